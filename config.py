@@ -1,0 +1,182 @@
+"""Settings of the service: one typed class, read once from the environment and `.env`."""
+
+import ipaddress
+import os
+import secrets
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+from urllib.parse import urlsplit
+
+from dotenv import dotenv_values
+from pydantic import BeforeValidator, ByteSize, Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+MIN_SECRET_BYTES = 32
+
+
+class Durability(StrEnum):
+    """What an acknowledgement promises (see docs/operations.md)."""
+
+    PROCESS = "process"
+    COMPLETE = "complete"
+    ACK = "ack"
+
+
+class ConfigurationError(Exception):
+    """The settings are wrong; the message names every mistake, one a line."""
+
+
+def _none_if_empty(value: Any) -> Any:
+    return None if value == "" else value
+
+
+def _comma_list(value: Any) -> Any:
+    if isinstance(value, str):
+        return [item.strip() for item in value.split(",") if item.strip()]
+    return value
+
+
+class Settings(BaseSettings):
+    """Every setting the service knows, with its default. Sizes accept `10GiB`, `50 MiB` or plain bytes."""
+
+    model_config = SettingsConfigDict(env_file=".env", env_prefix="TRANSFER_", extra="ignore", populate_by_name=True)
+
+    secret_key: Annotated[SecretStr | None, Field(validation_alias="SECRET_KEY"), BeforeValidator(_none_if_empty)] = None
+    access_token_expire_minutes: Annotated[
+        int, Field(validation_alias="ACCESS_TOKEN_EXPIRE_MINUTES", ge=1, le=60 * 24 * 365)
+    ] = 30
+    refresh_token_days: int = Field(default=30, ge=1, le=3650)
+    bind: str = "127.0.0.1:8000"
+    data_dir: Path = Path("var")
+    database_url: str | None = None
+    storage_url: str | None = None
+    redis_url: str | None = None
+    max_file_bytes: ByteSize = Field(default=ByteSize(10 * 1024**3), ge=1, le=2**53)
+    quota_bytes: Annotated[ByteSize | None, BeforeValidator(_none_if_empty)] = None
+    stale_upload_hours: float = Field(default=24, gt=0)
+    durability: Durability = Durability.COMPLETE
+    read_timeout_seconds: float = Field(default=60, ge=1)
+    accel: Annotated[Literal["nginx"] | None, BeforeValidator(_none_if_empty)] = None
+    trusted_proxies: int = Field(default=0, ge=0, le=10)
+    cors_origins: Annotated[list[str], NoDecode, BeforeValidator(_comma_list)] = []
+    socket_max_bytes: ByteSize = Field(default=ByteSize(50 * 1024**2), ge=1024)
+    game_data_sources: list[dict[str, Any]] = []
+    max_remote_downloads: int = Field(default=3, ge=1)
+    allow_private_sources: bool = False
+
+    @field_validator("secret_key")
+    @classmethod
+    def _long_enough(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and len(value.get_secret_value().encode()) < MIN_SECRET_BYTES:
+            raise ValueError(f"needs at least {MIN_SECRET_BYTES} bytes")
+        return value
+
+    @field_validator("bind")
+    @classmethod
+    def _host_and_port(cls, value: str) -> str:
+        if value.startswith("unix:") and len(value) > len("unix:"):
+            return value
+        host, _, port = value.rpartition(":")
+        if not host or not port.isdigit() or int(port) > 65535:
+            raise ValueError("must look like 127.0.0.1:8000, [::1]:8000 or unix:/run/transfer.sock")
+        if host.startswith("["):
+            ipaddress.IPv6Address(host.strip("[]"))
+        return value
+
+    @field_validator("database_url", "storage_url", "redis_url", mode="before")
+    @classmethod
+    def _empty_is_default(cls, value: Any) -> Any:
+        return _none_if_empty(value)
+
+    @field_validator("database_url")
+    @classmethod
+    def _known_database(cls, value: str | None) -> str | None:
+        if value is None:
+            return None
+        scheme = value.partition(":")[0]
+        if scheme in {"postgresql", "postgres"}:
+            return "postgresql+psycopg:" + value.partition(":")[2]
+        if scheme not in {"sqlite", "postgresql+psycopg"}:
+            raise ValueError("must start with sqlite:/// or postgresql://")
+        return value
+
+    @field_validator("storage_url")
+    @classmethod
+    def _known_storage(cls, value: str | None) -> str | None:
+        if value is not None and (urlsplit(value).scheme != "file" or not urlsplit(value).path):
+            raise ValueError("must be file:/absolute/folder; this version keeps bytes on local disk only")
+        return value
+
+    @field_validator("redis_url")
+    @classmethod
+    def _known_redis(cls, value: str | None) -> str | None:
+        if value is not None and urlsplit(value).scheme not in {"redis", "rediss", "unix"}:
+            raise ValueError("must start with redis://, rediss:// or unix://")
+        return value
+
+    @model_validator(mode="after")
+    def _absolute_data_dir(self) -> Self:
+        self.data_dir = self.data_dir.expanduser().absolute()
+        return self
+
+    @property
+    def resolved_database_url(self) -> str:
+        """The SQLAlchemy URL: the one given, or SQLite in the data folder."""
+        return self.database_url or f"sqlite:///{self.data_dir / 'transfer.sqlite3'}"
+
+    @property
+    def blob_dir(self) -> Path:
+        """The folder that holds stored bytes."""
+        return Path(urlsplit(self.storage_url).path) if self.storage_url else self.data_dir / "blobs"
+
+
+def load_settings() -> Settings:
+    """Read the settings and make sure there is a secret key.
+
+    Raises ConfigurationError with every wrong value and unknown `TRANSFER_` name in it.
+    """
+    mistakes = [f"{name}: unknown setting" for name in _unknown_names()]
+    try:
+        settings = Settings()
+    except ValidationError as error:
+        mistakes += [f"{_setting_name(item['loc'])}: {item['msg']}" for item in error.errors()]
+    if mistakes:
+        raise ConfigurationError("\n".join(mistakes))
+    if settings.secret_key is None:
+        settings.secret_key = SecretStr(_kept_secret(settings.data_dir / "secret_key"))
+    return settings
+
+
+def _setting_name(location: tuple[int | str, ...]) -> str:
+    name = str(location[0])
+    return name if name.isupper() else f"TRANSFER_{name.upper()}"
+
+
+def _unknown_names() -> list[str]:
+    known = {f"TRANSFER_{name.upper()}" for name in Settings.model_fields}
+    known -= {"TRANSFER_SECRET_KEY", "TRANSFER_ACCESS_TOKEN_EXPIRE_MINUTES"}
+    given = {name.upper() for name in (*os.environ, *dotenv_values(".env"))}
+    return sorted(name for name in given - known if name.startswith("TRANSFER_"))
+
+
+def _kept_secret(path: Path) -> str:
+    """Read the generated key, or make it: mode 0600, whole or not at all, the same for processes that start together."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if not path.exists():
+        draft = path.with_name(f"{path.name}.{os.getpid()}")
+        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with os.fdopen(descriptor, "w") as file:
+            file.write(secrets.token_urlsafe(48))
+            file.flush()
+            os.fsync(file.fileno())
+        try:
+            os.link(draft, path)  # fails where another process was first: then its key counts
+        except FileExistsError:
+            pass
+        finally:
+            os.unlink(draft)
+    secret = path.read_text().strip()
+    if len(secret.encode()) < MIN_SECRET_BYTES:
+        raise ConfigurationError(f"SECRET_KEY: the generated key in {path} is damaged; delete the file to make a new one")
+    return secret

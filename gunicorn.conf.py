@@ -1,0 +1,25 @@
+"""How gunicorn runs the service: one gevent worker an instance, configured by the same settings as the app."""
+
+from gevent import monkey
+
+monkey.patch_all()  # before anything below can import what must be patched
+
+import os
+import sys
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+
+from config import load_settings
+from transfer_service.server.access_log import JsonLogger
+
+bind = load_settings().bind
+wsgi_app = "wsgi:app"
+worker_class = "transfer_service.server.worker.TransferWorker"
+workers = 1  # Socket.IO needs one process an instance; instances scale
+worker_connections = 10_000
+keepalive = 75  # longer than nginx keeps its side, so nginx never sends into a closing connection
+timeout = 120  # of the event loop, not of a transfer
+graceful_timeout = 60  # running transfers may finish for so long
+limit_request_line = 8190
+logger_class = JsonLogger
+control_socket_disable = True

@@ -1,0 +1,167 @@
+"""The command line: `flask --app wsgi accounts | cleanup | database`."""
+
+import json
+import secrets
+import sys
+from collections.abc import Callable
+from functools import wraps
+from pathlib import Path
+from typing import ParamSpec, TypeVar
+
+import click
+from alembic import command as alembic
+from alembic.config import Config
+from flask import Flask
+from flask.cli import AppGroup, with_appcontext
+
+from transfer_service.errors import TransferError
+from transfer_service.services.cleanup import Tally
+from transfer_service.web.admin import report_json
+from transfer_service.web.services import services
+
+MIGRATIONS = Path(__file__).parents[1] / "migrations"
+FIRST_ADMIN = "admin"
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+def _plain_errors(function: Callable[P, R]) -> Callable[P, R]:
+    """Show what went wrong as a sentence, not as a traceback."""
+
+    @wraps(function)
+    def wrapper(*args: P.args, **kwargs: P.kwargs) -> R:
+        try:
+            return function(*args, **kwargs)
+        except (TransferError, ValueError) as error:
+            raise click.ClickException(str(error)) from error
+
+    return wrapper
+
+
+accounts = AppGroup("accounts", help="Devices and people that may sign in.")
+database = AppGroup("database", help="The database's schema.")
+
+
+@accounts.command("create")
+@click.argument("name")
+@click.option("--password-stdin", is_flag=True, help="Read the password from standard input instead of asking for it.")
+@click.option("--admin", is_flag=True, help="Make it an administrator.")
+@click.option("--permission", "permissions", multiple=True, help="Grant a permission, such as games.download.")
+@_plain_errors
+def create_account(name: str, password_stdin: bool, admin: bool, permissions: tuple[str, ...]) -> None:
+    """Make the account NAME."""
+    services().accounts.create(name, _read_password(password_stdin), is_admin=admin, permissions=permissions)
+    click.echo(f"Account {name} created")
+
+
+@accounts.command("create-first-admin")
+@_plain_errors
+def create_first_admin() -> None:
+    """On an empty database make the account admin and print its password, once."""
+    password = secrets.token_urlsafe(12)
+    if services().accounts.create_first_admin(FIRST_ADMIN, password):
+        click.echo(f"Account {FIRST_ADMIN} created, password: {password}")
+
+
+@accounts.command("list")
+@_plain_errors
+def list_accounts() -> None:
+    """Show every account."""
+    for account in services().accounts.list_accounts():
+        marks = [mark for mark, on in (("admin", account.is_admin), ("disabled", account.disabled)) if on]
+        click.echo("\t".join([account.name, ",".join(marks) or "-", ",".join(account.permissions) or "-"]))
+
+
+@accounts.command("set-password")
+@click.argument("name")
+@click.option("--password-stdin", is_flag=True, help="Read the password from standard input instead of asking for it.")
+@_plain_errors
+def set_password(name: str, password_stdin: bool) -> None:
+    """Replace the password of NAME and end its sign-ins."""
+    services().accounts.set_password(name, _read_password(password_stdin))
+    click.echo(f"Password of {name} replaced")
+
+
+@accounts.command("disable")
+@click.argument("name")
+@_plain_errors
+def disable_account(name: str) -> None:
+    """Lock NAME out, at once."""
+    services().accounts.disable(name)
+    click.echo(f"Account {name} disabled")
+
+
+@accounts.command("enable")
+@click.argument("name")
+@_plain_errors
+def enable_account(name: str) -> None:
+    """Let NAME sign in again."""
+    services().accounts.enable(name)
+    click.echo(f"Account {name} enabled")
+
+
+@accounts.command("grant")
+@click.argument("name")
+@click.argument("permission")
+@_plain_errors
+def grant_permission(name: str, permission: str) -> None:
+    """Give PERMISSION to NAME."""
+    services().accounts.grant(name, permission)
+    click.echo(f"{permission} granted to {name}")
+
+
+@accounts.command("revoke")
+@click.argument("name")
+@click.argument("permission")
+@_plain_errors
+def revoke_permission(name: str, permission: str) -> None:
+    """Take PERMISSION from NAME."""
+    services().accounts.revoke(name, permission)
+    click.echo(f"{permission} revoked from {name}")
+
+
+@database.command("upgrade")
+@_plain_errors
+def upgrade_database() -> None:
+    """Bring the schema up to date. Run it before the service starts."""
+    upgrade(services().database.url)
+    click.echo("Database is up to date")
+
+
+@click.command("cleanup")
+@click.option("--dry-run", is_flag=True, help="Only tell what would be removed.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@with_appcontext
+@_plain_errors
+def cleanup(dry_run: bool, as_json: bool) -> None:
+    """Remove stale uploads, orphaned files and rows, and spent sign-ins."""
+    report = services().cleanup.run(dry_run=dry_run)
+    if as_json:
+        click.echo(json.dumps({"dry_run": dry_run, "removed": report_json(report)}))
+        return
+    verb = "would remove" if dry_run else "removed"
+    for kind in report.__slots__:
+        tally: Tally = getattr(report, kind)
+        click.echo(f"{kind.replace('_', ' ')}: {verb} {tally.count}, {tally.bytes} bytes")
+
+
+def upgrade(url: str) -> None:
+    """Run every migration that a database has not seen."""
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    config.attributes["url"] = url
+    alembic.upgrade(config, "head")
+
+
+def _read_password(from_stdin: bool) -> str:
+    if from_stdin:
+        return sys.stdin.readline().rstrip("\r\n")
+    password: str = click.prompt("Password", hide_input=True, confirmation_prompt=True)
+    return password
+
+
+def init_commands(app: Flask) -> None:
+    """Add the commands to `flask --app wsgi`."""
+    for command in (accounts, database, cleanup):
+        app.cli.add_command(command)

@@ -1,0 +1,130 @@
+"""Read and write transactions.
+
+SQLite runs in WAL mode. Its write transactions begin with `BEGIN IMMEDIATE`, so a read-modify-write can neither lose an update
+nor be refused half-way, and a semaphore lets one greenlet of a process in at a time. The wait for another process's
+transaction sleeps here, cooperatively, instead of inside SQLite where it would stop the whole worker. Nothing that waits
+(network, large disk work) belongs inside a write transaction.
+"""
+
+import sqlite3
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from random import uniform
+from typing import Any, TypeAlias
+
+from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
+from sqlalchemy.exc import OperationalError, SQLAlchemyError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.orm import Session
+
+from transfer_service.errors import StorageFull, StoreUnavailable, TransferError
+
+LOCK_WAIT_SECONDS = 30.0
+SERVER_CONNECTIONS = 16
+
+Run: TypeAlias = Callable[[Callable[[], None]], None]
+
+
+def run_inline(work: Callable[[], None]) -> None:
+    """Run `work` here and now."""
+    work()
+
+
+class Database:
+    """The engines of one process. `run_blocking` runs a commit that waits for the disk, off the event loop under gevent."""
+
+    def __init__(self, url: str, *, run_blocking: Run = run_inline) -> None:
+        self.url = url
+        self.is_sqlite = make_url(url).get_backend_name() == "sqlite"
+        self._run_blocking = run_blocking
+        if self.is_sqlite:
+            self._writers = threading.BoundedSemaphore(1)
+            self._read_engine = _sqlite_engine(url, begin="BEGIN")
+            self._write_engine = _sqlite_engine(url, begin="BEGIN IMMEDIATE")
+            # A commit here flushes the write-ahead log, and with it every earlier commit of any connection.
+            self._durable_engine = _sqlite_engine(url, begin="BEGIN IMMEDIATE", synchronous="FULL")
+        else:
+            self._writers = threading.BoundedSemaphore(SERVER_CONNECTIONS)
+            engine = create_engine(url, pool_size=SERVER_CONNECTIONS, max_overflow=SERVER_CONNECTIONS, pool_pre_ping=True)
+            self._read_engine = self._write_engine = self._durable_engine = engine
+
+    @contextmanager
+    def read(self) -> Iterator[Session]:
+        """A session that sees one consistent state and changes nothing."""
+        with _failures_named(), Session(self._read_engine, expire_on_commit=False, autoflush=False) as session:
+            yield session
+
+    @contextmanager
+    def write(self, *, durable: bool = False) -> Iterator[Session]:
+        """A write transaction: committed at the end of the block, rolled back if it raises.
+
+        `durable` makes the commit, and all earlier ones, survive power loss before the block ends.
+        """
+        engine = self._durable_engine if durable else self._write_engine
+        with _failures_named(), self._writers, Session(engine, expire_on_commit=False) as session:
+            yield session
+            if durable and self.is_sqlite:
+                self._run_blocking(session.commit)
+            else:
+                session.commit()
+
+    def check(self) -> None:
+        """Prove that the database answers and can be written. Raises StoreUnavailable."""
+        try:
+            with self.write() as session:
+                session.execute(text("UPDATE alembic_version SET version_num = version_num"))
+        except (SQLAlchemyError, TransferError) as error:
+            raise StoreUnavailable("The database cannot be written") from error
+
+    def dispose(self) -> None:
+        """Close every pooled connection."""
+        for engine in (self._read_engine, self._write_engine, self._durable_engine):
+            engine.dispose()
+
+
+@contextmanager
+def _failures_named() -> Iterator[None]:
+    """A full disk and a database that does not answer are the machine's faults, with errors of their own."""
+    try:
+        yield
+    except OperationalError as error:
+        if "full" in str(error.orig) or "No space left" in str(error.orig):
+            raise StorageFull from error
+        raise StoreUnavailable from error
+    except PoolTimeout as error:
+        raise StoreUnavailable from error
+
+
+def _sqlite_engine(url: str, *, begin: str, synchronous: str = "NORMAL") -> Engine:
+    """An engine in WAL mode whose transactions start with `begin`."""
+    Path(make_url(url).database or "").absolute().parent.mkdir(parents=True, exist_ok=True)
+    engine = create_engine(url, connect_args={"check_same_thread": False, "timeout": 0.0})
+
+    @event.listens_for(engine, "connect")
+    def _configure(connection: sqlite3.Connection, _record: Any) -> None:
+        connection.isolation_level = None  # transactions begin where this module says, not where the driver guesses
+        _retry_while_locked(lambda: connection.execute("PRAGMA journal_mode = WAL"))
+        connection.execute(f"PRAGMA synchronous = {synchronous}")
+        connection.execute("PRAGMA foreign_keys = ON")
+
+    @event.listens_for(engine, "begin")
+    def _begin(connection: Connection) -> None:
+        _retry_while_locked(lambda: connection.exec_driver_sql(begin))
+
+    return engine
+
+
+def _retry_while_locked(statement: Callable[[], object]) -> None:
+    """Run `statement` again, after short sleeps, for as long as another process holds the lock."""
+    deadline = time.monotonic() + LOCK_WAIT_SECONDS
+    while True:
+        try:
+            statement()
+            return
+        except (OperationalError, sqlite3.OperationalError) as error:
+            if "locked" not in str(error) or time.monotonic() > deadline:
+                raise
+            time.sleep(uniform(0.0005, 0.005))

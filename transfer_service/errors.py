@@ -1,0 +1,158 @@
+"""What can go wrong, as the rules see it: a stable code and data. HTTP statuses are given in `web.error_envelopes`."""
+
+
+class TransferError(Exception):
+    """Base of every expected failure. `detail` is safe to show to a client."""
+
+    code = "error"
+    detail = "Request failed"
+
+    def __init__(self, detail: str | None = None) -> None:
+        super().__init__(detail or self.detail)
+        self.detail = detail or self.detail
+
+
+class InvalidRequest(TransferError):
+    """The request is malformed: a missing field, a bad header, a chunk that does not match itself."""
+
+    code = "invalid_request"
+    detail = "Invalid request"
+
+
+class InvalidName(InvalidRequest):
+    """A filename breaks the rules of NAME."""
+
+    code = "invalid_name"
+    detail = "Invalid file name"
+
+
+class BodyCutShort(InvalidRequest):
+    """The request body ended before its announced length."""
+
+    code = "body_cut_short"
+    detail = "The request body ended early"
+
+
+class BodyTimeout(TransferError):
+    """The client sent nothing for longer than the read timeout."""
+
+    code = "body_timeout"
+    detail = "The request body stalled for too long"
+
+
+class NotAuthenticated(TransferError):
+    """No token came with the request."""
+
+    code = "not_authenticated"
+    detail = "Not authenticated"
+
+
+class BadCredentials(TransferError):
+    """A token or a password is wrong, expired, revoked or belongs to a disabled account."""
+
+    code = "bad_credentials"
+    detail = "Could not validate credentials"
+
+
+class TooManyAttempts(TransferError):
+    """Too many wrong passwords; try again after `retry_after_seconds`."""
+
+    code = "too_many_attempts"
+    detail = "Too many failed sign-ins, try again later"
+
+    def __init__(self, *, retry_after_seconds: int) -> None:
+        super().__init__()
+        self.retry_after_seconds = retry_after_seconds
+
+
+class Forbidden(TransferError):
+    """The account may not do this."""
+
+    code = "forbidden"
+    detail = "Forbidden"
+
+
+class NotFound(TransferError):
+    """There is no such thing, or not for this account."""
+
+    code = "not_found"
+    detail = "Not found"
+
+
+class NotComplete(NotFound):
+    """The file exists but is not whole yet."""
+
+    code = "not_complete"
+    detail = "File is not complete and cannot be downloaded"
+
+
+class BlobMissing(NotFound):
+    """The facts name bytes that the store does not have."""
+
+    code = "blob_missing"
+    detail = "File not found"
+
+
+class RangeConflict(TransferError):
+    """Other bytes are already stored there; the first ones stay."""
+
+    code = "range_conflict"
+    detail = "Different data is already stored for this range; delete the file first"
+
+
+class UploadGone(TransferError):
+    """The upload was deleted or replaced while its bytes were arriving."""
+
+    code = "upload_gone"
+    detail = "The upload was deleted meanwhile"
+
+
+class NameTaken(TransferError):
+    """Something of that name exists."""
+
+    code = "name_taken"
+    detail = "The name is taken"
+
+
+class TooLarge(TransferError):
+    """Past the file's length, the size limit or the quota."""
+
+    code = "too_large"
+    detail = "File exceeds the maximum size"
+
+
+class QuotaExceeded(TooLarge):
+    """The account has no room for it."""
+
+    code = "quota_exceeded"
+    detail = "Storage quota exceeded"
+
+
+class RangeBusy(TransferError):
+    """Another connection is sending the same range right now."""
+
+    code = "range_busy"
+    detail = "Another connection is sending this range, try again"
+    retry_after_seconds = 1
+
+
+class StorageFull(TransferError):
+    """The disk is full. What was acknowledged stays, and the upload resumes once there is room."""
+
+    code = "storage_full"
+    detail = "Storage is full"
+
+
+class StoreUnavailable(TransferError):
+    """The database or the store does not answer."""
+
+    code = "store_unavailable"
+    detail = "Storage is not available"
+    retry_after_seconds = 5
+
+
+class ReadFailed(TransferError):
+    """The store has the bytes but cannot read them."""
+
+    code = "read_failed"
+    detail = "Error reading file"

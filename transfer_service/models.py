@@ -1,0 +1,137 @@
+"""The facts: SQLAlchemy mapped classes and the enums that own their states."""
+
+import uuid
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import BigInteger, DateTime, Enum, ForeignKey, Index, MetaData, String, TypeDecorator, Uuid, text
+from sqlalchemy.engine import Dialect
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+
+class UtcDateTime(TypeDecorator[datetime]):
+    """An aware instant in UTC; SQLite, which has no zones, stores it naive."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """Refuse naive instants: they would silently mean local time."""
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError("naive datetime")
+        value = value.astimezone(UTC)
+        return value.replace(tzinfo=None) if dialect.name == "sqlite" else value
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """Give the zone back."""
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+class Base(DeclarativeBase):
+    """Base of the mapped classes; constraint names are fixed so that migrations can name them."""
+
+    metadata = MetaData(
+        naming_convention={
+            "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+            "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+            "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+            "pk": "pk_%(table_name)s",
+        }
+    )
+    type_annotation_map = {datetime: UtcDateTime(), uuid.UUID: Uuid(), int: BigInteger()}
+
+
+def _state_type(states: type[StrEnum]) -> Enum:
+    return Enum(states, native_enum=False, length=16, values_callable=lambda enum: [state.value for state in enum])
+
+
+class FileState(StrEnum):
+    """`receiving` until every byte up to the length is stored, verified and hashed; then `complete`."""
+
+    RECEIVING = "receiving"
+    COMPLETE = "complete"
+
+
+class Account(Base):
+    """A device or a person. `used_bytes` counts the reserved bytes of all its files."""
+
+    __tablename__ = "accounts"
+
+    id: Mapped[uuid.UUID] = mapped_column(primary_key=True)
+    name: Mapped[str] = mapped_column(String(255), unique=True)
+    password_hash: Mapped[str] = mapped_column(String(255))
+    is_admin: Mapped[bool] = mapped_column(default=False)
+    disabled_at: Mapped[datetime | None]
+    used_bytes: Mapped[int] = mapped_column(default=0)
+    created_at: Mapped[datetime]
+
+
+class AccountPermission(Base):
+    """One permission of one account, such as `games.download`."""
+
+    __tablename__ = "account_permissions"
+
+    account_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("accounts.id", ondelete="CASCADE"), primary_key=True)
+    permission: Mapped[str] = mapped_column(String(100), primary_key=True)
+
+
+class SignIn(Base):
+    """A token family: everything that came out of one sign-in. Only `refresh_jti` can be refreshed; an older one is reuse."""
+
+    __tablename__ = "sign_ins"
+
+    id: Mapped[uuid.UUID] = mapped_column(primary_key=True)
+    account_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("accounts.id", ondelete="CASCADE"), index=True)
+    refresh_jti: Mapped[str] = mapped_column(String(36))
+    created_at: Mapped[datetime]
+    expires_at: Mapped[datetime] = mapped_column(index=True)
+    revoked_at: Mapped[datetime | None]
+
+
+class File(Base):
+    """The owner-visible record of a blob, from its first byte on.
+
+    `holds_name` is false while a file that was sent in one request is still arriving: such a file gets its name when it is
+    whole. `length_declared` tells a length the client promised from one inferred from the highest byte so far.
+    """
+
+    __tablename__ = "files"
+    __table_args__ = (
+        Index(
+            "uq_files_account_id_name", "account_id", "name", unique=True,
+            sqlite_where=text("holds_name"), postgresql_where=text("holds_name"),
+        ),
+        Index("ix_files_account_id_created_at_id", "account_id", "created_at", "id"),
+        Index("ix_files_state_updated_at", "state", "updated_at"),
+    )  # fmt: skip
+
+    id: Mapped[uuid.UUID] = mapped_column(primary_key=True)
+    account_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("accounts.id", ondelete="CASCADE"))
+    name: Mapped[str] = mapped_column(String(255))
+    holds_name: Mapped[bool]
+    media_type: Mapped[str] = mapped_column(String(255))
+    state: Mapped[FileState] = mapped_column(_state_type(FileState))
+    length: Mapped[int | None]
+    length_declared: Mapped[bool] = mapped_column(default=False)
+    received_bytes: Mapped[int] = mapped_column(default=0)
+    reserved_bytes: Mapped[int] = mapped_column(default=0)
+    sha256: Mapped[str | None] = mapped_column(String(64))
+    created_at: Mapped[datetime]
+    updated_at: Mapped[datetime]
+    completed_at: Mapped[datetime | None]
+
+
+class ReceivedRange(Base):
+    """A half-open range of a file that is durably stored. Ranges of one file never overlap or touch."""
+
+    __tablename__ = "received_ranges"
+    __table_args__: Any = {"sqlite_with_rowid": False}
+
+    file_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("files.id", ondelete="CASCADE"), primary_key=True)
+    start: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    stop: Mapped[int]

@@ -1,0 +1,55 @@
+"""The log: one JSON line a request when its last byte is out, and one for each event of the server."""
+
+import logging
+from datetime import timedelta
+from typing import Any
+
+import structlog
+from gunicorn.glogging import Logger
+
+from transfer_service.logs import ENVIRON_KEY, configure_logging, locate
+
+
+class JsonHandler(logging.Handler):
+    """Sends records of the standard library to structlog; of an exception only its kind and place."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write one line."""
+        facts: dict[str, Any] = {"logger": record.name}
+        error = record.exc_info[1] if record.exc_info else None
+        if error is not None:
+            facts.update(error=type(error).__name__, where=locate(error))
+        log = structlog.get_logger()
+        getattr(log, record.levelname.lower(), log.info)(record.getMessage(), **facts)
+
+
+class JsonLogger(Logger):
+    """gunicorn's logger (`logger_class`)."""
+
+    def setup(self, cfg: Any) -> None:
+        """Route gunicorn's own messages through JsonHandler."""
+        configure_logging()
+        self.loglevel = self.LOG_LEVELS.get(cfg.loglevel.lower(), logging.INFO)
+        for log in (self.error_log, logging.getLogger("gunicorn.http.wsgi")):
+            log.handlers = [JsonHandler()]
+            log.propagate = False
+            log.setLevel(self.loglevel)
+        self.access_log.handlers = []
+
+    def access(self, resp: Any, req: Any, environ: dict[str, Any], request_time: timedelta) -> None:
+        """One line for one request."""
+        facts = environ.get(ENVIRON_KEY, {})
+        structlog.get_logger().info(
+            "request",
+            method=environ.get("REQUEST_METHOD"),
+            status=int(str(resp.status).split(" ", 1)[0]),
+            sent_bytes=(resp.sent or 0) + getattr(environ.get("gunicorn.socket"), "file_bytes_sent", 0),
+            seconds=round(request_time.total_seconds(), 6),
+            **facts,
+        )
+
+    def reopen_files(self) -> None:
+        """There are none: everything goes to standard output."""
+
+    def close_on_exec(self) -> None:
+        """There is nothing to close."""

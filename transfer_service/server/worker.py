@@ -1,0 +1,219 @@
+"""The gunicorn worker class: gevent's, with what file transfer needs from the socket."""
+
+import errno
+import http
+import json
+import os
+import socket as sockets
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from typing import Any
+
+import gevent
+from gevent import socket
+from gunicorn.http import errors
+from gunicorn.workers.base_async import AsyncWorker
+from gunicorn.workers.ggevent import GeventWorker
+
+STALLED_AFTER_SECONDS = 60.0
+IDLE_TICK_SECONDS = 0.25
+SENDFILE_BYTES = 1024 * 1024
+DRAIN_BYTES = 64 * 1024
+LINGER_SECONDS, LINGER_IDLE_SECONDS = 10.0, 2.0
+
+_STATUSES: tuple[tuple[type[Exception], int], ...] = (
+    (errors.LimitRequestLine, 414),
+    (errors.LimitRequestHeaders, 431),
+    (errors.ExpectationFailed, 417),
+    (errors.UnsupportedTransferCoding, 501),
+    (errors.ForbiddenProxyRequest, 403),
+    (errors.ParseException, 400),
+)
+
+
+class TransferSocket(socket.socket):
+    """A client's connection that notices who has gone quiet, and sends files from the kernel."""
+
+    file_bytes_sent = 0
+    _gives_up: Callable[[float], bool] | None = None
+
+    @contextmanager
+    def give_up_when_idle(self, gives_up: Callable[[float], bool]) -> Iterator[None]:
+        """While the block runs, ask `gives_up(idle_seconds)` now and then; True makes the stream end there."""
+        self._gives_up = gives_up
+        try:
+            yield
+        finally:
+            self._gives_up = None
+
+    def recv(self, *args: Any) -> bytes:
+        """Receive. Raises ConnectionResetError for a client that stalls; under `give_up_when_idle` see there."""
+        gives_up, limit = self._gives_up, self.gettimeout()
+        if gives_up is None:
+            with _stall_is_reset():
+                return super().recv(*args)
+        waited = 0.0
+        self.settimeout(IDLE_TICK_SECONDS)
+        try:
+            while True:
+                try:
+                    return super().recv(*args)
+                except TimeoutError:
+                    waited += IDLE_TICK_SECONDS
+                    if gives_up(waited):
+                        return b""
+        finally:
+            self.settimeout(limit)
+
+    def sendall(self, *args: Any) -> None:
+        """Send. Raises ConnectionResetError for a client that stops reading."""
+        with _stall_is_reset():
+            super().sendall(*args)
+
+    def sendfile(self, file: Any, offset: int = 0, count: int | None = None) -> int:
+        """Send `count` bytes from `offset` on by sendfile(2), other connections between every two blocks."""
+        source, sent = file.fileno(), 0
+        total = os.fstat(source).st_size - offset if count is None else count
+        while sent < total:
+            try:
+                block = os.sendfile(self.fileno(), source, offset + sent, min(SENDFILE_BYTES, total - sent))
+            except BlockingIOError:
+                with _stall_is_reset():
+                    socket.wait_write(self.fileno(), timeout=self.gettimeout(), timeout_exc=TimeoutError())
+                continue
+            if block == 0:  # shorter than announced: only a closed connection tells the client so
+                raise ConnectionResetError(errno.ECONNRESET, "the file ended early")
+            sent += block
+            self.file_bytes_sent += block
+            gevent.sleep(0)
+        return sent
+
+
+@contextmanager
+def _stall_is_reset() -> Iterator[None]:
+    """A client that does not move for too long is as good as gone."""
+    try:
+        yield
+    except TimeoutError as error:
+        raise ConnectionResetError(errno.ECONNRESET, "stalled") from error
+
+
+class _Body:
+    """A request body that asks for itself: `100 Continue` goes out when the application first reads, so never for a
+    request that is refused by its headers."""
+
+    def __init__(self, request: Any, connection: TransferSocket) -> None:
+        self._body = request.body
+        self._connection = connection
+        self._awaits_continue = request._expected_100_continue
+        request._expected_100_continue = False
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._body, name)
+
+    def read(self, size: int | None = None) -> bytes:
+        """Read from the body."""
+        if self._awaits_continue:
+            self._awaits_continue = False
+            self._connection.sendall(b"HTTP/1.1 100 Continue\r\n\r\n")
+        data: bytes = self._body.read(size)
+        return data
+
+    @property
+    def leaves_much_unread(self) -> bool:
+        """Whether so much of the body is left that the connection is better closed than drained."""
+        left = getattr(self._body.reader, "length", None)
+        if left is None:  # chunked: nobody knows how much is left
+            return not self._is_at_end()
+        return left > (0 if self._awaits_continue else DRAIN_BYTES)
+
+    def _is_at_end(self) -> bool:
+        return getattr(self._body.reader, "parser", None) is None
+
+
+class _IdleTimeout(gevent.Timeout):
+    """The keep-alive limit of one idle connection, which a graceful stop ends early."""
+
+    def __init__(self, seconds: float, idle: set["_IdleTimeout"]) -> None:
+        super().__init__(seconds, False)
+        self._idle = idle
+        self._greenlet = gevent.getcurrent()
+
+    def __enter__(self) -> "_IdleTimeout":
+        self._idle.add(self)
+        super().__enter__()
+        return self
+
+    def __exit__(self, *args: Any) -> bool | None:
+        self._idle.discard(self)
+        return super().__exit__(*args)
+
+    def expire(self) -> None:
+        """End the wait now."""
+        gevent.kill(self._greenlet, self, block=False)
+
+
+class TransferWorker(GeventWorker):
+    """One process of the service."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._idle: set[_IdleTimeout] = set()
+
+    def timeout_ctx(self) -> gevent.Timeout:
+        """The limit for the next request to come on a connection."""
+        return _IdleTimeout(self.cfg.keepalive, self._idle)
+
+    def notify(self) -> None:
+        """Called every second: while stopping, let idle connections go so that only transfers are waited for."""
+        super().notify()
+        if not self.alive:
+            for idle in list(self._idle):
+                idle.expire()
+
+    def handle(self, listener: Any, client: Any, addr: Any) -> None:
+        """Serve one connection."""
+        if not self.cfg.is_ssl:
+            client = TransferSocket(client.family, client.type, client.proto, fileno=client.detach())
+        AsyncWorker.handle(self, listener, client, addr)
+
+    def handle_request(self, listener_name: Any, req: Any, sock: Any, addr: Any) -> None:
+        """Serve one request."""
+        body = req.body = _Body(req, sock)
+        keeps_alive = req.should_close
+        req.should_close = lambda: keeps_alive() or body.leaves_much_unread
+        sock.settimeout(STALLED_AFTER_SECONDS)
+        sock.file_bytes_sent = 0
+        try:
+            super().handle_request(listener_name, req, sock, addr)
+        except StopIteration:
+            if body.leaves_much_unread:
+                _linger(sock)
+            raise
+        finally:
+            with suppress(OSError):
+                sock.settimeout(None)
+
+    def handle_error(self, req: Any, client: Any, addr: Any, exc: BaseException) -> None:
+        """Answer what is no HTTP, or what broke before the application could, in JSON and without a traceback."""
+        status = next((code for kind, code in _STATUSES if isinstance(exc, kind)), 500)
+        if status == 500:
+            self.log.exception("Error handling request")
+        else:
+            self.log.debug("Invalid request: %s", type(exc).__name__)
+        phrase = http.HTTPStatus(status).phrase
+        body = json.dumps({"detail": phrase.capitalize()})
+        head = f"HTTP/1.1 {status} {phrase}\r\nConnection: close\r\nContent-Type: application/json\r\n"
+        with suppress(OSError):
+            client.sendall(f"{head}Content-Length: {len(body)}\r\n\r\n{body}".encode())
+
+
+def _linger(connection: Any) -> None:
+    """Close in order: a client that is still sending must be able to read the answer (RFC 9112 section 9.6)."""
+    deadline = time.monotonic() + LINGER_SECONDS
+    with suppress(OSError):
+        connection.shutdown(sockets.SHUT_WR)
+        connection.settimeout(LINGER_IDLE_SECONDS)
+        while time.monotonic() < deadline and connection.recv(DRAIN_BYTES):
+            pass

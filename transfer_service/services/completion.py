@@ -1,0 +1,75 @@
+"""The step from "every byte is stored" to "the file is whole": hash, flush, and one committed fact."""
+
+import uuid
+from collections.abc import Callable
+from datetime import datetime
+
+from transfer_service.database import Database
+from transfer_service.models import File, FileState
+from transfer_service.offload import Offload
+from transfer_service.services.running_digests import RunningDigests
+from transfer_service.storage.blobs import BlobStore
+
+
+class Completion:
+    """Finishes files. A crash on the way leaves a file that the next look at it finishes.
+
+    `flush` says whether a finished file must survive power loss before anybody is told of it.
+    """
+
+    def __init__(
+        self,
+        *,
+        database: Database,
+        store: BlobStore,
+        digests: RunningDigests,
+        offload: Offload,
+        now: Callable[[], datetime],
+        flush: bool,
+    ) -> None:
+        self._database = database
+        self._store = store
+        self._digests = digests
+        self._offload = offload
+        self._now = now
+        self._flush = flush
+
+    @staticmethod
+    def is_due(file: File) -> bool:
+        """Whether every byte is there but the file is not complete yet."""
+        return file.state is FileState.RECEIVING and file.length is not None and file.received_bytes == file.length
+
+    def finish(self, file_id: uuid.UUID) -> None:
+        """Complete the file if it is due. Raises BlobMissing, ReadFailed, StorageFull: it then stays due."""
+        with self._database.read() as session:
+            file = session.get(File, file_id)
+        if file is None or not self.is_due(file) or file.length is None:
+            return
+        digest = self._digests.digest(file_id, file.length)
+        self._offload(lambda: self._settle(file_id, file.length or 0))
+        with self._database.write(durable=self._flush) as session:
+            current = session.get(File, file_id, with_for_update=True)
+            # A guessed length may have grown meanwhile; then whoever brought the new bytes finishes.
+            if current is None or not self.is_due(current) or current.length != file.length:
+                return
+            current.state, current.sha256, current.completed_at = FileState.COMPLETE, digest, self._now()
+
+    def make_headway(self, file_id: uuid.UUID, committed: int) -> None:
+        """Hash a part of what is stored without a gap."""
+        self._digests.make_headway(file_id, committed)
+
+    def tidy_after_refusal(self, file_id: uuid.UUID) -> None:
+        """Cut off what a refused chunk may have written behind the end of a complete file."""
+        with self._database.read() as session:
+            file = session.get(File, file_id)
+        if file is not None and file.state is FileState.COMPLETE and file.length is not None:
+            self._store.trim(file_id, file.length)
+
+    def forget(self, file_id: uuid.UUID) -> None:
+        """Drop what is kept in memory about a file."""
+        self._digests.forget(file_id)
+
+    def _settle(self, file_id: uuid.UUID, length: int) -> None:
+        self._store.trim(file_id, length)
+        if self._flush:
+            self._store.sync(file_id)

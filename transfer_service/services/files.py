@@ -1,0 +1,203 @@
+"""The files of an account: what there is, how far it got, and who may read it."""
+
+import uuid
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import and_, delete, or_, select, tuple_
+from sqlalchemy.orm import Session
+
+from transfer_service.database import Database
+from transfer_service.errors import Forbidden, NotComplete, NotFound
+from transfer_service.models import File, FileState, ReceivedRange
+from transfer_service.offload import Offload
+from transfer_service.services import intervals
+from transfer_service.services.completion import Completion
+from transfer_service.services.space import Space
+from transfer_service.storage.blobs import BlobStore
+from transfer_service.wire.spans import Span
+
+MAX_MISSING = 100
+
+
+@dataclass(frozen=True, slots=True)
+class FileStatus:
+    """How far a file got. `next_expected` is its first missing byte; `length` may still be a guess."""
+
+    file_id: uuid.UUID
+    name: str
+    media_type: str
+    is_complete: bool
+    length: int | None
+    received_bytes: int
+    next_expected: int
+    sha256: str | None
+    created_at: datetime
+    updated_at: datetime
+    completed_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """Where a page of a listing ends."""
+
+    created_at: datetime
+    file_id: uuid.UUID
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """One page of a listing and where the next one begins, None at the end."""
+
+    files: list[FileStatus]
+    next_position: Position | None
+
+
+def status_of(file: File, next_expected: int) -> FileStatus:
+    """The status in a row and the first gap that was read with it."""
+    return FileStatus(
+        file_id=file.id,
+        name=file.name,
+        media_type=file.media_type,
+        is_complete=file.state is FileState.COMPLETE,
+        length=file.length,
+        received_bytes=file.received_bytes,
+        next_expected=next_expected,
+        sha256=file.sha256,
+        created_at=file.created_at,
+        updated_at=file.updated_at,
+        completed_at=file.completed_at,
+    )
+
+
+# A row without bytes is an upload whose first chunk has not been accepted yet: nobody sees it.
+_IS_VISIBLE = and_(File.holds_name, or_(File.received_bytes > 0, File.state == FileState.COMPLETE))
+
+
+class FileService:
+    """Reading, listing and deleting files."""
+
+    def __init__(
+        self, *, database: Database, store: BlobStore, space: Space, completion: Completion, offload: Offload
+    ) -> None:
+        self._database = database
+        self._store = store
+        self._space = space
+        self._completion = completion
+        self._offload = offload
+
+    def find(self, account_id: uuid.UUID, name: str) -> FileStatus | None:
+        """The account's file of that name, None where nothing of it is stored."""
+        return self._find(File.account_id == account_id, File.name == name)
+
+    def find_by_name_or_id(self, account_id: uuid.UUID, name: str) -> FileStatus | None:
+        """The account's file of that name or else of that UUID."""
+        found = self.find(account_id, name)
+        file_id = parse_file_id(name)
+        if found is None and file_id is not None:
+            found = self._find(File.account_id == account_id, File.id == file_id)
+        return found
+
+    def _find(self, *conditions: object) -> FileStatus | None:
+        with self._database.read() as session:
+            file = session.scalar(select(File).where(_IS_VISIBLE, *conditions))  # type: ignore[arg-type]
+            if file is None:
+                return None
+            if not self._completion.is_due(file):
+                return status_of(file, intervals.contiguous_from_start(session, file.id))
+        self._completion.finish(file.id)
+        with self._database.read() as session:
+            file = session.scalar(select(File).where(_IS_VISIBLE, File.id == file.id))
+            return status_of(file, intervals.contiguous_from_start(session, file.id)) if file else None
+
+    def missing(self, status: FileStatus) -> list[Span]:
+        """The first hundred gaps of a file."""
+        if status.is_complete or status.length is None:
+            return []
+        with self._database.read() as session:
+            spans = intervals.first_spans(session, status.file_id, limit=MAX_MISSING + 1)
+        length = status.length if len(spans) <= MAX_MISSING else spans[-1].start
+        return intervals.gaps(spans, length)[:MAX_MISSING]
+
+    def received(self, status: FileStatus) -> list[Span]:
+        """Everything that is stored, merged and sorted."""
+        with self._database.read() as session:
+            return intervals.first_spans(session, status.file_id)
+
+    def list_files(self, account_id: uuid.UUID, *, limit: int, after: Position | None) -> Page:
+        """The account's files, newest first."""
+        rows = ReceivedRange
+        statement = (
+            select(File, rows.stop)
+            .outerjoin(rows, and_(rows.file_id == File.id, rows.start == 0))
+            .where(_IS_VISIBLE, File.account_id == account_id)
+            .order_by(File.created_at.desc(), File.id.desc())
+            .limit(limit + 1)
+        )
+        if after is not None:
+            statement = statement.where(tuple_(File.created_at, File.id) < tuple_(after.created_at, after.file_id))
+        with self._database.read() as session:
+            found = [status_of(file, stop or 0) for file, stop in session.execute(statement)]
+        page, more = found[:limit], found[limit:]
+        return Page(page, Position(page[-1].created_at, page[-1].file_id) if more else None)
+
+    def delete(self, account_id: uuid.UUID, name: str) -> None:
+        """Remove a file, finished or not; an upload of it ends. Raises NotFound."""
+        with self._database.write() as session:
+            file = session.scalar(
+                select(File).where(_IS_VISIBLE, File.account_id == account_id, File.name == name).with_for_update(of=File)
+            )
+            if file is None:
+                raise NotFound(f"File {name} not found")
+            remove_row(session, file, self._space)
+        self.discard_blob(file.id)
+
+    def discard_blob(self, file_id: uuid.UUID) -> int:
+        """Free the bytes of a file whose row is gone, and tell how many."""
+        self._completion.forget(file_id)
+        return self._offload(lambda: self._store.delete(file_id))
+
+    def get_readable(self, account_id: uuid.UUID, name: str) -> FileStatus:
+        """The whole file of that name. Raises NotFound, NotComplete."""
+        return _readable(self.find(account_id, name), f"File {name} not found")
+
+    def get_readable_by_name_or_id(self, account_id: uuid.UUID, name: str) -> FileStatus:
+        """The whole file of that name or UUID. Raises NotFound, NotComplete."""
+        return _readable(self.find_by_name_or_id(account_id, name), "File not found")
+
+    def get_readable_by_id(self, account_id: uuid.UUID, file_id: str) -> FileStatus:
+        """The whole file of that UUID. Raises NotFound, NotComplete, and Forbidden where it is another account's."""
+        identifier = parse_file_id(file_id)
+        if identifier is None:
+            raise NotFound("File not found")
+        with self._database.read() as session:
+            owner = session.scalar(select(File.account_id).where(_IS_VISIBLE, File.id == identifier))
+        if owner is not None and owner != account_id:
+            raise Forbidden
+        return _readable(self._find(File.id == identifier), "File not found")
+
+
+def _readable(status: FileStatus | None, detail: str) -> FileStatus:
+    if status is None:
+        raise NotFound(detail)
+    if not status.is_complete:
+        raise NotComplete
+    return status
+
+
+def parse_file_id(value: str) -> uuid.UUID | None:
+    """A UUID in its usual form, None for anything else that `uuid.UUID` would also take."""
+    try:
+        parsed = uuid.UUID(value)
+    except ValueError:
+        return None
+    return parsed if str(parsed) == value.lower() else None
+
+
+def remove_row(session: Session, file: File, space: Space) -> None:
+    """Delete a file's facts in the caller's transaction and give its room back; the blob is the caller's to discard."""
+    space.reserve(session, file.account_id, -file.reserved_bytes)
+    session.execute(delete(ReceivedRange).where(ReceivedRange.file_id == file.id))
+    session.execute(delete(File).where(File.id == file.id).execution_options(synchronize_session=False))
+
+

@@ -1,0 +1,68 @@
+"""How often a password may be guessed: ten times for an account from one address, fifty times from one address."""
+
+import ipaddress
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from limits import RateLimitItem, RateLimitItemPerMinute
+from limits.storage import storage_from_string
+from limits.strategies import MovingWindowRateLimiter
+
+from transfer_service.errors import BadCredentials, TooManyAttempts
+
+PER_ACCOUNT = RateLimitItemPerMinute(10, 15, namespace="sign-in-account")
+PER_ADDRESS = RateLimitItemPerMinute(50, 15, namespace="sign-in-address")
+_POLL_SECONDS = 0.01
+
+
+class LoginThrottle:
+    """Counts wrong passwords in a moving window of 15 minutes: in memory, or in Redis for several instances."""
+
+    def __init__(self, redis_url: str | None) -> None:
+        self._storage = storage_from_string(redis_url or "memory://")
+        self._limiter = MovingWindowRateLimiter(self._storage)
+        self._running: Counter[tuple[str, ...]] = Counter()
+
+    @contextmanager
+    def attempt(self, *, name: str, address: str) -> Iterator[None]:
+        """One sign-in: a BadCredentials that leaves the block counts. Raises TooManyAttempts before it runs.
+
+        Attempts under way count as if they were wrong, so many at once cannot slip through together; who is only over the
+        limit because of them waits for their outcome.
+        """
+        keys = [(PER_ACCOUNT, (name, _network(address))), (PER_ADDRESS, (_network(address),))]
+        while not all(self._limiter.test(item, *key, cost=1 + self._running[key]) for item, key in keys):
+            self._refuse_if_spent(keys)
+            time.sleep(_POLL_SECONDS)
+        for _, key in keys:
+            self._running[key] += 1
+        try:
+            yield
+        except BadCredentials:
+            for item, key in keys:
+                self._limiter.hit(item, *key)
+            raise
+        finally:
+            for _, key in keys:
+                self._running[key] -= 1
+                if not self._running[key]:
+                    del self._running[key]
+
+    def _refuse_if_spent(self, keys: list[tuple[RateLimitItem, tuple[str, ...]]]) -> None:
+        for item, key in keys:
+            if not self._limiter.test(item, *key):
+                reset_at = self._limiter.get_window_stats(item, *key).reset_time
+                raise TooManyAttempts(retry_after_seconds=max(1, round(reset_at - time.time())))
+
+
+def _network(address: str) -> str:
+    """The address, or for IPv6 the /64 that one customer has to himself."""
+    try:
+        parsed = ipaddress.ip_address(address.partition("%")[0])
+    except ValueError:
+        return address
+    if isinstance(parsed, ipaddress.IPv6Address) and parsed.ipv4_mapped is None:
+        return str(ipaddress.ip_network((parsed, 64), strict=False))
+    return str(getattr(parsed, "ipv4_mapped", None) or parsed)

@@ -1,0 +1,83 @@
+"""SHA-256 of files while they arrive: hashed behind the first gap as it moves, so that finishing has little left to do."""
+
+import hashlib
+import threading
+import uuid
+from collections import OrderedDict
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from transfer_service.errors import BlobMissing
+from transfer_service.offload import Offload
+from transfer_service.storage.blobs import BlobStore
+
+if TYPE_CHECKING:
+    from hashlib import _Hash
+
+MAX_ENTRIES = 1024
+PIECE_BYTES = 1024 * 1024
+PIECES_A_HOP = 16
+HEADWAY_BYTES = 8 * 1024 * 1024
+
+
+@dataclass(slots=True)
+class _Entry:
+    hasher: "_Hash" = field(default_factory=hashlib.sha256)
+    offset: int = 0
+    turn: threading.Lock = field(default_factory=threading.Lock)
+
+
+class RunningDigests:
+    """Hash states by file, of this process only: one that is lost (restart, eviction) is computed again from the store.
+
+    Only bytes that are stored for good may be hashed: callers pass the contiguous length that is committed.
+    """
+
+    def __init__(self, *, store: BlobStore, offload: Offload) -> None:
+        self._store = store
+        self._offload = offload
+        self._entries: OrderedDict[uuid.UUID, _Entry] = OrderedDict()
+
+    def make_headway(self, file_id: uuid.UUID, committed: int) -> None:
+        """Hash some of the bytes up to `committed`, unless somebody else is at it for this file."""
+        entry = self._entry(file_id)
+        if entry.offset >= committed or not entry.turn.acquire(blocking=False):
+            return
+        try:
+            self._hash_up_to(file_id, entry, min(committed, entry.offset + HEADWAY_BYTES))
+        except BlobMissing:  # deleted meanwhile
+            self.forget(file_id)
+        finally:
+            entry.turn.release()
+
+    def digest(self, file_id: uuid.UUID, length: int) -> str:
+        """The SHA-256 of the first `length` bytes in hexadecimal. Raises BlobMissing, ReadFailed."""
+        entry = self._entry(file_id)
+        with entry.turn:
+            self._hash_up_to(file_id, entry, length)
+            return entry.hasher.hexdigest()
+
+    def forget(self, file_id: uuid.UUID) -> None:
+        """Drop the state of a file that is gone."""
+        self._entries.pop(file_id, None)
+
+    def _entry(self, file_id: uuid.UUID) -> _Entry:
+        entry = self._entries.setdefault(file_id, _Entry())
+        self._entries.move_to_end(file_id)
+        while len(self._entries) > MAX_ENTRIES:
+            self._entries.popitem(last=False)
+        return entry
+
+    def _hash_up_to(self, file_id: uuid.UUID, entry: _Entry, stop: int) -> None:
+        while entry.offset < stop:
+            self._offload(lambda: self._hash_pieces(file_id, entry, stop))
+
+    def _hash_pieces(self, file_id: uuid.UUID, entry: _Entry, stop: int) -> None:
+        with self._store.open_reader(file_id) as blob:
+            blob.seek(entry.offset)
+            for _ in range(PIECES_A_HOP):
+                piece = blob.read(min(PIECE_BYTES, stop - entry.offset))
+                if not piece and entry.offset < stop:
+                    raise BlobMissing("The stored file is shorter than it should be")
+                entry.hasher.update(piece)
+                entry.offset += len(piece)

@@ -1,0 +1,43 @@
+"""Room for bytes: the size limit of a file and the quota of an account."""
+
+import uuid
+from dataclasses import dataclass
+
+from sqlalchemy import update
+from sqlalchemy.orm import Session
+
+from transfer_service.errors import QuotaExceeded, TooLarge
+from transfer_service.models import Account
+
+
+@dataclass(frozen=True, slots=True)
+class Space:
+    """The limits, in bytes. `quota_bytes` counts what an account's files have reserved, None means without limit."""
+
+    max_file_bytes: int
+    quota_bytes: int | None
+
+    def check_size(self, size: int) -> None:
+        """Raises TooLarge for a file that could never be stored."""
+        if size > self.max_file_bytes:
+            raise TooLarge
+
+    def has_room(self, used_bytes: int, additional_bytes: int) -> bool:
+        """Whether a reservation would succeed right now."""
+        return self.quota_bytes is None or additional_bytes <= 0 or used_bytes + additional_bytes <= self.quota_bytes
+
+    def check_quota(self, used_bytes: int, additional_bytes: int) -> None:
+        """Raises QuotaExceeded where a reservation would fail right now."""
+        if not self.has_room(used_bytes, additional_bytes):
+            raise QuotaExceeded
+
+    def reserve(self, session: Session, account_id: uuid.UUID, additional_bytes: int) -> None:
+        """Count more (or, negative, fewer) bytes against the account, in the caller's transaction. Raises QuotaExceeded."""
+        if additional_bytes == 0:
+            return
+        total = Account.used_bytes + additional_bytes
+        statement = update(Account).where(Account.id == account_id).values(used_bytes=total).returning(Account.id)
+        if additional_bytes > 0 and self.quota_bytes is not None:
+            statement = statement.where(total <= self.quota_bytes)
+        if session.execute(statement.execution_options(synchronize_session=False)).one_or_none() is None:
+            raise QuotaExceeded

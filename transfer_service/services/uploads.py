@@ -1,0 +1,230 @@
+"""The upload engine: chunks of a file in any order, from several connections, over several lives of the process.
+
+The order of every acknowledgement is: claim the range, write the bytes to their final place, flush them as far as
+`Durability` says, commit the fact, answer. Bytes outside committed ranges mean nothing, so a chunk that is refused half-way
+needs no undoing.
+"""
+
+import uuid
+from collections.abc import Callable, Iterator, Sequence
+from datetime import datetime
+from itertools import chain
+from typing import Protocol
+
+from sqlalchemy import Select, select
+
+from transfer_service.database import Database
+from transfer_service.errors import InvalidRequest, RangeConflict, TooLarge, UploadGone
+from transfer_service.models import Account, File, FileState
+from transfer_service.offload import Offload
+from transfer_service.services import intervals
+from transfer_service.services.completion import Completion
+from transfer_service.services.files import FileStatus, status_of
+from transfer_service.services.space import Space
+from transfer_service.storage.blobs import BlobStore, BlobWriter
+from transfer_service.wire.media_types import guess_media_type
+from transfer_service.wire.spans import Span
+
+BATCH_BYTES = 1024 * 1024
+OFFLOAD_FROM_BYTES = 256 * 1024
+CLAIM_WAIT_SECONDS = 2.0
+TOTAL_MISMATCH = "Total size does not match the one given earlier"
+PAST_THE_END = "Chunk is past the end of the file"
+
+
+class Incoming(Protocol):
+    """The bytes of one chunk, as they arrive."""
+
+    def blocks(self) -> Iterator[bytes]:
+        """The chunk's data; raises a TransferError instead of ending where the chunk turns out to be invalid."""
+
+    def claimed_length(self) -> int | None:
+        """The file's total length if the client gave one; final only when `blocks` has ended."""
+
+    def give_up_when(self, condition: Callable[[], bool]) -> None:
+        """Stop waiting for a client that has gone quiet as soon as `condition` holds."""
+
+
+class UploadService:
+    """Receives chunks."""
+
+    def __init__(
+        self,
+        *,
+        database: Database,
+        store: BlobStore,
+        space: Space,
+        completion: Completion,
+        offload: Offload,
+        now: Callable[[], datetime],
+        flush_chunks: bool,
+    ) -> None:
+        self._database = database
+        self._store = store
+        self._space = space
+        self._completion = completion
+        self._offload = offload
+        self._now = now
+        self._flush_chunks = flush_chunks
+
+    def append(self, account_id: uuid.UUID, name: str, *, span: Span, incoming: Incoming) -> FileStatus:
+        """Store one chunk at `span`, all of it or nothing, and tell how far the file got.
+
+        Raises InvalidRequest, RangeConflict, TooLarge, RangeBusy, UploadGone, StorageFull.
+        """
+        file_id = self._check_early(account_id, name, span, incoming.claimed_length())
+        batches = in_batches(incoming.blocks(), BATCH_BYTES)
+        head = next(batches, [])
+        fits_in_memory = span.size <= BATCH_BYTES
+        if fits_in_memory:
+            next(batches, None)  # the end of the data: now it is verified, before anything is touched
+        file_id = file_id or self._begin(account_id, name)
+        try:
+            with self._store.open_writer(file_id, span, wait_seconds=CLAIM_WAIT_SECONDS) as writer:
+                if not fits_in_memory:
+                    incoming.give_up_when(writer.is_wanted)
+                self._place(writer, file_id, span, chain([head], batches))
+                if self._flush_chunks:
+                    self._offload(lambda: self._store.sync(file_id))
+                status, is_due = self._commit(file_id, span, incoming.claimed_length())
+        except UploadGone:
+            self._offload(lambda: self._store.delete(file_id))
+            raise
+        except BaseException:
+            if not fits_in_memory:
+                self._completion.tidy_after_refusal(file_id)
+            raise
+        if not is_due:
+            self._completion.make_headway(file_id, status.next_expected)
+            return status
+        self._completion.finish(file_id)
+        return self._status(file_id)
+
+    def _check_early(self, account_id: uuid.UUID, name: str, span: Span, claimed: int | None) -> uuid.UUID | None:
+        """Refuse what the facts already rule out, before the body is read. The file's id if there is a file."""
+        self._space.check_size(max(span.stop, claimed or 0))
+        with self._database.read() as session:
+            file = session.scalar(_held(account_id, name))
+            length = agreed_length(file, span, claimed)
+            used = session.scalar(select(Account.used_bytes).where(Account.id == account_id)) or 0
+        self._space.check_quota(used, (length or 0) - (file.reserved_bytes if file else 0))
+        return file.id if file else None
+
+    def _begin(self, account_id: uuid.UUID, name: str) -> uuid.UUID:
+        """The id of the file of that name, made now, without bytes and so still invisible, if there is none."""
+        now = self._now()
+        with self._database.write() as session:
+            session.get(Account, account_id, with_for_update=True)  # two first chunks at once make one file
+            file = session.scalar(_held(account_id, name))
+            if file is None:
+                file = File(
+                    id=uuid.uuid4(),
+                    account_id=account_id,
+                    name=name,
+                    holds_name=True,
+                    media_type=guess_media_type(name),
+                    state=FileState.RECEIVING,
+                    created_at=now,
+                    updated_at=now,
+                )
+                session.add(file)
+            return file.id
+
+    def _place(self, writer: BlobWriter, file_id: uuid.UUID, span: Span, batches: Iterator[Sequence[bytes]]) -> None:
+        """Write what is new and compare what is stored. Raises RangeConflict."""
+        with self._database.read() as session:
+            stored = intervals.touching_spans(session, file_id, span)
+        offset = span.start
+        for batch in batches:
+            part = Span(offset, offset + sum(map(len, batch)))
+            place = _Placement(writer, part, batch, [both for each in stored if (both := each.overlap(part))])
+            if part.size >= OFFLOAD_FROM_BYTES:
+                self._offload(place)
+            else:
+                place()
+            offset = part.stop
+
+    def _commit(self, file_id: uuid.UUID, span: Span, claimed: int | None) -> tuple[FileStatus, bool]:
+        """Make the chunk a fact. The status, and whether the file is now due to be finished."""
+        with self._database.write(durable=self._flush_chunks) as session:
+            file = session.get(File, file_id, with_for_update=True)
+            if file is None:
+                raise UploadGone
+            length = agreed_length(file, span, claimed)
+            added = intervals.add_span(session, file_id, span)
+            self._space.reserve(session, file.account_id, length - file.reserved_bytes)
+            if added or length != file.length:
+                file.state, file.sha256, file.completed_at = FileState.RECEIVING, None, None
+            file.length, file.reserved_bytes = length, length
+            file.length_declared = file.length_declared or claimed is not None
+            file.received_bytes += added
+            file.updated_at = max(file.updated_at, self._now())
+            session.flush()
+            return status_of(file, intervals.contiguous_from_start(session, file_id)), self._completion.is_due(file)
+
+    def _status(self, file_id: uuid.UUID) -> FileStatus:
+        with self._database.read() as session:
+            file = session.get(File, file_id)
+            if file is None:
+                raise UploadGone
+            return status_of(file, intervals.contiguous_from_start(session, file_id))
+
+
+class _Placement:
+    """Compares the stored parts of a batch and writes the others."""
+
+    def __init__(self, writer: BlobWriter, part: Span, batch: Sequence[bytes], stored: Sequence[Span]) -> None:
+        self._writer, self._part, self._batch, self._stored = writer, part, batch, stored
+
+    def __call__(self) -> None:
+        if not self._stored:
+            self._writer.write(self._part.start, self._batch)
+            return
+        data = memoryview(b"".join(self._batch))
+        for span in self._stored:
+            if self._writer.read(span) != self._slice(data, span):
+                raise RangeConflict
+        offset = self._part.start
+        for gap_stop, next_offset in [*((span.start, span.stop) for span in self._stored), (self._part.stop, 0)]:
+            if offset < gap_stop:
+                self._writer.write(offset, [bytes(self._slice(data, Span(offset, gap_stop)))])
+            offset = next_offset
+
+    def _slice(self, data: memoryview, span: Span) -> memoryview:
+        return data[span.start - self._part.start : span.stop - self._part.start]
+
+
+def agreed_length(file: File | None, span: Span, claimed: int | None) -> int:
+    """The length a file has once `span` is part of it: declared, or inferred as the highest byte so far.
+
+    Raises InvalidRequest where totals disagree, RangeConflict for new bytes of a complete file, TooLarge past the end.
+    """
+    length = (file.length or 0) if file else 0
+    declared = file.length if file and file.length_declared else None
+    if claimed is not None and (claimed < length if declared is None else claimed != declared):
+        raise InvalidRequest(TOTAL_MISMATCH)
+    if declared is not None and span.stop > declared:
+        if file and file.state is FileState.COMPLETE:
+            raise RangeConflict("The file is complete; delete it first")
+        raise TooLarge(PAST_THE_END)
+    if claimed is not None and span.stop > claimed:
+        raise TooLarge(PAST_THE_END)
+    return claimed if claimed is not None else declared if declared is not None else max(length, span.stop)
+
+
+def in_batches(blocks: Iterator[bytes], size: int) -> Iterator[list[bytes]]:
+    """Group blocks into lists of at least `size` bytes; the last one may be smaller."""
+    batch: list[bytes] = []
+    collected = 0
+    for block in blocks:
+        batch.append(block)
+        collected += len(block)
+        if collected >= size:
+            yield batch
+            batch, collected = [], 0
+    if batch:
+        yield batch
+
+
+def _held(account_id: uuid.UUID, name: str) -> Select[tuple[File]]:
+    return select(File).where(File.account_id == account_id, File.name == name, File.holds_name)

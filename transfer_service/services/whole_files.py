@@ -1,0 +1,206 @@
+"""A whole file in one request: streamed to its final place, named when it is whole, gone without a trace if it breaks."""
+
+import hashlib
+import uuid
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from transfer_service.database import Database
+from transfer_service.errors import InvalidRequest, UploadGone
+from transfer_service.models import Account, File, FileState
+from transfer_service.offload import Offload
+from transfer_service.services import intervals
+from transfer_service.services.files import FileService, FileStatus, remove_row, status_of
+from transfer_service.services.space import Space
+from transfer_service.services.uploads import BATCH_BYTES, OFFLOAD_FROM_BYTES, in_batches
+from transfer_service.storage.blobs import BlobStore, BlobWriter
+from transfer_service.wire.filenames import numbered_name
+from transfer_service.wire.spans import Span
+
+ANYWHERE = Span(0, 1 << 62)
+RESERVATION_STEP_BYTES = 64 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """What is known about a file before its bytes: `length` is None where only the end of the body tells it."""
+
+    name: str
+    media_type: str
+    length: int | None
+    overwrite: bool
+
+
+class WholeBody(Protocol):
+    """The bytes of one file, as they arrive."""
+
+    def blocks(self) -> Iterator[bytes]:
+        """The data; raises a TransferError instead of ending where it is not whole."""
+
+    def expected_sha256(self) -> Sequence[bytes]:
+        """The digests that the client promised; final only when `blocks` has ended."""
+
+
+class WholeFileService:
+    """Receives whole files."""
+
+    def __init__(
+        self,
+        *,
+        database: Database,
+        store: BlobStore,
+        space: Space,
+        files: FileService,
+        offload: Offload,
+        now: Callable[[], datetime],
+        flush: bool,
+    ) -> None:
+        self._database = database
+        self._store = store
+        self._space = space
+        self._files = files
+        self._offload = offload
+        self._now = now
+        self._flush = flush
+
+    def receive(self, account_id: uuid.UUID, draft: Draft, body: WholeBody) -> FileStatus:
+        """Store a file under its name, numbered where that is taken, or in place of the old one with `overwrite`.
+
+        Raises InvalidRequest, TooLarge, StorageFull, UploadGone; then there is no row, no blob and no reservation.
+        """
+        self._space.check_size(draft.length or 0)
+        file_id = self._begin(account_id, draft)
+        try:
+            with self._store.open_writer(file_id, ANYWHERE, wait_seconds=0) as writer:
+                length, digest = self._write(writer, file_id, draft, body.blocks())
+                if any(promised != digest for promised in body.expected_sha256()):
+                    raise InvalidRequest("The digest does not match the content")
+                if self._flush:
+                    self._offload(lambda: self._store.sync(file_id))
+                status, replaced = self._commit(file_id, draft, length=length, sha256=digest.hex())
+        except BaseException:
+            self._discard(file_id)
+            raise
+        if replaced is not None:
+            self._files.discard_blob(replaced)
+        return status
+
+    def _begin(self, account_id: uuid.UUID, draft: Draft) -> uuid.UUID:
+        now = self._now()
+        reserved = draft.length or 0
+        with self._database.write() as session:
+            self._space.reserve(session, account_id, reserved)
+            file = File(
+                id=uuid.uuid4(),
+                account_id=account_id,
+                name=draft.name,
+                holds_name=False,
+                media_type=draft.media_type,
+                state=FileState.RECEIVING,
+                length=draft.length,
+                length_declared=True,
+                reserved_bytes=reserved,
+                created_at=now,
+                updated_at=now,
+            )
+            session.add(file)
+        return file.id
+
+    def _write(
+        self, writer: BlobWriter, file_id: uuid.UUID, draft: Draft, blocks: Iterator[bytes]
+    ) -> tuple[int, bytes]:
+        """Write and hash the blocks. The length and the SHA-256."""
+        hasher = hashlib.sha256()
+        length, reserved = 0, draft.length or 0
+
+        def store_batch() -> None:
+            writer.write(length, batch)
+            for block in batch:
+                hasher.update(block)
+
+        for batch in in_batches(blocks, BATCH_BYTES):
+            size = sum(map(len, batch))
+            self._space.check_size(length + size)
+            if length + size > reserved:
+                reserved = self._reserve_up_to(file_id, length + size)
+            if size >= OFFLOAD_FROM_BYTES:
+                self._offload(store_batch)
+            else:
+                store_batch()
+            length += size
+        return length, hasher.digest()
+
+    def _reserve_up_to(self, file_id: uuid.UUID, needed: int) -> int:
+        """Reserve room for a file of unknown length, in steps that no other upload can take away."""
+        with self._database.write() as session:
+            file = session.get(File, file_id, with_for_update=True)
+            if file is None:
+                raise UploadGone
+            used = session.scalar(select(Account.used_bytes).where(Account.id == file.account_id)) or 0
+            step = needed - file.reserved_bytes
+            if self._space.has_room(used, step + RESERVATION_STEP_BYTES):
+                step += RESERVATION_STEP_BYTES
+            self._space.reserve(session, file.account_id, step)
+            file.reserved_bytes += step
+            return file.reserved_bytes
+
+    def _commit(
+        self, file_id: uuid.UUID, draft: Draft, *, length: int, sha256: str
+    ) -> tuple[FileStatus, uuid.UUID | None]:
+        """Name the file and declare it whole, in one step. Its status, and the id of the file it replaced."""
+        with self._database.write(durable=self._flush) as session:
+            file = session.get(File, file_id, with_for_update=True)
+            if file is None:
+                raise UploadGone
+            session.get(Account, file.account_id, with_for_update=True)  # names are given out one at a time
+            replaced = _holder(session, file.account_id, draft.name) if draft.overwrite else None
+            if replaced is not None:
+                remove_row(session, replaced, self._space)
+            else:
+                file.name = _free_name(session, file.account_id, draft.name)
+            self._space.reserve(session, file.account_id, length - file.reserved_bytes)
+            now = self._now()
+            file.holds_name, file.state, file.sha256 = True, FileState.COMPLETE, sha256
+            file.length = file.reserved_bytes = file.received_bytes = length
+            file.updated_at = file.completed_at = now
+            if length:
+                intervals.add_span(session, file_id, Span(0, length))
+            session.flush()
+            return status_of(file, length), replaced.id if replaced else None
+
+    def _discard(self, file_id: uuid.UUID) -> None:
+        with self._database.write() as session:
+            file = session.get(File, file_id, with_for_update=True)
+            if file is not None:
+                remove_row(session, file, self._space)
+        self._files.discard_blob(file_id)
+
+
+def _holder(session: Session, account_id: uuid.UUID, name: str) -> File | None:
+    return session.scalar(
+        select(File).where(File.account_id == account_id, File.name == name, File.holds_name).with_for_update(of=File)
+    )
+
+
+def _free_name(session: Session, account_id: uuid.UUID, name: str) -> str:
+    """`name`, or with a number: looked for by doubling and halving, so a thousand namesakes cost twenty look-ups."""
+
+    def is_taken(number: int) -> bool:
+        candidate = name if number == 1 else numbered_name(name, number)
+        holds = select(File.id).where(File.account_id == account_id, File.name == candidate, File.holds_name)
+        return session.scalar(holds) is not None
+
+    if not is_taken(1):
+        return name
+    taken, free = 1, 2
+    while is_taken(free):
+        taken, free = free, free * 2
+    while free - taken > 1:
+        middle = (taken + free) // 2
+        taken, free = (middle, free) if is_taken(middle) else (taken, middle)
+    return numbered_name(name, free)

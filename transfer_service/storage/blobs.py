@@ -1,0 +1,63 @@
+"""What the rules need from a store of bytes."""
+
+import uuid
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from datetime import datetime
+from typing import BinaryIO, Protocol
+
+from transfer_service.wire.spans import Span
+
+
+@dataclass(frozen=True, slots=True)
+class BlobFacts:
+    """A blob as the store sees it. `stored_bytes` is the space it takes, which holes do not."""
+
+    blob_id: uuid.UUID
+    modified_at: datetime
+    stored_bytes: int
+
+
+class BlobWriter(Protocol):
+    """The only writer of one span of one blob, in all processes, until it is closed."""
+
+    def write(self, offset: int, blocks: Sequence[bytes]) -> None:
+        """Store the blocks one after the other from `offset` on. Raises StorageFull."""
+
+    def read(self, span: Span) -> bytes:
+        """The bytes of the span, shorter where the blob ends. Raises ReadFailed."""
+
+    def is_wanted(self) -> bool:
+        """Whether somebody else waits for a part of this span."""
+
+
+class BlobStore(Protocol):
+    """Bytes by blob id. Blocking: callers decide what runs off the event loop."""
+
+    def open_writer(self, blob_id: uuid.UUID, span: Span, *, wait_seconds: float) -> AbstractContextManager[BlobWriter]:
+        """Claim a span and open its blob, made if there is none. Raises RangeBusy after `wait_seconds`, StorageFull."""
+
+    def open_reader(self, blob_id: uuid.UUID) -> BinaryIO:
+        """The blob as an unbuffered file that the caller closes. Raises BlobMissing, ReadFailed."""
+
+    def is_in_use(self, blob_id: uuid.UUID) -> bool:
+        """Whether any process holds a writer of the blob."""
+
+    def stored_bytes(self, blob_id: uuid.UUID) -> int | None:
+        """The space the blob takes, None if there is no such blob."""
+
+    def trim(self, blob_id: uuid.UUID, length: int) -> None:
+        """Cut off what refused chunks left past `length`, unless somebody is writing there. Raises BlobMissing."""
+
+    def sync(self, blob_id: uuid.UUID) -> None:
+        """Return when the blob and its name survive power loss. Raises BlobMissing, StorageFull."""
+
+    def delete(self, blob_id: uuid.UUID) -> int:
+        """Remove the blob and tell the bytes that this freed, 0 if there was none. Open readers keep the old bytes."""
+
+    def list_blobs(self) -> Iterator[BlobFacts]:
+        """Every blob, in no order."""
+
+    def check(self) -> None:
+        """Prove that the store can be written. Raises StoreUnavailable."""

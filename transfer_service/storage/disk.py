@@ -1,0 +1,176 @@
+"""The default store: one file a blob in a local folder, written in place."""
+
+import errno
+import os
+import uuid
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import BinaryIO
+
+from transfer_service.errors import BlobMissing, RangeBusy, ReadFailed, StorageFull, StoreUnavailable
+from transfer_service.storage import range_locks
+from transfer_service.storage.blobs import BlobFacts
+from transfer_service.wire.spans import Span
+
+WHOLE = Span(0, range_locks.SHADOW_OFFSET)
+_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+_BLOCK_UNITS = 512  # of st_blocks, stat(2)
+
+
+@contextmanager
+def _full_disk_named() -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        if error.errno in _FULL:
+            raise StorageFull from error
+        raise
+
+
+class DiskWriter:
+    """An open blob with one span claimed (the BlobWriter of `blobs`)."""
+
+    def __init__(self, descriptor: int, span: Span) -> None:
+        self._descriptor = descriptor
+        self._span = span
+
+    def write(self, offset: int, blocks: Sequence[bytes]) -> None:
+        """Store the blocks one after the other from `offset` on. Raises StorageFull."""
+        pending = [memoryview(block) for block in blocks if block]
+        with _full_disk_named():
+            while pending:
+                written = os.pwritev(self._descriptor, pending[:1024], offset)
+                offset += written
+                while pending and written >= len(pending[0]):
+                    written -= len(pending.pop(0))
+                if written:
+                    pending[0] = pending[0][written:]
+
+    def read(self, span: Span) -> bytes:
+        """The bytes of the span, shorter where the blob ends. Raises ReadFailed."""
+        try:
+            return os.pread(self._descriptor, span.size, span.start)
+        except OSError as error:
+            raise ReadFailed from error
+
+    def is_wanted(self) -> bool:
+        """Whether somebody else waits for a part of this span."""
+        return range_locks.is_wanted(self._descriptor, self._span)
+
+
+class DiskStore:
+    """A folder of blobs (the BlobStore of `blobs`)."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        for number in range(256):
+            (root / f"{number:02x}").mkdir(parents=True, exist_ok=True)
+
+    def path_of(self, blob_id: uuid.UUID) -> Path:
+        """Where the blob lies, whether it exists or not."""
+        return self._root / blob_id.hex[:2] / blob_id.hex
+
+    @contextmanager
+    def open_writer(self, blob_id: uuid.UUID, span: Span, *, wait_seconds: float) -> Iterator[DiskWriter]:
+        """Claim a span and open its blob, made if there is none. Raises RangeBusy after `wait_seconds`, StorageFull."""
+        with self._claimed(blob_id, span, wait_seconds=wait_seconds) as descriptor:
+            yield DiskWriter(descriptor, span)
+
+    @contextmanager
+    def _claimed(self, blob_id: uuid.UUID, span: Span, *, wait_seconds: float) -> Iterator[int]:
+        with _full_disk_named():
+            descriptor = os.open(self.path_of(blob_id), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o640)
+        try:
+            range_locks.claim(descriptor, span, wait_seconds=wait_seconds)
+            yield descriptor
+        finally:
+            os.close(descriptor)
+
+    def open_reader(self, blob_id: uuid.UUID) -> BinaryIO:
+        """The blob as an unbuffered file that the caller closes. Raises BlobMissing, ReadFailed."""
+        try:
+            return open(self.path_of(blob_id), "rb", buffering=0)
+        except FileNotFoundError as error:
+            raise BlobMissing from error
+        except OSError as error:
+            raise ReadFailed from error
+
+    def is_in_use(self, blob_id: uuid.UUID) -> bool:
+        """Whether any process holds a writer of the blob."""
+        try:
+            with open(self.path_of(blob_id), "rb") as file:
+                return range_locks.is_claimed(file.fileno(), WHOLE)
+        except FileNotFoundError:
+            return False
+
+    def stored_bytes(self, blob_id: uuid.UUID) -> int | None:
+        """The space the blob takes, None if there is no such blob."""
+        try:
+            return self.path_of(blob_id).stat().st_blocks * _BLOCK_UNITS
+        except FileNotFoundError:
+            return None
+
+    def trim(self, blob_id: uuid.UUID, length: int) -> None:
+        """Cut off what refused chunks left past `length`, unless somebody is writing there. Raises BlobMissing."""
+        try:
+            if self.path_of(blob_id).stat().st_size <= length:
+                return
+        except FileNotFoundError as error:
+            raise BlobMissing from error
+        with suppress(RangeBusy), self._claimed(blob_id, Span(length, WHOLE.stop), wait_seconds=0) as descriptor:
+            os.ftruncate(descriptor, length)
+
+    def sync(self, blob_id: uuid.UUID) -> None:
+        """Return when the blob and its name survive power loss. Raises BlobMissing, StorageFull."""
+        path = self.path_of(blob_id)
+        try:
+            for target in (path, path.parent):
+                with _full_disk_named():
+                    _fsync(target)
+        except FileNotFoundError as error:
+            raise BlobMissing from error
+
+    def delete(self, blob_id: uuid.UUID) -> int:
+        """Remove the blob and tell the bytes that this freed, 0 if there was none. Open readers keep the old bytes."""
+        freed = self.stored_bytes(blob_id)
+        if freed is not None:
+            self.path_of(blob_id).unlink(missing_ok=True)
+        return freed or 0
+
+    def list_blobs(self) -> Iterator[BlobFacts]:
+        """Every blob, in no order."""
+        for folder in self._root.iterdir():
+            if not folder.is_dir():
+                continue
+            with os.scandir(folder) as entries:
+                yield from (facts for entry in entries if (facts := _facts(entry)) is not None)
+
+    def check(self) -> None:
+        """Prove that the store can be written. Raises StoreUnavailable."""
+        probe = self._root / f".probe-{uuid.uuid4().hex}"
+        try:
+            probe.write_bytes(b"ok")
+            probe.unlink()
+        except OSError as error:
+            raise StoreUnavailable("The store cannot be written") from error
+
+
+def _fsync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _facts(entry: os.DirEntry[str]) -> BlobFacts | None:
+    """The blob behind a directory entry, None where it is no blob or has just gone."""
+    try:
+        blob_id = uuid.UUID(hex=entry.name)
+        status = entry.stat(follow_symlinks=False)
+    except (ValueError, FileNotFoundError):
+        return None
+    modified_at = datetime.fromtimestamp(status.st_mtime, tz=UTC)
+    return BlobFacts(blob_id=blob_id, modified_at=modified_at, stored_bytes=status.st_blocks * _BLOCK_UNITS)

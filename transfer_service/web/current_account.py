@@ -1,0 +1,85 @@
+"""Who is asking: bearer tokens and cookies (docs/accounts.md)."""
+
+import uuid
+from datetime import timedelta
+
+from flask import Flask, g, request
+from flask_jwt_extended import create_access_token, create_refresh_token, get_jwt, verify_jwt_in_request
+from flask_jwt_extended.exceptions import CSRFError, JWTExtendedException, NoAuthorizationError
+from jwt import PyJWTError
+
+from transfer_service.errors import BadCredentials, Forbidden, NotAuthenticated
+from transfer_service.services.sign_ins import FamilyGrant, Identity
+from transfer_service.web.request_log import note
+from transfer_service.web.services import services
+
+FAMILY_CLAIM = "family"
+
+
+def require_account(*, refresh: bool = False, any_type: bool = False) -> Identity:
+    """The identity behind the request's token. Raises NotAuthenticated, BadCredentials."""
+    _accept_any_case()
+    try:
+        verify_jwt_in_request(refresh=refresh, verify_type=not any_type)
+        claims = get_jwt()
+        family = uuid.UUID(claims[FAMILY_CLAIM])
+    except CSRFError as error:
+        raise BadCredentials("CSRF token missing or incorrect") from error
+    except NoAuthorizationError as error:
+        raise NotAuthenticated from error
+    except (JWTExtendedException, PyJWTError, KeyError, ValueError, AttributeError, TypeError) as error:
+        raise BadCredentials from error
+    identity = services().sign_ins.find_identity(family, name=str(claims["sub"]))
+    if identity is None:
+        raise BadCredentials
+    g.identity = identity
+    note(account=str(identity.account_id))
+    return identity
+
+
+def _accept_any_case() -> None:
+    """Authentication schemes are case-insensitive (RFC 9110 section 11.1), and `token_type` says `bearer`."""
+    scheme, space, token = request.headers.get("Authorization", "").partition(" ")
+    if space and scheme.lower() == "bearer":
+        request.environ["HTTP_AUTHORIZATION"] = f"Bearer {token.strip()}"
+
+
+def guard() -> None:
+    """For `before_request`: refuse who is not signed in, before anything of the body is read."""
+    require_account()
+
+
+def current() -> Identity:
+    """The identity that `guard` found."""
+    identity: Identity = g.identity
+    return identity
+
+
+def require_admin() -> Identity:
+    """The identity, if it is an administrator's. Raises Forbidden."""
+    identity = current()
+    if not identity.is_admin:
+        raise Forbidden("Admin privileges required")
+    return identity
+
+
+def make_tokens(grant: FamilyGrant) -> tuple[str, str]:
+    """The access and the refresh token of a grant."""
+    family = {FAMILY_CLAIM: str(grant.sign_in_id)}
+    return (
+        create_access_token(grant.name, additional_claims=family),
+        create_refresh_token(grant.name, additional_claims={**family, "jti": grant.refresh_jti}),
+    )
+
+
+def init_tokens(app: Flask, *, secret_key: bytes, access_minutes: int, refresh_days: int) -> None:
+    """Configure flask-jwt-extended; a token in the URL is never accepted, a header wins over a cookie."""
+    app.config.update(
+        JWT_SECRET_KEY=secret_key,
+        JWT_ALGORITHM="HS256",
+        JWT_TOKEN_LOCATION=["headers", "cookies"],
+        JWT_ACCESS_TOKEN_EXPIRES=timedelta(minutes=access_minutes),
+        JWT_REFRESH_TOKEN_EXPIRES=timedelta(days=refresh_days),
+        JWT_ENCODE_NBF=False,
+        JWT_REFRESH_COOKIE_PATH="/auth",
+    )

@@ -1,0 +1,151 @@
+"""The one function that sends stored bytes, whole or in ranges, by RFC 9110 sections 13 and 14."""
+
+import io
+import os
+import secrets
+from collections.abc import Iterable, Iterator
+from typing import Any, BinaryIO
+
+from flask import Response, request, send_file
+
+from transfer_service.errors import ReadFailed
+from transfer_service.services.files import FileStatus
+from transfer_service.web.error_envelopes import error_response
+from transfer_service.web.request_log import note
+from transfer_service.web.services import services
+from transfer_service.wire import conditions, ranges
+from transfer_service.wire.disposition import format_disposition
+from transfer_service.wire.entity_tags import EntityTag, format_http_date
+from transfer_service.wire.spans import Span
+
+PART_BLOCK_BYTES = 64 * 1024
+
+
+def respond_with_file(file: FileStatus) -> Response:
+    """Answer a GET or HEAD for a whole file. Raises BlobMissing, ReadFailed."""
+    validators = _validators(file)
+    note(file=str(file.file_id))
+    verdict = conditions.evaluate(request.headers, validators)
+    if verdict is conditions.Verdict.NOT_MODIFIED:
+        return _with_validators(Response(status=304), validators)
+    if verdict is conditions.Verdict.PRECONDITION_FAILED:
+        return _with_validators(error_response("Precondition failed", 412), validators)
+    length = file.length or 0
+    try:
+        spans = _requested_spans(validators, length)
+    except ranges.Unsatisfiable:
+        refusal = _with_validators(error_response("Range not satisfiable", 416), validators)
+        refusal.headers["Content-Range"] = ranges.format_unsatisfied(length)
+        return refusal
+    return _body_response(file, spans, validators)
+
+
+def _validators(file: FileStatus) -> conditions.Validators:
+    """The hash of the bytes is their tag: the same from every worker, and a new one whenever they change."""
+    modified_at = (file.completed_at or file.updated_at).replace(microsecond=0)
+    return conditions.Validators(etag=EntityTag(file.sha256 or ""), modified_at=modified_at)
+
+
+def _requested_spans(validators: conditions.Validators, length: int) -> list[Span] | None:
+    value = request.headers.get("Range")
+    if value is None or request.method != "GET":
+        return None
+    if not conditions.range_applies(request.headers.get("If-Range"), validators):
+        return None
+    return ranges.select_ranges(value, length)
+
+
+def _with_validators(response: Response, validators: conditions.Validators) -> Response:
+    if response.status_code == 304:
+        del response.headers["Content-Type"]
+    response.headers["ETag"] = str(validators.etag)
+    response.headers["Last-Modified"] = format_http_date(validators.modified_at)
+    response.headers["Cache-Control"] = "private, no-cache"
+    response.headers["Accept-Ranges"] = "bytes"
+    return response
+
+
+def _body_response(file: FileStatus, spans: list[Span] | None, validators: conditions.Validators) -> Response:
+    length = file.length or 0
+    body = services().store.open_reader(file.file_id)
+    try:
+        if os.fstat(body.fileno()).st_size < length:
+            raise ReadFailed
+        if spans is None:
+            response = _span_response(body, Span(0, length), file)
+        elif len(spans) == 1:
+            response = _span_response(body, spans[0], file)
+            response.status_code = 206
+            response.headers["Content-Range"] = ranges.format_content_range(spans[0], length)
+        else:
+            response = _multipart_response(body, spans, file)
+    except BaseException:
+        body.close()
+        raise
+    response.headers["Content-Disposition"] = format_disposition(file.name)
+    response.headers["X-Content-Type-Options"] = "nosniff"
+    if request.method == "HEAD":
+        response.close()
+        response.response = []
+    return _with_validators(response, validators)
+
+
+def _span_response(body: BinaryIO, span: Span, file: FileStatus) -> Response:
+    """One span, by the server's own means of sending files."""
+    response = send_file(FileSlice(body, span), mimetype=file.media_type, etag=False, conditional=False)
+    response.headers["Content-Type"] = file.media_type
+    response.headers["Content-Length"] = str(span.size)
+    return response
+
+
+def _multipart_response(body: BinaryIO, spans: list[Span], file: FileStatus) -> Response:
+    """Several spans as multipart/byteranges (RFC 9110 section 14.6)."""
+    boundary = secrets.token_hex(16)
+    length = file.length or 0
+    heads = [ranges.part_header(span, length=length, media_type=file.media_type, boundary=boundary) for span in spans]
+    tail = ranges.closing_boundary(boundary)
+    response = Response(_parts(body.fileno(), zip(heads, spans, strict=True), tail), status=206)
+    response.call_on_close(body.close)
+    response.headers["Content-Type"] = f"multipart/byteranges; boundary={boundary}"
+    response.headers["Content-Length"] = str(sum(map(len, heads)) + sum(span.size for span in spans) + len(tail))
+    return response
+
+
+def _parts(descriptor: int, parts: Iterable[tuple[bytes, Span]], tail: bytes) -> Iterator[bytes]:
+    for head, span in parts:
+        yield head
+        for start in range(span.start, span.stop, PART_BLOCK_BYTES):
+            yield os.pread(descriptor, min(PART_BLOCK_BYTES, span.stop - start), start)
+    yield tail
+
+
+class FileSlice(io.RawIOBase):
+    """A span of an open file as a file of its own, positioned at its start: servers may read it or send it by descriptor."""
+
+    def __init__(self, file: BinaryIO, span: Span) -> None:
+        super().__init__()
+        self._file = file
+        self._left = span.size
+        self._file.seek(span.start)
+
+    def fileno(self) -> int:
+        """The descriptor, at the position where the span begins."""
+        return self._file.fileno()
+
+    def readable(self) -> bool:
+        """It is."""
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        """Read on, up to the end of the span. Raises OSError where the file has become shorter."""
+        view = memoryview(buffer)[: self._left]
+        count: int = self._file.readinto(view)  # type: ignore[attr-defined]
+        if count == 0 and len(view):
+            raise OSError("the file ended before its length")
+        self._left -= count
+        return count
+
+    def close(self) -> None:
+        """Close the file itself."""
+        self._file.close()
+        super().close()

@@ -1,0 +1,42 @@
+"""`/healthz`, `/readyz`, and the description of the API."""
+
+from pathlib import Path
+
+from flask import Blueprint, Response, jsonify, render_template, send_from_directory
+
+from transfer_service.web.services import services
+
+REPOSITORY = Path(__file__).parents[2]
+
+blueprint = Blueprint("health", __name__, static_folder="static/swagger-ui", static_url_path="/docs/assets")
+
+
+@blueprint.get("/healthz")
+def alive() -> Response:
+    """200 while the process lives."""
+    return jsonify({"status": "ok"})
+
+
+@blueprint.get("/readyz")
+def ready() -> Response:
+    """200 when the database and the store can be written. Raises StoreUnavailable."""
+    services().database.check()
+    services().store.check()
+    return jsonify({"status": "ready"})
+
+
+@blueprint.get("/openapi.yaml")
+def openapi() -> Response:
+    """The description of every route."""
+    return send_from_directory(REPOSITORY, "openapi.yaml", mimetype="application/yaml")
+
+
+@blueprint.get("/docs")
+def docs() -> Response:
+    """The same as a page; everything it loads comes from here."""
+    response = Response(render_template("docs.html"))
+    response.headers["Content-Security-Policy"] = (
+        "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; "
+        "connect-src 'self'; frame-ancestors 'none'"
+    )
+    return response

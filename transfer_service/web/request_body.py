@@ -1,0 +1,71 @@
+"""The body of a request in bounded blocks, whole or refused."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from flask import current_app, request
+
+from transfer_service.errors import BodyCutShort, BodyTimeout, RangeBusy
+from transfer_service.web.request_log import note
+
+BLOCK_BYTES = 256 * 1024
+DISPLACED_AFTER_SECONDS = 1.0
+
+
+class RequestBody:
+    """Reads the current request's body once.
+
+    A client that goes quiet is given up after the read timeout, or after a second as soon as somebody else wants its place;
+    the worker's sockets then pretend that the stream has ended, so nothing that arrived is lost on the way here.
+    """
+
+    def __init__(self) -> None:
+        self._stream = request.environ["wsgi.input"]
+        self._socket: Any = request.environ.get("gunicorn.socket")
+        self._read_timeout: float = current_app.config["READ_TIMEOUT_SECONDS"]
+        self._is_displaced: Callable[[], bool] = lambda: False
+        self.announced = request.content_length
+        self.received = 0
+        self._reason: BodyTimeout | RangeBusy | None = None
+
+    @property
+    def is_absent(self) -> bool:
+        """Whether the request has no body at all."""
+        return not self.announced and "chunked" not in request.headers.get("Transfer-Encoding", "").lower()
+
+    def give_up_when(self, condition: Callable[[], bool]) -> None:
+        """Stop waiting for a quiet client as soon as `condition` holds."""
+        self._is_displaced = condition
+
+    def blocks(self) -> Iterator[bytes]:
+        """Every block. Raises BodyCutShort, BodyTimeout, RangeBusy where less came than was announced."""
+        if self.is_absent:
+            return
+        while block := self._read():
+            self.received += len(block)
+            yield block
+        note(received_bytes=self.received)
+        if self.announced is not None and self.received < self.announced:
+            raise self._reason or BodyCutShort
+
+    def _read(self) -> bytes:
+        watch = getattr(self._socket, "give_up_when_idle", None)
+        wanted = BLOCK_BYTES if self.announced is None else min(BLOCK_BYTES, self.announced - self.received)
+        if watch is None:
+            return self._read_stream(wanted)
+        with watch(self._gives_up):
+            return self._read_stream(wanted)
+
+    def _read_stream(self, size: int) -> bytes:
+        try:
+            data: bytes = self._stream.read(size)
+        except OSError as error:  # a reset, or a chunked body that breaks off
+            raise self._reason or BodyCutShort from error
+        return data
+
+    def _gives_up(self, idle_seconds: float) -> bool:
+        if idle_seconds >= self._read_timeout:
+            self._reason = BodyTimeout()
+        elif idle_seconds >= DISPLACED_AFTER_SECONDS and self._is_displaced():
+            self._reason = RangeBusy()
+        return self._reason is not None

@@ -1,0 +1,38 @@
+"""The services that views call, kept on the app by `create_app`."""
+
+from dataclasses import dataclass
+
+from flask import current_app
+
+from transfer_service.database import Database
+from transfer_service.services.accounts import AccountService
+from transfer_service.services.cleanup import CleanupService
+from transfer_service.services.files import FileService
+from transfer_service.services.sign_ins import SignInService
+from transfer_service.services.space import Space
+from transfer_service.services.uploads import UploadService
+from transfer_service.services.whole_files import WholeFileService
+from transfer_service.storage.blobs import BlobStore
+
+EXTENSION = "transfer_service"
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """Everything a door may need."""
+
+    database: Database
+    store: BlobStore
+    space: Space
+    accounts: AccountService
+    sign_ins: SignInService
+    files: FileService
+    uploads: UploadService
+    whole_files: WholeFileService
+    cleanup: CleanupService
+
+
+def services() -> Services:
+    """The services of the current app."""
+    bound: Services = current_app.extensions[EXTENSION]
+    return bound

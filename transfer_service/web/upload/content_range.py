@@ -1,0 +1,79 @@
+"""`/upload` and `/status`: 12-byte chunks with Content-Range (docs/device-chunks.md)."""
+
+from typing import Any
+
+from flask import Blueprint, Response, jsonify, request
+
+from transfer_service.errors import InvalidRequest, TooLarge
+from transfer_service.services.files import FileStatus
+from transfer_service.web.current_account import current, guard
+from transfer_service.web.request_body import RequestBody
+from transfer_service.web.request_log import note
+from transfer_service.web.services import services
+from transfer_service.web.upload.incoming_chunk import IncomingChunk
+from transfer_service.wire.chunk_frames import SHORT_FRAME
+from transfer_service.wire.content_range import INVALID, parse_content_range
+from transfer_service.wire.filenames import parse_name
+
+blueprint = Blueprint("content_range", __name__)
+blueprint.before_request(guard)
+
+
+@blueprint.post("/upload/<path:file_id>")
+def upload_chunk(file_id: str) -> Response:
+    """Take one chunk."""
+    name = _stored_name(parse_name(file_id))
+    value = request.headers.get("Content-Range")
+    if value is None:
+        raise InvalidRequest("Content-Range header required")
+    content_range = parse_content_range(value)
+    body = RequestBody()
+    if (body.announced or 0) - SHORT_FRAME.header_bytes > services().space.max_file_bytes:
+        raise TooLarge
+    incoming = IncomingChunk(
+        SHORT_FRAME, body.blocks(), claimed_length=lambda: content_range.total, give_up_when=body.give_up_when
+    )
+    if incoming.header.span != content_range.span:
+        raise InvalidRequest(INVALID)
+    if body.announced is not None:
+        incoming.check_frame_bytes(body.announced)
+    status = services().uploads.append(current().account_id, name, span=content_range.span, incoming=incoming)
+    note(file=str(status.file_id), stored_bytes=content_range.span.size)
+    return jsonify({"message": "Chunk received successfully", "next_byte": status.next_expected})
+
+
+def _stored_name(name: str) -> str:
+    """The name of the file that `name` means: itself, or that of the account's file with this UUID."""
+    found = services().files.find_by_name_or_id(current().account_id, name)
+    return found.name if found else name
+
+
+@blueprint.get("/status/<path:file_id>")
+def status(file_id: str) -> Response:
+    """How far a file got, with every range that is stored."""
+    found = services().files.find_by_name_or_id(current().account_id, parse_name(file_id))
+    return jsonify(_status_json(file_id, found) if found else _not_found_json(file_id))
+
+
+def _status_json(file_id: str, status: FileStatus) -> dict[str, Any]:
+    return {
+        "file_id": file_id,
+        "status": "complete" if status.is_complete else "partial",
+        "received_bytes": status.received_bytes,
+        "total_bytes": status.length,
+        "last_updated": int(status.updated_at.timestamp()),
+        "next_byte": status.next_expected,
+        "chunks": [{"start": span.start, "end": span.stop - 1} for span in services().files.received(status)],
+    }
+
+
+def _not_found_json(file_id: str) -> dict[str, Any]:
+    return {
+        "file_id": file_id,
+        "status": "not_found",
+        "received_bytes": 0,
+        "total_bytes": None,
+        "last_updated": None,
+        "next_byte": 0,
+        "chunks": [],
+    }

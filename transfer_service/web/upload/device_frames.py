@@ -1,0 +1,140 @@
+"""`/api/files`: 17-byte chunks, and what is stored under an account's names (docs/device-chunks.md)."""
+
+from typing import Any
+
+from flask import Blueprint, Response, jsonify, request
+
+from transfer_service.errors import InvalidRequest, TooLarge
+from transfer_service.services.files import FileStatus
+from transfer_service.web.current_account import current, guard
+from transfer_service.web.multipart_body import OVERHEAD_BYTES, MultipartBody, is_multipart
+from transfer_service.web.request_body import RequestBody
+from transfer_service.web.request_log import note
+from transfer_service.web.requests import parse_count
+from transfer_service.web.services import services
+from transfer_service.web.upload import cursors
+from transfer_service.web.upload.incoming_chunk import IncomingChunk
+from transfer_service.wire.chunk_frames import LONG_FRAME
+from transfer_service.wire.content_range import ContentRange, parse_content_range
+from transfer_service.wire.filenames import parse_name
+
+DEFAULT_PAGE, MAX_PAGE = 100, 1000
+
+blueprint = Blueprint("device_frames", __name__, url_prefix="/api/files")
+blueprint.before_request(guard)
+
+
+def status_json(status: FileStatus) -> dict[str, Any]:
+    """A file's progress in the words of this door."""
+    return {
+        "filename": status.name,
+        "file_id": str(status.file_id),
+        "status": "complete" if status.is_complete else "partial",
+        "bytes_received": status.received_bytes,
+        "total_bytes": status.length,
+        "next_expected_byte": status.next_expected,
+        "sha256": status.sha256,
+    }
+
+
+def _pending_json(name: str) -> dict[str, Any]:
+    return {
+        "filename": name,
+        "file_id": None,
+        "status": "pending",
+        "bytes_received": 0,
+        "total_bytes": None,
+        "next_expected_byte": 0,
+        "sha256": None,
+    }
+
+
+@blueprint.post("/upload")
+def upload_chunk() -> Response:
+    """Take one chunk, raw or as the part `file` of a form."""
+    filename = request.args.get("filename")
+    if not filename:
+        raise InvalidRequest("Missing filename")
+    name = parse_name(filename)
+    content_range = _content_range()
+    incoming = _incoming(content_range.total if content_range else None)
+    span = incoming.header.span
+    if content_range is not None and content_range.span != span:
+        raise InvalidRequest("Content-Range does not match the chunk header")
+    status = services().uploads.append(current().account_id, name, span=span, incoming=incoming)
+    note(file=str(status.file_id), stored_bytes=span.size)
+    return jsonify(status_json(status))
+
+
+def _content_range() -> ContentRange | None:
+    value = request.headers.get("Content-Range")
+    return parse_content_range(value) if value is not None else None
+
+
+def _incoming(total: int | None) -> IncomingChunk:
+    """The chunk in the request's body, of a file of `total` bytes or as many as `total_size` says."""
+    body = RequestBody()
+    query_total = parse_count(request.args.get("total_size"), "total_size")
+    if is_multipart():
+        _refuse_oversized(body, OVERHEAD_BYTES)
+        form = MultipartBody(body)
+        form.open_file_part()
+        return IncomingChunk(
+            LONG_FRAME,
+            form.file_blocks(),
+            claimed_length=lambda: _one_total(total, query_total, parse_count(form.fields.get("total_size"), "total_size")),
+            give_up_when=body.give_up_when,
+        )
+    _refuse_oversized(body, LONG_FRAME.header_bytes)
+    incoming = IncomingChunk(
+        LONG_FRAME,
+        body.blocks(),
+        claimed_length=lambda: _one_total(total, query_total),
+        give_up_when=body.give_up_when,
+    )
+    if body.announced is not None:
+        incoming.check_frame_bytes(body.announced)
+    return incoming
+
+
+def _refuse_oversized(body: RequestBody, overhead: int) -> None:
+    if (body.announced or 0) - overhead > services().space.max_file_bytes:
+        raise TooLarge
+
+
+def _one_total(*totals: int | None) -> int | None:
+    """The total that the client gave, in whichever place. The first one counts, as documented."""
+    return next((total for total in totals if total is not None), None)
+
+
+@blueprint.get("/status/<path:name>")
+def status(name: str) -> Response:
+    """How far a file got."""
+    name = parse_name(name)
+    found = services().files.find(current().account_id, name)
+    if found is None:
+        return jsonify({**_pending_json(name), "missing": []})
+    missing = [{"start": span.start, "end": span.stop - 1} for span in services().files.missing(found)]
+    return jsonify({**status_json(found), "missing": missing})
+
+
+@blueprint.get("")
+def list_files() -> Response:
+    """The account's files, newest first."""
+    limit = parse_count(request.args.get("limit"), "limit")
+    limit = DEFAULT_PAGE if limit is None else limit
+    if not 1 <= limit <= MAX_PAGE:
+        raise InvalidRequest(f"limit must be 1 to {MAX_PAGE}")
+    cursor = request.args.get("cursor")
+    after = cursors.parse_cursor(cursor) if cursor else None
+    page = services().files.list_files(current().account_id, limit=limit, after=after)
+    following = cursors.format_cursor(page.next_position) if page.next_position else None
+    return jsonify({"files": [status_json(file) for file in page.files], "next_cursor": following})
+
+
+@blueprint.delete("/<path:name>")
+def delete_file(name: str) -> Response:
+    """Delete a file, or cancel its upload."""
+    name = parse_name(name)
+    services().files.delete(current().account_id, name)
+    return jsonify({"detail": f"File {name} deleted successfully"})
