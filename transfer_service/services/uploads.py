@@ -7,6 +7,7 @@ needs no undoing.
 
 import uuid
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from itertools import chain
 from typing import Protocol
@@ -37,6 +38,10 @@ class Incoming(Protocol):
 
     def blocks(self) -> Iterator[bytes]:
         """The chunk's data; raises a TransferError instead of ending where the chunk turns out to be invalid."""
+
+    @property
+    def infers_length(self) -> bool:
+        """Whether a file without a given length ends, for the time being, at its highest byte."""
 
     def claimed_length(self) -> int | None:
         """The file's total length if the client gave one; final only when `blocks` has ended."""
@@ -72,7 +77,7 @@ class UploadService:
 
         Raises InvalidRequest, RangeConflict, TooLarge, RangeBusy, UploadGone, StorageFull.
         """
-        file_id = self._check_early(account_id, name, span, incoming.claimed_length())
+        file_id = self._check_early(account_id, name, span, incoming)
         batches = in_batches(incoming.blocks(), BATCH_BYTES)
         head = next(batches, [])
         fits_in_memory = span.size <= BATCH_BYTES
@@ -86,7 +91,7 @@ class UploadService:
                 self._place(writer, file_id, span, chain([head], batches))
                 if self._flush_chunks:
                     self._offload(lambda: self._store.sync(file_id))
-                status, is_due = self._commit(file_id, span, incoming.claimed_length())
+                status, is_due = self._commit(file_id, span, incoming)
         except UploadGone:
             self._offload(lambda: self._store.delete(file_id))
             raise
@@ -100,14 +105,15 @@ class UploadService:
         self._completion.finish(file_id)
         return self._status(file_id)
 
-    def _check_early(self, account_id: uuid.UUID, name: str, span: Span, claimed: int | None) -> uuid.UUID | None:
+    def _check_early(self, account_id: uuid.UUID, name: str, span: Span, incoming: Incoming) -> uuid.UUID | None:
         """Refuse what the facts already rule out, before the body is read. The file's id if there is a file."""
+        claimed = incoming.claimed_length()
         self._space.check_size(max(span.stop, claimed or 0))
         with self._database.read() as session:
             file = session.scalar(_held(account_id, name))
-            length = agreed_length(file, span, claimed)
+            extent = agreed_extent(file, span, claimed=claimed, infer=incoming.infers_length)
             used = session.scalar(select(Account.used_bytes).where(Account.id == account_id)) or 0
-        self._space.check_quota(used, (length or 0) - (file.reserved_bytes if file else 0))
+        self._space.check_quota(used, extent.reserved_bytes - (file.reserved_bytes if file else 0))
         return file.id if file else None
 
     def _begin(self, account_id: uuid.UUID, name: str) -> uuid.UUID:
@@ -144,19 +150,21 @@ class UploadService:
                 place()
             offset = part.stop
 
-    def _commit(self, file_id: uuid.UUID, span: Span, claimed: int | None) -> tuple[FileStatus, bool]:
+    def _commit(self, file_id: uuid.UUID, span: Span, incoming: Incoming) -> tuple[FileStatus, bool]:
         """Make the chunk a fact. The status, and whether the file is now due to be finished."""
+        claimed = incoming.claimed_length()
+        self._space.check_size(claimed or 0)
         with self._database.write(durable=self._flush_chunks) as session:
             file = session.get(File, file_id, with_for_update=True)
             if file is None:
                 raise UploadGone
-            length = agreed_length(file, span, claimed)
+            extent = agreed_extent(file, span, claimed=claimed, infer=incoming.infers_length)
             added = intervals.add_span(session, file_id, span)
-            self._space.reserve(session, file.account_id, length - file.reserved_bytes)
-            if added or length != file.length:
+            self._space.reserve(session, file.account_id, extent.reserved_bytes - file.reserved_bytes)
+            if added or extent.length != file.length:
                 file.state, file.sha256, file.completed_at = FileState.RECEIVING, None, None
-            file.length, file.reserved_bytes = length, length
-            file.length_declared = file.length_declared or claimed is not None
+            file.length, file.length_declared = extent.length, extent.is_declared
+            file.reserved_bytes = extent.reserved_bytes
             file.received_bytes += added
             file.updated_at = max(file.updated_at, self._now())
             session.flush()
@@ -194,22 +202,34 @@ class _Placement:
         return data[span.start - self._part.start : span.stop - self._part.start]
 
 
-def agreed_length(file: File | None, span: Span, claimed: int | None) -> int:
-    """The length a file has once `span` is part of it: declared, or inferred as the highest byte so far.
+@dataclass(frozen=True, slots=True)
+class Extent:
+    """How large a file is: its length, None while nobody has said it, and the bytes that it reserves meanwhile."""
+
+    length: int | None
+    reserved_bytes: int
+    is_declared: bool
+
+
+def agreed_extent(file: File | None, span: Span, *, claimed: int | None, infer: bool) -> Extent:
+    """The extent of a file once `span` is part of it: declared, or with `infer` guessed from the highest byte so far.
 
     Raises InvalidRequest where totals disagree, RangeConflict for new bytes of a complete file, TooLarge past the end.
     """
-    length = (file.length or 0) if file else 0
     declared = file.length if file and file.length_declared else None
-    if claimed is not None and (claimed < length if declared is None else claimed != declared):
+    highest = file.reserved_bytes if file else 0
+    if claimed is not None and (claimed < highest if declared is None else claimed != declared):
         raise InvalidRequest(TOTAL_MISMATCH)
-    if declared is not None and span.stop > declared:
-        if file and file.state is FileState.COMPLETE:
-            raise RangeConflict("The file is complete; delete it first")
-        raise TooLarge(PAST_THE_END)
-    if claimed is not None and span.stop > claimed:
-        raise TooLarge(PAST_THE_END)
-    return claimed if claimed is not None else declared if declared is not None else max(length, span.stop)
+    total = claimed if claimed is not None else declared
+    if total is not None:
+        if span.stop > total:
+            if file and file.state is FileState.COMPLETE and declared is not None:
+                raise RangeConflict("The file is complete; delete it first")
+            raise TooLarge(PAST_THE_END)
+        return Extent(length=total, reserved_bytes=total, is_declared=True)
+    highest = max(highest, span.stop)
+    is_guessed = infer or (file is not None and file.length is not None)
+    return Extent(length=highest if is_guessed else None, reserved_bytes=highest, is_declared=False)
 
 
 def in_batches(blocks: Iterator[bytes], size: int) -> Iterator[list[bytes]]:

@@ -31,7 +31,11 @@ def upload_chunk(file_id: str) -> Response:
     if (body.announced or 0) - SHORT_FRAME.header_bytes > services().space.max_file_bytes:
         raise TooLarge
     incoming = IncomingChunk(
-        SHORT_FRAME, body.blocks(), claimed_length=lambda: content_range.total, give_up_when=body.give_up_when
+        SHORT_FRAME,
+        body.blocks(),
+        infers_length=False,
+        claimed_length=lambda: content_range.total,
+        give_up_when=body.give_up_when,
     )
     if incoming.header.span != content_range.span:
         raise InvalidRequest(INVALID)

@@ -82,6 +82,7 @@ def _incoming(total: int | None) -> IncomingChunk:
         return IncomingChunk(
             LONG_FRAME,
             form.file_blocks(),
+            infers_length=True,
             claimed_length=lambda: _one_total(total, query_total, parse_count(form.fields.get("total_size"), "total_size")),
             give_up_when=body.give_up_when,
         )
@@ -89,6 +90,7 @@ def _incoming(total: int | None) -> IncomingChunk:
     incoming = IncomingChunk(
         LONG_FRAME,
         body.blocks(),
+        infers_length=True,
         claimed_length=lambda: _one_total(total, query_total),
         give_up_when=body.give_up_when,
     )

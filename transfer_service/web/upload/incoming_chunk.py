@@ -15,11 +15,13 @@ class IncomingChunk:
         frame: FrameFormat,
         pieces: Iterator[bytes],
         *,
+        infers_length: bool,
         claimed_length: Callable[[], int | None],
         give_up_when: Callable[[Callable[[], bool]], None],
     ) -> None:
         self._frame = frame
         self._pieces = pieces
+        self.infers_length = infers_length
         self.claimed_length = claimed_length
         self.give_up_when = give_up_when
         self.header = self._read_header()

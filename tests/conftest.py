@@ -1,0 +1,182 @@
+"""Fixtures that every part of the test suite shares: an app on a fresh data folder, and signed-in clients."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+from werkzeug.test import TestResponse
+
+from config import Settings
+from tests.postgres import postgres_server, postgres_url
+from transfer_service import create_app
+from transfer_service.commands import upgrade
+from transfer_service.web.services import EXTENSION, Services
+from transfer_service.wire.chunk_frames import LONG_FRAME, SHORT_FRAME
+
+__all__ = ["postgres_server", "postgres_url"]
+
+SECRET = "a test secret of at least thirty-two bytes"
+PASSWORD = "correct horse"
+
+
+@dataclass
+class Clock:
+    """A clock that stands still until it is told to move."""
+
+    at: datetime = field(default_factory=lambda: datetime.now(UTC))
+
+    def __call__(self) -> datetime:
+        return self.at
+
+    def advance(self, **duration: float) -> None:
+        """Move forward (or, negative, back) by a timedelta's arguments."""
+        self.at += timedelta(**duration)
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """Ask for this fixture to run a test on both databases; everything else runs on SQLite."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path / 'test.sqlite3'}"
+    url: str = request.getfixturevalue("postgres_url")
+    return url
+
+
+@pytest.fixture
+def make_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Settings]:
+    """Settings of a service with its own data folder; keyword arguments are fields of `Settings`."""
+    monkeypatch.chdir(tmp_path)  # no .env of the developer's
+
+    def make(**overrides: Any) -> Settings:
+        return Settings(**{"data_dir": tmp_path / "data", "secret_key": SECRET, **overrides})
+
+    return make
+
+
+@pytest.fixture
+def make_app(make_settings: Callable[..., Settings], clock: Clock) -> Iterator[Callable[..., Flask]]:
+    """Apps with a migrated database and the accounts `alice`, `bob` and the administrator `root`."""
+    made: list[Flask] = []
+
+    def make(**overrides: Any) -> Flask:
+        settings = make_settings(**overrides)
+        app = create_app(settings, now=clock)
+        upgrade(settings.resolved_database_url)
+        app.testing = True
+        services: Services = app.extensions[EXTENSION]
+        if not services.accounts.list_accounts():
+            for name in ("alice", "bob"):
+                services.accounts.create(name, PASSWORD)
+            services.accounts.create("root", PASSWORD, is_admin=True)
+        made.append(app)
+        return app
+
+    yield make
+    for app in made:
+        app.extensions[EXTENSION].database.dispose()
+
+
+@pytest.fixture
+def app(make_app: Callable[..., Flask]) -> Flask:
+    return make_app()
+
+
+@pytest.fixture
+def services(app: Flask) -> Services:
+    bound: Services = app.extensions[EXTENSION]
+    return bound
+
+
+@dataclass
+class Device:
+    """A signed-in client in the same process."""
+
+    client: FlaskClient
+    headers: dict[str, str]
+
+    def request(self, method: str, path: str, **arguments: Any) -> TestResponse:
+        """Any request with this account's token; `headers` are added to it."""
+        headers = {**self.headers, **arguments.pop("headers", {})}
+        return self.client.open(path, method=method, headers=headers, **arguments)
+
+    def get(self, path: str, **arguments: Any) -> TestResponse:
+        return self.request("GET", path, **arguments)
+
+    def post(self, path: str, **arguments: Any) -> TestResponse:
+        return self.request("POST", path, **arguments)
+
+    def delete(self, path: str, **arguments: Any) -> TestResponse:
+        return self.request("DELETE", path, **arguments)
+
+    def send(self, frame: bytes, filename: str = "log.bin", **arguments: Any) -> TestResponse:
+        """A 17-byte frame as a raw body."""
+        query = {"filename": filename, **arguments.pop("query", {})}
+        return self.post("/api/files/upload", data=frame, query_string=query, **arguments)
+
+    def send_range(self, file_id: str, start: int, data: bytes, total: int | str) -> TestResponse:
+        """A 12-byte frame with its Content-Range."""
+        content_range = f"bytes {start}-{start + len(data) - 1}/{total}"
+        frame = SHORT_FRAME.format(start, data)
+        return self.post(f"/upload/{file_id}", data=frame, headers={"Content-Range": content_range})
+
+    def store(self, data: bytes, filename: str = "log.bin", **arguments: Any) -> dict[str, Any]:
+        """A whole file by `POST /api/files`, and its status."""
+        query = {"filename": filename, **arguments.pop("query", {})}
+        response = self.post("/api/files", data=data, query_string=query, **arguments)
+        assert response.status_code == 201, response.text
+        status: dict[str, Any] = response.get_json()
+        return status
+
+    def status(self, filename: str = "log.bin") -> dict[str, Any]:
+        status: dict[str, Any] = self.get(f"/api/files/status/{filename}").get_json()
+        return status
+
+    def names(self) -> list[str]:
+        """The names of everything the account has."""
+        return [file["filename"] for file in self.get("/api/files").get_json()["files"]]
+
+
+def frame(start: int, data: bytes) -> bytes:
+    """A valid 17-byte frame."""
+    return LONG_FRAME.format(start, data)
+
+
+@pytest.fixture
+def sign_in() -> Callable[[Flask, str], Device]:
+    """Sign an account in on an app."""
+
+    def sign_in(app: Flask, name: str) -> Device:
+        client = app.test_client(use_cookies=False)
+        response = client.post("/auth/token", json={"username": name, "password": PASSWORD})
+        assert response.status_code == 200, response.text
+        return Device(client, {"Authorization": f"Bearer {response.get_json()['access_token']}"})
+
+    return sign_in
+
+
+@pytest.fixture
+def device(app: Flask, sign_in: Callable[[Flask, str], Device]) -> Device:
+    """`alice`, signed in."""
+    return sign_in(app, "alice")
+
+
+@pytest.fixture
+def other_device(app: Flask, sign_in: Callable[[Flask, str], Device]) -> Device:
+    """`bob`, signed in."""
+    return sign_in(app, "bob")
+
+
+@pytest.fixture
+def admin(app: Flask, sign_in: Callable[[Flask, str], Device]) -> Device:
+    """`root`, signed in."""
+    return sign_in(app, "root")
