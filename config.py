@@ -42,7 +42,9 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(env_file=".env", env_prefix="TRANSFER_", extra="ignore", populate_by_name=True)
 
-    secret_key: Annotated[SecretStr | None, Field(validation_alias="SECRET_KEY"), BeforeValidator(_none_if_empty)] = None
+    secret_key: Annotated[SecretStr | None, Field(validation_alias="SECRET_KEY"), BeforeValidator(_none_if_empty)] = (
+        None
+    )
     access_token_expire_minutes: Annotated[
         int, Field(validation_alias="ACCESS_TOKEN_EXPIRE_MINUTES", ge=1, le=60 * 24 * 365)
     ] = 30
@@ -161,8 +163,8 @@ def _unknown_names() -> list[str]:
 
 
 def _kept_secret(path: Path) -> str:
-    """Read the generated key, or make it: mode 0600, whole or not at all, the same for processes that start together."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    """Read the generated key, or make it: mode 0600, and the same for processes that start together."""
+    path.parent.mkdir(mode=0o750, parents=True, exist_ok=True)
     if not path.exists():
         draft = path.with_name(f"{path.name}.{os.getpid()}")
         descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
@@ -175,8 +177,10 @@ def _kept_secret(path: Path) -> str:
         except FileExistsError:
             pass
         finally:
-            os.unlink(draft)
+            draft.unlink()
     secret = path.read_text().strip()
     if len(secret.encode()) < MIN_SECRET_BYTES:
-        raise ConfigurationError(f"SECRET_KEY: the generated key in {path} is damaged; delete the file to make a new one")
+        raise ConfigurationError(
+            f"SECRET_KEY: the generated key in {path} is damaged; delete the file to make a new one"
+        )
     return secret

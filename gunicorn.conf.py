@@ -4,10 +4,10 @@ from gevent import monkey
 
 monkey.patch_all()  # before anything below can import what must be patched
 
-import os
 import sys
+from pathlib import Path
 
-sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 from config import load_settings
 from transfer_service.server.access_log import JsonLogger

@@ -30,3 +30,18 @@ install() {
 run_python() {
   .venv/bin/python "$@"
 }
+
+# install_system PACKAGE…: Debian packages that are not there yet, where we may install them.
+install_system() {
+  local package absent=()
+  command -v dpkg-query >/dev/null || return 0
+  for package in "$@"; do
+    dpkg-query -W -f='${Status}' "$package" 2>/dev/null | grep -q 'ok installed' || absent+=("$package")
+  done
+  if [ ${#absent[@]} -gt 0 ] && [ "$(id -u)" = 0 ]; then
+    # Installing must not start services: the tests start their own, on free ports.
+    export DEBIAN_FRONTEND=noninteractive RUNLEVEL=1
+    apt-get update -qq >&2
+    apt-get install -y -qq --no-install-recommends "${absent[@]}" >&2
+  fi
+}

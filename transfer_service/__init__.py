@@ -38,7 +38,15 @@ if TYPE_CHECKING:
 
     from config import Settings
 
-EXPOSED_HEADERS = ["Accept-Ranges", "Content-Disposition", "Content-Range", "ETag", "Location", "Retry-After", "X-Request-Id"]
+EXPOSED_HEADERS = [
+    "Accept-Ranges",
+    "Content-Disposition",
+    "Content-Range",
+    "ETag",
+    "Location",
+    "Retry-After",
+    "X-Request-Id",
+]
 
 
 def utc_now() -> datetime:
@@ -77,7 +85,8 @@ def create_app(settings: Settings, *, now: Callable[[], datetime] = utc_now) -> 
     init_commands(app)
     if settings.trusted_proxies:
         hops = settings.trusted_proxies
-        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops, x_host=hops, x_prefix=hops)  # type: ignore[method-assign]
+        trusting = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops, x_host=hops, x_prefix=hops)
+        app.wsgi_app = trusting  # type: ignore[method-assign] # Flask's documented way to add middleware
     return app
 
 

@@ -1,9 +1,9 @@
 """Read and write transactions.
 
-SQLite runs in WAL mode. Its write transactions begin with `BEGIN IMMEDIATE`, so a read-modify-write can neither lose an update
-nor be refused half-way, and a semaphore lets one greenlet of a process in at a time. The wait for another process's
-transaction sleeps here, cooperatively, instead of inside SQLite where it would stop the whole worker. Nothing that waits
-(network, large disk work) belongs inside a write transaction.
+SQLite runs in WAL mode. Its write transactions begin with `BEGIN IMMEDIATE`, so a read-modify-write can neither lose an
+update nor be refused half-way, and a semaphore lets one greenlet of a process in at a time. The wait for another
+process's transaction sleeps here, cooperatively, instead of inside SQLite where it would stop the whole worker. Nothing
+that waits (network, large disk work) belongs inside a write transaction.
 """
 
 import sqlite3
@@ -34,7 +34,10 @@ def run_inline(work: Callable[[], None]) -> None:
 
 
 class Database:
-    """The engines of one process. `run_blocking` runs a commit that waits for the disk, off the event loop under gevent."""
+    """The engines of one process.
+
+    `run_blocking` runs a commit that waits for the disk, off the event loop under gevent.
+    """
 
     def __init__(self, url: str, *, run_blocking: Run = run_inline) -> None:
         self.url = url
@@ -48,7 +51,9 @@ class Database:
             self._durable_engine = _sqlite_engine(url, begin="BEGIN IMMEDIATE", synchronous="FULL")
         else:
             self._writers = threading.BoundedSemaphore(SERVER_CONNECTIONS)
-            engine = create_engine(url, pool_size=SERVER_CONNECTIONS, max_overflow=SERVER_CONNECTIONS, pool_pre_ping=True)
+            engine = create_engine(
+                url, pool_size=SERVER_CONNECTIONS, max_overflow=SERVER_CONNECTIONS, pool_pre_ping=True
+            )
             self._read_engine = self._write_engine = self._durable_engine = engine
 
     @contextmanager
@@ -100,7 +105,7 @@ def _failures_named() -> Iterator[None]:
 
 def _sqlite_engine(url: str, *, begin: str, synchronous: str = "NORMAL") -> Engine:
     """An engine in WAL mode whose transactions start with `begin`."""
-    Path(make_url(url).database or "").absolute().parent.mkdir(parents=True, exist_ok=True)
+    Path(make_url(url).database or "").absolute().parent.mkdir(mode=0o750, parents=True, exist_ok=True)
     engine = create_engine(url, connect_args={"check_same_thread": False, "timeout": 0.0})
 
     @event.listens_for(engine, "connect")
@@ -127,4 +132,4 @@ def _retry_while_locked(statement: Callable[[], object]) -> None:
         except (OperationalError, sqlite3.OperationalError) as error:
             if "locked" not in str(error) or time.monotonic() > deadline:
                 raise
-            time.sleep(uniform(0.0005, 0.005))
+            time.sleep(uniform(0.0005, 0.005))  # noqa: S311 - jitter, not a secret

@@ -3,7 +3,7 @@
 import uuid
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, ClassVar
 
 from sqlalchemy import BigInteger, DateTime, Enum, ForeignKey, Index, MetaData, String, TypeDecorator, Uuid, text
 from sqlalchemy.engine import Dialect
@@ -25,7 +25,7 @@ class UtcDateTime(TypeDecorator[datetime]):
         value = value.astimezone(UTC)
         return value.replace(tzinfo=None) if dialect.name == "sqlite" else value
 
-    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+    def process_result_value(self, value: datetime | None, _dialect: Dialect) -> datetime | None:
         """Give the zone back."""
         if value is None:
             return None
@@ -43,7 +43,7 @@ class Base(DeclarativeBase):
             "pk": "pk_%(table_name)s",
         }
     )
-    type_annotation_map = {datetime: UtcDateTime(), uuid.UUID: Uuid(), int: BigInteger()}
+    type_annotation_map: ClassVar[dict[Any, Any]] = {datetime: UtcDateTime(), uuid.UUID: Uuid(), int: BigInteger()}
 
 
 def _state_type(states: type[StrEnum]) -> Enum:
@@ -81,7 +81,10 @@ class AccountPermission(Base):
 
 
 class SignIn(Base):
-    """A token family: everything that came out of one sign-in. Only `refresh_jti` can be refreshed; an older one is reuse."""
+    """A token family: everything that came out of one sign-in.
+
+    Only `refresh_jti` can be refreshed; an older one is reuse.
+    """
 
     __tablename__ = "sign_ins"
 
@@ -96,8 +99,8 @@ class SignIn(Base):
 class File(Base):
     """The owner-visible record of a blob, from its first byte on.
 
-    `holds_name` is false while a file that was sent in one request is still arriving: such a file gets its name when it is
-    whole. `length_declared` tells a length the client promised from one inferred from the highest byte so far.
+    `holds_name` is false while a file that was sent in one request is still arriving: such a file gets its name when it
+    is whole. `length_declared` tells a length the client promised from one inferred from the highest byte so far.
     """
 
     __tablename__ = "files"
@@ -130,7 +133,7 @@ class ReceivedRange(Base):
     """A half-open range of a file that is durably stored. Ranges of one file never overlap or touch."""
 
     __tablename__ = "received_ranges"
-    __table_args__: Any = {"sqlite_with_rowid": False}
+    __table_args__ = ({"sqlite_with_rowid": False},)
 
     file_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("files.id", ondelete="CASCADE"), primary_key=True)
     start: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)

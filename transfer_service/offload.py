@@ -1,7 +1,7 @@
 """Blocking work off the event loop."""
 
 from collections.abc import Callable
-from typing import Protocol, TypeVar
+from typing import Generic, Protocol, TypeVar
 
 from gevent import get_hub
 from gevent.monkey import is_module_patched
@@ -23,15 +23,23 @@ def offload(work: Callable[[], T], /) -> T:
     """
     if not is_module_patched("threading"):
         return work()
-    result, failure = get_hub().threadpool.apply(_caught, (work,))
-    if failure is not None:
-        raise failure
-    return result  # type: ignore[no-any-return]
+    outcome: _Outcome[T] = get_hub().threadpool.apply(_Outcome, (work,))
+    return outcome.unwrap()
 
 
-def _caught(work: Callable[[], T]) -> tuple[T | None, BaseException | None]:
-    # gevent prints the traceback of an exception that leaves a pool thread, so none leaves it.
-    try:
-        return work(), None
-    except BaseException as failure:
-        return None, failure
+class _Outcome(Generic[T]):
+    """What `work` gave or raised: gevent prints what leaves a pool thread as a traceback, so nothing leaves it."""
+
+    def __init__(self, work: Callable[[], T]) -> None:
+        self._results: list[T] = []
+        self._failure: BaseException | None = None
+        try:
+            self._results.append(work())
+        except BaseException as failure:  # noqa: BLE001 - raised again in `unwrap`
+            self._failure = failure
+
+    def unwrap(self) -> T:
+        """Give the result, or raise."""
+        if self._failure is not None:
+            raise self._failure
+        return self._results[0]

@@ -23,7 +23,7 @@ class JsonHandler(logging.Handler):
         getattr(log, record.levelname.lower(), log.info)(record.getMessage(), **facts)
 
 
-class JsonLogger(Logger):
+class JsonLogger(Logger):  # type: ignore[misc] # gunicorn has no types
     """gunicorn's logger (`logger_class`)."""
 
     def setup(self, cfg: Any) -> None:
@@ -36,7 +36,7 @@ class JsonLogger(Logger):
             log.setLevel(self.loglevel)
         self.access_log.handlers = []
 
-    def access(self, resp: Any, req: Any, environ: dict[str, Any], request_time: timedelta) -> None:
+    def access(self, resp: Any, _req: Any, environ: dict[str, Any], request_time: timedelta) -> None:
         """One line for one request."""
         facts = environ.get(ENVIRON_KEY, {})
         structlog.get_logger().info(

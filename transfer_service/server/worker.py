@@ -8,7 +8,7 @@ import socket as sockets
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from typing import Any
+from typing import Any, Literal
 
 import gevent
 from gevent import socket
@@ -72,7 +72,7 @@ class TransferSocket(socket.socket):
             super().sendall(*args)
 
     def sendfile(self, file: Any, offset: int = 0, count: int | None = None) -> int:
-        """Send `count` bytes from `offset` on by sendfile(2), other connections between every two blocks."""
+        """Send `count` bytes from `offset` on from kernel to kernel; other connections run between every two blocks."""
         source, sent = file.fileno(), 0
         total = os.fstat(source).st_size - offset if count is None else count
         while sent < total:
@@ -100,8 +100,10 @@ def _stall_is_reset() -> Iterator[None]:
 
 
 class _Body:
-    """A request body that asks for itself: `100 Continue` goes out when the application first reads, so never for a
-    request that is refused by its headers."""
+    """A request body that asks for itself: `100 Continue` goes out when the application first reads.
+
+    So it never goes out for a request that is refused by its headers.
+    """
 
     def __init__(self, request: Any, connection: TransferSocket) -> None:
         self._body = request.body
@@ -126,7 +128,7 @@ class _Body:
         left = getattr(self._body.reader, "length", None)
         if left is None:  # chunked: nobody knows how much is left
             return not self._is_at_end()
-        return left > (0 if self._awaits_continue else DRAIN_BYTES)
+        return bool(left > (0 if self._awaits_continue else DRAIN_BYTES))
 
     def _is_at_end(self) -> bool:
         return getattr(self._body.reader, "parser", None) is None
@@ -136,7 +138,7 @@ class _IdleTimeout(gevent.Timeout):
     """The keep-alive limit of one idle connection, which a graceful stop ends early."""
 
     def __init__(self, seconds: float, idle: set["_IdleTimeout"]) -> None:
-        super().__init__(seconds, False)
+        super().__init__(seconds, None)
         self._idle = idle
         self._greenlet = gevent.getcurrent()
 
@@ -145,16 +147,17 @@ class _IdleTimeout(gevent.Timeout):
         super().__enter__()
         return self
 
-    def __exit__(self, *args: Any) -> bool | None:
+    def __exit__(self, *args: Any) -> Literal[True] | None:
         self._idle.discard(self)
-        return super().__exit__(*args)
+        self.cancel()
+        return True if args[1] is self else None  # like gevent.Timeout(seconds, False): the wait ends quietly
 
     def expire(self) -> None:
         """End the wait now."""
-        gevent.kill(self._greenlet, self, block=False)
+        gevent.kill(self._greenlet, self)
 
 
-class TransferWorker(GeventWorker):
+class TransferWorker(GeventWorker):  # type: ignore[misc] # gunicorn has no types
     """One process of the service."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -195,11 +198,11 @@ class TransferWorker(GeventWorker):
             with suppress(OSError):
                 sock.settimeout(None)
 
-    def handle_error(self, req: Any, client: Any, addr: Any, exc: BaseException) -> None:
+    def handle_error(self, _req: Any, client: Any, _addr: Any, exc: BaseException) -> None:
         """Answer what is no HTTP, or what broke before the application could, in JSON and without a traceback."""
         status = next((code for kind, code in _STATUSES if isinstance(exc, kind)), 500)
         if status == 500:
-            self.log.exception("Error handling request")
+            self.log.error("Error handling request", exc_info=exc)
         else:
             self.log.debug("Invalid request: %s", type(exc).__name__)
         phrase = http.HTTPStatus(status).phrase

@@ -55,7 +55,9 @@ class AccountService:
             )
             session.add(account)
             session.flush()
-            session.add_all(AccountPermission(account_id=account.id, permission=each) for each in sorted(set(permissions)))
+            session.add_all(
+                AccountPermission(account_id=account.id, permission=each) for each in sorted(set(permissions))
+            )
 
     def create_first_admin(self, name: str, password: str) -> bool:
         """Make an administrator if there is no account at all, and tell whether that was so."""
@@ -148,7 +150,9 @@ def _account(session: Session, name: str) -> Account:
 
 def _facts(session: Session, account: Account) -> AccountFacts:
     rows = AccountPermission
-    permissions = session.scalars(select(rows.permission).where(rows.account_id == account.id).order_by(rows.permission))
+    permissions = session.scalars(
+        select(rows.permission).where(rows.account_id == account.id).order_by(rows.permission)
+    )
     return AccountFacts(
         account_id=account.id,
         name=account.name,

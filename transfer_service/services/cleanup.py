@@ -1,8 +1,8 @@
 """Removing what nobody will miss: stale uploads, orphans of both kinds, spent sign-ins.
 
-Every removal is a transaction that checks its reason again, so two runs at once, or a run that was killed, do no harm: facts
-go first, bytes afterwards, and bytes without facts are what the next run looks for. Ages are counted back from now, so a clock
-that jumped back only finds things younger.
+Every removal is a transaction that checks its reason again, so two runs at once, or a run that was killed, do no harm:
+facts go first, bytes afterwards, and bytes without facts are what the next run looks for. Ages are counted back from
+now, so a clock that jumped back only finds things younger.
 """
 
 import uuid

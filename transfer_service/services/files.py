@@ -145,7 +145,9 @@ class FileService:
         """Remove a file, finished or not; an upload of it ends. Raises NotFound."""
         with self._database.write() as session:
             file = session.scalar(
-                select(File).where(_IS_VISIBLE, File.account_id == account_id, File.name == name).with_for_update(of=File)
+                select(File)
+                .where(_IS_VISIBLE, File.account_id == account_id, File.name == name)
+                .with_for_update(of=File)
             )
             if file is None:
                 raise NotFound(f"File {name} not found")
@@ -162,8 +164,9 @@ class FileService:
         return _readable(self.find(account_id, name), f"File {name} not found")
 
     def get_readable_by_name_or_id(self, account_id: uuid.UUID, name: str) -> FileStatus:
-        """The whole file of that name or UUID. Raises NotFound, NotComplete."""
-        return _readable(self.find_by_name_or_id(account_id, name), "File not found")
+        """The whole file of that name or UUID. Raises NotFound, also for one that is not complete."""
+        status = self.find_by_name_or_id(account_id, name)
+        return _readable(status if status and status.is_complete else None, "File not found")
 
     def get_readable_by_id(self, account_id: uuid.UUID, file_id: str) -> FileStatus:
         """The whole file of that UUID. Raises NotFound, NotComplete, and Forbidden where it is another account's."""
@@ -199,5 +202,3 @@ def remove_row(session: Session, file: File, space: Space) -> None:
     space.reserve(session, file.account_id, -file.reserved_bytes)
     session.execute(delete(ReceivedRange).where(ReceivedRange.file_id == file.id))
     session.execute(delete(File).where(File.id == file.id).execution_options(synchronize_session=False))
-
-

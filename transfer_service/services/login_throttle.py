@@ -3,7 +3,7 @@
 import ipaddress
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from limits import RateLimitItem, RateLimitItemPerMinute
@@ -29,8 +29,8 @@ class LoginThrottle:
     def attempt(self, *, name: str, address: str) -> Iterator[None]:
         """One sign-in: a BadCredentials that leaves the block counts. Raises TooManyAttempts before it runs.
 
-        Attempts under way count as if they were wrong, so many at once cannot slip through together; who is only over the
-        limit because of them waits for their outcome.
+        Attempts under way count as if they were wrong, so many at once cannot slip through together; who is only over
+        the limit because of them waits for their outcome.
         """
         keys = [(PER_ACCOUNT, (name, _network(address))), (PER_ADDRESS, (_network(address),))]
         while not all(self._limiter.test(item, *key, cost=1 + self._running[key]) for item, key in keys):
@@ -50,7 +50,7 @@ class LoginThrottle:
                 if not self._running[key]:
                     del self._running[key]
 
-    def _refuse_if_spent(self, keys: list[tuple[RateLimitItem, tuple[str, ...]]]) -> None:
+    def _refuse_if_spent(self, keys: Sequence[tuple[RateLimitItem, tuple[str, ...]]]) -> None:
         for item, key in keys:
             if not self._limiter.test(item, *key):
                 reset_at = self._limiter.get_window_stats(item, *key).reset_time

@@ -8,7 +8,7 @@ from argon2.exceptions import InvalidHashError, VerificationError
 from transfer_service.offload import Offload
 
 MAX_PASSWORD_BYTES = 1024
-# OWASP's first recommendation (19 MiB, 2 passes, 1 lane): small enough for a field gateway. Two at a time bound the memory.
+# OWASP's first recommendation (19 MiB, 2 passes, 1 lane): small enough for a field gateway. Two at a time bound it all.
 _MEMORY_KIB, _PASSES, _LANES, _AT_ONCE = 19 * 1024, 2, 1, 2
 
 

@@ -1,4 +1,4 @@
-"""SHA-256 of files while they arrive: hashed behind the first gap as it moves, so that finishing has little left to do."""
+"""SHA-256 of files while they arrive: hashed up to the first gap as it moves, so that little is left to the end."""
 
 import hashlib
 import threading

@@ -79,7 +79,9 @@ class SignInService:
         """Revoke the family: all its tokens, at once."""
         with self._database.write() as session:
             session.execute(
-                update(SignIn).where(SignIn.id == sign_in_id, SignIn.revoked_at.is_(None)).values(revoked_at=self._now())
+                update(SignIn)
+                .where(SignIn.id == sign_in_id, SignIn.revoked_at.is_(None))
+                .values(revoked_at=self._now())
             )
 
     def find_identity(self, sign_in_id: uuid.UUID, *, name: str) -> Identity | None:

@@ -32,7 +32,10 @@ class Space:
             raise QuotaExceeded
 
     def reserve(self, session: Session, account_id: uuid.UUID, additional_bytes: int) -> None:
-        """Count more (or, negative, fewer) bytes against the account, in the caller's transaction. Raises QuotaExceeded."""
+        """Count more (or, negative, fewer) bytes against the account, in the caller's transaction.
+
+        Raises QuotaExceeded.
+        """
         if additional_bytes == 0:
             return
         total = Account.used_bytes + additional_bytes

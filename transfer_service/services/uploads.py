@@ -1,8 +1,8 @@
 """The upload engine: chunks of a file in any order, from several connections, over several lives of the process.
 
 The order of every acknowledgement is: claim the range, write the bytes to their final place, flush them as far as
-`Durability` says, commit the fact, answer. Bytes outside committed ranges mean nothing, so a chunk that is refused half-way
-needs no undoing.
+`Durability` says, commit the fact, answer. Bytes outside committed ranges mean nothing, so a chunk that is refused
+half-way needs no undoing.
 """
 
 import uuid
@@ -246,5 +246,5 @@ def in_batches(blocks: Iterator[bytes], size: int) -> Iterator[list[bytes]]:
         yield batch
 
 
-def _held(account_id: uuid.UUID, name: str) -> Select[tuple[File]]:
+def _held(account_id: uuid.UUID, name: str) -> Select[File]:
     return select(File).where(File.account_id == account_id, File.name == name, File.holds_name)

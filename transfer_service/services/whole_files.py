@@ -1,4 +1,4 @@
-"""A whole file in one request: streamed to its final place, named when it is whole, gone without a trace if it breaks."""
+"""A whole file in one request: streamed to its final place, named when it is whole, gone if it breaks."""
 
 import hashlib
 import uuid

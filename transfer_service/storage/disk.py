@@ -65,8 +65,9 @@ class DiskStore:
 
     def __init__(self, root: Path) -> None:
         self._root = root
+        root.mkdir(mode=0o750, parents=True, exist_ok=True)
         for number in range(256):
-            (root / f"{number:02x}").mkdir(parents=True, exist_ok=True)
+            (root / f"{number:02x}").mkdir(mode=0o750, exist_ok=True)
 
     def path_of(self, blob_id: uuid.UUID) -> Path:
         """Where the blob lies, whether it exists or not."""

@@ -1,9 +1,9 @@
 """Exclusive claims on byte ranges of an open file, across greenlets and processes.
 
-Linux open-file-description locks (fcntl(2)) do it: they belong to one `open`, so two greenlets exclude each other like two
-processes do, and the kernel drops them with the file, also after `kill -9`. Who waits for a range holds a shared lock on its
-*shadow*, the same range 2**62 bytes further on, where no data can be: so a holder whose client has stalled can see that it is
-wanted, and let go.
+Linux open-file-description locks (fcntl(2)) do it: they belong to one `open`, so two greenlets exclude each other like
+two processes do, and the kernel drops them with the file, also after `kill -9`. Who waits for a range holds a shared
+lock on its *shadow*, the same range 2**62 bytes further on, where no data can be: so a holder whose client has stalled
+can see that it is wanted, and let go.
 """
 
 import fcntl

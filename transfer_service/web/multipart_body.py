@@ -38,7 +38,10 @@ class MultipartBody:
         raise InvalidRequest("Missing file part")
 
     def file_blocks(self) -> Iterator[bytes]:
-        """The data of the part that `open_file_part` found, then the fields behind it are read. Raises InvalidRequest."""
+        """The data of the part that `open_file_part` found, then the fields behind it are read.
+
+        Raises InvalidRequest.
+        """
         for event in self._events:
             if event is None:
                 break

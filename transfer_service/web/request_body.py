@@ -15,8 +15,8 @@ DISPLACED_AFTER_SECONDS = 1.0
 class RequestBody:
     """Reads the current request's body once.
 
-    A client that goes quiet is given up after the read timeout, or after a second as soon as somebody else wants its place;
-    the worker's sockets then pretend that the stream has ended, so nothing that arrived is lost on the way here.
+    A client that goes quiet is given up after the read timeout, or after a second as soon as somebody else wants its
+    place; the worker's sockets then pretend that the stream has ended, so nothing that arrived is lost on the way here.
     """
 
     def __init__(self) -> None:

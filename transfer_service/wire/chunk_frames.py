@@ -43,7 +43,7 @@ class FrameFormat:
         return ChunkHeader(span=Span(start, end + 1), checksum=checksum)
 
     def verified_data(self, header: ChunkHeader, blocks: Iterable[bytes]) -> Iterator[bytes]:
-        """Pass the data behind a header through, block by block. Raises InvalidRequest where its length or sum is wrong.
+        """Pass the data behind a header through, in blocks. Raises InvalidRequest where its length or sum is wrong.
 
         The sum is known at the end only: nothing that came out counts before the iterator has ended.
         """

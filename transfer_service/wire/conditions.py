@@ -1,9 +1,10 @@
 """Conditional requests (RFC 9110 section 13), decided from the headers and the file's validators alone."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
+from typing import Protocol
 
 from transfer_service.wire.entity_tags import EntityTag, parse_http_date, parse_tag, parse_tag_list
 
@@ -24,7 +25,14 @@ class Verdict(Enum):
     PRECONDITION_FAILED = 412
 
 
-def evaluate(headers: Mapping[str, str], validators: Validators) -> Verdict:
+class FieldValues(Protocol):
+    """Header fields by name, in any case."""
+
+    def get(self, name: str, /) -> str | None:
+        """The value of a field, None if it is absent."""
+
+
+def evaluate(headers: FieldValues, validators: Validators) -> Verdict:
     """Weigh the preconditions in the order of RFC 9110 section 13.2.2 (without If-Range)."""
     if_match, unmodified_since = headers.get("If-Match"), headers.get("If-Unmodified-Since")
     if if_match is not None:

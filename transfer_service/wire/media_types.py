@@ -6,8 +6,8 @@ import re
 OCTET_STREAM = "application/octet-stream"
 # What clients send when nobody chose a type (curl, fetch): it says nothing about the file.
 _UNCHOSEN = frozenset({OCTET_STREAM, "application/x-www-form-urlencoded", "multipart/form-data", "binary/octet-stream"})
-_TOKEN = r"[A-Za-z0-9!#$&^_.+-]{1,80}"
-_MEDIA_TYPE = re.compile(rf"({_TOKEN}/{_TOKEN})(;[\x20-\x7e]{{0,90}})?", re.ASCII)
+_NAME = r"[A-Za-z0-9!#$&^_.+-]{1,80}"
+_MEDIA_TYPE = re.compile(rf"({_NAME}/{_NAME})(;[\x20-\x7e]{{0,90}})?", re.ASCII)
 _TABLE = mimetypes.MimeTypes(filenames=())  # the machine's own tables would make instances differ
 
 

@@ -4,7 +4,7 @@ import io
 import os
 import secrets
 from collections.abc import Iterable, Iterator
-from typing import Any, BinaryIO
+from typing import IO, Any, BinaryIO, cast
 
 from flask import Response, request, send_file
 
@@ -92,7 +92,9 @@ def _body_response(file: FileStatus, spans: list[Span] | None, validators: condi
 
 def _span_response(body: BinaryIO, span: Span, file: FileStatus) -> Response:
     """One span, by the server's own means of sending files."""
-    response = send_file(FileSlice(body, span), mimetype=file.media_type, etag=False, conditional=False)
+    response = send_file(
+        cast("IO[bytes]", FileSlice(body, span)), mimetype=file.media_type, etag=False, conditional=False
+    )
     response.headers["Content-Type"] = file.media_type
     response.headers["Content-Length"] = str(span.size)
     return response
@@ -120,7 +122,7 @@ def _parts(descriptor: int, parts: Iterable[tuple[bytes, Span]], tail: bytes) ->
 
 
 class FileSlice(io.RawIOBase):
-    """A span of an open file as a file of its own, positioned at its start: servers may read it or send it by descriptor."""
+    """A span of an open file as a file of its own: servers may read it, or send it by its descriptor and position."""
 
     def __init__(self, file: BinaryIO, span: Span) -> None:
         super().__init__()

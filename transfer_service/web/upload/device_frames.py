@@ -83,7 +83,9 @@ def _incoming(total: int | None) -> IncomingChunk:
             LONG_FRAME,
             form.file_blocks(),
             infers_length=True,
-            claimed_length=lambda: _one_total(total, query_total, parse_count(form.fields.get("total_size"), "total_size")),
+            claimed_length=lambda: _one_total(
+                total, query_total, parse_count(form.fields.get("total_size"), "total_size")
+            ),
             give_up_when=body.give_up_when,
         )
     _refuse_oversized(body, LONG_FRAME.header_bytes)

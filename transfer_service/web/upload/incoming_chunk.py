@@ -41,5 +41,5 @@ class IncomingChunk:
         while len(head) < self._frame.header_bytes and (piece := next(self._pieces, None)) is not None:
             head += piece
         header = self._frame.parse_header(head)
-        self._rest = memoryview(head)[self._frame.header_bytes :]
+        self._rest = head[self._frame.header_bytes :]
         return header
