@@ -15,7 +15,7 @@ find_python() {
 
 # install FILE: make .venv if there is none, and install FILE unless that very content already is.
 install() {
-  local stamp=".venv/.installed-$1" content
+  local stamp=".venv/.installed-${1//\//-}" content
   if ! .venv/bin/python -c 'import pip' 2>/dev/null; then
     rm -rf .venv
     "$(find_python)" -m venv .venv

@@ -36,6 +36,7 @@ class TransferSocket(socket.socket):
     """A client's connection that notices who has gone quiet, and sends files from the kernel."""
 
     file_bytes_sent = 0
+    has_given_up = False
     _gives_up: Callable[[float], bool] | None = None
 
     @contextmanager
@@ -62,6 +63,7 @@ class TransferSocket(socket.socket):
                 except TimeoutError:
                     waited += IDLE_TICK_SECONDS
                     if gives_up(waited):
+                        self.has_given_up = True  # what comes later belongs to nobody: the connection must close
                         return b""
         finally:
             self.settimeout(limit)
@@ -115,17 +117,22 @@ class _Body:
         return getattr(self._body, name)
 
     def read(self, size: int | None = None) -> bytes:
-        """Read from the body."""
+        """Read from the body. Raises OSError where it breaks off or its chunked coding is malformed."""
         if self._awaits_continue:
             self._awaits_continue = False
             self._connection.sendall(b"HTTP/1.1 100 Continue\r\n\r\n")
-        data: bytes = self._body.read(size)
+        try:
+            data: bytes = self._body.read(size)
+        except errors.ParseException as error:
+            raise OSError("malformed body") from error
         return data
 
     @property
     def leaves_much_unread(self) -> bool:
         """Whether so much of the body is left that the connection is better closed than drained."""
         left = getattr(self._body.reader, "length", None)
+        if self._body.failed or getattr(self._connection, "has_given_up", False):
+            return True
         if left is None:  # chunked: nobody knows how much is left
             return not self._is_at_end()
         return bool(left > (0 if self._awaits_continue else DRAIN_BYTES))

@@ -77,7 +77,8 @@ class UploadService:
 
         Raises InvalidRequest, RangeConflict, TooLarge, RangeBusy, UploadGone, StorageFull.
         """
-        file_id = self._check_early(account_id, name, span, incoming)
+        claimed, infer = incoming.claimed_length(), incoming.infers_length
+        file_id = self.check(account_id, name, span=span, claimed=claimed, infer=infer)
         batches = in_batches(incoming.blocks(), BATCH_BYTES)
         head = next(batches, [])
         fits_in_memory = span.size <= BATCH_BYTES
@@ -105,13 +106,17 @@ class UploadService:
         self._completion.finish(file_id)
         return self._status(file_id)
 
-    def _check_early(self, account_id: uuid.UUID, name: str, span: Span, incoming: Incoming) -> uuid.UUID | None:
-        """Refuse what the facts already rule out, before the body is read. The file's id if there is a file."""
-        claimed = incoming.claimed_length()
+    def check(
+        self, account_id: uuid.UUID, name: str, *, span: Span, claimed: int | None, infer: bool
+    ) -> uuid.UUID | None:
+        """Refuse what the facts already rule out, before the body is read. The file's id if there is a file.
+
+        Raises InvalidRequest, RangeConflict, TooLarge.
+        """
         self._space.check_size(max(span.stop, claimed or 0))
         with self._database.read() as session:
             file = session.scalar(_held(account_id, name))
-            extent = agreed_extent(file, span, claimed=claimed, infer=incoming.infers_length)
+            extent = agreed_extent(file, span, claimed=claimed, infer=infer)
             used = session.scalar(select(Account.used_bytes).where(Account.id == account_id)) or 0
         self._space.check_quota(used, extent.reserved_bytes - (file.reserved_bytes if file else 0))
         return file.id if file else None

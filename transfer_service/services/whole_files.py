@@ -68,6 +68,13 @@ class WholeFileService:
         self._now = now
         self._flush = flush
 
+    def check_room(self, account_id: uuid.UUID, length: int) -> None:
+        """Refuse a file that needs at least `length` bytes where there is no room. Raises TooLarge."""
+        self._space.check_size(length)
+        with self._database.read() as session:
+            used = session.scalar(select(Account.used_bytes).where(Account.id == account_id)) or 0
+        self._space.check_quota(used, length)
+
     def receive(self, account_id: uuid.UUID, draft: Draft, body: WholeBody) -> FileStatus:
         """Store a file under its name, numbered where that is taken, or in place of the old one with `overwrite`.
 

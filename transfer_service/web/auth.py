@@ -9,6 +9,7 @@ from transfer_service.errors import BadCredentials, InvalidRequest
 from transfer_service.services.accounts import AccountFacts
 from transfer_service.services.sign_ins import FamilyGrant
 from transfer_service.web.current_account import make_tokens, require_account
+from transfer_service.web.requests import buffer_small_body
 from transfer_service.web.services import services
 
 MAX_CREDENTIALS_BYTES = 16 * 1024
@@ -67,7 +68,7 @@ def _sign_in(refusal: str, *, name_fields: tuple[str, ...]) -> FamilyGrant:
 
 def _credentials(name_fields: tuple[str, ...]) -> tuple[str, str]:
     """Name and password from a JSON object or a form. Raises InvalidRequest."""
-    request.max_content_length = MAX_CREDENTIALS_BYTES
+    buffer_small_body(MAX_CREDENTIALS_BYTES)
     fields: Any = request.get_json() if request.is_json else request.form
     if not hasattr(fields, "get"):
         raise InvalidRequest("Expected an object")

@@ -1,10 +1,20 @@
 """Reading the parts of a request that several doors share."""
 
+import io
 from urllib.parse import unquote_to_bytes
 
 from flask import Flask, request
+from werkzeug.routing import BaseConverter
 
-from transfer_service.errors import InvalidRequest
+from transfer_service.errors import InvalidRequest, TooLarge
+from transfer_service.web.request_body import RequestBody
+
+
+class NameConverter(BaseConverter):
+    """`<name:…>`: the whole rest of a path, whatever is in it, so that the rules of names decide and not the router."""
+
+    regex = r"[\s\S]+"
+    part_isolating = False
 
 
 def refuse_bad_encoding() -> None:
@@ -27,11 +37,31 @@ def parse_count(value: str | None, what: str) -> int | None:
     return int(value)
 
 
+def expects_continue() -> bool:
+    """Whether the client waits for leave to send its body (RFC 9110 section 10.1.1)."""
+    return request.headers.get("Expect", "").lower() == "100-continue"
+
+
+def buffer_small_body(max_bytes: int) -> None:
+    """Read a small body into memory, so that Flask may parse it. Raises TooLarge, and what RequestBody raises."""
+    body = RequestBody()
+    data = b""
+    if (body.announced or 0) > max_bytes:
+        raise TooLarge("Request body is too large")
+    for block in body.blocks():
+        data += block
+        if len(data) > max_bytes:
+            raise TooLarge("Request body is too large")
+    request.environ["wsgi.input"] = io.BytesIO(data)
+    request.environ["CONTENT_LENGTH"] = str(len(data))
+
+
 def is_true(value: str | None) -> bool:
     """Whether a flag such as `?overwrite=true` is set."""
     return (value or "").strip().lower() in {"true", "1", "yes"}
 
 
 def init_requests(app: Flask) -> None:
-    """Check every request's encoding."""
+    """Teach the app the `name` converter and check every request's encoding."""
+    app.url_map.converters["name"] = NameConverter
     app.before_request(refuse_bad_encoding)

@@ -17,13 +17,13 @@ def download_by_id(file_id: str) -> Response:
     return respond_with_file(services().files.get_readable_by_id(current().account_id, file_id))
 
 
-@blueprint.get("/api/files/download/<path:name>")
+@blueprint.get("/api/files/download/<name:name>")
 def download_by_name(name: str) -> Response:
     """A file by its name."""
     return respond_with_file(services().files.get_readable(current().account_id, parse_name(name)))
 
 
-@blueprint.get("/download/<path:file_id>")
+@blueprint.get("/download/<name:file_id>")
 def download_by_name_or_id(file_id: str) -> Response:
     """A file by its name or UUID."""
     return respond_with_file(services().files.get_readable_by_name_or_id(current().account_id, parse_name(file_id)))

@@ -4,12 +4,13 @@ from typing import Any
 
 from flask import Blueprint, Response, jsonify, request
 
-from transfer_service.errors import InvalidRequest, TooLarge
+from transfer_service.errors import InvalidRequest
 from transfer_service.services.files import FileStatus
 from transfer_service.web.current_account import current, guard
 from transfer_service.web.request_body import RequestBody
 from transfer_service.web.request_log import note
 from transfer_service.web.services import services
+from transfer_service.web.upload.device_frames import check_announced
 from transfer_service.web.upload.incoming_chunk import IncomingChunk
 from transfer_service.wire.chunk_frames import SHORT_FRAME
 from transfer_service.wire.content_range import INVALID, parse_content_range
@@ -19,7 +20,7 @@ blueprint = Blueprint("content_range", __name__)
 blueprint.before_request(guard)
 
 
-@blueprint.post("/upload/<path:file_id>")
+@blueprint.post("/upload/<name:file_id>")
 def upload_chunk(file_id: str) -> Response:
     """Take one chunk."""
     name = _stored_name(parse_name(file_id))
@@ -28,8 +29,7 @@ def upload_chunk(file_id: str) -> Response:
         raise InvalidRequest("Content-Range header required")
     content_range = parse_content_range(value)
     body = RequestBody()
-    if (body.announced or 0) - SHORT_FRAME.header_bytes > services().space.max_file_bytes:
-        raise TooLarge
+    check_announced(body, name, content_range.span, content_range.total, frame=SHORT_FRAME)
     incoming = IncomingChunk(
         SHORT_FRAME,
         body.blocks(),
@@ -52,7 +52,7 @@ def _stored_name(name: str) -> str:
     return found.name if found else name
 
 
-@blueprint.get("/status/<path:file_id>")
+@blueprint.get("/status/<name:file_id>")
 def status(file_id: str) -> Response:
     """How far a file got, with every range that is stored."""
     found = services().files.find_by_name_or_id(current().account_id, parse_name(file_id))

@@ -4,19 +4,20 @@ from typing import Any
 
 from flask import Blueprint, Response, jsonify, request
 
-from transfer_service.errors import InvalidRequest, TooLarge
+from transfer_service.errors import InvalidRequest
 from transfer_service.services.files import FileStatus
 from transfer_service.web.current_account import current, guard
 from transfer_service.web.multipart_body import OVERHEAD_BYTES, MultipartBody, is_multipart
 from transfer_service.web.request_body import RequestBody
 from transfer_service.web.request_log import note
-from transfer_service.web.requests import parse_count
+from transfer_service.web.requests import expects_continue, parse_count
 from transfer_service.web.services import services
 from transfer_service.web.upload import cursors
 from transfer_service.web.upload.incoming_chunk import IncomingChunk
-from transfer_service.wire.chunk_frames import LONG_FRAME
+from transfer_service.wire.chunk_frames import LONG_FRAME, FrameFormat
 from transfer_service.wire.content_range import ContentRange, parse_content_range
 from transfer_service.wire.filenames import parse_name
+from transfer_service.wire.spans import Span
 
 DEFAULT_PAGE, MAX_PAGE = 100, 1000
 
@@ -57,7 +58,11 @@ def upload_chunk() -> Response:
         raise InvalidRequest("Missing filename")
     name = parse_name(filename)
     content_range = _content_range()
-    incoming = _incoming(content_range.total if content_range else None)
+    in_query = parse_count(request.args.get("total_size"), "total_size")
+    total = _first_given(content_range.total if content_range else None, in_query)
+    body = RequestBody()
+    check_announced(body, name, content_range.span if content_range else None, total)
+    incoming = _incoming(body, total)
     span = incoming.header.span
     if content_range is not None and content_range.span != span:
         raise InvalidRequest("Content-Range does not match the chunk header")
@@ -71,29 +76,34 @@ def _content_range() -> ContentRange | None:
     return parse_content_range(value) if value is not None else None
 
 
-def _incoming(total: int | None) -> IncomingChunk:
-    """The chunk in the request's body, of a file of `total` bytes or as many as `total_size` says."""
-    body = RequestBody()
-    query_total = parse_count(request.args.get("total_size"), "total_size")
+def check_announced(
+    body: RequestBody, name: str, span: Span | None, total: int | None, *, frame: FrameFormat = LONG_FRAME
+) -> None:
+    """Refuse by the headers alone what cannot be stored: a client that waits for `100 Continue` keeps its body then."""
+    least = (body.announced or 0) - (OVERHEAD_BYTES if is_multipart() else frame.header_bytes)
+    services().space.check_size(max(least, total or 0, span.stop if span else 0))
+    if expects_continue():
+        span = span or Span(0, max(1, least))
+        services().uploads.check(current().account_id, name, span=span, claimed=total, infer=frame is LONG_FRAME)
+
+
+def _incoming(body: RequestBody, total: int | None) -> IncomingChunk:
+    """The chunk in the request's body, of a file of `total` bytes or as many as a field of its form says."""
     if is_multipart():
-        _refuse_oversized(body, OVERHEAD_BYTES)
         form = MultipartBody(body)
         form.open_file_part()
         return IncomingChunk(
             LONG_FRAME,
             form.file_blocks(),
             infers_length=True,
-            claimed_length=lambda: _one_total(
-                total, query_total, parse_count(form.fields.get("total_size"), "total_size")
-            ),
+            claimed_length=lambda: _first_given(total, parse_count(form.fields.get("total_size"), "total_size")),
             give_up_when=body.give_up_when,
         )
-    _refuse_oversized(body, LONG_FRAME.header_bytes)
     incoming = IncomingChunk(
         LONG_FRAME,
         body.blocks(),
         infers_length=True,
-        claimed_length=lambda: _one_total(total, query_total),
+        claimed_length=lambda: total,
         give_up_when=body.give_up_when,
     )
     if body.announced is not None:
@@ -101,17 +111,12 @@ def _incoming(total: int | None) -> IncomingChunk:
     return incoming
 
 
-def _refuse_oversized(body: RequestBody, overhead: int) -> None:
-    if (body.announced or 0) - overhead > services().space.max_file_bytes:
-        raise TooLarge
-
-
-def _one_total(*totals: int | None) -> int | None:
-    """The total that the client gave, in whichever place. The first one counts, as documented."""
+def _first_given(*totals: int | None) -> int | None:
+    """The total that counts where several are given: Content-Range's, the query's, the form's, in this order."""
     return next((total for total in totals if total is not None), None)
 
 
-@blueprint.get("/status/<path:name>")
+@blueprint.get("/status/<name:name>")
 def status(name: str) -> Response:
     """How far a file got."""
     name = parse_name(name)
@@ -136,7 +141,7 @@ def list_files() -> Response:
     return jsonify({"files": [status_json(file) for file in page.files], "next_cursor": following})
 
 
-@blueprint.delete("/<path:name>")
+@blueprint.delete("/<name:name>")
 def delete_file(name: str) -> Response:
     """Delete a file, or cancel its upload."""
     name = parse_name(name)

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 
 from flask import Blueprint, Response, jsonify, request, url_for
 
-from transfer_service.errors import InvalidRequest, TooLarge
+from transfer_service.errors import InvalidRequest
 from transfer_service.services.whole_files import Draft
 from transfer_service.web.current_account import current, guard
 from transfer_service.web.multipart_body import OVERHEAD_BYTES, MultipartBody, is_multipart
@@ -83,8 +83,7 @@ def upload_file() -> tuple[Response, int, dict[str, str]]:
     source: _RawFile | _FormFile
     if is_multipart():
         body = _HashedBody() if promised else RequestBody()
-        if (body.announced or 0) - OVERHEAD_BYTES > services().space.max_file_bytes:
-            raise TooLarge
+        services().whole_files.check_room(current().account_id, (body.announced or 0) - OVERHEAD_BYTES)
         form = MultipartBody(body)
         part = form.open_file_part()
         name = _name(given_name or part.filename)
