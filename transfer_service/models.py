@@ -107,7 +107,7 @@ class File(Base):
     __table_args__ = (
         Index(
             "uq_files_account_id_name", "account_id", "name", unique=True,
-            sqlite_where=text("holds_name"), postgresql_where=text("holds_name"),
+            sqlite_where=text("holds_name = 1"), postgresql_where=text("holds_name"),
         ),
         Index("ix_files_account_id_created_at_id", "account_id", "created_at", "id"),
         Index("ix_files_state_updated_at", "state", "updated_at"),

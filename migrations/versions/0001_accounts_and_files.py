@@ -60,14 +60,13 @@ def upgrade() -> None:
         sa.Column("updated_at", INSTANT, nullable=False),
         sa.Column("completed_at", INSTANT),
     )
-    held = sa.text("holds_name")
     op.create_index(
         "uq_files_account_id_name",
         "files",
         ["account_id", "name"],
         unique=True,
-        sqlite_where=held,
-        postgresql_where=held,
+        sqlite_where=sa.text("holds_name = 1"),
+        postgresql_where=sa.text("holds_name"),
     )
     op.create_index("ix_files_account_id_created_at_id", "files", ["account_id", "created_at", "id"])
     op.create_index("ix_files_state_updated_at", "files", ["state", "updated_at"])

@@ -191,8 +191,8 @@ class TransferWorker(GeventWorker):  # type: ignore[misc] # gunicorn has no type
     def handle_request(self, listener_name: Any, req: Any, sock: Any, addr: Any) -> None:
         """Serve one request."""
         body = req.body = _Body(req, sock)
-        keeps_alive = req.should_close
-        req.should_close = lambda: keeps_alive() or body.leaves_much_unread
+        closes = req.should_close
+        req.should_close = lambda: closes() or not self.alive or body.leaves_much_unread
         sock.settimeout(STALLED_AFTER_SECONDS)
         sock.file_bytes_sent = 0
         try:

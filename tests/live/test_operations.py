@@ -1,0 +1,140 @@
+"""What an operator sees: starting, stopping, logs, a full disk, cleanup beside traffic."""
+
+import json
+import os
+import shutil
+import subprocess
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import requests
+
+from tests.live.bare_socket import BareClient
+from tests.live.chunks import send_chunk
+from tests.live.server import PASSWORD, LiveServer, running
+from tests.missing import missing
+
+MEBIBYTE = 1024 * 1024
+
+
+def test_a_graceful_stop_lets_a_running_upload_finish_and_drops_idle_connections(data_dir: Path) -> None:
+    with running(data_dir, "alice") as server:
+        session = server.sign_in("alice")
+        with BareClient(server, session) as busy, BareClient(server, session) as idle:
+            idle.send_head("GET", "/healthz")
+            idle.receive()
+            busy.send_head("POST", "/api/files?filename=last.bin", f"Content-Length: {2 * MEBIBYTE}")
+            busy.send(b"x" * MEBIBYTE)
+            assert server.process is not None
+            server.process.terminate()
+            assert idle.is_closed()
+            busy.send(b"x" * MEBIBYTE)
+            answer = busy.receive()
+        assert (answer.status, answer.headers["connection"]) == (201, "close")
+        started = time.monotonic()
+        server.process.wait(timeout=30)
+        assert time.monotonic() - started < 10
+
+
+def test_the_log_is_json_without_secrets_names_or_paths(data_dir: Path) -> None:
+    with running(data_dir, "alice") as server:
+        session = server.sign_in("alice")
+        sent = send_chunk(session, server, "private-name.bin", 0, b"hello", total=10)
+        session.get(f"{server.url}/api/files/download/private-name.bin?token=in-the-url", timeout=30)
+        requests.post(f"{server.url}/auth/token", json={"username": "alice", "password": "wrong-secret"}, timeout=30)
+        shutil.rmtree(server.data_dir / "blobs")  # faults must not talk either
+        assert send_chunk(session, server, "other.bin", 0, b"hello").status_code == 500
+        text = server.log_path.read_text()
+    lines = [json.loads(line) for line in text.splitlines()]
+    (upload,) = [line for line in lines if line.get("id") == sent.headers["X-Request-Id"]]
+    assert {"account", "file", "received_bytes", "seconds", "status"} <= upload.keys()
+    token = str(session.headers["Authorization"]).split()[1]
+    for secret in (token, PASSWORD, "wrong-secret", "private-name", "in-the-url", str(server.data_dir), "Traceback"):
+        assert secret not in text
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of 24 MiB."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    if os.geteuid() != 0 or shutil.which("mount") is None:
+        missing("mounting a small file system needs root")
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=24m", "tmpfs", str(folder)], check=False)
+    if mounted.returncode != 0:
+        missing("this machine does not let us mount a tmpfs")
+    yield folder
+    subprocess.run(["umount", "-l", str(folder)], check=True)
+
+
+def test_an_upload_survives_a_full_disk_and_resumes_once_there_is_room(tmp_path: Path, small_disk: Path) -> None:
+    with running(tmp_path / "data", "alice", TRANSFER_STORAGE_URL=f"file:{small_disk}") as server:
+        session, data = server.sign_in("alice"), os.urandom(12 * MEBIBYTE)
+        ballast = small_disk / "ballast"
+        ballast.write_bytes(b"x" * 16 * MEBIBYTE)
+        answers = [_send(session, server, data, index) for index in range(12)]
+        full = next(answer for answer in answers if answer.status_code != 200)
+        status = session.get(f"{server.url}/api/files/status/log.bin", timeout=30).json()
+        assert (full.status_code, full.json()) == (507, {"detail": "Storage is full"})
+        assert status["bytes_received"] == MEBIBYTE * sum(answer.status_code == 200 for answer in answers) > 0
+        whole = session.post(f"{server.url}/api/files?filename=whole.bin", data=data, timeout=30)
+        ballast.unlink()
+        for gap in status["missing"]:
+            for start in range(gap["start"], gap["end"], MEBIBYTE):
+                assert _send(session, server, data, start // MEBIBYTE).status_code == 200
+        assert whole.status_code == 507
+        assert session.get(f"{server.url}/api/files/download/log.bin", timeout=30).content == data
+
+
+def _send(session: requests.Session, server: LiveServer, data: bytes, index: int) -> requests.Response:
+    part = data[index * MEBIBYTE : (index + 1) * MEBIBYTE]
+    return send_chunk(session, server, "log.bin", index * MEBIBYTE, part, total=len(data))
+
+
+def test_cleanup_beside_uploads_takes_nothing_that_is_in_use(data_dir: Path) -> None:
+    with running(data_dir, "alice", "root", TRANSFER_STALE_UPLOAD_HOURS="0.0001") as server:
+        session, admin = server.sign_in("alice"), server.sign_in("root")
+        send_chunk(session, server, "abandoned.bin", 0, b"x", total=10)
+        done = threading.Event()
+        removed: list[int] = []
+
+        def sweep() -> None:
+            while not done.is_set():
+                report = admin.post(f"{server.url}/cleanup", timeout=30).json()
+                removed.append(report["removed"]["stale_uploads"]["count"])
+
+        sweeper = threading.Thread(target=sweep)
+        sweeper.start()
+        with BareClient(server, session) as slow:
+            slow.send_head("POST", "/api/files?filename=slow.bin", f"Content-Length: {4 * MEBIBYTE}")
+            for _ in range(4):
+                slow.send(b"s" * MEBIBYTE)
+                time.sleep(0.4)  # longer than "stale": only the writer's claim protects it
+            answer = slow.receive()
+        done.set()
+        sweeper.join()
+        assert answer.status == 201
+        assert sum(removed) == 1
+        assert session.get(f"{server.url}/api/files/status/abandoned.bin", timeout=30).json()["status"] == "pending"
+
+
+def test_a_disabled_account_is_locked_out_at_once(data_dir: Path) -> None:
+    with running(data_dir, "alice") as server:
+        session = server.sign_in("alice")
+        before = session.get(f"{server.url}/api/files", timeout=30).status_code
+        server.command("accounts", "disable", "alice")
+        disabled = session.get(f"{server.url}/api/files", timeout=30).status_code
+        server.command("accounts", "enable", "alice")
+        assert (before, disabled) == (200, 401)
+        assert session.get(f"{server.url}/api/files", timeout=30).status_code == 401
+
+
+def test_wrong_settings_stop_the_start_with_every_mistake(data_dir: Path) -> None:
+    server = LiveServer(data_dir, {"TRANSFER_DURABILITY": "maybe", "TRANSFER_TYPO": "1", "SECRET_KEY": "short"})
+    with pytest.raises(AssertionError) as failure:
+        server.command("accounts", "list")
+    for mistake in ("TRANSFER_DURABILITY", "TRANSFER_TYPO: unknown setting", "SECRET_KEY"):
+        assert mistake in str(failure.value)

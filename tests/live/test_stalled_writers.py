@@ -1,0 +1,130 @@
+"""Two connections for the same bytes: one writer at a time in all processes, and a stalled one gives way."""
+
+import hashlib
+import socket
+import threading
+import time
+from pathlib import Path
+
+import pytest
+import requests
+
+from tests.live.bare_socket import BareClient
+from tests.live.chunks import send_chunk
+from tests.live.server import LiveServer, running
+from transfer_service.wire.chunk_frames import LONG_FRAME
+
+MEBIBYTE = 1024 * 1024
+
+
+def _stall_in_mid_chunk(client: BareClient, name: str, data: bytes) -> None:
+    """Send two thirds of a frame that is too large to wait for in memory, and then nothing."""
+    frame = LONG_FRAME.format(0, data)
+    client.send_head("POST", f"/api/files/upload?filename={name}", f"Content-Length: {len(frame)}")
+    client.send(frame[: len(frame) * 2 // 3])
+
+
+@pytest.mark.parametrize("same_instance", [True, False], ids=["same-process", "other-process"])
+def test_a_stalled_writer_gives_way_within_two_seconds(tmp_path: Path, same_instance: bool) -> None:
+    with running(tmp_path / "data", "alice") as first:
+        second = first if same_instance else LiveServer(first.data_dir)
+        if not same_instance:
+            second.start()
+        session, data = second.sign_in("alice"), bytes(range(256)) * 16 * 1024
+        with BareClient(first, session) as stalled:
+            _stall_in_mid_chunk(stalled, "log.bin", b"\xff" * len(data))
+            _wait_until_claimed(first)
+            started = time.monotonic()
+            answer = send_chunk(session, second, "log.bin", 0, data, total=len(data))
+            seconds = time.monotonic() - started
+            assert (answer.status_code, answer.json().get("sha256")) == (200, hashlib.sha256(data).hexdigest())
+            assert seconds < 2.5
+            assert stalled.receive().status == 503
+        second.stop()
+
+
+def _wait_until_claimed(server: LiveServer) -> None:
+    """Return when the service has begun to write the stalled chunk."""
+    deadline = time.monotonic() + 10
+    while not any(path.stat().st_size for path in (server.data_dir / "blobs").glob("*/*")):
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def test_a_writer_that_is_busy_is_waited_for_and_then_refused(tmp_path: Path) -> None:
+    with running(tmp_path / "data", "alice") as server:
+        session, data = server.sign_in("alice"), b"a" * 4 * MEBIBYTE
+        frame = LONG_FRAME.format(0, data)
+        with BareClient(server, session) as busy:
+            busy.send_head("POST", "/api/files/upload?filename=log.bin", f"Content-Length: {len(frame)}")
+            busy.send(frame[: 2 * MEBIBYTE])
+            _wait_until_claimed(server)
+            stop = threading.Event()
+
+            def trickle() -> None:
+                position = 2 * MEBIBYTE
+                while not stop.wait(0.2):
+                    busy.send(frame[position : position + 1])
+                    position += 1
+                busy.send(frame[position:])
+
+            thread = threading.Thread(target=trickle)
+            thread.start()
+            refused = send_chunk(session, server, "log.bin", 0, data)
+            stop.set()
+            thread.join()
+            assert (refused.status_code, refused.headers["Retry-After"]) == (503, "1")
+            assert busy.receive().status == 200
+
+
+def test_two_processes_with_different_bytes_keep_those_of_one(tmp_path: Path) -> None:
+    with running(tmp_path / "data", "alice") as first:
+        second = LiveServer(first.data_dir)
+        second.start()
+        sessions = [(first, first.sign_in("alice")), (second, second.sign_in("alice"))]
+        for round_number in range(8):
+            name, contents = f"race-{round_number}", [bytes([65 + each]) * 3 * MEBIBYTE for each in range(4)]
+            statuses = _send_at_once(sessions, name, contents)
+            stored = first.sign_in("alice").get(f"{first.url}/api/files/download/{name}", timeout=30).content
+            assert stored in contents
+            assert sorted(statuses)[0] == 200
+            assert set(statuses) <= {200, 409}
+        second.stop()
+
+
+def _send_at_once(sessions: list[tuple[LiveServer, requests.Session]], name: str, contents: list[bytes]) -> list[int]:
+    statuses: list[int] = []
+
+    def send(index: int) -> None:
+        server, session = sessions[index % 2]
+        total = len(contents[index])
+        statuses.append(send_chunk(session, server, name, 0, contents[index], total=total).status_code)
+
+    threads = [threading.Thread(target=send, args=(index,)) for index in range(len(contents))]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return statuses
+
+
+def test_a_chunk_cut_short_counts_for_nothing(server: LiveServer, alice: requests.Session) -> None:
+    frame = LONG_FRAME.format(0, b"z" * 2 * MEBIBYTE)
+    with BareClient(server, alice) as client:
+        client.send_head("POST", "/api/files/upload?filename=cut.bin", f"Content-Length: {len(frame)}")
+        client.send(frame[:-1])
+        client.socket.shutdown(socket.SHUT_WR)
+        assert client.receive().status == 400
+    status = alice.get(f"{server.url}/api/files/status/cut.bin", timeout=30).json()
+    assert (status["status"], status["bytes_received"]) == ("pending", 0)
+
+
+def test_a_whole_file_cut_short_leaves_nothing(server: LiveServer, alice: requests.Session) -> None:
+    before = set((server.data_dir / "blobs").glob("*/*"))
+    with BareClient(server, alice) as client:
+        client.send_head("POST", "/api/files?filename=cut-whole.bin", f"Content-Length: {3 * MEBIBYTE}")
+        client.send(b"z" * 2 * MEBIBYTE)
+        client.socket.shutdown(socket.SHUT_WR)
+        assert client.receive().status == 400
+    assert alice.get(f"{server.url}/api/files/status/cut-whole.bin", timeout=30).json()["status"] == "pending"
+    assert set((server.data_dir / "blobs").glob("*/*")) == before
