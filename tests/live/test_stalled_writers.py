@@ -128,3 +128,35 @@ def test_a_whole_file_cut_short_leaves_nothing(server: LiveServer, alice: reques
         assert client.receive().status == 400
     assert alice.get(f"{server.url}/api/files/status/cut-whole.bin", timeout=30).json()["status"] == "pending"
     assert set((server.data_dir / "blobs").glob("*/*")) == before
+
+
+def test_two_processes_that_guess_the_length_lose_no_chunk(tmp_path: Path) -> None:
+    with running(tmp_path / "data", "alice") as first:
+        second = LiveServer(first.data_dir)
+        second.start()
+        sessions = [(first, first.sign_in("alice")), (second, second.sign_in("alice"))]
+        for round_number in range(6):
+            name, parts = f"guess-{round_number}", [bytes([48 + index]) * 1000 for index in range(40)]
+            for index in range(0, len(parts), 2):
+                _send_pair(sessions, name, index, parts)
+            status = first.sign_in("alice").get(f"{first.url}/api/files/status/{name}", timeout=30).json()
+            stored = first.sign_in("alice").get(f"{first.url}/api/files/download/{name}", timeout=30).content
+            assert stored == b"".join(parts)
+            assert (status["status"], status["sha256"]) == ("complete", hashlib.sha256(stored).hexdigest())
+        second.stop()
+
+
+def _send_pair(sessions: list[tuple[LiveServer, requests.Session]], name: str, index: int, parts: list[bytes]) -> None:
+    """Two neighbouring parts at once, each to its own instance."""
+
+    def send(server: LiveServer, session: requests.Session, part: int) -> None:
+        answer = send_chunk(session, server, name, part * len(parts[part]), parts[part])
+        assert answer.status_code == 200, answer.text
+
+    threads = [
+        threading.Thread(target=send, args=(*session, index + number)) for number, session in enumerate(sessions)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()

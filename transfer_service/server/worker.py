@@ -189,7 +189,12 @@ class TransferWorker(GeventWorker):  # type: ignore[misc] # gunicorn has no type
         AsyncWorker.handle(self, listener, client, addr)
 
     def handle_request(self, listener_name: Any, req: Any, sock: Any, addr: Any) -> None:
-        """Serve one request."""
+        """Serve one request. Raises ParseException for one that no HTTP/1.1 client may send (RFC 9112)."""
+        fields = [(name, value.strip().lower()) for name, value in req.headers]
+        if req.version >= (1, 1) and sum(name == "HOST" for name, _ in fields) != 1:
+            raise errors.InvalidHeader("HOST")
+        if any(name == "TRANSFER-ENCODING" and value != "chunked" for name, value in fields):
+            raise errors.UnsupportedTransferCoding("only chunked")
         body = req.body = _Body(req, sock)
         closes = req.should_close
         req.should_close = lambda: closes() or not self.alive or body.leaves_much_unread

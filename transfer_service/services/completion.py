@@ -2,13 +2,16 @@
 
 import uuid
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import datetime
 
 from transfer_service.database import Database
+from transfer_service.errors import RangeBusy
 from transfer_service.models import File, FileState
 from transfer_service.offload import Offload
 from transfer_service.services.running_digests import RunningDigests
-from transfer_service.storage.blobs import BlobStore
+from transfer_service.storage.blobs import END, BlobStore
+from transfer_service.wire.spans import Span
 
 
 class Completion:
@@ -46,7 +49,9 @@ class Completion:
         if file is None or not self.is_due(file) or file.length is None:
             return
         digest = self._digests.digest(file_id, file.length)
-        self._offload(lambda: self._settle(file_id, file.length or 0))
+        self._trim(file_id, file.length)
+        if self._flush:
+            self._offload(lambda: self._store.sync(file_id))
         with self._database.write(durable=self._flush) as session:
             current = session.get(File, file_id, with_for_update=True)
             # A guessed length may have grown meanwhile; then whoever brought the new bytes finishes.
@@ -63,13 +68,22 @@ class Completion:
         with self._database.read() as session:
             file = session.get(File, file_id)
         if file is not None and file.state is FileState.COMPLETE and file.length is not None:
-            self._store.trim(file_id, file.length)
+            self._trim(file_id, file.length)
 
     def forget(self, file_id: uuid.UUID) -> None:
         """Drop what is kept in memory about a file."""
         self._digests.forget(file_id)
 
-    def _settle(self, file_id: uuid.UUID, length: int) -> None:
-        self._store.trim(file_id, length)
-        if self._flush:
-            self._store.sync(file_id)
+    def _trim(self, file_id: uuid.UUID, length: int) -> None:
+        """Cut off what refused chunks left past `length`, unless it is in use or has become part of the file.
+
+        Whoever writes past `length` claims that place until his bytes are a fact. So once the claim is ours, the length
+        in the database is the last word.
+        """
+        if self._store.size(file_id) <= length:
+            return
+        with suppress(RangeBusy), self._store.open_writer(file_id, Span(length, END), wait_seconds=0) as writer:
+            with self._database.read() as session:
+                file = session.get(File, file_id)
+            if file is not None and file.length == length:
+                writer.cut()

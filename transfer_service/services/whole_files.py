@@ -18,11 +18,11 @@ from transfer_service.services import intervals
 from transfer_service.services.files import FileService, FileStatus, remove_row, status_of
 from transfer_service.services.space import Space
 from transfer_service.services.uploads import BATCH_BYTES, OFFLOAD_FROM_BYTES, in_batches
-from transfer_service.storage.blobs import BlobStore, BlobWriter
+from transfer_service.storage.blobs import END, BlobStore, BlobWriter
 from transfer_service.wire.filenames import numbered_name
 from transfer_service.wire.spans import Span
 
-ANYWHERE = Span(0, 1 << 62)
+ANYWHERE = Span(0, END)
 RESERVATION_STEP_BYTES = 64 * 1024 * 1024
 
 

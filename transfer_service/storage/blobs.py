@@ -28,8 +28,15 @@ class BlobWriter(Protocol):
     def read(self, span: Span) -> bytes:
         """The bytes of the span, shorter where the blob ends. Raises ReadFailed."""
 
+    def cut(self) -> None:
+        """Cut the blob off where the span starts; the span must reach to the end of anything."""
+
     def is_wanted(self) -> bool:
         """Whether somebody else waits for a part of this span."""
+
+
+END = 1 << 62
+"""Past the last byte that any blob can have."""
 
 
 class BlobStore(Protocol):
@@ -47,8 +54,8 @@ class BlobStore(Protocol):
     def stored_bytes(self, blob_id: uuid.UUID) -> int | None:
         """The space the blob takes, None if there is no such blob."""
 
-    def trim(self, blob_id: uuid.UUID, length: int) -> None:
-        """Cut off what refused chunks left past `length`, unless somebody is writing there. Raises BlobMissing."""
+    def size(self, blob_id: uuid.UUID) -> int:
+        """Where the blob ends. Raises BlobMissing."""
 
     def sync(self, blob_id: uuid.UUID) -> None:
         """Return when the blob and its name survive power loss. Raises BlobMissing, StorageFull."""

@@ -4,17 +4,17 @@ import errno
 import os
 import uuid
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import BinaryIO
 
-from transfer_service.errors import BlobMissing, RangeBusy, ReadFailed, StorageFull, StoreUnavailable
+from transfer_service.errors import BlobMissing, ReadFailed, StorageFull, StoreUnavailable
 from transfer_service.storage import range_locks
-from transfer_service.storage.blobs import BlobFacts
+from transfer_service.storage.blobs import END, BlobFacts
 from transfer_service.wire.spans import Span
 
-WHOLE = Span(0, range_locks.SHADOW_OFFSET)
+WHOLE = Span(0, END)
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 _BLOCK_UNITS = 512  # of st_blocks, stat(2)
 
@@ -55,6 +55,10 @@ class DiskWriter:
         except OSError as error:
             raise ReadFailed from error
 
+    def cut(self) -> None:
+        """Cut the blob off where the span starts; the span must reach to the end of anything."""
+        os.ftruncate(self._descriptor, self._span.start)
+
     def is_wanted(self) -> bool:
         """Whether somebody else waits for a part of this span."""
         return range_locks.is_wanted(self._descriptor, self._span)
@@ -76,16 +80,11 @@ class DiskStore:
     @contextmanager
     def open_writer(self, blob_id: uuid.UUID, span: Span, *, wait_seconds: float) -> Iterator[DiskWriter]:
         """Claim a span and open its blob, made if there is none. Raises RangeBusy after `wait_seconds`, StorageFull."""
-        with self._claimed(blob_id, span, wait_seconds=wait_seconds) as descriptor:
-            yield DiskWriter(descriptor, span)
-
-    @contextmanager
-    def _claimed(self, blob_id: uuid.UUID, span: Span, *, wait_seconds: float) -> Iterator[int]:
         with _full_disk_named():
             descriptor = os.open(self.path_of(blob_id), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o640)
         try:
             range_locks.claim(descriptor, span, wait_seconds=wait_seconds)
-            yield descriptor
+            yield DiskWriter(descriptor, span)
         finally:
             os.close(descriptor)
 
@@ -113,15 +112,12 @@ class DiskStore:
         except FileNotFoundError:
             return None
 
-    def trim(self, blob_id: uuid.UUID, length: int) -> None:
-        """Cut off what refused chunks left past `length`, unless somebody is writing there. Raises BlobMissing."""
+    def size(self, blob_id: uuid.UUID) -> int:
+        """Where the blob ends. Raises BlobMissing."""
         try:
-            if self.path_of(blob_id).stat().st_size <= length:
-                return
+            return self.path_of(blob_id).stat().st_size
         except FileNotFoundError as error:
             raise BlobMissing from error
-        with suppress(RangeBusy), self._claimed(blob_id, Span(length, WHOLE.stop), wait_seconds=0) as descriptor:
-            os.ftruncate(descriptor, length)
 
     def sync(self, blob_id: uuid.UUID) -> None:
         """Return when the blob and its name survive power loss. Raises BlobMissing, StorageFull."""

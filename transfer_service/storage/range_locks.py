@@ -12,9 +12,10 @@ import struct
 import time
 
 from transfer_service.errors import RangeBusy
+from transfer_service.storage.blobs import END
 from transfer_service.wire.spans import Span
 
-SHADOW_OFFSET = 1 << 62
+SHADOW_OFFSET = END
 POLL_SECONDS = 0.02
 _FLOCK = struct.Struct("hhqqi4x")
 

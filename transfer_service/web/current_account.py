@@ -14,6 +14,7 @@ from transfer_service.web.request_log import note
 from transfer_service.web.services import services
 
 FAMILY_CLAIM = "family"
+REQUIRED_CLAIMS = {"sub", "exp", "iat", "jti", "type"}
 
 
 def require_account(*, refresh: bool = False, any_type: bool = False) -> Identity:
@@ -23,6 +24,8 @@ def require_account(*, refresh: bool = False, any_type: bool = False) -> Identit
         verify_jwt_in_request(refresh=refresh, verify_type=not any_type)
         claims = get_jwt()
         family = uuid.UUID(claims[FAMILY_CLAIM])
+        if not claims.keys() >= REQUIRED_CLAIMS or claims["type"] not in _types(refresh=refresh, any_type=any_type):
+            raise BadCredentials
     except CSRFError as error:
         raise BadCredentials("CSRF token missing or incorrect") from error
     except NoAuthorizationError as error:
@@ -35,6 +38,10 @@ def require_account(*, refresh: bool = False, any_type: bool = False) -> Identit
     g.identity = identity
     note(account=str(identity.account_id))
     return identity
+
+
+def _types(*, refresh: bool, any_type: bool) -> tuple[str, ...]:
+    return ("access", "refresh") if any_type else ("refresh",) if refresh else ("access",)
 
 
 def _accept_any_case() -> None:

@@ -29,10 +29,10 @@ def refuse_bad_encoding() -> None:
 
 
 def parse_count(value: str | None, what: str) -> int | None:
-    """A non-negative decimal number of at most 19 digits, None for None. Raises InvalidRequest."""
+    """A non-negative decimal number of at most 40 digits, None for None. Raises InvalidRequest."""
     if value is None:
         return None
-    if not (value.isascii() and value.isdigit() and len(value) <= 19):
+    if not (value.isascii() and value.isdigit() and len(value) <= 40):
         raise InvalidRequest(f"Invalid {what}")
     return int(value)
 

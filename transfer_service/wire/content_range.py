@@ -7,7 +7,7 @@ from transfer_service.errors import InvalidRequest
 from transfer_service.wire.spans import Span
 
 INVALID = "Invalid Content-Range header"
-_PATTERN = re.compile(r"bytes ([0-9]{1,20})-([0-9]{1,20})/([0-9]{1,20}|\*)", re.ASCII | re.IGNORECASE)
+_PATTERN = re.compile(r"bytes ([0-9]{1,40})-([0-9]{1,40})/([0-9]{1,40}|\*)", re.ASCII | re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)

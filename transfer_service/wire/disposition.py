@@ -1,13 +1,36 @@
-"""Content-Disposition (RFC 6266)."""
+"""Content-Disposition: of responses (RFC 6266) and of the parts of a form (RFC 7578)."""
 
+import re
 import unicodedata
-from urllib.parse import quote
+from urllib.parse import quote, unquote_to_bytes
 
+from transfer_service.errors import InvalidName
+
+_EXTENDED = re.compile(r";\s*filename\*\s*=\s*utf-8'[^']*'([^;\s]*)", re.ASCII | re.IGNORECASE)
+_QUOTED = re.compile(r';\s*filename\s*=\s*"((?:[^"\\]|\\.)*)"', re.IGNORECASE | re.DOTALL)
+_BARE = re.compile(r";\s*filename\s*=\s*([^\s;\"]+)", re.IGNORECASE)
 _ATTR_CHARS = "!#$&+-.^_`|~"  # RFC 8187 attr-char besides letters and digits
 
 
 def format_disposition(filename: str, *, kind: str = "attachment") -> str:
     """`attachment; filename="ascii"; filename*=UTF-8''exact` for any name, whatever characters are in it."""
     plain = unicodedata.normalize("NFKD", filename).encode("ascii", "ignore").decode()
-    plain = "".join("_" if character in '"\\%' or not character.isprintable() else character for character in plain)
-    return f"{kind}; filename=\"{plain.strip() or 'file'}\"; filename*=UTF-8''{quote(filename, safe=_ATTR_CHARS)}"
+    plain = "".join("_" if character in '"\\/%' or not character.isprintable() else character for character in plain)
+    plain = plain.strip(" .") and plain.strip()
+    return f"{kind}; filename=\"{plain or 'file'}\"; filename*=UTF-8''{quote(filename, safe=_ATTR_CHARS)}"
+
+
+def parse_filename(value: str) -> str | None:
+    """The filename that a part's Content-Disposition gives, `filename*` first. Raises InvalidName where it is not UTF-8.
+
+    Nothing is cut off: a path stays one, for the rules of names to refuse.
+    """
+    if (extended := _EXTENDED.search(value)) is not None:
+        try:
+            return unquote_to_bytes(extended[1]).decode()
+        except UnicodeDecodeError as error:
+            raise InvalidName("File name is not valid UTF-8") from error
+    if (quoted := _QUOTED.search(value)) is not None:
+        return re.sub(r'\\(["\\])', r"\1", quoted[1])
+    bare = _BARE.search(value)
+    return bare[1] if bare else None

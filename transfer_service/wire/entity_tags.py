@@ -46,7 +46,10 @@ def parse_tag_list(value: str) -> list[EntityTag]:
 
 def parse_http_date(value: str) -> datetime | None:
     """An HTTP date as an aware instant, or None if `value` is none."""
-    return parse_date(value)
+    try:
+        return parse_date(value)
+    except OverflowError:  # Werkzeug lets it out for years and zones beyond all measure
+        return None
 
 
 def format_http_date(at: datetime) -> str:

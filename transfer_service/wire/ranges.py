@@ -20,7 +20,7 @@ def select_ranges(value: str, length: int) -> list[Span] | None:
     than the file, so that a short header cannot buy a long answer. Raises Unsatisfiable.
     """
     unit, equals, specs = value.partition("=")
-    if not equals or unit.strip(" \t").lower() != "bytes":
+    if not equals or unit.lower() != "bytes":
         return None
     items = [item.strip(" \t") for item in specs.split(",")]
     items = [item for item in items if item]
@@ -35,10 +35,16 @@ def select_ranges(value: str, length: int) -> list[Span] | None:
         if span is not None:
             spans.append(span)
     if not spans:
+        if length == 0 and any(_is_suffix(item) for item in items):
+            return None  # "the last N bytes" of an empty file are all of it, but no Content-Range can say so
         raise Unsatisfiable
     if len(spans) > 1 and sum(span.size for span in spans) > length:
         return None
     return spans
+
+
+def _is_suffix(item: str) -> bool:
+    return item.startswith("-") and _number(item[1:]) > 0
 
 
 def _is_reversed(match: re.Match[str]) -> bool:

@@ -15,6 +15,7 @@ from transfer_service.web.requests import is_true
 from transfer_service.web.services import services
 from transfer_service.web.upload.device_frames import status_json
 from transfer_service.wire.digests import parse_sha256
+from transfer_service.wire.disposition import parse_filename
 from transfer_service.wire.filenames import parse_name
 from transfer_service.wire.media_types import stored_media_type
 
@@ -86,7 +87,7 @@ def upload_file() -> tuple[Response, int, dict[str, str]]:
         services().whole_files.check_room(current().account_id, (body.announced or 0) - OVERHEAD_BYTES)
         form = MultipartBody(body)
         part = form.open_file_part()
-        name = _name(given_name or part.filename)
+        name = _name(given_name or parse_filename(part.header("Content-Disposition", "")))
         draft = Draft(name, stored_media_type(part.header("Content-Type"), name), length=None, overwrite=overwrite)
         source = _FormFile(form, body, promised)
     else:

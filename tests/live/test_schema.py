@@ -1,0 +1,74 @@
+"""The running service against its description: generated requests, and answers that must be the described ones."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import requests
+
+from tests.live.server import PASSWORD, REPOSITORY, LiveServer
+
+CHECKS = "not_a_server_error,status_code_conformance,content_type_conformance,response_schema_conformance"
+SEED = 20261121
+TIMEOUT_SECONDS = 80
+SIGN_IN = "^/(auth/(token|login)|token)$"
+ENDING = "^/auth/(refresh|logout)$"
+
+
+@pytest.fixture(scope="module")
+def tokens(server: LiveServer) -> dict[str, dict[str, str]]:
+    """A pair for every account, taken before generated sign-ins can be throttled."""
+    pairs = {}
+    for name in ("alice", "bob", "root"):
+        credentials = {"username": name, "password": PASSWORD}
+        pairs[name] = requests.post(f"{server.url}/auth/token", json=credentials, timeout=30).json()
+    return pairs
+
+
+def explore(server: LiveServer, folder: Path, *filters: str, token: str | None, examples: int) -> str:
+    """Run schemathesis against the server and give its report; any finding fails the test."""
+    credentials = ["--header", f"Authorization:Bearer {token}"] if token else []
+    command = [
+        str(Path(sys.executable).with_name("schemathesis")), "run", str(REPOSITORY / "openapi.yaml"),
+        "--url", server.url, "--checks", CHECKS, "--seed", str(SEED), "--max-examples", str(examples),
+        "--phases", "examples,coverage,fuzzing", "--generation-database", "none", "--no-shrink", "--no-color",
+        "--suppress-health-check", "all", "--request-timeout", "20", "--warnings", "off", *credentials, *filters,
+    ]  # fmt: skip
+    result = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=TIMEOUT_SECONDS, check=False)
+    assert result.returncode == 0, result.stdout + result.stderr
+    return result.stdout
+
+
+def test_every_operation_answers_as_described(
+    server: LiveServer, tokens: dict[str, dict[str, str]], tmp_path: Path
+) -> None:
+    filters = ["--exclude-path-regex", SIGN_IN, "--exclude-path-regex", ENDING]
+    report = explore(server, tmp_path, *filters, token=tokens["root"]["access_token"], examples=12)
+    assert "No issues found" in report
+    assert requests.get(f"{server.url}/readyz", timeout=30).status_code == 200
+
+
+@pytest.mark.parametrize("path", ["/auth/refresh", "/auth/logout"])
+def test_ending_a_sign_in_answers_as_described(
+    server: LiveServer, tokens: dict[str, dict[str, str]], tmp_path: Path, path: str
+) -> None:
+    owner = "alice" if path == "/auth/refresh" else "bob"
+    report = explore(server, tmp_path, "--include-path", path, token=tokens[owner]["refresh_token"], examples=5)
+    assert "No issues found" in report
+    header = {"Authorization": f"Bearer {tokens[owner]['access_token']}"}
+    # A second use of the refresh token has ended the family, as logout has.
+    assert requests.get(f"{server.url}/api/files", headers=header, timeout=30).status_code == 401
+
+
+def test_signing_in_answers_as_described_throttled_or_not(server: LiveServer, tmp_path: Path) -> None:
+    """Generated names and passwords are wrong, so after fifty of them the address is throttled: 429, as described."""
+    report = explore(server, tmp_path, "--include-path-regex", SIGN_IN, token=None, examples=8)
+    assert "No issues found" in report
+    wrong = {"username": "nobody", "password": "wrong"}
+    for _ in range(60):
+        answer = requests.post(f"{server.url}/token", json=wrong, timeout=30)
+        if answer.status_code == 429:
+            break
+    assert (answer.status_code, answer.json()) == (429, {"detail": "Too many failed sign-ins, try again later"})
+    assert int(answer.headers["Retry-After"]) >= 1
