@@ -9,6 +9,7 @@ from transfer_service.database import Database
 from transfer_service.errors import RangeBusy
 from transfer_service.models import File, FileState
 from transfer_service.offload import Offload
+from transfer_service.services.file_rows import FileFacts
 from transfer_service.services.running_digests import RunningDigests
 from transfer_service.storage.blobs import END, BlobStore
 from transfer_service.wire.spans import Span
@@ -38,7 +39,7 @@ class Completion:
         self._flush = flush
 
     @staticmethod
-    def is_due(file: File) -> bool:
+    def is_due(file: FileFacts) -> bool:
         """Whether every byte is there but the file is not complete yet."""
         return file.state is FileState.RECEIVING and file.length is not None and file.received_bytes == file.length
 

@@ -4,15 +4,16 @@ import uuid
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import and_, delete, or_, select, tuple_
+from sqlalchemy import delete, select, tuple_
 from sqlalchemy.orm import Session
 
 from transfer_service.database import Database
-from transfer_service.errors import Forbidden, NotComplete, NotFound
+from transfer_service.errors import Forbidden, NotComplete, NotFound, StorageFull
 from transfer_service.models import File, FileState, ReceivedRange
 from transfer_service.offload import Offload
-from transfer_service.services import intervals
+from transfer_service.services import file_rows, intervals
 from transfer_service.services.completion import Completion
+from transfer_service.services.file_rows import FileFacts
 from transfer_service.services.space import Space
 from transfer_service.storage.blobs import BlobStore
 from transfer_service.wire.spans import Span
@@ -53,7 +54,7 @@ class Page:
     next_position: Position | None
 
 
-def status_of(file: File, next_expected: int) -> FileStatus:
+def status_of(file: FileFacts, next_expected: int) -> FileStatus:
     """The status in a row and the first gap that was read with it."""
     return FileStatus(
         file_id=file.id,
@@ -70,10 +71,6 @@ def status_of(file: File, next_expected: int) -> FileStatus:
     )
 
 
-# A row without bytes is an upload whose first chunk has not been accepted yet: nobody sees it.
-_IS_VISIBLE = and_(File.holds_name, or_(File.received_bytes > 0, File.state == FileState.COMPLETE))
-
-
 class FileService:
     """Reading, listing and deleting files."""
 
@@ -88,27 +85,35 @@ class FileService:
 
     def find(self, account_id: uuid.UUID, name: str) -> FileStatus | None:
         """The account's file of that name, None where nothing of it is stored."""
-        return self._find(File.account_id == account_id, File.name == name)
+        with self._database.read() as session:
+            found = file_rows.find_visible(session, account_id, name)
+        return self._settled(found)
 
     def find_by_name_or_id(self, account_id: uuid.UUID, name: str) -> FileStatus | None:
         """The account's file of that name or else of that UUID."""
         found = self.find(account_id, name)
         file_id = parse_file_id(name)
-        if found is None and file_id is not None:
-            found = self._find(File.account_id == account_id, File.id == file_id)
-        return found
+        if found is not None or file_id is None:
+            return found
+        with self._database.read() as session:
+            owner = session.scalar(select(File.account_id).where(File.id == file_id))
+        return self._find_by_id(file_id) if owner == account_id else None
 
-    def _find(self, *conditions: object) -> FileStatus | None:
+    def _find_by_id(self, file_id: uuid.UUID) -> FileStatus | None:
         with self._database.read() as session:
-            file = session.scalar(select(File).where(_IS_VISIBLE, *conditions))  # type: ignore[arg-type]
-            if file is None:
-                return None
-            if not self._completion.is_due(file):
-                return status_of(file, intervals.contiguous_from_start(session, file.id))
-        self._completion.finish(file.id)
+            found = file_rows.find_visible_by_id(session, file_id)
+        return self._settled(found)
+
+    def _settled(self, found: tuple[FileFacts, int] | None) -> FileStatus | None:
+        """The status of what was found; a file that a crash left one step before completion takes that step now."""
+        if found is None:
+            return None
+        if not self._completion.is_due(found[0]):
+            return status_of(*found)
+        self._completion.finish(found[0].id)
         with self._database.read() as session:
-            file = session.scalar(select(File).where(_IS_VISIBLE, File.id == file.id))
-            return status_of(file, intervals.contiguous_from_start(session, file.id)) if file else None
+            found = file_rows.find_visible_by_id(session, found[0].id)
+        return status_of(*found) if found else None
 
     def missing(self, status: FileStatus) -> list[Span]:
         """The first hundred gaps of a file."""
@@ -122,37 +127,41 @@ class FileService:
     def received(self, status: FileStatus) -> list[Span]:
         """Everything that is stored, merged and sorted."""
         with self._database.read() as session:
-            return intervals.first_spans(session, status.file_id)
+            return intervals.all_spans(session, status.file_id)
 
     def list_files(self, account_id: uuid.UUID, *, limit: int, after: Position | None) -> Page:
         """The account's files, newest first."""
-        rows = ReceivedRange
+        files = File.__table__.c
         statement = (
-            select(File, rows.stop)
-            .outerjoin(rows, and_(rows.file_id == File.id, rows.start == 0))
-            .where(_IS_VISIBLE, File.account_id == account_id)
-            .order_by(File.created_at.desc(), File.id.desc())
+            file_rows.select_with_prefix.where(file_rows.is_visible, files.account_id == account_id)
+            .order_by(files.created_at.desc(), files.id.desc())
             .limit(limit + 1)
         )
         if after is not None:
-            statement = statement.where(tuple_(File.created_at, File.id) < tuple_(after.created_at, after.file_id))
+            statement = statement.where(tuple_(files.created_at, files.id) < tuple_(after.created_at, after.file_id))
         with self._database.read() as session:
-            found = [status_of(file, stop or 0) for file, stop in session.execute(statement)]
+            found = [status_of(row, row.prefix or 0) for row in session.execute(statement)]
         page, more = found[:limit], found[limit:]
         return Page(page, Position(page[-1].created_at, page[-1].file_id) if more else None)
 
     def delete(self, account_id: uuid.UUID, name: str) -> None:
         """Remove a file, finished or not; an upload of it ends. Raises NotFound."""
+        try:
+            self.discard_blob(self._remove_row(account_id, name))
+        except StorageFull:  # not even room for the deletion: what is to go anyway makes it
+            status = self.find(account_id, name)
+            if status is not None:
+                self.discard_blob(status.file_id)
+            self._remove_row(account_id, name)
+
+    def _remove_row(self, account_id: uuid.UUID, name: str) -> uuid.UUID:
         with self._database.write() as session:
-            file = session.scalar(
-                select(File)
-                .where(_IS_VISIBLE, File.account_id == account_id, File.name == name)
-                .with_for_update(of=File)
-            )
+            found = file_rows.find_visible(session, account_id, name)
+            file = session.get(File, found[0].id, with_for_update=True) if found else None
             if file is None:
                 raise NotFound(f"File {name} not found")
             remove_row(session, file, self._space)
-        self.discard_blob(file.id)
+            return file.id
 
     def discard_blob(self, file_id: uuid.UUID) -> int:
         """Free the bytes of a file whose row is gone, and tell how many."""
@@ -174,10 +183,10 @@ class FileService:
         if identifier is None:
             raise NotFound("File not found")
         with self._database.read() as session:
-            owner = session.scalar(select(File.account_id).where(_IS_VISIBLE, File.id == identifier))
+            owner = session.scalar(select(File.account_id).where(file_rows.is_visible, File.id == identifier))
         if owner is not None and owner != account_id:
             raise Forbidden
-        return _readable(self._find(File.id == identifier), "File not found")
+        return _readable(self._find_by_id(identifier), "File not found")
 
 
 def _readable(status: FileStatus | None, detail: str) -> FileStatus:

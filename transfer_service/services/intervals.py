@@ -2,8 +2,9 @@
 
 import uuid
 from collections.abc import Iterable, Sequence
+from typing import cast
 
-from sqlalchemy import delete, func, insert, select
+from sqlalchemy import Table, bindparam, delete, func, insert, select, update
 from sqlalchemy.orm import Session
 
 from transfer_service.models import ReceivedRange
@@ -29,43 +30,54 @@ def gaps(spans: Iterable[Span], length: int) -> list[Span]:
     return missing
 
 
+_ranges = cast(Table, ReceivedRange.__table__)
+_of_file = _ranges.c.file_id == bindparam("of_file")
+_LAST_BEFORE = select(func.max(_ranges.c.start)).where(_of_file, _ranges.c.start <= bindparam("from")).scalar_subquery()
+_TOUCHING = (
+    select(_ranges.c.start, _ranges.c.stop)
+    .where(_of_file, _ranges.c.start >= func.coalesce(_LAST_BEFORE, bindparam("from")))
+    .where(_ranges.c.start <= bindparam("to"))
+    .order_by(_ranges.c.start)
+)
+_FROM_THE_FRONT = select(_ranges.c.start, _ranges.c.stop).where(_of_file).order_by(_ranges.c.start)
+_FIRST = _FROM_THE_FRONT.limit(bindparam("limit"))
+_PREFIX = select(_ranges.c.stop).where(_of_file, _ranges.c.start == 0)
+_EXTEND = update(_ranges).where(_of_file, _ranges.c.start == bindparam("from")).values(stop=bindparam("to"))
+_DELETE = delete(_ranges).where(_of_file, _ranges.c.start.between(bindparam("from"), bindparam("to")))
+_INSERT = insert(_ranges)
+
+
 def touching_spans(session: Session, file_id: uuid.UUID, span: Span) -> list[Span]:
     """The stored spans that overlap `span` or border on it, by two index look-ups however many there are."""
-    rows = ReceivedRange
-    before = (
-        select(func.max(rows.start))
-        .where(rows.file_id == file_id, rows.start <= span.start)
-        .scalar_subquery()
-    )  # fmt: skip
-    statement = (
-        select(rows.start, rows.stop)
-        .where(rows.file_id == file_id, rows.start >= func.coalesce(before, span.start), rows.start <= span.stop)
-        .order_by(rows.start)
-    )
-    return [Span(start, stop) for start, stop in session.execute(statement) if stop >= span.start]
+    rows = session.execute(_TOUCHING, {"of_file": file_id, "from": span.start, "to": span.stop})
+    return [Span(start, stop) for start, stop in rows if stop >= span.start]
 
 
-def add_span(session: Session, file_id: uuid.UUID, span: Span) -> int:
-    """Record `span` as received, merged with its neighbours, and tell how many of its bytes are new."""
+def add_span(session: Session, file_id: uuid.UUID, span: Span) -> tuple[Span, int]:
+    """Record `span` as received. The stored span that it is now part of, and how many of its bytes are new."""
     touching = touching_spans(session, file_id, span)
     merged, added = absorb(touching, span)
-    if added:
-        rows = ReceivedRange
-        if touching:
-            starts = [stored.start for stored in touching]
-            session.execute(delete(rows).where(rows.file_id == file_id, rows.start.in_(starts)))
-        session.execute(insert(rows).values(file_id=file_id, start=merged.start, stop=merged.stop))
-    return added
+    if not added:
+        return merged, 0
+    if len(touching) == 1 and touching[0].start == merged.start:  # the usual case: the chunk behind the last one
+        session.execute(_EXTEND, {"of_file": file_id, "from": merged.start, "to": merged.stop})
+        return merged, added
+    if touching:
+        session.execute(_DELETE, {"of_file": file_id, "from": touching[0].start, "to": touching[-1].start})
+    session.execute(_INSERT, {"file_id": file_id, "start": merged.start, "stop": merged.stop})
+    return merged, added
 
 
-def first_spans(session: Session, file_id: uuid.UUID, *, limit: int | None = None) -> list[Span]:
-    """The stored spans from the front, all of them without `limit`."""
-    rows = ReceivedRange
-    statement = select(rows.start, rows.stop).where(rows.file_id == file_id).order_by(rows.start).limit(limit)
-    return [Span(start, stop) for start, stop in session.execute(statement)]
+def first_spans(session: Session, file_id: uuid.UUID, *, limit: int) -> list[Span]:
+    """The first stored spans."""
+    return [Span(start, stop) for start, stop in session.execute(_FIRST, {"of_file": file_id, "limit": limit})]
+
+
+def all_spans(session: Session, file_id: uuid.UUID) -> list[Span]:
+    """Every stored span, sorted."""
+    return [Span(start, stop) for start, stop in session.execute(_FROM_THE_FRONT, {"of_file": file_id})]
 
 
 def contiguous_from_start(session: Session, file_id: uuid.UUID) -> int:
     """The first byte that is missing: the stop of the span that begins at 0."""
-    statement = select(ReceivedRange.stop).where(ReceivedRange.file_id == file_id, ReceivedRange.start == 0)
-    return session.execute(statement).scalar_one_or_none() or 0
+    return session.execute(_PREFIX, {"of_file": file_id}).scalar_one_or_none() or 0

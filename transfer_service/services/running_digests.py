@@ -41,7 +41,7 @@ class RunningDigests:
     def make_headway(self, file_id: uuid.UUID, committed: int) -> None:
         """Hash some of the bytes up to `committed`, unless somebody else is at it for this file."""
         entry = self._entry(file_id)
-        if entry.offset >= committed or not entry.turn.acquire(blocking=False):
+        if committed - entry.offset < PIECE_BYTES or not entry.turn.acquire(blocking=False):
             return
         try:
             self._hash_up_to(file_id, entry, min(committed, entry.offset + HEADWAY_BYTES))

@@ -4,12 +4,22 @@ import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import cast
 
-from sqlalchemy import select, update
+from sqlalchemy import Table, bindparam, select, update
 
 from transfer_service.database import Database
 from transfer_service.errors import BadCredentials
 from transfer_service.models import Account, SignIn
+
+_accounts, _sign_ins = cast(Table, Account.__table__), cast(Table, SignIn.__table__)
+# Every request asks this, so it is built once.
+_ALIVE = (
+    select(_accounts.c.id, _accounts.c.is_admin)
+    .select_from(_sign_ins.join(_accounts, _sign_ins.c.account_id == _accounts.c.id))
+    .where(_sign_ins.c.id == bindparam("sign_in_id"), _sign_ins.c.revoked_at.is_(None))
+    .where(_accounts.c.disabled_at.is_(None), _accounts.c.name == bindparam("name"))
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,16 +96,6 @@ class SignInService:
 
     def find_identity(self, sign_in_id: uuid.UUID, *, name: str) -> Identity | None:
         """Who a verified token speaks for, None where its family ended or its account is disabled."""
-        statement = (
-            select(Account.id, Account.is_admin)
-            .join(SignIn, SignIn.account_id == Account.id)
-            .where(
-                SignIn.id == sign_in_id,
-                SignIn.revoked_at.is_(None),
-                Account.disabled_at.is_(None),
-                Account.name == name,
-            )
-        )
         with self._database.read() as session:
-            row = session.execute(statement).one_or_none()
+            row = session.execute(_ALIVE, {"sign_in_id": sign_in_id, "name": name}).one_or_none()
         return Identity(account_id=row[0], name=name, is_admin=row[1], sign_in_id=sign_in_id) if row else None

@@ -7,19 +7,18 @@ half-way needs no undoing.
 
 import uuid
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import chain
 from typing import Protocol
-
-from sqlalchemy import Select, select
 
 from transfer_service.database import Database
 from transfer_service.errors import InvalidRequest, RangeConflict, TooLarge, UploadGone
 from transfer_service.models import Account, File, FileState
 from transfer_service.offload import Offload
-from transfer_service.services import intervals
+from transfer_service.services import file_rows, intervals
 from transfer_service.services.completion import Completion
+from transfer_service.services.file_rows import FileFacts, Progress
 from transfer_service.services.files import FileStatus, status_of
 from transfer_service.services.space import Space
 from transfer_service.storage.blobs import BlobStore, BlobWriter
@@ -92,7 +91,7 @@ class UploadService:
                 self._place(writer, file_id, span, chain([head], batches))
                 if self._flush_chunks:
                     self._offload(lambda: self._store.sync(file_id))
-                status, is_due = self._commit(file_id, span, incoming)
+                status, is_due = self._commit(account_id, file_id, span, incoming)
         except UploadGone:
             self._offload(lambda: self._store.delete(file_id))
             raise
@@ -115,10 +114,9 @@ class UploadService:
         """
         self._space.check_size(max(span.stop, claimed or 0))
         with self._database.read() as session:
-            file = session.scalar(_held(account_id, name))
-            extent = agreed_extent(file, span, claimed=claimed, infer=infer)
-            used = session.scalar(select(Account.used_bytes).where(Account.id == account_id)) or 0
-        self._space.check_quota(used, extent.reserved_bytes - (file.reserved_bytes if file else 0))
+            file, used_bytes = file_rows.find_held(session, account_id, name)
+        extent = agreed_extent(file, span, claimed=claimed, infer=infer)
+        self._space.check_quota(used_bytes, extent.reserved_bytes - (file.reserved_bytes if file else 0))
         return file.id if file else None
 
     def _begin(self, account_id: uuid.UUID, name: str) -> uuid.UUID:
@@ -126,10 +124,13 @@ class UploadService:
         now = self._now()
         with self._database.write() as session:
             session.get(Account, account_id, with_for_update=True)  # two first chunks at once make one file
-            file = session.scalar(_held(account_id, name))
-            if file is None:
-                file = File(
-                    id=uuid.uuid4(),
+            file, _ = file_rows.find_held(session, account_id, name)
+            if file is not None:
+                return file.id
+            file_id = uuid.uuid4()
+            session.add(
+                File(
+                    id=file_id,
                     account_id=account_id,
                     name=name,
                     holds_name=True,
@@ -138,8 +139,8 @@ class UploadService:
                     created_at=now,
                     updated_at=now,
                 )
-                session.add(file)
-            return file.id
+            )
+        return file_id
 
     def _place(self, writer: BlobWriter, file_id: uuid.UUID, span: Span, batches: Iterator[Sequence[bytes]]) -> None:
         """Write what is new and compare what is stored. Raises RangeConflict."""
@@ -155,32 +156,49 @@ class UploadService:
                 place()
             offset = part.stop
 
-    def _commit(self, file_id: uuid.UUID, span: Span, incoming: Incoming) -> tuple[FileStatus, bool]:
+    def _commit(
+        self, account_id: uuid.UUID, file_id: uuid.UUID, span: Span, incoming: Incoming
+    ) -> tuple[FileStatus, bool]:
         """Make the chunk a fact. The status, and whether the file is now due to be finished."""
         claimed = incoming.claimed_length()
         self._space.check_size(claimed or 0)
         with self._database.write(durable=self._flush_chunks) as session:
-            file = session.get(File, file_id, with_for_update=True)
+            file = file_rows.lock(session, file_id)
             if file is None:
                 raise UploadGone
             extent = agreed_extent(file, span, claimed=claimed, infer=incoming.infers_length)
-            added = intervals.add_span(session, file_id, span)
-            self._space.reserve(session, file.account_id, extent.reserved_bytes - file.reserved_bytes)
-            if added or extent.length != file.length:
-                file.state, file.sha256, file.completed_at = FileState.RECEIVING, None, None
-            file.length, file.length_declared = extent.length, extent.is_declared
-            file.reserved_bytes = extent.reserved_bytes
-            file.received_bytes += added
-            file.updated_at = max(file.updated_at, self._now())
-            session.flush()
-            return status_of(file, intervals.contiguous_from_start(session, file_id)), self._completion.is_due(file)
+            merged, added = intervals.add_span(session, file_id, span)
+            self._space.reserve(session, account_id, extent.reserved_bytes - file.reserved_bytes)
+            changes = bool(added) or extent.length != file.length
+            progress = Progress(
+                state=FileState.RECEIVING if changes else file.state,
+                length=extent.length,
+                length_declared=extent.is_declared,
+                received_bytes=file.received_bytes + added,
+                reserved_bytes=extent.reserved_bytes,
+                sha256=None if changes else file.sha256,
+                updated_at=max(file.updated_at, self._now()),
+                completed_at=None if changes else file.completed_at,
+            )
+            file_rows.record(session, file_id, progress)
+            next_expected = merged.stop if merged.start == 0 else intervals.contiguous_from_start(session, file_id)
+        status = replace(
+            status_of(file, next_expected),
+            is_complete=progress.state is FileState.COMPLETE,
+            length=progress.length,
+            received_bytes=progress.received_bytes,
+            sha256=progress.sha256,
+            updated_at=progress.updated_at,
+            completed_at=progress.completed_at,
+        )
+        return status, not status.is_complete and status.received_bytes == status.length
 
     def _status(self, file_id: uuid.UUID) -> FileStatus:
         with self._database.read() as session:
-            file = session.get(File, file_id)
-            if file is None:
-                raise UploadGone
-            return status_of(file, intervals.contiguous_from_start(session, file_id))
+            found = file_rows.find_visible_by_id(session, file_id)
+        if found is None:
+            raise UploadGone
+        return status_of(*found)
 
 
 class _Placement:
@@ -216,7 +234,7 @@ class Extent:
     is_declared: bool
 
 
-def agreed_extent(file: File | None, span: Span, *, claimed: int | None, infer: bool) -> Extent:
+def agreed_extent(file: FileFacts | None, span: Span, *, claimed: int | None, infer: bool) -> Extent:
     """The extent of a file once `span` is part of it: declared, or with `infer` guessed from the highest byte so far.
 
     Raises InvalidRequest where totals disagree, RangeConflict for new bytes of a complete file, TooLarge past the end.
@@ -249,7 +267,3 @@ def in_batches(blocks: Iterator[bytes], size: int) -> Iterator[list[bytes]]:
             batch, collected = [], 0
     if batch:
         yield batch
-
-
-def _held(account_id: uuid.UUID, name: str) -> Select[File]:
-    return select(File).where(File.account_id == account_id, File.name == name, File.holds_name)

@@ -181,11 +181,11 @@ class WholeFileService:
             return status_of(file, length), replaced.id if replaced else None
 
     def _discard(self, file_id: uuid.UUID) -> None:
+        self._files.discard_blob(file_id)  # first: on a full disk it makes the room that the database needs
         with self._database.write() as session:
             file = session.get(File, file_id, with_for_update=True)
             if file is not None:
                 remove_row(session, file, self._space)
-        self._files.discard_blob(file_id)
 
 
 def _holder(session: Session, account_id: uuid.UUID, name: str) -> File | None:

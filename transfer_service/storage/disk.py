@@ -2,6 +2,7 @@
 
 import errno
 import os
+import re
 import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -17,6 +18,8 @@ from transfer_service.wire.spans import Span
 WHOLE = Span(0, END)
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 _BLOCK_UNITS = 512  # of st_blocks, stat(2)
+_BLOB_NAME = re.compile(r"[0-9a-f]{32}", re.ASCII)
+_HEADROOM_BYTES = 16 * 1024 * 1024
 
 
 @contextmanager
@@ -38,6 +41,7 @@ class DiskWriter:
 
     def write(self, offset: int, blocks: Sequence[bytes]) -> None:
         """Store the blocks one after the other from `offset` on. Raises StorageFull."""
+        self._keep_headroom(sum(map(len, blocks)))
         pending = [memoryview(block) for block in blocks if block]
         with _full_disk_named():
             while pending:
@@ -47,6 +51,13 @@ class DiskWriter:
                     written -= len(pending.pop(0))
                 if written:
                     pending[0] = pending[0][written:]
+
+    def _keep_headroom(self, size: int) -> None:
+        """Refuse before the disk is quite full: the database on it must be able to delete, and people to sign in."""
+        disk = os.fstatvfs(self._descriptor)
+        headroom = min(_HEADROOM_BYTES, disk.f_blocks * disk.f_frsize // 16)
+        if disk.f_bavail * disk.f_frsize < size + headroom:
+            raise StorageFull
 
     def read(self, span: Span) -> bytes:
         """The bytes of the span, shorter where the blob ends. Raises ReadFailed."""
@@ -70,8 +81,9 @@ class DiskStore:
     def __init__(self, root: Path) -> None:
         self._root = root
         root.mkdir(mode=0o750, parents=True, exist_ok=True)
-        for number in range(256):
-            (root / f"{number:02x}").mkdir(mode=0o750, exist_ok=True)
+        self._folders = [root / f"{number:02x}" for number in range(256)]
+        for folder in self._folders:
+            folder.mkdir(mode=0o750, exist_ok=True)
 
     def path_of(self, blob_id: uuid.UUID) -> Path:
         """Where the blob lies, whether it exists or not."""
@@ -138,18 +150,18 @@ class DiskStore:
 
     def list_blobs(self) -> Iterator[BlobFacts]:
         """Every blob, in no order."""
-        for folder in self._root.iterdir():
-            if not folder.is_dir():
-                continue
+        for folder in self._folders:
             with os.scandir(folder) as entries:
-                yield from (facts for entry in entries if (facts := _facts(entry)) is not None)
+                yield from (facts for entry in entries if (facts := _facts(entry, folder.name)) is not None)
 
     def check(self) -> None:
         """Prove that the store can be written. Raises StoreUnavailable."""
         probe = self._root / f".probe-{uuid.uuid4().hex}"
         try:
-            probe.write_bytes(b"ok")
-            probe.unlink()
+            try:
+                probe.write_bytes(b"ok")
+            finally:
+                probe.unlink(missing_ok=True)
         except OSError as error:
             raise StoreUnavailable("The store cannot be written") from error
 
@@ -162,12 +174,16 @@ def _fsync(path: Path) -> None:
         os.close(descriptor)
 
 
-def _facts(entry: os.DirEntry[str]) -> BlobFacts | None:
-    """The blob behind a directory entry, None where it is no blob or has just gone."""
+def _facts(entry: os.DirEntry[str], folder: str) -> BlobFacts | None:
+    """The blob behind a directory entry, None where it is something else or has just gone."""
+    if not (
+        _BLOB_NAME.fullmatch(entry.name) and entry.name.startswith(folder) and entry.is_file(follow_symlinks=False)
+    ):
+        return None
     try:
-        blob_id = uuid.UUID(hex=entry.name)
         status = entry.stat(follow_symlinks=False)
-    except (ValueError, FileNotFoundError):
+    except FileNotFoundError:
         return None
     modified_at = datetime.fromtimestamp(status.st_mtime, tz=UTC)
-    return BlobFacts(blob_id=blob_id, modified_at=modified_at, stored_bytes=status.st_blocks * _BLOCK_UNITS)
+    stored_bytes = status.st_blocks * _BLOCK_UNITS
+    return BlobFacts(blob_id=uuid.UUID(hex=entry.name), modified_at=modified_at, stored_bytes=stored_bytes)

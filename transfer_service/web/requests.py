@@ -19,11 +19,9 @@ class NameConverter(BaseConverter):
 
 def refuse_bad_encoding() -> None:
     """Refuse URLs whose bytes are not UTF-8: Werkzeug would replace them, and two names would become one."""
-    path = request.environ.get("PATH_INFO", "").encode("latin-1")
-    query = unquote_to_bytes(request.environ.get("QUERY_STRING", "").encode("latin-1"))
+    target = request.environ.get("RAW_URI") or request.environ.get("PATH_INFO", "")
     try:
-        path.decode()
-        query.decode()
+        unquote_to_bytes(target.encode("latin-1")).decode()
     except UnicodeDecodeError as error:
         raise InvalidRequest("The URL is not valid UTF-8") from error
 

@@ -6,9 +6,8 @@ from urllib.parse import quote, unquote_to_bytes
 
 from transfer_service.errors import InvalidName
 
-_EXTENDED = re.compile(r";\s*filename\*\s*=\s*utf-8'[^']*'([^;\s]*)", re.ASCII | re.IGNORECASE)
-_QUOTED = re.compile(r';\s*filename\s*=\s*"((?:[^"\\]|\\.)*)"', re.IGNORECASE | re.DOTALL)
-_BARE = re.compile(r";\s*filename\s*=\s*([^\s;\"]+)", re.IGNORECASE)
+_PARAMETER = re.compile(r';\s*([\w*-]+)\s*=\s*("(?:[^"\\]|\\.)*"|[^;]*)', re.ASCII | re.DOTALL)
+_EXTENDED = re.compile(r"utf-8'[^']*'(\S*)", re.ASCII | re.IGNORECASE)
 _ATTR_CHARS = "!#$&+-.^_`|~"  # RFC 8187 attr-char besides letters and digits
 
 
@@ -21,16 +20,17 @@ def format_disposition(filename: str, *, kind: str = "attachment") -> str:
 
 
 def parse_filename(value: str) -> str | None:
-    """The filename that a part's Content-Disposition gives, `filename*` first. Raises InvalidName where it is not UTF-8.
+    """The filename in a part's Content-Disposition, `filename*` first. Raises InvalidName where it is not UTF-8.
 
     Nothing is cut off: a path stays one, for the rules of names to refuse.
     """
-    if (extended := _EXTENDED.search(value)) is not None:
+    parameters = {match[1].lower(): match[2].strip() for match in _PARAMETER.finditer(value)}
+    if (extended := _EXTENDED.fullmatch(parameters.get("filename*", ""))) is not None:
         try:
             return unquote_to_bytes(extended[1]).decode()
         except UnicodeDecodeError as error:
             raise InvalidName("File name is not valid UTF-8") from error
-    if (quoted := _QUOTED.search(value)) is not None:
-        return re.sub(r'\\(["\\])', r"\1", quoted[1])
-    bare = _BARE.search(value)
-    return bare[1] if bare else None
+    given = parameters.get("filename")
+    if given is None or not given.startswith('"'):
+        return given
+    return re.sub(r'\\(["\\])', r"\1", given[1:-1])
