@@ -1,6 +1,7 @@
 """Settings of the service: one typed class, read once from the environment and `.env`."""
 
 import ipaddress
+import json
 import os
 import secrets
 from enum import StrEnum
@@ -37,6 +38,10 @@ def _comma_list(value: Any) -> Any:
     return value
 
 
+def _json(value: Any) -> Any:
+    return json.loads(value) if isinstance(value, str) else value  # its error is a ValueError: one mistake among others
+
+
 class Settings(BaseSettings):
     """Every setting the service knows, with its default. Sizes accept `10GiB`, `50 MiB` or plain bytes."""
 
@@ -63,7 +68,7 @@ class Settings(BaseSettings):
     trusted_proxies: int = Field(default=0, ge=0, le=10)
     cors_origins: Annotated[list[str], NoDecode, BeforeValidator(_comma_list)] = []
     socket_max_bytes: ByteSize = Field(default=ByteSize(50 * 1024**2), ge=1024)
-    game_data_sources: list[dict[str, Any]] = []
+    game_data_sources: Annotated[list[dict[str, Any]], NoDecode, BeforeValidator(_json)] = []
     max_remote_downloads: int = Field(default=3, ge=1)
     allow_private_sources: bool = False
 

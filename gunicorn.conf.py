@@ -9,7 +9,10 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
+from typing import Any
+
 from config import load_settings
+from transfer_service import begin_serving, end_serving
 from transfer_service.server.access_log import JsonLogger
 
 bind = load_settings().bind
@@ -23,3 +26,14 @@ graceful_timeout = 60  # running transfers may finish for so long
 limit_request_line = 8190
 logger_class = JsonLogger
 control_socket_disable = True
+
+
+def post_worker_init(worker: Any) -> None:
+    """Before the first request: what a power loss may have taken is forgotten."""
+    begin_serving(worker.wsgi)
+
+
+def worker_exit(_server: Any, worker: Any) -> None:
+    """After the last request: everything is flushed."""
+    if getattr(worker, "wsgi", None) is not None:
+        end_serving(worker.wsgi)

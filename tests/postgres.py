@@ -3,6 +3,7 @@
 import os
 import shutil
 import subprocess
+import tempfile
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -26,21 +27,15 @@ def _programs() -> Path:
 
 
 @pytest.fixture(scope="session")
-def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def postgres_server() -> Iterator[str]:
     """The URL of a fresh server, without a database name."""
     programs = _programs()
-    folder = tmp_path_factory.mktemp("postgres")
-    # PostgreSQL refuses to run as root: Debian's package brings a user for it.
+    folder = Path(tempfile.mkdtemp(prefix="transfer-postgres-"))
     prefix: list[str] = []
-    if os.geteuid() == 0:
-        for parent in [folder, *folder.parents]:
-            if parent == Path("/tmp"):
-                break
-            parent.chmod(0o755)
+    if os.geteuid() == 0:  # PostgreSQL refuses to run as root: Debian's package brings a user for it
         shutil.chown(folder, "postgres")
         prefix = ["setpriv", "--reuid=postgres", "--regid=postgres", "--init-groups"]
     data, port = folder / "data", free_port()
-
 
     def run(program: str, *arguments: str | Path) -> None:
         command = [*prefix, programs / program, "-D", data, *arguments]
@@ -51,6 +46,7 @@ def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     run("pg_ctl", "-w", "-l", folder / "log", "-o", options, "start")
     yield f"postgresql://transfer@127.0.0.1:{port}"
     run("pg_ctl", "-m", "immediate", "stop")
+    shutil.rmtree(folder)
 
 
 @pytest.fixture

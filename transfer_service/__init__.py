@@ -5,12 +5,14 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
+import structlog
 from flask import Flask
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from transfer_service import extensions
 from transfer_service.commands import init_commands
 from transfer_service.database import Database
+from transfer_service.errors import StoreUnavailable
 from transfer_service.offload import offload
 from transfer_service.services.accounts import AccountService
 from transfer_service.services.cleanup import CleanupService
@@ -18,6 +20,7 @@ from transfer_service.services.completion import Completion
 from transfer_service.services.files import FileService
 from transfer_service.services.login_throttle import LoginThrottle
 from transfer_service.services.passwords import Passwords
+from transfer_service.services.recovery import Recovery, present_boot
 from transfer_service.services.running_digests import RunningDigests
 from transfer_service.services.sign_ins import SignInService
 from transfer_service.services.space import Space
@@ -142,4 +145,27 @@ def build_services(settings: Settings, *, now: Callable[[], datetime] = utc_now)
             now=now,
             stale_after=timedelta(hours=settings.stale_upload_hours),
         ),
+        recovery=None
+        if settings.durability == "ack"
+        else Recovery(database=database, folder=settings.data_dir / "running", boot=present_boot()),
     )
+
+
+def begin_serving(app: Flask) -> None:
+    """Called by the server in the process that serves, before the first request."""
+    services: Services = app.extensions[EXTENSION]
+    if services.recovery is None:
+        return
+    try:
+        restarted = services.recovery.begin()
+    except StoreUnavailable:  # not migrated, or down: /readyz says so, and uploads are refused
+        return
+    if restarted:
+        structlog.get_logger().warning("power_loss", restarted_uploads=restarted)
+
+
+def end_serving(app: Flask) -> None:
+    """Called by the server when the last request has been answered."""
+    services: Services = app.extensions[EXTENSION]
+    if services.recovery is not None:
+        services.recovery.end()

@@ -25,6 +25,9 @@ from transfer_service.errors import StorageFull, StoreUnavailable, TransferError
 LOCK_WAIT_SECONDS = 30.0
 SERVER_CONNECTIONS = 16
 
+Executor: TypeAlias = Session | Connection
+"""What runs a prepared statement."""
+
 Run: TypeAlias = Callable[[Callable[[], None]], None]
 
 
@@ -71,10 +74,27 @@ class Database:
         engine = self._durable_engine if durable else self._write_engine
         with _failures_named(), self._writers, Session(engine, expire_on_commit=False) as session:
             yield session
-            if durable and self.is_sqlite:
-                self._run_blocking(session.commit)
-            else:
-                session.commit()
+            self._commit(session.commit, durable=durable)
+
+    @contextmanager
+    def read_rows(self) -> Iterator[Connection]:
+        """Like `read` for prepared statements: half the price of a session."""
+        with _failures_named(), self._read_engine.connect() as connection:
+            yield connection
+
+    @contextmanager
+    def write_rows(self, *, durable: bool = False) -> Iterator[Connection]:
+        """Like `write` for prepared statements: half the price of a session."""
+        engine = self._durable_engine if durable else self._write_engine
+        with _failures_named(), self._writers, engine.connect() as connection:
+            yield connection
+            self._commit(connection.commit, durable=durable)
+
+    def _commit(self, commit: Callable[[], None], *, durable: bool) -> None:
+        if durable and self.is_sqlite:
+            self._run_blocking(commit)
+        else:
+            commit()
 
     def check(self) -> None:
         """Prove that the database answers and can be written. Raises StoreUnavailable."""

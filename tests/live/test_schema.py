@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import requests
+import schemathesis
 
 from tests.live.server import PASSWORD, REPOSITORY, LiveServer
 
@@ -13,7 +14,7 @@ CHECKS = "not_a_server_error,status_code_conformance,content_type_conformance,re
 SEED = 20261121
 TIMEOUT_SECONDS = 80
 SIGN_IN = "^/(auth/(token|login)|token)$"
-ENDING = "^/auth/(refresh|logout)$"
+SESSION = "^/(auth/.*|token)$"
 
 
 @pytest.fixture(scope="module")
@@ -43,8 +44,9 @@ def explore(server: LiveServer, folder: Path, *filters: str, token: str | None, 
 def test_every_operation_answers_as_described(
     server: LiveServer, tokens: dict[str, dict[str, str]], tmp_path: Path
 ) -> None:
-    filters = ["--exclude-path-regex", SIGN_IN, "--exclude-path-regex", ENDING]
-    report = explore(server, tmp_path, *filters, token=tokens["root"]["access_token"], examples=12)
+    report = explore(
+        server, tmp_path, "--exclude-path-regex", SESSION, token=tokens["root"]["access_token"], examples=40
+    )
     assert "No issues found" in report
     assert requests.get(f"{server.url}/readyz", timeout=30).status_code == 200
 
@@ -59,6 +61,15 @@ def test_ending_a_sign_in_answers_as_described(
     header = {"Authorization": f"Bearer {tokens[owner]['access_token']}"}
     # A second use of the refresh token has ended the family, as logout has.
     assert requests.get(f"{server.url}/api/files", headers=header, timeout=30).status_code == 401
+
+
+@pytest.mark.parametrize("path", ["/auth/token", "/token", "/auth/login"])
+@pytest.mark.parametrize(("password", "status"), [(PASSWORD, 200), ("wrong", 401)], ids=["right", "wrong"])
+def test_a_password_is_answered_as_described(server: LiveServer, path: str, password: str, status: int) -> None:
+    described = schemathesis.openapi.from_path(REPOSITORY / "openapi.yaml")[path]["POST"]
+    answer = requests.post(f"{server.url}{path}", data={"username": "alice", "password": password}, timeout=30)
+    assert answer.status_code == status
+    described.validate_response(answer)
 
 
 def test_signing_in_answers_as_described_throttled_or_not(server: LiveServer, tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from typing import Any, Literal
 import gevent
 from gevent import socket
 from gunicorn.http import errors
+from gunicorn.http.body import LengthReader
 from gunicorn.workers.base_async import AsyncWorker
 from gunicorn.workers.ggevent import GeventWorker
 
@@ -35,38 +36,59 @@ _STATUSES: tuple[tuple[type[Exception], int], ...] = (
 class TransferSocket(socket.socket):
     """A client's connection that notices who has gone quiet, and sends files from the kernel."""
 
+    _sock: sockets.socket  # gevent's non-blocking one
     file_bytes_sent = 0
     has_given_up = False
-    _gives_up: Callable[[float], bool] | None = None
+    gives_up: Callable[[float], bool] | None = None
+    """Asked with the seconds of silence while the client is waited for; True ends the stream there and for good."""
 
-    @contextmanager
-    def give_up_when_idle(self, gives_up: Callable[[float], bool]) -> Iterator[None]:
-        """While the block runs, ask `gives_up(idle_seconds)` now and then; True makes the stream end there."""
-        self._gives_up = gives_up
-        try:
-            yield
-        finally:
-            self._gives_up = None
+    def recv(self, size: int, *args: Any) -> bytes:
+        """Receive what is there. Raises ConnectionResetError for a client that stalls, if nobody else is to judge."""
+        while self.gives_up is not None:
+            try:
+                return self._sock.recv(size, *args)
+            except BlockingIOError:
+                if not self._awaits_more():
+                    return b""
+        with _stall_is_reset():
+            return super().recv(size, *args)
 
-    def recv(self, *args: Any) -> bytes:
-        """Receive. Raises ConnectionResetError for a client that stalls; under `give_up_when_idle` see there."""
-        gives_up, limit = self._gives_up, self.gettimeout()
-        if gives_up is None:
-            with _stall_is_reset():
-                return super().recv(*args)
+    def receive(self, size: int) -> bytearray:
+        """Receive `size` bytes, fewer where the stream ends. Raises like `recv`."""
+        buffer = bytearray(size)
+        view, received = memoryview(buffer), 0
+        while received < size:
+            try:
+                count = self._sock.recv_into(view[received:])
+            except BlockingIOError:
+                if self._awaits_more():
+                    continue
+                count = 0
+            if count == 0:
+                break
+            received += count
+        view.release()
+        del buffer[received:]
+        return buffer
+
+    def _awaits_more(self) -> bool:
+        """Wait for the client to send. False: it is given up."""
         waited = 0.0
-        self.settimeout(IDLE_TICK_SECONDS)
+        while not self._is_readable_within(IDLE_TICK_SECONDS):
+            waited += IDLE_TICK_SECONDS
+            if self.gives_up is not None and self.gives_up(waited):
+                self.has_given_up = True  # what comes later belongs to nobody: the connection must close
+                return False
+            if self.gives_up is None and waited >= STALLED_AFTER_SECONDS:
+                raise ConnectionResetError(errno.ECONNRESET, "stalled")
+        return True
+
+    def _is_readable_within(self, seconds: float) -> bool:
         try:
-            while True:
-                try:
-                    return super().recv(*args)
-                except TimeoutError:
-                    waited += IDLE_TICK_SECONDS
-                    if gives_up(waited):
-                        self.has_given_up = True  # what comes later belongs to nobody: the connection must close
-                        return b""
-        finally:
-            self.settimeout(limit)
+            socket.wait_read(self.fileno(), timeout=seconds, timeout_exc=TimeoutError())
+        except TimeoutError:
+            return False
+        return True
 
     def sendall(self, *args: Any) -> None:
         """Send. Raises ConnectionResetError for a client that stops reading."""
@@ -116,15 +138,32 @@ class _Body:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._body, name)
 
-    def read(self, size: int | None = None) -> bytes:
-        """Read from the body. Raises OSError where it breaks off or its chunked coding is malformed."""
+    def read(self, size: int | None = None) -> bytes | bytearray:
+        """Read `size` bytes, fewer where the body ends.
+
+        Raises OSError where the body breaks off or its chunked coding is malformed.
+        """
         if self._awaits_continue:
             self._awaits_continue = False
             self._connection.sendall(b"HTTP/1.1 100 Continue\r\n\r\n")
         try:
-            data: bytes = self._body.read(size)
+            data = self._read_directly(size) if size and self._is_plain() else self._body.read(size)
         except errors.ParseException as error:
             raise OSError("malformed body") from error
+        return data
+
+    def _is_plain(self) -> bool:
+        """Whether the rest of the body is exactly what the socket gives next: known length, nothing read ahead."""
+        reader = self._body.reader
+        if not isinstance(reader, LengthReader) or not isinstance(self._connection, TransferSocket):
+            return False
+        return not self._body.buf.tell() and not reader.unreader.buf.getbuffer().nbytes
+
+    def _read_directly(self, size: int) -> bytearray:
+        # gunicorn's own buffers would copy every byte four times on its way.
+        reader = self._body.reader
+        data = self._connection.receive(min(size, reader.length))
+        reader.length -= len(data)
         return data
 
     @property
@@ -207,6 +246,7 @@ class TransferWorker(GeventWorker):  # type: ignore[misc] # gunicorn has no type
                 _linger(sock)
             raise
         finally:
+            sock.gives_up = None
             with suppress(OSError):
                 sock.settimeout(None)
 

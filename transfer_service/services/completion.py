@@ -6,9 +6,10 @@ from contextlib import suppress
 from datetime import datetime
 
 from transfer_service.database import Database
-from transfer_service.errors import RangeBusy
+from transfer_service.errors import BlobMissing, RangeBusy
 from transfer_service.models import File, FileState
 from transfer_service.offload import Offload
+from transfer_service.services import intervals
 from transfer_service.services.file_rows import FileFacts
 from transfer_service.services.running_digests import RunningDigests
 from transfer_service.storage.blobs import END, BlobStore
@@ -65,26 +66,26 @@ class Completion:
         self._digests.make_headway(file_id, committed)
 
     def tidy_after_refusal(self, file_id: uuid.UUID) -> None:
-        """Cut off what a refused chunk may have written behind the end of a complete file."""
-        with self._database.read() as session:
-            file = session.get(File, file_id)
-        if file is not None and file.state is FileState.COMPLETE and file.length is not None:
-            self._trim(file_id, file.length)
+        """Cut off what a refused chunk may have written behind everything that counts."""
+        with self._database.read_rows() as rows:
+            end = intervals.committed_end(rows, file_id)
+        with suppress(BlobMissing):  # deleted meanwhile
+            self._trim(file_id, end)
 
     def forget(self, file_id: uuid.UUID) -> None:
         """Drop what is kept in memory about a file."""
         self._digests.forget(file_id)
 
-    def _trim(self, file_id: uuid.UUID, length: int) -> None:
-        """Cut off what refused chunks left past `length`, unless it is in use or has become part of the file.
+    def _trim(self, file_id: uuid.UUID, end: int) -> None:
+        """Cut off what refused chunks left past `end`, unless it is in use or has become part of the file.
 
-        Whoever writes past `length` claims that place until his bytes are a fact. So once the claim is ours, the length
-        in the database is the last word.
+        Whoever writes past `end` claims that place until his bytes are a fact. So once the claim is ours, what the
+        database says is the last word.
         """
-        if self._store.size(file_id) <= length:
+        if self._store.size(file_id) <= end:
             return
-        with suppress(RangeBusy), self._store.open_writer(file_id, Span(length, END), wait_seconds=0) as writer:
-            with self._database.read() as session:
-                file = session.get(File, file_id)
-            if file is not None and file.length == length:
+        with suppress(RangeBusy), self._store.open_writer(file_id, Span(end, END), wait_seconds=0) as writer:
+            with self._database.read_rows() as rows:
+                is_settled = intervals.committed_end(rows, file_id) == end
+            if is_settled:
                 writer.cut()

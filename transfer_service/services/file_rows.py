@@ -9,8 +9,8 @@ from datetime import datetime
 from typing import Protocol, cast
 
 from sqlalchemy import Row, Table, and_, bindparam, or_, select, update
-from sqlalchemy.orm import Session
 
+from transfer_service.database import Executor
 from transfer_service.models import Account, File, FileState, ReceivedRange
 
 _files = cast(Table, File.__table__)
@@ -100,34 +100,34 @@ class Progress:
     completed_at: datetime | None
 
 
-def find_visible(session: Session, account_id: uuid.UUID, name: str) -> tuple[FileFacts, int] | None:
+def find_visible(rows: Executor, account_id: uuid.UUID, name: str) -> tuple[FileFacts, int] | None:
     """The account's file of that name and the end of what it has without a gap."""
-    return _with_prefix(session.execute(_VISIBLE_BY_NAME, {"account_id": account_id, "name": name}).one_or_none())
+    return _with_prefix(rows.execute(_VISIBLE_BY_NAME, {"account_id": account_id, "name": name}).one_or_none())
 
 
-def find_visible_by_id(session: Session, file_id: uuid.UUID) -> tuple[FileFacts, int] | None:
+def find_visible_by_id(rows: Executor, file_id: uuid.UUID) -> tuple[FileFacts, int] | None:
     """The file of that id and the end of what it has without a gap."""
-    return _with_prefix(session.execute(_VISIBLE_BY_ID, {"file_id": file_id}).one_or_none())
+    return _with_prefix(rows.execute(_VISIBLE_BY_ID, {"file_id": file_id}).one_or_none())
 
 
 def _with_prefix(row: Row[tuple[object, ...]] | None) -> tuple[FileFacts, int] | None:
     return (cast(FileFacts, row), row.prefix or 0) if row is not None else None
 
 
-def find_held(session: Session, account_id: uuid.UUID, name: str) -> tuple[FileFacts | None, int]:
+def find_held(rows: Executor, account_id: uuid.UUID, name: str) -> tuple[FileFacts | None, int]:
     """The account's file of that name, visible or not, and the bytes that the account has reserved."""
-    row = session.execute(_HELD, {"account_id": account_id, "name": name}).one_or_none()
+    row = rows.execute(_HELD, {"account_id": account_id, "name": name}).one_or_none()
     if row is None:
         return None, 0
     return (cast(FileFacts, row) if row.id is not None else None), row.used_bytes
 
 
-def lock(session: Session, file_id: uuid.UUID) -> FileFacts | None:
+def lock(rows: Executor, file_id: uuid.UUID) -> FileFacts | None:
     """The file of that id, which nobody else may change before the transaction ends."""
-    return cast(FileFacts | None, session.execute(_LOCKED, {"file_id": file_id}).one_or_none())
+    return cast(FileFacts | None, rows.execute(_LOCKED, {"file_id": file_id}).one_or_none())
 
 
-def record(session: Session, file_id: uuid.UUID, progress: Progress) -> None:
+def record(rows: Executor, file_id: uuid.UUID, progress: Progress) -> None:
     """Write a chunk's changes."""
     values = {
         "file_id": file_id,
@@ -140,4 +140,4 @@ def record(session: Session, file_id: uuid.UUID, progress: Progress) -> None:
         "to_updated_at": progress.updated_at,
         "to_completed_at": progress.completed_at,
     }
-    session.execute(_PROGRESS, values)
+    rows.execute(_PROGRESS, values)

@@ -85,8 +85,8 @@ class FileService:
 
     def find(self, account_id: uuid.UUID, name: str) -> FileStatus | None:
         """The account's file of that name, None where nothing of it is stored."""
-        with self._database.read() as session:
-            found = file_rows.find_visible(session, account_id, name)
+        with self._database.read_rows() as rows:
+            found = file_rows.find_visible(rows, account_id, name)
         return self._settled(found)
 
     def find_by_name_or_id(self, account_id: uuid.UUID, name: str) -> FileStatus | None:
@@ -100,8 +100,8 @@ class FileService:
         return self._find_by_id(file_id) if owner == account_id else None
 
     def _find_by_id(self, file_id: uuid.UUID) -> FileStatus | None:
-        with self._database.read() as session:
-            found = file_rows.find_visible_by_id(session, file_id)
+        with self._database.read_rows() as rows:
+            found = file_rows.find_visible_by_id(rows, file_id)
         return self._settled(found)
 
     def _settled(self, found: tuple[FileFacts, int] | None) -> FileStatus | None:
@@ -111,23 +111,23 @@ class FileService:
         if not self._completion.is_due(found[0]):
             return status_of(*found)
         self._completion.finish(found[0].id)
-        with self._database.read() as session:
-            found = file_rows.find_visible_by_id(session, found[0].id)
+        with self._database.read_rows() as rows:
+            found = file_rows.find_visible_by_id(rows, found[0].id)
         return status_of(*found) if found else None
 
     def missing(self, status: FileStatus) -> list[Span]:
         """The first hundred gaps of a file."""
         if status.is_complete or status.length is None:
             return []
-        with self._database.read() as session:
-            spans = intervals.first_spans(session, status.file_id, limit=MAX_MISSING + 1)
+        with self._database.read_rows() as rows:
+            spans = intervals.first_spans(rows, status.file_id, limit=MAX_MISSING + 1)
         length = status.length if len(spans) <= MAX_MISSING else spans[-1].start
         return intervals.gaps(spans, length)[:MAX_MISSING]
 
     def received(self, status: FileStatus) -> list[Span]:
         """Everything that is stored, merged and sorted."""
-        with self._database.read() as session:
-            return intervals.all_spans(session, status.file_id)
+        with self._database.read_rows() as rows:
+            return intervals.all_spans(rows, status.file_id)
 
     def list_files(self, account_id: uuid.UUID, *, limit: int, after: Position | None) -> Page:
         """The account's files, newest first."""
@@ -139,8 +139,8 @@ class FileService:
         )
         if after is not None:
             statement = statement.where(tuple_(files.created_at, files.id) < tuple_(after.created_at, after.file_id))
-        with self._database.read() as session:
-            found = [status_of(row, row.prefix or 0) for row in session.execute(statement)]
+        with self._database.read_rows() as rows:
+            found = [status_of(row, row.prefix or 0) for row in rows.execute(statement)]
         page, more = found[:limit], found[limit:]
         return Page(page, Position(page[-1].created_at, page[-1].file_id) if more else None)
 

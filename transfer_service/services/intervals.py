@@ -5,8 +5,8 @@ from collections.abc import Iterable, Sequence
 from typing import cast
 
 from sqlalchemy import Table, bindparam, delete, func, insert, select, update
-from sqlalchemy.orm import Session
 
+from transfer_service.database import Executor
 from transfer_service.models import ReceivedRange
 from transfer_service.wire.spans import Span
 
@@ -41,43 +41,49 @@ _TOUCHING = (
 )
 _FROM_THE_FRONT = select(_ranges.c.start, _ranges.c.stop).where(_of_file).order_by(_ranges.c.start)
 _FIRST = _FROM_THE_FRONT.limit(bindparam("limit"))
+_END = select(_ranges.c.stop).where(_of_file).order_by(_ranges.c.start.desc()).limit(1)
 _PREFIX = select(_ranges.c.stop).where(_of_file, _ranges.c.start == 0)
 _EXTEND = update(_ranges).where(_of_file, _ranges.c.start == bindparam("from")).values(stop=bindparam("to"))
 _DELETE = delete(_ranges).where(_of_file, _ranges.c.start.between(bindparam("from"), bindparam("to")))
 _INSERT = insert(_ranges)
 
 
-def touching_spans(session: Session, file_id: uuid.UUID, span: Span) -> list[Span]:
+def touching_spans(rows: Executor, file_id: uuid.UUID, span: Span) -> list[Span]:
     """The stored spans that overlap `span` or border on it, by two index look-ups however many there are."""
-    rows = session.execute(_TOUCHING, {"of_file": file_id, "from": span.start, "to": span.stop})
-    return [Span(start, stop) for start, stop in rows if stop >= span.start]
+    found = rows.execute(_TOUCHING, {"of_file": file_id, "from": span.start, "to": span.stop})
+    return [Span(start, stop) for start, stop in found if stop >= span.start]
 
 
-def add_span(session: Session, file_id: uuid.UUID, span: Span) -> tuple[Span, int]:
+def add_span(rows: Executor, file_id: uuid.UUID, span: Span) -> tuple[Span, int]:
     """Record `span` as received. The stored span that it is now part of, and how many of its bytes are new."""
-    touching = touching_spans(session, file_id, span)
+    touching = touching_spans(rows, file_id, span)
     merged, added = absorb(touching, span)
     if not added:
         return merged, 0
     if len(touching) == 1 and touching[0].start == merged.start:  # the usual case: the chunk behind the last one
-        session.execute(_EXTEND, {"of_file": file_id, "from": merged.start, "to": merged.stop})
+        rows.execute(_EXTEND, {"of_file": file_id, "from": merged.start, "to": merged.stop})
         return merged, added
     if touching:
-        session.execute(_DELETE, {"of_file": file_id, "from": touching[0].start, "to": touching[-1].start})
-    session.execute(_INSERT, {"file_id": file_id, "start": merged.start, "stop": merged.stop})
+        rows.execute(_DELETE, {"of_file": file_id, "from": touching[0].start, "to": touching[-1].start})
+    rows.execute(_INSERT, {"file_id": file_id, "start": merged.start, "stop": merged.stop})
     return merged, added
 
 
-def first_spans(session: Session, file_id: uuid.UUID, *, limit: int) -> list[Span]:
+def first_spans(rows: Executor, file_id: uuid.UUID, *, limit: int) -> list[Span]:
     """The first stored spans."""
-    return [Span(start, stop) for start, stop in session.execute(_FIRST, {"of_file": file_id, "limit": limit})]
+    return [Span(start, stop) for start, stop in rows.execute(_FIRST, {"of_file": file_id, "limit": limit})]
 
 
-def all_spans(session: Session, file_id: uuid.UUID) -> list[Span]:
+def all_spans(rows: Executor, file_id: uuid.UUID) -> list[Span]:
     """Every stored span, sorted."""
-    return [Span(start, stop) for start, stop in session.execute(_FROM_THE_FRONT, {"of_file": file_id})]
+    return [Span(start, stop) for start, stop in rows.execute(_FROM_THE_FRONT, {"of_file": file_id})]
 
 
-def contiguous_from_start(session: Session, file_id: uuid.UUID) -> int:
+def contiguous_from_start(rows: Executor, file_id: uuid.UUID) -> int:
     """The first byte that is missing: the stop of the span that begins at 0."""
-    return session.execute(_PREFIX, {"of_file": file_id}).scalar_one_or_none() or 0
+    return rows.execute(_PREFIX, {"of_file": file_id}).scalar_one_or_none() or 0
+
+
+def committed_end(rows: Executor, file_id: uuid.UUID) -> int:
+    """Where the last stored span ends, 0 where nothing is stored."""
+    return rows.execute(_END, {"of_file": file_id}).scalar_one_or_none() or 0

@@ -7,10 +7,11 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from limits import RateLimitItem, RateLimitItemPerMinute
+from limits.errors import StorageError
 from limits.storage import storage_from_string
 from limits.strategies import MovingWindowRateLimiter
 
-from transfer_service.errors import BadCredentials, TooManyAttempts
+from transfer_service.errors import BadCredentials, StoreUnavailable, TooManyAttempts
 
 PER_ACCOUNT = RateLimitItemPerMinute(10, 15, namespace="sign-in-account")
 PER_ADDRESS = RateLimitItemPerMinute(50, 15, namespace="sign-in-address")
@@ -21,7 +22,7 @@ class LoginThrottle:
     """Counts wrong passwords in a moving window of 15 minutes: in memory, or in Redis for several instances."""
 
     def __init__(self, redis_url: str | None) -> None:
-        self._storage = storage_from_string(redis_url or "memory://")
+        self._storage = storage_from_string(redis_url or "memory://", wrap_exceptions=True)
         self._limiter = MovingWindowRateLimiter(self._storage)
         self._running: Counter[tuple[str, ...]] = Counter()
 
@@ -32,17 +33,14 @@ class LoginThrottle:
         Attempts under way count as if they were wrong, so many at once cannot slip through together; who is only over
         the limit because of them waits for their outcome.
         """
-        keys = [(PER_ACCOUNT, (name, _network(address))), (PER_ADDRESS, (_network(address),))]
-        while not all(self._limiter.test(item, *key, cost=1 + self._running[key]) for item, key in keys):
-            self._refuse_if_spent(keys)
-            time.sleep(_POLL_SECONDS)
-        for _, key in keys:
-            self._running[key] += 1
+        with _redis_named():
+            keys = self._wait_for_place(name, address)
         try:
             yield
         except BadCredentials:
-            for item, key in keys:
-                self._limiter.hit(item, *key)
+            with _redis_named():
+                for item, key in keys:
+                    self._limiter.hit(item, *key)
             raise
         finally:
             for _, key in keys:
@@ -50,11 +48,33 @@ class LoginThrottle:
                 if not self._running[key]:
                     del self._running[key]
 
+    def _wait_for_place(self, name: str, address: str) -> list[tuple[RateLimitItem, tuple[str, ...]]]:
+        """Count the attempt as running, under each key that limits it."""
+        keys: list[tuple[RateLimitItem, tuple[str, ...]]] = [
+            (PER_ACCOUNT, (name, _network(address))),
+            (PER_ADDRESS, (_network(address),)),
+        ]
+        while not all(self._limiter.test(item, *key, cost=1 + self._running[key]) for item, key in keys):
+            self._refuse_if_spent(keys)
+            time.sleep(_POLL_SECONDS)
+        for _, key in keys:
+            self._running[key] += 1
+        return keys
+
     def _refuse_if_spent(self, keys: Sequence[tuple[RateLimitItem, tuple[str, ...]]]) -> None:
         for item, key in keys:
             if not self._limiter.test(item, *key):
                 reset_at = self._limiter.get_window_stats(item, *key).reset_time
                 raise TooManyAttempts(retry_after_seconds=max(1, round(reset_at - time.time())))
+
+
+@contextmanager
+def _redis_named() -> Iterator[None]:
+    """Guesses are not let through uncounted: without its Redis the service cannot sign anybody in."""
+    try:
+        yield
+    except StorageError as error:
+        raise StoreUnavailable("Sign-in is not available") from error
 
 
 def _network(address: str) -> str:

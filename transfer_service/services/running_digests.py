@@ -41,10 +41,10 @@ class RunningDigests:
     def make_headway(self, file_id: uuid.UUID, committed: int) -> None:
         """Hash some of the bytes up to `committed`, unless somebody else is at it for this file."""
         entry = self._entry(file_id)
-        if committed - entry.offset < PIECE_BYTES or not entry.turn.acquire(blocking=False):
+        if committed - entry.offset < HEADWAY_BYTES or not entry.turn.acquire(blocking=False):
             return
         try:
-            self._hash_up_to(file_id, entry, min(committed, entry.offset + HEADWAY_BYTES))
+            self._hash_up_to(file_id, entry, min(committed, entry.offset + 2 * HEADWAY_BYTES))
         except BlobMissing:  # deleted meanwhile
             self.forget(file_id)
         finally:

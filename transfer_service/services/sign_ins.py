@@ -96,6 +96,6 @@ class SignInService:
 
     def find_identity(self, sign_in_id: uuid.UUID, *, name: str) -> Identity | None:
         """Who a verified token speaks for, None where its family ended or its account is disabled."""
-        with self._database.read() as session:
-            row = session.execute(_ALIVE, {"sign_in_id": sign_in_id, "name": name}).one_or_none()
+        with self._database.read_rows() as rows:
+            row = rows.execute(_ALIVE, {"sign_in_id": sign_in_id, "name": name}).one_or_none()
         return Identity(account_id=row[0], name=name, is_admin=row[1], sign_in_id=sign_in_id) if row else None

@@ -2,12 +2,15 @@
 
 import uuid
 from dataclasses import dataclass
+from typing import cast
 
-from sqlalchemy import update
-from sqlalchemy.orm import Session
+from sqlalchemy import Table, update
 
+from transfer_service.database import Executor
 from transfer_service.errors import QuotaExceeded, TooLarge
 from transfer_service.models import Account
+
+_accounts = cast(Table, Account.__table__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,16 +34,13 @@ class Space:
         if not self.has_room(used_bytes, additional_bytes):
             raise QuotaExceeded
 
-    def reserve(self, session: Session, account_id: uuid.UUID, additional_bytes: int) -> None:
-        """Count more (or, negative, fewer) bytes against the account, in the caller's transaction.
-
-        Raises QuotaExceeded.
-        """
+    def reserve(self, rows: Executor, account_id: uuid.UUID, additional_bytes: int) -> None:
+        """Count more (negative: fewer) bytes against the account, in the caller's transaction. Raises QuotaExceeded."""
         if additional_bytes == 0:
             return
-        total = Account.used_bytes + additional_bytes
-        statement = update(Account).where(Account.id == account_id).values(used_bytes=total).returning(Account.id)
+        total = _accounts.c.used_bytes + additional_bytes
+        statement = update(_accounts).where(_accounts.c.id == account_id).values(used_bytes=total)
         if additional_bytes > 0 and self.quota_bytes is not None:
             statement = statement.where(total <= self.quota_bytes)
-        if session.execute(statement.execution_options(synchronize_session=False)).one_or_none() is None:
+        if rows.execute(statement.returning(_accounts.c.id)).one_or_none() is None:
             raise QuotaExceeded

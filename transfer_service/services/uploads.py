@@ -19,7 +19,7 @@ from transfer_service.offload import Offload
 from transfer_service.services import file_rows, intervals
 from transfer_service.services.completion import Completion
 from transfer_service.services.file_rows import FileFacts, Progress
-from transfer_service.services.files import FileStatus, status_of
+from transfer_service.services.files import FileStatus, remove_row, status_of
 from transfer_service.services.space import Space
 from transfer_service.storage.blobs import BlobStore, BlobWriter
 from transfer_service.wire.media_types import guess_media_type
@@ -83,27 +83,50 @@ class UploadService:
         fits_in_memory = span.size <= BATCH_BYTES
         if fits_in_memory:
             next(batches, None)  # the end of the data: now it is verified, before anything is touched
-        file_id = file_id or self._begin(account_id, name)
         try:
-            with self._store.open_writer(file_id, span, wait_seconds=CLAIM_WAIT_SECONDS) as writer:
-                if not fits_in_memory:
-                    incoming.give_up_when(writer.is_wanted)
-                self._place(writer, file_id, span, chain([head], batches))
-                if self._flush_chunks:
-                    self._offload(lambda: self._store.sync(file_id))
-                status, is_due = self._commit(account_id, file_id, span, incoming)
+            chunk = _Chunk(account_id, file_id or self._begin(account_id, name), span, incoming, fits_in_memory)
+            status, is_due = self._store_chunk(chunk, chain([head], batches))
         except UploadGone:
-            self._offload(lambda: self._store.delete(file_id))
+            if not fits_in_memory:
+                raise
+            # Deleted, or given up by another first chunk, between our look and our claim: it begins anew with this one.
+            chunk = _Chunk(account_id, self._begin(account_id, name), span, incoming, fits_in_memory)
+            status, is_due = self._store_chunk(chunk, iter([head]))
+        if not is_due:
+            self._completion.make_headway(chunk.file_id, status.next_expected)
+            return status
+        self._completion.finish(chunk.file_id)
+        return self._status(chunk.file_id)
+
+    def _store_chunk(self, chunk: "_Chunk", batches: Iterator[Sequence[bytes]]) -> tuple[FileStatus, bool]:
+        """Write a chunk under a claim of its span and make it a fact; if that fails, leave nothing of it."""
+        try:
+            with self._store.open_writer(chunk.file_id, chunk.span, wait_seconds=CLAIM_WAIT_SECONDS) as writer:
+                if not chunk.fits_in_memory:
+                    chunk.incoming.give_up_when(writer.is_wanted)
+                self._place(writer, chunk, batches)
+                if self._flush_chunks:
+                    self._offload(lambda: self._store.sync(chunk.file_id))
+                return self._commit(chunk)
+        except UploadGone:
+            self._offload(lambda: self._store.delete(chunk.file_id))
             raise
         except BaseException:
-            if not fits_in_memory:
-                self._completion.tidy_after_refusal(file_id)
+            if not chunk.fits_in_memory:
+                self._completion.tidy_after_refusal(chunk.file_id)
+            self._forget_if_empty(chunk.file_id)
             raise
-        if not is_due:
-            self._completion.make_headway(file_id, status.next_expected)
-            return status
-        self._completion.finish(file_id)
-        return self._status(file_id)
+
+    def _forget_if_empty(self, file_id: uuid.UUID) -> None:
+        """Give the name of a file back whose first chunk was refused, unless another one is on its way."""
+        if self._store.is_in_use(file_id):
+            return
+        with self._database.write() as session:
+            file = session.get(File, file_id, with_for_update=True)
+            if file is None or file.received_bytes or file.state is FileState.COMPLETE:
+                return
+            remove_row(session, file, self._space)
+        self._offload(lambda: self._store.delete(file_id))
 
     def check(
         self, account_id: uuid.UUID, name: str, *, span: Span, claimed: int | None, infer: bool
@@ -113,8 +136,8 @@ class UploadService:
         Raises InvalidRequest, RangeConflict, TooLarge.
         """
         self._space.check_size(max(span.stop, claimed or 0))
-        with self._database.read() as session:
-            file, used_bytes = file_rows.find_held(session, account_id, name)
+        with self._database.read_rows() as rows:
+            file, used_bytes = file_rows.find_held(rows, account_id, name)
         extent = agreed_extent(file, span, claimed=claimed, infer=infer)
         self._space.check_quota(used_bytes, extent.reserved_bytes - (file.reserved_bytes if file else 0))
         return file.id if file else None
@@ -142,11 +165,11 @@ class UploadService:
             )
         return file_id
 
-    def _place(self, writer: BlobWriter, file_id: uuid.UUID, span: Span, batches: Iterator[Sequence[bytes]]) -> None:
+    def _place(self, writer: BlobWriter, chunk: "_Chunk", batches: Iterator[Sequence[bytes]]) -> None:
         """Write what is new and compare what is stored. Raises RangeConflict."""
-        with self._database.read() as session:
-            stored = intervals.touching_spans(session, file_id, span)
-        offset = span.start
+        with self._database.read_rows() as rows:
+            stored = intervals.touching_spans(rows, chunk.file_id, chunk.span)
+        offset = chunk.span.start
         for batch in batches:
             part = Span(offset, offset + sum(map(len, batch)))
             place = _Placement(writer, part, batch, [both for each in stored if (both := each.overlap(part))])
@@ -156,19 +179,18 @@ class UploadService:
                 place()
             offset = part.stop
 
-    def _commit(
-        self, account_id: uuid.UUID, file_id: uuid.UUID, span: Span, incoming: Incoming
-    ) -> tuple[FileStatus, bool]:
+    def _commit(self, chunk: "_Chunk") -> tuple[FileStatus, bool]:
         """Make the chunk a fact. The status, and whether the file is now due to be finished."""
+        file_id, span, incoming = chunk.file_id, chunk.span, chunk.incoming
         claimed = incoming.claimed_length()
         self._space.check_size(claimed or 0)
-        with self._database.write(durable=self._flush_chunks) as session:
-            file = file_rows.lock(session, file_id)
+        with self._database.write_rows(durable=self._flush_chunks) as rows:
+            file = file_rows.lock(rows, file_id)
             if file is None:
                 raise UploadGone
             extent = agreed_extent(file, span, claimed=claimed, infer=incoming.infers_length)
-            merged, added = intervals.add_span(session, file_id, span)
-            self._space.reserve(session, account_id, extent.reserved_bytes - file.reserved_bytes)
+            merged, added = intervals.add_span(rows, file_id, span)
+            self._space.reserve(rows, chunk.account_id, extent.reserved_bytes - file.reserved_bytes)
             changes = bool(added) or extent.length != file.length
             progress = Progress(
                 state=FileState.RECEIVING if changes else file.state,
@@ -180,8 +202,8 @@ class UploadService:
                 updated_at=max(file.updated_at, self._now()),
                 completed_at=None if changes else file.completed_at,
             )
-            file_rows.record(session, file_id, progress)
-            next_expected = merged.stop if merged.start == 0 else intervals.contiguous_from_start(session, file_id)
+            file_rows.record(rows, file_id, progress)
+            next_expected = merged.stop if merged.start == 0 else intervals.contiguous_from_start(rows, file_id)
         status = replace(
             status_of(file, next_expected),
             is_complete=progress.state is FileState.COMPLETE,
@@ -194,11 +216,22 @@ class UploadService:
         return status, not status.is_complete and status.received_bytes == status.length
 
     def _status(self, file_id: uuid.UUID) -> FileStatus:
-        with self._database.read() as session:
-            found = file_rows.find_visible_by_id(session, file_id)
+        with self._database.read_rows() as rows:
+            found = file_rows.find_visible_by_id(rows, file_id)
         if found is None:
             raise UploadGone
         return status_of(*found)
+
+
+@dataclass(frozen=True, slots=True)
+class _Chunk:
+    """One chunk on its way into one file."""
+
+    account_id: uuid.UUID
+    file_id: uuid.UUID
+    span: Span
+    incoming: Incoming
+    fits_in_memory: bool
 
 
 class _Placement:

@@ -21,7 +21,7 @@ class RequestBody:
 
     def __init__(self) -> None:
         self._stream = request.environ["wsgi.input"]
-        self._socket: Any = request.environ.get("gunicorn.socket")
+        self._socket: Any = request.environ.get("gunicorn.socket")  # server.worker.TransferSocket
         self._read_timeout: float = current_app.config["READ_TIMEOUT_SECONDS"]
         self._is_displaced: Callable[[], bool] = lambda: False
         self.announced = request.content_length
@@ -41,6 +41,8 @@ class RequestBody:
         """Every block. Raises BodyCutShort, BodyTimeout, RangeBusy where less came than was announced."""
         if self.is_absent:
             return
+        if self._socket is not None:
+            self._socket.gives_up = self._gives_up
         while block := self._read():
             self.received += len(block)
             yield block
@@ -49,16 +51,9 @@ class RequestBody:
             raise self._reason or BodyCutShort
 
     def _read(self) -> bytes:
-        watch = getattr(self._socket, "give_up_when_idle", None)
         wanted = BLOCK_BYTES if self.announced is None else min(BLOCK_BYTES, self.announced - self.received)
-        if watch is None:
-            return self._read_stream(wanted)
-        with watch(self._gives_up):
-            return self._read_stream(wanted)
-
-    def _read_stream(self, size: int) -> bytes:
         try:
-            data: bytes = self._stream.read(size)
+            data: bytes = self._stream.read(wanted)
         except OSError as error:  # a reset, or a chunked body that breaks off
             raise self._reason or BodyCutShort from error
         return data

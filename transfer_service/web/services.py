@@ -8,6 +8,7 @@ from transfer_service.database import Database
 from transfer_service.services.accounts import AccountService
 from transfer_service.services.cleanup import CleanupService
 from transfer_service.services.files import FileService
+from transfer_service.services.recovery import Recovery
 from transfer_service.services.sign_ins import SignInService
 from transfer_service.services.space import Space
 from transfer_service.services.uploads import UploadService
@@ -30,6 +31,7 @@ class Services:
     uploads: UploadService
     whole_files: WholeFileService
     cleanup: CleanupService
+    recovery: Recovery | None
 
 
 def services() -> Services:

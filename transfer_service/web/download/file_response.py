@@ -4,9 +4,10 @@ import io
 import os
 import secrets
 from collections.abc import Iterable, Iterator
-from typing import IO, Any, BinaryIO, cast
+from typing import IO, TYPE_CHECKING, Any, BinaryIO, cast
 
 from flask import Response, request, send_file
+from werkzeug.datastructures import Headers
 
 from transfer_service.errors import ReadFailed
 from transfer_service.services.files import FileStatus
@@ -18,6 +19,9 @@ from transfer_service.wire.disposition import format_disposition
 from transfer_service.wire.entity_tags import EntityTag, format_http_date
 from transfer_service.wire.spans import Span
 
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIEnvironment
+
 PART_BLOCK_BYTES = 64 * 1024
 
 
@@ -27,7 +31,7 @@ def respond_with_file(file: FileStatus) -> Response:
     note(file=str(file.file_id))
     verdict = conditions.evaluate(request.headers, validators)
     if verdict is conditions.Verdict.NOT_MODIFIED:
-        return _with_validators(Response(status=304), validators)
+        return _with_validators(_NotModified(status=304), validators)
     if verdict is conditions.Verdict.PRECONDITION_FAILED:
         return _with_validators(error_response("Precondition failed", 412), validators)
     length = file.length or 0
@@ -56,8 +60,6 @@ def _requested_spans(validators: conditions.Validators, length: int) -> list[Spa
 
 
 def _with_validators(response: Response, validators: conditions.Validators) -> Response:
-    if response.status_code == 304:
-        del response.headers["Content-Type"]
     response.headers["ETag"] = str(validators.etag)
     response.headers["Last-Modified"] = format_http_date(validators.modified_at)
     response.headers["Cache-Control"] = "private, no-cache"
@@ -119,6 +121,18 @@ def _parts(descriptor: int, parts: Iterable[tuple[bytes, Span]], tail: bytes) ->
         for start in range(span.start, span.stop, PART_BLOCK_BYTES):
             yield os.pread(descriptor, min(PART_BLOCK_BYTES, span.stop - start), start)
     yield tail
+
+
+class _NotModified(Response):
+    """A 304 with the validators that the 200 would have (RFC 9110 section 15.4.5); Werkzeug takes Last-Modified out."""
+
+    default_mimetype = None
+
+    def get_wsgi_headers(self, environ: "WSGIEnvironment") -> Headers:
+        """The headers as they were set."""
+        headers = super().get_wsgi_headers(environ)
+        headers["Last-Modified"] = self.headers["Last-Modified"]
+        return headers
 
 
 class FileSlice(io.RawIOBase):
