@@ -1,5 +1,6 @@
 """Fixtures that every part of the test suite shares: an app on a fresh data folder, and signed-in clients."""
 
+import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -9,11 +10,12 @@ from typing import Any
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
+from pydantic import SecretStr
 from werkzeug.test import TestResponse
 
 from config import Settings
 from tests.postgres import postgres_server, postgres_url
-from transfer_service import create_app
+from transfer_service import build_services, create_app
 from transfer_service.commands import upgrade
 from transfer_service.web.services import EXTENSION, Services
 from transfer_service.wire.chunk_frames import LONG_FRAME, SHORT_FRAME
@@ -63,21 +65,42 @@ def make_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[.
     return make
 
 
+def _prepare(services: Services) -> None:
+    """Migrate the database and make the accounts that every test has."""
+    upgrade(services.database.url)
+    if not services.accounts.list_accounts():
+        for name in ("alice", "bob"):
+            services.accounts.create(name, PASSWORD)
+        services.accounts.create("root", PASSWORD, is_admin=True)
+
+
+@pytest.fixture(scope="session")
+def prepared_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A SQLite database to copy: migrated, with the accounts `alice`, `bob` and the administrator `root`."""
+    folder = tmp_path_factory.mktemp("prepared")
+    services = build_services(Settings(data_dir=folder, secret_key=SecretStr(SECRET)))
+    _prepare(services)
+    services.database.dispose()
+    return folder / "transfer.sqlite3"
+
+
 @pytest.fixture
-def make_app(make_settings: Callable[..., Settings], clock: Clock) -> Iterator[Callable[..., Flask]]:
+def make_app(
+    make_settings: Callable[..., Settings], clock: Clock, prepared_database: Path
+) -> Iterator[Callable[..., Flask]]:
     """Apps with a migrated database and the accounts `alice`, `bob` and the administrator `root`."""
     made: list[Flask] = []
 
     def make(**overrides: Any) -> Flask:
         settings = make_settings(**overrides)
+        own = settings.data_dir / "transfer.sqlite3"
+        if settings.database_url is None and not own.exists():
+            own.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(prepared_database, own)
         app = create_app(settings, now=clock)
-        upgrade(settings.resolved_database_url)
         app.testing = True
-        services: Services = app.extensions[EXTENSION]
-        if not services.accounts.list_accounts():
-            for name in ("alice", "bob"):
-                services.accounts.create(name, PASSWORD)
-            services.accounts.create("root", PASSWORD, is_admin=True)
+        if settings.database_url is not None:
+            _prepare(app.extensions[EXTENSION])
         made.append(app)
         return app
 
@@ -107,7 +130,7 @@ class Device:
     def request(self, method: str, path: str, **arguments: Any) -> TestResponse:
         """Any request with this account's token; `headers` are added to it."""
         headers = {**self.headers, **arguments.pop("headers", {})}
-        return self.client.open(path, method=method, headers=headers, **arguments)
+        return self.client.open(path, method=method, headers=headers, **{"buffered": True, **arguments})
 
     def get(self, path: str, **arguments: Any) -> TestResponse:
         return self.request("GET", path, **arguments)

@@ -71,7 +71,6 @@ def create_app(settings: Settings, *, now: Callable[[], datetime] = utc_now) -> 
         access_minutes=settings.access_token_expire_minutes,
         refresh_days=settings.refresh_token_days,
     )
-    extensions.jwt.init_app(app)
     if settings.cors_origins:
         extensions.cors.init_app(
             app,

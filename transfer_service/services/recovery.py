@@ -1,9 +1,9 @@
 """After a power loss: forget what may not have reached the disk.
 
 With `process` and `complete` durability a chunk's fact can reach the disk before its bytes do. That is harmless while
-the machine lives, whatever happens to the process. But a machine that loses its power may remember facts without bytes,
-and a file finished on top of them would have a hole. So every running instance leaves a mark with the machine's boot id,
-and removes it once everything is flushed. A mark from an earlier boot says: unfinished uploads start again.
+the machine lives, whatever happens to the process. But a machine that loses its power may remember facts without
+bytes, and a file finished on top of them would have a hole. So every running instance leaves a mark with the machine's
+boot id, and removes it once everything is flushed. A mark from an earlier boot says: unfinished uploads start again.
 """
 
 import os

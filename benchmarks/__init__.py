@@ -1,0 +1,1 @@
+"""Measurements of the service, one module a question (`scripts/bench`)."""

@@ -1,0 +1,1 @@
+"""Reference services that the benchmarks run beside ours."""

@@ -1,0 +1,153 @@
+"""Starting and stopping the service and its peer, each on a free port with a temporary data folder."""
+
+import json
+import os
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+
+from benchmarks.connection import Connection
+
+REPOSITORY = Path(__file__).parents[1]
+ACCOUNT, PASSWORD = "bench", "only for this benchmark"
+START_SECONDS = 60.0
+STOP_SECONDS = 20.0
+
+
+@dataclass(frozen=True)
+class Server:
+    """A running server. `token` is empty where it wants none."""
+
+    name: str
+    port: int
+    token: str
+    process: subprocess.Popen[bytes]
+
+    def cpu_seconds(self) -> float:
+        """User and system seconds of its processes so far."""
+        root = psutil.Process(self.process.pid)
+        times = [process.cpu_times() for process in (root, *root.children(recursive=True))]
+        return sum(each.user + each.system for each in times)
+
+
+@contextmanager
+def service(
+    name: str = "service", *, prepare: Callable[[Path], None] | None = None, **settings: str
+) -> Iterator[Server]:
+    """Our service with an account. `prepare` gets the data folder once the database is migrated; `settings` are
+    environment variables.
+    """
+    with _folder() as folder:
+        port = _free_port()
+        data_dir = folder / "data"
+        environment = _environment(
+            TRANSFER_DATA_DIR=str(data_dir),
+            TRANSFER_BIND=f"127.0.0.1:{port}",
+            ACCESS_TOKEN_EXPIRE_MINUTES="600",
+            **settings,
+        )
+        _flask(folder, environment, "database", "upgrade")
+        _flask(folder, environment, "accounts", "create", ACCOUNT, "--password-stdin", stdin=PASSWORD)
+        if prepare is not None:
+            prepare(data_dir)
+        arguments = ["-m", "gunicorn", "--config", str(REPOSITORY / "gunicorn.conf.py")]
+        with _running(folder, environment, arguments, port) as process:
+            yield Server(name, port, _sign_in(port), process)
+
+
+@contextmanager
+def fastapi_peer() -> Iterator[Server]:
+    """The reference service of `benchmarks.peers.fastapi_chunks`."""
+    with _folder() as folder:
+        port = _free_port()
+        # TMPDIR: a form's file is spooled beside the data, so that both servers write to the same disk.
+        environment = _environment(PEER_DATA_DIR=str(folder), TMPDIR=str(folder))
+        application = "benchmarks.peers.fastapi_chunks:app"
+        arguments = ["-m", "uvicorn", application, "--host", "127.0.0.1", "--port", str(port)]
+        arguments += ["--loop", "uvloop", "--http", "httptools", "--no-access-log", "--log-level", "warning"]
+        with _running(folder, environment, arguments, port) as process:
+            yield Server("peer", port, "", process)
+
+
+@contextmanager
+def _folder() -> Iterator[Path]:
+    with tempfile.TemporaryDirectory(prefix="bench-") as name:
+        yield Path(name)
+
+
+def _environment(**own: str) -> dict[str, str]:
+    """The caller's environment without settings of a service that may be configured there."""
+    foreign = ("TRANSFER_", "SECRET_KEY", "ACCESS_TOKEN_")
+    clean = {name: value for name, value in os.environ.items() if not name.startswith(foreign)}
+    return {**clean, "PYTHONPATH": str(REPOSITORY), **own}
+
+
+def _flask(folder: Path, environment: Mapping[str, str], *arguments: str, stdin: str = "") -> None:
+    command = [sys.executable, "-m", "flask", "--app", "wsgi", *arguments]
+    # In the empty folder, so that no .env is read.
+    result = subprocess.run(
+        command, cwd=folder, env=environment, input=stdin, capture_output=True, text=True, check=False
+    )  # fmt: skip
+    if result.returncode:
+        raise RuntimeError(f"flask {' '.join(arguments)}: {result.stderr}")
+
+
+@contextmanager
+def _running(
+    folder: Path, environment: Mapping[str, str], arguments: list[str], port: int
+) -> Iterator[subprocess.Popen[bytes]]:
+    log_path = folder / "server.log"
+    with log_path.open("wb") as log:
+        process = subprocess.Popen(
+            [sys.executable, *arguments], cwd=folder, env=environment, stdout=log, stderr=subprocess.STDOUT
+        )
+    try:
+        if not _answers(process, port):
+            raise RuntimeError(f"The server did not start: {log_path.read_text()}")
+        yield process
+    except Exception as error:
+        if process.poll() is not None:
+            error.add_note(f"The server ended with {process.returncode}: {log_path.read_text()[-2000:]}")
+        raise
+    finally:
+        process.terminate()
+        try:
+            process.wait(STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def _answers(process: subprocess.Popen[bytes], port: int) -> bool:
+    deadline = time.monotonic() + START_SECONDS
+    while time.monotonic() < deadline and process.poll() is None:
+        try:
+            with Connection(port) as connection:
+                connection.request("GET", "/healthz")
+        except OSError:
+            time.sleep(0.05)
+        else:
+            return True
+    return False
+
+
+def _sign_in(port: int) -> str:
+    body = json.dumps({"username": ACCOUNT, "password": PASSWORD}).encode()
+    with Connection(port) as connection:
+        answer = connection.request("POST", "/auth/token", body, media_type="application/json")
+    return str(answer.expect(200).json()["access_token"])
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port

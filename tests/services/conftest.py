@@ -1,0 +1,136 @@
+"""Services on a fresh database and data folder, with one account."""
+
+import uuid
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+from sqlalchemy import func, select
+
+from config import Settings
+from tests.conftest import PASSWORD, Clock
+from transfer_service import build_services
+from transfer_service.commands import upgrade
+from transfer_service.models import Account, File
+from transfer_service.services.files import FileStatus
+from transfer_service.services.whole_files import Draft
+from transfer_service.web.services import Services
+from transfer_service.wire.spans import Span
+
+
+@dataclass
+class Body:
+    """The bytes of one request as a door would hand them to the services."""
+
+    data: Sequence[bytes]
+    total: int | None = None
+    infers_length: bool = True
+    digests: Sequence[bytes] = ()
+    failure: Exception | None = None
+    late_total: int | None = None
+    before_the_end: Callable[[], None] = lambda: None
+    _ended: bool = field(default=False, init=False)
+
+    def blocks(self) -> Iterator[bytes]:
+        yield from self.data
+        self.before_the_end()
+        if self.failure is not None:
+            raise self.failure
+        self._ended = True
+
+    def claimed_length(self) -> int | None:
+        return self.late_total if self._ended and self.late_total is not None else self.total
+
+    def expected_sha256(self) -> Sequence[bytes]:
+        return self.digests
+
+    def give_up_when(self, condition: Callable[[], bool]) -> None:
+        """No client of these tests goes quiet."""
+
+
+@dataclass
+class Bench:
+    """Services and the account that the tests work with."""
+
+    services: Services
+    clock: Clock
+    account_id: uuid.UUID
+
+    def append(self, start: int, data: bytes, name: str = "log.bin", **body: Any) -> FileStatus:
+        """One chunk."""
+        span = Span(start, start + len(data))
+        return self.services.uploads.append(self.account_id, name, span=span, incoming=Body([data], **body))
+
+    def store(
+        self, data: bytes, name: str = "log.bin", *, overwrite: bool = False, length: int | None = None, **body: Any
+    ) -> FileStatus:
+        """A whole file in one request."""
+        draft = Draft(name=name, media_type="text/plain", length=length, overwrite=overwrite)
+        return self.services.whole_files.receive(self.account_id, draft, Body([data], **body))
+
+    def find(self, name: str = "log.bin") -> FileStatus | None:
+        return self.services.files.find(self.account_id, name)
+
+    def content(self, status: FileStatus) -> bytes:
+        with self.services.store.open_reader(status.file_id) as blob:
+            return blob.read()
+
+    def used_bytes(self) -> int:
+        """The quota counter."""
+        with self.services.database.read() as session:
+            return session.scalars(select(Account.used_bytes).where(Account.id == self.account_id)).one()
+
+    def reserved_bytes(self) -> int:
+        """What the quota counter has to be: the sum over the account's files, seen or unseen."""
+        with self.services.database.read() as session:
+            total = select(func.coalesce(func.sum(File.reserved_bytes), 0)).where(File.account_id == self.account_id)
+            return int(session.scalars(total).one())
+
+    def rows(self) -> int:
+        """How many files there are in the database, seen or unseen."""
+        with self.services.database.read() as session:
+            return session.scalars(select(func.count()).select_from(File)).one()
+
+    def blobs(self) -> set[uuid.UUID]:
+        return {blob.blob_id for blob in self.services.store.list_blobs()}
+
+    def names(self) -> list[str]:
+        page = self.services.files.list_files(self.account_id, limit=1000, after=None)
+        return sorted(file.name for file in page.files)
+
+    def another_account(self) -> "Bench":
+        """The same services in the hands of a new account."""
+        name = f"account {uuid.uuid4()}"
+        with self.services.database.write() as session:
+            session.add(account := Account(id=uuid.uuid4(), name=name, password_hash="!", created_at=self.clock()))
+        return Bench(self.services, self.clock, account.id)
+
+
+@pytest.fixture
+def make_bench(make_settings: Callable[..., Settings], clock: Clock) -> Iterator[Callable[..., Bench]]:
+    """Benches; keyword arguments are fields of `Settings`."""
+    made: list[Services] = []
+
+    def make(**overrides: Any) -> Bench:
+        settings = make_settings(**overrides)
+        made.append(services := build_services(settings, now=clock))
+        upgrade(settings.resolved_database_url)
+        services.accounts.create("alice", PASSWORD)
+        return Bench(services, clock, services.accounts.get("alice").account_id)
+
+    yield make
+    for services in made:
+        services.database.dispose()
+
+
+@pytest.fixture
+def bench(make_bench: Callable[..., Bench]) -> Bench:
+    """On SQLite."""
+    return make_bench()
+
+
+@pytest.fixture
+def any_bench(make_bench: Callable[..., Bench], database_url: str) -> Bench:
+    """On each of both databases."""
+    return make_bench(database_url=database_url)

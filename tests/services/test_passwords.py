@@ -1,0 +1,51 @@
+"""Hashing and verifying passwords."""
+
+import pytest
+
+from transfer_service.offload import offload
+from transfer_service.services.passwords import Passwords
+
+
+@pytest.fixture(scope="module")
+def passwords() -> Passwords:
+    return Passwords(offload=offload)
+
+
+@pytest.mark.parametrize(
+    "password",
+    [
+        pytest.param("x", id="one-letter"),
+        pytest.param("x" * 1024, id="1024-bytes"),
+        pytest.param("pässwörd 文", id="not-ascii"),
+        pytest.param("\udcff", id="bytes-that-are-not-utf-8"),
+        pytest.param("a\0b", id="zero-byte"),
+    ],
+)
+def test_a_password_belongs_to_its_hash_only(passwords: Passwords, password: str) -> None:
+    password_hash = passwords.hash(password)
+    assert passwords.verify(password_hash, password)
+    assert not passwords.verify(password_hash, password + "x")
+    assert password_hash.startswith("$argon2id$")
+
+
+def test_two_hashes_of_a_password_differ(passwords: Passwords) -> None:
+    assert passwords.hash("x") != passwords.hash("x")
+
+
+@pytest.mark.parametrize(
+    "password",
+    [pytest.param("", id="empty"), pytest.param("x" * 1025, id="1025-bytes"), pytest.param("é" * 513, id="1026-bytes")],
+)
+def test_an_impossible_password_has_no_hash(passwords: Passwords, password: str) -> None:
+    with pytest.raises(ValueError, match="1 to 1024 bytes"):
+        passwords.hash(password)
+
+
+def test_a_password_is_not_cut_to_what_fits(passwords: Passwords) -> None:
+    assert not passwords.verify(passwords.hash("x" * 1024), "x" * 1025)
+
+
+@pytest.mark.parametrize("password_hash", [pytest.param(None, id="none"), pytest.param("!", id="damaged")])
+def test_nothing_belongs_to_a_hash_that_is_none(passwords: Passwords, password_hash: str | None) -> None:
+    assert not passwords.verify(password_hash, "decoy")
+    assert not passwords.verify(password_hash, "")

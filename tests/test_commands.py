@@ -1,0 +1,180 @@
+"""The command line: `flask --app wsgi accounts | cleanup | database`."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from click.testing import Result
+from flask import Flask
+from sqlalchemy import text
+
+from tests.conftest import PASSWORD, Clock, Device, frame
+from transfer_service import create_app
+from transfer_service.errors import NotFound
+from transfer_service.web.services import EXTENSION, Services
+
+
+def run(app: Flask, *arguments: str, stdin: str = "") -> Result:
+    return app.test_cli_runner().invoke(args=arguments, input=stdin)
+
+
+def can_sign_in(app: Flask, name: str, password: str) -> bool:
+    fields = {"username": name, "password": password}
+    return app.test_client().post("/token", json=fields).status_code == 200
+
+
+def test_a_created_account_can_sign_in(app: Flask, services: Services) -> None:
+    result = run(app, "accounts", "create", "phone", "--password-stdin", stdin="open sesame\n")
+    assert (result.exit_code, result.output) == (0, "Account phone created\n")
+    assert can_sign_in(app, "phone", "open sesame")
+    assert (services.accounts.get("phone").is_admin, services.accounts.get("phone").permissions) == (False, ())
+
+
+def test_a_password_is_asked_for_twice_and_not_shown(app: Flask) -> None:
+    result = run(app, "accounts", "create", "phone", stdin="open sesame\nopen sesame\n")
+    assert result.exit_code == 0
+    assert "sesame" not in result.output
+    assert can_sign_in(app, "phone", "open sesame")
+
+
+def test_an_account_can_be_made_with_rights(app: Flask, services: Services) -> None:
+    rights = ["--admin", "--permission", "games.download", "--permission", "activities.read"]
+    result = run(app, "accounts", "create", "boss", "--password-stdin", *rights, stdin="x\n")
+    account = services.accounts.get("boss")
+    assert result.exit_code == 0
+    assert (account.is_admin, account.permissions) == (True, ("activities.read", "games.download"))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "stdin", "message"),
+    [
+        pytest.param(["alice", "--password-stdin"], "x\n", "Account alice exists", id="taken"),
+        pytest.param(["new", "--password-stdin"], "", "A password has 1 to 1024 bytes", id="no-password"),
+        pytest.param(["new", "--password-stdin"], "\n", "A password has 1 to 1024 bytes", id="empty-password"),
+        pytest.param(["new", "--password-stdin"], "x" * 1025 + "\n", "1 to 1024 bytes", id="long-password"),
+        pytest.param(["a/b", "--password-stdin"], "x\n", "Invalid file name", id="impossible-name"),
+        pytest.param(["", "--password-stdin"], "x\n", "must have 1 to 255 bytes", id="empty-name"),
+        pytest.param(["new", "--password-stdin", "--permission", "Games!"], "x\n", "is no permission", id="permission"),
+        pytest.param(["new"], "one\ntwo\nthree\nfour\n", "", id="passwords-that-differ"),
+        pytest.param([], "", "Missing argument 'NAME'", id="no-name"),
+    ],
+)
+def test_a_refused_account_is_not_made(
+    app: Flask, services: Services, arguments: list[str], stdin: str, message: str
+) -> None:
+    result = run(app, "accounts", "create", *arguments, stdin=stdin)
+    assert result.exit_code != 0
+    assert message in result.output
+    assert "Traceback" not in result.output
+    assert [account.name for account in services.accounts.list_accounts()] == ["alice", "bob", "root"]
+
+
+def test_the_list_shows_every_account_with_its_rights(app: Flask, services: Services) -> None:
+    services.accounts.disable("bob")
+    services.accounts.grant("alice", "games.download")
+    result = run(app, "accounts", "list")
+    assert result.exit_code == 0
+    assert result.output == "alice\t-\tgames.download\nbob\tdisabled\t-\nroot\tadmin\t-\n"
+
+
+def test_a_new_password_ends_the_old_one_and_its_sign_ins(app: Flask, device: Device) -> None:
+    result = run(app, "accounts", "set-password", "alice", "--password-stdin", stdin="open sesame\n")
+    assert (result.exit_code, result.output) == (0, "Password of alice replaced\n")
+    assert (can_sign_in(app, "alice", PASSWORD), can_sign_in(app, "alice", "open sesame")) == (False, True)
+    assert device.get("/api/files").status_code == 401
+
+
+def test_a_disabled_account_is_out_at_once_and_back_when_enabled(app: Flask, device: Device) -> None:
+    assert run(app, "accounts", "disable", "alice").output == "Account alice disabled\n"
+    assert (can_sign_in(app, "alice", PASSWORD), device.get("/api/files").status_code) == (False, 401)
+    assert run(app, "accounts", "enable", "alice").output == "Account alice enabled\n"
+    assert (can_sign_in(app, "alice", PASSWORD), device.get("/api/files").status_code) == (True, 401)
+
+
+def test_permissions_come_and_go(app: Flask, services: Services) -> None:
+    granted = [run(app, "accounts", "grant", "alice", "games.download").output for _ in range(2)]
+    assert granted == ["games.download granted to alice\n"] * 2
+    assert services.accounts.get("alice").permissions == ("games.download",)
+    assert run(app, "accounts", "revoke", "alice", "games.download").output == "games.download revoked from alice\n"
+    assert services.accounts.get("alice").permissions == ()
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        pytest.param(["set-password", "nobody", "--password-stdin"], id="set-password"),
+        pytest.param(["disable", "nobody"], id="disable"),
+        pytest.param(["enable", "nobody"], id="enable"),
+        pytest.param(["grant", "nobody", "games.download"], id="grant"),
+        pytest.param(["revoke", "nobody", "games.download"], id="revoke"),
+    ],
+)
+def test_an_unknown_account_is_told_in_a_sentence(app: Flask, services: Services, arguments: list[str]) -> None:
+    result = run(app, "accounts", *arguments, stdin="x\n")
+    assert (result.exit_code, result.output) == (1, "Error: There is no account nobody\n")
+    with pytest.raises(NotFound):
+        services.accounts.get("nobody")
+
+
+def test_the_first_admin_is_made_once_on_an_empty_database(make_app: Callable[..., Flask]) -> None:
+    app = make_app()
+    with app.extensions[EXTENSION].database.write() as session:
+        session.execute(text("DELETE FROM accounts"))
+    first, second = (run(app, "accounts", "create-first-admin").output for _ in range(2))
+    assert (first.startswith("Account admin created, password: "), second) == (True, "")
+    assert can_sign_in(app, "admin", first.split(": ")[1].strip())
+    assert app.extensions[EXTENSION].accounts.get("admin").is_admin
+
+
+def test_no_first_admin_where_there_are_accounts(app: Flask, services: Services) -> None:
+    result = run(app, "accounts", "create-first-admin")
+    assert (result.exit_code, result.output) == (0, "")
+    assert [account.name for account in services.accounts.list_accounts()] == ["alice", "bob", "root"]
+
+
+def leave_a_stale_upload(device: Device, clock: Clock) -> None:
+    device.send(frame(0, b"x"), query={"total_size": 9})
+    clock.advance(hours=25)
+
+
+@pytest.mark.parametrize("dry_run", [True, False], ids=["dry", "real"])
+def test_cleanup_reports_as_text(app: Flask, device: Device, clock: Clock, dry_run: bool) -> None:
+    leave_a_stale_upload(device, clock)
+    result = run(app, "cleanup", *(["--dry-run"] if dry_run else []))
+    verb = "would remove" if dry_run else "removed"
+    assert result.exit_code == 0
+    assert result.output.splitlines()[0].startswith(f"stale uploads: {verb} 1, ")
+    assert device.names() == (["log.bin"] if dry_run else [])
+
+
+@pytest.mark.parametrize("dry_run", [True, False], ids=["dry", "real"])
+def test_cleanup_reports_as_json(app: Flask, device: Device, clock: Clock, dry_run: bool) -> None:
+    leave_a_stale_upload(device, clock)
+    report = json.loads(run(app, "cleanup", "--json", *(["--dry-run"] if dry_run else [])).output)
+    assert (report["dry_run"], report["removed"]["stale_uploads"]["count"]) == (dry_run, 1)
+    assert set(report["removed"]) == {"stale_uploads", "orphaned_blobs", "orphaned_rows", "spent_sign_ins"}
+    assert device.names() == (["log.bin"] if dry_run else [])
+
+
+def test_a_second_cleanup_finds_nothing(app: Flask, device: Device, clock: Clock) -> None:
+    leave_a_stale_upload(device, clock)
+    run(app, "cleanup")
+    removed = json.loads(run(app, "cleanup", "--json").output)["removed"]
+    assert {(tally["count"], tally["bytes"]) for tally in removed.values()} == {(0, 0)}
+
+
+def test_cleanup_without_a_database_fails_in_a_sentence(make_settings: Callable[..., object], tmp_path: Path) -> None:
+    app = create_app(make_settings(database_url=f"sqlite:///{tmp_path / 'empty.sqlite3'}"))  # type: ignore[arg-type]
+    result = run(app, "cleanup")
+    app.extensions[EXTENSION].database.dispose()
+    assert result.exit_code == 1
+    assert result.output.startswith("Error: ")
+
+
+def test_an_upgrade_makes_the_schema_and_can_be_repeated(make_settings: Callable[..., object], tmp_path: Path) -> None:
+    app = create_app(make_settings(database_url=f"sqlite:///{tmp_path / 'empty.sqlite3'}"))  # type: ignore[arg-type]
+    results = [run(app, "database", "upgrade") for _ in range(2)]
+    assert [(result.exit_code, result.output) for result in results] == [(0, "Database is up to date\n")] * 2
+    assert app.extensions[EXTENSION].accounts.list_accounts() == []
+    app.extensions[EXTENSION].database.dispose()

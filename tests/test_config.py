@@ -1,0 +1,214 @@
+"""Reading the settings: `load_settings` from the environment and `.env`."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from pydantic import SecretStr
+
+from config import ConfigurationError, Durability, load_settings
+
+REPOSITORY = Path(__file__).parents[1]
+SECRET = "a secret of the tests with at least 32 bytes"
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty working directory and an environment without settings."""
+    monkeypatch.chdir(tmp_path)
+    for name in list(os.environ):
+        if name.startswith("TRANSFER_") or name in {"SECRET_KEY", "ACCESS_TOKEN_EXPIRE_MINUTES"}:
+            monkeypatch.delenv(name)
+    return tmp_path
+
+
+def mistakes(monkeypatch: pytest.MonkeyPatch, **environment: str) -> list[str]:
+    """The names of the settings that `load_settings` complains about."""
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(ConfigurationError) as caught:
+        load_settings()
+    return sorted(line.partition(":")[0] for line in str(caught.value).splitlines())
+
+
+def test_the_defaults_are_those_of_the_contract(folder: Path) -> None:
+    settings = load_settings()
+    values = settings.model_dump(exclude={"secret_key"})
+    assert values == {
+        "access_token_expire_minutes": 30,
+        "refresh_token_days": 30,
+        "bind": "127.0.0.1:8000",
+        "data_dir": folder / "var",
+        "database_url": None,
+        "storage_url": None,
+        "redis_url": None,
+        "max_file_bytes": 10 * 1024**3,
+        "quota_bytes": None,
+        "stale_upload_hours": 24,
+        "durability": Durability.COMPLETE,
+        "read_timeout_seconds": 60,
+        "accel": None,
+        "trusted_proxies": 0,
+        "cors_origins": [],
+        "socket_max_bytes": 50 * 1024**2,
+        "game_data_sources": [],
+        "max_remote_downloads": 3,
+        "allow_private_sources": False,
+    }
+    assert settings.resolved_database_url == f"sqlite:///{folder / 'var' / 'transfer.sqlite3'}"
+    assert settings.blob_dir == folder / "var" / "blobs"
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "field", "expected"),
+    [
+        pytest.param("SECRET_KEY", SECRET, "secret_key", SecretStr(SECRET), id="secret-key"),
+        pytest.param("ACCESS_TOKEN_EXPIRE_MINUTES", "5", "access_token_expire_minutes", 5, id="access-minutes"),
+        pytest.param("TRANSFER_REFRESH_TOKEN_DAYS", "7", "refresh_token_days", 7, id="refresh-days"),
+        pytest.param("TRANSFER_BIND", "[::1]:80", "bind", "[::1]:80", id="bind-ipv6"),
+        pytest.param("TRANSFER_BIND", "unix:/run/t.sock", "bind", "unix:/run/t.sock", id="bind-socket"),
+        pytest.param("TRANSFER_DATA_DIR", "/srv/data", "data_dir", Path("/srv/data"), id="data-dir"),
+        pytest.param(
+            "TRANSFER_DATABASE_URL", "postgresql://h/d", "database_url", "postgresql+psycopg://h/d", id="postgresql"
+        ),
+        pytest.param("TRANSFER_DATABASE_URL", "", "database_url", None, id="empty-database"),
+        pytest.param("TRANSFER_STORAGE_URL", "file:///srv/blobs", "blob_dir", Path("/srv/blobs"), id="storage"),
+        pytest.param("TRANSFER_REDIS_URL", "redis://h:1/0", "redis_url", "redis://h:1/0", id="redis"),
+        pytest.param("TRANSFER_MAX_FILE_BYTES", "10GiB", "max_file_bytes", 10 * 1024**3, id="gibibytes"),
+        pytest.param("TRANSFER_MAX_FILE_BYTES", "5 MiB", "max_file_bytes", 5 * 1024**2, id="space-before-the-unit"),
+        pytest.param("TRANSFER_MAX_FILE_BYTES", "1000", "max_file_bytes", 1000, id="plain-bytes"),
+        pytest.param("TRANSFER_QUOTA_BYTES", "1GB", "quota_bytes", 10**9, id="quota"),
+        pytest.param("TRANSFER_QUOTA_BYTES", "", "quota_bytes", None, id="empty-quota"),
+        pytest.param("TRANSFER_STALE_UPLOAD_HOURS", "0.5", "stale_upload_hours", 0.5, id="stale-hours"),
+        pytest.param("TRANSFER_DURABILITY", "ack", "durability", Durability.ACK, id="durability"),
+        pytest.param("TRANSFER_READ_TIMEOUT_SECONDS", "5", "read_timeout_seconds", 5, id="read-timeout"),
+        pytest.param("TRANSFER_ACCEL", "nginx", "accel", "nginx", id="accel"),
+        pytest.param("TRANSFER_ACCEL", "", "accel", None, id="no-accel"),
+        pytest.param("TRANSFER_TRUSTED_PROXIES", "2", "trusted_proxies", 2, id="proxies"),
+        pytest.param(
+            "TRANSFER_CORS_ORIGINS", "https://a, https://b,", "cors_origins", ["https://a", "https://b"], id="origins"
+        ),
+        pytest.param("TRANSFER_SOCKET_MAX_BYTES", "1MiB", "socket_max_bytes", 1024**2, id="socket-bytes"),
+        pytest.param("TRANSFER_GAME_DATA_SOURCES", '[{"a": 1}]', "game_data_sources", [{"a": 1}], id="sources"),
+        pytest.param("TRANSFER_MAX_REMOTE_DOWNLOADS", "4", "max_remote_downloads", 4, id="remote-downloads"),
+        pytest.param("TRANSFER_ALLOW_PRIVATE_SOURCES", "true", "allow_private_sources", True, id="private-sources"),
+    ],
+)
+@pytest.mark.parametrize("place", ["environment", "file"])
+def test_every_setting_can_be_set(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, place: str, name: str, value: str, field: str, expected: object
+) -> None:
+    monkeypatch.setenv("SECRET_KEY", SECRET)  # so that none is generated in the data folder
+    if place == "environment":
+        monkeypatch.setenv(name, value)
+    else:
+        (folder / ".env").write_text(f"{name}='{value}'\n")
+    assert getattr(load_settings(), field) == expected
+
+
+WRONG = {
+    "SECRET_KEY": "short",
+    "ACCESS_TOKEN_EXPIRE_MINUTES": "0",
+    "TRANSFER_REFRESH_TOKEN_DAYS": "never",
+    "TRANSFER_BIND": "somewhere",
+    "TRANSFER_DATABASE_URL": "mysql://h/d",
+    "TRANSFER_STORAGE_URL": "ftp://h/d",
+    "TRANSFER_REDIS_URL": "http://h",
+    "TRANSFER_MAX_FILE_BYTES": "lots",
+    "TRANSFER_QUOTA_BYTES": "-",
+    "TRANSFER_STALE_UPLOAD_HOURS": "0",
+    "TRANSFER_DURABILITY": "forever",
+    "TRANSFER_READ_TIMEOUT_SECONDS": "0",
+    "TRANSFER_ACCEL": "apache",
+    "TRANSFER_TRUSTED_PROXIES": "-1",
+    "TRANSFER_SOCKET_MAX_BYTES": "1",
+    "TRANSFER_GAME_DATA_SOURCES": "[{]",
+    "TRANSFER_MAX_REMOTE_DOWNLOADS": "0",
+    "TRANSFER_ALLOW_PRIVATE_SOURCES": "perhaps",
+}
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_a_wrong_value_is_named(folder: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    assert mistakes(monkeypatch, **{name: WRONG[name]}) == [name]
+    assert not (folder / "var").exists()
+
+
+def test_every_mistake_is_named_at_once(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (folder / ".env").write_text("TRANSFER_UNKNOWN_IN_FILE=1\n")
+    # A value that is no JSON fails before the others are looked at, so it has a test of its own.
+    several = {name: value for name, value in WRONG.items() if name != "TRANSFER_GAME_DATA_SOURCES"}
+    named = mistakes(monkeypatch, **several, TRANSFER_MAX_FILE_BYTE="1", TRANSFER_SECRET_KEY=SECRET)
+    assert named == sorted([*several, "TRANSFER_MAX_FILE_BYTE", "TRANSFER_SECRET_KEY", "TRANSFER_UNKNOWN_IN_FILE"])
+
+
+def test_a_value_that_is_no_json_hides_no_other_mistake(monkeypatch: pytest.MonkeyPatch) -> None:
+    names = ("TRANSFER_BIND", "TRANSFER_GAME_DATA_SOURCES")
+    assert mistakes(monkeypatch, **{name: WRONG[name] for name in names}) == sorted(names)
+
+
+@pytest.mark.parametrize(
+    "value", ["127.0.0.1", ":8000", "host:", "host:65536", "host:http", "unix:", "[::1", "[nonsense]:80"]
+)
+def test_a_bind_that_is_no_address_is_refused(monkeypatch: pytest.MonkeyPatch, value: str) -> None:
+    assert mistakes(monkeypatch, TRANSFER_BIND=value) == ["TRANSFER_BIND"]
+
+
+def test_a_secret_never_shows_in_a_mistake(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SECRET_KEY", "too short, and secret")
+    with pytest.raises(ConfigurationError) as caught:
+        load_settings()
+    assert "too short" not in str(caught.value)
+
+
+@pytest.mark.parametrize(("length", "is_taken"), [(31, False), (32, True)])
+def test_a_secret_has_32_bytes(monkeypatch: pytest.MonkeyPatch, length: int, is_taken: bool) -> None:
+    monkeypatch.setenv("SECRET_KEY", "x" * length)
+    if is_taken:
+        assert load_settings().secret_key == SecretStr("x" * length)
+    else:
+        assert mistakes(monkeypatch) == ["SECRET_KEY"]
+
+
+def test_a_secret_is_counted_in_bytes_not_characters(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SECRET_KEY", "é" * 16)
+    assert load_settings().secret_key == SecretStr("é" * 16)
+
+
+def test_the_environment_wins_over_the_file(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (folder / ".env").write_text("TRANSFER_BIND=1.2.3.4:5\n")
+    monkeypatch.setenv("TRANSFER_BIND", "6.7.8.9:10")
+    assert load_settings().bind == "6.7.8.9:10"
+
+
+def test_other_programs_names_in_the_file_are_none_of_our_business(folder: Path) -> None:
+    (folder / ".env").write_text("PATH_TO_SOMETHING=1\nFLASK_DEBUG=0\n")
+    assert load_settings().bind == "127.0.0.1:8000"
+
+
+def test_a_generated_secret_is_kept_for_the_owner_only(folder: Path) -> None:
+    first, second = load_settings().secret_key, load_settings().secret_key
+    kept = folder / "var" / "secret_key"
+    assert first == second == SecretStr(kept.read_text().strip())
+    assert (kept.stat().st_mode & 0o777, len(kept.read_text()) >= 32) == (0o600, True)
+    assert [path.name for path in (folder / "var").iterdir()] == ["secret_key"]
+
+
+def test_a_damaged_secret_stops_the_start(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (folder / "var").mkdir()
+    (folder / "var" / "secret_key").write_text("cut")
+    assert mistakes(monkeypatch) == ["SECRET_KEY"]
+    assert (folder / "var" / "secret_key").read_text() == "cut"
+
+
+def test_processes_that_start_together_agree_on_one_secret(folder: Path) -> None:
+    program = "from config import load_settings; print(load_settings().secret_key.get_secret_value())"
+    environment = {**os.environ, "PYTHONPATH": str(REPOSITORY)}
+    processes = [
+        subprocess.Popen([sys.executable, "-c", program], env=environment, stdout=subprocess.PIPE) for _ in range(4)
+    ]
+    secrets = {process.communicate(timeout=60)[0] for process in processes}
+    assert secrets == {(folder / "var" / "secret_key").read_bytes() + b"\n"}
+    assert [path.name for path in (folder / "var").iterdir()] == ["secret_key"]

@@ -1,0 +1,56 @@
+"""An app for tests that leave nothing behind: made once a module, so that long tables are cheap."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from flask import Flask
+from pydantic import SecretStr
+
+from config import Settings
+from tests.conftest import PASSWORD, SECRET, Clock, Device
+from transfer_service import create_app
+from transfer_service.commands import upgrade
+from transfer_service.web.services import EXTENSION, Services
+
+SignIn = Callable[[Flask, str], Device]
+MakeApp = Callable[..., Flask]
+
+
+@pytest.fixture(scope="module")
+def shared_app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Flask]:
+    """One app for all tests of a module, with the accounts `alice`, `bob` and the administrator `root`."""
+    folder = tmp_path_factory.mktemp("shared")
+    settings = Settings(_env_file=None, data_dir=folder, secret_key=SecretStr(SECRET))  # type: ignore[call-arg]
+    upgrade(settings.resolved_database_url)
+    app = create_app(settings, now=Clock())
+    app.testing = True
+    services: Services = app.extensions[EXTENSION]
+    for name in ("alice", "bob"):
+        services.accounts.create(name, PASSWORD)
+    services.accounts.create("root", PASSWORD, is_admin=True)
+    yield app
+    services.database.dispose()
+
+
+@pytest.fixture(scope="module")
+def shared_device(shared_app: Flask) -> Device:
+    """`alice`, signed in on the shared app."""
+    return signed_in(shared_app, "alice")
+
+
+def signed_in(app: Flask, name: str, password: str = PASSWORD) -> Device:
+    """An account signed in on an app."""
+    client = app.test_client(use_cookies=False)
+    tokens = client.post("/auth/token", json={"username": name, "password": password}).get_json()
+    return Device(client, {"Authorization": f"Bearer {tokens['access_token']}"})
+
+
+def blob_path(data_dir: Path, file_id: str) -> Path:
+    """Where the bytes of a file lie in the data folder of a test."""
+    return next((data_dir / "blobs").glob(f"*/{file_id.replace('-', '')}"))
+
+
+def blobs(data_dir: Path) -> list[Path]:
+    """Everything that is stored in the data folder of a test."""
+    return [path for path in (data_dir / "blobs").rglob("*") if path.is_file()]

@@ -1,0 +1,73 @@
+"""Who may call what: every route, asked by nobody, by the owner, by another account and by an administrator."""
+
+import re
+
+import pytest
+from flask import Flask
+
+from tests.conftest import Device
+from tests.web.conftest import SignIn
+from transfer_service.wire.chunk_frames import LONG_FRAME, SHORT_FRAME
+
+# method, path, body                                       nobody alice bob  root
+TABLE = [
+    ("GET", "/healthz", b"", 200, 200, 200, 200),
+    ("GET", "/readyz", b"", 200, 200, 200, 200),
+    ("GET", "/openapi.yaml", b"", 200, 200, 200, 200),
+    ("GET", "/docs", b"", 200, 200, 200, 200),
+    ("GET", "/docs/assets/swagger-ui.css", b"", 200, 200, 200, 200),
+    ("POST", "/auth/token", b"", 400, 400, 400, 400),
+    ("POST", "/token", b"", 400, 400, 400, 400),
+    ("POST", "/auth/login", b"", 400, 400, 400, 400),
+    ("POST", "/auth/refresh", b"", 401, 401, 401, 401),
+    ("POST", "/auth/logout", b"", 401, 204, 204, 204),
+    ("GET", "/api/files", b"", 401, 200, 200, 200),
+    ("POST", "/api/files?filename=new.bin", b"x", 401, 201, 201, 201),
+    ("POST", "/api/files/upload?filename=part.bin", LONG_FRAME.format(0, b"x"), 401, 200, 200, 200),
+    ("GET", "/api/files/status/log.bin", b"", 401, 200, 200, 200),
+    ("DELETE", "/api/files/log.bin", b"", 401, 200, 404, 404),
+    ("GET", "/api/files/download/log.bin", b"", 401, 200, 404, 404),
+    ("HEAD", "/api/files/download/log.bin", b"", 401, 200, 404, 404),
+    ("GET", "/api/files/{file_id}/download", b"", 401, 200, 403, 403),
+    ("HEAD", "/api/files/{file_id}/download", b"", 401, 200, 403, 403),
+    ("POST", "/upload/part.bin", SHORT_FRAME.format(0, b"x"), 401, 200, 200, 200),
+    ("GET", "/status/log.bin", b"", 401, 200, 200, 200),
+    ("GET", "/download/log.bin", b"", 401, 200, 404, 404),
+    ("HEAD", "/download/log.bin", b"", 401, 200, 404, 404),
+    ("GET", "/download/{file_id}", b"", 401, 200, 404, 404),
+    ("POST", "/cleanup", b"", 401, 403, 403, 200),
+]
+WHO = ["nobody", "alice", "bob", "root"]
+CELLS = [
+    pytest.param(method, path, body, who, status, id=f"{method}-{path.partition('?')[0]}-{who}")
+    for method, path, body, *statuses in TABLE
+    for who, status in zip(WHO, statuses, strict=True)
+]
+
+
+@pytest.mark.parametrize(("method", "path", "body", "who", "expected"), CELLS)
+def test_access(
+    app: Flask, device: Device, sign_in: SignIn, method: str, path: str, body: bytes, who: str, expected: int
+) -> None:
+    facts = device.store(b"hello")
+    asking = Device(app.test_client(use_cookies=False), {}) if who == "nobody" else sign_in(app, who)
+    headers = {"Content-Range": "bytes 0-0/1"} if path.startswith("/upload/") else {}
+    with asking.request(method, path.format(**facts), data=body or None, headers=headers, buffered=True) as response:
+        assert response.status_code == expected
+        assert expected != 401 or response.headers["WWW-Authenticate"] == "Bearer"
+    assert "log.bin" in device_names(device, method, path, who)
+
+
+def device_names(device: Device, method: str, path: str, who: str) -> list[str]:
+    """Alice's files, with what she herself deleted in this call, or could not list after her logout, put back."""
+    if who == "alice" and (method == "DELETE" or path == "/auth/logout"):
+        return ["log.bin"]
+    return device.names()
+
+
+def test_the_table_has_every_route(shared_app: Flask) -> None:
+    listed = {(method, path.partition("?")[0]) for method, path, *_ in TABLE}
+    for rule in shared_app.url_map.iter_rules():
+        pattern = re.compile(re.sub(r"<[^>]+>", "[^/]+", rule.rule.replace(".", r"\.")))
+        for method in (rule.methods or set()) - {"OPTIONS", "HEAD"}:
+            assert any(method == each and pattern.fullmatch(path) for each, path in listed), (method, rule.rule)

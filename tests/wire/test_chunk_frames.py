@@ -1,0 +1,139 @@
+"""Reading the frames that devices send."""
+
+from collections.abc import Iterator
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from transfer_service.errors import InvalidRequest
+from transfer_service.wire.chunk_frames import LONG_FRAME, SHORT_FRAME, FrameFormat, byte_sum
+from transfer_service.wire.spans import Span
+
+FORMATS = [pytest.param(LONG_FRAME, id="17-bytes"), pytest.param(SHORT_FRAME, id="12-bytes")]
+HEADER_BYTES = {LONG_FRAME: 17, SHORT_FRAME: 12}
+both_formats = pytest.mark.parametrize("form", FORMATS)
+DATA = st.binary(min_size=1, max_size=600)
+STARTS = st.integers(0, 2**31)
+
+
+def blocks_of(data: bytes, sizes: list[int]) -> Iterator[bytes]:
+    """`data` cut at will, the rest as the last block."""
+    for size in sizes:
+        yield data[:size]
+        data = data[size:]
+    yield data
+
+
+def read(form: FrameFormat, frame: bytes, sizes: list[int] | None = None) -> tuple[Span, bytes]:
+    """A frame's span and data. Raises InvalidRequest."""
+    header = form.parse_header(frame)
+    return header.span, b"".join(form.verified_data(header, blocks_of(frame[form.header_bytes :], sizes or [])))
+
+
+def refusal(form: FrameFormat, frame: bytes) -> str:
+    with pytest.raises(InvalidRequest) as caught:
+        read(form, frame)
+    return caught.value.detail
+
+
+@both_formats
+@given(start=STARTS, data=DATA, sizes=st.lists(st.integers(0, 100), max_size=8))
+def test_a_frame_in_any_blocks_is_read_back(form: FrameFormat, start: int, data: bytes, sizes: list[int]) -> None:
+    frame = form.format(start, data)
+    assert len(frame) == HEADER_BYTES[form] + len(data)
+    assert read(form, frame, sizes) == (Span(start, start + len(data)), data)
+
+
+@both_formats
+@given(start=STARTS, data=DATA, position=st.integers(0), flip=st.integers(1, 255))
+def test_one_changed_byte_is_never_taken_for_the_same_chunk(
+    form: FrameFormat, start: int, data: bytes, position: int, flip: int
+) -> None:
+    frame = bytearray(form.format(start, data))
+    frame[position % len(frame)] ^= flip
+    # A start and end that move together are another chunk; one byte cannot move both.
+    with pytest.raises(InvalidRequest):
+        read(form, bytes(frame))
+
+
+@both_formats
+@given(data=DATA, cut=st.integers(0))
+def test_a_frame_cut_short_is_refused(form: FrameFormat, data: bytes, cut: int) -> None:
+    frame = form.format(7, data)
+    kept = cut % len(frame)
+    assert refusal(form, frame[:kept]) == (form.too_short if kept < form.header_bytes else form.wrong_length)
+
+
+@both_formats
+@given(frame=st.binary(max_size=60))
+def test_any_bytes_are_refused_or_hold_what_their_header_says(form: FrameFormat, frame: bytes) -> None:
+    try:
+        span, data = read(form, frame)
+    except InvalidRequest:
+        return
+    assert span.size == len(data) >= 1
+    assert frame == form.header.pack(span.start, span.stop - 1, sum(data) % 256) + data
+
+
+@given(data=st.binary(max_size=3000), initial=st.integers(0, 255))
+def test_the_sum_of_bytes_is_pythons(data: bytes, initial: int) -> None:
+    assert byte_sum(data, initial) == (initial + sum(data)) % 256
+
+
+def test_the_bytes_of_both_formats_are_those_of_the_contract() -> None:
+    long_header = bytes([0, 0, 0, 0, 0, 0, 1, 0]) + bytes([0, 0, 0, 0, 0, 0, 1, 1]) + bytes([0xFE])
+    assert LONG_FRAME.format(256, b"\xff\xff") == long_header + b"\xff\xff"
+    assert SHORT_FRAME.format(256, b"\xff\xff") == bytes([0, 0, 1, 0, 0, 0, 1, 1, 0, 0, 0, 0xFE]) + b"\xff\xff"
+
+
+@pytest.mark.parametrize(
+    ("form", "frame", "detail"),
+    [
+        pytest.param(LONG_FRAME, b"", "Chunk data too small to contain valid header", id="long-empty"),
+        pytest.param(LONG_FRAME, bytes(16), "Chunk data too small to contain valid header", id="long-16-bytes"),
+        pytest.param(
+            LONG_FRAME,
+            LONG_FRAME.header.pack(5, 4, 0),
+            "Invalid byte range (end_byte < start_byte)",
+            id="long-reversed",
+        ),
+        pytest.param(
+            LONG_FRAME, LONG_FRAME.header.pack(0, 0, 1) + b"a", "Checksum validation failed", id="long-wrong-sum"
+        ),
+        pytest.param(
+            LONG_FRAME,
+            LONG_FRAME.header.pack(0, 0, 97) + b"ab",
+            "Chunk length does not match its header",
+            id="too-long",
+        ),
+        pytest.param(
+            LONG_FRAME,
+            LONG_FRAME.header.pack(0, 2**64 - 1, 97) + b"a",
+            "Chunk length does not match its header",
+            id="long-of-16-exbibytes",
+        ),
+        pytest.param(SHORT_FRAME, bytes(11), "Invalid chunk format", id="short-11-bytes"),
+        pytest.param(SHORT_FRAME, SHORT_FRAME.header.pack(5, 4, 0), "Invalid chunk format", id="short-reversed"),
+        pytest.param(SHORT_FRAME, SHORT_FRAME.header.pack(0, 2, 97) + b"a", "Invalid chunk format", id="short-length"),
+        pytest.param(
+            SHORT_FRAME, SHORT_FRAME.header.pack(0, 0, 98) + b"a", "Checksum verification failed", id="short-wrong-sum"
+        ),
+        pytest.param(
+            SHORT_FRAME,
+            SHORT_FRAME.header.pack(0, 0, 97 + 256) + b"a",
+            "Checksum verification failed",
+            id="short-sum-not-reduced",
+        ),
+    ],
+)
+def test_a_bad_frame_is_refused_in_the_words_of_its_door(form: FrameFormat, frame: bytes, detail: str) -> None:
+    assert refusal(form, frame) == detail
+
+
+def test_data_beyond_the_header_is_refused_before_it_is_passed_on() -> None:
+    header = LONG_FRAME.parse_header(LONG_FRAME.header.pack(0, 1, 0))
+    passed = LONG_FRAME.verified_data(header, iter([b"a", b"bc"]))
+    assert next(passed) == b"a"
+    with pytest.raises(InvalidRequest):
+        next(passed)

@@ -1,0 +1,116 @@
+"""Accepting a file's name, and numbering one that is taken."""
+
+import unicodedata
+
+import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
+
+from transfer_service.errors import InvalidName
+from transfer_service.wire.filenames import MAX_NAME_BYTES, numbered_name, parse_name
+
+FORBIDDEN = [*map(chr, [*range(0x20), *range(0x7F, 0xA0), *range(0x202A, 0x202F), *range(0x2066, 0x206A)]), "/", "\\"]
+TEXT = st.text(max_size=120) | st.text("ab.é文🙂e\u0301\u1100\u1161", max_size=300)
+
+
+def is_allowed(value: str) -> bool:
+    """The rules of NAME, one by one."""
+    name = unicodedata.normalize("NFC", value)
+    if any(0xD800 <= ord(character) <= 0xDFFF for character in name):
+        return False
+    return 1 <= len(name.encode()) <= 255 and name not in (".", "..") and not set(name) & set(FORBIDDEN)
+
+
+def accepted(value: str) -> str:
+    """`value` as a name; examples that are none are skipped."""
+    assume(is_allowed(value))
+    return parse_name(value)
+
+
+@given(value=TEXT | st.text(st.characters(), max_size=20))
+def test_a_name_is_accepted_in_nfc_exactly_when_the_rules_allow_it(value: str) -> None:
+    try:
+        name = parse_name(value)
+    except InvalidName:
+        assert not is_allowed(value)
+        return
+    assert is_allowed(value)
+    assert name == unicodedata.normalize("NFC", value)
+    assert parse_name(name) == name
+
+
+@pytest.mark.parametrize("character", FORBIDDEN, ids=lambda character: f"U+{ord(character):04X}")
+def test_a_forbidden_character_is_refused_anywhere(character: str) -> None:
+    for value in (character, f"a{character}b", f"a{character}"):
+        with pytest.raises(InvalidName):
+            parse_name(value)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        pytest.param("", id="empty"),
+        pytest.param(".", id="dot"),
+        pytest.param("..", id="two-dots"),
+        pytest.param("a" * 256, id="256-letters"),
+        pytest.param("é" * 128, id="256-bytes-in-128-letters"),
+        pytest.param("\ufb2c" * 85, id="longer-in-nfc"),
+        pytest.param("\udcff", id="not-utf-8"),
+        pytest.param("a" * 10_000_000, id="ten-megabytes"),
+    ],
+)
+def test_an_impossible_name_is_refused(value: str) -> None:
+    with pytest.raises(InvalidName):
+        parse_name(value)
+
+
+@pytest.mark.parametrize(
+    ("value", "name"),
+    [
+        pytest.param("a" * 255, "a" * 255, id="255-letters"),
+        pytest.param("e\u0301" * 127, "é" * 127, id="381-bytes-that-are-254-in-nfc"),
+        pytest.param("...", "...", id="three-dots"),
+        pytest.param(" ", " ", id="a-blank"),
+        pytest.param("CON", "CON", id="a-device-elsewhere"),
+        pytest.param("文件.bin", "文件.bin", id="chinese"),
+        pytest.param("\u200f", "\u200f", id="right-to-left-mark"),
+        pytest.param("\ufffd", "\ufffd", id="replacement-character"),
+    ],
+)
+def test_an_unusual_name_is_kept(value: str, name: str) -> None:
+    assert parse_name(value) == name
+
+
+@given(value=TEXT, number=st.integers(2, 10**9))
+def test_a_numbered_name_is_always_a_valid_name(value: str, number: int) -> None:
+    name = accepted(value)
+    numbered = numbered_name(name, number)
+    assert parse_name(numbered) == numbered
+    assert f" ({number})" in numbered
+    assert len(numbered.encode()) <= MAX_NAME_BYTES
+
+
+@given(value=TEXT, one=st.integers(2, 5000), other=st.integers(2, 5000))
+def test_different_numbers_make_different_names(value: str, one: int, other: int) -> None:
+    name = accepted(value)
+    assert (numbered_name(name, one) == numbered_name(name, other)) == (one == other)
+
+
+@pytest.mark.parametrize(
+    ("name", "numbered"),
+    [
+        pytest.param("photo.jpg", "photo (2).jpg", id="extension"),
+        pytest.param("a.tar.gz", "a.tar (2).gz", id="last-extension"),
+        pytest.param("README", "README (2)", id="no-extension"),
+        pytest.param(".bashrc", ".bashrc (2)", id="hidden"),
+        pytest.param("photo (2).jpg", "photo (2) (2).jpg", id="numbered-already"),
+        pytest.param("a.", "a (2).", id="dot-at-the-end"),
+        pytest.param("a" * 255, "a" * 251 + " (2)", id="full"),
+        pytest.param("a" * 251 + ".jpg", "a" * 247 + " (2).jpg", id="full-with-extension"),
+        pytest.param("é" * 127, "é" * 125 + " (2)", id="cut-between-characters"),
+        pytest.param("文" * 85, "文" * 83 + " (2)", id="three-bytes-each"),
+        pytest.param("a." + "b" * 253, "a." + "b" * 249 + " (2)", id="extension-without-room"),
+    ],
+)
+def test_the_number_stands_before_the_extension(name: str, numbered: str) -> None:
+    assert numbered_name(name, 2) == numbered
