@@ -16,7 +16,7 @@ from transfer_service.wire.spans import Span
 def orphaned_blob(bench: Bench, data: bytes = b"x" * 5000) -> uuid.UUID:
     """Bytes without facts."""
     blob_id = uuid.uuid4()
-    with bench.services.store.open_writer(blob_id, Span(0, len(data)), wait_seconds=0) as writer:
+    with bench.services.store.open_writer(blob_id, Span(0, len(data)), create=True, wait_seconds=0) as writer:
         writer.write(0, [data])
     return blob_id
 
@@ -108,7 +108,7 @@ def test_a_stale_upload_whose_bytes_are_all_there_is_finished_instead(any_bench:
 def test_an_upload_in_use_is_left_alone_until_its_writer_is_gone(bench: Bench) -> None:
     status = bench.append(0, b"abc", total=10)
     bench.clock.advance(hours=25)
-    with bench.services.store.open_writer(status.file_id, Span(3, 10), wait_seconds=0):
+    with bench.services.store.open_writer(status.file_id, Span(3, 10), create=True, wait_seconds=0):
         assert counts(bench.services.cleanup.run()) == (0, 0, 0, 0)
     assert counts(bench.services.cleanup.run()) == (1, 0, 0, 0)
     assert bench.names() == []
@@ -129,7 +129,7 @@ def test_an_orphaned_blob_is_removed_after_an_hour(bench: Bench, minutes: float,
 def test_an_orphaned_blob_in_use_is_left_alone(bench: Bench) -> None:
     blob_id = orphaned_blob(bench)
     bench.clock.advance(hours=2)
-    with bench.services.store.open_writer(blob_id, Span(9000, 9001), wait_seconds=0):
+    with bench.services.store.open_writer(blob_id, Span(9000, 9001), create=True, wait_seconds=0):
         assert counts(bench.services.cleanup.run()) == (0, 0, 0, 0)
     assert bench.blobs() == {blob_id}
 

@@ -27,7 +27,7 @@ def digests(store: DiskStore) -> RunningDigests:
 
 def put(store: DiskStore, data: bytes = DATA, blob_id: uuid.UUID | None = None) -> uuid.UUID:
     blob_id = blob_id or uuid.uuid4()
-    with store.open_writer(blob_id, Span(0, len(data) or 1), wait_seconds=0) as writer:
+    with store.open_writer(blob_id, Span(0, len(data) or 1), create=True, wait_seconds=0) as writer:
         writer.write(0, [data])
     return blob_id
 

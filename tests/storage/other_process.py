@@ -18,7 +18,7 @@ from transfer_service.wire.spans import Span
 
 root, blob_id, start, stop = sys.argv[1:]
 store = DiskStore(Path(root))
-with store.open_writer(uuid.UUID(blob_id), Span(int(start), int(stop)), wait_seconds=0):
+with store.open_writer(uuid.UUID(blob_id), Span(int(start), int(stop)), create=True, wait_seconds=0):
     print("held", flush=True)
     sys.stdin.read()
 """

@@ -15,7 +15,7 @@ ROOM = Span(0, 1 << 40)
 
 
 def put(store: DiskStore, blob_id: uuid.UUID, data: bytes, *, offset: int = 0) -> None:
-    with store.open_writer(blob_id, ROOM, wait_seconds=0) as writer:
+    with store.open_writer(blob_id, ROOM, create=True, wait_seconds=0) as writer:
         writer.write(offset, [data])
 
 
@@ -64,7 +64,7 @@ def test_stored_bytes_do_not_count_holes(store: DiskStore, blob_id: uuid.UUID) -
 )
 def test_cutting_removes_the_claimed_end(store: DiskStore, blob_id: uuid.UUID, length: int, left: bytes) -> None:
     put(store, blob_id, b"abcdef")
-    with store.open_writer(blob_id, Span(length, END), wait_seconds=0) as writer:
+    with store.open_writer(blob_id, Span(length, END), create=True, wait_seconds=0) as writer:
         writer.cut()
     assert content(store, blob_id) == left
     assert store.size(blob_id) == length
@@ -72,10 +72,10 @@ def test_cutting_removes_the_claimed_end(store: DiskStore, blob_id: uuid.UUID, l
 
 def test_the_end_cannot_be_claimed_while_somebody_writes_there(store: DiskStore, blob_id: uuid.UUID) -> None:
     put(store, blob_id, b"abcdef")
-    with store.open_writer(blob_id, Span(5, 6), wait_seconds=0):
-        with pytest.raises(RangeBusy), store.open_writer(blob_id, Span(3, END), wait_seconds=0):
+    with store.open_writer(blob_id, Span(5, 6), create=True, wait_seconds=0):
+        with pytest.raises(RangeBusy), store.open_writer(blob_id, Span(3, END), create=True, wait_seconds=0):
             pass
-        with store.open_writer(blob_id, Span(6, END), wait_seconds=0):
+        with store.open_writer(blob_id, Span(6, END), create=True, wait_seconds=0):
             pass
     assert content(store, blob_id) == b"abcdef"
 

@@ -28,7 +28,7 @@ from transfer_service.wire.spans import Span
 store, blob_id = DiskStore(Path(sys.argv[1])), uuid.UUID(sys.argv[2])
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
-with store.open_writer(blob_id, Span(0, 1 << 40), wait_seconds=0) as writer:
+with store.open_writer(blob_id, Span(0, 1 << 40), create=True, wait_seconds=0) as writer:
     writer.write(0, [b"a" * 100_000])
     try:
         writer.write(100_000, [b"b" * 1000])
@@ -58,14 +58,14 @@ def content(store: DiskStore, blob_id: uuid.UUID) -> bytes:
 
 def fill(store: DiskStore, blob_id: uuid.UUID) -> None:
     """Write as much as the store takes."""
-    with store.open_writer(blob_id, ROOM, wait_seconds=0) as writer, pytest.raises(StorageFull):
+    with store.open_writer(blob_id, ROOM, create=True, wait_seconds=0) as writer, pytest.raises(StorageFull):
         for offset in range(0, 2 * DISK_BYTES, 4096):
             writer.write(offset, [b"x" * 4096])
 
 
 def test_a_write_past_the_end_of_the_disk_keeps_what_was_written_before(small_disk: Path, blob_id: uuid.UUID) -> None:
     store = DiskStore(small_disk)
-    with store.open_writer(blob_id, ROOM, wait_seconds=0) as writer:
+    with store.open_writer(blob_id, ROOM, create=True, wait_seconds=0) as writer:
         writer.write(0, [b"a" * 500_000])
         with pytest.raises(StorageFull):
             writer.write(500_000, [b"b" * DISK_BYTES])
@@ -76,7 +76,7 @@ def test_a_write_past_the_end_of_the_disk_keeps_what_was_written_before(small_di
 def test_writing_goes_on_once_there_is_room(small_disk: Path, blob_id: uuid.UUID) -> None:
     store, hog = DiskStore(small_disk), uuid.uuid4()
     fill(store, hog)
-    with store.open_writer(blob_id, ROOM, wait_seconds=0) as writer:
+    with store.open_writer(blob_id, ROOM, create=True, wait_seconds=0) as writer:
         with pytest.raises(StorageFull):
             writer.write(0, [b"a" * 8192])
         assert store.delete(hog) > DISK_BYTES // 2

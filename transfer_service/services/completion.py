@@ -84,7 +84,10 @@ class Completion:
         """
         if self._store.size(file_id) <= end:
             return
-        with suppress(RangeBusy), self._store.open_writer(file_id, Span(end, END), wait_seconds=0) as writer:
+        with (
+            suppress(RangeBusy),
+            self._store.open_writer(file_id, Span(end, END), create=False, wait_seconds=0) as writer,
+        ):
             with self._database.read_rows() as rows:
                 is_settled = intervals.committed_end(rows, file_id) == end
             if is_settled:

@@ -69,6 +69,7 @@ _HELD = (
     )
     .where(_accounts.c.id == bindparam("account_id"))
 )
+_EXISTS = select(_files.c.id).where(_files.c.id == bindparam("file_id"))
 _LOCKED = select(_files).where(_files.c.id == bindparam("file_id")).with_for_update()
 _PROGRESS = (
     update(_files)
@@ -120,6 +121,11 @@ def find_held(rows: Executor, account_id: uuid.UUID, name: str) -> tuple[FileFac
     if row is None:
         return None, 0
     return (cast(FileFacts, row) if row.id is not None else None), row.used_bytes
+
+
+def exists(rows: Executor, file_id: uuid.UUID) -> bool:
+    """Whether there is still such a file."""
+    return rows.execute(_EXISTS, {"file_id": file_id}).one_or_none() is not None
 
 
 def lock(rows: Executor, file_id: uuid.UUID) -> FileFacts | None:

@@ -115,6 +115,11 @@ class FileService:
             found = file_rows.find_visible_by_id(rows, found[0].id)
         return status_of(*found) if found else None
 
+    def is_there(self, file_id: uuid.UUID) -> bool:
+        """Whether the file still exists."""
+        with self._database.read_rows() as rows:
+            return file_rows.exists(rows, file_id)
+
     def missing(self, status: FileStatus) -> list[Span]:
         """The first hundred gaps of a file."""
         if status.is_complete or status.length is None:

@@ -13,7 +13,7 @@ from itertools import chain
 from typing import Protocol
 
 from transfer_service.database import Database
-from transfer_service.errors import InvalidRequest, RangeConflict, TooLarge, UploadGone
+from transfer_service.errors import BlobMissing, InvalidRequest, RangeConflict, TooLarge, UploadGone
 from transfer_service.models import Account, File, FileState
 from transfer_service.offload import Offload
 from transfer_service.services import file_rows, intervals
@@ -77,20 +77,24 @@ class UploadService:
         Raises InvalidRequest, RangeConflict, TooLarge, RangeBusy, UploadGone, StorageFull.
         """
         claimed, infer = incoming.claimed_length(), incoming.infers_length
-        file_id = self.check(account_id, name, span=span, claimed=claimed, infer=infer)
+        file = self.check(account_id, name, span=span, claimed=claimed, infer=infer)
         batches = in_batches(incoming.blocks(), BATCH_BYTES)
         head = next(batches, [])
         fits_in_memory = span.size <= BATCH_BYTES
         if fits_in_memory:
             next(batches, None)  # the end of the data: now it is verified, before anything is touched
         try:
-            chunk = _Chunk(account_id, file_id or self._begin(account_id, name), span, incoming, fits_in_memory)
+            file_id = file.id if file else self._begin(account_id, name)
+            chunk = _Chunk(
+                account_id, file_id, span, incoming, fits_in_memory, is_first=not (file and file.received_bytes)
+            )
             status, is_due = self._store_chunk(chunk, chain([head], batches))
         except UploadGone:
             if not fits_in_memory:
                 raise
             # Deleted, or given up by another first chunk, between our look and our claim: it begins anew with this one.
-            chunk = _Chunk(account_id, self._begin(account_id, name), span, incoming, fits_in_memory)
+            file_id = self._begin(account_id, name)
+            chunk = _Chunk(account_id, file_id, span, incoming, fits_in_memory, is_first=True)
             status, is_due = self._store_chunk(chunk, iter([head]))
         if not is_due:
             self._completion.make_headway(chunk.file_id, status.next_expected)
@@ -101,13 +105,17 @@ class UploadService:
     def _store_chunk(self, chunk: "_Chunk", batches: Iterator[Sequence[bytes]]) -> tuple[FileStatus, bool]:
         """Write a chunk under a claim of its span and make it a fact; if that fails, leave nothing of it."""
         try:
-            with self._store.open_writer(chunk.file_id, chunk.span, wait_seconds=CLAIM_WAIT_SECONDS) as writer:
+            with self._store.open_writer(
+                chunk.file_id, chunk.span, create=chunk.is_first, wait_seconds=CLAIM_WAIT_SECONDS
+            ) as writer:
                 if not chunk.fits_in_memory:
                     chunk.incoming.give_up_when(writer.is_wanted)
                 self._place(writer, chunk, batches)
                 if self._flush_chunks:
                     self._offload(lambda: self._store.sync(chunk.file_id))
                 return self._commit(chunk)
+        except BlobMissing as error:
+            raise UploadGone from error
         except UploadGone:
             self._offload(lambda: self._store.delete(chunk.file_id))
             raise
@@ -130,8 +138,8 @@ class UploadService:
 
     def check(
         self, account_id: uuid.UUID, name: str, *, span: Span, claimed: int | None, infer: bool
-    ) -> uuid.UUID | None:
-        """Refuse what the facts already rule out, before the body is read. The file's id if there is a file.
+    ) -> FileFacts | None:
+        """Refuse what the facts already rule out, before the body is read. The file if there is one.
 
         Raises InvalidRequest, RangeConflict, TooLarge.
         """
@@ -140,7 +148,7 @@ class UploadService:
             file, used_bytes = file_rows.find_held(rows, account_id, name)
         extent = agreed_extent(file, span, claimed=claimed, infer=infer)
         self._space.check_quota(used_bytes, extent.reserved_bytes - (file.reserved_bytes if file else 0))
-        return file.id if file else None
+        return file
 
     def _begin(self, account_id: uuid.UUID, name: str) -> uuid.UUID:
         """The id of the file of that name, made now, without bytes and so still invisible, if there is none."""
@@ -166,8 +174,12 @@ class UploadService:
         return file_id
 
     def _place(self, writer: BlobWriter, chunk: "_Chunk", batches: Iterator[Sequence[bytes]]) -> None:
-        """Write what is new and compare what is stored. Raises RangeConflict."""
+        """Write what is new and compare what is stored. Raises RangeConflict, UploadGone."""
         with self._database.read_rows() as rows:
+            # A blob that was deleted must not come back under its old name, not even for a moment: somebody may be
+            # about to open it. What is deleted from here on takes our open file with it.
+            if not file_rows.exists(rows, chunk.file_id):
+                raise UploadGone
             stored = intervals.touching_spans(rows, chunk.file_id, chunk.span)
         offset = chunk.span.start
         for batch in batches:
@@ -232,6 +244,8 @@ class _Chunk:
     span: Span
     incoming: Incoming
     fits_in_memory: bool
+    is_first: bool
+    """Whether the blob may still have to be made."""
 
 
 class _Placement:

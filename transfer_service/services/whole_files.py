@@ -83,7 +83,7 @@ class WholeFileService:
         self._space.check_size(draft.length or 0)
         file_id = self._begin(account_id, draft)
         try:
-            with self._store.open_writer(file_id, ANYWHERE, wait_seconds=0) as writer:
+            with self._store.open_writer(file_id, ANYWHERE, create=True, wait_seconds=0) as writer:
                 length, digest = self._write(writer, file_id, draft, body.blocks())
                 if any(promised != digest for promised in body.expected_sha256()):
                     raise InvalidRequest("The digest does not match the content")

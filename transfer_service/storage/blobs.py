@@ -42,8 +42,13 @@ END = 1 << 62
 class BlobStore(Protocol):
     """Bytes by blob id. Blocking: callers decide what runs off the event loop."""
 
-    def open_writer(self, blob_id: uuid.UUID, span: Span, *, wait_seconds: float) -> AbstractContextManager[BlobWriter]:
-        """Claim a span and open its blob, made if there is none. Raises RangeBusy after `wait_seconds`, StorageFull."""
+    def open_writer(
+        self, blob_id: uuid.UUID, span: Span, *, create: bool, wait_seconds: float
+    ) -> AbstractContextManager[BlobWriter]:
+        """Claim a span of a blob, with `create` of a new one too.
+
+        Raises BlobMissing, RangeBusy after `wait_seconds`, StorageFull.
+        """
 
     def open_reader(self, blob_id: uuid.UUID) -> BinaryIO:
         """The blob as an unbuffered file that the caller closes. Raises BlobMissing, ReadFailed."""

@@ -90,10 +90,20 @@ class DiskStore:
         return self._root / blob_id.hex[:2] / blob_id.hex
 
     @contextmanager
-    def open_writer(self, blob_id: uuid.UUID, span: Span, *, wait_seconds: float) -> Iterator[DiskWriter]:
-        """Claim a span and open its blob, made if there is none. Raises RangeBusy after `wait_seconds`, StorageFull."""
-        with _full_disk_named():
-            descriptor = os.open(self.path_of(blob_id), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o640)
+    def open_writer(self, blob_id: uuid.UUID, span: Span, *, create: bool, wait_seconds: float) -> Iterator[DiskWriter]:
+        """Claim a span of a blob, with `create` of a new one too.
+
+        Raises BlobMissing, RangeBusy after `wait_seconds`, StorageFull.
+        """
+        flags = os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW | (os.O_CREAT if create else 0)
+        path = self.path_of(blob_id)
+        try:
+            with _full_disk_named():
+                descriptor = os.open(path, flags, 0o640)
+        except FileNotFoundError as error:
+            if create:  # the folder is gone, not the blob
+                raise
+            raise BlobMissing from error
         try:
             range_locks.claim(descriptor, span, wait_seconds=wait_seconds)
             yield DiskWriter(descriptor, span)

@@ -9,7 +9,7 @@ from typing import IO, TYPE_CHECKING, Any, BinaryIO, cast
 from flask import Response, request, send_file
 from werkzeug.datastructures import Headers
 
-from transfer_service.errors import ReadFailed
+from transfer_service.errors import BlobMissing, ReadFailed, TransferError
 from transfer_service.services.files import FileStatus
 from transfer_service.web.error_envelopes import error_response
 from transfer_service.web.request_log import note
@@ -72,7 +72,7 @@ def _body_response(file: FileStatus, spans: list[Span] | None, validators: condi
     body = services().store.open_reader(file.file_id)
     try:
         if os.fstat(body.fileno()).st_size < length:
-            raise ReadFailed
+            raise _too_short(file)
         if spans is None:
             response = _span_response(body, Span(0, length), file)
         elif len(spans) == 1:
@@ -90,6 +90,11 @@ def _body_response(file: FileStatus, spans: list[Span] | None, validators: condi
         response.close()
         response.response = []
     return _with_validators(response, validators)
+
+
+def _too_short(file: FileStatus) -> TransferError:
+    """Bytes are missing: the file was deleted under our hands, or the disk has lost them."""
+    return ReadFailed() if services().files.is_there(file.file_id) else BlobMissing()
 
 
 def _span_response(body: BinaryIO, span: Span, file: FileStatus) -> Response:
