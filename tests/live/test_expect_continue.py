@@ -153,3 +153,10 @@ def test_what_is_no_http_is_answered_in_json(server: LiveServer, request_head: b
         client.send(request_head)
         answer = client.receive()
         assert (answer.status, list(answer.json)) == (status, ["detail"])
+
+
+def test_a_connection_that_never_finishes_its_first_request_is_closed(server: LiveServer) -> None:
+    with BareClient(server) as client:
+        client.socket.settimeout(30)
+        client.send(b"GET /healthz HTTP/1.1\r\nHost:")
+        assert client.is_closed()

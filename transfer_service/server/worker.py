@@ -6,6 +6,7 @@ import json
 import os
 import socket as sockets
 import time
+import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any, Literal
@@ -17,6 +18,7 @@ from gunicorn.http.body import LengthReader
 from gunicorn.workers.base_async import AsyncWorker
 from gunicorn.workers.ggevent import GeventWorker
 
+FIRST_REQUEST_SECONDS = 20.0
 STALLED_AFTER_SECONDS = 60.0
 IDLE_TICK_SECONDS = 0.25
 SENDFILE_BYTES = 1024 * 1024
@@ -153,16 +155,20 @@ class _Body:
         return data
 
     def _is_plain(self) -> bool:
-        """Whether the rest of the body is exactly what the socket gives next: known length, nothing read ahead."""
-        reader = self._body.reader
-        if not isinstance(reader, LengthReader) or not isinstance(self._connection, TransferSocket):
-            return False
-        return not self._body.buf.tell() and not reader.unreader.buf.getbuffer().nbytes
+        """Whether the length of the body is known and all of it still ahead of gunicorn's own buffer for bodies."""
+        is_known = isinstance(self._body.reader, LengthReader) and isinstance(self._connection, TransferSocket)
+        return is_known and not self._body.buf.tell()
 
-    def _read_directly(self, size: int) -> bytearray:
+    def _read_directly(self, size: int) -> bytes | bytearray:
         # gunicorn's own buffers would copy every byte four times on its way.
         reader = self._body.reader
-        data = self._connection.receive(min(size, reader.length))
+        wanted = min(size, reader.length)
+        data: bytes | bytearray = reader.unreader.take_buffered()  # what came in one piece with the head
+        if len(data) > wanted:
+            reader.unreader.unread(data[wanted:])  # the head of the next request
+            data = data[:wanted]
+        elif not data:
+            data = self._connection.receive(wanted)
         reader.length -= len(data)
         return data
 
@@ -209,10 +215,14 @@ class TransferWorker(GeventWorker):  # type: ignore[misc] # gunicorn has no type
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._idle: set[_IdleTimeout] = set()
+        self._known: weakref.WeakSet[Any] = weakref.WeakSet()
 
     def timeout_ctx(self) -> gevent.Timeout:
-        """The limit for the next request to come on a connection."""
-        return _IdleTimeout(self.cfg.keepalive, self._idle)
+        """The limit for the next request to come on a connection, short for the first one."""
+        connection = gevent.getcurrent()
+        seconds = self.cfg.keepalive if connection in self._known else min(FIRST_REQUEST_SECONDS, self.cfg.keepalive)
+        self._known.add(connection)
+        return _IdleTimeout(seconds, self._idle)
 
     def notify(self) -> None:
         """Called every second: while stopping, let idle connections go so that only transfers are waited for."""

@@ -4,10 +4,10 @@ import uuid
 from collections.abc import Iterable, Sequence
 from typing import cast
 
-from sqlalchemy import Table, bindparam, delete, func, insert, select, update
+from sqlalchemy import Table, and_, bindparam, delete, func, insert, select, update
 
 from transfer_service.database import Executor
-from transfer_service.models import ReceivedRange
+from transfer_service.models import File, ReceivedRange
 from transfer_service.wire.spans import Span
 
 
@@ -30,13 +30,19 @@ def gaps(spans: Iterable[Span], length: int) -> list[Span]:
     return missing
 
 
+_files = cast(Table, File.__table__)
 _ranges = cast(Table, ReceivedRange.__table__)
 _of_file = _ranges.c.file_id == bindparam("of_file")
 _LAST_BEFORE = select(func.max(_ranges.c.start)).where(_of_file, _ranges.c.start <= bindparam("from")).scalar_subquery()
-_TOUCHING = (
+_is_near = and_(
+    _ranges.c.start >= func.coalesce(_LAST_BEFORE, bindparam("from")),
+    _ranges.c.start <= bindparam("to"),
+)
+_TOUCHING = select(_ranges.c.start, _ranges.c.stop).where(_of_file, _is_near).order_by(_ranges.c.start)
+_TOUCHING_OF_FILE = (
     select(_ranges.c.start, _ranges.c.stop)
-    .where(_of_file, _ranges.c.start >= func.coalesce(_LAST_BEFORE, bindparam("from")))
-    .where(_ranges.c.start <= bindparam("to"))
+    .select_from(_files.outerjoin(_ranges, and_(_ranges.c.file_id == _files.c.id, _is_near)))
+    .where(_files.c.id == bindparam("of_file"))
     .order_by(_ranges.c.start)
 )
 _FROM_THE_FRONT = select(_ranges.c.start, _ranges.c.stop).where(_of_file).order_by(_ranges.c.start)
@@ -52,6 +58,14 @@ def touching_spans(rows: Executor, file_id: uuid.UUID, span: Span) -> list[Span]
     """The stored spans that overlap `span` or border on it, by two index look-ups however many there are."""
     found = rows.execute(_TOUCHING, {"of_file": file_id, "from": span.start, "to": span.stop})
     return [Span(start, stop) for start, stop in found if stop >= span.start]
+
+
+def find_touching_spans(rows: Executor, file_id: uuid.UUID, span: Span) -> list[Span] | None:
+    """The same, or None where there is no such file any more."""
+    found = rows.execute(_TOUCHING_OF_FILE, {"of_file": file_id, "from": span.start, "to": span.stop}).all()
+    if not found:
+        return None
+    return [Span(start, stop) for start, stop in found if stop is not None and stop >= span.start]
 
 
 def add_span(rows: Executor, file_id: uuid.UUID, span: Span) -> tuple[Span, int]:

@@ -176,11 +176,11 @@ class UploadService:
     def _place(self, writer: BlobWriter, chunk: "_Chunk", batches: Iterator[Sequence[bytes]]) -> None:
         """Write what is new and compare what is stored. Raises RangeConflict, UploadGone."""
         with self._database.read_rows() as rows:
-            # A blob that was deleted must not come back under its old name, not even for a moment: somebody may be
-            # about to open it. What is deleted from here on takes our open file with it.
-            if not file_rows.exists(rows, chunk.file_id):
-                raise UploadGone
-            stored = intervals.touching_spans(rows, chunk.file_id, chunk.span)
+            stored = intervals.find_touching_spans(rows, chunk.file_id, chunk.span)
+        if stored is None:
+            # A blob that was deleted must not come back under its old name, not even for a moment: somebody may be about
+            # to open it. What is deleted from here on takes our open file with it.
+            raise UploadGone
         offset = chunk.span.start
         for batch in batches:
             part = Span(offset, offset + sum(map(len, batch)))

@@ -9,11 +9,12 @@ from flask_jwt_extended import create_access_token, create_refresh_token, get_jw
 from flask_jwt_extended.exceptions import CSRFError, JWTExtendedException, NoAuthorizationError
 from jwt import InvalidTokenError, PyJWTError
 
-from transfer_service.errors import BadCredentials, Forbidden, NotAuthenticated
+from transfer_service.errors import BadCredentials, Forbidden, InvalidName, NotAuthenticated
 from transfer_service.extensions import jwt
 from transfer_service.services.sign_ins import FamilyGrant, Identity
 from transfer_service.web.request_log import note
 from transfer_service.web.services import services
+from transfer_service.wire.filenames import parse_name
 
 FAMILY_CLAIM = "family"
 REQUIRED_CLAIMS = {"sub", "exp", "iat", "jti", "type"}
@@ -25,16 +26,16 @@ def require_account(*, refresh: bool = False, any_type: bool = False) -> Identit
     try:
         verify_jwt_in_request(refresh=refresh, verify_type=not any_type)
         claims = get_jwt()
-        family = uuid.UUID(claims[FAMILY_CLAIM])
+        family, name = uuid.UUID(claims[FAMILY_CLAIM]), parse_name(claims["sub"])
         if claims["type"] not in _types(refresh=refresh, any_type=any_type):
             raise BadCredentials
     except CSRFError as error:
         raise BadCredentials("CSRF token missing or incorrect") from error
     except NoAuthorizationError as error:
         raise NotAuthenticated from error
-    except (JWTExtendedException, PyJWTError, KeyError, ValueError, AttributeError, TypeError) as error:
+    except (JWTExtendedException, PyJWTError, InvalidName, KeyError, ValueError, AttributeError, TypeError) as error:
         raise BadCredentials from error
-    identity = services().sign_ins.find_identity(family, name=str(claims["sub"]))
+    identity = services().sign_ins.find_identity(family, name=name)
     if identity is None:
         raise BadCredentials
     g.identity = identity
