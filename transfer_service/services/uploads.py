@@ -178,8 +178,8 @@ class UploadService:
         with self._database.read_rows() as rows:
             stored = intervals.find_touching_spans(rows, chunk.file_id, chunk.span)
         if stored is None:
-            # A blob that was deleted must not come back under its old name, not even for a moment: somebody may be about
-            # to open it. What is deleted from here on takes our open file with it.
+            # A deleted blob must not come back under its old name, not even for a moment: somebody may be about to open
+            # it. What is deleted from here on takes our open file with it.
             raise UploadGone
         offset = chunk.span.start
         for batch in batches:
