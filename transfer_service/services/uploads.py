@@ -13,11 +13,12 @@ from itertools import chain
 from typing import Protocol
 
 from transfer_service.database import Database
-from transfer_service.errors import BlobMissing, InvalidRequest, RangeConflict, TooLarge, UploadGone
+from transfer_service.errors import BlobMissing, RangeConflict, UploadGone
 from transfer_service.models import Account, File, FileState
 from transfer_service.offload import Offload
 from transfer_service.services import file_rows, intervals
 from transfer_service.services.completion import Completion
+from transfer_service.services.extents import agreed_extent
 from transfer_service.services.file_rows import FileFacts, Progress
 from transfer_service.services.files import FileStatus, remove_row, status_of
 from transfer_service.services.space import Space
@@ -28,8 +29,6 @@ from transfer_service.wire.spans import Span
 BATCH_BYTES = 1024 * 1024
 OFFLOAD_FROM_BYTES = 256 * 1024
 CLAIM_WAIT_SECONDS = 2.0
-TOTAL_MISMATCH = "Total size does not match the one given earlier"
-PAST_THE_END = "Chunk is past the end of the file"
 
 
 class Incoming(Protocol):
@@ -122,7 +121,8 @@ class UploadService:
         except BaseException:
             if not chunk.fits_in_memory:
                 self._completion.tidy_after_refusal(chunk.file_id)
-            self._forget_if_empty(chunk.file_id)
+            if chunk.is_first:
+                self._forget_if_empty(chunk.file_id)
             raise
 
     def _forget_if_empty(self, file_id: uuid.UUID) -> None:
@@ -270,36 +270,6 @@ class _Placement:
 
     def _slice(self, data: memoryview, span: Span) -> memoryview:
         return data[span.start - self._part.start : span.stop - self._part.start]
-
-
-@dataclass(frozen=True, slots=True)
-class Extent:
-    """How large a file is: its length, None while nobody has said it, and the bytes that it reserves meanwhile."""
-
-    length: int | None
-    reserved_bytes: int
-    is_declared: bool
-
-
-def agreed_extent(file: FileFacts | None, span: Span, *, claimed: int | None, infer: bool) -> Extent:
-    """The extent of a file once `span` is part of it: declared, or with `infer` guessed from the highest byte so far.
-
-    Raises InvalidRequest where totals disagree, RangeConflict for new bytes of a complete file, TooLarge past the end.
-    """
-    declared = file.length if file and file.length_declared else None
-    highest = file.reserved_bytes if file else 0
-    if claimed is not None and (claimed < highest if declared is None else claimed != declared):
-        raise InvalidRequest(TOTAL_MISMATCH)
-    total = claimed if claimed is not None else declared
-    if total is not None:
-        if span.stop > total:
-            if file and file.state is FileState.COMPLETE and declared is not None:
-                raise RangeConflict("The file is complete; delete it first")
-            raise TooLarge(PAST_THE_END)
-        return Extent(length=total, reserved_bytes=total, is_declared=True)
-    highest = max(highest, span.stop)
-    is_guessed = infer or (file is not None and file.length is not None)
-    return Extent(length=highest if is_guessed else None, reserved_bytes=highest, is_declared=False)
 
 
 def in_batches(blocks: Iterator[bytes], size: int) -> Iterator[list[bytes]]:
