@@ -31,7 +31,7 @@ def resolved(node: dict[str, Any]) -> dict[str, Any]:
 def operations() -> Iterator[tuple[str, str, dict[str, Any]]]:
     """Path, method and description of every operation."""
     for path, item in SPEC["paths"].items():
-        for method in METHODS & item.keys():
+        for method in sorted(METHODS & item.keys()):
             yield path, method, item[method]
 
 
