@@ -82,19 +82,20 @@ class UploadService:
         fits_in_memory = span.size <= BATCH_BYTES
         if fits_in_memory:
             next(batches, None)  # the end of the data: now it is verified, before anything is touched
+        content = chain([head], batches)
         try:
             file_id = file.id if file else self._begin(account_id, name)
             chunk = _Chunk(
                 account_id, file_id, span, incoming, fits_in_memory, is_first=not (file and file.received_bytes)
             )
-            status, is_due = self._store_chunk(chunk, chain([head], batches))
-        except UploadGone:
-            if not fits_in_memory:
+            status, is_due = self._store_chunk(chunk, content)
+        except UploadGone as error:
+            if not fits_in_memory and not isinstance(error, _GoneBeforeTheFirstByte):
                 raise
             # Deleted, or given up by another first chunk, between our look and our claim: it begins anew with this one.
             file_id = self._begin(account_id, name)
             chunk = _Chunk(account_id, file_id, span, incoming, fits_in_memory, is_first=True)
-            status, is_due = self._store_chunk(chunk, iter([head]))
+            status, is_due = self._store_chunk(chunk, iter([head]) if fits_in_memory else content)
         if not is_due:
             self._completion.make_headway(chunk.file_id, status.next_expected)
             return status
@@ -114,7 +115,7 @@ class UploadService:
                     self._offload(lambda: self._store.sync(chunk.file_id))
                 return self._commit(chunk)
         except BlobMissing as error:
-            raise UploadGone from error
+            raise _GoneBeforeTheFirstByte from error
         except UploadGone:
             self._offload(lambda: self._store.delete(chunk.file_id))
             raise
@@ -180,7 +181,7 @@ class UploadService:
         if stored is None:
             # A deleted blob must not come back under its old name, not even for a moment: somebody may be about to open
             # it. What is deleted from here on takes our open file with it.
-            raise UploadGone
+            raise _GoneBeforeTheFirstByte
         offset = chunk.span.start
         for batch in batches:
             part = Span(offset, offset + sum(map(len, batch)))
@@ -233,6 +234,10 @@ class UploadService:
         if found is None:
             raise UploadGone
         return status_of(*found)
+
+
+class _GoneBeforeTheFirstByte(UploadGone):
+    """The upload was deleted before anything of the chunk's content was taken."""
 
 
 @dataclass(frozen=True, slots=True)

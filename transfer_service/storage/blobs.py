@@ -54,7 +54,7 @@ class BlobStore(Protocol):
         """The blob as an unbuffered file that the caller closes. Raises BlobMissing, ReadFailed."""
 
     def is_in_use(self, blob_id: uuid.UUID) -> bool:
-        """Whether any process holds a writer of the blob."""
+        """Whether any process holds a writer of the blob, or waits for one."""
 
     def stored_bytes(self, blob_id: uuid.UUID) -> int | None:
         """The space the blob takes, None if there is no such blob."""

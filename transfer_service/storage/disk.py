@@ -120,10 +120,11 @@ class DiskStore:
             raise ReadFailed from error
 
     def is_in_use(self, blob_id: uuid.UUID) -> bool:
-        """Whether any process holds a writer of the blob."""
+        """Whether any process holds a writer of the blob, or waits for one."""
         try:
             with open(self.path_of(blob_id), "rb") as file:
-                return range_locks.is_claimed(file.fileno(), WHOLE)
+                descriptor = file.fileno()
+                return range_locks.is_claimed(descriptor, WHOLE) or range_locks.is_wanted(descriptor, WHOLE)
         except FileNotFoundError:
             return False
 
