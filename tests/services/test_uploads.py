@@ -162,3 +162,12 @@ def test_many_writers_at_once_make_one_whole_file(any_bench: Bench) -> None:
     assert (failures, any_bench.rows()) == ([], 1)
     assert found is not None
     assert found.sha256 == hashlib.sha256(data).hexdigest()
+
+
+def test_a_chunk_for_a_file_whose_bytes_are_gone_makes_no_file_with_a_hole(bench: Bench) -> None:
+    status = bench.append(0, b"abc", total=6)
+    blob = bench.services.store.path_of(status.file_id)  # type: ignore[attr-defined] # the disk store's own
+    with pytest.raises(UploadGone):
+        bench.append(3, b"xyz", total=6, before_the_end=blob.unlink)
+    found = bench.find()
+    assert (bench.blobs(), found is not None and found.is_complete) == (set(), False)

@@ -17,6 +17,7 @@ from transfer_service.errors import BlobMissing, RangeConflict, UploadGone
 from transfer_service.models import Account, File, FileState
 from transfer_service.offload import Offload
 from transfer_service.services import file_rows, intervals
+from transfer_service.services.batches import BATCH_BYTES, OFFLOAD_FROM_BYTES, in_batches
 from transfer_service.services.completion import Completion
 from transfer_service.services.extents import agreed_extent
 from transfer_service.services.file_rows import FileFacts, Progress
@@ -26,8 +27,6 @@ from transfer_service.storage.blobs import BlobStore, BlobWriter
 from transfer_service.wire.media_types import guess_media_type
 from transfer_service.wire.spans import Span
 
-BATCH_BYTES = 1024 * 1024
-OFFLOAD_FROM_BYTES = 256 * 1024
 CLAIM_WAIT_SECONDS = 2.0
 
 
@@ -83,24 +82,37 @@ class UploadService:
         if fits_in_memory:
             next(batches, None)  # the end of the data: now it is verified, before anything is touched
         content = chain([head], batches)
+        chunk = self._address(account_id, name, file, span, incoming)
         try:
-            file_id = file.id if file else self._begin(account_id, name)
-            chunk = _Chunk(
-                account_id, file_id, span, incoming, fits_in_memory, is_first=not (file and file.received_bytes)
-            )
             status, is_due = self._store_chunk(chunk, content)
         except UploadGone as error:
             if not fits_in_memory and not isinstance(error, _GoneBeforeTheFirstByte):
                 raise
-            # Deleted, or given up by another first chunk, between our look and our claim: it begins anew with this one.
-            file_id = self._begin(account_id, name)
-            chunk = _Chunk(account_id, file_id, span, incoming, fits_in_memory, is_first=True)
+            # Deleted, or given up by another first chunk, between our look and our claim: look again, and begin anew.
+            file = self.check(account_id, name, span=span, claimed=incoming.claimed_length(), infer=infer)
+            chunk = self._address(account_id, name, file, span, incoming)
             status, is_due = self._store_chunk(chunk, iter([head]) if fits_in_memory else content)
         if not is_due:
             self._completion.make_headway(chunk.file_id, status.next_expected)
             return status
-        self._completion.finish(chunk.file_id)
+        try:
+            self._completion.finish(chunk.file_id)
+        except BlobMissing as error:  # deleted while it was hashed
+            raise UploadGone from error
         return self._status(chunk.file_id)
+
+    def _address(
+        self, account_id: uuid.UUID, name: str, file: FileFacts | None, span: Span, incoming: Incoming
+    ) -> "_Chunk":
+        """Where a chunk goes: into `file`, or into a new one."""
+        return _Chunk(
+            account_id=account_id,
+            file_id=file.id if file else self._begin(account_id, name),
+            span=span,
+            incoming=incoming,
+            fits_in_memory=span.size <= BATCH_BYTES,
+            is_first=file is None or not file.received_bytes,
+        )
 
     def _store_chunk(self, chunk: "_Chunk", batches: Iterator[Sequence[bytes]]) -> tuple[FileStatus, bool]:
         """Write a chunk under a claim of its span and make it a fact; if that fails, leave nothing of it."""
@@ -275,17 +287,3 @@ class _Placement:
 
     def _slice(self, data: memoryview, span: Span) -> memoryview:
         return data[span.start - self._part.start : span.stop - self._part.start]
-
-
-def in_batches(blocks: Iterator[bytes], size: int) -> Iterator[list[bytes]]:
-    """Group blocks into lists of at least `size` bytes; the last one may be smaller."""
-    batch: list[bytes] = []
-    collected = 0
-    for block in blocks:
-        batch.append(block)
-        collected += len(block)
-        if collected >= size:
-            yield batch
-            batch, collected = [], 0
-    if batch:
-        yield batch

@@ -15,9 +15,9 @@ from transfer_service.errors import InvalidRequest, UploadGone
 from transfer_service.models import Account, File, FileState
 from transfer_service.offload import Offload
 from transfer_service.services import intervals
+from transfer_service.services.batches import BATCH_BYTES, OFFLOAD_FROM_BYTES, in_batches
 from transfer_service.services.files import FileService, FileStatus, remove_row, status_of
 from transfer_service.services.space import Space
-from transfer_service.services.uploads import BATCH_BYTES, OFFLOAD_FROM_BYTES, in_batches
 from transfer_service.storage.blobs import END, BlobStore, BlobWriter
 from transfer_service.wire.filenames import numbered_name
 from transfer_service.wire.spans import Span
