@@ -138,3 +138,18 @@ def test_wrong_settings_stop_the_start_with_every_mistake(data_dir: Path) -> Non
         server.command("accounts", "list")
     for mistake in ("TRANSFER_DURABILITY", "TRANSFER_TYPO: unknown setting", "SECRET_KEY"):
         assert mistake in str(failure.value)
+
+
+def test_a_start_after_a_power_loss_asks_for_unfinished_uploads_again(data_dir: Path) -> None:
+    marks = data_dir / "running"
+    with running(data_dir, "alice") as server:
+        send_chunk(server.sign_in("alice"), server, "log.bin", 0, b"hello", total=10)
+        (mark,) = marks.iterdir()
+        machine, _ = mark.read_text().split()
+        server.stop()
+        left_after_a_stop = list(marks.iterdir())
+        (marks / "1-earlier").write_text(f"{machine} an-earlier-boot")
+        server.start()
+        status = server.sign_in("alice").get(f"{server.url}/api/files/status/log.bin", timeout=30).json()
+        assert (left_after_a_stop, status["status"]) == ([], "pending")
+        assert '"power_loss"' in server.log_path.read_text()

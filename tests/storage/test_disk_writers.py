@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.storage.other_process import holding
-from transfer_service.errors import RangeBusy
+from transfer_service.errors import BlobMissing, RangeBusy
 from transfer_service.storage.disk import DiskStore
 from transfer_service.wire.spans import Span
 
@@ -123,3 +123,10 @@ def test_a_link_planted_in_place_of_a_blob_is_not_written_through(
     ):
         pass
     assert victim.read_bytes() == b"precious"
+
+
+def test_a_deleted_blob_does_not_come_back_by_writing(store: DiskStore) -> None:
+    blob_id = uuid.uuid4()
+    with pytest.raises(BlobMissing), store.open_writer(blob_id, Span(0, 10), create=False, wait_seconds=0):
+        pass
+    assert store.stored_bytes(blob_id) is None
