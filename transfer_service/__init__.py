@@ -64,7 +64,7 @@ def create_app(settings: Settings, *, now: Callable[[], datetime] = utc_now) -> 
     app = Flask(__name__, static_folder=None, template_folder="web/templates")
     app.url_map.merge_slashes = False
     app.url_map.strict_slashes = False
-    app.config.update(READ_TIMEOUT_SECONDS=settings.read_timeout_seconds)
+    app.config.update(READ_TIMEOUT_SECONDS=settings.read_timeout_seconds, ACCEL=settings.accel == "nginx")
     init_tokens(
         app,
         secret_key=settings.secret_key.get_secret_value().encode(),

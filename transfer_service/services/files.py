@@ -30,6 +30,7 @@ class FileStatus:
     media_type: str
     is_complete: bool
     length: int | None
+    is_length_declared: bool
     received_bytes: int
     next_expected: int
     sha256: str | None
@@ -62,6 +63,7 @@ def status_of(file: FileFacts, next_expected: int) -> FileStatus:
         media_type=file.media_type,
         is_complete=file.state is FileState.COMPLETE,
         length=file.length,
+        is_length_declared=file.length_declared,
         received_bytes=file.received_bytes,
         next_expected=next_expected,
         sha256=file.sha256,

@@ -53,6 +53,12 @@ class BlobStore(Protocol):
     def open_reader(self, blob_id: uuid.UUID) -> BinaryIO:
         """The blob as an unbuffered file that the caller closes. Raises BlobMissing, ReadFailed."""
 
+    def relative_path_of(self, blob_id: uuid.UUID) -> str:
+        """Where the blob lies under the store's root, for a web server that sends from the same folder."""
+
+    def is_settled(self, blob_id: uuid.UUID, length: int) -> bool:
+        """Whether the blob ends at `length` and nobody writes past that. Raises BlobMissing, ReadFailed."""
+
     def is_in_use(self, blob_id: uuid.UUID) -> bool:
         """Whether any process holds a writer of the blob, or waits for one."""
 

@@ -89,6 +89,10 @@ class DiskStore:
         """Where the blob lies, whether it exists or not."""
         return self._root / blob_id.hex[:2] / blob_id.hex
 
+    def relative_path_of(self, blob_id: uuid.UUID) -> str:
+        """Where the blob lies under the store's root, for a web server that sends from the same folder."""
+        return f"{blob_id.hex[:2]}/{blob_id.hex}"
+
     @contextmanager
     def open_writer(self, blob_id: uuid.UUID, span: Span, *, create: bool, wait_seconds: float) -> Iterator[DiskWriter]:
         """Claim a span of a blob, with `create` of a new one too.
@@ -118,6 +122,12 @@ class DiskStore:
             raise BlobMissing from error
         except OSError as error:
             raise ReadFailed from error
+
+    def is_settled(self, blob_id: uuid.UUID, length: int) -> bool:
+        """Whether the blob ends at `length` and nobody writes past that. Raises BlobMissing, ReadFailed."""
+        with self.open_reader(blob_id) as file:
+            is_written = range_locks.is_claimed(file.fileno(), Span(length, END))
+            return not is_written and os.fstat(file.fileno()).st_size == length
 
     def is_in_use(self, blob_id: uuid.UUID) -> bool:
         """Whether any process holds a writer of the blob, or waits for one."""

@@ -16,8 +16,8 @@ class Unsatisfiable(Exception):
 def select_ranges(value: str, length: int) -> list[Span] | None:
     """The spans of a file of `length` bytes that `value` asks for, in its order; None where Range is to be ignored.
 
-    Ignored are other units, malformed headers, more than MAX_RANGES ranges, and sets whose ranges together ask for more
-    than the file, so that a short header cannot buy a long answer. Raises Unsatisfiable.
+    Ignored are other units, malformed headers and more than MAX_RANGES ranges. Ranges that overlap or touch become one
+    (section 15.3.7.2), so that a short header cannot buy more than the file. Raises Unsatisfiable.
     """
     unit, equals, specs = value.partition("=")
     if not equals or unit.lower() != "bytes":
@@ -38,9 +38,19 @@ def select_ranges(value: str, length: int) -> list[Span] | None:
         if length == 0 and any(_is_suffix(item) for item in items):
             return None  # "the last N bytes" of an empty file are all of it, but no Content-Range can say so
         raise Unsatisfiable
-    if len(spans) > 1 and sum(span.size for span in spans) > length:
-        return None
-    return spans
+    return _coalesce(spans)
+
+
+def _coalesce(spans: list[Span]) -> list[Span]:
+    """Spans that neither overlap nor touch, each where the first of those in it was asked for."""
+    merged: list[Span] = []
+    for span in spans:
+        apart = [other for other in merged if other.stop < span.start or span.stop < other.start]
+        joined = [other for other in merged if other not in apart]
+        place = merged.index(joined[0]) if joined else len(merged)
+        union = Span(min(each.start for each in (span, *joined)), max(each.stop for each in (span, *joined)))
+        merged = [*apart[:place], union, *apart[place:]]
+    return merged
 
 
 def _is_suffix(item: str) -> bool:

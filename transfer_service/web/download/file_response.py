@@ -11,6 +11,7 @@ from werkzeug.datastructures import Headers
 
 from transfer_service.errors import BlobMissing, ReadFailed, TransferError
 from transfer_service.services.files import FileStatus
+from transfer_service.web.download import accel
 from transfer_service.web.error_envelopes import error_response
 from transfer_service.web.request_log import note
 from transfer_service.web.services import services
@@ -41,7 +42,17 @@ def respond_with_file(file: FileStatus) -> Response:
         refusal = _with_validators(error_response("Range not satisfiable", 416), validators)
         refusal.headers["Content-Range"] = ranges.format_unsatisfied(length)
         return refusal
-    return _body_response(file, spans, validators)
+    target = accel.find_target(file, spans, validators)
+    response = _handed_over(file, target) if target else _body_response(file, spans)
+    response.headers["Content-Disposition"] = format_disposition(file.name)
+    response.headers["X-Content-Type-Options"] = "nosniff"
+    return _with_validators(response, validators)
+
+
+def _handed_over(file: FileStatus, target: str) -> Response:
+    """An answer whose body, length and status nginx fills in."""
+    note(handed_over=True)
+    return Response(status=200, content_type=file.media_type, headers={"X-Accel-Redirect": target})
 
 
 def _validators(file: FileStatus) -> conditions.Validators:
@@ -67,7 +78,7 @@ def _with_validators(response: Response, validators: conditions.Validators) -> R
     return response
 
 
-def _body_response(file: FileStatus, spans: list[Span] | None, validators: conditions.Validators) -> Response:
+def _body_response(file: FileStatus, spans: list[Span] | None) -> Response:
     length = file.length or 0
     body = services().store.open_reader(file.file_id)
     try:
@@ -84,12 +95,10 @@ def _body_response(file: FileStatus, spans: list[Span] | None, validators: condi
     except BaseException:
         body.close()
         raise
-    response.headers["Content-Disposition"] = format_disposition(file.name)
-    response.headers["X-Content-Type-Options"] = "nosniff"
     if request.method == "HEAD":
         response.close()
         response.response = []
-    return _with_validators(response, validators)
+    return response
 
 
 def _too_short(file: FileStatus) -> TransferError:
