@@ -46,6 +46,7 @@ class Database:
         self.url = url
         self.is_sqlite = make_url(url).get_backend_name() == "sqlite"
         self._run_blocking = run_blocking
+        self._idle: list[Connection] = []
         if self.is_sqlite:
             self._writers = threading.BoundedSemaphore(1)
             self._read_engine = _sqlite_engine(url, begin="BEGIN")
@@ -81,8 +82,17 @@ class Database:
     @contextmanager
     def read_rows(self) -> Iterator[Connection]:
         """A connection for prepared statements, each of which sees the latest commit: cheaper than `read`."""
-        with _failures_named(), self._row_engine.connect() as connection:
-            yield connection
+        with _failures_named():
+            connection = self._idle.pop() if self._idle else self._row_engine.connect()
+            try:
+                yield connection
+            except BaseException:
+                connection.close()
+                raise
+            if self.is_sqlite:  # a file cannot have gone away meanwhile, as a server can
+                self._idle.append(connection)
+            else:
+                connection.close()
 
     @contextmanager
     def write_rows(self, *, durable: bool = False) -> Iterator[Connection]:
@@ -108,6 +118,8 @@ class Database:
 
     def dispose(self) -> None:
         """Close every pooled connection."""
+        while self._idle:
+            self._idle.pop().close()
         for engine in (self._read_engine, self._write_engine, self._durable_engine, self._row_engine):
             engine.dispose()
 

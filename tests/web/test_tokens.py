@@ -224,6 +224,14 @@ def test_a_bad_bearer_is_not_saved_by_the_cookie(shared_app: Flask) -> None:
     assert (response.status_code, response.get_json()) == (401, BAD)
 
 
+@pytest.mark.parametrize("header", ["Basic YTpi", "Bearer", "Bearer ", ""])
+def test_a_header_without_a_token_is_worth_nothing_after_a_cookie_came_with_it(shared_app: Flask, header: str) -> None:
+    client, _ = browser(shared_app)
+    assert client.get("/api/files", headers={"Authorization": header}).status_code in {200, 401}
+    alone = shared_app.test_client(use_cookies=False).get("/api/files", headers={"Authorization": header})
+    assert alone.status_code == 401
+
+
 def test_a_refresh_by_cookie_renews_the_cookies(app: Flask) -> None:
     client, _ = browser(app)
     before = client.get_cookie("access_token_cookie")

@@ -35,11 +35,12 @@ class JsonLogger(Logger):  # type: ignore[misc] # gunicorn has no types
             log.propagate = False
             log.setLevel(self.loglevel)
         self.access_log.handlers = []
+        self._requests = structlog.get_logger().bind()
 
     def access(self, resp: Any, _req: Any, environ: dict[str, Any], request_time: timedelta) -> None:
         """One line for one request."""
         facts = environ.get(ENVIRON_KEY, {})
-        structlog.get_logger().info(
+        self._requests.info(
             "request",
             method=environ.get("REQUEST_METHOD"),
             status=int(str(resp.status).split(" ", 1)[0]),

@@ -1,10 +1,14 @@
 """The gunicorn worker class: gevent's, with what file transfer needs from the socket."""
 
 import errno
+import fcntl
 import http
 import json
 import os
 import socket as sockets
+import struct
+import sys
+import termios
 import time
 import weakref
 from collections.abc import Callable, Iterator
@@ -22,6 +26,8 @@ FIRST_REQUEST_SECONDS = 20.0
 STALLED_AFTER_SECONDS = 60.0
 IDLE_TICK_SECONDS = 0.25
 SENDFILE_BYTES = 1024 * 1024
+COPY_BYTES = 256 * 1024
+NO_SENDFILE = frozenset({errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP})
 DRAIN_BYTES = 64 * 1024
 LINGER_SECONDS, LINGER_IDLE_SECONDS = 10.0, 2.0
 
@@ -40,6 +46,9 @@ class TransferSocket(socket.socket):
 
     _sock: sockets.socket  # gevent's non-blocking one
     file_bytes_sent = 0
+    _since_others_ran = 0
+    _joins_heads = False
+    _head = b""
     has_given_up = False
     gives_up: Callable[[float], bool] | None = None
     """Asked with the seconds of silence while the client is waited for; True ends the stream there and for good."""
@@ -52,7 +61,7 @@ class TransferSocket(socket.socket):
             except BlockingIOError:
                 if not self._awaits_more():
                     return b""
-        with _stall_is_reset():
+        with stall_is_reset():
             return super().recv(size, *args)
 
     def receive(self, size: int) -> bytearray:
@@ -92,32 +101,88 @@ class TransferSocket(socket.socket):
             return False
         return True
 
-    def sendall(self, *args: Any) -> None:
+    @contextmanager
+    def joining_heads(self) -> Iterator[None]:
+        """Within this, the head of a response leaves together with what follows it, at the latest at the end."""
+        self._joins_heads = True
+        try:
+            yield
+        finally:
+            self._joins_heads = False
+            if self._head:
+                self.sendall(b"")
+
+    def sendall(self, data: Any, flags: int = 0) -> None:
         """Send. Raises ConnectionResetError for a client that stops reading."""
-        with _stall_is_reset():
-            super().sendall(*args)
+        if self._joins_heads and not self._head and data[:7] == b"HTTP/1.":
+            self._head = data
+            return
+        head, self._head = self._head, b""
+        left = memoryview(head + data if head else data)
+        while left:
+            try:
+                left = left[self._sock.send(left, flags) :]
+            except BlockingIOError:
+                self._await_room()
+
+    def _await_room(self) -> None:
+        """Wait until the client has made room. Raises ConnectionResetError where it takes nothing for too long.
+
+        Writable is a socket only when a good part of its buffer is free, which takes a slow client minutes; so what
+        counts is whether the queue has become shorter.
+        """
+        while True:
+            queued = self._queued_bytes()
+            try:
+                socket.wait_write(self.fileno(), timeout=self.gettimeout(), timeout_exc=TimeoutError())
+            except TimeoutError as error:
+                if self._queued_bytes() < queued:
+                    continue
+                # Or the kernel would keep megabytes for somebody who has gone.
+                self.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+                raise ConnectionResetError(errno.ECONNRESET, "stalled") from error
+            return
+
+    def _queued_bytes(self) -> int:
+        """What the client has not confirmed yet (SIOCOUTQ, tcp(7))."""
+        answer = fcntl.ioctl(self.fileno(), termios.TIOCOUTQ, bytes(4))
+        return int.from_bytes(answer, sys.byteorder)
 
     def sendfile(self, file: Any, offset: int = 0, count: int | None = None) -> int:
-        """Send `count` bytes from `offset` on from kernel to kernel; other connections run between every two blocks."""
+        """Send `count` bytes from `offset` on within the kernel; other connections run after every SENDFILE_BYTES."""
         source, sent = file.fileno(), 0
         total = os.fstat(source).st_size - offset if count is None else count
+        if self._head:
+            self.sendall(b"", sockets.MSG_MORE)
         while sent < total:
             try:
                 block = os.sendfile(self.fileno(), source, offset + sent, min(SENDFILE_BYTES, total - sent))
             except BlockingIOError:
-                with _stall_is_reset():
-                    socket.wait_write(self.fileno(), timeout=self.gettimeout(), timeout_exc=TimeoutError())
+                self._await_room()
                 continue
+            except OSError as error:
+                if error.errno not in NO_SENDFILE:
+                    raise
+                block = self._copy(source, offset + sent, min(COPY_BYTES, total - sent))
             if block == 0:  # shorter than announced: only a closed connection tells the client so
                 raise ConnectionResetError(errno.ECONNRESET, "the file ended early")
             sent += block
             self.file_bytes_sent += block
-            gevent.sleep(0)
+            self._since_others_ran += block
+            if self._since_others_ran >= SENDFILE_BYTES:
+                self._since_others_ran = 0
+                gevent.sleep(0)
         return sent
+
+    def _copy(self, source: int, offset: int, size: int) -> int:
+        """Send without the kernel's help, where the file system or the platform has none."""
+        data = os.pread(source, size, offset)
+        self.sendall(data)
+        return len(data)
 
 
 @contextmanager
-def _stall_is_reset() -> Iterator[None]:
+def stall_is_reset() -> Iterator[None]:
     """A client that does not move for too long is as good as gone."""
     try:
         yield
@@ -147,7 +212,7 @@ class _Body:
         """
         if self._awaits_continue:
             self._awaits_continue = False
-            self._connection.sendall(b"HTTP/1.1 100 Continue\r\n\r\n")
+            self._connection.send(b"HTTP/1.1 100 Continue\r\n\r\n")
         try:
             data = self._read_directly(size) if size and self._is_plain() else self._body.read(size)
         except errors.ParseException as error:
@@ -250,7 +315,8 @@ class TransferWorker(GeventWorker):  # type: ignore[misc] # gunicorn has no type
         sock.settimeout(STALLED_AFTER_SECONDS)
         sock.file_bytes_sent = 0
         try:
-            super().handle_request(listener_name, req, sock, addr)
+            with sock.joining_heads() if isinstance(sock, TransferSocket) else stall_is_reset():
+                super().handle_request(listener_name, req, sock, addr)
         except StopIteration:
             if body.leaves_much_unread:
                 _linger(sock)

@@ -24,6 +24,8 @@ class FileFacts(Protocol):
     @property
     def id(self) -> uuid.UUID: ...  # noqa: D102
     @property
+    def account_id(self) -> uuid.UUID: ...  # noqa: D102
+    @property
     def name(self) -> str: ...  # noqa: D102
     @property
     def media_type(self) -> str: ...  # noqa: D102

@@ -4,7 +4,7 @@ import uuid
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import delete, select, tuple_
+from sqlalchemy import delete, tuple_
 from sqlalchemy.orm import Session
 
 from transfer_service.database import Database
@@ -97,14 +97,12 @@ class FileService:
         file_id = parse_file_id(name)
         if found is not None or file_id is None:
             return found
-        with self._database.read() as session:
-            owner = session.scalar(select(File.account_id).where(File.id == file_id))
-        return self._find_by_id(file_id) if owner == account_id else None
+        by_id = self._find_by_id(file_id)
+        return self._settled(by_id) if by_id and by_id[0].account_id == account_id else None
 
-    def _find_by_id(self, file_id: uuid.UUID) -> FileStatus | None:
+    def _find_by_id(self, file_id: uuid.UUID) -> tuple[FileFacts, int] | None:
         with self._database.read_rows() as rows:
-            found = file_rows.find_visible_by_id(rows, file_id)
-        return self._settled(found)
+            return file_rows.find_visible_by_id(rows, file_id)
 
     def _settled(self, found: tuple[FileFacts, int] | None) -> FileStatus | None:
         """The status of what was found; a file that a crash left one step before completion takes that step now."""
@@ -113,9 +111,8 @@ class FileService:
         if not self._completion.is_due(found[0]):
             return status_of(*found)
         self._completion.finish(found[0].id)
-        with self._database.read_rows() as rows:
-            found = file_rows.find_visible_by_id(rows, found[0].id)
-        return status_of(*found) if found else None
+        finished = self._find_by_id(found[0].id)
+        return status_of(*finished) if finished else None
 
     def is_there(self, file_id: uuid.UUID) -> bool:
         """Whether the file still exists."""
@@ -189,11 +186,10 @@ class FileService:
         identifier = parse_file_id(file_id)
         if identifier is None:
             raise NotFound("File not found")
-        with self._database.read() as session:
-            owner = session.scalar(select(File.account_id).where(file_rows.is_visible, File.id == identifier))
-        if owner is not None and owner != account_id:
+        found = self._find_by_id(identifier)
+        if found is not None and found[0].account_id != account_id:
             raise Forbidden
-        return _readable(self._find_by_id(identifier), "File not found")
+        return _readable(self._settled(found), "File not found")
 
 
 def _readable(status: FileStatus | None, detail: str) -> FileStatus:

@@ -233,6 +233,7 @@ class UploadService:
             status_of(file, next_expected),
             is_complete=progress.state is FileState.COMPLETE,
             length=progress.length,
+            is_length_declared=progress.length_declared,
             received_bytes=progress.received_bytes,
             sha256=progress.sha256,
             updated_at=progress.updated_at,

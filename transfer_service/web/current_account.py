@@ -5,7 +5,13 @@ from datetime import timedelta
 from typing import Any
 
 from flask import Flask, current_app, g, request
-from flask_jwt_extended import create_access_token, create_refresh_token, get_jwt, verify_jwt_in_request
+from flask_jwt_extended import (
+    create_access_token,
+    create_refresh_token,
+    get_jwt,
+    get_jwt_request_location,
+    verify_jwt_in_request,
+)
 from flask_jwt_extended.exceptions import CSRFError, JWTExtendedException, NoAuthorizationError
 from jwt import InvalidTokenError, PyJWTError
 
@@ -14,28 +20,25 @@ from transfer_service.extensions import jwt
 from transfer_service.services.sign_ins import FamilyGrant, Identity
 from transfer_service.web.request_log import note
 from transfer_service.web.services import services
+from transfer_service.web.verified_tokens import Claims, VerifiedTokens
 from transfer_service.wire.filenames import parse_name
 
 FAMILY_CLAIM = "family"
+VERIFIED = "transfer_service.verified_tokens"
 REQUIRED_CLAIMS = {"sub", "exp", "iat", "jti", "type"}
 
 
 def require_account(*, refresh: bool = False, any_type: bool = False) -> Identity:
     """The identity behind the request's token. Raises NotAuthenticated, BadCredentials."""
-    _accept_any_case()
-    try:
-        verify_jwt_in_request(refresh=refresh, verify_type=not any_type)
-        claims = get_jwt()
-        family, name = uuid.UUID(claims[FAMILY_CLAIM]), parse_name(claims["sub"])
-        if claims["type"] not in _types(refresh=refresh, any_type=any_type):
-            raise BadCredentials
-    except CSRFError as error:
-        raise BadCredentials("CSRF token missing or incorrect") from error
-    except NoAuthorizationError as error:
-        raise NotAuthenticated from error
-    except (JWTExtendedException, PyJWTError, InvalidName, KeyError, ValueError, AttributeError, TypeError) as error:
-        raise BadCredentials from error
-    identity = services().sign_ins.find_identity(family, name=name)
+    types = ("access", "refresh") if any_type else ("refresh",) if refresh else ("access",)
+    header = request.headers.get("Authorization", "")
+    verified: VerifiedTokens = current_app.extensions[VERIFIED]
+    claims = verified.find(header) if types == ("access",) else None
+    if claims is None:
+        claims = _verify(types)
+        if types == ("access",) and get_jwt_request_location() == "headers":
+            verified.remember(header, claims)
+    identity = services().sign_ins.find_identity(claims.family, name=claims.name)
     if identity is None:
         raise BadCredentials
     g.identity = identity
@@ -43,8 +46,21 @@ def require_account(*, refresh: bool = False, any_type: bool = False) -> Identit
     return identity
 
 
-def _types(*, refresh: bool, any_type: bool) -> tuple[str, ...]:
-    return ("access", "refresh") if any_type else ("refresh",) if refresh else ("access",)
+def _verify(types: tuple[str, ...]) -> Claims:
+    """The claims of the request's token, wherever it is. Raises NotAuthenticated, BadCredentials."""
+    _accept_any_case()
+    try:
+        verify_jwt_in_request(refresh=types == ("refresh",), verify_type=len(types) == 1)
+        claims = get_jwt()
+        if claims["type"] not in types:
+            raise BadCredentials
+        return Claims(uuid.UUID(claims[FAMILY_CLAIM]), parse_name(claims["sub"]), claims["exp"])
+    except CSRFError as error:
+        raise BadCredentials("CSRF token missing or incorrect") from error
+    except NoAuthorizationError as error:
+        raise NotAuthenticated from error
+    except (JWTExtendedException, PyJWTError, InvalidName, KeyError, ValueError, AttributeError, TypeError) as error:
+        raise BadCredentials from error
 
 
 def _accept_any_case() -> None:
@@ -107,3 +123,4 @@ def init_tokens(app: Flask, *, secret_key: bytes, access_minutes: int, refresh_d
         JWT_REFRESH_COOKIE_PATH="/auth",
     )
     jwt.init_app(app)
+    app.extensions[VERIFIED] = VerifiedTokens()
