@@ -1,34 +1,23 @@
 """The gunicorn worker class: gevent's, with what file transfer needs from the socket."""
 
-import errno
-import fcntl
 import http
 import json
-import os
 import socket as sockets
-import struct
-import sys
-import termios
 import time
 import weakref
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from typing import Any, Literal
 
 import gevent
-from gevent import socket
 from gunicorn.http import errors
-from gunicorn.http.body import LengthReader
 from gunicorn.workers.base_async import AsyncWorker
 from gunicorn.workers.ggevent import GeventWorker
 
+from transfer_service.server.client_socket import TransferSocket, stall_is_reset
+from transfer_service.server.lazy_body import DRAIN_BYTES, LazyBody
+
 FIRST_REQUEST_SECONDS = 20.0
 STALLED_AFTER_SECONDS = 60.0
-IDLE_TICK_SECONDS = 0.25
-SENDFILE_BYTES = 1024 * 1024
-COPY_BYTES = 256 * 1024
-NO_SENDFILE = frozenset({errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP})
-DRAIN_BYTES = 64 * 1024
 LINGER_SECONDS, LINGER_IDLE_SECONDS = 10.0, 2.0
 
 _STATUSES: tuple[tuple[type[Exception], int], ...] = (
@@ -39,216 +28,6 @@ _STATUSES: tuple[tuple[type[Exception], int], ...] = (
     (errors.ForbiddenProxyRequest, 403),
     (errors.ParseException, 400),
 )
-
-
-class TransferSocket(socket.socket):
-    """A client's connection that notices who has gone quiet, and sends files from the kernel."""
-
-    _sock: sockets.socket  # gevent's non-blocking one
-    file_bytes_sent = 0
-    _since_others_ran = 0
-    _joins_heads = False
-    _head = b""
-    has_given_up = False
-    gives_up: Callable[[float], bool] | None = None
-    """Asked with the seconds of silence while the client is waited for; True ends the stream there and for good."""
-
-    def recv(self, size: int, *args: Any) -> bytes:
-        """Receive what is there. Raises ConnectionResetError for a client that stalls, if nobody else is to judge."""
-        while self.gives_up is not None:
-            try:
-                return self._sock.recv(size, *args)
-            except BlockingIOError:
-                if not self._awaits_more():
-                    return b""
-        with stall_is_reset():
-            return super().recv(size, *args)
-
-    def receive(self, size: int) -> bytearray:
-        """Receive `size` bytes, fewer where the stream ends. Raises like `recv`."""
-        buffer = bytearray(size)
-        view, received = memoryview(buffer), 0
-        while received < size:
-            try:
-                count = self._sock.recv_into(view[received:])
-            except BlockingIOError:
-                if self._awaits_more():
-                    continue
-                count = 0
-            if count == 0:
-                break
-            received += count
-        view.release()
-        del buffer[received:]
-        return buffer
-
-    def _awaits_more(self) -> bool:
-        """Wait for the client to send. False: it is given up."""
-        waited = 0.0
-        while not self._is_readable_within(IDLE_TICK_SECONDS):
-            waited += IDLE_TICK_SECONDS
-            if self.gives_up is not None and self.gives_up(waited):
-                self.has_given_up = True  # what comes later belongs to nobody: the connection must close
-                return False
-            if self.gives_up is None and waited >= STALLED_AFTER_SECONDS:
-                raise ConnectionResetError(errno.ECONNRESET, "stalled")
-        return True
-
-    def _is_readable_within(self, seconds: float) -> bool:
-        try:
-            socket.wait_read(self.fileno(), timeout=seconds, timeout_exc=TimeoutError())
-        except TimeoutError:
-            return False
-        return True
-
-    @contextmanager
-    def joining_heads(self) -> Iterator[None]:
-        """Within this, the head of a response leaves together with what follows it, at the latest at the end."""
-        self._joins_heads = True
-        try:
-            yield
-        finally:
-            self._joins_heads = False
-            if self._head:
-                self.sendall(b"")
-
-    def sendall(self, data: Any, flags: int = 0) -> None:
-        """Send. Raises ConnectionResetError for a client that stops reading."""
-        if self._joins_heads and not self._head and data[:7] == b"HTTP/1.":
-            self._head = data
-            return
-        head, self._head = self._head, b""
-        left = memoryview(head + data if head else data)
-        while left:
-            try:
-                left = left[self._sock.send(left, flags) :]
-            except BlockingIOError:
-                self._await_room()
-
-    def _await_room(self) -> None:
-        """Wait until the client has made room. Raises ConnectionResetError where it takes nothing for too long.
-
-        Writable is a socket only when a good part of its buffer is free, which takes a slow client minutes; so what
-        counts is whether the queue has become shorter.
-        """
-        while True:
-            queued = self._queued_bytes()
-            try:
-                socket.wait_write(self.fileno(), timeout=self.gettimeout(), timeout_exc=TimeoutError())
-            except TimeoutError as error:
-                if self._queued_bytes() < queued:
-                    continue
-                # Or the kernel would keep megabytes for somebody who has gone.
-                self.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-                raise ConnectionResetError(errno.ECONNRESET, "stalled") from error
-            return
-
-    def _queued_bytes(self) -> int:
-        """What the client has not confirmed yet (SIOCOUTQ, tcp(7))."""
-        answer = fcntl.ioctl(self.fileno(), termios.TIOCOUTQ, bytes(4))
-        return int.from_bytes(answer, sys.byteorder)
-
-    def sendfile(self, file: Any, offset: int = 0, count: int | None = None) -> int:
-        """Send `count` bytes from `offset` on within the kernel; other connections run after every SENDFILE_BYTES."""
-        source, sent = file.fileno(), 0
-        total = os.fstat(source).st_size - offset if count is None else count
-        if self._head:
-            self.sendall(b"", sockets.MSG_MORE)
-        while sent < total:
-            try:
-                block = os.sendfile(self.fileno(), source, offset + sent, min(SENDFILE_BYTES, total - sent))
-            except BlockingIOError:
-                self._await_room()
-                continue
-            except OSError as error:
-                if error.errno not in NO_SENDFILE:
-                    raise
-                block = self._copy(source, offset + sent, min(COPY_BYTES, total - sent))
-            if block == 0:  # shorter than announced: only a closed connection tells the client so
-                raise ConnectionResetError(errno.ECONNRESET, "the file ended early")
-            sent += block
-            self.file_bytes_sent += block
-            self._since_others_ran += block
-            if self._since_others_ran >= SENDFILE_BYTES:
-                self._since_others_ran = 0
-                gevent.sleep(0)
-        return sent
-
-    def _copy(self, source: int, offset: int, size: int) -> int:
-        """Send without the kernel's help, where the file system or the platform has none."""
-        data = os.pread(source, size, offset)
-        self.sendall(data)
-        return len(data)
-
-
-@contextmanager
-def stall_is_reset() -> Iterator[None]:
-    """A client that does not move for too long is as good as gone."""
-    try:
-        yield
-    except TimeoutError as error:
-        raise ConnectionResetError(errno.ECONNRESET, "stalled") from error
-
-
-class _Body:
-    """A request body that asks for itself: `100 Continue` goes out when the application first reads.
-
-    So it never goes out for a request that is refused by its headers.
-    """
-
-    def __init__(self, request: Any, connection: TransferSocket) -> None:
-        self._body = request.body
-        self._connection = connection
-        self._awaits_continue = request._expected_100_continue
-        request._expected_100_continue = False
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._body, name)
-
-    def read(self, size: int | None = None) -> bytes | bytearray:
-        """Read `size` bytes, fewer where the body ends.
-
-        Raises OSError where the body breaks off or its chunked coding is malformed.
-        """
-        if self._awaits_continue:
-            self._awaits_continue = False
-            self._connection.send(b"HTTP/1.1 100 Continue\r\n\r\n")
-        try:
-            data = self._read_directly(size) if size and self._is_plain() else self._body.read(size)
-        except errors.ParseException as error:
-            raise OSError("malformed body") from error
-        return data
-
-    def _is_plain(self) -> bool:
-        """Whether the length of the body is known and all of it still ahead of gunicorn's own buffer for bodies."""
-        is_known = isinstance(self._body.reader, LengthReader) and isinstance(self._connection, TransferSocket)
-        return is_known and not self._body.buf.tell()
-
-    def _read_directly(self, size: int) -> bytes | bytearray:
-        # gunicorn's own buffers would copy every byte four times on its way.
-        reader = self._body.reader
-        wanted = min(size, reader.length)
-        data: bytes | bytearray = reader.unreader.take_buffered()  # what came in one piece with the head
-        if len(data) > wanted:
-            reader.unreader.unread(data[wanted:])  # the head of the next request
-            data = data[:wanted]
-        elif not data:
-            data = self._connection.receive(wanted)
-        reader.length -= len(data)
-        return data
-
-    @property
-    def leaves_much_unread(self) -> bool:
-        """Whether so much of the body is left that the connection is better closed than drained."""
-        left = getattr(self._body.reader, "length", None)
-        if self._body.failed or getattr(self._connection, "has_given_up", False):
-            return True
-        if left is None:  # chunked: nobody knows how much is left
-            return not self._is_at_end()
-        return bool(left > (0 if self._awaits_continue else DRAIN_BYTES))
-
-    def _is_at_end(self) -> bool:
-        return getattr(self._body.reader, "parser", None) is None
 
 
 class _IdleTimeout(gevent.Timeout):
@@ -309,7 +88,7 @@ class TransferWorker(GeventWorker):  # type: ignore[misc] # gunicorn has no type
             raise errors.InvalidHeader("HOST")
         if any(name == "TRANSFER-ENCODING" and value != "chunked" for name, value in fields):
             raise errors.UnsupportedTransferCoding("only chunked")
-        body = req.body = _Body(req, sock)
+        body = req.body = LazyBody(req, sock)
         closes = req.should_close
         req.should_close = lambda: closes() or not self.alive or body.leaves_much_unread
         sock.settimeout(STALLED_AFTER_SECONDS)

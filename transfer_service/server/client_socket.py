@@ -1,0 +1,170 @@
+"""Clients' connections: they notice who has gone quiet, and send files from the kernel."""
+
+import errno
+import fcntl
+import os
+import socket as sockets
+import struct
+import sys
+import termios
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import gevent
+from gevent import socket
+
+IDLE_TICK_SECONDS = 0.25
+SENDFILE_BYTES = 1024 * 1024
+COPY_BYTES = 256 * 1024
+NO_SENDFILE = frozenset({errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP})
+_NO_LINGER = struct.pack("ii", 1, 0)
+
+
+class TransferSocket(socket.socket):
+    """A client's connection. Its time-out is how long a client may do nothing while it is waited for."""
+
+    _sock: sockets.socket  # gevent's non-blocking one
+    file_bytes_sent = 0
+    _since_others_ran = 0
+    _joins_heads = False
+    _head = b""
+    has_given_up = False
+    gives_up: Callable[[float], bool] | None = None
+    """Asked with the seconds of silence while the client is waited for; True ends the stream there and for good."""
+
+    def recv(self, size: int, *args: Any) -> bytes:
+        """Receive what is there. Raises ConnectionResetError for a client that stalls, if nobody else is to judge."""
+        while self.gives_up is not None:
+            try:
+                return self._sock.recv(size, *args)
+            except BlockingIOError:
+                if not self._awaits_more():
+                    return b""
+        with stall_is_reset():
+            return super().recv(size, *args)
+
+    def receive(self, size: int) -> bytearray:
+        """Receive `size` bytes, fewer where the stream ends. Raises like `recv`."""
+        buffer = bytearray(size)
+        view, received = memoryview(buffer), 0
+        while received < size:
+            try:
+                count = self._sock.recv_into(view[received:])
+            except BlockingIOError:
+                if self._awaits_more():
+                    continue
+                count = 0
+            if count == 0:
+                break
+            received += count
+        view.release()
+        del buffer[received:]
+        return buffer
+
+    def _awaits_more(self) -> bool:
+        """Wait for the client to send. False: it is given up."""
+        waited, limit = 0.0, self.gettimeout()
+        while not self._is_readable_within(IDLE_TICK_SECONDS):
+            waited += IDLE_TICK_SECONDS
+            if self.gives_up is not None and self.gives_up(waited):
+                self.has_given_up = True  # what comes later belongs to nobody: the connection must close
+                return False
+            if self.gives_up is None and limit is not None and waited >= limit:
+                raise ConnectionResetError(errno.ECONNRESET, "stalled")
+        return True
+
+    def _is_readable_within(self, seconds: float) -> bool:
+        try:
+            socket.wait_read(self.fileno(), timeout=seconds, timeout_exc=TimeoutError())
+        except TimeoutError:
+            return False
+        return True
+
+    @contextmanager
+    def joining_heads(self) -> Iterator[None]:
+        """Within this, the head of a response leaves together with what follows it, at the latest at the end."""
+        self._joins_heads = True
+        try:
+            yield
+        finally:
+            self._joins_heads = False
+            if self._head:
+                self.sendall(b"")
+
+    def sendall(self, data: Any, flags: int = 0) -> None:
+        """Send. Raises ConnectionResetError for a client that stops reading."""
+        if self._joins_heads and not self._head and data[:7] == b"HTTP/1.":
+            self._head = data
+            return
+        head, self._head = self._head, b""
+        left = memoryview(head + data if head else data)
+        while left:
+            try:
+                left = left[self._sock.send(left, flags) :]
+            except BlockingIOError:
+                self._await_room()
+
+    def _await_room(self) -> None:
+        """Wait until the client has made room. Raises ConnectionResetError where it takes nothing for too long.
+
+        Writable is a socket only when a good part of its buffer is free, which takes a slow client minutes; so what
+        counts is whether the queue has become shorter.
+        """
+        while True:
+            queued = self._queued_bytes()
+            try:
+                socket.wait_write(self.fileno(), timeout=self.gettimeout(), timeout_exc=TimeoutError())
+            except TimeoutError as error:
+                if self._queued_bytes() < queued:
+                    continue
+                # Or the kernel would keep megabytes for somebody who has gone.
+                self.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _NO_LINGER)
+                raise ConnectionResetError(errno.ECONNRESET, "stalled") from error
+            return
+
+    def _queued_bytes(self) -> int:
+        """What the client has not confirmed yet (SIOCOUTQ, tcp(7))."""
+        answer = fcntl.ioctl(self.fileno(), termios.TIOCOUTQ, bytes(4))
+        return int.from_bytes(answer, sys.byteorder)
+
+    def sendfile(self, file: Any, offset: int = 0, count: int | None = None) -> int:
+        """Send `count` bytes from `offset` on within the kernel; other connections run after every SENDFILE_BYTES."""
+        source, sent = file.fileno(), 0
+        total = os.fstat(source).st_size - offset if count is None else count
+        if self._head:
+            self.sendall(b"", sockets.MSG_MORE)
+        while sent < total:
+            try:
+                block = os.sendfile(self.fileno(), source, offset + sent, min(SENDFILE_BYTES, total - sent))
+            except BlockingIOError:
+                self._await_room()
+                continue
+            except OSError as error:
+                if error.errno not in NO_SENDFILE:
+                    raise
+                block = self._copy(source, offset + sent, min(COPY_BYTES, total - sent))
+            if block == 0:  # shorter than announced: only a closed connection tells the client so
+                raise ConnectionResetError(errno.ECONNRESET, "the file ended early")
+            sent += block
+            self.file_bytes_sent += block
+            self._since_others_ran += block
+            if self._since_others_ran >= SENDFILE_BYTES:
+                self._since_others_ran = 0
+                gevent.sleep(0)
+        return sent
+
+    def _copy(self, source: int, offset: int, size: int) -> int:
+        """Send without the kernel's help, where the file system or the platform has none."""
+        data = os.pread(source, size, offset)
+        self.sendall(data)
+        return len(data)
+
+
+@contextmanager
+def stall_is_reset() -> Iterator[None]:
+    """A client that does not move for too long is as good as gone."""
+    try:
+        yield
+    except TimeoutError as error:
+        raise ConnectionResetError(errno.ECONNRESET, "stalled") from error

@@ -1,0 +1,71 @@
+"""Request bodies that are asked for only when somebody reads them, and read without gunicorn's buffers."""
+
+from typing import Any
+
+from gunicorn.http import errors
+from gunicorn.http.body import LengthReader
+
+from transfer_service.server.client_socket import TransferSocket
+
+DRAIN_BYTES = 64 * 1024
+
+
+class LazyBody:
+    """A request body that asks for itself: `100 Continue` goes out when the application first reads.
+
+    So it never goes out for a request that is refused by its headers.
+    """
+
+    def __init__(self, request: Any, connection: TransferSocket) -> None:
+        self._body = request.body
+        self._connection = connection
+        self._awaits_continue = request._expected_100_continue
+        request._expected_100_continue = False
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._body, name)
+
+    def read(self, size: int | None = None) -> bytes | bytearray:
+        """Read `size` bytes, fewer where the body ends.
+
+        Raises OSError where the body breaks off or its chunked coding is malformed.
+        """
+        if self._awaits_continue:
+            self._awaits_continue = False
+            self._connection.send(b"HTTP/1.1 100 Continue\r\n\r\n")
+        try:
+            data = self._read_directly(size) if size and self._is_plain() else self._body.read(size)
+        except errors.ParseException as error:
+            raise OSError("malformed body") from error
+        return data
+
+    def _is_plain(self) -> bool:
+        """Whether the length of the body is known and all of it still ahead of gunicorn's own buffer for bodies."""
+        is_known = isinstance(self._body.reader, LengthReader) and isinstance(self._connection, TransferSocket)
+        return is_known and not self._body.buf.tell()
+
+    def _read_directly(self, size: int) -> bytes | bytearray:
+        # gunicorn's own buffers would copy every byte four times on its way.
+        reader = self._body.reader
+        wanted = min(size, reader.length)
+        data: bytes | bytearray = reader.unreader.take_buffered()  # what came in one piece with the head
+        if len(data) > wanted:
+            reader.unreader.unread(data[wanted:])  # the head of the next request
+            data = data[:wanted]
+        elif not data:
+            data = self._connection.receive(wanted)
+        reader.length -= len(data)
+        return data
+
+    @property
+    def leaves_much_unread(self) -> bool:
+        """Whether so much of the body is left that the connection is better closed than drained."""
+        left = getattr(self._body.reader, "length", None)
+        if self._body.failed or getattr(self._connection, "has_given_up", False):
+            return True
+        if left is None:  # chunked: nobody knows how much is left
+            return not self._is_at_end()
+        return bool(left > (0 if self._awaits_continue else DRAIN_BYTES))
+
+    def _is_at_end(self) -> bool:
+        return getattr(self._body.reader, "parser", None) is None
