@@ -1,6 +1,7 @@
 """Debian's nginx in front of running instances, with the files of deploy/nginx as they are."""
 
 import os
+import re
 import shutil
 import subprocess
 import time
@@ -8,14 +9,17 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import requests
 
-from tests.live.server import REPOSITORY, LiveServer
+from tests.live.server import REPOSITORY, LiveServer, running, started
 from tests.missing import missing
 from tests.ports import free_port
 
 START_SECONDS = 10.0
+FRONTED = {"TRANSFER_ACCEL": "nginx", "TRANSFER_TRUSTED_PROXIES": "1"}
+"""The settings of an instance behind nginx."""
 
 _MAIN = """
 {user}
@@ -78,15 +82,54 @@ class NginxFront:
 
 
 @contextmanager
-def behind_nginx(*servers: LiveServer, max_body: str = "11g") -> Iterator[NginxFront]:
-    """Nginx in front of instances that share one data folder and trust one proxy."""
-    folder = servers[0].data_dir.parent / f"nginx-{servers[0].port}"
+def behind_nginx(*servers: LiveServer, max_body: str = "11g", blobs: Path | None = None) -> Iterator[NginxFront]:
+    """Nginx in front of instances that share one data folder and trust one proxy; it looks for files in `blobs`."""
     port, tls_port = free_port(), free_port()
+    folder = servers[0].data_dir.parent / f"nginx-{port}"
     upstreams = " ".join(f"server 127.0.0.1:{server.port};" for server in servers)
-    blobs = servers[0].data_dir / "blobs"
+    blobs = blobs or servers[0].data_dir / "blobs"
     site = _SITE.format(upstreams=upstreams, port=port, tls_port=tls_port, blobs=blobs, max_body=max_body)
     with running_nginx(folder, site, port=port) as process:
         yield NginxFront(folder, port, tls_port, process)
+
+
+@contextmanager
+def shipped_site(*servers: LiveServer) -> Iterator[NginxFront]:
+    """The site of deploy/nginx as it is, but for its ports, its instances and the place of the store."""
+    port, tls_port = free_port(), free_port()
+    text = (REPOSITORY / "deploy/nginx/transfer.conf").read_text()
+    for old, new in [
+        (r"^ +listen 80;", f"listen 127.0.0.1:{port};"),
+        (r"^ +listen \[::\]:80;", ""),
+        (r"^ +listen 443 ", f"listen 127.0.0.1:{tls_port} "),
+        (r"^ +listen \[::\]:443 [^;]*;", ""),
+        (r"^ +server 127\.0\.0\.1:\d+(.*?);", "".join(rf"server 127.0.0.1:{each.port}\1; " for each in servers)),
+        (r"/var/lib/transfer/blobs", str(servers[0].data_dir / "blobs")),
+    ]:
+        text, count = re.subn(old, new, text, flags=re.MULTILINE)
+        assert count == 1, f"{old} is {count} times in the site"
+    folder = servers[0].data_dir.parent / f"nginx-{port}"
+    with running_nginx(folder, text, port=port) as process:
+        yield NginxFront(folder, port, tls_port, process)
+
+
+class NginxSite(NamedTuple):
+    """One data folder, served by `direct` itself and by `backend` behind nginx."""
+
+    direct: LiveServer
+    backend: LiveServer
+    front: NginxFront
+
+
+@contextmanager
+def running_site(folder: Path, *accounts: str, max_body: str = "11g", **environment: str) -> Iterator[NginxSite]:
+    """Both instances and nginx, with accounts and settings."""
+    with (
+        running(folder, *accounts, **environment) as direct,
+        started(LiveServer(folder, {**environment, **FRONTED})) as backend,
+        behind_nginx(backend, max_body=max_body) as front,
+    ):
+        yield NginxSite(direct, backend, front)
 
 
 @contextmanager

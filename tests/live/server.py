@@ -5,7 +5,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,18 +20,32 @@ PASSWORD = "correct horse"
 START_SECONDS = 30.0
 
 
+def adapted_config(path: Path, *lines: str) -> Path:
+    """gunicorn's configuration with further lines behind it, written to `path`."""
+    shipped = REPOSITORY / "gunicorn.conf.py"
+    run = "exec(compile(open(__file__).read(), __file__, 'exec'))"
+    path.write_text("\n".join([f"__file__ = {str(shipped)!r}", run, *lines, ""]))
+    return path
+
+
 @dataclass
 class LiveServer:
-    """One instance. `environment` holds its settings."""
+    """One instance. `environment` holds its settings; a `config` of its own may make it speak TLS by `certificate`."""
 
     data_dir: Path
     environment: dict[str, str] = field(default_factory=dict)
     port: int = field(default_factory=free_port)
     process: subprocess.Popen[bytes] | None = None
+    config: Path | None = None
+    certificate: Path | None = None
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
+        return f"{'https' if self.certificate else 'http'}://127.0.0.1:{self.port}"
+
+    @property
+    def _verify(self) -> str | bool:
+        return str(self.certificate) if self.certificate else True
 
     @property
     def log_path(self) -> Path:
@@ -60,14 +74,14 @@ class LiveServer:
 
     def start(self) -> None:
         """Start and wait until it is ready."""
+        config = ["-c", str(self.config)] if self.config else []
+        command = [sys.executable, "-m", "gunicorn", *config]
         with self.log_path.open("ab") as log:
-            self.process = subprocess.Popen(
-                [sys.executable, "-m", "gunicorn"], cwd=REPOSITORY, env=self._environment(), stdout=log, stderr=log
-            )
+            self.process = subprocess.Popen(command, cwd=REPOSITORY, env=self._environment(), stdout=log, stderr=log)
         deadline = time.monotonic() + START_SECONDS
         while time.monotonic() < deadline:
             try:
-                if requests.get(f"{self.url}/readyz", timeout=5).status_code == 200:
+                if requests.get(f"{self.url}/readyz", timeout=5, verify=self._verify).status_code == 200:
                     return
             except requests.ConnectionError:
                 pass
@@ -81,6 +95,9 @@ class LiveServer:
         (worker,) = psutil.Process(self.process.pid).children()
         return worker
 
+    def is_running(self) -> bool:
+        return self.process is not None and self.process.poll() is None
+
     def kill(self) -> None:
         """`kill -9`, arbiter and worker at once."""
         assert self.process is not None
@@ -90,17 +107,42 @@ class LiveServer:
 
     def stop(self) -> None:
         """Stop gracefully."""
-        if self.process is not None and self.process.poll() is None:
+        if self.process is not None and self.is_running():
             self.process.terminate()
             self.process.wait(timeout=90)
 
     def sign_in(self, name: str) -> requests.Session:
         """An HTTP session that carries a token of the account."""
         session = requests.Session()
-        answer = session.post(f"{self.url}/auth/token", json={"username": name, "password": PASSWORD}, timeout=30)
+        session.verify, session.trust_env = self._verify, False  # or a bundle of the environment would win
+        body = {"username": name, "password": PASSWORD}
+        answer = session.post(f"{self.url}/auth/token", json=body, timeout=30)
         assert answer.status_code == 200, answer.text
         session.headers["Authorization"] = f"Bearer {answer.json()['access_token']}"
         return session
+
+    def store(self, session: requests.Session, name: str, data: bytes) -> str:
+        """Send a whole file and give the path of its download."""
+        answer = session.post(f"{self.url}/api/files", params={"filename": name}, data=data, timeout=60)
+        assert answer.status_code == 201, answer.text
+        return str(answer.headers["Location"])
+
+    def holds_file(self) -> bool:
+        """Whether it has a stored file open."""
+        return any("/blobs/" in file.path for file in self.worker().open_files())
+
+    def holds_nothing(self) -> bool:
+        """Whether it has neither a stored file open nor a connection."""
+        connections = [each for each in self.worker().net_connections("tcp") if each.status != "LISTEN"]
+        return not connections and not self.holds_file()
+
+
+def wait_until(condition: Callable[[], bool], *, seconds: float = 20) -> None:
+    """Return when the condition holds; fail when it does not for so long."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "waited in vain"
+        time.sleep(0.05)
 
 
 @contextmanager
@@ -108,6 +150,13 @@ def running(data_dir: Path, *accounts: str, **environment: str) -> Iterator[Live
     """A prepared and started instance."""
     server = LiveServer(data_dir, environment)
     server.prepare(*accounts)
+    with started(server):
+        yield server
+
+
+@contextmanager
+def started(server: LiveServer) -> Iterator[LiveServer]:
+    """An instance on a folder that is prepared already."""
     server.start()
     try:
         yield server
