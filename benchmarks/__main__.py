@@ -5,10 +5,10 @@ import os
 import platform
 from datetime import UTC, datetime
 
-from benchmarks import scale, uploads
+from benchmarks import downloads, fairness, scale, uploads
 from benchmarks.measure import say
 
-BENCHMARKS = {"uploads": uploads.run, "scale": scale.run}
+BENCHMARKS = {"uploads": uploads.run, "downloads": downloads.run, "fairness": fairness.run, "scale": scale.run}
 
 
 def main() -> None:
@@ -16,8 +16,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="scripts/bench", description="Measure the service. Nothing fails: it prints.")
     parser.add_argument("names", nargs="*", metavar="name", help=f"one of {', '.join(BENCHMARKS)}; without any: all")
     parser.add_argument("--runs", type=int, default=3, help="how often each thing is measured (default: 3)")
-    uploads.add_arguments(parser)
-    scale.add_arguments(parser)
+    parser.add_argument(
+        "--mebibytes", type=int, help="size of files up and down (default: 256 up in 64 KiB chunks, else 1024)"
+    )
+    for module in (uploads, downloads, fairness, scale):
+        module.add_arguments(parser)
     arguments = parser.parse_args()
     unknown = [name for name in arguments.names if name not in BENCHMARKS]
     if unknown:

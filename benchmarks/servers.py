@@ -1,4 +1,4 @@
-"""Starting and stopping the service and its peer, each on a free port with a temporary data folder."""
+"""Starting and stopping the service and its peers, each on a free port with a temporary folder."""
 
 import json
 import os
@@ -24,18 +24,26 @@ STOP_SECONDS = 20.0
 
 @dataclass(frozen=True)
 class Server:
-    """A running server. `token` is empty where it wants none."""
+    """A running server: its processes have these for ancestors. `token` is empty where it wants none."""
 
     name: str
     port: int
     token: str
-    process: subprocess.Popen[bytes]
+    folder: Path
+    roots: tuple[int, ...]
 
     def cpu_seconds(self) -> float:
         """User and system seconds of its processes so far."""
-        root = psutil.Process(self.process.pid)
-        times = [process.cpu_times() for process in (root, *root.children(recursive=True))]
+        times = [process.cpu_times() for process in self._processes()]
         return sum(each.user + each.system for each in times)
+
+    def memory_bytes(self) -> int:
+        """The memory that its processes have for themselves (USS)."""
+        return sum(int(process.memory_full_info().uss) for process in self._processes())
+
+    def _processes(self) -> list[psutil.Process]:
+        roots = [psutil.Process(pid) for pid in self.roots]
+        return [process for root in roots for process in (root, *root.children(recursive=True))]
 
 
 @contextmanager
@@ -45,8 +53,8 @@ def service(
     """Our service with an account. `prepare` gets the data folder once the database is migrated; `settings` are
     environment variables.
     """
-    with _folder() as folder:
-        port = _free_port()
+    with temporary_folder() as folder:
+        port = free_port()
         data_dir = folder / "data"
         environment = _environment(
             TRANSFER_DATA_DIR=str(data_dir),
@@ -58,27 +66,39 @@ def service(
         _flask(folder, environment, "accounts", "create", ACCOUNT, "--password-stdin", stdin=PASSWORD)
         if prepare is not None:
             prepare(data_dir)
-        arguments = ["-m", "gunicorn", "--config", str(REPOSITORY / "gunicorn.conf.py")]
-        with _running(folder, environment, arguments, port) as process:
-            yield Server(name, port, _sign_in(port), process)
+        command = [sys.executable, "-m", "gunicorn", "--config", str(REPOSITORY / "gunicorn.conf.py")]
+        with running(folder, environment, command, port) as pid:
+            yield Server(name, port, _sign_in(port), folder, (pid,))
 
 
 @contextmanager
-def fastapi_peer() -> Iterator[Server]:
-    """The reference service of `benchmarks.peers.fastapi_chunks`."""
-    with _folder() as folder:
-        port = _free_port()
+def fastapi_peer(module: str = "fastapi_chunks", *, data_dir: Path | None = None) -> Iterator[Server]:
+    """A reference service of `benchmarks.peers` on uvicorn; without `data_dir` its data are in its folder."""
+    with temporary_folder() as folder:
+        port = free_port()
         # TMPDIR: a form's file is spooled beside the data, so that both servers write to the same disk.
-        environment = _environment(PEER_DATA_DIR=str(folder), TMPDIR=str(folder))
-        application = "benchmarks.peers.fastapi_chunks:app"
-        arguments = ["-m", "uvicorn", application, "--host", "127.0.0.1", "--port", str(port)]
-        arguments += ["--loop", "uvloop", "--http", "httptools", "--no-access-log", "--log-level", "warning"]
-        with _running(folder, environment, arguments, port) as process:
-            yield Server("peer", port, "", process)
+        environment = _environment(PEER_DATA_DIR=str(data_dir or folder), TMPDIR=str(folder))
+        command = [sys.executable, "-m", "uvicorn", f"benchmarks.peers.{module}:app"]
+        command += ["--host", "127.0.0.1", "--port", str(port), "--no-access-log", "--log-level", "warning"]
+        command += ["--loop", "uvloop", "--http", "httptools"]
+        with running(folder, environment, command, port) as pid:
+            yield Server("peer", port, "", folder, (pid,))
 
 
 @contextmanager
-def _folder() -> Iterator[Path]:
+def flask_peer(data_dir: Path) -> Iterator[Server]:
+    """The files of `data_dir` by `benchmarks.peers.flask_downloads` on gunicorn with its own gevent worker."""
+    with temporary_folder() as folder:
+        port = free_port()
+        command = [sys.executable, "-m", "gunicorn", "-k", "gevent", "--bind", f"127.0.0.1:{port}"]
+        command += ["--no-control-socket", "benchmarks.peers.flask_downloads:app"]
+        with running(folder, _environment(PEER_DATA_DIR=str(data_dir)), command, port) as pid:
+            yield Server("flask peer", port, "", folder, (pid,))
+
+
+@contextmanager
+def temporary_folder() -> Iterator[Path]:
+    """A folder that is gone afterwards."""
     with tempfile.TemporaryDirectory(prefix="bench-") as name:
         yield Path(name)
 
@@ -101,18 +121,15 @@ def _flask(folder: Path, environment: Mapping[str, str], *arguments: str, stdin:
 
 
 @contextmanager
-def _running(
-    folder: Path, environment: Mapping[str, str], arguments: list[str], port: int
-) -> Iterator[subprocess.Popen[bytes]]:
+def running(folder: Path, environment: Mapping[str, str], command: list[str], port: int) -> Iterator[int]:
+    """A server that `command` starts, from when it answers on; the id of its process."""
     log_path = folder / "server.log"
     with log_path.open("wb") as log:
-        process = subprocess.Popen(
-            [sys.executable, *arguments], cwd=folder, env=environment, stdout=log, stderr=subprocess.STDOUT
-        )
+        process = subprocess.Popen(command, cwd=folder, env=environment, stdout=log, stderr=subprocess.STDOUT)
     try:
         if not _answers(process, port):
             raise RuntimeError(f"The server did not start: {log_path.read_text()}")
-        yield process
+        yield process.pid
     except Exception as error:
         if process.poll() is not None:
             error.add_note(f"The server ended with {process.returncode}: {log_path.read_text()[-2000:]}")
@@ -146,7 +163,8 @@ def _sign_in(port: int) -> str:
     return str(answer.expect(200).json()["access_token"])
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """A port of this machine that nobody listens on."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]

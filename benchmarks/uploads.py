@@ -5,20 +5,13 @@ sent by the kernel. Every result is checked by its SHA-256. One row after the ot
 """
 
 import argparse
-import hashlib
-import mmap
-import multiprocessing
 import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from multiprocessing.connection import Connection as Pipe
-from multiprocessing.synchronize import Barrier
 from pathlib import Path
 from statistics import median
-
-import numpy as np
 
 from benchmarks.connection import Connection
 from benchmarks.floor import bare_receive_cpu_seconds
@@ -33,24 +26,14 @@ from benchmarks.measure import (
     say_table,
     sha256_cpu_seconds,
 )
+from benchmarks.payload import Payload, chunk_requests, make_payload
+from benchmarks.processes import Start, together
 from benchmarks.servers import Server, fastapi_peer, service
-from transfer_service.wire.chunk_frames import LONG_FRAME
 
 CONNECTIONS = 4
 NAME = "payload.bin"
 BOUNDARY = "a-boundary-that-does-not-occur"
 COLUMNS = ["", "MiB", "ours MiB/s", "peer MiB/s", "ratio", "ours CPU s/GiB", "peer CPU s/GiB", "ratio"]
-
-_processes = multiprocessing.get_context("fork")  # children share the mapped payload
-
-
-@dataclass(frozen=True)
-class Payload:
-    """A file of random bytes, mapped, and its digest."""
-
-    path: Path
-    view: memoryview
-    sha256: str
 
 
 @dataclass(frozen=True)
@@ -73,7 +56,6 @@ class Floor:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of this benchmark."""
     group = parser.add_argument_group("uploads")
-    group.add_argument("--mebibytes", type=int, help="size of every file (default: 256 in 64 KiB chunks, else 1024)")
     group.add_argument(
         "--durability", choices=["process", "complete", "ack"], default="complete", help="of our service (complete)"
     )
@@ -82,8 +64,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> None:
     """Measure and print."""
     with tempfile.TemporaryDirectory(prefix="bench-") as folder:
-        large = _make_payload(Path(folder) / "large", (arguments.mebibytes or 1024) * MEBIBYTE)
-        small = _make_payload(Path(folder) / "small", (arguments.mebibytes or 256) * MEBIBYTE)
+        large = make_payload(Path(folder) / "large", (arguments.mebibytes or 1024) * MEBIBYTE)
+        small = make_payload(Path(folder) / "small", (arguments.mebibytes or 256) * MEBIBYTE)
         rows = [
             Row("64 KiB chunks", small, partial(_send_chunks, chunk_bytes=64 * 1024)),
             Row("1 MiB chunks", large, partial(_send_chunks, chunk_bytes=MEBIBYTE)),
@@ -105,16 +87,6 @@ def run(arguments: argparse.Namespace) -> None:
     _report(rows, medians, Floor(median(hashing), median(receiving)), arguments)
 
 
-def _make_payload(path: Path, size: int) -> Payload:
-    generator = np.random.default_rng(size)
-    with path.open("wb") as file:
-        for start in range(0, size, 64 * MEBIBYTE):
-            file.write(generator.bytes(min(64 * MEBIBYTE, size - start)))
-    with path.open("rb") as file:
-        view = memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
-    return Payload(path, view, hashlib.sha256(view).hexdigest())
-
-
 def _measure(row: Row, server: Server) -> Cost:
     """Send a row's file, see that it has arrived whole, and delete it."""
     before = server.cpu_seconds()
@@ -129,44 +101,23 @@ def _measure(row: Row, server: Server) -> Cost:
 
 
 def _send_chunks(server: Server, payload: Payload, *, chunk_bytes: int) -> float:
-    barrier = _processes.Barrier(CONNECTIONS)
-    senders = []
-    for number in range(CONNECTIONS):
-        results, sender_end = _processes.Pipe(duplex=False)
-        work = (server, payload, chunk_bytes, number, barrier, sender_end)
-        process = _processes.Process(target=_sender, args=work)
-        process.start()
-        sender_end.close()
-        senders.append((process, results))
-    try:
-        times = [results.recv() for _, results in senders]
-    finally:
-        for process, _ in senders:
-            process.terminate()
-            process.join()
-    return float(max(stop for _, stop in times) - min(start for start, _ in times))
+    senders = [partial(_send_every_fourth, server, payload, chunk_bytes, number) for number in range(CONNECTIONS)]
+    times = together(senders)
+    return max(stop for _, stop in times) - min(start for start, _ in times)
 
 
-def _sender(server: Server, payload: Payload, chunk_bytes: int, number: int, barrier: Barrier, results: Pipe) -> None:
-    """In a process of its own: send every fourth chunk, and report when that began and ended."""
-    length = len(payload.view)
+def _send_every_fourth(
+    server: Server, payload: Payload, chunk_bytes: int, number: int, start_together: Start
+) -> tuple[float, float]:
+    """In a process of its own: send every fourth chunk, and tell when that began and ended."""
     with Connection(server.port, server.token) as connection:
-        path = f"/api/files/upload?filename={NAME}&total_size={length}"
-        requests = []
-        for start in range(number * chunk_bytes, length, CONNECTIONS * chunk_bytes):
-            data = payload.view[start : start + chunk_bytes]
-            frame_header = LONG_FRAME.header.pack(start, start + len(data) - 1, _sum(data))
-            head = connection.head("POST", path, len(frame_header) + len(data), "application/octet-stream")
-            requests.append((head + frame_header, data))
-        barrier.wait()
+        starts = range(number * chunk_bytes, len(payload.view), CONNECTIONS * chunk_bytes)
+        requests = chunk_requests(connection, NAME, payload, starts, chunk_bytes=chunk_bytes)
+        start_together()
         began = time.monotonic()
         for head, data in requests:
             connection.exchange(head, data).expect(200)
-        results.send((began, time.monotonic()))
-
-
-def _sum(data: memoryview) -> int:
-    return int(np.frombuffer(data, dtype=np.uint8).sum(dtype=np.uint8))
+        return began, time.monotonic()
 
 
 def _send_raw(server: Server, payload: Payload) -> float:

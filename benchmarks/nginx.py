@@ -1,0 +1,87 @@
+"""nginx with one worker: before the service with the files of deploy/nginx as they are, or alone, as the limit."""
+
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+from benchmarks.servers import REPOSITORY, Server, free_port, running, service, temporary_folder
+
+PATH = f"{os.environ.get('PATH', '')}:/usr/sbin"
+
+_MAIN = """
+{user}
+daemon off;
+worker_processes 1;
+pid {folder}/nginx.pid;
+error_log stderr;
+events {{ worker_connections 1024; }}
+http {{
+    default_type application/octet-stream;
+    access_log off;
+    keepalive_requests 1000000;
+    client_body_temp_path {folder}/body;
+    proxy_temp_path {folder}/proxy;
+    fastcgi_temp_path {folder}/fastcgi;
+    uwsgi_temp_path {folder}/uwsgi;
+    scgi_temp_path {folder}/scgi;
+    {site}
+}}
+"""
+
+_SERVICE = """
+include transfer/http.conf;
+upstream transfer {{ server 127.0.0.1:{upstream_port}; keepalive 64; keepalive_requests 1000000; }}
+server {{
+    listen 127.0.0.1:{port};
+    set $transfer_blobs {data_dir}/blobs;
+    client_max_body_size 11g;
+    include transfer/server.conf;
+}}
+"""
+
+_STATIC = """
+sendfile on;
+tcp_nopush on;
+log_not_found off;
+server {{
+    listen 127.0.0.1:{port};
+    root {root};
+}}
+"""
+
+
+def is_installed() -> bool:
+    """Whether there is an nginx on this machine."""
+    return shutil.which("nginx", path=PATH) is not None
+
+
+@contextmanager
+def nginx_static(root: Path) -> Iterator[Server]:
+    """The files of a folder."""
+    with _nginx(free_port(), _STATIC, root=root) as server:
+        yield server
+
+
+@contextmanager
+def service_behind_nginx() -> Iterator[tuple[Server, Server]]:
+    """Our service behind nginx, which sends the files itself (X-Accel-Redirect), and the same without the nginx."""
+    with (
+        service(TRANSFER_ACCEL="nginx", TRANSFER_TRUSTED_PROXIES="1") as behind,
+        _nginx(free_port(), _SERVICE, upstream_port=behind.port, data_dir=behind.folder / "data") as front,
+    ):
+        yield replace(front, token=behind.token, roots=(*front.roots, *behind.roots)), behind
+
+
+@contextmanager
+def _nginx(port: int, site: str, **values: object) -> Iterator[Server]:
+    with temporary_folder() as folder:
+        (folder / "transfer").symlink_to(REPOSITORY / "deploy/nginx/transfer")
+        user = "user root;" if os.geteuid() == 0 else ""  # so that it may read temporary folders
+        text = _MAIN.format(user=user, folder=folder, site=site.format(port=port, **values))
+        (folder / "nginx.conf").write_text(text)
+        command = ["nginx", "-p", str(folder), "-c", str(folder / "nginx.conf"), "-e", "stderr"]
+        with running(folder, {**os.environ, "PATH": PATH}, command, port) as pid:
+            yield Server("nginx", port, "", folder, (pid,))
