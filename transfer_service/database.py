@@ -6,6 +6,7 @@ process's transaction sleeps here, cooperatively, instead of inside SQLite where
 that waits (network, large disk work) belongs inside a write transaction.
 """
 
+import os
 import sqlite3
 import threading
 import time
@@ -65,7 +66,7 @@ class Database:
     @contextmanager
     def read(self) -> Iterator[Session]:
         """A session that sees one consistent state and changes nothing."""
-        with _failures_named(), Session(self._read_engine, expire_on_commit=False, autoflush=False) as session:
+        with failures_named(), Session(self._read_engine, expire_on_commit=False, autoflush=False) as session:
             yield session
 
     @contextmanager
@@ -75,14 +76,14 @@ class Database:
         `durable` makes the commit, and all earlier ones, survive power loss before the block ends.
         """
         engine = self._durable_engine if durable else self._write_engine
-        with _failures_named(), self._writers, Session(engine, expire_on_commit=False) as session:
+        with failures_named(), self._writers, Session(engine, expire_on_commit=False) as session:
             yield session
             self._commit(session.commit, durable=durable)
 
     @contextmanager
     def read_rows(self) -> Iterator[Connection]:
         """A connection for prepared statements, each of which sees the latest commit: cheaper than `read`."""
-        with _failures_named():
+        with failures_named():
             connection = self._idle.pop() if self._idle else self._row_engine.connect()
             try:
                 yield connection
@@ -98,7 +99,7 @@ class Database:
     def write_rows(self, *, durable: bool = False) -> Iterator[Connection]:
         """Like `write` for prepared statements: half the price of a session."""
         engine = self._durable_engine if durable else self._write_engine
-        with _failures_named(), self._writers, engine.connect() as connection:
+        with failures_named(), self._writers, engine.connect() as connection:
             yield connection
             self._commit(connection.commit, durable=durable)
 
@@ -125,12 +126,13 @@ class Database:
 
 
 @contextmanager
-def _failures_named() -> Iterator[None]:
+def failures_named() -> Iterator[None]:
     """A full disk and a database that does not answer are the machine's faults, with errors of their own."""
     try:
         yield
-    except OperationalError as error:
-        if "full" in str(error.orig) or "No space left" in str(error.orig):
+    except (OperationalError, sqlite3.OperationalError) as error:
+        reason = str(getattr(error, "orig", error))
+        if "full" in reason or "No space left" in reason:
             raise StorageFull from error
         raise StoreUnavailable from error
     except PoolTimeout as error:
@@ -139,7 +141,7 @@ def _failures_named() -> Iterator[None]:
 
 def _sqlite_engine(url: str, *, begin: str | None, synchronous: str = "NORMAL") -> Engine:
     """An engine in WAL mode whose transactions start with `begin`; without it every statement stands alone."""
-    Path(make_url(url).database or "").absolute().parent.mkdir(mode=0o750, parents=True, exist_ok=True)
+    _create_private(Path(make_url(url).database or "").absolute())
     engine = create_engine(url, connect_args={"check_same_thread": False, "timeout": 0.0})
 
     @event.listens_for(engine, "connect")
@@ -157,6 +159,12 @@ def _sqlite_engine(url: str, *, begin: str | None, synchronous: str = "NORMAL") 
         event.listen(engine, "begin", _begin)
 
     return engine
+
+
+def _create_private(path: Path) -> None:
+    """Make the database's file for its owner alone: a web server may be in the group, and reads files there."""
+    path.parent.mkdir(mode=0o750, parents=True, exist_ok=True)
+    os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
 
 
 def _retry_while_locked(statement: Callable[[], object]) -> None:

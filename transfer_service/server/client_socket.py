@@ -15,7 +15,7 @@ import gevent
 from gevent import socket
 
 IDLE_TICK_SECONDS = 0.25
-SENDFILE_BYTES = 1024 * 1024
+SENDFILE_BYTES = 512 * 1024
 COPY_BYTES = 256 * 1024
 NO_SENDFILE = frozenset({errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP})
 _NO_LINGER = struct.pack("ii", 1, 0)

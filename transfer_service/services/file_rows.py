@@ -6,12 +6,13 @@ SQLAlchemy spends more on building a statement than SQLite on running it, so the
 import uuid
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol, cast
+from typing import Any, Protocol, cast
 
-from sqlalchemy import Row, Table, and_, bindparam, or_, select, update
+from sqlalchemy import Table, and_, bindparam, or_, select, update
 
 from transfer_service.database import Executor
 from transfer_service.models import Account, File, FileState, ReceivedRange
+from transfer_service.prepared import PreparedSelect
 
 _files = cast(Table, File.__table__)
 _accounts = cast(Table, Account.__table__)
@@ -57,10 +58,12 @@ _from_start = _files.outerjoin(_ranges, and_(_ranges.c.file_id == _files.c.id, _
 select_with_prefix = select(_files, _ranges.c.stop.label("prefix")).select_from(_from_start)
 """Files, each with the end of what it has without a gap."""
 
-_VISIBLE_BY_NAME = select_with_prefix.where(
-    is_visible, _files.c.account_id == bindparam("account_id"), _files.c.name == bindparam("name")
+_VISIBLE_BY_NAME = PreparedSelect(
+    select_with_prefix.where(
+        is_visible, _files.c.account_id == bindparam("account_id"), _files.c.name == bindparam("name")
+    )
 )
-_VISIBLE_BY_ID = select_with_prefix.where(is_visible, _files.c.id == bindparam("file_id"))
+_VISIBLE_BY_ID = PreparedSelect(select_with_prefix.where(is_visible, _files.c.id == bindparam("file_id")))
 _HELD = (
     select(_files, _accounts.c.used_bytes)
     .select_from(
@@ -105,16 +108,16 @@ class Progress:
 
 def find_visible(rows: Executor, account_id: uuid.UUID, name: str) -> tuple[FileFacts, int] | None:
     """The account's file of that name and the end of what it has without a gap."""
-    return _with_prefix(rows.execute(_VISIBLE_BY_NAME, {"account_id": account_id, "name": name}).one_or_none())
+    return _with_prefix(_VISIBLE_BY_NAME.find(rows, {"account_id": account_id, "name": name}))
 
 
 def find_visible_by_id(rows: Executor, file_id: uuid.UUID) -> tuple[FileFacts, int] | None:
     """The file of that id and the end of what it has without a gap."""
-    return _with_prefix(rows.execute(_VISIBLE_BY_ID, {"file_id": file_id}).one_or_none())
+    return _with_prefix(_VISIBLE_BY_ID.find(rows, {"file_id": file_id}))
 
 
-def _with_prefix(row: Row[tuple[object, ...]] | None) -> tuple[FileFacts, int] | None:
-    return (cast(FileFacts, row), row.prefix or 0) if row is not None else None
+def _with_prefix(row: Any | None) -> tuple[FileFacts, int] | None:
+    return (row, row.prefix or 0) if row is not None else None
 
 
 def find_held(rows: Executor, account_id: uuid.UUID, name: str) -> tuple[FileFacts | None, int]:

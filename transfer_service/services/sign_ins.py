@@ -11,10 +11,10 @@ from sqlalchemy import Table, bindparam, select, update
 from transfer_service.database import Database
 from transfer_service.errors import BadCredentials
 from transfer_service.models import Account, SignIn
+from transfer_service.prepared import PreparedSelect
 
 _accounts, _sign_ins = cast(Table, Account.__table__), cast(Table, SignIn.__table__)
-# Every request asks this, so it is built once.
-_ALIVE = (
+_ALIVE = PreparedSelect(
     select(_accounts.c.id, _accounts.c.is_admin)
     .select_from(_sign_ins.join(_accounts, _sign_ins.c.account_id == _accounts.c.id))
     .where(_sign_ins.c.id == bindparam("sign_in_id"), _sign_ins.c.revoked_at.is_(None))
@@ -97,5 +97,5 @@ class SignInService:
     def find_identity(self, sign_in_id: uuid.UUID, *, name: str) -> Identity | None:
         """Who a verified token speaks for, None where its family ended or its account is disabled."""
         with self._database.read_rows() as rows:
-            row = rows.execute(_ALIVE, {"sign_in_id": sign_in_id, "name": name}).one_or_none()
-        return Identity(account_id=row[0], name=name, is_admin=row[1], sign_in_id=sign_in_id) if row else None
+            row = _ALIVE.find(rows, {"sign_in_id": sign_in_id, "name": name})
+        return Identity(account_id=row.id, name=name, is_admin=row.is_admin, sign_in_id=sign_in_id) if row else None
