@@ -64,7 +64,7 @@ class Site:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of this benchmark."""
     group = parser.add_argument_group("downloads")
-    group.add_argument("--repeats", type=int, default=3, help="how often a run fetches the large file (default: 3)")
+    group.add_argument("--repeats", type=int, default=5, help="how often a run fetches the large file (default: 5)")
     group.add_argument("--small-seconds", type=float, default=4, help="how long a run fetches small files (default: 4)")
 
 
