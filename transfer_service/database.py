@@ -11,7 +11,7 @@ import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from random import uniform
 from typing import Any, TypeAlias
@@ -49,7 +49,8 @@ class Database:
         self._run_blocking = run_blocking
         self._idle: list[Connection] = []
         if self.is_sqlite:
-            self._writers = threading.BoundedSemaphore(1)
+            # A lock, not a semaphore: released under gevent, that lets a whole round of other greenlets run.
+            self._writers: AbstractContextManager[Any] = threading.Lock()
             self._read_engine = _sqlite_engine(url, begin="BEGIN")
             self._write_engine = _sqlite_engine(url, begin="BEGIN IMMEDIATE")
             # A commit here flushes the write-ahead log, and with it every earlier commit of any connection.

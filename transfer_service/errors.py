@@ -72,6 +72,13 @@ class Forbidden(TransferError):
     detail = "Forbidden"
 
 
+class NotParticipant(Forbidden):
+    """The account is not in the conversation."""
+
+    code = "not_participant"
+    detail = "You are not a participant in this conversation"
+
+
 class NotFound(TransferError):
     """There is no such thing, or not for this account."""
 

@@ -6,7 +6,7 @@ to the driver directly, with SQLAlchemy's own conversions of values.
 
 import sqlite3
 from collections import namedtuple
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import Connection, Select
@@ -17,20 +17,25 @@ Convert = Callable[[Any], Any]
 
 
 class PreparedSelect:
-    """A SELECT of at most one row, whose columns become the attributes of the row."""
+    """A SELECT whose columns become the attributes of its rows."""
 
     def __init__(self, statement: Select[Any]) -> None:
         self._statement = statement
         self._compiled: _SqliteSelect | None = None
 
     def find(self, rows: Session | Connection, parameters: Mapping[str, Any]) -> Any | None:
-        """The row, None if there is none. A connection must be one of `Database.read_rows`: no transaction begins."""
+        """The row, None if there is none. See `find_all`."""
+        found = self.find_all(rows, parameters)
+        return found[0] if found else None
+
+    def find_all(self, rows: Session | Connection, parameters: Mapping[str, Any]) -> Sequence[Any]:
+        """The rows. A connection is one of `Database.read_rows`, or its transaction has begun: none begins here."""
         if not (isinstance(rows, Connection) and rows.dialect.name == "sqlite"):
-            return rows.execute(self._statement, parameters).one_or_none()
+            return rows.execute(self._statement, parameters).all()
         if self._compiled is None:
             self._compiled = _SqliteSelect(self._statement, rows.dialect)
         driver: Any = rows.connection.driver_connection
-        return self._compiled.find(driver, parameters)
+        return self._compiled.find_all(driver, parameters)
 
 
 class _SqliteSelect:
@@ -53,16 +58,16 @@ class _SqliteSelect:
         row_type: Any = namedtuple("Row", [column.key or "" for column in columns])  # type: ignore[misc]
         self._make_row: Callable[[list[Any]], Any] = row_type._make
 
-    def find(self, driver: sqlite3.Connection, parameters: Mapping[str, Any]) -> Any | None:
-        """The row, None if there is none."""
+    def find_all(self, driver: sqlite3.Connection, parameters: Mapping[str, Any]) -> list[Any]:
+        """The rows."""
         values = [
             fixed if name not in parameters else convert(parameters[name]) if convert else parameters[name]
             for name, fixed, convert in self._parameters
         ]
-        found = driver.execute(self._sql, values).fetchone()
-        if found is None:
-            return None
-        row = list(found)
-        for place, convert in self._converts:
-            row[place] = convert(row[place])
-        return self._make_row(row)
+        rows = []
+        for found in driver.execute(self._sql, values).fetchall():
+            row = list(found)
+            for place, convert in self._converts:
+                row[place] = convert(row[place])
+            rows.append(self._make_row(row))
+        return rows

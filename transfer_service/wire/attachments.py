@@ -1,0 +1,94 @@
+"""What hangs on a message: hostile file names made safe, and the type that an extension stands for."""
+
+import re
+import unicodedata
+from dataclasses import dataclass
+from enum import StrEnum
+
+from transfer_service.wire.media_types import stored_media_type
+
+MAX_SAFE_NAME_BYTES = 200
+FALLBACK_NAME = "file"
+
+_SEPARATORS = re.compile(r"[/\\]+")
+# Control characters (C0, DEL, C1), everything Unicode counts as a bidirectional control, and lone surrogates.
+_REMOVED = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]+")
+
+
+class MessageType(StrEnum):
+    """What a client has to show."""
+
+    TEXT = "text"
+    IMAGE = "image"
+    VIDEO = "video"
+    FILE = "file"
+
+
+_TYPES = {
+    **dict.fromkeys(("jpg", "jpeg", "png", "gif", "webp", "bmp"), MessageType.IMAGE),
+    **dict.fromkeys(("mp4", "webm", "mov", "avi", "mkv", "flv"), MessageType.VIDEO),
+}
+
+
+_SHOWN_TYPES = {
+    "jpg": "image/jpeg",
+    "jpeg": "image/jpeg",
+    "png": "image/png",
+    "gif": "image/gif",
+    "webp": "image/webp",
+    "bmp": "image/bmp",
+    "mp4": "video/mp4",
+    "webm": "video/webm",
+    "mov": "video/quicktime",
+    "avi": "video/x-msvideo",
+    "mkv": "video/x-matroska",
+    "flv": "video/x-flv",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Attachment:
+    """A stored attachment. `filename` is safe, `sha256` in hexadecimal."""
+
+    filename: str
+    media_type: str
+    length: int
+    sha256: str
+
+
+def message_type(filename: str) -> MessageType:
+    """The type of a message with this attachment, by the extension in any case."""
+    _stem, dot, extension = filename.rpartition(".")
+    return _TYPES.get(extension.lower(), MessageType.FILE) if dot else MessageType.FILE
+
+
+def safe_filename(name: str | None) -> str:
+    """The last component of `name` without anything that could mislead a file system or a reader, never empty.
+
+    The result is in NFC, has at most 200 bytes of UTF-8 and does not begin with a dot. Making it safe again changes
+    nothing.
+    """
+    components = _SEPARATORS.split(_REMOVED.sub("", name or ""))
+    last = next((component for component in reversed(components) if component), "")
+    safe = _shortened(unicodedata.normalize("NFC", last).lstrip("."))
+    return safe if safe.strip() else FALLBACK_NAME
+
+
+def _shortened(name: str) -> str:
+    """At most 200 bytes of `name`: the stem is cut, and the extension only where it leaves no room for a stem."""
+    if len(name.encode()) <= MAX_SAFE_NAME_BYTES:
+        return name
+    stem, dot, extension = name.rpartition(".")
+    suffix = dot + extension
+    room = MAX_SAFE_NAME_BYTES - len(suffix.encode())
+    return _cut(stem, room) + suffix if room > 0 and _cut(stem, room) else _cut(name, MAX_SAFE_NAME_BYTES)
+
+
+def _cut(text: str, size: int) -> str:
+    """The first characters that fit into `size` bytes."""
+    return text.encode()[:size].decode(errors="ignore")
+
+
+def attachment_media_type(declared: str | None, filename: str) -> str:
+    """The type an attachment is sent with: of what browsers show it is the extension's, whatever the client says."""
+    return _SHOWN_TYPES.get(filename.rpartition(".")[2].lower()) or stored_media_type(declared, filename)
