@@ -36,6 +36,7 @@ include transfer/http.conf;
 upstream transfer {{ server 127.0.0.1:{upstream_port}; keepalive 64; keepalive_requests 1000000; }}
 server {{
     listen 127.0.0.1:{port};
+    set $transfer_data {data_dir};
     set $transfer_blobs {data_dir}/blobs;
     client_max_body_size 11g;
     include transfer/server.conf;

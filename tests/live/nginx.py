@@ -48,6 +48,7 @@ server {{
     listen 127.0.0.1:{tls_port} ssl http2;
     ssl_certificate transfer/tls/fullchain.pem;
     ssl_certificate_key transfer/tls/privkey.pem;
+    set $transfer_data {data};
     set $transfer_blobs {blobs};
     client_max_body_size {max_body};
     include transfer/server.conf;
@@ -87,8 +88,9 @@ def behind_nginx(*servers: LiveServer, max_body: str = "11g", blobs: Path | None
     port, tls_port = free_port(), free_port()
     folder = servers[0].data_dir.parent / f"nginx-{port}"
     upstreams = " ".join(f"server 127.0.0.1:{server.port};" for server in servers)
-    blobs = blobs or servers[0].data_dir / "blobs"
-    site = _SITE.format(upstreams=upstreams, port=port, tls_port=tls_port, blobs=blobs, max_body=max_body)
+    data = servers[0].data_dir
+    places = {"data": data, "blobs": blobs or data / "blobs"}
+    site = _SITE.format(upstreams=upstreams, port=port, tls_port=tls_port, max_body=max_body, **places)
     with running_nginx(folder, site, port=port) as process:
         yield NginxFront(folder, port, tls_port, process)
 
@@ -104,7 +106,7 @@ def shipped_site(*servers: LiveServer) -> Iterator[NginxFront]:
         (r"^ +listen 443 ", f"listen 127.0.0.1:{tls_port} "),
         (r"^ +listen \[::\]:443 [^;]*;", ""),
         (r"^ +server 127\.0\.0\.1:\d+(.*?);", "".join(rf"server 127.0.0.1:{each.port}\1; " for each in servers)),
-        (r"/var/lib/transfer/blobs", str(servers[0].data_dir / "blobs")),
+        (r"/var/lib/transfer(?=;)", str(servers[0].data_dir)),
     ]:
         text, count = re.subn(old, new, text, flags=re.MULTILINE)
         assert count == 1, f"{old} is {count} times in the site"

@@ -94,9 +94,11 @@ def test_the_internal_header_never_reaches_a_client(site: Site, headers: dict[st
     assert not [name for name in site.get(site.front.url, **headers).headers if name.startswith("X-Accel")]
 
 
-@pytest.mark.parametrize("prefix", ["/_transfer/whole/", "/_transfer/range/", "/x/../_transfer/whole/", "//_transfer/"])
+@pytest.mark.parametrize(
+    "prefix", ["/_transfer/whole/blobs/", "/_transfer/range/blobs/", "/x/../_transfer/whole/blobs/", "//_transfer/"]
+)
 def test_nobody_outside_reaches_the_store(site: Site, prefix: str) -> None:
-    target = site.get(site.backend.url).headers["X-Accel-Redirect"].removeprefix("/_transfer/whole/")
+    target = site.get(site.backend.url).headers["X-Accel-Redirect"].removeprefix("/_transfer/whole/blobs/")
     request = requests.Request("GET", site.front.url).prepare()
     request.url = f"{site.front.url}{prefix}{target}"  # as it is, with its dots
     answer = requests.Session().send(request, timeout=30)

@@ -135,9 +135,9 @@ def test_stopping_the_target_waits_for_everything_in_it() -> None:
 def test_nginx_asks_the_first_instance_and_reads_its_files() -> None:
     (bind,) = read(INSTANCE)["Environment"]
     upstream = first_match(r"^ +server (127\.0\.0\.1:\d+)", "deploy/nginx/transfer.conf")
-    blobs = first_match(r"^ +set \$transfer_blobs (\S+);", "deploy/nginx/transfer.conf")
+    data = first_match(r"^ +set \$transfer_data +(\S+);", "deploy/nginx/transfer.conf")
     assert bind.replace("%i", "1") == f"TRANSFER_BIND={upstream}"
-    assert blobs == f"/var/lib/{read(INSTANCE)['StateDirectory'][0]}/blobs"
+    assert data == f"/var/lib/{read(INSTANCE)['StateDirectory'][0]}"
 
 
 def test_cron_runs_what_the_timer_runs() -> None:

@@ -37,14 +37,14 @@ def test_nothing_is_handed_over_without_the_setting(device: Device) -> None:
 @pytest.mark.parametrize(
     ("headers", "expected"),
     [
-        pytest.param({}, "/_transfer/whole", id="whole"),
-        pytest.param({"Range": "bytes=0-4"}, "/_transfer/range", id="range"),
-        pytest.param({"Range": "bytes=-4"}, "/_transfer/range", id="suffix"),
-        pytest.param({"Range": "bytes=2-", "If-Range": "{etag}"}, "/_transfer/range", id="if-range-tag"),
-        pytest.param({"Range": "bytes=2-", "If-Range": "{modified}"}, "/_transfer/range", id="if-range-date"),
-        pytest.param({"Range": "bytes=2-", "If-Range": '"other"'}, "/_transfer/whole", id="if-range-miss"),
-        pytest.param({"Range": "items=0-4"}, "/_transfer/whole", id="ignored-range"),
-        pytest.param({"If-None-Match": '"other"'}, "/_transfer/whole", id="if-none-match-miss"),
+        pytest.param({}, "/_transfer/whole/blobs", id="whole"),
+        pytest.param({"Range": "bytes=0-4"}, "/_transfer/range/blobs", id="range"),
+        pytest.param({"Range": "bytes=-4"}, "/_transfer/range/blobs", id="suffix"),
+        pytest.param({"Range": "bytes=2-", "If-Range": "{etag}"}, "/_transfer/range/blobs", id="if-range-tag"),
+        pytest.param({"Range": "bytes=2-", "If-Range": "{modified}"}, "/_transfer/range/blobs", id="if-range-date"),
+        pytest.param({"Range": "bytes=2-", "If-Range": '"other"'}, "/_transfer/whole/blobs", id="if-range-miss"),
+        pytest.param({"Range": "items=0-4"}, "/_transfer/whole/blobs", id="ignored-range"),
+        pytest.param({"If-None-Match": '"other"'}, "/_transfer/whole/blobs", id="if-none-match-miss"),
         # what nginx reads in its own way
         pytest.param({"Range": "bytes=0-4,6-7"}, None, id="several-ranges"),
         pytest.param({"Range": "bytes=0-4,5-7"}, None, id="touching-ranges"),
@@ -68,14 +68,14 @@ def test_head_is_answered_by_the_service(accel: Device) -> None:
 
 def test_the_location_names_the_blob_under_the_store(accel: Device, tmp_path: Path) -> None:
     location = accel.get("/download/log.bin").headers["X-Accel-Redirect"]
-    assert (tmp_path / "data/blobs" / location.removeprefix("/_transfer/whole/")).read_bytes() == DATA
+    assert (tmp_path / "data/blobs" / location.removeprefix("/_transfer/whole/blobs/")).read_bytes() == DATA
 
 
 def test_a_file_that_may_still_grow_is_sent_by_the_service(accel: Device) -> None:
     accel.send(frame(0, DATA), "inferred.bin")
     assert target(accel, path="/download/inferred.bin") is None
     accel.send(frame(0, DATA), "declared.bin", query={"total_size": len(DATA)})
-    assert target(accel, path="/download/declared.bin") == "/_transfer/whole"
+    assert target(accel, path="/download/declared.bin") == "/_transfer/whole/blobs"
 
 
 def test_a_blob_that_is_longer_than_its_file_is_sent_by_the_service(accel: Device, tmp_path: Path) -> None:
@@ -88,7 +88,7 @@ def test_a_blob_that_somebody_may_write_past_its_end_is_sent_by_the_service(acce
     with blob_path(tmp_path / "data", accel.status()["file_id"]).open("rb+") as blob:
         range_locks.claim(blob.fileno(), Span(10, 20), wait_seconds=0)
         assert target(accel) is None
-    assert target(accel) == "/_transfer/whole"
+    assert target(accel) == "/_transfer/whole/blobs"
 
 
 @pytest.mark.parametrize("status", [404, 500])

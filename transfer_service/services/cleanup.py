@@ -1,4 +1,4 @@
-"""Removing what nobody will miss: stale uploads, orphans of both kinds, spent sign-ins.
+"""Removing what nobody will miss: stale uploads, orphans of both kinds, spent sign-ins, what chat leaves behind.
 
 Every removal is a transaction that checks its reason again, so two runs at once, or a run that was killed, do no harm:
 facts go first, bytes afterwards, and bytes without facts are what the next run looks for. Ages are counted back from
@@ -17,6 +17,7 @@ from transfer_service.database import Database
 from transfer_service.errors import BlobMissing
 from transfer_service.models import File, FileState, SignIn
 from transfer_service.offload import Offload
+from transfer_service.services.chat_cleanup import ChatCleanup
 from transfer_service.services.completion import Completion
 from transfer_service.services.files import FileService, remove_row
 from transfer_service.services.space import Space
@@ -47,6 +48,8 @@ class Report:
     orphaned_blobs: Tally = field(default_factory=Tally)
     orphaned_rows: Tally = field(default_factory=Tally)
     spent_sign_ins: Tally = field(default_factory=Tally)
+    orphaned_attachments: Tally = field(default_factory=Tally)
+    abandoned_conversations: Tally = field(default_factory=Tally)
 
 
 class CleanupService:
@@ -60,6 +63,7 @@ class CleanupService:
         files: FileService,
         completion: Completion,
         space: Space,
+        chat: ChatCleanup,
         offload: Offload,
         now: Callable[[], datetime],
         stale_after: timedelta,
@@ -69,6 +73,7 @@ class CleanupService:
         self._files = files
         self._completion = completion
         self._space = space
+        self._chat = chat
         self._offload = offload
         self._now = now
         self._stale_after = stale_after
@@ -80,6 +85,10 @@ class CleanupService:
         self._remove_orphaned_blobs(report.orphaned_blobs, dry_run)
         self._remove_orphaned_rows(report.orphaned_rows, dry_run)
         self._remove_spent_sign_ins(report.spent_sign_ins, dry_run)
+        for freed_bytes in self._chat.remove_abandoned_conversations(dry_run=dry_run):
+            report.abandoned_conversations.add(freed_bytes)
+        for freed_bytes in self._chat.remove_orphaned_attachments(dry_run=dry_run):
+            report.orphaned_attachments.add(freed_bytes)
         return report
 
     def _remove_stale_uploads(self, tally: Tally, dry_run: bool) -> None:

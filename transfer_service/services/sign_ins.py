@@ -1,7 +1,7 @@
 """Token families: what one sign-in gave out, and when it ends (RFC 9700 section 4.14.2, refresh token rotation)."""
 
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import cast
@@ -20,6 +20,15 @@ _ALIVE = PreparedSelect(
     .where(_sign_ins.c.id == bindparam("sign_in_id"), _sign_ins.c.revoked_at.is_(None))
     .where(_accounts.c.disabled_at.is_(None), _accounts.c.name == bindparam("name"))
 )
+
+
+_THE_ALIVE = (
+    select(_sign_ins.c.id)
+    .select_from(_sign_ins.join(_accounts, _sign_ins.c.account_id == _accounts.c.id))
+    .where(_sign_ins.c.id.in_(bindparam("sign_in_ids", expanding=True)), _sign_ins.c.revoked_at.is_(None))
+    .where(_accounts.c.disabled_at.is_(None))
+)
+IDS_A_QUERY = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +102,16 @@ class SignInService:
                 .where(SignIn.id == sign_in_id, SignIn.revoked_at.is_(None))
                 .values(revoked_at=self._now())
             )
+
+    def find_alive(self, sign_in_ids: Collection[uuid.UUID]) -> set[uuid.UUID]:
+        """Those of the families that have not ended and whose accounts are not disabled."""
+        alive: set[uuid.UUID] = set()
+        with self._database.read_rows() as rows:
+            ids = list(sign_in_ids)
+            for start in range(0, len(ids), IDS_A_QUERY):
+                asked = {"sign_in_ids": ids[start : start + IDS_A_QUERY]}
+                alive.update(rows.execute(_THE_ALIVE, asked).scalars())
+        return alive
 
     def find_identity(self, sign_in_id: uuid.UUID, *, name: str) -> Identity | None:
         """Who a verified token speaks for, None where its family ended or its account is disabled."""

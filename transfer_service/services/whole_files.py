@@ -1,6 +1,5 @@
 """A whole file in one request: streamed to its final place, named when it is whole, gone if it breaks."""
 
-import hashlib
 import uuid
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -15,8 +14,8 @@ from transfer_service.errors import InvalidRequest, UploadGone
 from transfer_service.models import Account, File, FileState
 from transfer_service.offload import Offload
 from transfer_service.services import intervals
-from transfer_service.services.batches import BATCH_BYTES, OFFLOAD_FROM_BYTES, in_batches
 from transfer_service.services.files import FileService, FileStatus, remove_row, status_of
+from transfer_service.services.receiving import write_hashed
 from transfer_service.services.space import Space
 from transfer_service.storage.blobs import END, BlobStore, BlobWriter
 from transfer_service.wire.filenames import numbered_name
@@ -122,25 +121,15 @@ class WholeFileService:
         self, writer: BlobWriter, file_id: uuid.UUID, draft: Draft, blocks: Iterator[bytes]
     ) -> tuple[int, bytes]:
         """Write and hash the blocks. The length and the SHA-256."""
-        hasher = hashlib.sha256()
-        length, reserved = 0, draft.length or 0
+        reserved = draft.length or 0
 
-        def store_batch() -> None:
-            writer.write(length, batch)
-            for block in batch:
-                hasher.update(block)
+        def make_room(length: int) -> None:
+            nonlocal reserved
+            self._space.check_size(length)
+            if length > reserved:
+                reserved = self._reserve_up_to(file_id, length)
 
-        for batch in in_batches(blocks, BATCH_BYTES):
-            size = sum(map(len, batch))
-            self._space.check_size(length + size)
-            if length + size > reserved:
-                reserved = self._reserve_up_to(file_id, length + size)
-            if size >= OFFLOAD_FROM_BYTES:
-                self._offload(store_batch)
-            else:
-                store_batch()
-            length += size
-        return length, hasher.digest()
+        return write_hashed(writer, blocks, make_room=make_room, offload=self._offload)
 
     def _reserve_up_to(self, file_id: uuid.UUID, needed: int) -> int:
         """Reserve room for a file of unknown length, in steps that no other upload can take away."""

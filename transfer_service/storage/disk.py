@@ -23,7 +23,8 @@ _HEADROOM_BYTES = 16 * 1024 * 1024
 
 
 @contextmanager
-def _full_disk_named() -> Iterator[None]:
+def full_disk_named() -> Iterator[None]:
+    """Raises StorageFull where the disk has no room for what is done within."""
     try:
         yield
     except OSError as error:
@@ -43,7 +44,7 @@ class DiskWriter:
         """Store the blocks one after the other from `offset` on. Raises StorageFull."""
         self._keep_headroom(sum(map(len, blocks)))
         pending = [memoryview(block) for block in blocks if block]
-        with _full_disk_named():
+        with full_disk_named():
             while pending:
                 written = os.pwritev(self._descriptor, pending[:1024], offset)
                 offset += written
@@ -102,7 +103,7 @@ class DiskStore:
         flags = os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW | (os.O_CREAT if create else 0)
         path = self.path_of(blob_id)
         try:
-            with _full_disk_named():
+            with full_disk_named():
                 descriptor = os.open(path, flags, 0o640)
         except FileNotFoundError as error:
             if create:  # the folder is gone, not the blob
@@ -157,8 +158,8 @@ class DiskStore:
         path = self.path_of(blob_id)
         try:
             for target in (path, path.parent):
-                with _full_disk_named():
-                    _fsync(target)
+                with full_disk_named():
+                    sync_path(target)
         except FileNotFoundError as error:
             raise BlobMissing from error
 
@@ -187,7 +188,8 @@ class DiskStore:
             raise StoreUnavailable("The store cannot be written") from error
 
 
-def _fsync(path: Path) -> None:
+def sync_path(path: Path) -> None:
+    """Return when a file's bytes, or a folder's names, are on the disk."""
     descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:
         os.fsync(descriptor)

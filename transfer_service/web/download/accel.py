@@ -8,8 +8,7 @@ import re
 
 from flask import current_app, request
 
-from transfer_service.services.files import FileStatus
-from transfer_service.web.services import services
+from transfer_service.web.download.stored_file import StoredFile
 from transfer_service.wire.conditions import Validators
 from transfer_service.wire.entity_tags import format_http_date
 from transfer_service.wire.spans import Span
@@ -18,21 +17,19 @@ WHOLE, RANGE = "/_transfer/whole/", "/_transfer/range/"
 _ONE_PLAIN_RANGE = re.compile(r"bytes=(?:[0-9]{1,18}-(?:[0-9]{1,18})?|-[0-9]{1,18})", re.ASCII)
 
 
-def find_target(file: FileStatus, spans: list[Span] | None, validators: Validators) -> str | None:
+def find_target(file: StoredFile, spans: list[Span] | None, validators: Validators) -> str | None:
     """The internal location that makes nginx send these spans, None where the service has to send them.
 
-    A file of inferred length may grow while nginx opens it, and two conditions are also weighed by nginx, which does
-    not know our tags there.
+    Two conditions are also weighed by nginx, which does not know our tags there.
     """
     if not current_app.config["ACCEL"] or request.method != "GET" or "X-Accel-Retry" in request.headers:
         return None
     if "If-Match" in request.headers or "If-Unmodified-Since" in request.headers:
         return None
-    if spans is not None and not _is_read_alike(spans, validators):
+    if not file.length or (spans is not None and not _is_read_alike(spans, validators)):
         return None
-    if not (file.length and file.is_length_declared and services().store.is_settled(file.file_id, file.length)):
-        return None
-    return (WHOLE if spans is None else RANGE) + services().store.relative_path_of(file.file_id)
+    path = file.find_accel_path()
+    return (WHOLE if spans is None else RANGE) + path if path is not None else None
 
 
 def _is_read_alike(spans: list[Span], validators: Validators) -> bool:

@@ -9,9 +9,10 @@ from typing import IO, TYPE_CHECKING, Any, BinaryIO, cast
 from flask import Response, request, send_file
 from werkzeug.datastructures import Headers
 
-from transfer_service.errors import BlobMissing, ReadFailed, TransferError
+from transfer_service.errors import BlobMissing, ReadFailed
 from transfer_service.services.files import FileStatus
 from transfer_service.web.download import accel
+from transfer_service.web.download.stored_file import StoredFile
 from transfer_service.web.error_envelopes import error_response
 from transfer_service.web.request_log import note
 from transfer_service.web.services import services
@@ -26,16 +27,43 @@ if TYPE_CHECKING:
 PART_BLOCK_BYTES = 64 * 1024
 
 
+SANDBOX = "sandbox; default-src 'none'; img-src 'self'; media-src 'self'; style-src 'unsafe-inline'"
+
+
 def respond_with_file(file: FileStatus) -> Response:
-    """Answer a GET or HEAD for a whole file. Raises BlobMissing, ReadFailed."""
-    validators = _validators(file)
+    """Answer a GET or HEAD for a file of an account. Raises BlobMissing, ReadFailed."""
     note(file=str(file.file_id))
+    store, length = services().store, file.length or 0
+
+    def find_accel_path() -> str | None:
+        # A file of inferred length may grow while nginx opens it.
+        if not (file.is_length_declared and store.is_settled(file.file_id, length)):
+            return None
+        return f"blobs/{store.relative_path_of(file.file_id)}"
+
+    return respond(
+        StoredFile(
+            name=file.name,
+            media_type=file.media_type,
+            length=length,
+            sha256=file.sha256 or "",
+            modified_at=file.completed_at or file.updated_at,
+            open=lambda: store.open_reader(file.file_id),
+            still_exists=lambda: services().files.is_there(file.file_id),
+            find_accel_path=find_accel_path,
+        )
+    )
+
+
+def respond(file: StoredFile) -> Response:
+    """Answer a GET or HEAD for stored bytes. Raises BlobMissing, ReadFailed."""
+    validators = conditions.Validators(etag=EntityTag(file.sha256), modified_at=file.modified_at.replace(microsecond=0))
     verdict = conditions.evaluate(request.headers, validators)
     if verdict is conditions.Verdict.NOT_MODIFIED:
         return _with_validators(_NotModified(status=304), validators)
     if verdict is conditions.Verdict.PRECONDITION_FAILED:
         return _with_validators(error_response("Precondition failed", 412), validators)
-    length = file.length or 0
+    length = file.length
     try:
         spans = _requested_spans(validators, length)
     except ranges.Unsatisfiable:
@@ -44,21 +72,18 @@ def respond_with_file(file: FileStatus) -> Response:
         return refusal
     target = accel.find_target(file, spans, validators)
     response = _handed_over(file, target) if target else _body_response(file, spans)
-    response.headers["Content-Disposition"] = format_disposition(file.name)
+    kind = "inline" if file.is_inline else "attachment"
+    response.headers["Content-Disposition"] = format_disposition(file.name, kind=kind)
     response.headers["X-Content-Type-Options"] = "nosniff"
+    if file.is_inline:
+        response.headers["Content-Security-Policy"] = SANDBOX
     return _with_validators(response, validators)
 
 
-def _handed_over(file: FileStatus, target: str) -> Response:
+def _handed_over(file: StoredFile, target: str) -> Response:
     """An answer whose body, length and status nginx fills in."""
     note(handed_over=True)
     return Response(status=200, content_type=file.media_type, headers={"X-Accel-Redirect": target})
-
-
-def _validators(file: FileStatus) -> conditions.Validators:
-    """The hash of the bytes is their tag: the same from every worker, and a new one whenever they change."""
-    modified_at = (file.completed_at or file.updated_at).replace(microsecond=0)
-    return conditions.Validators(etag=EntityTag(file.sha256 or ""), modified_at=modified_at)
 
 
 def _requested_spans(validators: conditions.Validators, length: int) -> list[Span] | None:
@@ -78,12 +103,12 @@ def _with_validators(response: Response, validators: conditions.Validators) -> R
     return response
 
 
-def _body_response(file: FileStatus, spans: list[Span] | None) -> Response:
-    length = file.length or 0
-    body = services().store.open_reader(file.file_id)
+def _body_response(file: StoredFile, spans: list[Span] | None) -> Response:
+    length = file.length
+    body = file.open()
     try:
-        if os.fstat(body.fileno()).st_size < length:
-            raise _too_short(file)
+        if os.fstat(body.fileno()).st_size < length:  # deleted under our hands, or the disk has lost bytes
+            raise ReadFailed if file.still_exists() else BlobMissing
         if spans is None:
             response = _span_response(body, Span(0, length), file)
         elif len(spans) == 1:
@@ -101,12 +126,7 @@ def _body_response(file: FileStatus, spans: list[Span] | None) -> Response:
     return response
 
 
-def _too_short(file: FileStatus) -> TransferError:
-    """Bytes are missing: the file was deleted under our hands, or the disk has lost them."""
-    return ReadFailed() if services().files.is_there(file.file_id) else BlobMissing()
-
-
-def _span_response(body: BinaryIO, span: Span, file: FileStatus) -> Response:
+def _span_response(body: BinaryIO, span: Span, file: StoredFile) -> Response:
     """One span, by the server's own means of sending files."""
     response = send_file(
         cast("IO[bytes]", FileSlice(body, span)), mimetype=file.media_type, etag=False, conditional=False
@@ -116,10 +136,10 @@ def _span_response(body: BinaryIO, span: Span, file: FileStatus) -> Response:
     return response
 
 
-def _multipart_response(body: BinaryIO, spans: list[Span], file: FileStatus) -> Response:
+def _multipart_response(body: BinaryIO, spans: list[Span], file: StoredFile) -> Response:
     """Several spans as multipart/byteranges (RFC 9110 section 14.6)."""
     boundary = secrets.token_hex(16)
-    length = file.length or 0
+    length = file.length
     heads = [ranges.part_header(span, length=length, media_type=file.media_type, boundary=boundary) for span in spans]
     tail = ranges.closing_boundary(boundary)
     response = Response(_parts(body.fileno(), zip(heads, spans, strict=True), tail), status=206)

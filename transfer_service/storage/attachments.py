@@ -1,0 +1,120 @@
+"""Attachments of chat messages on local disk: `<root>/<message id>/<filename>`, written once and never changed."""
+
+import os
+import re
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import BinaryIO
+
+from transfer_service.errors import BlobMissing, ReadFailed
+from transfer_service.storage import range_locks
+from transfer_service.storage.blobs import END
+from transfer_service.storage.disk import DiskWriter, full_disk_named, sync_path
+from transfer_service.wire.spans import Span
+
+WHOLE = Span(0, END)
+_MESSAGE_ID = re.compile(r"[0-9a-f]{24}", re.ASCII)
+_BLOCK_UNITS = 512  # of st_blocks, stat(2)
+
+
+@dataclass(frozen=True, slots=True)
+class AttachmentFacts:
+    """What lies on disk for a message."""
+
+    message_id: str
+    modified_at: datetime
+    stored_bytes: int
+
+
+class AttachmentStore:
+    """A folder of attachments. Blocking: callers decide what runs off the event loop."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        root.mkdir(mode=0o750, parents=True, exist_ok=True)
+
+    @contextmanager
+    def create(self, message_id: str, filename: str) -> Iterator[DiskWriter]:
+        """A new attachment, which is gone again where the block raises. Raises StorageFull."""
+        path = self._path(message_id, filename)
+        with full_disk_named():
+            path.parent.mkdir(mode=0o750)
+        try:
+            with full_disk_named():
+                descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o640)
+            try:
+                range_locks.claim(descriptor, WHOLE, wait_seconds=0)  # cleanup sees that somebody is at it
+                yield DiskWriter(descriptor, WHOLE)
+            finally:
+                os.close(descriptor)
+        except BaseException:
+            self.delete(message_id)
+            raise
+
+    def sync(self, message_id: str, filename: str) -> None:
+        """Return when the attachment and its name survive power loss. Raises StorageFull."""
+        path = self._path(message_id, filename)
+        with full_disk_named():
+            for target in (path, path.parent, self._root):
+                sync_path(target)
+
+    def open_reader(self, message_id: str, filename: str) -> BinaryIO:
+        """The attachment as an unbuffered file that the caller closes. Raises BlobMissing, ReadFailed."""
+        try:
+            return open(self._path(message_id, filename), "rb", buffering=0)
+        except FileNotFoundError as error:
+            raise BlobMissing from error
+        except OSError as error:
+            raise ReadFailed from error
+
+    def delete(self, message_id: str) -> int:
+        """Remove what lies there for a message and tell the bytes that this freed. Open readers keep the old ones."""
+        freed = sum(_stored_bytes(path) for path in self._files(message_id))
+        shutil.rmtree(self._folder(message_id), ignore_errors=True)
+        return freed
+
+    def is_in_use(self, message_id: str) -> bool:
+        """Whether an attachment of the message is being written."""
+        for path in self._files(message_id):
+            with suppress(FileNotFoundError), open(path, "rb") as file:
+                if range_locks.is_claimed(file.fileno(), WHOLE):
+                    return True
+        return False
+
+    def list_attachments(self) -> Iterator[AttachmentFacts]:
+        """Every message for which something lies here, in no order."""
+        with os.scandir(self._root) as entries:
+            for entry in entries:
+                if not (_MESSAGE_ID.fullmatch(entry.name) and entry.is_dir(follow_symlinks=False)):
+                    continue
+                with suppress(FileNotFoundError):
+                    modified_at = datetime.fromtimestamp(entry.stat(follow_symlinks=False).st_mtime, tz=UTC)
+                    stored_bytes = sum(_stored_bytes(path) for path in self._files(entry.name))
+                    yield AttachmentFacts(entry.name, modified_at, stored_bytes)
+
+    def _folder(self, message_id: str) -> Path:
+        if not _MESSAGE_ID.fullmatch(message_id):
+            raise BlobMissing
+        return self._root / message_id
+
+    def _path(self, message_id: str, filename: str) -> Path:
+        if "/" in filename or filename in {"", ".", ".."}:
+            raise BlobMissing
+        return self._folder(message_id) / filename
+
+    def _files(self, message_id: str) -> list[Path]:
+        try:
+            return list(self._folder(message_id).iterdir())
+        except FileNotFoundError:
+            return []
+
+
+def _stored_bytes(path: Path) -> int:
+    try:
+        return path.stat(follow_symlinks=False).st_blocks * _BLOCK_UNITS
+    except FileNotFoundError:
+        return 0
