@@ -12,7 +12,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 from typing import Any
 
 from config import load_settings
-from transfer_service import begin_serving, end_serving
+from transfer_service import begin_serving, end_serving, stop_serving
 from transfer_service.server.access_log import JsonLogger
 
 bind = load_settings().bind
@@ -31,6 +31,7 @@ control_socket_disable = True
 def post_worker_init(worker: Any) -> None:
     """Before the first request: what a power loss may have taken is forgotten."""
     begin_serving(worker.wsgi)
+    worker.on_stop = lambda: stop_serving(worker.wsgi)
 
 
 def worker_exit(_server: Any, worker: Any) -> None:

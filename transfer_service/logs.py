@@ -1,8 +1,10 @@
 """The shape of log lines: JSON, without messages, values or paths of failures."""
 
+import logging
 import sys
 import traceback
 from pathlib import Path
+from typing import Any
 
 import structlog
 
@@ -23,6 +25,19 @@ def configure_logging() -> None:
         logger_factory=structlog.WriteLoggerFactory(file=sys.stdout),
         cache_logger_on_first_use=True,
     )
+
+
+class JsonHandler(logging.Handler):
+    """Sends records of the standard library to structlog; of an exception only its kind and place."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write one line."""
+        facts: dict[str, Any] = {"logger": record.name}
+        error = record.exc_info[1] if record.exc_info else None
+        if error is not None:
+            facts.update(error=type(error).__name__, where=locate(error))
+        log = structlog.get_logger()
+        getattr(log, record.levelname.lower(), log.info)(record.getMessage(), **facts)
 
 
 def locate(error: BaseException) -> str:

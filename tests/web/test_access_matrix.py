@@ -7,6 +7,7 @@ from flask import Flask
 
 from tests.conftest import Device
 from tests.web.conftest import SignIn
+from tests.web.test_chat_matrix import ROUTES as CHAT_ROUTES
 from transfer_service.wire.chunk_frames import LONG_FRAME, SHORT_FRAME
 
 # method, path, body                                       nobody alice bob  root
@@ -65,8 +66,8 @@ def device_names(device: Device, method: str, path: str, who: str) -> list[str]:
     return device.names()
 
 
-def test_the_table_has_every_route(shared_app: Flask) -> None:
-    listed = {(method, path.partition("?")[0]) for method, path, *_ in TABLE}
+def test_this_table_and_that_of_chat_have_every_route(shared_app: Flask) -> None:
+    listed = {(method, path.partition("?")[0]) for method, path, *_ in [*TABLE, *CHAT_ROUTES]}
     for rule in shared_app.url_map.iter_rules():
         pattern = re.compile(re.sub(r"<[^>]+>", "[^/]+", rule.rule.replace(".", r"\.")))
         for method in (rule.methods or set()) - {"OPTIONS", "HEAD"}:

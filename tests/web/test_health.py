@@ -61,6 +61,8 @@ def tallies(count: int, size: int, *, spent: int = 0) -> dict[str, dict[str, int
         "orphaned_blobs": {"count": 0, "bytes": 0},
         "orphaned_rows": {"count": 0, "bytes": 0},
         "spent_sign_ins": {"count": spent, "bytes": 0},
+        "orphaned_attachments": {"count": 0, "bytes": 0},
+        "abandoned_conversations": {"count": 0, "bytes": 0},
     }
 
 

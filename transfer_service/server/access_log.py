@@ -7,20 +7,7 @@ from typing import Any
 import structlog
 from gunicorn.glogging import Logger
 
-from transfer_service.logs import ENVIRON_KEY, configure_logging, locate
-
-
-class JsonHandler(logging.Handler):
-    """Sends records of the standard library to structlog; of an exception only its kind and place."""
-
-    def emit(self, record: logging.LogRecord) -> None:
-        """Write one line."""
-        facts: dict[str, Any] = {"logger": record.name}
-        error = record.exc_info[1] if record.exc_info else None
-        if error is not None:
-            facts.update(error=type(error).__name__, where=locate(error))
-        log = structlog.get_logger()
-        getattr(log, record.levelname.lower(), log.info)(record.getMessage(), **facts)
+from transfer_service.logs import ENVIRON_KEY, JsonHandler, configure_logging
 
 
 class JsonLogger(Logger):  # type: ignore[misc] # gunicorn has no types

@@ -96,7 +96,15 @@ class TransferSocket(socket.socket):
         """Send. Raises ConnectionResetError for a client that stops reading."""
         if self._joins_heads and not self._head and data[:7] == b"HTTP/1.":
             self._head = data
-            return
+        else:
+            self._send_all(data, flags)
+
+    def send(self, data: Any, flags: int = 0, *_: Any) -> int:
+        """Like `sendall`, and at once: WebSockets do not look how much of a frame was sent."""
+        self._send_all(data, flags)
+        return len(data)
+
+    def _send_all(self, data: Any, flags: int) -> None:
         head, self._head = self._head, b""
         left = memoryview(head + data if head else data)
         while left:

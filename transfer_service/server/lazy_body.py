@@ -54,6 +54,8 @@ class LazyBody:
             data = data[:wanted]
         elif not data:
             data = self._connection.receive(wanted)
+        elif len(data) < wanted:  # callers such as Engine.IO read once, and count on getting all
+            data = bytearray(data) + self._connection.receive(wanted - len(data))
         reader.length -= len(data)
         return data
 

@@ -5,6 +5,7 @@ import json
 import socket as sockets
 import time
 import weakref
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, Literal
 
@@ -60,6 +61,7 @@ class TransferWorker(GeventWorker):  # type: ignore[misc] # gunicorn has no type
         super().__init__(*args, **kwargs)
         self._idle: set[_IdleTimeout] = set()
         self._known: weakref.WeakSet[Any] = weakref.WeakSet()
+        self.on_stop: Callable[[], None] | None = None  # called once when no more connections are taken
 
     def timeout_ctx(self) -> gevent.Timeout:
         """The limit for the next request to come on a connection, short for the first one."""
@@ -72,6 +74,9 @@ class TransferWorker(GeventWorker):  # type: ignore[misc] # gunicorn has no type
         """Called every second: while stopping, let idle connections go so that only transfers are waited for."""
         super().notify()
         if not self.alive:
+            if self.on_stop is not None:
+                gevent.spawn(self.on_stop)
+                self.on_stop = None
             for idle in list(self._idle):
                 idle.expire()
 

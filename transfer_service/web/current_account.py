@@ -1,6 +1,8 @@
 """Who is asking: bearer tokens and cookies (docs/accounts.md)."""
 
 import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any
 
@@ -8,6 +10,7 @@ from flask import Flask, current_app, g, request
 from flask_jwt_extended import (
     create_access_token,
     create_refresh_token,
+    decode_token,
     get_jwt,
     get_jwt_request_location,
     verify_jwt_in_request,
@@ -46,15 +49,42 @@ def require_account(*, refresh: bool = False, any_type: bool = False) -> Identit
     return identity
 
 
+def identify(token: str | None) -> tuple[Identity, float]:
+    """Who an access token speaks for, and when it expires in unix seconds; without one, who the request's speaks for.
+
+    Raises NotAuthenticated, BadCredentials.
+    """
+    claims = _verify(("access",)) if token is None else _verify_text(token)
+    identity = services().sign_ins.find_identity(claims.family, name=claims.name)
+    if identity is None:
+        raise BadCredentials
+    return identity, claims.expires_at
+
+
+def _verify_text(token: str) -> Claims:
+    """The claims of an access token that came somewhere else than in a header. Raises BadCredentials."""
+    with _failures_are_bad_credentials():
+        return _checked(decode_token(token), ("access",))
+
+
 def _verify(types: tuple[str, ...]) -> Claims:
     """The claims of the request's token, wherever it is. Raises NotAuthenticated, BadCredentials."""
     _accept_any_case()
-    try:
+    with _failures_are_bad_credentials():
         verify_jwt_in_request(refresh=types == ("refresh",), verify_type=len(types) == 1)
-        claims = get_jwt()
-        if claims["type"] not in types:
-            raise BadCredentials
-        return Claims(uuid.UUID(claims[FAMILY_CLAIM]), parse_name(claims["sub"]), claims["exp"])
+        return _checked(get_jwt(), types)
+
+
+def _checked(claims: dict[str, Any], types: tuple[str, ...]) -> Claims:
+    if claims["type"] not in types:
+        raise BadCredentials
+    return Claims(uuid.UUID(claims[FAMILY_CLAIM]), parse_name(claims["sub"]), claims["exp"])
+
+
+@contextmanager
+def _failures_are_bad_credentials() -> Iterator[None]:
+    try:
+        yield
     except CSRFError as error:
         raise BadCredentials("CSRF token missing or incorrect") from error
     except NoAuthorizationError as error:

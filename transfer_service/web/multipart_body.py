@@ -9,8 +9,8 @@ from werkzeug.http import parse_options_header
 from transfer_service.errors import InvalidRequest
 from transfer_service.web.request_body import RequestBody
 
-OVERHEAD_BYTES = 64 * 1024
-MAX_FIELD_BYTES = 8 * 1024
+OVERHEAD_BYTES = 512 * 1024
+MAX_FIELD_BYTES = 256 * 1024  # the longest caption, in characters of four bytes
 MAX_PARTS = 32
 FILE_PART = "file"
 
@@ -54,7 +54,7 @@ class MultipartBody:
                 self._read_field(event)
 
     def _read_field(self, segment: MultipartSegment) -> None:
-        data = b""
+        data = bytearray()
         for event in self._events:
             if not isinstance(event, (bytes, bytearray)):
                 break

@@ -1,18 +1,22 @@
 """What a request adds to its log line. The line itself is written by `server.access_log` when the last byte is out."""
 
 import uuid
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import structlog
 from flask import Flask, Response, g, request
 
 from transfer_service.logs import ENVIRON_KEY, locate
 
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
+
 
 def _begin() -> None:
     g.request_id = uuid.uuid4().hex
-    request.environ[ENVIRON_KEY] = {"id": g.request_id}
-    note(route=request.url_rule.rule if request.url_rule else None)
+    note(id=g.request_id, route=request.url_rule.rule if request.url_rule else None)
 
 
 def _end(response: Response) -> Response:
@@ -35,6 +39,16 @@ def log_failure(error: BaseException) -> None:
         cause=type(cause).__name__ if cause else None,
         where=locate(cause or error),
     )
+
+
+def collect_facts(application: "WSGIApplication") -> "WSGIApplication":
+    """Give a request the dictionary for its facts before anybody copies its environ, as flask-socketio does."""
+
+    def collecting(environ: "WSGIEnvironment", start_response: "StartResponse") -> "Iterable[bytes]":
+        environ[ENVIRON_KEY] = {}
+        return application(environ, start_response)
+
+    return collecting
 
 
 def init_request_log(app: Flask) -> None:

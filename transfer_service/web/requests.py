@@ -1,6 +1,7 @@
 """Reading the parts of a request that several doors share."""
 
 import io
+from typing import Any
 from urllib.parse import unquote_to_bytes
 
 from flask import Flask, request
@@ -52,6 +53,18 @@ def buffer_small_body(max_bytes: int) -> None:
             raise TooLarge("Request body is too large")
     request.environ["wsgi.input"] = io.BytesIO(data)
     request.environ["CONTENT_LENGTH"] = str(len(data))
+
+
+def json_object(max_bytes: int = 1024 * 1024) -> dict[str, Any]:
+    """The JSON object in a small body. Raises InvalidRequest, TooLarge."""
+    buffer_small_body(max_bytes)
+    try:
+        fields = request.get_json(force=True, silent=True)
+    except RecursionError:  # of brackets, thousands deep
+        fields = None
+    if not isinstance(fields, dict):
+        raise InvalidRequest("Expected a JSON object")
+    return fields
 
 
 def is_true(value: str | None) -> bool:

@@ -6,8 +6,11 @@ from flask import current_app
 
 from transfer_service.database import Database
 from transfer_service.services.accounts import AccountService
+from transfer_service.services.attachments import AttachmentService
 from transfer_service.services.cleanup import CleanupService
+from transfer_service.services.conversations import ConversationService
 from transfer_service.services.files import FileService
+from transfer_service.services.messages import MessageService
 from transfer_service.services.recovery import Recovery
 from transfer_service.services.sign_ins import SignInService
 from transfer_service.services.space import Space
@@ -30,6 +33,9 @@ class Services:
     files: FileService
     uploads: UploadService
     whole_files: WholeFileService
+    conversations: ConversationService
+    messages: MessageService
+    attachments: AttachmentService
     cleanup: CleanupService
     recovery: Recovery | None
 

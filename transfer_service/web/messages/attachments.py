@@ -1,0 +1,35 @@
+"""`/uploads/chats/…`: the attachments of messages, for those who take part in the conversation."""
+
+from functools import partial
+from urllib.parse import quote
+
+from flask import Blueprint, Response
+
+from transfer_service.web.current_account import current, guard
+from transfer_service.web.download.file_response import respond
+from transfer_service.web.download.stored_file import StoredFile
+from transfer_service.web.services import services
+from transfer_service.wire.attachments import MessageType, message_type
+
+blueprint = Blueprint("attachments", __name__, url_prefix="/uploads/chats")
+blueprint.before_request(guard)
+
+
+@blueprint.get("/<message_id>/<name:filename>")
+def download(message_id: str, filename: str) -> Response:
+    """An attachment; images and videos are shown, everything else is saved."""
+    account_id = current().account_id
+    attachment, posted_at = services().messages.get_attachment(account_id, message_id, filename)
+    return respond(
+        StoredFile(
+            name=attachment.filename,
+            media_type=attachment.media_type,
+            length=attachment.length,
+            sha256=attachment.sha256,
+            modified_at=posted_at,
+            open=partial(services().attachments.open_reader, message_id, filename),
+            still_exists=partial(services().attachments.exists, account_id, message_id, filename),
+            find_accel_path=lambda: f"chats/{message_id}/{quote(filename)}",
+            is_inline=message_type(filename) in {MessageType.IMAGE, MessageType.VIDEO},
+        )
+    )

@@ -1,0 +1,75 @@
+"""`/conversations`: who talks with whom (docs/chat.md)."""
+
+from typing import Any
+
+from flask import Blueprint, Response, jsonify, request
+
+from transfer_service.web.current_account import current, guard
+from transfer_service.web.messages.printing import conversation_json
+from transfer_service.web.requests import json_object
+from transfer_service.web.services import services
+from transfer_service.wire.chat_ids import parse_chat_id
+
+INVALID_ID = "Invalid conversation id"
+
+blueprint = Blueprint("conversations", __name__, url_prefix="/conversations")
+blueprint.before_request(guard)
+
+
+@blueprint.post("/create")
+def create_direct() -> Response:
+    """The conversation with one other account, made where there is none yet."""
+    name = json_object().get("email")
+    conversation_id, already_exists = services().conversations.create_direct(current().account_id, name)
+    return _success(conversation_id=conversation_id, email=name, already_exists=already_exists)
+
+
+@blueprint.post("/create/group")
+def create_group() -> Response:
+    """A new group, owned by who makes it."""
+    fields = json_object()
+    names = fields.get("participants", [])
+    conversation_id = services().conversations.create_group(current().account_id, fields.get("group_name"), names)
+    return _success(conversation_id=conversation_id)
+
+
+@blueprint.get("")
+def list_conversations() -> Response:
+    """The account's conversations, the newest message first."""
+    found = services().conversations.list_conversations(current().account_id)
+    return jsonify({"conversations": [conversation_json(each) for each in found]})
+
+
+@blueprint.get("/info")
+def info() -> Response:
+    """One conversation."""
+    conversation_id = parse_chat_id(request.args.get("conversation_id"), detail=INVALID_ID)
+    return jsonify(conversation_json(services().conversations.get_info(current().account_id, conversation_id)))
+
+
+@blueprint.post("/<conversation_id>/participants")
+def add_participant(conversation_id: str) -> Response:
+    """Let another account into a group."""
+    parsed = parse_chat_id(conversation_id, detail=INVALID_ID)
+    name = json_object().get("email")
+    return _success(participants=services().conversations.add_participant(current().account_id, parsed, name))
+
+
+@blueprint.delete("/<conversation_id>/participants/<name:participant>")
+def remove_participant(conversation_id: str, participant: str) -> Response:
+    """Leave a conversation, or take another account out of one's group."""
+    parsed = parse_chat_id(conversation_id, detail=INVALID_ID)
+    staying = services().conversations.remove_participant(current().account_id, parsed, participant)
+    return _success(participants=staying)
+
+
+@blueprint.post("/<conversation_id>/read")
+def mark_read(conversation_id: str) -> Response:
+    """Everything up to now has been read."""
+    parsed = parse_chat_id(conversation_id, detail=INVALID_ID)
+    services().messages.mark_read(current().account_id, parsed)
+    return _success()
+
+
+def _success(**fields: Any) -> Response:
+    return jsonify({"success": True, **fields})

@@ -1,0 +1,43 @@
+"""From what the chat services tell to events on sockets."""
+
+from typing import Any
+
+from flask_socketio import SocketIO
+
+from transfer_service.services.chat_events import (
+    ChatEvent,
+    MessageDeleted,
+    MessageEdited,
+    MessagePinned,
+    MessagePosted,
+    MessagesRead,
+)
+from transfer_service.web.messages.printing import format_instant, message_json
+from transfer_service.web.messages.rooms import audience
+
+
+class Fanout:
+    """Sends every chat event to the sockets of its recipients."""
+
+    def __init__(self, socketio: SocketIO) -> None:
+        self._socketio = socketio
+
+    def __call__(self, event: ChatEvent) -> None:
+        """Send one."""
+        name, conversation_id, payload = _format(event)
+        self._socketio.emit(name, payload, to=audience(conversation_id, event.recipients))
+
+
+def _format(event: ChatEvent) -> tuple[str, str, dict[str, Any]]:
+    match event:
+        case MessagePosted(message=message):
+            return "new_message", message.conversation_id, message_json(message)
+        case MessageEdited(message=message):
+            return "message_edited", message.conversation_id, message_json(message)
+        case MessagePinned(message=message):
+            return "message_pinned", message.conversation_id, message_json(message)
+        case MessageDeleted(conversation_id=conversation_id, message_id=message_id):
+            return "message_deleted", conversation_id, {"_id": message_id, "conversation_id": conversation_id}
+        case MessagesRead(conversation_id=conversation_id, reader=reader, read_at=read_at):
+            facts = {"conversation_id": conversation_id, "reader": reader, "read_at": format_instant(read_at)}
+            return "messages_read", conversation_id, facts

@@ -1,0 +1,91 @@
+"""The sockets of this process and the sign-ins they live on: a socket ends when its token or its sign-in does."""
+
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime
+
+from flask_socketio import SocketIO
+
+from transfer_service.errors import StoreUnavailable
+from transfer_service.services.sign_ins import Identity, SignInService
+
+WATCH_SECONDS = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class LiveSession:
+    """Who is at the other end of a socket. `expires_at` in unix seconds."""
+
+    identity: Identity
+    expires_at: float
+
+
+class LiveSessions:
+    """Knows every connected socket, and looks every WATCH_SECONDS whether it may stay; without sockets nothing runs."""
+
+    def __init__(self, *, socketio: SocketIO, sign_ins: SignInService, now: Callable[[], datetime]) -> None:
+        self._socketio = socketio
+        self._sign_ins = sign_ins
+        self._now = now
+        self._sessions: dict[str, LiveSession] = {}
+        self._is_watching = False
+
+    def add(self, sid: str, session: LiveSession) -> None:
+        """A socket was let in."""
+        self._sessions[sid] = session
+        if not self._is_watching:
+            self._is_watching = True
+            self._socketio.start_background_task(self._watch)
+
+    def remove(self, sid: str) -> None:
+        """A socket is gone."""
+        self._sessions.pop(sid, None)
+
+    def find(self, sid: str) -> Identity | None:
+        """Who is there, None where the token or the sign-in has ended."""
+        session = self._sessions.get(sid)
+        if session is None or session.expires_at <= self._now().timestamp():
+            return None
+        return self._sign_ins.find_identity(session.identity.sign_in_id, name=session.identity.name)
+
+    def close_all(self) -> None:
+        """Cut every connection, for a server that stops: clients connect again, to another instance."""
+        for sid in list(self._sessions):
+            with suppress(OSError):
+                self._cut(sid)
+
+    def close(self, sid: str) -> None:
+        """End a socket, so that its client does not come back by itself, and the connection under it."""
+        self._sessions.pop(sid, None)
+        transport_id = self._socketio.server.manager.eio_sid_from_sid(sid, "/")
+        self._socketio.server.disconnect(sid)
+        if transport_id is not None:
+            self._socketio.server.eio.disconnect(transport_id)
+
+    def _cut(self, sid: str) -> None:
+        transport_id = self._socketio.server.manager.eio_sid_from_sid(sid, "/")
+        if transport_id is not None:
+            self._socketio.server.eio.disconnect(transport_id)
+
+    def _watch(self) -> None:
+        try:
+            while self._sessions:
+                self._socketio.sleep(WATCH_SECONDS)
+                with suppress(StoreUnavailable):  # then nobody can be judged now
+                    for sid in self._ended():
+                        with suppress(OSError):
+                            self.close(sid)
+        finally:
+            self._is_watching = False
+
+    def _ended(self) -> list[str]:
+        sessions = dict(self._sessions)
+        alive = self._sign_ins.find_alive({each.identity.sign_in_id for each in sessions.values()})
+        now = self._now().timestamp()
+
+        return [
+            sid
+            for sid, session in sessions.items()
+            if session.expires_at <= now or session.identity.sign_in_id not in alive
+        ]

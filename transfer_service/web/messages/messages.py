@@ -1,0 +1,82 @@
+"""`/messages`: what is said in a conversation, and the attachments it carries (docs/chat.md)."""
+
+from flask import Blueprint, Response, jsonify, request
+
+from transfer_service.errors import InvalidRequest
+from transfer_service.services.message_rows import Message
+from transfer_service.web.current_account import current, guard
+from transfer_service.web.messages.attachment_form import AttachmentForm
+from transfer_service.web.messages.printing import message_json
+from transfer_service.web.messages.replies import parse_reply
+from transfer_service.web.request_log import note
+from transfer_service.web.requests import json_object, parse_count
+from transfer_service.web.services import services
+from transfer_service.wire.chat_ids import parse_chat_id
+
+DEFAULT_LIMIT, MAX_LIMIT = 30, 100
+INVALID_ID = "Invalid message id"
+
+blueprint = Blueprint("messages", __name__, url_prefix="/messages")
+blueprint.before_request(guard)
+
+
+@blueprint.post("")
+def post_text() -> Response:
+    """Say something."""
+    fields = json_object()
+    conversation_id = parse_chat_id(fields.get("conversation_id"), detail="Invalid conversation id")
+    reply_to = parse_reply(fields.get("reply_to"))
+    message = services().messages.post(
+        current().account_id, conversation_id, content=fields.get("content"), reply_to=reply_to
+    )
+    return _answer(message)
+
+
+@blueprint.post("/upload")
+def post_attachment() -> Response:
+    """Say something with a file, which is streamed to its place whatever its size."""
+    form = AttachmentForm.open(current().account_id)
+    message = services().attachments.receive(current().account_id, form)
+    note(stored_bytes=message.attachment.length if message.attachment else None)
+    return _answer(message)
+
+
+@blueprint.get("/get")
+def history() -> Response:
+    """A page of a conversation, newest first."""
+    conversation_id = parse_chat_id(request.args.get("conversation_id"), detail="Invalid conversation id")
+    limit = parse_count(request.args.get("limit"), "limit")
+    if limit == 0:
+        raise InvalidRequest("Invalid limit")
+    before = request.args.get("before")
+    found = services().messages.history(
+        current().account_id,
+        conversation_id,
+        limit=min(limit or DEFAULT_LIMIT, MAX_LIMIT),
+        before=parse_chat_id(before, detail=INVALID_ID) if before else None,
+    )
+    return jsonify({"count": len(found), "messages": [message_json(each) for each in found]})
+
+
+@blueprint.patch("/<message_id>")
+def change(message_id: str) -> Response:
+    """Edit an own message, or pin any, or take its pin away."""
+    parsed, fields = parse_chat_id(message_id, detail=INVALID_ID), json_object()
+    if len(fields.keys() & {"content", "pinned"}) != 1:
+        raise InvalidRequest("Expected either content or pinned")
+    if "content" in fields:
+        return _answer(services().messages.edit(current().account_id, parsed, fields["content"]))
+    if not isinstance(fields["pinned"], bool):
+        raise InvalidRequest("Invalid pinned")
+    return _answer(services().messages.set_pinned(current().account_id, parsed, fields["pinned"]))
+
+
+@blueprint.delete("/<message_id>")
+def delete(message_id: str) -> Response:
+    """Empty an own message; its row stays."""
+    parsed = parse_chat_id(message_id, detail=INVALID_ID)
+    return _answer(services().attachments.delete_message(current().account_id, parsed))
+
+
+def _answer(message: Message) -> Response:
+    return jsonify({"success": True, "message": message_json(message)})
