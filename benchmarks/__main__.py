@@ -5,10 +5,16 @@ import os
 import platform
 from datetime import UTC, datetime
 
-from benchmarks import downloads, fairness, scale, uploads
+from benchmarks import chat, downloads, fairness, scale, uploads
 from benchmarks.measure import say
 
-BENCHMARKS = {"uploads": uploads.run, "downloads": downloads.run, "fairness": fairness.run, "scale": scale.run}
+BENCHMARKS = {
+    "uploads": uploads.run,
+    "downloads": downloads.run,
+    "fairness": fairness.run,
+    "scale": scale.run,
+    "chat": chat.run,
+}
 
 
 def main() -> None:
@@ -19,7 +25,7 @@ def main() -> None:
     parser.add_argument(
         "--mebibytes", type=int, help="size of files up and down (default: 256 up in 64 KiB chunks, else 1024)"
     )
-    for module in (uploads, downloads, fairness, scale):
+    for module in (uploads, downloads, fairness, scale, chat):
         module.add_arguments(parser)
     arguments = parser.parse_args()
     unknown = [name for name in arguments.names if name not in BENCHMARKS]

@@ -122,7 +122,8 @@ def _open_sites(stack: ExitStack, folder: Path, large_bytes: int, repeats: int) 
     sites.append(peer("FileResponse", fastapi, "/files"))
     streamed = ("/streamed/medium", small, "/streamed/small")
     sites.append(Site("StreamingResponse", fastapi, medium, *streamed, repeats=1, has_ranges=False))
-    sites.append(peer("gevent send_file", stack.enter_context(flask_peer(folder)), "/files"))
+    flask = stack.enter_context(flask_peer("flask_downloads", PEER_DATA_DIR=str(folder)))
+    sites.append(peer("gevent send_file", flask, "/files"))
     return sites
 
 

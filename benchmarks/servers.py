@@ -41,6 +41,16 @@ class Server:
         """The memory that its processes have for themselves (USS)."""
         return sum(int(process.memory_full_info().uss) for process in self._processes())
 
+    def forget_peak_memory(self) -> None:
+        """Let `peak_memory_bytes` begin anew (proc(5), clear_refs)."""
+        for process in self._processes():
+            Path(f"/proc/{process.pid}/clear_refs").write_text("5")
+
+    def peak_memory_bytes(self) -> int:
+        """The most memory that its processes have had resident (RSS)."""
+        statuses = [Path(f"/proc/{process.pid}/status").read_text() for process in self._processes()]
+        return sum(int(status.partition("VmHWM:")[2].split()[0]) * 1024 for status in statuses)
+
     def _processes(self) -> list[psutil.Process]:
         roots = [psutil.Process(pid) for pid in self.roots]
         return [process for root in roots for process in (root, *root.children(recursive=True))]
@@ -86,13 +96,13 @@ def fastapi_peer(module: str = "fastapi_chunks", *, data_dir: Path | None = None
 
 
 @contextmanager
-def flask_peer(data_dir: Path) -> Iterator[Server]:
-    """The files of `data_dir` by `benchmarks.peers.flask_downloads` on gunicorn with its own gevent worker."""
+def flask_peer(module: str, **environment: str) -> Iterator[Server]:
+    """A program of `benchmarks.peers` on gunicorn with one gevent worker of its own."""
     with temporary_folder() as folder:
         port = free_port()
         command = [sys.executable, "-m", "gunicorn", "-k", "gevent", "--bind", f"127.0.0.1:{port}"]
-        command += ["--no-control-socket", "benchmarks.peers.flask_downloads:app"]
-        with running(folder, _environment(PEER_DATA_DIR=str(data_dir)), command, port) as pid:
+        command += ["--workers", "1", "--no-control-socket", f"benchmarks.peers.{module}:app"]
+        with running(folder, _environment(**environment), command, port) as pid:
             yield Server("flask peer", port, "", folder, (pid,))
 
 

@@ -45,3 +45,15 @@ install_system() {
     apt-get install -y -qq --no-install-recommends "${absent[@]}" >&2
   fi
 }
+
+# install_javascript FOLDER: what its package-lock.json says, unless that very content already is; tests/live/node.py does
+# the same. Without node or npm, or without a network, the tests that need it are skipped.
+install_javascript() {
+  local installed="$1/node_modules/.installed"
+  command -v npm >/dev/null || return 0
+  if ! cmp -s "$1/package-lock.json" "$installed"; then
+    if npm ci --prefix "$1" --ignore-scripts --no-audit --no-fund --silent >&2; then
+      cp "$1/package-lock.json" "$installed"
+    fi
+  fi
+}

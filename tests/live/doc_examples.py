@@ -1,0 +1,112 @@
+"""The code blocks of a documentation page, and what runs them: Node.js, Chromium, Python and a shell."""
+
+import contextlib
+import itertools
+import json
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import requests
+import simple_websocket
+
+from tests.live import node
+from tests.live.server import REPOSITORY, wait_until
+from tests.missing import missing
+
+BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+SOCKET_IO = node.FOLDER / "node_modules/socket.io-client/dist/socket.io.min.js"
+PATIENCE_SECONDS = 60.0
+
+
+def blocks(page: str, language: str) -> list[str]:
+    """The code blocks of one language, in order."""
+    text = (REPOSITORY / "docs" / page).read_text("utf-8")
+    return [match[1] for match in re.finditer(rf"^```{language}\n(.*?)^```$", text, flags=re.DOTALL | re.MULTILINE)]
+
+
+def run_node(code: str, folder: Path) -> Any:
+    """Run an ES module in Node.js and give its `result`."""
+    node.install()
+    (folder / "node_modules").symlink_to(node.FOLDER / "node_modules")
+    program = folder / "examples.mjs"
+    program.write_text(f"{code}\nconsole.log(JSON.stringify(result)); process.exit(0);\n")
+    return json.loads(_output("node", str(program)))
+
+
+def run_python(code: str, folder: Path, *arguments: str) -> Any:
+    """Run a Python program and give the JSON it prints."""
+    program = folder / "examples.py"
+    program.write_text(code)
+    return json.loads(_output(sys.executable, "-W", "error", str(program), *arguments))
+
+
+def run_shell(code: str, folder: Path, **environment: str) -> str:
+    """Run a shell script and give what it prints."""
+    assignments = "".join(f"{name}='{value}'\n" for name, value in environment.items())
+    return _output("bash", "-euo", "pipefail", "-c", assignments + code, folder=folder)
+
+
+def _output(*command: str, folder: Path | None = None) -> str:
+    result = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=PATIENCE_SECONDS, check=False)
+    assert result.returncode == 0, result.stdout + result.stderr
+    return result.stdout
+
+
+class Browser:
+    """A headless Chromium, led by its DevTools protocol."""
+
+    def __init__(self, port: int) -> None:
+        self._tools = f"http://127.0.0.1:{port}"
+
+    def run(self, code: str, origin: str) -> Any:
+        """Run an ES module's code in a new page of `origin`, with socket.io-client loaded, and give its `result`."""
+        page = requests.put(f"{self._tools}/json/new?{origin}/healthz", timeout=PATIENCE_SECONDS).json()
+        connection = simple_websocket.Client(page["webSocketDebuggerUrl"])
+        try:
+            wait_until(lambda: _evaluate(connection, "location.href") == f"{origin}/healthz")
+            _evaluate(connection, SOCKET_IO.read_text("utf-8") + "; undefined")
+            code = re.sub(r'^import \{ io \} from "socket\.io-client";$', "", code, flags=re.MULTILINE)
+            return _evaluate(connection, f"(async () => {{ {code}\nreturn result; }})()")
+        finally:
+            connection.close()
+            requests.get(f"{self._tools}/json/close/{page['id']}", timeout=PATIENCE_SECONDS)
+
+
+_numbers = itertools.count(1)
+
+
+def _evaluate(connection: Any, expression: str) -> Any:
+    number = next(_numbers)
+    parameters = {"expression": expression, "awaitPromise": True, "returnByValue": True}
+    connection.send(json.dumps({"id": number, "method": "Runtime.evaluate", "params": parameters}))
+    while (received := connection.receive(timeout=PATIENCE_SECONDS)) is not None:
+        answer = json.loads(received)
+        if answer.get("id") == number:
+            assert "exceptionDetails" not in answer["result"], answer
+            return answer["result"]["result"].get("value")
+    raise AssertionError("the page did not answer")
+
+
+@contextlib.contextmanager
+def browsing(folder: Path) -> Iterator[Browser]:
+    """A browser with a profile of its own. Skips the test where there is none."""
+    node.install()
+    program = next(filter(None, map(shutil.which, BROWSERS)), None)
+    if program is None:
+        missing("chromium is not installed")
+    profile, port_file = folder / "profile", folder / "profile/DevToolsActivePort"
+    command = [program, "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"]
+    command += ["--remote-debugging-port=0", f"--user-data-dir={profile}", "about:blank"]
+    with (folder / "browser.log").open("wb") as log:
+        process = subprocess.Popen(command, stdout=log, stderr=log)
+    try:
+        wait_until(lambda: port_file.exists() and port_file.read_text().count("\n") == 1, seconds=PATIENCE_SECONDS)
+        yield Browser(int(port_file.read_text().splitlines()[0]))
+    finally:
+        process.terminate()
+        process.wait(timeout=PATIENCE_SECONDS)

@@ -1,0 +1,154 @@
+"""JavaScript clients: the packages of `javascript/package-lock.json`, and programs that speak JSON lines."""
+
+import contextlib
+import fcntl
+import json
+import shutil
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import requests
+
+from tests.live.server import LiveServer
+from tests.missing import missing
+
+FOLDER = Path(__file__).parent / "javascript"
+PATIENCE_SECONDS = 15.0
+
+
+def install() -> None:
+    """Run `npm ci` unless exactly what the lock file says is installed already. Skips the test without node or npm."""
+    for program in ("node", "npm"):
+        if shutil.which(program) is None:
+            missing(f"{program} is not installed")
+    lock, installed = FOLDER / "package-lock.json", FOLDER / "node_modules/.installed"
+    with (FOLDER / "package.json").open() as guard:  # several workers may want it at once
+        fcntl.flock(guard, fcntl.LOCK_EX)
+        if installed.exists() and installed.read_bytes() == lock.read_bytes():
+            return
+        command = ["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"]
+        result = subprocess.run(command, cwd=FOLDER, capture_output=True, text=True, timeout=300, check=False)
+        if result.returncode != 0:
+            missing(f"npm ci failed: {result.stderr[-500:]}")
+        shutil.copyfile(lock, installed)
+
+
+def run(program: str, *arguments: str) -> list[Any]:
+    """Run one of the programs to its end and give the values it printed."""
+    install()
+    command = ["node", str(FOLDER / program), *arguments]
+    result = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert result.returncode == 0, result.stderr
+    return [json.loads(line) for line in result.stdout.splitlines()]
+
+
+class SocketClient:
+    """A running `socket_client.mjs`: what it sends, and what it has heard so far, in order."""
+
+    def __init__(self, url: str, **options: Any) -> None:
+        install()
+        self._process = subprocess.Popen(
+            ["node", str(FOLDER / "socket_client.mjs"), json.dumps({"url": url, "options": options})],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1,
+        )  # fmt: skip
+        self._news = threading.Condition()
+        self._heard: list[tuple[str, Any]] = []
+        self._sent = 0
+        self._reader = threading.Thread(target=self._read, name="socket-client")
+        self._reader.start()
+
+    def _read(self) -> None:
+        assert self._process.stdout is not None
+        for line in self._process.stdout:
+            event, data = json.loads(line)
+            with self._news:
+                self._heard.append((event, data))
+                self._news.notify_all()
+
+    def heard(self, event: str) -> list[Any]:
+        """What came with every event of that name until now."""
+        with self._news:
+            return [data for name, data in self._heard if name == event]
+
+    def wait(
+        self,
+        event: str,
+        count: int = 1,
+        *,
+        where: Callable[[Any], bool] = lambda _: True,
+        seconds: float = PATIENCE_SECONDS,
+    ) -> Any:
+        """What came with the `count`th event of that name, once it has come."""
+        deadline = time.monotonic() + seconds
+        with self._news:
+            while True:
+                found = [data for name, data in self._heard if name == event and where(data)]
+                if len(found) >= count:
+                    return found[count - 1]
+                left = deadline - time.monotonic()
+                assert left > 0 and self._news.wait(left), f"no {event} no. {count} in {self._heard[-20:]}"
+
+    def start_sending(self, *events: tuple[str, Any]) -> range:
+        """Emit all of them at once and give the numbers of their acknowledgements."""
+        assert self._process.stdin is not None
+        first, self._sent = self._sent, self._sent + len(events)
+        self._process.stdin.write(json.dumps(events) + "\n")
+        return range(first, self._sent)
+
+    def send(self, *events: tuple[str, Any]) -> list[Any]:
+        """Emit all of them at once and give their acknowledgements, in the order of the events."""
+        acks = (self.wait("ack", where=partial(_is_ack_of, number)) for number in self.start_sending(*events))
+        return [answer for _, answer in acks]
+
+    def emit(self, event: str, data: Any) -> Any:
+        """Emit one event and give its acknowledgement."""
+        return self.send((event, data))[0]
+
+    def catch_up(self) -> None:
+        """Return when everything has come that this client's instance had sent it before now."""
+        self.emit("typing", {})
+
+    def close(self) -> None:
+        """Disconnect and end."""
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._process.stdin.close()
+        try:
+            self._process.wait(timeout=PATIENCE_SECONDS)
+        finally:
+            self._process.kill()
+            self._reader.join()
+            self._process.stdout.close()
+
+
+@contextlib.contextmanager
+def connected(server: LiveServer, session: requests.Session, **options: Any) -> Iterator[SocketClient]:
+    """A client with the session's token that is connected to `server`, or to `url` in front of it."""
+    options = {"auth": {"access_token": token_of(session)}, **options}
+    with connecting(options.pop("url", server.url), **options) as client:
+        client.wait("connect")
+        yield client
+
+
+@contextlib.contextmanager
+def connecting(url: str, **options: Any) -> Iterator[SocketClient]:
+    """A client that tries to connect."""
+    client = SocketClient(url, **options)
+    try:
+        yield client
+    finally:
+        client.close()
+
+
+def _is_ack_of(number: int, ack: Any) -> bool:
+    return bool(ack[0] == number)
+
+
+def token_of(session: requests.Session) -> str:
+    """The access token of a session."""
+    return str(session.headers["Authorization"]).removeprefix("Bearer ")
