@@ -9,6 +9,7 @@ from contextlib import contextmanager, suppress
 import pytest
 
 from tests.live.fault_proxy import Fault, FaultProxy, Trickle
+from tests.live.server import wait_until
 
 DATA = bytes(range(256)) * 4096  # 1 MiB
 
@@ -135,6 +136,7 @@ def test_a_fault_waits_for_a_connection_that_is_long_enough() -> None:
     with serving(echo) as port, FaultProxy(port, [fault]) as proxy:
         assert exchange(proxy, DATA[:999]) == (DATA[:999], "end")
         assert proxy.faults_done == []
+        wait_until(lambda: list(proxy.plan) == [fault])
         assert exchange(proxy) == (DATA[:1000], "reset")
         assert (proxy.faults_done, proxy.connections) == ([fault], 2)
 

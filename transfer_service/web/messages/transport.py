@@ -12,7 +12,7 @@ import gevent.selectors
 import simple_websocket
 from engineio.async_drivers.gevent import Thread, WebSocketWSGI
 from engineio.exceptions import EngineIOError, QueueEmpty
-from gevent import spawn_later
+from gevent import sleep, spawn_later
 from gevent.queue import Empty
 from wsproto.utilities import LocalProtocolError
 
@@ -160,7 +160,7 @@ def bound_transports(server: Any) -> None:
 
 
 def _guarded(server: Any, handle: Callable[[str, Any], Any]) -> Callable[[str, Any], Any]:
-    """The handler of messages, without those that Socket.IO cannot read: their sender is dropped."""
+    """The handler of messages: others run between two of them, and who sends what Socket.IO cannot read is dropped."""
 
     def guarded(transport_id: str, data: Any) -> Any:
         try:
@@ -169,5 +169,7 @@ def _guarded(server: Any, handle: Callable[[str, Any], Any]) -> Callable[[str, A
             with suppress(KeyError):
                 server.sockets[transport_id].close(abort=True)
             return None
+        finally:
+            sleep(0)  # one poll may bring thousands
 
     return guarded
