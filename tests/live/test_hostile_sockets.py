@@ -223,9 +223,12 @@ def test_garbage_harms_nobody_else(
     for garbage in GARBAGE:
         if transport == "websocket":
             with Bare(server, bob) as client:
-                client.connection.send(garbage)
-                client.connection.send_binary(garbage.encode())
-                client.connection.send("1")
+                with contextlib.suppress(
+                    websocket.WebSocketException, OSError
+                ):  # the service may have had enough after the first
+                    client.connection.send(garbage)
+                    client.connection.send_binary(garbage.encode())
+                    client.connection.send("1")
                 client.read_to_the_end()
             continue
         opened = bob.get(f"{server.url}{HANDSHAKE}polling", timeout=30)
