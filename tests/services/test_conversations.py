@@ -187,7 +187,7 @@ def test_the_participants_and_the_conversations_of_an_account_are_told_by_id(any
     any_chat.direct("bob", "carol")
     alice, bob = any_chat.id_of("alice"), any_chat.id_of("bob")
     assert set(any_chat.conversations.participant_ids(direct)) == {alice, bob}
-    assert set(any_chat.conversations.find_account_conversations(alice)) == {direct, group}
+    assert {each.id for each in any_chat.conversations.list_conversations(alice)} == {direct, group}
 
 
 def test_the_list_is_ordered_by_the_newest_message_or_else_by_creation(any_chat: Chat) -> None:

@@ -74,7 +74,7 @@ def test_who_leaves_loses_everything_at_once(any_chat: Chat, by: str, name: str)
     assert remove(any_chat, conversation_id, name, by=by) == ["alice", "bob"]
     with pytest.raises(NotParticipant):
         any_chat.conversations.require_participant(any_chat.id_of("carol"), conversation_id)
-    assert any_chat.conversations.find_account_conversations(any_chat.id_of("carol")) == []
+    assert any_chat.conversations.list_conversations(any_chat.id_of("carol")) == []
 
 
 def test_the_longest_standing_member_inherits_the_group(any_chat: Chat) -> None:

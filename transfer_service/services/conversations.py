@@ -155,11 +155,6 @@ class ConversationService:
         with self._database.read_rows() as rows:
             return participant_rows.account_ids(rows, conversation_id)
 
-    def find_account_conversations(self, account_id: uuid.UUID) -> list[str]:
-        """The ids of all conversations that an account is in."""
-        with self._database.read_rows() as rows:
-            return participant_rows.conversation_ids(rows, account_id)
-
 
 def _check_size(participants: int) -> None:
     if participants > MAX_PARTICIPANTS:

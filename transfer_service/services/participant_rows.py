@@ -47,7 +47,6 @@ _NAMED = (
     .order_by(_participants.c.conversation_id, _participants.c.position)
 )
 _IDS = select(_participants.c.account_id).where(_of_conversation)
-_CONVERSATIONS_OF = select(_participants.c.conversation_id).where(_of_account)
 _LAST_POSITION = select(func.max(_participants.c.position)).where(_of_conversation)
 _JOIN = insert(_participants)
 _LEAVE = delete(_participants).where(_of_conversation, _of_account)
@@ -120,11 +119,6 @@ def named(rows: Executor, conversation_ids: Sequence[str]) -> Sequence[Row[Any]]
 def account_ids(rows: Executor, conversation_id: str) -> tuple[uuid.UUID, ...]:
     """Everybody who is in the conversation."""
     return tuple(rows.execute(_IDS, {"of_conversation": conversation_id}).scalars())
-
-
-def conversation_ids(rows: Executor, account_id: uuid.UUID) -> list[str]:
-    """The conversations that the account is in."""
-    return list(rows.execute(_CONVERSATIONS_OF, {"of_account": account_id}).scalars())
 
 
 def join(

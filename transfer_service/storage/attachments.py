@@ -12,13 +12,9 @@ from typing import BinaryIO
 
 from transfer_service.errors import BlobMissing, ReadFailed
 from transfer_service.storage import range_locks
-from transfer_service.storage.blobs import END
-from transfer_service.storage.disk import DiskWriter, full_disk_named, sync_path
-from transfer_service.wire.spans import Span
+from transfer_service.storage.disk import BLOCK_UNITS, WHOLE, DiskWriter, full_disk_named, sync_path
 
-WHOLE = Span(0, END)
 _MESSAGE_ID = re.compile(r"[0-9a-f]{24}", re.ASCII)
-_BLOCK_UNITS = 512  # of st_blocks, stat(2)
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +111,6 @@ class AttachmentStore:
 
 def _stored_bytes(path: Path) -> int:
     try:
-        return path.stat(follow_symlinks=False).st_blocks * _BLOCK_UNITS
+        return path.stat(follow_symlinks=False).st_blocks * BLOCK_UNITS
     except FileNotFoundError:
         return 0

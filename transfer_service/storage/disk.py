@@ -17,7 +17,7 @@ from transfer_service.wire.spans import Span
 
 WHOLE = Span(0, END)
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
-_BLOCK_UNITS = 512  # of st_blocks, stat(2)
+BLOCK_UNITS = 512  # of st_blocks, stat(2)
 _BLOB_NAME = re.compile(r"[0-9a-f]{32}", re.ASCII)
 _HEADROOM_BYTES = 16 * 1024 * 1024
 
@@ -142,7 +142,7 @@ class DiskStore:
     def stored_bytes(self, blob_id: uuid.UUID) -> int | None:
         """The space the blob takes, None if there is no such blob."""
         try:
-            return self.path_of(blob_id).stat().st_blocks * _BLOCK_UNITS
+            return self.path_of(blob_id).stat().st_blocks * BLOCK_UNITS
         except FileNotFoundError:
             return None
 
@@ -208,5 +208,5 @@ def _facts(entry: os.DirEntry[str], folder: str) -> BlobFacts | None:
     except FileNotFoundError:
         return None
     modified_at = datetime.fromtimestamp(status.st_mtime, tz=UTC)
-    stored_bytes = status.st_blocks * _BLOCK_UNITS
+    stored_bytes = status.st_blocks * BLOCK_UNITS
     return BlobFacts(blob_id=uuid.UUID(hex=entry.name), modified_at=modified_at, stored_bytes=stored_bytes)

@@ -5,12 +5,11 @@ from collections.abc import Iterator
 
 from transfer_service.errors import InvalidRequest
 from transfer_service.services.attachments import Post
-from transfer_service.web.messages.replies import parse_reply
+from transfer_service.web.messages.ids import parse_conversation_id, parse_reply
 from transfer_service.web.multipart_body import OVERHEAD_BYTES, MultipartBody, is_multipart
 from transfer_service.web.request_body import RequestBody
 from transfer_service.web.services import services
 from transfer_service.wire.attachments import attachment_media_type, safe_filename
-from transfer_service.wire.chat_ids import parse_chat_id
 from transfer_service.wire.disposition import parse_filename
 
 
@@ -46,5 +45,5 @@ class AttachmentForm:
     def post(self) -> Post:
         """What the fields say. Raises InvalidRequest."""
         fields = self._form.fields
-        conversation_id = parse_chat_id(fields.get("conversation_id"), detail="Invalid conversation id")
+        conversation_id = parse_conversation_id(fields.get("conversation_id"))
         return Post(conversation_id, content=fields.get("content"), reply_to=parse_reply(fields.get("reply_to")))

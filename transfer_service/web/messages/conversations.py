@@ -5,12 +5,10 @@ from typing import Any
 from flask import Blueprint, Response, jsonify, request
 
 from transfer_service.web.current_account import current, guard
+from transfer_service.web.messages.ids import parse_conversation_id
 from transfer_service.web.messages.printing import conversation_json
 from transfer_service.web.requests import json_object
 from transfer_service.web.services import services
-from transfer_service.wire.chat_ids import parse_chat_id
-
-INVALID_ID = "Invalid conversation id"
 
 blueprint = Blueprint("conversations", __name__, url_prefix="/conversations")
 blueprint.before_request(guard)
@@ -43,14 +41,14 @@ def list_conversations() -> Response:
 @blueprint.get("/info")
 def info() -> Response:
     """One conversation."""
-    conversation_id = parse_chat_id(request.args.get("conversation_id"), detail=INVALID_ID)
+    conversation_id = parse_conversation_id(request.args.get("conversation_id"))
     return jsonify(conversation_json(services().conversations.get_info(current().account_id, conversation_id)))
 
 
 @blueprint.post("/<conversation_id>/participants")
 def add_participant(conversation_id: str) -> Response:
     """Let another account into a group."""
-    parsed = parse_chat_id(conversation_id, detail=INVALID_ID)
+    parsed = parse_conversation_id(conversation_id)
     name = json_object().get("email")
     return _success(participants=services().conversations.add_participant(current().account_id, parsed, name))
 
@@ -58,7 +56,7 @@ def add_participant(conversation_id: str) -> Response:
 @blueprint.delete("/<conversation_id>/participants/<name:participant>")
 def remove_participant(conversation_id: str, participant: str) -> Response:
     """Leave a conversation, or take another account out of one's group."""
-    parsed = parse_chat_id(conversation_id, detail=INVALID_ID)
+    parsed = parse_conversation_id(conversation_id)
     staying = services().conversations.remove_participant(current().account_id, parsed, participant)
     return _success(participants=staying)
 
@@ -66,7 +64,7 @@ def remove_participant(conversation_id: str, participant: str) -> Response:
 @blueprint.post("/<conversation_id>/read")
 def mark_read(conversation_id: str) -> Response:
     """Everything up to now has been read."""
-    parsed = parse_chat_id(conversation_id, detail=INVALID_ID)
+    parsed = parse_conversation_id(conversation_id)
     services().messages.mark_read(current().account_id, parsed)
     return _success()
 

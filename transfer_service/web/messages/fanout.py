@@ -14,6 +14,7 @@ from transfer_service.services.chat_events import (
 )
 from transfer_service.web.messages.printing import format_instant, message_json
 from transfer_service.web.messages.rooms import audience
+from transfer_service.web.request_log import log_failure
 
 
 class Fanout:
@@ -23,9 +24,12 @@ class Fanout:
         self._socketio = socketio
 
     def __call__(self, event: ChatEvent) -> None:
-        """Send one."""
+        """Send one. What it tells is committed: a failure is logged, and does not reach the caller, who would undo."""
         name, conversation_id, payload = _format(event)
-        self._socketio.emit(name, payload, to=audience(conversation_id, event.recipients))
+        try:
+            self._socketio.emit(name, payload, to=audience(conversation_id, event.recipients))
+        except Exception as error:  # noqa: BLE001 - whatever the delivery raises
+            log_failure(error)
 
 
 def _format(event: ChatEvent) -> tuple[str, str, dict[str, Any]]:

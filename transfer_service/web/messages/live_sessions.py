@@ -7,7 +7,7 @@ from datetime import datetime
 
 from flask_socketio import SocketIO
 
-from transfer_service.errors import StoreUnavailable
+from transfer_service.errors import TransferError
 from transfer_service.services.sign_ins import Identity, SignInService
 
 WATCH_SECONDS = 2.0
@@ -53,18 +53,20 @@ class LiveSessions:
         """Cut every connection, for a server that stops: clients connect again, to another instance."""
         for sid in list(self._sessions):
             with suppress(OSError):
-                self._cut(sid)
+                self._cut(self._transport_of(sid))
 
     def close(self, sid: str) -> None:
         """End a socket, so that its client does not come back by itself, and the connection under it."""
         self._sessions.pop(sid, None)
-        transport_id = self._socketio.server.manager.eio_sid_from_sid(sid, "/")
+        transport_id = self._transport_of(sid)  # nobody knows it afterwards
         self._socketio.server.disconnect(sid)
-        if transport_id is not None:
-            self._socketio.server.eio.disconnect(transport_id)
+        self._cut(transport_id)
 
-    def _cut(self, sid: str) -> None:
-        transport_id = self._socketio.server.manager.eio_sid_from_sid(sid, "/")
+    def _transport_of(self, sid: str) -> str | None:
+        transport_id: str | None = self._socketio.server.manager.eio_sid_from_sid(sid, "/")
+        return transport_id
+
+    def _cut(self, transport_id: str | None) -> None:
         if transport_id is not None:
             self._socketio.server.eio.disconnect(transport_id)
 
@@ -72,7 +74,7 @@ class LiveSessions:
         try:
             while self._sessions:
                 self._socketio.sleep(WATCH_SECONDS)
-                with suppress(StoreUnavailable):  # then nobody can be judged now
+                with suppress(TransferError):  # then nobody can be judged now
                     for sid in self._ended():
                         with suppress(OSError):
                             self.close(sid)
@@ -83,7 +85,6 @@ class LiveSessions:
         sessions = dict(self._sessions)
         alive = self._sign_ins.find_alive({each.identity.sign_in_id for each in sessions.values()})
         now = self._now().timestamp()
-
         return [
             sid
             for sid, session in sessions.items()

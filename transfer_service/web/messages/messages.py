@@ -6,15 +6,13 @@ from transfer_service.errors import InvalidRequest
 from transfer_service.services.message_rows import Message
 from transfer_service.web.current_account import current, guard
 from transfer_service.web.messages.attachment_form import AttachmentForm
+from transfer_service.web.messages.ids import parse_conversation_id, parse_message_id, parse_reply
 from transfer_service.web.messages.printing import message_json
-from transfer_service.web.messages.replies import parse_reply
 from transfer_service.web.request_log import note
 from transfer_service.web.requests import json_object, parse_count
 from transfer_service.web.services import services
-from transfer_service.wire.chat_ids import parse_chat_id
 
 DEFAULT_LIMIT, MAX_LIMIT = 30, 100
-INVALID_ID = "Invalid message id"
 
 blueprint = Blueprint("messages", __name__, url_prefix="/messages")
 blueprint.before_request(guard)
@@ -24,7 +22,7 @@ blueprint.before_request(guard)
 def post_text() -> Response:
     """Say something."""
     fields = json_object()
-    conversation_id = parse_chat_id(fields.get("conversation_id"), detail="Invalid conversation id")
+    conversation_id = parse_conversation_id(fields.get("conversation_id"))
     reply_to = parse_reply(fields.get("reply_to"))
     message = services().messages.post(
         current().account_id, conversation_id, content=fields.get("content"), reply_to=reply_to
@@ -44,7 +42,7 @@ def post_attachment() -> Response:
 @blueprint.get("/get")
 def history() -> Response:
     """A page of a conversation, newest first."""
-    conversation_id = parse_chat_id(request.args.get("conversation_id"), detail="Invalid conversation id")
+    conversation_id = parse_conversation_id(request.args.get("conversation_id"))
     limit = parse_count(request.args.get("limit"), "limit")
     if limit == 0:
         raise InvalidRequest("Invalid limit")
@@ -53,7 +51,7 @@ def history() -> Response:
         current().account_id,
         conversation_id,
         limit=min(limit or DEFAULT_LIMIT, MAX_LIMIT),
-        before=parse_chat_id(before, detail=INVALID_ID) if before else None,
+        before=parse_message_id(before) if before else None,
     )
     return jsonify({"count": len(found), "messages": [message_json(each) for each in found]})
 
@@ -61,7 +59,7 @@ def history() -> Response:
 @blueprint.patch("/<message_id>")
 def change(message_id: str) -> Response:
     """Edit an own message, or pin any, or take its pin away."""
-    parsed, fields = parse_chat_id(message_id, detail=INVALID_ID), json_object()
+    parsed, fields = parse_message_id(message_id), json_object()
     if len(fields.keys() & {"content", "pinned"}) != 1:
         raise InvalidRequest("Expected either content or pinned")
     if "content" in fields:
@@ -74,7 +72,7 @@ def change(message_id: str) -> Response:
 @blueprint.delete("/<message_id>")
 def delete(message_id: str) -> Response:
     """Empty an own message; its row stays."""
-    parsed = parse_chat_id(message_id, detail=INVALID_ID)
+    parsed = parse_message_id(message_id)
     return _answer(services().attachments.delete_message(current().account_id, parsed))
 
 

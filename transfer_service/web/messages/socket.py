@@ -12,14 +12,13 @@ from transfer_service.errors import InvalidRequest, NotAuthenticated, TransferEr
 from transfer_service.services.sign_ins import Identity
 from transfer_service.web.current_account import identify
 from transfer_service.web.error_envelopes import status_of
+from transfer_service.web.messages.ids import parse_conversation_id, parse_reply
 from transfer_service.web.messages.live_sessions import LiveSession, LiveSessions
 from transfer_service.web.messages.printing import message_json
-from transfer_service.web.messages.replies import parse_reply
 from transfer_service.web.messages.rooms import account_room, audience, muted_room
 from transfer_service.web.messages.socket_attachment import SocketAttachment
 from transfer_service.web.request_log import log_failure
 from transfer_service.web.services import services
-from transfer_service.wire.chat_ids import parse_chat_id
 
 EVENTS = frozenset({"send_message", "join_conversation", "leave_conversation", "typing", "stop_typing"})
 """What clients may send."""
@@ -140,7 +139,7 @@ def _shown_token(auth: object) -> str | None:
 
 
 def _conversation_of(data: dict[str, Any]) -> str:
-    return parse_chat_id(data.get("conversation_id"), detail="Invalid conversation id")
+    return parse_conversation_id(data.get("conversation_id"))
 
 
 def _tell_others(event: str, identity: Identity, conversation_id: str) -> Answer:
