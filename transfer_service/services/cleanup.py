@@ -17,14 +17,11 @@ from transfer_service.database import Database
 from transfer_service.errors import BlobMissing
 from transfer_service.models import File, FileState, SignIn
 from transfer_service.offload import Offload
-from transfer_service.services.chat_cleanup import ChatCleanup
+from transfer_service.services.chat_cleanup import BATCH, ORPHAN_AGE, ChatCleanup
 from transfer_service.services.completion import Completion
 from transfer_service.services.files import FileService, remove_row
 from transfer_service.services.space import Space
 from transfer_service.storage.blobs import BlobFacts, BlobStore
-
-ORPHAN_AGE = timedelta(hours=1)
-BATCH = 500
 
 
 @dataclass(slots=True)
