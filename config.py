@@ -3,6 +3,7 @@
 import ipaddress
 import json
 import os
+import re
 import secrets
 from enum import StrEnum
 from pathlib import Path
@@ -10,10 +11,24 @@ from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
 
 from dotenv import dotenv_values
-from pydantic import BeforeValidator, ByteSize, Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ByteSize,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 MIN_SECRET_BYTES = 32
+SOURCE_PLACEHOLDERS = {"{gameId}", "{gameDataId}", "{sha256}"}
+
+_NO_URL = re.compile(r"[^A-Za-z0-9._~:/?\[\]@!$&'()*+,;=%{}-]")  # RFC 3986, section 2, and the braces of placeholders
 
 
 class Durability(StrEnum):
@@ -39,7 +54,46 @@ def _comma_list(value: Any) -> Any:
 
 
 def _json(value: Any) -> Any:
-    return json.loads(value) if isinstance(value, str) else value  # its error is a ValueError: one mistake among others
+    if not isinstance(value, str):
+        return value
+    try:
+        return json.loads(value) if value else []  # its error is a ValueError: one mistake among others
+    except RecursionError as error:
+        raise ValueError("is nested too deeply") from error
+
+
+def _base_url(value: str) -> str:
+    """A URL that the address of an archive begins with; raises ValueError, without the URL, which may hold a secret."""
+    if _NO_URL.search(value):
+        raise ValueError("must be a URL without spaces, fragment and characters that need to be encoded")
+    for placeholder in re.findall(r"[{][^{}]*[}]|[{}]", value):
+        if placeholder not in SOURCE_PLACEHOLDERS:
+            raise ValueError(f"may hold {', '.join(sorted(SOURCE_PLACEHOLDERS))} and no other braces")
+    try:
+        parts = urlsplit(value)
+        is_whole = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # it quotes what it does not understand
+        is_whole = False
+    if not is_whole:
+        raise ValueError("must begin with http:// or https:// and a host")
+    if "@" in parts.netloc:
+        raise ValueError("must not hold a user name or a password")
+    return value if parts.path else parts._replace(path="/").geturl()  # or the archive's name would go on the host's
+
+
+class GameDataSource(BaseModel):
+    """Where remote downloads come from: a web server that has every archive under a base URL."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+    type: Literal["raw"]
+    name: str = Field(min_length=1, max_length=100)
+    arguments: list[Annotated[str, AfterValidator(_base_url)]] = Field(min_length=1, max_length=1)
+
+    @property
+    def base_url(self) -> str:
+        """What the addresses of its archives begin with, or are filled into."""
+        return self.arguments[0]
 
 
 class Settings(BaseSettings):
@@ -68,8 +122,8 @@ class Settings(BaseSettings):
     trusted_proxies: int = Field(default=0, ge=0, le=10)
     cors_origins: Annotated[list[str], NoDecode, BeforeValidator(_comma_list)] = []
     socket_max_bytes: ByteSize = Field(default=ByteSize(50 * 1024**2), ge=1024)
-    game_data_sources: Annotated[list[dict[str, Any]], NoDecode, BeforeValidator(_json)] = []
-    max_remote_downloads: int = Field(default=3, ge=1)
+    game_data_sources: Annotated[list[GameDataSource], NoDecode, BeforeValidator(_json)] = []
+    max_remote_downloads: int = Field(default=3, ge=1, le=1000)
     allow_private_sources: bool = False
 
     @field_validator("secret_key")
@@ -122,6 +176,20 @@ class Settings(BaseSettings):
             raise ValueError("must start with redis://, rediss:// or unix://")
         return value
 
+    @field_validator("cors_origins")
+    @classmethod
+    def _no_sandbox(cls, value: list[str]) -> list[str]:
+        if "null" in value:
+            raise ValueError("null is the origin of every sandbox, hostile pages in games too")
+        return value
+
+    @field_validator("game_data_sources")
+    @classmethod
+    def _different_names(cls, value: list[GameDataSource]) -> list[GameDataSource]:
+        if len({source.name for source in value}) < len(value):
+            raise ValueError("every source needs a name of its own")
+        return value
+
     @model_validator(mode="after")
     def _absolute_data_dir(self) -> Self:
         self.data_dir = self.data_dir.expanduser().absolute()
@@ -147,7 +215,7 @@ def load_settings() -> Settings:
     try:
         settings = Settings()
     except ValidationError as error:
-        mistakes += [f"{_setting_name(item['loc'])}: {item['msg']}" for item in error.errors()]
+        mistakes += [f"{_setting_name(item['loc'])}: {_place(item['loc'])}{item['msg']}" for item in error.errors()]
     if mistakes:
         raise ConfigurationError("\n".join(mistakes))
     if settings.secret_key is None:
@@ -158,6 +226,12 @@ def load_settings() -> Settings:
 def _setting_name(location: tuple[int | str, ...]) -> str:
     name = str(location[0])
     return name if name.isupper() else f"TRANSFER_{name.upper()}"
+
+
+def _place(location: tuple[int | str, ...]) -> str:
+    """Where in a setting's value a mistake is: `[1].name: `, nothing for the value as a whole."""
+    place = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in location[1:])
+    return f"{place}: " if place else ""
 
 
 def _unknown_names() -> list[str]:

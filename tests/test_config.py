@@ -1,5 +1,6 @@
 """Reading the settings: `load_settings` from the environment and `.env`."""
 
+import json
 import os
 import subprocess
 import sys
@@ -8,10 +9,11 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
-from config import ConfigurationError, Durability, load_settings
+from config import ConfigurationError, Durability, GameDataSource, load_settings
 
 REPOSITORY = Path(__file__).parents[1]
 SECRET = "a secret of the tests with at least 32 bytes"
+MIRROR = {"type": "raw", "name": "mirror", "arguments": ["https://h/games/"]}
 
 
 @pytest.fixture(autouse=True)
@@ -91,8 +93,15 @@ def test_the_defaults_are_those_of_the_contract(folder: Path) -> None:
             "TRANSFER_CORS_ORIGINS", "https://a, https://b,", "cors_origins", ["https://a", "https://b"], id="origins"
         ),
         pytest.param("TRANSFER_SOCKET_MAX_BYTES", "1MiB", "socket_max_bytes", 1024**2, id="socket-bytes"),
-        pytest.param("TRANSFER_GAME_DATA_SOURCES", '[{"a": 1}]', "game_data_sources", [{"a": 1}], id="sources"),
-        pytest.param("TRANSFER_MAX_REMOTE_DOWNLOADS", "4", "max_remote_downloads", 4, id="remote-downloads"),
+        pytest.param(
+            "TRANSFER_GAME_DATA_SOURCES",
+            json.dumps([MIRROR]),
+            "game_data_sources",
+            [GameDataSource(type="raw", name="mirror", arguments=["https://h/games/"])],
+            id="sources",
+        ),
+        pytest.param("TRANSFER_GAME_DATA_SOURCES", "", "game_data_sources", [], id="empty-sources"),
+        pytest.param("TRANSFER_MAX_REMOTE_DOWNLOADS", "1000", "max_remote_downloads", 1000, id="remote-downloads"),
         pytest.param("TRANSFER_ALLOW_PRIVATE_SOURCES", "true", "allow_private_sources", True, id="private-sources"),
     ],
 )
@@ -119,6 +128,7 @@ WRONG = {
     "TRANSFER_MAX_FILE_BYTES": "lots",
     "TRANSFER_QUOTA_BYTES": "-",
     "TRANSFER_STALE_UPLOAD_HOURS": "0",
+    "TRANSFER_CORS_ORIGINS": "https://a, null",
     "TRANSFER_DURABILITY": "forever",
     "TRANSFER_READ_TIMEOUT_SECONDS": "0",
     "TRANSFER_ACCEL": "apache",
@@ -154,6 +164,10 @@ def test_a_value_that_is_no_json_hides_no_other_mistake(monkeypatch: pytest.Monk
 )
 def test_a_bind_that_is_no_address_is_refused(monkeypatch: pytest.MonkeyPatch, value: str) -> None:
     assert mistakes(monkeypatch, TRANSFER_BIND=value) == ["TRANSFER_BIND"]
+
+
+def test_more_than_a_thousand_remote_downloads_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert mistakes(monkeypatch, TRANSFER_MAX_REMOTE_DOWNLOADS="1001") == ["TRANSFER_MAX_REMOTE_DOWNLOADS"]
 
 
 def test_a_secret_never_shows_in_a_mistake(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -79,6 +79,13 @@ class NotParticipant(Forbidden):
     detail = "You are not a participant in this conversation"
 
 
+class MissingPermission(Forbidden):
+    """The account lacks the permission for this."""
+
+    code = "missing_permission"
+    detail = "Insufficient permissions"
+
+
 class NotFound(TransferError):
     """There is no such thing, or not for this account."""
 
@@ -119,6 +126,42 @@ class NameTaken(TransferError):
 
     code = "name_taken"
     detail = "The name is taken"
+
+
+class DownloadInProgress(TransferError):
+    """The game is being downloaded already."""
+
+    code = "download_in_progress"
+    detail = "A download of this game is in progress"
+
+
+class AlreadyDownloaded(TransferError):
+    """The archive is here already."""
+
+    code = "already_downloaded"
+    detail = "This game data is already downloaded"
+
+
+class TooManyDownloads(TransferError):
+    """As many remote downloads as are allowed are active."""
+
+    code = "too_many_downloads"
+    detail = "Too many downloads are active, try again later"
+    retry_after_seconds = 30
+
+
+class SourceFailed(TransferError):
+    """A source of remote downloads does not give the file. `detail` names neither its URL nor its address."""
+
+    code = "source_failed"
+    detail = "The source failed"
+
+
+class MemberUnreadable(TransferError):
+    """A member of an archive is encrypted, damaged, or not what the archive says."""
+
+    code = "member_unreadable"
+    detail = "This member of the archive cannot be read"
 
 
 class TooLarge(TransferError):

@@ -59,7 +59,8 @@ class Base(DeclarativeBase):
     type_annotation_map: ClassVar[dict[Any, Any]] = {datetime: UtcDateTime(), uuid.UUID: Uuid(), int: BigInteger()}
 
 
-def _state_type(states: type[StrEnum]) -> Enum:
+def state_type(states: type[StrEnum]) -> Enum:
+    """A column type that stores the values of an enum as text."""
     return Enum(states, native_enum=False, length=16, values_callable=lambda enum: [state.value for state in enum])
 
 
@@ -131,7 +132,7 @@ class File(Base):
     name: Mapped[str] = mapped_column(String(255))
     holds_name: Mapped[bool]
     media_type: Mapped[str] = mapped_column(String(255))
-    state: Mapped[FileState] = mapped_column(_state_type(FileState))
+    state: Mapped[FileState] = mapped_column(state_type(FileState))
     length: Mapped[int | None]
     length_declared: Mapped[bool] = mapped_column(default=False)
     received_bytes: Mapped[int] = mapped_column(default=0)
@@ -169,7 +170,7 @@ class Conversation(Base):
     __tablename__ = "conversations"
 
     id: Mapped[str] = mapped_column(String(24), primary_key=True)
-    kind: Mapped[ConversationKind] = mapped_column(_state_type(ConversationKind))
+    kind: Mapped[ConversationKind] = mapped_column(state_type(ConversationKind))
     group_name: Mapped[str | None] = mapped_column(String(255))
     owner_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("accounts.id", ondelete="SET NULL"))
     pair_key: Mapped[str | None] = mapped_column(String(65), unique=True)

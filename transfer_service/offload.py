@@ -1,7 +1,7 @@
 """Blocking work off the event loop."""
 
 from collections.abc import Callable
-from typing import Generic, Protocol, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 from gevent import get_hub
 from gevent.monkey import is_module_patched
@@ -19,11 +19,21 @@ class Offload(Protocol):
 def offload(work: Callable[[], T], /) -> T:
     """Run `work` in gevent's thread pool where gevent serves, and inline elsewhere (commands, tests).
 
-    A hop costs about 50 microseconds: worth it for a mebibyte of hashing or writing, for fsync and for argon2.
+    A hop costs about 50 microseconds: worth it for a mebibyte of hashing or writing, for fsync and for argon2. A
+    greenlet that is killed meanwhile ends when the work has: or it would close the files that the work still uses.
     """
     if not is_module_patched("threading"):
         return work()
-    outcome: _Outcome[T] = get_hub().threadpool.apply(_Outcome, (work,))
+    result: Any = get_hub().threadpool.spawn(_Outcome, work)
+    interruption: BaseException | None = None
+    while True:
+        try:
+            outcome: _Outcome[T] = result.get()
+            break
+        except BaseException as thrown:  # noqa: BLE001 - into this greenlet, by another one; raised below
+            interruption = interruption or thrown
+    if interruption is not None:
+        raise interruption
     return outcome.unwrap()
 
 
