@@ -1,0 +1,203 @@
+"""Transfers that break off: how they go on, how long they wait, and when they give up."""
+
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from tests.live.bad_source import BadSource, Behaviour, Drip
+from tests.ports import free_port
+from tests.remote.conftest import DATA, PATH, QUICK, Job
+from transfer_service.errors import StorageFull
+from transfer_service.remote.fetcher import Limits
+from transfer_service.wire.entity_tags import format_http_date
+
+OTHER = DATA[::-1]
+CLOSED = "The source closed the connection too often"
+STALLED = "The source stalled for too long"
+LATE = "The download took too long"
+
+BREAKS = [
+    pytest.param(Behaviour(cut_at=1000), CLOSED, 1000, id="cut"),
+    pytest.param(Behaviour(cut_at=1000, framing="chunked"), CLOSED, 1000, id="cut-in-chunks"),
+    pytest.param(Behaviour(cut_at=1000, framing="close"), CLOSED, 1000, id="cut-without-length"),
+    pytest.param(Behaviour(cut_at=1000, resets=True), CLOSED, 1000, id="reset"),
+    pytest.param(Behaviour(stall_at=1000), STALLED, 1000, id="stall"),
+    pytest.param(Behaviour(cut_at=0), CLOSED, 0, id="no-body"),
+    pytest.param(Behaviour(status=500), "The source answered 500", 0, id="server-error"),
+    pytest.param(Behaviour(status=503), "The source answered 503", 0, id="unavailable"),
+    pytest.param(Behaviour(status=429), "The source answered 429", 0, id="too-many-requests"),
+    pytest.param(Behaviour(status=408), "The source answered 408", 0, id="request-timeout"),
+    pytest.param(Behaviour(raw=b""), CLOSED, 0, id="no-answer"),
+    pytest.param(Behaviour(head_cut_at=5), CLOSED, 0, id="cut-in-status-line"),
+    pytest.param(Behaviour(head_cut_at=80), CLOSED, 0, id="cut-in-fields"),
+    pytest.param(Behaviour(head_drip=Drip(1, 0.05)), STALLED, 0, id="head-in-drops"),
+    pytest.param(Behaviour(endless_head="interim"), STALLED, 0, id="endless-interim-answers"),
+]
+
+
+@pytest.mark.parametrize(("behaviour", "_detail", "kept"), BREAKS)
+def test_a_broken_transfer_goes_on(source: BadSource, job: Job, behaviour: Behaviour, _detail: str, kept: int) -> None:
+    source.serve(PATH, DATA, behaviour, Behaviour())
+    job.run(source.url_of(PATH))
+    assert [request.range for request in source.requests] == [None, f"bytes={kept}-" if kept else None]
+    assert (job.sink.data == DATA, job.sleeps, "restart" in job.sink.calls) == (True, [0.5], False)
+
+
+@pytest.mark.parametrize(("behaviour", "detail", "kept"), BREAKS)
+def test_too_many_breaks_end_with_the_last_reason(
+    source: BadSource, job: Job, behaviour: Behaviour, detail: str, kept: int
+) -> None:
+    source.serve(PATH, DATA, behaviour)
+    assert job.fail(source.url_of(PATH)) == detail
+    assert (len(source.requests), job.sleeps) == (QUICK.breaks + 1, [0.5, 1])
+    assert job.sink.data == DATA[: kept * (QUICK.breaks + 1)]
+
+
+def test_a_source_that_nobody_listens_for_is_asked_again(job: Job) -> None:
+    assert job.fail(f"http://127.0.0.1:{free_port()}{PATH}") == "The source cannot be reached"
+    assert job.sleeps == [0.5, 1]
+
+
+def test_a_name_without_an_address_is_asked_for_again(job: Job) -> None:
+    def resolve(*_arguments: object, **_options: object) -> list[tuple[object, ...]]:
+        raise OSError("no such host")
+
+    job.resolve = resolve
+    assert job.fail(f"http://source.example{PATH}") == "The source cannot be reached"
+    assert job.sleeps == [0.5, 1]
+
+
+def test_the_next_address_is_tried_where_the_first_does_not_answer(source: BadSource, job: Job) -> None:
+    def resolve(_host: str, port: int, **_options: object) -> list[tuple[object, ...]]:
+        return [(2, 1, 6, "", ("127.0.0.1", free_port())), (2, 1, 6, "", ("127.0.0.1", port))]
+
+    source.serve(PATH, DATA)
+    job.resolve = resolve
+    job.run(f"http://source.example:{source.port}{PATH}")
+    assert (job.sink.data == DATA, job.sleeps) == (True, [])
+
+
+def test_a_file_that_changed_during_a_break_is_fetched_from_its_start(source: BadSource, job: Job) -> None:
+    source.serve(PATH, OTHER, Behaviour(cut_at=1000), Behaviour(data=DATA))
+    job.run(source.url_of(PATH))
+    assert (job.sink.data == DATA, job.sink.calls.count("restart")) == (True, 1)
+    assert len(set(job.validators)) == 2
+
+
+@pytest.mark.parametrize("etag", [None, 'W/"weak"'])
+def test_without_a_strong_validator_a_broken_transfer_starts_again(
+    source: BadSource, job: Job, etag: str | None
+) -> None:
+    source.serve(PATH, DATA, Behaviour(cut_at=1000, etag=etag), Behaviour(etag=etag))
+    job.run(source.url_of(PATH))
+    assert [request.range for request in source.requests] == [None, None]
+    assert (job.sink.data == DATA, job.sink.calls.count("restart"), job.validators) == (True, 1, [None, None])
+
+
+def test_a_part_that_is_shorter_than_asked_for_counts_as_a_break(source: BadSource, job: Job) -> None:
+    part = Behaviour(
+        data=DATA[1000:2000], status=206, etag=None, ranges=False,
+        headers=(("Content-Range", f"bytes 1000-1999/{len(DATA)}"),),
+    )  # fmt: skip
+    source.serve(PATH, DATA, Behaviour(cut_at=1000), part, Behaviour())
+    job.run(source.url_of(PATH))
+    assert [request.range for request in source.requests] == [None, "bytes=1000-", "bytes=2000-"]
+    assert (job.sink.data == DATA, job.sleeps) == (True, [0.5, 1])
+
+
+def test_breaks_with_much_progress_between_them_do_not_add_up(source: BadSource, job: Job) -> None:
+    data = DATA * 6
+    source.serve(PATH, data, Behaviour(cut_at=len(DATA)))
+    job.run(source.url_of(PATH), size=len(data))
+    assert (job.sink.data == data, len(source.requests)) == (True, 6)
+    assert job.sleeps == [0.5] * 5
+
+
+def test_the_same_bytes_once_more_are_no_progress(source: BadSource, job: Job) -> None:
+    source.serve(PATH, DATA * 3, Behaviour(cut_at=2 * len(DATA), ranges=False))
+    assert job.fail(source.url_of(PATH), size=3 * len(DATA)) == CLOSED
+    assert (len(source.requests), job.sink.length) == (QUICK.breaks + 1, 2 * len(DATA))
+
+
+def test_waits_grow_up_to_the_longest(source: BadSource, job: Job) -> None:
+    job.limits = Limits(breaks=7)
+    source.serve(PATH, DATA, Behaviour(status=503))
+    job.fail(source.url_of(PATH), seconds=100)
+    assert job.sleeps == [0.5, 1, 2, 4, 8, 10, 10]
+
+
+def in_seconds(seconds: float) -> str:
+    return format_http_date(datetime.now(UTC) + timedelta(seconds=seconds))
+
+
+@pytest.mark.parametrize(
+    ("retry_after", "shortest", "longest"),
+    [
+        pytest.param(lambda: "3", 3, 3, id="seconds"),
+        pytest.param(lambda: "0", 0.5, 0.5, id="at-once"),
+        pytest.param(lambda: "86400", 10, 10, id="tomorrow"),
+        pytest.param(lambda: "9" * 40, 0.5, 0.5, id="beyond-all-measure"),
+        pytest.param(lambda: in_seconds(6), 4, 6, id="date"),
+        pytest.param(lambda: in_seconds(-6), 0.5, 0.5, id="past"),
+        pytest.param(lambda: "soon", 0.5, 0.5, id="word"),
+        pytest.param(lambda: "-5", 0.5, 0.5, id="negative"),
+    ],
+)
+def test_retry_after_is_respected_within_bounds(
+    source: BadSource, job: Job, retry_after: Callable[[], str], shortest: float, longest: float
+) -> None:
+    headers = (("Retry-After", retry_after()),)
+    source.serve(PATH, DATA, Behaviour(status=503, headers=headers), Behaviour())
+    job.run(source.url_of(PATH), seconds=100)
+    assert shortest <= job.sleeps[0] <= longest
+    assert job.sink.data == DATA
+
+
+@pytest.mark.parametrize(
+    ("behaviour", "kept"),
+    [
+        pytest.param(Behaviour(drip=Drip(1, 0.05)), True, id="body-in-drops"),
+        pytest.param(Behaviour(drip=Drip(1, 0.05), framing="chunked"), True, id="chunks-in-drops"),
+        pytest.param(Behaviour(head_drip=Drip(1, 0.05)), False, id="head-in-drops"),
+        pytest.param(Behaviour(stall_at=0), False, id="stall"),
+        pytest.param(Behaviour(endless_head="interim"), False, id="endless-head"),
+    ],
+)
+def test_the_deadline_ends_what_nothing_else_ends(source: BadSource, behaviour: Behaviour, kept: bool) -> None:
+    source.serve(PATH, DATA, behaviour)
+    job = Job(limits=Limits())
+    start = time.monotonic()
+    assert job.fail(source.url_of(PATH), seconds=0.7) == LATE
+    assert (time.monotonic() - start < 1.5, bool(job.sink.data)) == (True, kept)
+
+
+def test_after_the_deadline_nothing_is_asked_for(source: BadSource, job: Job) -> None:
+    source.serve(PATH, DATA)
+    assert job.fail(source.url_of(PATH), seconds=0) == LATE
+    assert source.connections == 0
+
+
+def test_no_wait_goes_beyond_the_deadline(source: BadSource, job: Job) -> None:
+    source.serve(PATH, DATA, Behaviour(status=503, headers=(("Retry-After", "9"),)))
+    job.fail(source.url_of(PATH), seconds=2)
+    assert 0 < job.sleeps[0] <= 2
+
+
+@pytest.mark.parametrize("failure", [StorageFull(), OSError(28, "disk"), TimeoutError()])
+@pytest.mark.parametrize(
+    "behaviour",
+    [
+        pytest.param(Behaviour(), id="at-once"),
+        pytest.param(Behaviour(stall_at=1000), id="in-a-silence"),
+        pytest.param(Behaviour(cut_at=1000), id="after-a-break"),
+    ],
+)
+def test_an_error_of_the_sink_comes_out_as_it_is(source: BadSource, behaviour: Behaviour, failure: Exception) -> None:
+    source.serve(PATH, DATA, behaviour)
+    job = Job(limits=Limits())
+    job.sink.failure = failure
+    with pytest.raises(type(failure)) as raised:
+        job.run(source.url_of(PATH))
+    assert (raised.value is failure, len(source.requests), job.sink.calls) == (True, 1, ["append"])
