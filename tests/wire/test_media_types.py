@@ -15,6 +15,8 @@ from transfer_service.wire.media_types import OCTET_STREAM, guess_media_type, st
         pytest.param("a.png", "image/png", id="image"),
         pytest.param("a.PNG", "image/png", id="capitals"),
         pytest.param("a.json", "application/json", id="json"),
+        pytest.param("a.js", "text/javascript", id="script"),
+        pytest.param("a.mjs", "text/javascript", id="module"),
         pytest.param("a.tar.gz", OCTET_STREAM, id="compressed"),
         pytest.param("a.unheard-of", OCTET_STREAM, id="unknown-extension"),
         pytest.param("README", OCTET_STREAM, id="no-extension"),

@@ -9,6 +9,8 @@ _UNCHOSEN = frozenset({OCTET_STREAM, "application/x-www-form-urlencoded", "multi
 _NAME = r"[A-Za-z0-9!#$&^_.+-]{1,80}"
 _MEDIA_TYPE = re.compile(rf"({_NAME}/{_NAME})(;[\x20-\x7e]{{0,90}})?", re.ASCII)
 _TABLE = mimetypes.MimeTypes(filenames=())  # the machine's own tables would make instances differ
+for _extension in (".js", ".mjs"):
+    _TABLE.add_type("text/javascript", _extension)  # RFC 9239; Python before 3.12 has the old name
 
 
 def guess_media_type(name: str) -> str:

@@ -1,0 +1,145 @@
+"""Inflating members on their way, and looking at their data once."""
+
+import os
+import zlib
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+from typing import Any, TypeVar
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.storage.zips import DEFLATED, Part, deflate, make
+from transfer_service.errors import MemberUnreadable, ReadFailed
+from transfer_service.storage.zip_members import PIECE_BYTES, InflatedMember, MemberPlace, check_stored
+from transfer_service.wire.spans import Span
+
+T = TypeVar("T")
+DATA = b"".join(b"%d\n" % number for number in range(400_000))  # five pieces
+PACKED = deflate(DATA)
+
+
+def inline(work: Callable[[], T], /) -> T:
+    return work()
+
+
+def place_of(content: bytes, packed: bytes, **changes: Any) -> MemberPlace:
+    """The place of the first member, inflated from `packed`."""
+    facts = {"compressed_bytes": len(packed), "length": len(content), "crc32": zlib.crc32(content), "method": DEFLATED}
+    return MemberPlace(header_offset=0, **{**facts, **changes})
+
+
+def write(path: Path, packed: bytes) -> Path:
+    """An archive whose only member is a local header before `packed`."""
+    path.write_bytes(make([Part(b"x", packed)]))
+    return path
+
+
+@pytest.fixture(scope="module")
+def archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write(tmp_path_factory.mktemp("zip") / "archive.zip", PACKED)
+
+
+spans = st.tuples(st.integers(0, len(DATA)), st.integers(0, len(DATA))).map(lambda pair: Span(min(pair), max(pair)))
+
+
+@settings(max_examples=40, deadline=None)
+@given(asked=st.lists(spans, max_size=4))
+def test_any_spans_in_any_order_are_the_data(archive: Path, asked: list[Span]) -> None:
+    with closing(InflatedMember(archive.open("rb"), place_of(DATA, PACKED), inline)) as member:
+        for span in asked:
+            assert b"".join(member.blocks(span)) == DATA[span.start : span.stop]
+
+
+def test_no_piece_is_larger_than_the_bound(archive: Path) -> None:
+    with closing(InflatedMember(archive.open("rb"), place_of(DATA, PACKED), inline)) as member:
+        sizes = [len(block) for block in member.blocks(Span(0, len(DATA)))]
+    assert max(sizes) == PIECE_BYTES
+    assert sum(sizes) == len(DATA)
+
+
+def test_closing_it_closes_the_archive(archive: Path) -> None:
+    file = archive.open("rb")
+    InflatedMember(file, place_of(DATA, PACKED), inline).close()
+    assert file.closed
+
+
+@pytest.mark.parametrize(
+    ("packed", "changes"),
+    [
+        pytest.param(PACKED, {}, id="honest"),
+        pytest.param(deflate(b""), {"length": 0, "crc32": 0}, id="empty"),
+        pytest.param(b"", {"length": 0, "crc32": 0}, id="empty-without-an-end"),
+    ],
+)
+def test_what_is_as_it_says_passes(tmp_path: Path, packed: bytes, changes: dict[str, int]) -> None:
+    path = write(tmp_path / "archive.zip", packed)
+    with closing(InflatedMember(path.open("rb"), place_of(DATA, packed, **changes), inline)) as member:
+        member.check()
+        length = changes.get("length", len(DATA))
+        assert sum(map(len, member.blocks(Span(0, length)))) == length
+
+
+@pytest.mark.parametrize(
+    ("packed", "changes"),
+    [
+        pytest.param(PACKED, {"crc32": 1}, id="checksum"),
+        pytest.param(PACKED, {"length": len(DATA) - 1}, id="longer-than-it-says"),
+        pytest.param(PACKED, {"length": len(DATA) + 1}, id="shorter-than-it-says"),
+        pytest.param(PACKED, {"compressed_bytes": len(PACKED) - 1}, id="without-its-end"),
+        pytest.param(PACKED + b"more", {}, id="with-something-behind-its-end"),
+        pytest.param(b"\xff" * 100, {}, id="no-deflate"),
+        pytest.param(b"", {}, id="nothing"),
+        pytest.param(PACKED[:1000], {}, id="cut-off"),
+        pytest.param(deflate(bytes(300_000_000)), {"length": 1000, "crc32": zlib.crc32(bytes(1000))}, id="bomb"),
+    ],
+)
+def test_a_lie_is_unreadable(tmp_path: Path, packed: bytes, changes: dict[str, int]) -> None:
+    path = write(tmp_path / "archive.zip", packed)
+    member = InflatedMember(path.open("rb"), place_of(DATA, packed, **changes), inline)
+    with closing(member), pytest.raises(MemberUnreadable, match="not what the archive says"):
+        member.check()
+
+
+def test_a_bomb_is_given_up_after_the_length_that_it_tells(tmp_path: Path) -> None:
+    path = write(tmp_path / "archive.zip", packed := deflate(bytes(300_000_000)))
+    hops = 0
+
+    def count(work: Callable[[], T], /) -> T:
+        nonlocal hops
+        hops += 1
+        return work()
+
+    member = InflatedMember(path.open("rb"), place_of(b"", packed, length=1000), count)
+    with closing(member), pytest.raises(MemberUnreadable):
+        member.check()
+    assert hops == 1  # one piece, not three hundred megabytes
+
+
+def test_an_archive_that_became_shorter_cannot_be_read(tmp_path: Path) -> None:
+    path = write(tmp_path / "archive.zip", PACKED)
+    with closing(InflatedMember(path.open("rb"), place_of(DATA, PACKED), inline)) as member:
+        os.truncate(path, 1000)
+        with pytest.raises(ReadFailed):
+            list(member.blocks(Span(0, len(DATA))))
+
+
+@pytest.mark.parametrize("offset", [1, 10_000_000], ids=["elsewhere", "beyond-the-end"])
+def test_a_place_without_a_header_cannot_be_read(archive: Path, offset: int) -> None:
+    place = MemberPlace(offset, len(PACKED), len(DATA), 0, DEFLATED)
+    with archive.open("rb") as file, pytest.raises(ReadFailed):
+        InflatedMember(file, place, inline)
+
+
+@pytest.mark.parametrize(("wrong", "passes"), [(0, True), (1, False)], ids=["honest", "checksum"])
+def test_a_stored_member_is_read_once(archive: Path, wrong: int, passes: bool) -> None:
+    place = MemberPlace(0, len(PACKED), len(PACKED), zlib.crc32(PACKED) ^ wrong, 0)
+    with archive.open("rb") as file:
+        try:
+            check_stored(file, place, inline)
+        except MemberUnreadable:
+            assert not passes
+        else:
+            assert passes

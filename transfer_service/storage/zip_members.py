@@ -1,0 +1,193 @@
+"""The bytes of one member, read from its archive: local headers, and deflated data inflated on its way.
+
+The format is PKWARE's APPNOTE.TXT, sections 4.3.7 and 4.4; deflate is RFC 1951.
+"""
+
+import os
+import struct
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import BinaryIO, NamedTuple
+
+from transfer_service.errors import MemberUnreadable, ReadFailed
+from transfer_service.offload import Offload
+from transfer_service.wire.spans import Span
+
+PIECE_BYTES = 512 * 1024
+"""So much is inflated in one hop off the event loop, and kept in memory."""
+
+_HEADER = struct.Struct("<4s5H3L2H")
+_SIGNATURE = b"PK\x03\x04"
+_RAW_DEFLATE = -15
+_READ_BYTES = 128 * 1024
+NO_MATCH = "This member of the archive is not what the archive says"
+
+
+class Method(IntEnum):
+    """The compression methods that can be read."""
+
+    STORED = 0
+    DEFLATED = 8
+
+
+@dataclass(frozen=True, slots=True)
+class MemberPlace:
+    """Where a member's local header is, and what the archive says of its data."""
+
+    header_offset: int
+    compressed_bytes: int
+    length: int
+    crc32: int
+    method: int
+
+
+MAX_EXTRA_BYTES = 1024
+
+
+class LocalHeader(NamedTuple):
+    """What stands before a member's data, sizes as they are written, and where the data begins.
+
+    `extra` has at most MAX_EXTRA_BYTES: it is read for every member, and may be long without need.
+    """
+
+    flags: int
+    method: int
+    crc32: int
+    compressed: int
+    length: int
+    name: bytes
+    extra: bytes
+    data_start: int
+
+
+def find_header(descriptor: int, offset: int) -> LocalHeader | None:
+    """The local header at an offset of the file, None where there is none or the file ends in it."""
+    head = os.pread(descriptor, _HEADER.size, offset)
+    if len(head) < _HEADER.size or not head.startswith(_SIGNATURE):
+        return None
+    _, _, flags, method, _, _, crc32, compressed, length, name_size, extra_size = _HEADER.unpack(head)
+    tail_size = name_size + min(extra_size, MAX_EXTRA_BYTES)
+    tail = os.pread(descriptor, tail_size, offset + _HEADER.size) if tail_size else b""
+    if len(tail) < tail_size:
+        return None
+    start = offset + _HEADER.size + name_size + extra_size
+    return LocalHeader(flags, method, crc32, compressed, length, tail[:name_size], tail[name_size:], start)
+
+
+def find_data(file: BinaryIO, place: MemberPlace) -> int:
+    """Where the member's data begins. Raises ReadFailed where the archive is not the one that was indexed."""
+    try:
+        header = find_header(file.fileno(), place.header_offset)
+    except OSError as error:
+        raise ReadFailed from error
+    if header is None:
+        raise ReadFailed
+    return header.data_start
+
+
+class InflatedMember:
+    """The inflated data of a deflated member, for spans in any order: forward it skips, backward it begins again.
+
+    It owns the archive's `file`. Raises ReadFailed where the data is not what the archive says.
+    """
+
+    def __init__(self, file: BinaryIO, place: MemberPlace, offload: Offload) -> None:
+        self._file = file
+        self._place = place
+        self._offload = offload
+        self._start = find_data(file, place)
+        self._begin()
+
+    def _begin(self) -> None:
+        self._inflater = zlib.decompressobj(_RAW_DEFLATE)
+        self._consumed = 0
+        self._piece, self._piece_start = b"", 0
+
+    def blocks(self, span: Span) -> Iterator[bytes]:
+        """The bytes of a span, in pieces."""
+        if span.start < self._piece_start:
+            self._begin()
+        position = span.start
+        while position < span.stop:
+            piece_stop = self._piece_start + len(self._piece)
+            if position < piece_stop:
+                block = self._piece[position - self._piece_start : span.stop - self._piece_start]
+                position += len(block)
+                yield block
+                continue
+            piece = self._offload(self._inflate)
+            if not piece:
+                raise ReadFailed
+            self._piece, self._piece_start = piece, piece_stop
+
+    def check(self) -> None:
+        """Inflate everything once, never past the length. Raises MemberUnreadable where length or CRC-32 is a lie."""
+        self._begin()
+        self._length = self._crc32 = 0
+        try:
+            while self._offload(self._check_piece):
+                pass
+        except ReadFailed as error:
+            raise MemberUnreadable(NO_MATCH) from error
+        is_at_end = self._inflater.eof or self._place.compressed_bytes == 0
+        if (self._length, self._crc32, is_at_end) != (self._place.length, self._place.crc32, True):
+            raise MemberUnreadable(NO_MATCH)
+        if self._inflater.unused_data or self._consumed < self._place.compressed_bytes:
+            raise MemberUnreadable(NO_MATCH)
+        self._begin()
+
+    def _check_piece(self) -> bool:
+        """Go one piece on. Whether there may be more."""
+        piece = self._inflate()
+        self._length += len(piece)
+        self._crc32 = zlib.crc32(piece, self._crc32)
+        return bool(piece) and self._length <= self._place.length
+
+    def _inflate(self) -> bytes:
+        """The next piece, shorter only at the end and empty behind it. Raises ReadFailed."""
+        made, size = [], 0
+        while size < PIECE_BYTES and not self._inflater.eof:
+            source = self._inflater.unconsumed_tail or self._read()
+            try:
+                data = self._inflater.decompress(source, PIECE_BYTES - size)
+            except zlib.error as error:
+                raise ReadFailed from error
+            if not (data or source):
+                break
+            made.append(data)
+            size += len(data)
+        return b"".join(made)
+
+    def _read(self) -> bytes:
+        """The next compressed bytes, none at their end. Raises ReadFailed."""
+        left = self._place.compressed_bytes - self._consumed
+        try:
+            data = os.pread(self._file.fileno(), min(_READ_BYTES, left), self._start + self._consumed)
+        except OSError as error:
+            raise ReadFailed from error
+        if left and not data:
+            raise ReadFailed
+        self._consumed += len(data)
+        return data
+
+    def close(self) -> None:
+        """Close the archive."""
+        self._file.close()
+
+
+def check_stored(file: BinaryIO, place: MemberPlace, offload: Offload) -> None:
+    """Read the data of a stored member once. Raises MemberUnreadable where its CRC-32 is a lie, ReadFailed."""
+    start, crc32 = find_data(file, place), 0
+
+    def add_block(offset: int, crc32: int) -> int:
+        block = os.pread(file.fileno(), min(PIECE_BYTES, place.length - offset), start + offset)
+        if not block:
+            raise ReadFailed
+        return zlib.crc32(block, crc32)
+
+    for offset in range(0, place.length, PIECE_BYTES):
+        crc32 = offload(lambda offset=offset, crc32=crc32: add_block(offset, crc32))  # type: ignore[misc]
+    if crc32 != place.crc32:
+        raise MemberUnreadable(NO_MATCH)
