@@ -1,9 +1,10 @@
 """The command line: `flask --app wsgi accounts | cleanup | database`."""
 
 import json
+import os
 import secrets
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import wraps
 from pathlib import Path
 from typing import ParamSpec, TypeVar
@@ -17,17 +18,20 @@ from flask.cli import AppGroup, with_appcontext
 from transfer_service.database import failures_named
 from transfer_service.errors import TransferError
 from transfer_service.services.cleanup import Tally
+from transfer_service.web.activities import READ_PERMISSION
 from transfer_service.web.admin import report_json
+from transfer_service.web.remote_downloads import DOWNLOAD_PERMISSION
 from transfer_service.web.services import services
 
 MIGRATIONS = Path(__file__).parents[1] / "migrations"
 FIRST_ADMIN = "admin"
+PERMISSIONS = (DOWNLOAD_PERMISSION, READ_PERMISSION)
 
 P = ParamSpec("P")
 R = TypeVar("R")
 
 
-def _plain_errors(function: Callable[P, R]) -> Callable[P, R]:
+def plain_errors(function: Callable[P, R]) -> Callable[P, R]:
     """Show what went wrong as a sentence, not as a traceback."""
 
     @wraps(function)
@@ -49,15 +53,16 @@ database = AppGroup("database", help="The database's schema.")
 @click.option("--password-stdin", is_flag=True, help="Read the password from standard input instead of asking for it.")
 @click.option("--admin", is_flag=True, help="Make it an administrator.")
 @click.option("--permission", "permissions", multiple=True, help="Grant a permission, such as games.download.")
-@_plain_errors
+@plain_errors
 def create_account(name: str, password_stdin: bool, admin: bool, permissions: tuple[str, ...]) -> None:
     """Make the account NAME."""
     services().accounts.create(name, _read_password(password_stdin), is_admin=admin, permissions=permissions)
     click.echo(f"Account {name} created")
+    _warn_of_unused(permissions)
 
 
 @accounts.command("create-first-admin")
-@_plain_errors
+@plain_errors
 def create_first_admin() -> None:
     """On an empty database make the account admin and print its password, once."""
     password = secrets.token_urlsafe(12)
@@ -66,7 +71,7 @@ def create_first_admin() -> None:
 
 
 @accounts.command("list")
-@_plain_errors
+@plain_errors
 def list_accounts() -> None:
     """Show every account."""
     for account in services().accounts.list_accounts():
@@ -77,7 +82,7 @@ def list_accounts() -> None:
 @accounts.command("set-password")
 @click.argument("name")
 @click.option("--password-stdin", is_flag=True, help="Read the password from standard input instead of asking for it.")
-@_plain_errors
+@plain_errors
 def set_password(name: str, password_stdin: bool) -> None:
     """Replace the password of NAME and end its sign-ins."""
     services().accounts.set_password(name, _read_password(password_stdin))
@@ -86,7 +91,7 @@ def set_password(name: str, password_stdin: bool) -> None:
 
 @accounts.command("disable")
 @click.argument("name")
-@_plain_errors
+@plain_errors
 def disable_account(name: str) -> None:
     """Lock NAME out, at once."""
     services().accounts.disable(name)
@@ -95,7 +100,7 @@ def disable_account(name: str) -> None:
 
 @accounts.command("enable")
 @click.argument("name")
-@_plain_errors
+@plain_errors
 def enable_account(name: str) -> None:
     """Let NAME sign in again."""
     services().accounts.enable(name)
@@ -105,17 +110,18 @@ def enable_account(name: str) -> None:
 @accounts.command("grant")
 @click.argument("name")
 @click.argument("permission")
-@_plain_errors
+@plain_errors
 def grant_permission(name: str, permission: str) -> None:
     """Give PERMISSION to NAME."""
     services().accounts.grant(name, permission)
     click.echo(f"{permission} granted to {name}")
+    _warn_of_unused([permission])
 
 
 @accounts.command("revoke")
 @click.argument("name")
 @click.argument("permission")
-@_plain_errors
+@plain_errors
 def revoke_permission(name: str, permission: str) -> None:
     """Take PERMISSION from NAME."""
     services().accounts.revoke(name, permission)
@@ -123,7 +129,7 @@ def revoke_permission(name: str, permission: str) -> None:
 
 
 @database.command("upgrade")
-@_plain_errors
+@plain_errors
 def upgrade_database() -> None:
     """Bring the schema up to date. Run it before the service starts."""
     with failures_named():
@@ -135,7 +141,7 @@ def upgrade_database() -> None:
 @click.option("--dry-run", is_flag=True, help="Only tell what would be removed.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @with_appcontext
-@_plain_errors
+@plain_errors
 def cleanup(dry_run: bool, as_json: bool) -> None:
     """Remove stale uploads, orphaned files and rows, and spent sign-ins."""
     report = services().cleanup.run(dry_run=dry_run)
@@ -148,12 +154,27 @@ def cleanup(dry_run: bool, as_json: bool) -> None:
         click.echo(f"{kind.replace('_', ' ')}: {verb} {tally.count}, {tally.bytes} bytes")
 
 
+@click.command("worker")
+def worker() -> None:
+    """Work on remote downloads, until SIGTERM or Ctrl-C. Any number may run on the machine of the service."""
+    # A new program in this process: gevent has to patch before anything is imported, and Flask has imported much.
+    path = os.pathsep.join(filter(None, [str(MIGRATIONS.parent), os.environ.get("PYTHONPATH")]))
+    command = [sys.executable, "-m", "gevent.monkey", "--module", "transfer_service.worker"]
+    os.execve(sys.executable, command, {**os.environ, "PYTHONPATH": path})  # noqa: S606 - nothing of it comes from outside
+
+
 def upgrade(url: str) -> None:
     """Run every migration that a database has not seen."""
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS))
     config.attributes["url"] = url
     alembic.upgrade(config, "head")
+
+
+def _warn_of_unused(permissions: Iterable[str]) -> None:
+    for permission in permissions:
+        if permission not in PERMISSIONS:
+            click.echo(f"Nothing asks for {permission}; there are {' and '.join(PERMISSIONS)}", err=True)
 
 
 def _read_password(from_stdin: bool) -> str:
@@ -165,5 +186,5 @@ def _read_password(from_stdin: bool) -> str:
 
 def init_commands(app: Flask) -> None:
     """Add the commands to `flask --app wsgi`."""
-    for command in (accounts, database, cleanup):
+    for command in (accounts, database, cleanup, worker):
         app.cli.add_command(command)

@@ -12,8 +12,10 @@ from pathlib import Path
 import pytest
 import requests
 
+from tests.live.bad_source import BadSource
 from tests.live.bare_socket import BareClient
 from tests.live.chunks import send_chunk
+from tests.live.download_worker import working
 from tests.live.server import PASSWORD, LiveServer, running
 from tests.missing import missing
 
@@ -54,6 +56,34 @@ def test_the_log_is_json_without_secrets_names_or_paths(data_dir: Path) -> None:
     token = str(session.headers["Authorization"]).split()[1]
     for secret in (token, PASSWORD, "wrong-secret", "private-name", "in-the-url", str(server.data_dir), "Traceback"):
         assert secret not in text
+
+
+def test_the_workers_log_is_json_without_names_or_addresses(data_dir: Path) -> None:
+    title, game = "A private title", "0b8bd5ab-2f5c-4b3c-a3d5-2f2fd2c6d1f0"
+    with BadSource() as source, running(data_dir, "alice", **sources_at(source)) as server:
+        catalogue = data_dir.parent / "private-catalogue.json"
+        rows = {"gameId": game, "title": title, "dateAdded": "2024-05-01", "sha256": "0" * 64, "size": 9}
+        catalogue.write_text(json.dumps({"games": [{"id": game, "title": title}], "gameData": [{"id": 1, **rows}]}))
+        server.command("games", "import", str(catalogue))
+        server.command("accounts", "grant", "alice", "games.download")
+        session, url = server.sign_in("alice"), f"{server.url}/api/downloads/{game}/download"
+        with working(data_dir, **server.environment):
+            started = session.post(url, json={"gameDataId": 1}, timeout=30).status_code
+            progress = session.get(f"{url}/progress", timeout=60).text
+        text = (data_dir.parent / "worker.log").read_text()
+    lines = [json.loads(line) for line in text.splitlines()]
+    assert (started, "private-source: The source answered 404" in progress) == (202, True)
+    told = [(line["event"], line.get("job"), line.get("state")) for line in lines]
+    begun, ended = ("worker_started", None, None), ("worker_stopped", None, None)
+    assert told == [begun, ("fetching", 1, None), ("ended", 1, "error"), ended]
+    for secret in (title, game, "private-source", source.url, str(data_dir), "alice", "Traceback"):
+        assert secret not in text
+
+
+def sources_at(source: BadSource) -> dict[str, str]:
+    """Settings by which `source` is the one source of remote downloads."""
+    sources = [{"type": "raw", "name": "private-source", "arguments": [f"{source.url}/"]}]
+    return {"TRANSFER_GAME_DATA_SOURCES": json.dumps(sources), "TRANSFER_ALLOW_PRIVATE_SOURCES": "true"}
 
 
 @pytest.fixture

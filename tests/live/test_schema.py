@@ -12,7 +12,7 @@ from tests.live.server import PASSWORD, REPOSITORY, LiveServer
 
 CHECKS = "not_a_server_error,status_code_conformance,content_type_conformance,response_schema_conformance"
 SEED = 20261121
-TIMEOUT_SECONDS = 160
+TIMEOUT_SECONDS = 300
 SIGN_IN = "^/(auth/(token|login)|token)$"
 SESSION = "^/(auth/.*|token)$"
 

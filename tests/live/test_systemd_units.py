@@ -1,8 +1,10 @@
 """The units of deploy/systemd: valid, locked up, in step with the nginx site, the cron file and the operations page."""
 
+import json
 import re
 import shlex
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -11,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from config import Settings
-from tests.live.server import REPOSITORY, LiveServer, running
+from tests.live.server import REPOSITORY, LiveServer, running, wait_until
 from tests.missing import missing
 
 UNITS = REPOSITORY / "deploy/systemd"
@@ -19,7 +21,6 @@ INSTANCE, WORKER, CLEANUP = "transfer@.service", "transfer-worker.service", "tra
 SERVICES = [INSTANCE, WORKER, CLEANUP]
 PYTHON = "/opt/transfer-service/.venv/bin/python"
 HIGHEST_EXPOSURE = 20  # in tenths, of systemd-analyze's ten points
-NOT_YET = {"worker"}  # comes with remote downloads
 
 Unit = dict[str, list[str]]
 
@@ -89,8 +90,7 @@ def test_what_a_unit_runs_exists(data_dir: Path, name: str) -> None:
         if words[1:] == ["-m", "gunicorn"]:
             continue
         assert words[1:5] == ["-m", "flask", "--app", "wsgi"]
-        if words[5] not in NOT_YET:
-            assert server.command(*words[5:], "--help")
+        assert server.command(*words[5:], "--help")
 
 
 def test_instances_that_start_together_migrate_one_after_the_other(data_dir: Path) -> None:
@@ -104,6 +104,37 @@ def test_instances_that_start_together_migrate_one_after_the_other(data_dir: Pat
     ]
     said = [start.communicate(timeout=60)[0] for start in starts]
     assert ([start.returncode for start in starts], said) == ([0, 0], [b"Database is up to date\n"] * 2)
+
+
+def test_the_worker_runs_as_its_unit_says_and_stops_in_time(data_dir: Path) -> None:
+    server, unit = LiveServer(data_dir), read(WORKER)
+    server.prepare()
+    command = shlex.split(unit["ExecStart"][0].replace(PYTHON, sys.executable))
+    with (data_dir / "worker.log").open("wb") as log:
+        process = subprocess.Popen(command, cwd=REPOSITORY, env=server._environment(), stdout=log, stderr=log)
+    try:
+        wait_until(lambda: process.poll() is not None or catches(process.pid, signal.SIGTERM), seconds=60)
+        process.terminate()  # what systemd does first
+        status = process.wait(timeout=float(unit["TimeoutStopSec"][0]) / 3)
+    finally:
+        process.kill()
+        process.wait()
+    said = [json.loads(line)["event"] for line in (data_dir / "worker.log").read_text().splitlines()]
+    assert (status, said) == (0, ["worker_started", "worker_stopped"])
+    assert (data_dir / "queue.sqlite3").stat().st_mode & 0o777 == 0o600
+
+
+def catches(pid: int, number: signal.Signals) -> bool:
+    """Whether a process has a handler for a signal (proc(5), SigCgt)."""
+    caught = re.search(r"^SigCgt:\s*([0-9a-f]+)$", Path(f"/proc/{pid}/status").read_text(), re.MULTILINE)
+    return caught is not None and bool(int(caught[1], 16) >> (number - 1) & 1)
+
+
+def test_the_operations_page_enables_every_unit_that_is_shipped() -> None:
+    enabled = first_match(r"^systemctl enable (transfer.target .+)$", "docs/operations.md").split()
+    shipped = {path.name for path in UNITS.iterdir()} - {CLEANUP}  # that one's timer starts it
+    names = {name if "." in name else f"{name}.service" for name in enabled}
+    assert {re.sub("@1", "@", name) for name in names} == shipped
 
 
 def test_systemd_is_told_when_an_instance_is_ready(data_dir: Path) -> None:

@@ -1,5 +1,6 @@
 """Making, changing and authenticating accounts."""
 
+import uuid
 from typing import Any
 
 import pytest
@@ -104,6 +105,42 @@ def test_permissions_are_granted_once_and_revoked(any_bench: Bench) -> None:
     accounts.revoke("alice", "games.download")
     accounts.revoke("alice", "never.granted")
     assert accounts.get("alice").permissions == ("activities.read",)
+
+
+def test_a_permission_is_held_from_its_grant_to_its_revocation(any_bench: Bench) -> None:
+    accounts, account_id, held = any_bench.services.accounts, any_bench.account_id, []
+    for change in (None, accounts.grant, accounts.revoke):
+        if change is not None:
+            change("alice", "games.download")
+        held.append(accounts.has_permission(account_id, "games.download"))
+    assert held == [False, True, False]
+    assert accounts.get("alice").permissions == ()
+
+
+@pytest.mark.parametrize(
+    "permission",
+    [
+        pytest.param("games", id="beginning"),
+        pytest.param("games.downloads", id="longer"),
+        pytest.param("Games.Download", id="other-case"),
+        pytest.param("games%", id="wildcard"),
+        pytest.param("", id="empty"),
+    ],
+)
+def test_only_the_very_permission_counts(accounts: AccountService, permission: str) -> None:
+    accounts.grant("alice", "games.download")
+    assert not accounts.has_permission(accounts.get("alice").account_id, permission)
+    assert accounts.has_permission(accounts.get("alice").account_id, "games.download")
+
+
+def test_neither_administrators_nor_other_accounts_hold_a_permission_unasked(accounts: AccountService) -> None:
+    accounts.grant("alice", "games.download")
+    accounts.create("root", PASSWORD, is_admin=True)
+    holders = [
+        name for name in names(accounts) if accounts.has_permission(accounts.get(name).account_id, "games.download")
+    ]
+    assert holders == ["alice"]
+    assert not accounts.has_permission(uuid.uuid4(), "games.download")
 
 
 def test_a_permission_that_cannot_be_is_not_granted(accounts: AccountService) -> None:

@@ -37,6 +37,14 @@ TABLE = [
     ("HEAD", "/download/log.bin", b"", 401, 200, 404, 404),
     ("GET", "/download/{file_id}", b"", 401, 200, 404, 404),
     ("POST", "/cleanup", b"", 401, 403, 403, 200),
+    ("GET", "/api/activities", b"", 401, 403, 403, 403),
+    ("GET", "/api/downloads", b"", 401, 200, 200, 200),
+    ("POST", "/api/downloads/00000000-0000-0000-0000-000000000000/download", b"{}", 401, 403, 403, 403),
+    ("DELETE", "/api/downloads/00000000-0000-0000-0000-000000000000/download", b"", 401, 403, 403, 403),
+    ("GET", "/api/downloads/00000000-0000-0000-0000-000000000000/download/progress", b"", 401, 404, 404, 404),
+    ("GET", "/game-zip/00000000-0000-0000-0000-000000000000/x", b"", 401, 404, 404, 404),
+    ("GET", "/game-zip/http://example.com", b"", 401, 404, 404, 404),
+    ("GET", "/game-zip/https://example.com", b"", 401, 404, 404, 404),
 ]
 WHO = ["nobody", "alice", "bob", "root"]
 CELLS = [

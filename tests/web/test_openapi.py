@@ -56,7 +56,8 @@ def routes(app: Flask) -> set[tuple[str, str]]:
     for rule in app.url_map.iter_rules():
         path = re.sub(r"<(?:[^:<>]+:)?([^<>]+)>", r"{\1}", rule.rule)
         methods = {method.lower() for method in rule.methods or ()} - {"options"}
-        found |= {(path, method) for method in methods if method != "head" or "download" in path}
+        sends_files = "download" in path and not path.startswith("/api/downloads")
+        found |= {(path, method) for method in methods if method != "head" or sends_files}
     return found
 
 

@@ -5,18 +5,27 @@ import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
+from typing import cast
 
-from sqlalchemy import delete, select, update
+from sqlalchemy import Table, bindparam, delete, select, update
 from sqlalchemy.orm import Session
 
 from transfer_service.database import Database
 from transfer_service.errors import BadCredentials, InvalidName, InvalidRequest, NameTaken, NotFound
 from transfer_service.models import Account, AccountPermission, SignIn
+from transfer_service.prepared import PreparedSelect
 from transfer_service.services.login_throttle import LoginThrottle
 from transfer_service.services.passwords import Passwords
 from transfer_service.wire.filenames import parse_name
 
 _PERMISSION = re.compile(r"[a-z][a-z0-9_.-]{0,99}", re.ASCII)
+
+_permissions = cast(Table, AccountPermission.__table__)
+_HELD = PreparedSelect(
+    select(_permissions.c.permission).where(
+        _permissions.c.account_id == bindparam("account_id"), _permissions.c.permission == bindparam("permission")
+    )
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +122,11 @@ class AccountService:
         with self._database.write() as session:
             account_id = _account(session, name).id
             session.execute(delete(rows).where(rows.account_id == account_id, rows.permission == permission))
+
+    def has_permission(self, account_id: uuid.UUID, permission: str) -> bool:
+        """Whether the account was given the permission; administrators hold none by being administrators."""
+        with self._database.read_rows() as rows:
+            return _HELD.find(rows, {"account_id": account_id, "permission": permission}) is not None
 
     def authenticate(self, name: str, password: str, *, address: str) -> AccountFacts:
         """The account that this name and password belong to. Raises BadCredentials, TooManyAttempts.

@@ -1,4 +1,4 @@
-"""Removing what nobody will miss: stale uploads, orphans of both kinds, spent sign-ins, what chat leaves behind.
+"""Removing what nobody will miss: stale uploads, orphans, spent sign-ins, what chat and remote downloads leave behind.
 
 Every removal is a transaction that checks its reason again, so two runs at once, or a run that was killed, do no harm:
 facts go first, bytes afterwards, and bytes without facts are what the next run looks for. Ages are counted back from
@@ -20,6 +20,7 @@ from transfer_service.offload import Offload
 from transfer_service.services.chat_cleanup import BATCH, ORPHAN_AGE, ChatCleanup
 from transfer_service.services.completion import Completion
 from transfer_service.services.files import FileService, remove_row
+from transfer_service.services.game_cleanup import GameCleanup
 from transfer_service.services.space import Space
 from transfer_service.storage.blobs import BlobFacts, BlobStore
 
@@ -47,6 +48,7 @@ class Report:
     spent_sign_ins: Tally = field(default_factory=Tally)
     orphaned_attachments: Tally = field(default_factory=Tally)
     abandoned_conversations: Tally = field(default_factory=Tally)
+    orphaned_archives: Tally = field(default_factory=Tally)
 
 
 class CleanupService:
@@ -61,6 +63,7 @@ class CleanupService:
         completion: Completion,
         space: Space,
         chat: ChatCleanup,
+        games: GameCleanup,
         offload: Offload,
         now: Callable[[], datetime],
         stale_after: timedelta,
@@ -71,6 +74,7 @@ class CleanupService:
         self._completion = completion
         self._space = space
         self._chat = chat
+        self._games = games
         self._offload = offload
         self._now = now
         self._stale_after = stale_after
@@ -86,6 +90,8 @@ class CleanupService:
             report.abandoned_conversations.add(freed_bytes)
         for freed_bytes in self._chat.remove_orphaned_attachments(dry_run=dry_run):
             report.orphaned_attachments.add(freed_bytes)
+        for freed_bytes in self._games.remove_leftovers(dry_run=dry_run):
+            report.orphaned_archives.add(freed_bytes)
         return report
 
     def _remove_stale_uploads(self, tally: Tally, dry_run: bool) -> None:

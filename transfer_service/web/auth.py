@@ -14,6 +14,10 @@ from transfer_service.web.services import services
 
 MAX_CREDENTIALS_BYTES = 16 * 1024
 ACCESS_COOKIE, REFRESH_COOKIE = "access_token_cookie", "refresh_token_cookie"
+# Pages of games run in a sandbox, as if they were another site's: browsers leave the Lax cookie out when such a page
+# loads its own images. So the same token comes again for /game-zip/ alone (web/game_zip.py). Browsers keep it where it
+# counts as Secure: over https, and over http on localhost.
+GAME_COOKIE, GAME_COOKIE_PATH = "game_zip_token", "/game-zip/"
 
 blueprint = Blueprint("auth", __name__)
 
@@ -51,6 +55,7 @@ def logout() -> Response:
     response = Response(status=204)
     for name, path in ((ACCESS_COOKIE, "/"), (REFRESH_COOKIE, "/auth"), *_CSRF_COOKIES):
         response.delete_cookie(name, path=path)
+    response.delete_cookie(GAME_COOKIE, path=GAME_COOKIE_PATH, secure=True, httponly=True, samesite="None")
     return response
 
 
@@ -110,6 +115,9 @@ def _with_cookies(grant: FamilyGrant) -> Response:
         response.set_cookie(
             name, value, max_age=seconds, path=path, secure=request.is_secure, httponly=not for_scripts, samesite="Lax"
         )
+    response.set_cookie(
+        GAME_COOKIE, access, max_age=access_seconds, path=GAME_COOKIE_PATH, secure=True, httponly=True, samesite="None"
+    )
     return response
 
 

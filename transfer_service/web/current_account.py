@@ -18,7 +18,7 @@ from flask_jwt_extended import (
 from flask_jwt_extended.exceptions import CSRFError, JWTExtendedException, NoAuthorizationError
 from jwt import InvalidTokenError, PyJWTError
 
-from transfer_service.errors import BadCredentials, Forbidden, InvalidName, NotAuthenticated
+from transfer_service.errors import BadCredentials, Forbidden, InvalidName, MissingPermission, NotAuthenticated
 from transfer_service.extensions import jwt
 from transfer_service.services.sign_ins import FamilyGrant, Identity
 from transfer_service.web.request_log import note
@@ -44,9 +44,16 @@ def require_account(*, refresh: bool = False, any_type: bool = False) -> Identit
     identity = services().sign_ins.find_identity(claims.family, name=claims.name)
     if identity is None:
         raise BadCredentials
-    g.identity = identity
+    g.identity, g.token_expires_at = identity, claims.expires_at
     note(account=str(identity.account_id))
     return identity
+
+
+def adopt(token: str) -> Identity:
+    """Make an access token speak for the request that did not bring it in a usual place. Raises BadCredentials."""
+    g.identity, g.token_expires_at = identify(token)
+    note(account=str(current().account_id))
+    return current()
 
 
 def identify(token: str | None) -> tuple[Identity, float]:
@@ -115,11 +122,25 @@ def current() -> Identity:
     return identity
 
 
+def token_expires_at() -> float:
+    """When the token that `guard` found expires, in unix seconds."""
+    expires_at: float = g.token_expires_at
+    return expires_at
+
+
 def require_admin() -> Identity:
     """The identity, if it is an administrator's. Raises Forbidden."""
     identity = current()
     if not identity.is_admin:
         raise Forbidden("Admin privileges required")
+    return identity
+
+
+def require_permission(permission: str) -> Identity:
+    """The identity, if it holds the permission. Raises MissingPermission."""
+    identity = current()
+    if not services().accounts.has_permission(identity.account_id, permission):
+        raise MissingPermission
     return identity
 
 

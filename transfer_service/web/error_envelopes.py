@@ -21,11 +21,15 @@ STATUSES: dict[type[errors.TransferError], int] = {
     errors.RangeConflict: 409,
     errors.NameTaken: 409,
     errors.UploadGone: 409,
+    errors.DownloadInProgress: 409,
+    errors.AlreadyDownloaded: 409,
     errors.TooLarge: 413,
+    errors.MemberUnreadable: 422,
     errors.TooManyAttempts: 429,
     errors.ReadFailed: 500,
     errors.RangeBusy: 503,
     errors.StoreUnavailable: 503,
+    errors.TooManyDownloads: 503,
     errors.StorageFull: 507,
 }
 

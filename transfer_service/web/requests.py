@@ -1,13 +1,15 @@
 """Reading the parts of a request that several doors share."""
 
 import io
+import uuid
 from typing import Any
 from urllib.parse import unquote_to_bytes
 
 from flask import Flask, request
 from werkzeug.routing import BaseConverter
 
-from transfer_service.errors import InvalidRequest, TooLarge
+from transfer_service.errors import InvalidRequest, NotFound, TooLarge
+from transfer_service.services.files import parse_file_id
 from transfer_service.web.request_body import RequestBody
 
 
@@ -34,6 +36,14 @@ def parse_count(value: str | None, what: str) -> int | None:
     if not (value.isascii() and value.isdigit() and len(value) <= 40):
         raise InvalidRequest(f"Invalid {what}")
     return int(value)
+
+
+def game_id_of(text: str) -> uuid.UUID:
+    """The id of a game in a path. Raises NotFound: what is no UUID is the id of no game."""
+    parsed = parse_file_id(text)
+    if parsed is None:
+        raise NotFound("Game not found")
+    return parsed
 
 
 def expects_continue() -> bool:

@@ -6,12 +6,16 @@ from flask import current_app
 
 from transfer_service.database import Database
 from transfer_service.services.accounts import AccountService
+from transfer_service.services.activities import ActivityService
 from transfer_service.services.attachments import AttachmentService
 from transfer_service.services.cleanup import CleanupService
 from transfer_service.services.conversations import ConversationService
 from transfer_service.services.files import FileService
+from transfer_service.services.game_archives import GameArchives
+from transfer_service.services.games import GameService
 from transfer_service.services.messages import MessageService
 from transfer_service.services.recovery import Recovery
+from transfer_service.services.remote_downloads import RemoteDownloadService
 from transfer_service.services.sign_ins import SignInService
 from transfer_service.services.space import Space
 from transfer_service.services.uploads import UploadService
@@ -36,6 +40,10 @@ class Services:
     conversations: ConversationService
     messages: MessageService
     attachments: AttachmentService
+    remote_downloads: RemoteDownloadService
+    games: GameService
+    game_archives: GameArchives
+    activities: ActivityService
     cleanup: CleanupService
     recovery: Recovery | None
 

@@ -3,7 +3,8 @@
 import io
 import os
 import secrets
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from typing import IO, TYPE_CHECKING, Any, BinaryIO, cast
 
 from flask import Response, request, send_file
@@ -12,7 +13,7 @@ from werkzeug.datastructures import Headers
 from transfer_service.errors import BlobMissing, ReadFailed
 from transfer_service.services.files import FileStatus
 from transfer_service.web.download import accel
-from transfer_service.web.download.stored_file import StoredFile
+from transfer_service.web.download.stored_file import SANDBOX, MadeBytes, StoredFile
 from transfer_service.web.error_envelopes import error_response
 from transfer_service.web.request_log import note
 from transfer_service.web.services import services
@@ -24,10 +25,9 @@ from transfer_service.wire.spans import Span
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
 
+__all__ = ["SANDBOX", "respond", "respond_with_file"]
+
 PART_BLOCK_BYTES = 64 * 1024
-
-
-SANDBOX = "sandbox; default-src 'none'; img-src 'self'; media-src 'self'; style-src 'unsafe-inline'"
 
 
 def respond_with_file(file: FileStatus) -> Response:
@@ -46,7 +46,7 @@ def respond_with_file(file: FileStatus) -> Response:
             name=file.name,
             media_type=file.media_type,
             length=length,
-            sha256=file.sha256 or "",
+            etag=file.sha256 or "",
             modified_at=file.completed_at or file.updated_at,
             open=lambda: store.open_reader(file.file_id),
             still_exists=lambda: services().files.is_there(file.file_id),
@@ -57,7 +57,7 @@ def respond_with_file(file: FileStatus) -> Response:
 
 def respond(file: StoredFile) -> Response:
     """Answer a GET or HEAD for stored bytes. Raises BlobMissing, ReadFailed."""
-    validators = conditions.Validators(etag=EntityTag(file.sha256), modified_at=file.modified_at.replace(microsecond=0))
+    validators = conditions.Validators(etag=EntityTag(file.etag), modified_at=file.modified_at.replace(microsecond=0))
     verdict = conditions.evaluate(request.headers, validators)
     if verdict is conditions.Verdict.NOT_MODIFIED:
         return _with_validators(_NotModified(status=304), validators)
@@ -76,7 +76,7 @@ def respond(file: StoredFile) -> Response:
     response.headers["Content-Disposition"] = format_disposition(file.name, kind=kind)
     response.headers["X-Content-Type-Options"] = "nosniff"
     if file.is_inline:
-        response.headers["Content-Security-Policy"] = SANDBOX
+        response.headers["Content-Security-Policy"] = file.content_security_policy
     return _with_validators(response, validators)
 
 
@@ -107,7 +107,7 @@ def _body_response(file: StoredFile, spans: list[Span] | None) -> Response:
     length = file.length
     body = file.open()
     try:
-        if os.fstat(body.fileno()).st_size < length:  # deleted under our hands, or the disk has lost bytes
+        if _is_short(body, length):  # deleted under our hands, or the disk has lost bytes
             raise ReadFailed if file.still_exists() else BlobMissing
         if spans is None:
             response = _span_response(body, Span(0, length), file)
@@ -116,6 +116,8 @@ def _body_response(file: StoredFile, spans: list[Span] | None) -> Response:
             response.status_code = 206
             response.headers["Content-Range"] = ranges.format_content_range(spans[0], length)
         else:
+            if isinstance(body, MadeBytes):  # making them backward would begin anew for each; any order is allowed
+                spans = sorted(spans, key=lambda span: span.start)
             response = _multipart_response(body, spans, file)
     except BaseException:
         body.close()
@@ -126,35 +128,49 @@ def _body_response(file: StoredFile, spans: list[Span] | None) -> Response:
     return response
 
 
-def _span_response(body: BinaryIO, span: Span, file: StoredFile) -> Response:
-    """One span, by the server's own means of sending files."""
-    response = send_file(
-        cast("IO[bytes]", FileSlice(body, span)), mimetype=file.media_type, etag=False, conditional=False
-    )
+def _is_short(body: BinaryIO | MadeBytes, length: int) -> bool:
+    return not isinstance(body, MadeBytes) and os.fstat(body.fileno()).st_size - body.tell() < length
+
+
+def _span_response(body: BinaryIO | MadeBytes, span: Span, file: StoredFile) -> Response:
+    """One span, of a file by the server's own means of sending files."""
+    if isinstance(body, MadeBytes):
+        response = Response(body.blocks(span))
+        response.call_on_close(body.close)
+    else:
+        slice_ = cast("IO[bytes]", FileSlice(body, span))
+        response = send_file(slice_, mimetype=file.media_type, etag=False, conditional=False)
     response.headers["Content-Type"] = file.media_type
     response.headers["Content-Length"] = str(span.size)
     return response
 
 
-def _multipart_response(body: BinaryIO, spans: list[Span], file: StoredFile) -> Response:
+def _multipart_response(body: BinaryIO | MadeBytes, spans: list[Span], file: StoredFile) -> Response:
     """Several spans as multipart/byteranges (RFC 9110 section 14.6)."""
     boundary = secrets.token_hex(16)
     length = file.length
     heads = [ranges.part_header(span, length=length, media_type=file.media_type, boundary=boundary) for span in spans]
     tail = ranges.closing_boundary(boundary)
-    response = Response(_parts(body.fileno(), zip(heads, spans, strict=True), tail), status=206)
+    blocks = body.blocks if isinstance(body, MadeBytes) else partial(_file_blocks, body.fileno(), body.tell())
+    response = Response(_parts(blocks, zip(heads, spans, strict=True), tail), status=206)
     response.call_on_close(body.close)
     response.headers["Content-Type"] = f"multipart/byteranges; boundary={boundary}"
     response.headers["Content-Length"] = str(sum(map(len, heads)) + sum(span.size for span in spans) + len(tail))
     return response
 
 
-def _parts(descriptor: int, parts: Iterable[tuple[bytes, Span]], tail: bytes) -> Iterator[bytes]:
+def _parts(
+    blocks: Callable[[Span], Iterable[bytes]], parts: Iterable[tuple[bytes, Span]], tail: bytes
+) -> Iterator[bytes]:
     for head, span in parts:
         yield head
-        for start in range(span.start, span.stop, PART_BLOCK_BYTES):
-            yield os.pread(descriptor, min(PART_BLOCK_BYTES, span.stop - start), start)
+        yield from blocks(span)
     yield tail
+
+
+def _file_blocks(descriptor: int, base: int, span: Span) -> Iterator[bytes]:
+    for start in range(span.start, span.stop, PART_BLOCK_BYTES):
+        yield os.pread(descriptor, min(PART_BLOCK_BYTES, span.stop - start), base + start)
 
 
 class _NotModified(Response):
@@ -170,13 +186,16 @@ class _NotModified(Response):
 
 
 class FileSlice(io.RawIOBase):
-    """A span of an open file as a file of its own: servers may read it, or send it by its descriptor and position."""
+    """A span of an open file as a file of its own: servers may read it, or send it by its descriptor and position.
+
+    It counts from where the file is: there begins what is sent.
+    """
 
     def __init__(self, file: BinaryIO, span: Span) -> None:
         super().__init__()
         self._file = file
         self._left = span.size
-        self._file.seek(span.start)
+        self._file.seek(span.start, os.SEEK_CUR)
 
     def fileno(self) -> int:
         """The descriptor, at the position where the span begins."""

@@ -25,7 +25,7 @@ def download(message_id: str, filename: str) -> Response:
             name=attachment.filename,
             media_type=attachment.media_type,
             length=attachment.length,
-            sha256=attachment.sha256,
+            etag=attachment.sha256,
             modified_at=posted_at,
             open=partial(services().attachments.open_reader, message_id, filename),
             still_exists=partial(services().attachments.exists, account_id, message_id, filename),

@@ -12,9 +12,10 @@ from transfer_service.services.chat_events import (
     MessagePosted,
     MessagesRead,
 )
-from transfer_service.web.messages.printing import format_instant, message_json
+from transfer_service.web.messages.printing import message_json
 from transfer_service.web.messages.rooms import audience
 from transfer_service.web.request_log import log_failure
+from transfer_service.wire.instants import format_instant
 
 
 class Fanout:

@@ -1,11 +1,11 @@
 """Messages and conversations as clients see them, over HTTP and over sockets alike."""
 
-from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import quote
 
 from transfer_service.services.conversation_rows import Conversation
 from transfer_service.services.message_rows import Message
+from transfer_service.wire.instants import format_instant
 
 
 def message_json(message: Message) -> dict[str, Any]:
@@ -39,8 +39,3 @@ def conversation_json(conversation: Conversation) -> dict[str, Any]:
         "last_message": message_json(conversation.last_message) if conversation.last_message else None,
         "pinned_messages": list(conversation.pinned_message_ids),
     }
-
-
-def format_instant(at: datetime) -> str:
-    """ISO 8601 in UTC with `Z`."""
-    return at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

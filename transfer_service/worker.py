@@ -1,0 +1,183 @@
+"""The download worker: a process of its own that works on remote downloads (`flask --app wsgi worker`).
+
+It needs gevent's patches from the start, so the command becomes `python -m gevent.monkey --module` with this one. It
+may be killed at any moment: a job goes on as soon as a worker finds that its lease has run out.
+"""
+
+import signal
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+import gevent
+import structlog
+from gevent.event import Event
+
+from config import ConfigurationError, load_settings
+from transfer_service.errors import TransferError
+from transfer_service.logs import configure_logging, locate
+from transfer_service.offload import offload
+from transfer_service.remote.fetcher import Fetcher, Limits
+from transfer_service.services.archive_removal import ArchiveRemoval
+from transfer_service.services.fetch_leases import LEASE, FetchLeases, LeaseLost, Run
+from transfer_service.services.fetching import Fetching
+from transfer_service.storage.games import GameStore
+from transfer_service.wire.source_urls import Source
+from transfer_service.wiring import build_services, utc_now, wake_ups_of
+
+if TYPE_CHECKING:
+    from config import Settings
+    from transfer_service.remote.wake_ups import WakeUps
+
+BEAT_SECONDS = 0.5
+LOOK_SECONDS = 2.0
+FAULT = "The download failed"
+
+
+class Worker:
+    """Works on every job that waits, each in a greenlet of its own beside one that keeps its lease."""
+
+    def __init__(
+        self,
+        *,
+        leases: FetchLeases,
+        fetching: Fetching,
+        beat_seconds: float = BEAT_SECONDS,
+        look_seconds: float = LOOK_SECONDS,
+    ) -> None:
+        self._leases = leases
+        self._fetching = fetching
+        self._beat_seconds = beat_seconds
+        self._look_seconds = look_seconds
+        self._running: dict[int, gevent.Greenlet[..., None]] = {}
+        self._stopping = Event()
+
+    def run(self, wake_ups: "WakeUps") -> None:
+        """Work until SIGTERM or SIGINT comes; then give all leases back."""
+        structlog.get_logger().info("worker_started")
+        with wake_ups.received_by(self.wake):
+            for number in (signal.SIGINT, signal.SIGTERM):
+                gevent.signal_handler(number, self._stopping.set)
+            try:
+                while not self._stopping.is_set():
+                    with _failures_logged():
+                        for job_id in self._leases.find_waiting():  # lost calls, and jobs of runs that died
+                            self.wake(job_id)
+                    self._stopping.wait(self._look_seconds)
+            finally:
+                gevent.killall(list(self._running.values()))
+        structlog.get_logger().info("worker_stopped")
+
+    def wake(self, job_id: int) -> None:
+        """Begin with a job, if nobody works on it."""
+        if job_id not in self._running and not self._stopping.is_set():
+            self._running[job_id] = gevent.spawn(self._supervise, job_id)
+
+    def _supervise(self, job_id: int) -> None:
+        try:
+            with _failures_logged():
+                run = self._leases.claim(job_id)
+                if run is not None:
+                    self._keep(run)
+        finally:
+            del self._running[job_id]
+
+    def _keep(self, run: Run) -> None:
+        """Keep the lease while the work goes on; lost, it ends the work, and the work's end gives it back."""
+        work = gevent.spawn(self._work, run)
+        held_at = time.monotonic()
+        try:
+            while time.monotonic() < held_at + self._leases.lease.total_seconds():
+                work.join(self._beat_seconds)
+                if work.ready():
+                    break
+                began = time.monotonic()
+                with _failures_logged():
+                    if not self._leases.beat(run):
+                        structlog.get_logger().info("lease_lost", job=run.job_id)
+                        break
+                    held_at = began
+        finally:
+            work.kill()
+            with _failures_logged():
+                self._leases.release(run)
+            with _failures_logged():
+                self._fetching.tidy(run)
+
+    def _work(self, run: Run) -> None:
+        log = structlog.get_logger().bind(job=run.job_id)
+        log.info("fetching")
+        try:
+            state = self._fetching.work(run)
+        except LeaseLost:
+            log.info("lease_lost")
+        except TransferError as error:  # the machine's: another run goes on
+            log.warning("interrupted", error=error.code)
+        except Exception as error:  # noqa: BLE001 - a fault of ours must not leave the job for ever
+            _log_failure(error)
+            with _failures_logged():
+                self._leases.fail(run, FAULT)
+        else:
+            log.info("ended", state=state.value)
+
+
+@contextmanager
+def _failures_logged() -> Iterator[None]:
+    """Log what goes wrong within: the next look tries again."""
+    try:
+        yield
+    except Exception as error:  # noqa: BLE001 - the worker must live on
+        _log_failure(error)
+
+
+def _log_failure(error: Exception) -> None:
+    structlog.get_logger().error("failure", error=type(error).__name__, where=locate(error))
+
+
+def build_worker(
+    settings: "Settings",
+    *,
+    limits: Limits | None = None,
+    lease: timedelta = LEASE,
+    beat_seconds: float = BEAT_SECONDS,
+    look_seconds: float = LOOK_SECONDS,
+) -> Worker:
+    """The worker for `settings`."""
+    services, store = build_services(settings), GameStore(settings.data_dir / "games")
+    sources = [Source(name=source.name, base_url=source.base_url) for source in settings.game_data_sources]
+    leases = FetchLeases(
+        database=services.database,
+        source_names=[source.name for source in sources],
+        now=utc_now,
+        monotonic=time.monotonic,
+        lease=lease,
+    )
+    fetching = Fetching(
+        leases=leases,
+        store=store,
+        archives=services.game_archives,
+        removal=ArchiveRemoval(database=services.database, store=store, offload=offload),
+        sources=sources,
+        fetch=Fetcher(allow_private=settings.allow_private_sources, limits=limits or Limits()).fetch,
+        offload=offload,
+        now=utc_now,
+        monotonic=time.monotonic,
+    )
+    return Worker(leases=leases, fetching=fetching, beat_seconds=beat_seconds, look_seconds=look_seconds)
+
+
+def main() -> None:
+    """Work until a signal comes."""
+    configure_logging()
+    try:
+        settings = load_settings()
+    except ConfigurationError as error:
+        sys.exit(f"Wrong settings:\n{error}")
+    build_worker(settings).run(wake_ups_of(settings))
+
+
+if __name__ == "__main__":
+    main()
