@@ -50,6 +50,7 @@ log_not_found off;
 server {{
     listen 127.0.0.1:{port};
     root {root};
+    limit_rate {bytes_per_second};
 }}
 """
 
@@ -60,9 +61,9 @@ def is_installed() -> bool:
 
 
 @contextmanager
-def nginx_static(root: Path) -> Iterator[Server]:
-    """The files of a folder."""
-    with _nginx(free_port(), _STATIC, root=root) as server:
+def nginx_static(root: Path, *, bytes_per_second: int = 0) -> Iterator[Server]:
+    """The files of a folder, sent at most so fast on each connection; 0 is no limit."""
+    with _nginx(free_port(), _STATIC, root=root, bytes_per_second=bytes_per_second) as server:
         yield server
 
 

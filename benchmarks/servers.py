@@ -66,14 +66,14 @@ def service(
     with temporary_folder() as folder:
         port = free_port()
         data_dir = folder / "data"
-        environment = _environment(
+        environment = clean_environment(
             TRANSFER_DATA_DIR=str(data_dir),
             TRANSFER_BIND=f"127.0.0.1:{port}",
             ACCESS_TOKEN_EXPIRE_MINUTES="600",
             **settings,
         )
-        _flask(folder, environment, "database", "upgrade")
-        _flask(folder, environment, "accounts", "create", ACCOUNT, "--password-stdin", stdin=PASSWORD)
+        run_flask(folder, environment, "database", "upgrade")
+        run_flask(folder, environment, "accounts", "create", ACCOUNT, "--password-stdin", stdin=PASSWORD)
         if prepare is not None:
             prepare(data_dir)
         command = [sys.executable, "-m", "gunicorn", "--config", str(REPOSITORY / "gunicorn.conf.py")]
@@ -87,7 +87,7 @@ def fastapi_peer(module: str = "fastapi_chunks", *, data_dir: Path | None = None
     with temporary_folder() as folder:
         port = free_port()
         # TMPDIR: a form's file is spooled beside the data, so that both servers write to the same disk.
-        environment = _environment(PEER_DATA_DIR=str(data_dir or folder), TMPDIR=str(folder))
+        environment = clean_environment(PEER_DATA_DIR=str(data_dir or folder), TMPDIR=str(folder))
         command = [sys.executable, "-m", "uvicorn", f"benchmarks.peers.{module}:app"]
         command += ["--host", "127.0.0.1", "--port", str(port), "--no-access-log", "--log-level", "warning"]
         command += ["--loop", "uvloop", "--http", "httptools"]
@@ -102,7 +102,7 @@ def flask_peer(module: str, **environment: str) -> Iterator[Server]:
         port = free_port()
         command = [sys.executable, "-m", "gunicorn", "-k", "gevent", "--bind", f"127.0.0.1:{port}"]
         command += ["--workers", "1", "--no-control-socket", f"benchmarks.peers.{module}:app"]
-        with running(folder, _environment(**environment), command, port) as pid:
+        with running(folder, clean_environment(**environment), command, port) as pid:
             yield Server("flask peer", port, "", folder, (pid,))
 
 
@@ -113,14 +113,15 @@ def temporary_folder() -> Iterator[Path]:
         yield Path(name)
 
 
-def _environment(**own: str) -> dict[str, str]:
+def clean_environment(**own: str) -> dict[str, str]:
     """The caller's environment without settings of a service that may be configured there."""
     foreign = ("TRANSFER_", "SECRET_KEY", "ACCESS_TOKEN_")
     clean = {name: value for name, value in os.environ.items() if not name.startswith(foreign)}
     return {**clean, "PYTHONPATH": str(REPOSITORY), **own}
 
 
-def _flask(folder: Path, environment: Mapping[str, str], *arguments: str, stdin: str = "") -> None:
+def run_flask(folder: Path, environment: Mapping[str, str], *arguments: str, stdin: str = "") -> None:
+    """Run a command of the service in an empty folder. Raises RuntimeError where it fails."""
     command = [sys.executable, "-m", "flask", "--app", "wsgi", *arguments]
     # In the empty folder, so that no .env is read.
     result = subprocess.run(
@@ -133,16 +134,23 @@ def _flask(folder: Path, environment: Mapping[str, str], *arguments: str, stdin:
 @contextmanager
 def running(folder: Path, environment: Mapping[str, str], command: list[str], port: int) -> Iterator[int]:
     """A server that `command` starts, from when it answers on; the id of its process."""
-    log_path = folder / "server.log"
+    with started(folder, environment, command) as process:
+        if not _answers(process, port):
+            raise RuntimeError("The server did not start")
+        yield process.pid
+
+
+@contextmanager
+def started(folder: Path, environment: Mapping[str, str], command: list[str]) -> Iterator[subprocess.Popen[bytes]]:
+    """A process that is stopped in the end. Where it has ended before, errors tell its last words."""
+    log_path = folder / f"{len(list(folder.glob('*.log')))}.log"
     with log_path.open("wb") as log:
         process = subprocess.Popen(command, cwd=folder, env=environment, stdout=log, stderr=subprocess.STDOUT)
     try:
-        if not _answers(process, port):
-            raise RuntimeError(f"The server did not start: {log_path.read_text()}")
-        yield process.pid
+        yield process
     except Exception as error:
         if process.poll() is not None:
-            error.add_note(f"The server ended with {process.returncode}: {log_path.read_text()[-2000:]}")
+            error.add_note(f"The process ended with {process.returncode}: {log_path.read_text()[-2000:]}")
         raise
     finally:
         process.terminate()
