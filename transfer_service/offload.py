@@ -16,25 +16,41 @@ class Offload(Protocol):
         """Run `work`."""
 
 
+class BeginOffload(Protocol):
+    """Begins `work`; the function that comes back waits for its end, and must be called."""
+
+    def __call__(self, work: Callable[[], T], /) -> Callable[[], T]:
+        """Begin `work`."""
+
+
 def offload(work: Callable[[], T], /) -> T:
     """Run `work` in gevent's thread pool where gevent serves, and inline elsewhere (commands, tests).
 
     A hop costs about 50 microseconds: worth it for a mebibyte of hashing or writing, for fsync and for argon2. A
     greenlet that is killed meanwhile ends when the work has: or it would close the files that the work still uses.
     """
+    return begin_offload(work)()
+
+
+def begin_offload(work: Callable[[], T], /) -> Callable[[], T]:
+    """Like `offload`, in two steps, with time for something else between them."""
     if not is_module_patched("threading"):
-        return work()
+        return _Outcome(work).unwrap
     result: Any = get_hub().threadpool.spawn(_Outcome, work)
-    interruption: BaseException | None = None
-    while True:
-        try:
-            outcome: _Outcome[T] = result.get()
-            break
-        except BaseException as thrown:  # noqa: BLE001 - into this greenlet, by another one; raised below
-            interruption = interruption or thrown
-    if interruption is not None:
-        raise interruption
-    return outcome.unwrap()
+
+    def wait() -> T:
+        interruption: BaseException | None = None
+        while True:
+            try:
+                outcome: _Outcome[T] = result.get()
+                break
+            except BaseException as thrown:  # noqa: BLE001 - into this greenlet, by another one; raised below
+                interruption = interruption or thrown
+        if interruption is not None:
+            raise interruption
+        return outcome.unwrap()
+
+    return wait
 
 
 class _Outcome(Generic[T]):

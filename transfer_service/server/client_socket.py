@@ -7,6 +7,7 @@ import socket as sockets
 import struct
 import sys
 import termios
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -17,6 +18,7 @@ from gevent import socket
 IDLE_TICK_SECONDS = 0.25
 SENDFILE_BYTES = 512 * 1024
 COPY_BYTES = 256 * 1024
+PATIENCE_SECONDS, PATIENCE_IN_ALL_SECONDS = 0.1, 0.5
 NO_SENDFILE = frozenset({errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP})
 _NO_LINGER = struct.pack("ii", 1, 0)
 
@@ -44,17 +46,30 @@ class TransferSocket(socket.socket):
         with stall_is_reset():
             return super().recv(size, *args)
 
-    def receive(self, size: int) -> bytearray:
-        """Receive `size` bytes, fewer where the stream ends. Raises like `recv`."""
+    def receive(self, size: int, *, all_of_it: bool = True) -> bytearray:
+        """Receive `size` bytes, fewer where the stream ends. Raises like `recv`.
+
+        Without `all_of_it` fewer also where the client is slow: nothing that has arrived waits for what has not.
+        """
         buffer = bytearray(size)
         view, received = memoryview(buffer), 0
+        patient_until: float | None = None
         while received < size:
             try:
                 count = self._sock.recv_into(view[received:])
             except BlockingIOError:
+                if received and not all_of_it:
+                    patient_until = patient_until or time.monotonic() + PATIENCE_IN_ALL_SECONDS
+                    if time.monotonic() >= patient_until or not self._is_readable_within(PATIENCE_SECONDS):
+                        break
+                    continue
                 if self._awaits_more():
                     continue
                 count = 0
+            except ConnectionError:
+                if not received:
+                    raise
+                break  # what came before the reset counts; the next call meets the reset again, or the end
             if count == 0:
                 break
             received += count

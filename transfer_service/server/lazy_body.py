@@ -1,13 +1,17 @@
 """Request bodies that are asked for only when somebody reads them, and read without gunicorn's buffers."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
+import gevent
 from gunicorn.http import errors
-from gunicorn.http.body import LengthReader
+from gunicorn.http.body import ChunkedReader, LengthReader
 
 from transfer_service.server.client_socket import TransferSocket
 
 DRAIN_BYTES = 64 * 1024
+PIECES_A_TURN = 64  # of a chunked body, before other connections run
 
 
 class LazyBody:
@@ -18,7 +22,10 @@ class LazyBody:
 
     def __init__(self, request: Any, connection: TransferSocket) -> None:
         self._body = request.body
+        self._request = request
         self._connection = connection
+        self._piece = b""
+        self._pieces = 0
         self._awaits_continue = request._expected_100_continue
         request._expected_100_continue = False
 
@@ -30,21 +37,53 @@ class LazyBody:
 
         Raises OSError where the body breaks off or its chunked coding is malformed.
         """
+        self._continue()
+        with _malformed_is_os_error():
+            return self._read_directly(size) if size and self._is_plain() else self._body.read(size)
+
+    def read_some(self, size: int) -> bytes | bytearray:
+        """Read at most `size` bytes, fewer where a client is slow, none only at the end. Raises like `read`.
+
+        What arrived before the body broke off is returned before the error is raised, also of a chunked body.
+        """
+        self._continue()
+        with _malformed_is_os_error():
+            if self._is_plain():
+                return self._read_directly(size, all_of_it=False)
+            return self._read_piece(size) if isinstance(self._body.reader, ChunkedReader) else self._body.read(size)
+
+    @property
+    def trailers(self) -> dict[str, str]:
+        """The trailer fields of a chunked body by their upper-case names, once all of it has been read."""
+        return {name: value.strip() for name, value in self._request.trailers or ()}
+
+    def _continue(self) -> None:
         if self._awaits_continue:
             self._awaits_continue = False
             self._connection.send(b"HTTP/1.1 100 Continue\r\n\r\n")
-        try:
-            data = self._read_directly(size) if size and self._is_plain() else self._body.read(size)
-        except errors.ParseException as error:
-            raise OSError("malformed body") from error
-        return data
+
+    def _read_piece(self, size: int) -> bytes:
+        reader = self._body.reader
+        while not self._piece and reader.parser:
+            self._pieces += 1
+            if self._pieces % PIECES_A_TURN == 0:  # they may all have come already, a byte in each
+                gevent.sleep(0)
+            try:
+                self._piece = next(reader.parser)  # empty where only the size of a chunk has come so far
+            except StopIteration:
+                reader.parser = None
+            except Exception:
+                self._body.failed = True  # where the next request begins is unknown
+                raise
+        piece, self._piece = self._piece[:size], self._piece[size:]
+        return piece
 
     def _is_plain(self) -> bool:
         """Whether the length of the body is known and all of it still ahead of gunicorn's own buffer for bodies."""
         is_known = isinstance(self._body.reader, LengthReader) and isinstance(self._connection, TransferSocket)
         return is_known and not self._body.buf.tell()
 
-    def _read_directly(self, size: int) -> bytes | bytearray:
+    def _read_directly(self, size: int, *, all_of_it: bool = True) -> bytes | bytearray:
         # gunicorn's own buffers would copy every byte four times on its way.
         reader = self._body.reader
         wanted = min(size, reader.length)
@@ -53,8 +92,8 @@ class LazyBody:
             reader.unreader.unread(data[wanted:])  # the head of the next request
             data = data[:wanted]
         elif not data:
-            data = self._connection.receive(wanted)
-        elif len(data) < wanted:  # callers such as Engine.IO read once, and count on getting all
+            data = self._connection.receive(wanted, all_of_it=all_of_it)
+        elif len(data) < wanted and all_of_it:  # callers such as Engine.IO read once, and count on getting all
             data = bytearray(data) + self._connection.receive(wanted - len(data))
         reader.length -= len(data)
         return data
@@ -71,3 +110,11 @@ class LazyBody:
 
     def _is_at_end(self) -> bool:
         return getattr(self._body.reader, "parser", None) is None
+
+
+@contextmanager
+def _malformed_is_os_error() -> Iterator[None]:
+    try:
+        yield
+    except errors.ParseException as error:
+        raise OSError("malformed body") from error

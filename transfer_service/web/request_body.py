@@ -20,10 +20,12 @@ class RequestBody:
     """
 
     def __init__(self) -> None:
-        self._stream = request.environ["wsgi.input"]
+        stream = request.environ["wsgi.input"]
+        self._read_some: Callable[[int], bytes] = getattr(stream, "read_some", stream.read)  # server.lazy_body.LazyBody
         self._socket: Any = request.environ.get("gunicorn.socket")  # server.worker.TransferSocket
         self._read_timeout: float = current_app.config["READ_TIMEOUT_SECONDS"]
         self._is_displaced: Callable[[], bool] = lambda: False
+        self._when_quiet: Callable[[], object] = lambda: None
         self.announced = request.content_length
         self.received = 0
         self._reason: BodyTimeout | RangeBusy | None = None
@@ -36,6 +38,10 @@ class RequestBody:
     def give_up_when(self, condition: Callable[[], bool]) -> None:
         """Stop waiting for a quiet client as soon as `condition` holds."""
         self._is_displaced = condition
+
+    def when_quiet(self, use_the_time: Callable[[], object]) -> None:
+        """Call `use_the_time` again and again while the client sends nothing; what it raises ends the body."""
+        self._when_quiet = use_the_time
 
     def blocks(self) -> Iterator[bytes]:
         """Every block. Raises BodyCutShort, BodyTimeout, RangeBusy where less came than was announced."""
@@ -53,12 +59,12 @@ class RequestBody:
     def _read(self) -> bytes:
         wanted = BLOCK_BYTES if self.announced is None else min(BLOCK_BYTES, self.announced - self.received)
         try:
-            data: bytes = self._stream.read(wanted)
+            return self._read_some(wanted)
         except OSError as error:  # a reset, or a chunked body that breaks off
             raise self._reason or BodyCutShort from error
-        return data
 
     def _gives_up(self, idle_seconds: float) -> bool:
+        self._when_quiet()
         if idle_seconds >= self._read_timeout:
             self._reason = BodyTimeout()
         elif idle_seconds >= DISPLACED_AFTER_SECONDS and self._is_displaced():
