@@ -206,3 +206,64 @@ class ReadFailed(TransferError):
 
     code = "read_failed"
     detail = "Error reading file"
+
+
+class OffsetMismatch(TransferError):
+    """An append does not begin where the upload ends. `offset` is where it should, `provided` where it wanted to."""
+
+    code = "offset_mismatch"
+    detail = "The offset does not match the upload's"
+
+    def __init__(self, *, offset: int, provided: int) -> None:
+        super().__init__()
+        self.offset = offset
+        self.provided = provided
+
+
+class UploadEnded(TransferError):
+    """The upload was cancelled, has expired, or became part of another one."""
+
+    code = "upload_ended"
+    detail = "The upload has ended"
+
+
+class UploadFinished(InvalidRequest):
+    """The upload is whole already: nothing can be appended."""
+
+    code = "upload_finished"
+    detail = "The upload is already complete"
+
+
+class InconsistentLength(InvalidRequest):
+    """Two statements about the length of an upload contradict each other."""
+
+    code = "inconsistent_length"
+    detail = "The length does not match the one given earlier"
+
+
+class ChecksumMismatch(InvalidRequest):
+    """The checksum of a chunk does not match: nothing of it counts."""
+
+    code = "checksum_mismatch"
+    detail = "Checksum mismatch"
+
+
+class DigestMismatch(InvalidRequest):
+    """The bytes are not those that the client promised a digest of."""
+
+    code = "digest_mismatch"
+    detail = "The digest does not match the content"
+
+
+class UnsupportedMediaType(TransferError):
+    """The body has a media type that this door does not read."""
+
+    code = "unsupported_media_type"
+    detail = "Unsupported media type"
+
+
+class UnsupportedVersion(TransferError):
+    """The client speaks a version of the protocol that this server does not."""
+
+    code = "unsupported_version"
+    detail = "Unsupported protocol version"

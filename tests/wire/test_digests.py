@@ -8,10 +8,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from transfer_service.errors import InvalidRequest
-from transfer_service.wire.digests import parse_sha256
+from transfer_service.wire.digests import parse_digests, parse_sha256
 
 DIGEST = hashlib.sha256(b"hello").digest()
+DIGEST_512 = hashlib.sha512(b"hello").digest()
 GOOD = f"sha-256=:{base64.b64encode(DIGEST).decode()}:"
+GOOD_512 = f"sha-512=:{base64.b64encode(DIGEST_512).decode()}:"
 
 
 @given(content=st.binary(max_size=50), before=st.sampled_from(["", "md5=:AA==:, ", "sha-512=:AAAA:,"]))
@@ -70,3 +72,41 @@ def test_the_last_of_two_values_counts() -> None:
     other = hashlib.sha256(b"other").digest()
     value = f"sha-256=:{base64.b64encode(other).decode()}:, {GOOD}"
     assert parse_sha256(value, field="Content-Digest") == DIGEST
+
+
+@pytest.mark.parametrize(
+    ("value", "digests"),
+    [
+        pytest.param(GOOD, {"sha256": DIGEST}, id="sha-256"),
+        pytest.param(GOOD_512, {"sha512": DIGEST_512}, id="sha-512"),
+        pytest.param(f"{GOOD_512} ,\t{GOOD}", {"sha256": DIGEST, "sha512": DIGEST_512}, id="both"),
+        pytest.param(f"md5=:AA==:, {GOOD}", {"sha256": DIGEST}, id="beside-an-unknown-one"),
+        pytest.param("md5=:AA==:, sha=:AAAA:", {}, id="unknown-ones-only"),
+    ],
+)
+def test_every_active_algorithm_is_read_by_its_name_in_hashlib(value: str, digests: dict[str, bytes]) -> None:
+    assert parse_digests(value, field="Repr-Digest") == digests
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        pytest.param("", id="empty"),
+        pytest.param("sha-512=:AAAA:", id="three-bytes"),
+        pytest.param(GOOD_512.replace("sha-512", "sha-256"), id="64-bytes-of-sha-256"),
+        pytest.param(f"{GOOD}, sha-512=::", id="one-of-two-empty"),
+        pytest.param(f"{GOOD}, oops", id="malformed-second-member"),
+        pytest.param(GOOD + ",", id="trailing-comma"),
+        pytest.param(f"{GOOD_512[:-2]}:", id="padding-missing"),
+    ],
+)
+def test_malformed_digests_are_refused_by_the_name_of_their_field(value: str) -> None:
+    with pytest.raises(InvalidRequest, match="Invalid Repr-Digest header"):
+        parse_digests(value, field="Repr-Digest")
+
+
+@given(content=st.binary(max_size=50), names=st.lists(st.sampled_from(["sha256", "sha512"]), min_size=1, unique=True))
+def test_digests_of_any_content_come_back(content: bytes, names: list[str]) -> None:
+    digests = {name: hashlib.new(name, content).digest() for name in names}
+    value = ", ".join(f"sha-{name[3:]}=:{base64.b64encode(digest).decode()}:" for name, digest in digests.items())
+    assert parse_digests(value, field="Content-Digest") == digests
