@@ -20,11 +20,13 @@ from transfer_service.web.error_envelopes import init_error_envelopes
 from transfer_service.web.messages import attachments, conversations, messages
 from transfer_service.web.messages.fanout import Fanout
 from transfer_service.web.messages.live import LIVE, init_socketio
+from transfer_service.web.method_override import override_methods
 from transfer_service.web.progress_feed import FEED, ProgressFeed
 from transfer_service.web.request_log import collect_facts, init_request_log
 from transfer_service.web.requests import init_requests
 from transfer_service.web.services import EXTENSION, Services
-from transfer_service.web.upload import content_range, device_frames, whole_file
+from transfer_service.web.upload import content_range, device_frames, resumable, whole_file
+from transfer_service.web.upload.progress_events import ProgressEvents
 from transfer_service.wiring import build_services, utc_now, wake_ups_of
 
 if TYPE_CHECKING:
@@ -39,12 +41,30 @@ if TYPE_CHECKING:
 __all__ = ["begin_serving", "build_services", "create_app", "end_serving", "stop_serving", "utc_now", "wake_ups_of"]
 
 EXPOSED_HEADERS = [
+    "Accept-Patch",
     "Accept-Ranges",
     "Content-Disposition",
     "Content-Range",
     "ETag",
     "Location",
     "Retry-After",
+    "Tus-Checksum-Algorithm",
+    "Tus-Extension",
+    "Tus-Max-Size",
+    "Tus-Resumable",
+    "Tus-Version",
+    "Upload-Complete",
+    "Upload-Concat",
+    "Upload-Defer-Length",
+    "Upload-Draft-Interop-Version",
+    "Upload-Expires",
+    "Upload-Incomplete",
+    "Upload-Length",
+    "Upload-Limit",
+    "Upload-Metadata",
+    "Upload-Offset",
+    "X-File-Id",
+    "X-File-Name",
     "X-Request-Id",
 ]
 
@@ -71,12 +91,12 @@ def create_app(settings: Settings, *, now: Callable[[], datetime] = utc_now) -> 
             expose_headers=EXPOSED_HEADERS,
         )
     socketio = SocketIO()
-    services = build_services(settings, now=now, publish=Fanout(socketio))
+    services = build_services(settings, now=now, publish=Fanout(socketio), tell=ProgressEvents(socketio))
     app.extensions[EXTENSION] = services
     init_request_log(app)
     init_requests(app)
     init_error_envelopes(app)
-    doors = (auth, device_frames, whole_file, content_range, downloads, conversations, messages, attachments)
+    doors = (auth, device_frames, whole_file, content_range, resumable, downloads, conversations, messages, attachments)
     for door in (*doors, remote_downloads, activities, game_zip, admin, health):
         app.register_blueprint(door.blueprint)
     init_socketio(
@@ -93,7 +113,7 @@ def create_app(settings: Settings, *, now: Callable[[], datetime] = utc_now) -> 
     )
     init_commands(app)
     init_game_commands(app)
-    application: WSGIApplication = app.wsgi_app
+    application: WSGIApplication = override_methods(app.wsgi_app)
     if settings.trusted_proxies:
         hops = settings.trusted_proxies
         application = ProxyFix(application, x_for=hops, x_proto=hops, x_host=hops, x_prefix=hops)

@@ -9,14 +9,16 @@ from typing import TYPE_CHECKING
 import structlog
 
 from transfer_service.database import Database
-from transfer_service.offload import offload
+from transfer_service.offload import begin_offload, offload
 from transfer_service.remote.wake_ups import WakeUps
 from transfer_service.services.accounts import AccountService
 from transfer_service.services.activities import ActivityService
+from transfer_service.services.appends import Appends
 from transfer_service.services.attachments import AttachmentService
 from transfer_service.services.chat_cleanup import ChatCleanup
 from transfer_service.services.cleanup import CleanupService
 from transfer_service.services.completion import Completion
+from transfer_service.services.concatenation import Concatenation
 from transfer_service.services.conversations import ConversationService
 from transfer_service.services.files import FileService
 from transfer_service.services.game_archives import GameArchives
@@ -27,9 +29,15 @@ from transfer_service.services.messages import MessageService
 from transfer_service.services.passwords import Passwords
 from transfer_service.services.recovery import Recovery, present_boot
 from transfer_service.services.remote_downloads import RemoteDownloadService
+from transfer_service.services.resumable_uploads import ResumableUploadService
 from transfer_service.services.running_digests import RunningDigests
 from transfer_service.services.sign_ins import SignInService
 from transfer_service.services.space import Space
+from transfer_service.services.unfinished_uploads import UnfinishedUploads
+from transfer_service.services.upload_cleanup import UploadCleanup
+from transfer_service.services.upload_completion import UploadCompletion
+from transfer_service.services.upload_events import ProgressNews
+from transfer_service.services.upload_lookup import UploadLookup
 from transfer_service.services.uploads import UploadService
 from transfer_service.services.whole_files import WholeFileService
 from transfer_service.storage.attachments import AttachmentStore
@@ -42,6 +50,7 @@ if TYPE_CHECKING:
 
     from config import Settings
     from transfer_service.services.chat_events import ChatEvent
+    from transfer_service.services.upload_events import UploadProgress
 
 
 def utc_now() -> datetime:
@@ -49,7 +58,7 @@ def utc_now() -> datetime:
     return datetime.now(UTC)
 
 
-def _nobody_listens(_event: ChatEvent) -> None:
+def _nobody_listens(_event: object) -> None:
     """For processes without sockets, such as commands."""
 
 
@@ -65,6 +74,8 @@ class _Ground:
     space: Space
     now: Callable[[], datetime]
     flush: bool
+    flush_chunks: bool
+    stale_after: timedelta
 
 
 def build_services(
@@ -72,12 +83,16 @@ def build_services(
     *,
     now: Callable[[], datetime] = utc_now,
     publish: Callable[[ChatEvent], None] = _nobody_listens,
+    tell: Callable[[UploadProgress], None] = _nobody_listens,
 ) -> Services:
-    """The services, each with what it needs. `publish` gets what happens in conversations."""
+    """The services, each with what it needs. `publish` gets what happens in conversations, `tell` uploads' progress."""
     ground = _lay_ground(settings, now)
     database, store, space = ground.database, ground.store, ground.space
     completion = _build_completion(ground)
     files = FileService(database=database, store=store, space=space, completion=completion, offload=offload)
+    concatenation = _build_concatenation(ground, files)
+    news = ProgressNews(tell)
+    upload_completion = _build_upload_completion(ground, files, completion, concatenation, news)
     messages = MessageService(database=database, space=space, now=now, publish=publish)
     return Services(
         database=database,
@@ -88,6 +103,9 @@ def build_services(
         sign_ins=_build_sign_ins(ground),
         uploads=_build_uploads(ground, completion),
         whole_files=_build_whole_files(ground, files),
+        resumable_uploads=_build_resumable_uploads(ground, files, upload_completion, news),
+        concatenation=concatenation,
+        unfinished_uploads=UnfinishedUploads(database=database, now=now, stale_after=ground.stale_after),
         conversations=ConversationService(database=database, now=now),
         messages=messages,
         attachments=_build_attachments(ground, messages),
@@ -95,7 +113,7 @@ def build_services(
         games=GameService(database=database),
         game_archives=_build_game_archives(ground),
         activities=ActivityService(database=database),
-        cleanup=_build_cleanup(ground, files, completion),
+        cleanup=_build_cleanup(ground, files, completion, upload_completion),
         recovery=_build_recovery(ground),
     )
 
@@ -110,6 +128,8 @@ def _lay_ground(settings: Settings, now: Callable[[], datetime]) -> _Ground:
         space=Space(max_file_bytes=settings.max_file_bytes, quota_bytes=settings.quota_bytes),
         now=now,
         flush=settings.durability != "process",
+        flush_chunks=settings.durability == "ack",
+        stale_after=timedelta(hours=settings.stale_upload_hours),
     )
 
 
@@ -147,7 +167,7 @@ def _build_uploads(ground: _Ground, completion: Completion) -> UploadService:
         completion=completion,
         offload=offload,
         now=ground.now,
-        flush_chunks=ground.settings.durability == "ack",
+        flush_chunks=ground.flush_chunks,
     )
 
 
@@ -160,6 +180,64 @@ def _build_whole_files(ground: _Ground, files: FileService) -> WholeFileService:
         offload=offload,
         now=ground.now,
         flush=ground.flush,
+    )
+
+
+def _build_concatenation(ground: _Ground, files: FileService) -> Concatenation:
+    return Concatenation(
+        database=ground.database,
+        store=ground.store,
+        space=ground.space,
+        files=files,
+        offload=offload,
+        now=ground.now,
+        flush=ground.flush,
+    )
+
+
+def _build_upload_completion(
+    ground: _Ground, files: FileService, completion: Completion, concatenation: Concatenation, news: ProgressNews
+) -> UploadCompletion:
+    return UploadCompletion(
+        database=ground.database,
+        store=ground.store,
+        space=ground.space,
+        files=files,
+        completion=completion,
+        concatenation=concatenation,
+        news=news,
+        offload=offload,
+        now=ground.now,
+    )
+
+
+def _build_resumable_uploads(
+    ground: _Ground, files: FileService, completion: UploadCompletion, news: ProgressNews
+) -> ResumableUploadService:
+    lookup = UploadLookup(database=ground.database, now=ground.now, stale_after=ground.stale_after)
+    appends = Appends(
+        database=ground.database,
+        store=ground.store,
+        space=ground.space,
+        files=files,
+        lookup=lookup,
+        completion=completion,
+        news=news,
+        offload=offload,
+        begin_offload=begin_offload,
+        now=ground.now,
+        flush_chunks=ground.flush_chunks,
+    )
+    return ResumableUploadService(
+        database=ground.database,
+        store=ground.store,
+        space=ground.space,
+        files=files,
+        lookup=lookup,
+        appends=appends,
+        completion=completion,
+        offload=offload,
+        now=ground.now,
     )
 
 
@@ -178,19 +256,32 @@ def _build_game_archives(ground: _Ground) -> GameArchives:
     )
 
 
-def _build_cleanup(ground: _Ground, files: FileService, completion: Completion) -> CleanupService:
+def _build_cleanup(
+    ground: _Ground, files: FileService, completion: Completion, upload_completion: UploadCompletion
+) -> CleanupService:
     database, space, now = ground.database, ground.space, ground.now
+    uploads = UploadCleanup(
+        database=database,
+        store=ground.store,
+        space=space,
+        files=files,
+        completion=upload_completion,
+        offload=offload,
+        now=now,
+        stale_after=ground.stale_after,
+    )
     return CleanupService(
         database=database,
         store=ground.store,
         files=files,
         completion=completion,
         space=space,
+        uploads=uploads,
         chat=ChatCleanup(database=database, store=ground.attachments, space=space, offload=offload, now=now),
         games=GameCleanup(database=database, store=ground.games, offload=offload, now=now),
         offload=offload,
         now=now,
-        stale_after=timedelta(hours=ground.settings.stale_upload_hours),
+        stale_after=ground.stale_after,
     )
 
 

@@ -91,6 +91,7 @@ def test_http_on_the_tls_port_is_answered_in_json(site: NginxSite) -> None:
     pytest.param(f"POST {MOBILE}", 413, {"error": {"message": str, "statusCode": 413}}, id="mobile-413"),
     pytest.param(f"POST {REMOTE}", 413, {"success": False, "error": str}, id="remote-413"),
     pytest.param("POST /api/files", 413, {"detail": str}, id="files-413"),
+    pytest.param("POST /api/uploads", 413, {"type": str, "status": 413, "detail": str}, id="uploads-413"),
     pytest.param(f"TRACE {MOBILE}", 405, {"error": {"message": str, "statusCode": 405}}, id="mobile-405"),
     pytest.param(f"TRACE {REMOTE}", 405, {"success": False, "error": str}, id="remote-405"),
 ])  # fmt: skip
@@ -100,6 +101,15 @@ def test_a_refusal_by_nginx_has_the_envelope_of_its_path(
     length = "2000000" if status == 413 else "0"
     answer = exchange(site, f"{request_line} HTTP/1.1\r\nHost: x\r\nContent-Length: {length}\r\n\r\n".encode())
     assert (answer.status, shape_of(answer.json)) == (status, body)
+
+
+@pytest.mark.parametrize(("method", "status"), [("PATCH", 413), ("TRACE", 405)])
+def test_a_refusal_by_nginx_is_plain_text_for_tus(site: NginxSite, method: str, status: int) -> None:
+    length = "2000000" if status == 413 else "0"
+    fields = f"Host: x\r\nTus-Resumable: 1.0.0\r\nContent-Length: {length}"
+    answer = exchange(site, f"{method} /api/uploads/x HTTP/1.1\r\n{fields}\r\n\r\n".encode())
+    assert (answer.status, answer.headers["content-type"].partition(";")[0]) == (status, "text/plain")
+    assert (answer.headers["tus-resumable"], answer.body.endswith(b"\n")) == ("1.0.0", True)
 
 
 def shape_of(body: Any) -> Any:

@@ -1,6 +1,7 @@
 """Nginx and the service when one of them cannot: no store to read, no service to ask, no client that takes anything."""
 
 import hashlib
+import json
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -134,6 +135,21 @@ def test_without_the_service_nginx_says_so_in_the_envelope_of_the_path(
     answer = requests.request(method, nobody.url + path, data=data, timeout=30)
     assert (answer.status_code, answer.json(), answer.headers["Retry-After"]) == (503, body, "5")
     assert (answer.headers["Content-Type"], answer.headers["Server"]) == ("application/json", "nginx")
+
+
+@pytest.mark.parametrize(("headers", "media_type", "body"), [
+    pytest.param({"Tus-Resumable": "1.0.0"}, "text/plain", f"{DOWN}\n", id="tus"),
+    pytest.param({}, "application/problem+json", json.dumps(
+        {"type": "about:blank", "status": 503, "detail": DOWN}, separators=(",", ":")
+    ), id="draft"),
+])  # fmt: skip
+def test_without_the_service_nginx_says_so_in_the_words_of_a_resumable_upload(
+    nobody: NginxFront, headers: dict[str, str], media_type: str, body: str
+) -> None:
+    answer = requests.patch(f"{nobody.url}/api/uploads/{FILE_ID}", data=b"x" * 2_000_000, headers=headers, timeout=30)
+    assert (answer.status_code, answer.text, answer.headers["Retry-After"]) == (503, body, "5")
+    assert answer.headers["Content-Type"].partition(";")[0] == media_type
+    assert answer.headers.get("Tus-Resumable") == headers.get("Tus-Resumable")
 
 
 @pytest.fixture(scope="module")

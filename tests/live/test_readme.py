@@ -113,7 +113,8 @@ def test_the_tour_works_as_it_is_printed(clone: Clone) -> None:
     clone.run(examples[restart].replace("scripts/serve\n", ""))
     clone.start()
     after = clone.run("\n".join([before.splitlines()[-1], *examples[restart + 1 :]]))
-    assert before.count("identical") == 2
+    assert before.count("identical") == 3
+    assert "\nbroken\n" in before
     assert '"missing":[{"end":199999,"start":100000}]' in before
     assert '"status":"completed","progress":100.0' in after
     assert "<h1>The lake</h1>" in after

@@ -8,6 +8,7 @@ from flask import Flask
 from tests.conftest import Device
 from tests.web.conftest import SignIn
 from tests.web.test_chat_matrix import ROUTES as CHAT_ROUTES
+from tests.web.uploads import Draft, id_of
 from transfer_service.wire.chunk_frames import LONG_FRAME, SHORT_FRAME
 
 # method, path, body                                       nobody alice bob  root
@@ -36,6 +37,16 @@ TABLE = [
     ("GET", "/download/log.bin", b"", 401, 200, 404, 404),
     ("HEAD", "/download/log.bin", b"", 401, 200, 404, 404),
     ("GET", "/download/{file_id}", b"", 401, 200, 404, 404),
+    ("GET", "/api/uploads", b"", 401, 200, 200, 200),
+    ("POST", "/api/uploads", b"x", 401, 201, 201, 201),
+    ("GET", "/api/uploads/{upload_id}", b"", 401, 200, 404, 404),
+    ("HEAD", "/api/uploads/{upload_id}", b"", 401, 204, 404, 404),
+    ("PATCH", "/api/uploads/{upload_id}", b"x", 401, 204, 404, 404),
+    ("DELETE", "/api/uploads/{upload_id}", b"", 401, 204, 404, 404),
+    ("OPTIONS", "/api/uploads", b"", 204, 204, 204, 204),
+    ("OPTIONS", "/api/uploads/{upload_id}", b"", 204, 204, 204, 204),
+    ("GET", "/api/uploads/{file_id}", b"", 401, 200, 404, 404),
+    ("DELETE", "/api/uploads/{file_id}", b"", 401, 404, 404, 404),
     ("POST", "/cleanup", b"", 401, 403, 403, 200),
     ("GET", "/api/activities", b"", 401, 403, 403, 403),
     ("GET", "/api/downloads", b"", 401, 200, 200, 200),
@@ -46,6 +57,7 @@ TABLE = [
     ("GET", "/game-zip/http://example.com", b"", 401, 404, 404, 404),
     ("GET", "/game-zip/https://example.com", b"", 401, 404, 404, 404),
 ]
+APPEND = {"Upload-Offset": "0", "Upload-Complete": "?0", "Content-Type": "application/partial-upload"}
 WHO = ["nobody", "alice", "bob", "root"]
 CELLS = [
     pytest.param(method, path, body, who, status, id=f"{method}-{path.partition('?')[0]}-{who}")
@@ -58,9 +70,10 @@ CELLS = [
 def test_access(
     app: Flask, device: Device, sign_in: SignIn, method: str, path: str, body: bytes, who: str, expected: int
 ) -> None:
-    facts = device.store(b"hello")
+    facts = {**device.store(b"hello"), "upload_id": id_of(Draft(device).begin())}
     asking = Device(app.test_client(use_cookies=False), {}) if who == "nobody" else sign_in(app, who)
     headers = {"Content-Range": "bytes 0-0/1"} if path.startswith("/upload/") else {}
+    headers = APPEND if method == "PATCH" else headers
     with asking.request(method, path.format(**facts), data=body or None, headers=headers, buffered=True) as response:
         assert response.status_code == expected
         assert expected != 401 or response.headers["WWW-Authenticate"] == "Bearer"

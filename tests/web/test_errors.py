@@ -2,6 +2,7 @@
 
 import re
 import shutil
+from http import HTTPStatus
 from pathlib import Path
 
 import pytest
@@ -84,6 +85,49 @@ def test_a_401_is_in_the_words_of_its_path(shared_app: Flask, path: str, body: d
     assert response.headers["WWW-Authenticate"] == "Bearer"
 
 
+@pytest.mark.parametrize(
+    ("headers", "content_type"),
+    [
+        pytest.param({}, "application/problem+json", id="draft"),
+        pytest.param({"Upload-Draft-Interop-Version": "3"}, "application/problem+json", id="draft-3"),
+        pytest.param({"Tus-Resumable": "1.0.0"}, "text/plain; charset=utf-8", id="tus"),
+    ],
+)
+@pytest.mark.parametrize(
+    ("method", "path", "status", "reason"),
+    [
+        pytest.param("GET", f"/api/uploads/{UUID}/more", 404, "Not found", id="unknown-path"),
+        pytest.param("GET", f"/api/uploads/{UUID}", 404, "Upload not found", id="unknown-upload"),
+        pytest.param("PUT", "/api/uploads", 405, "Method not allowed", id="wrong-method"),
+        pytest.param("PUT", f"/api/uploads/{UUID}", 405, "Method not allowed", id="wrong-method-of-an-upload"),
+        pytest.param("GET", "/api/uploads?limit=x", 400, "Invalid limit", id="malformed"),
+    ],
+)
+def test_an_error_under_uploads_is_in_the_words_of_the_protocol(
+    shared_device: Device,
+    headers: dict[str, str],
+    content_type: str,
+    method: str,
+    path: str,
+    status: int,
+    reason: str,
+) -> None:
+    response = shared_device.request(method, path, headers=headers)
+    assert (response.status_code, response.headers["Content-Type"]) == (status, content_type)
+    if content_type.startswith("text/plain"):
+        assert (response.text, response.headers["Tus-Resumable"]) == (f"{reason}\n", "1.0.0")
+    else:
+        title = HTTPStatus(status).phrase
+        assert response.get_json() == {"type": "about:blank", "title": title, "status": status, "detail": reason}
+
+
+@pytest.mark.parametrize("path", ["/api/uploadsx", "/api/upload", "/uploads"])
+def test_what_only_begins_like_uploads_is_404_in_json(shared_device: Device, path: str) -> None:
+    response = shared_device.get(path, headers={"Tus-Resumable": "1.0.0"})
+    assert (response.status_code, response.get_json()) == (404, {"detail": "Not found"})
+    assert "Tus-Resumable" not in response.headers
+
+
 def test_a_url_that_is_no_utf8_is_400_everywhere(shared_device: Device) -> None:
     response = at("GET", "/nothing/")(shared_device, "%FF")
     assert (response.status_code, list(response.get_json())) == (400, ["detail"])
@@ -136,6 +180,19 @@ def test_a_fault_at_the_mobile_door_has_its_envelope(make_app: MakeApp, sign_in:
     path.write_bytes(b"")
     response = device.get(f"/api/files/{device.status()['file_id']}/download")
     assert (response.status_code, response.get_json()) == (500, mobile("Error reading file", 500))
+
+
+@pytest.mark.parametrize("headers", [{"Tus-Resumable": "1.0.0", "Upload-Length": "1"}, {}], ids=["tus", "draft"])
+def test_a_fault_under_an_upload_has_the_words_of_its_protocol(
+    make_app: MakeApp, sign_in: SignIn, tmp_path: Path, headers: dict[str, str]
+) -> None:
+    device, _ = broken(make_app, sign_in, tmp_path)
+    more = {"Content-Type": "application/offset+octet-stream"}
+    response = device.post("/api/uploads", data=b"x", headers={**headers, **more})
+    plain = response.headers["Content-Type"].startswith("text/plain")
+    assert (response.status_code in {500, 503}, plain) == (True, bool(headers))
+    assert is_without_secrets(response, tmp_path)
+    assert device.names() == ["log.bin"]
 
 
 def test_a_database_that_is_gone_is_503_with_retry_after(make_app: MakeApp, tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from flask import Flask
 from openapi_schema_validator import OAS31Validator
 from openapi_spec_validator import OpenAPIV31SpecValidator, validate
 
-from transfer_service.web.error_envelopes import envelope_of
+from transfer_service.web.error_envelopes import envelope_of, is_uploads_path
 
 DESCRIPTION = Path(__file__).parents[2] / "openapi.yaml"
 METHODS = {"get", "post", "put", "patch", "delete", "head"}
@@ -51,13 +51,14 @@ def examples(content: dict[str, Any]) -> list[Any]:
 
 
 def routes(app: Flask) -> set[tuple[str, str]]:
-    """Path and method of every route, in the words of OpenAPI; HEAD only where files are sent."""
+    """Path and method of every route, in the words of OpenAPI; HEAD only where files are sent or it tells an offset."""
     found = set()
     for rule in app.url_map.iter_rules():
         path = re.sub(r"<(?:[^:<>]+:)?([^<>]+)>", r"{\1}", rule.rule)
         methods = {method.lower() for method in rule.methods or ()} - {"options"}
         sends_files = "download" in path and not path.startswith("/api/downloads")
-        found |= {(path, method) for method in methods if method != "head" or sends_files}
+        tells_head = sends_files or path == "/api/uploads/{upload_id}"
+        found |= {(path, method) for method in methods if method != "head" or tells_head}
     return found
 
 
@@ -90,9 +91,28 @@ def test_every_body_has_examples_that_fit_its_schema(
     assert found
     validator = OAS31Validator({**content["schema"], "components": SPEC["components"]})
     assert [error.message for example in found for error in validator.iter_errors(example)] == []
-    if status.startswith(("4", "5")):
+    if status.startswith(("4", "5")) and is_uploads_path(path):
+        assert [example for example in found if not _is_upload_error(example, media_type, int(status))] == []
+    elif status.startswith(("4", "5")):
         assert media_type == "application/json"
         assert found == [envelope_of(path)(_detail(example), int(status)) for example in found]
+
+
+def _is_upload_error(error: Any, media_type: str, status: int) -> bool:
+    """Whether it is a line of text, as for tus, or a problem document of that status, as for anybody else."""
+    if media_type == "text/plain":
+        return isinstance(error, str) and error.endswith("\n")
+    return media_type == "application/problem+json" and error["status"] == status
+
+
+def test_an_upload_error_is_described_in_both_envelopes() -> None:
+    described = {
+        media_type
+        for path, method, operation in operations()
+        for status, media_type, _ in bodies(operation)
+        if is_uploads_path(path) and method != "get" and status.startswith("4")
+    }
+    assert described == {"text/plain", "application/problem+json"}
 
 
 def _detail(error: dict[str, Any]) -> str:

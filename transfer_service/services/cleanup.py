@@ -22,6 +22,7 @@ from transfer_service.services.completion import Completion
 from transfer_service.services.files import FileService, remove_row
 from transfer_service.services.game_cleanup import GameCleanup
 from transfer_service.services.space import Space
+from transfer_service.services.upload_cleanup import UploadCleanup, is_resumable
 from transfer_service.storage.blobs import BlobFacts, BlobStore
 
 
@@ -62,6 +63,7 @@ class CleanupService:
         files: FileService,
         completion: Completion,
         space: Space,
+        uploads: UploadCleanup,
         chat: ChatCleanup,
         games: GameCleanup,
         offload: Offload,
@@ -73,6 +75,7 @@ class CleanupService:
         self._files = files
         self._completion = completion
         self._space = space
+        self._uploads = uploads
         self._chat = chat
         self._games = games
         self._offload = offload
@@ -83,6 +86,8 @@ class CleanupService:
         """Remove everything that is due and tell what went; with `dry_run` only tell."""
         report = Report()
         self._remove_stale_uploads(report.stale_uploads, dry_run)
+        for freed_bytes in self._uploads.remove_expired(dry_run=dry_run):
+            report.stale_uploads.add(freed_bytes)
         self._remove_orphaned_blobs(report.orphaned_blobs, dry_run)
         self._remove_orphaned_rows(report.orphaned_rows, dry_run)
         self._remove_spent_sign_ins(report.spent_sign_ins, dry_run)
@@ -98,6 +103,7 @@ class CleanupService:
         now = self._now()
         is_stale = and_(
             File.state == FileState.RECEIVING,
+            ~is_resumable,  # these have rules of their own, in `upload_cleanup`
             or_(
                 File.updated_at < now - self._stale_after,
                 # What came in one request cannot be resumed: it is stale as soon as its writer is gone.

@@ -11,8 +11,8 @@ from transfer_service.models import File, FileState
 from transfer_service.offload import Offload
 from transfer_service.services import intervals
 from transfer_service.services.file_rows import FileFacts
-from transfer_service.services.running_digests import RunningDigests
-from transfer_service.storage.blobs import END, BlobStore
+from transfer_service.services.running_digests import DigestFollower, RunningDigests
+from transfer_service.storage.blobs import END, BlobStore, BlobWriter
 from transfer_service.wire.spans import Span
 
 
@@ -50,16 +50,40 @@ class Completion:
             file = session.get(File, file_id)
         if file is None or not self.is_due(file) or file.length is None:
             return
-        digest = self._digests.digest(file_id, file.length)
-        self._trim(file_id, file.length)
-        if self._flush:
-            self._offload(lambda: self._store.sync(file_id))
+        digest = self.seal(file_id, file.length)
         with self._database.write(durable=self._flush) as session:
             current = session.get(File, file_id, with_for_update=True)
             # A guessed length may have grown meanwhile; then whoever brought the new bytes finishes.
             if current is None or not self.is_due(current) or current.length != file.length:
                 return
             current.state, current.sha256, current.completed_at = FileState.COMPLETE, digest, self._now()
+
+    def seal(self, file_id: uuid.UUID, length: int, writer: BlobWriter | None = None) -> str:
+        """The SHA-256 of a file whose bytes are all stored, once they are where they must be and nothing else is.
+
+        `writer` is the caller's own, if it has one. Raises BlobMissing, ReadFailed, StorageFull.
+        """
+        digest = self._digests.digest(file_id, length)
+        if writer is None:
+            self._trim(file_id, length)
+        else:
+            writer.trim(length)
+        if self._flush:
+            self._offload(lambda: self._store.sync(file_id))
+        return digest
+
+    def is_nearly_hashed(self, file_id: uuid.UUID, length: int) -> bool:
+        """Whether little is left to hash of a file of that length."""
+        return self._digests.is_near(file_id, length)
+
+    def follow(self, file_id: uuid.UUID) -> DigestFollower:
+        """For a writer that hashes its bytes while it has them."""
+        return self._digests.follow(file_id)
+
+    @property
+    def flushes(self) -> bool:
+        """Whether a finished file must survive power loss before anybody is told of it."""
+        return self._flush
 
     def make_headway(self, file_id: uuid.UUID, committed: int) -> None:
         """Hash a part of what is stored without a gap."""

@@ -91,6 +91,10 @@ _PROGRESS = (
     )
 )
 
+_TOUCH = (
+    update(_files).where(_files.c.id == bindparam("file_id")).values(updated_at=bindparam("at")).returning(_files.c.id)
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Progress:
@@ -152,3 +156,8 @@ def record(rows: Executor, file_id: uuid.UUID, progress: Progress) -> None:
         "to_completed_at": progress.completed_at,
     }
     rows.execute(_PROGRESS, values)
+
+
+def touch(rows: Executor, file_id: uuid.UUID, now: datetime) -> bool:
+    """Record that something happens to a file. Whether there is such a file."""
+    return rows.execute(_TOUCH, {"file_id": file_id, "at": now}).one_or_none() is not None

@@ -3,11 +3,11 @@
 import uuid
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Protocol, cast
 
-from sqlalchemy import delete, tuple_
-from sqlalchemy.orm import Session
+from sqlalchemy import Table, delete, tuple_
 
-from transfer_service.database import Database
+from transfer_service.database import Database, Executor
 from transfer_service.errors import Forbidden, NotComplete, NotFound, StorageFull
 from transfer_service.models import File, FileState, ReceivedRange
 from transfer_service.offload import Offload
@@ -19,6 +19,20 @@ from transfer_service.storage.blobs import BlobStore
 from transfer_service.wire.spans import Span
 
 MAX_MISSING = 100
+
+_files = cast(Table, File.__table__)
+_ranges = cast(Table, ReceivedRange.__table__)
+
+
+class ReservedFile(Protocol):
+    """Whatever tells which file it is, and what it reserves."""
+
+    @property
+    def id(self) -> uuid.UUID: ...  # noqa: D102
+    @property
+    def account_id(self) -> uuid.UUID: ...  # noqa: D102
+    @property
+    def reserved_bytes(self) -> int: ...  # noqa: D102
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,8 +223,8 @@ def parse_file_id(value: str) -> uuid.UUID | None:
     return parsed if str(parsed) == value.lower() else None
 
 
-def remove_row(session: Session, file: File, space: Space) -> None:
+def remove_row(rows: Executor, file: ReservedFile, space: Space) -> None:
     """Delete a file's facts in the caller's transaction and give its room back; the blob is the caller's to discard."""
-    space.reserve(session, file.account_id, -file.reserved_bytes)
-    session.execute(delete(ReceivedRange).where(ReceivedRange.file_id == file.id))
-    session.execute(delete(File).where(File.id == file.id).execution_options(synchronize_session=False))
+    space.reserve(rows, file.account_id, -file.reserved_bytes)
+    rows.execute(delete(_ranges).where(_ranges.c.file_id == file.id))
+    rows.execute(delete(_files).where(_files.c.id == file.id))

@@ -4,6 +4,7 @@ import hashlib
 import threading
 import uuid
 from collections import OrderedDict
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -25,6 +26,37 @@ class _Entry:
     hasher: "_Hash" = field(default_factory=hashlib.sha256)
     offset: int = 0
     turn: threading.Lock = field(default_factory=threading.Lock)
+
+
+class DigestFollower:
+    """Takes bytes on their way to the store, where they continue what is hashed already.
+
+    What it took must come to count, or be forgotten.
+    """
+
+    def __init__(self, entry: _Entry) -> None:
+        self._entry = entry
+
+    def begin(self, offset: int) -> bool:
+        """Whether `update` may be called, with the bytes from `offset` on; then `end` must be called."""
+        if not self._entry.turn.acquire(blocking=False):
+            return False
+        if self._entry.offset > offset:  # of what was hashed, some never came to count
+            self._entry.hasher, self._entry.offset = hashlib.sha256(), 0
+        if self._entry.offset == offset:
+            return True
+        self._entry.turn.release()
+        return False
+
+    def update(self, blocks: Sequence[bytes]) -> None:
+        """Hash the blocks; on any thread."""
+        for block in blocks:
+            self._entry.hasher.update(block)
+            self._entry.offset += len(block)
+
+    def end(self) -> None:
+        """Let others hash again; where `begin` was called."""
+        self._entry.turn.release()
 
 
 class RunningDigests:
@@ -56,6 +88,14 @@ class RunningDigests:
         with entry.turn:
             self._hash_up_to(file_id, entry, length)
             return entry.hasher.hexdigest()
+
+    def is_near(self, file_id: uuid.UUID, length: int) -> bool:
+        """Whether little is left to hash of the first `length` bytes."""
+        return length - self._entry(file_id).offset <= 2 * HEADWAY_BYTES
+
+    def follow(self, file_id: uuid.UUID) -> "DigestFollower":
+        """For the only writer of a file, which hashes its bytes while it has them."""
+        return DigestFollower(self._entry(file_id))
 
     def forget(self, file_id: uuid.UUID) -> None:
         """Drop the state of a file that is gone."""

@@ -4,13 +4,21 @@ import uuid
 from dataclasses import dataclass
 from typing import cast
 
-from sqlalchemy import Table, update
+from sqlalchemy import BigInteger, Table, bindparam, update
 
 from transfer_service.database import Executor
 from transfer_service.errors import QuotaExceeded, TooLarge
 from transfer_service.models import Account
 
 _accounts = cast(Table, Account.__table__)
+_total = _accounts.c.used_bytes + bindparam("additional", type_=BigInteger)
+_RESERVE = (
+    update(_accounts)
+    .where(_accounts.c.id == bindparam("of_account"))
+    .values(used_bytes=_total)
+    .returning(_accounts.c.id)
+)
+_RESERVE_WITHIN = _RESERVE.where(_total <= bindparam("quota", type_=BigInteger))
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,9 +46,7 @@ class Space:
         """Count more (negative: fewer) bytes against the account, in the caller's transaction. Raises QuotaExceeded."""
         if additional_bytes == 0:
             return
-        total = _accounts.c.used_bytes + additional_bytes
-        statement = update(_accounts).where(_accounts.c.id == account_id).values(used_bytes=total)
-        if additional_bytes > 0 and self.quota_bytes is not None:
-            statement = statement.where(total <= self.quota_bytes)
-        if rows.execute(statement.returning(_accounts.c.id)).one_or_none() is None:
+        values = {"of_account": account_id, "additional": additional_bytes, "quota": self.quota_bytes}
+        is_limited = additional_bytes > 0 and self.quota_bytes is not None
+        if rows.execute(_RESERVE_WITHIN if is_limited else _RESERVE, values).one_or_none() is None:
             raise QuotaExceeded

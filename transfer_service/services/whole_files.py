@@ -7,7 +7,6 @@ from datetime import datetime
 from typing import Protocol
 
 from sqlalchemy import select
-from sqlalchemy.orm import Session
 
 from transfer_service.database import Database
 from transfer_service.errors import InvalidRequest, UploadGone
@@ -15,10 +14,10 @@ from transfer_service.models import Account, File, FileState
 from transfer_service.offload import Offload
 from transfer_service.services import intervals
 from transfer_service.services.files import FileService, FileStatus, remove_row, status_of
+from transfer_service.services.naming import claim_name
 from transfer_service.services.receiving import write_hashed
 from transfer_service.services.space import Space
 from transfer_service.storage.blobs import END, BlobStore, BlobWriter
-from transfer_service.wire.filenames import numbered_name
 from transfer_service.wire.spans import Span
 
 ANYWHERE = Span(0, END)
@@ -153,12 +152,9 @@ class WholeFileService:
             file = session.get(File, file_id, with_for_update=True)
             if file is None:
                 raise UploadGone
-            session.get(Account, file.account_id, with_for_update=True)  # names are given out one at a time
-            replaced = _holder(session, file.account_id, draft.name) if draft.overwrite else None
-            if replaced is not None:
-                remove_row(session, replaced, self._space)
-            else:
-                file.name = _free_name(session, file.account_id, draft.name)
+            file.name, replaced_id = claim_name(
+                session, file.account_id, draft.name, overwrite=draft.overwrite, space=self._space
+            )
             self._space.reserve(session, file.account_id, length - file.reserved_bytes)
             now = self._now()
             file.holds_name, file.state, file.sha256 = True, FileState.COMPLETE, sha256
@@ -167,7 +163,7 @@ class WholeFileService:
             if length:
                 intervals.add_span(session, file_id, Span(0, length))
             session.flush()
-            return status_of(file, length), replaced.id if replaced else None
+            return status_of(file, length), replaced_id
 
     def _discard(self, file_id: uuid.UUID) -> None:
         self._files.discard_blob(file_id)  # first: on a full disk it makes the room that the database needs
@@ -175,28 +171,3 @@ class WholeFileService:
             file = session.get(File, file_id, with_for_update=True)
             if file is not None:
                 remove_row(session, file, self._space)
-
-
-def _holder(session: Session, account_id: uuid.UUID, name: str) -> File | None:
-    return session.scalar(
-        select(File).where(File.account_id == account_id, File.name == name, File.holds_name).with_for_update(of=File)
-    )
-
-
-def _free_name(session: Session, account_id: uuid.UUID, name: str) -> str:
-    """`name`, or with a number: looked for by doubling and halving, so a thousand namesakes cost twenty look-ups."""
-
-    def is_taken(number: int) -> bool:
-        candidate = name if number == 1 else numbered_name(name, number)
-        holds = select(File.id).where(File.account_id == account_id, File.name == candidate, File.holds_name)
-        return session.scalar(holds) is not None
-
-    if not is_taken(1):
-        return name
-    taken, free = 1, 2
-    while is_taken(free):
-        taken, free = free, free * 2
-    while free - taken > 1:
-        middle = (taken + free) // 2
-        taken, free = (middle, free) if is_taken(middle) else (taken, middle)
-    return numbered_name(name, free)

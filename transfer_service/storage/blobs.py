@@ -28,11 +28,17 @@ class BlobWriter(Protocol):
     def read(self, span: Span) -> bytes:
         """The bytes of the span, shorter where the blob ends. Raises ReadFailed."""
 
+    def copy(self, source: BinaryIO, *, start: int, length: int, to: int) -> None:
+        """Store `length` bytes of another blob, from its `start` on, at `to`. Raises StorageFull, ReadFailed."""
+
     def cut(self) -> None:
         """Cut the blob off where the span starts; the span must reach to the end of anything."""
 
+    def trim(self, length: int) -> None:
+        """Cut the blob off at `length`, which is in the span or at its end, if it is longer."""
+
     def is_wanted(self) -> bool:
-        """Whether somebody else waits for a part of this span."""
+        """Whether somebody else waits for a part of this span, or has deleted the blob."""
 
 
 END = 1 << 62

@@ -67,13 +67,32 @@ class DiskWriter:
         except OSError as error:
             raise ReadFailed from error
 
+    def copy(self, source: BinaryIO, *, start: int, length: int, to: int) -> None:
+        """Store `length` bytes of another blob, from its `start` on, at `to`. Raises StorageFull, ReadFailed.
+
+        Within the kernel, and on file systems that can share blocks without copying at all.
+        """
+        self._keep_headroom(length)
+        done = 0
+        while done < length:
+            with full_disk_named():
+                copied = os.copy_file_range(source.fileno(), self._descriptor, length - done, start + done, to + done)
+            if not copied:
+                raise ReadFailed  # shorter than its facts say
+            done += copied
+
     def cut(self) -> None:
         """Cut the blob off where the span starts; the span must reach to the end of anything."""
         os.ftruncate(self._descriptor, self._span.start)
 
+    def trim(self, length: int) -> None:
+        """Cut the blob off at `length`, which is in the span or at its end, if it is longer."""
+        if os.fstat(self._descriptor).st_size > length:
+            os.ftruncate(self._descriptor, length)
+
     def is_wanted(self) -> bool:
-        """Whether somebody else waits for a part of this span."""
-        return range_locks.is_wanted(self._descriptor, self._span)
+        """Whether somebody else waits for a part of this span, or has deleted the blob."""
+        return range_locks.is_wanted(self._descriptor, self._span) or not os.fstat(self._descriptor).st_nlink
 
 
 class DiskStore:

@@ -1,11 +1,11 @@
 """Every error as JSON: one table of statuses, one rule for the shape of the body."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from http import HTTPStatus
 from typing import Any
 
-from flask import Flask, Response, current_app, jsonify, request
+from flask import Flask, Response, current_app, json, jsonify, request
 from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
 from transfer_service import errors
@@ -21,9 +21,13 @@ STATUSES: dict[type[errors.TransferError], int] = {
     errors.RangeConflict: 409,
     errors.NameTaken: 409,
     errors.UploadGone: 409,
+    errors.OffsetMismatch: 409,
+    errors.UploadEnded: 410,
+    errors.UnsupportedVersion: 412,
     errors.DownloadInProgress: 409,
     errors.AlreadyDownloaded: 409,
     errors.TooLarge: 413,
+    errors.UnsupportedMediaType: 415,
     errors.MemberUnreadable: 422,
     errors.TooManyAttempts: 429,
     errors.ReadFailed: 500,
@@ -34,6 +38,7 @@ STATUSES: dict[type[errors.TransferError], int] = {
 }
 
 _MOBILE_DOWNLOAD = re.compile(r"/api/files/[^/]+/download/?")
+_UPLOADS = re.compile(r"/api/uploads(/|$)")
 _REMOTE = re.compile(r"/api/(downloads|activities)(/|$)")
 
 
@@ -61,8 +66,29 @@ def status_of(error: errors.TransferError) -> int:
     return next((STATUSES[kind] for kind in type(error).__mro__ if kind in STATUSES), 500)
 
 
+def is_uploads_path(path: str) -> bool:
+    """Whether a path is one of resumable uploads."""
+    return _UPLOADS.match(path) is not None
+
+
+def uploads_response(detail: str, status: int, members: Mapping[str, Any]) -> Response:
+    """An error under `/api/uploads`: a plain reason for tus, a problem document (RFC 9457) for anybody else."""
+    response = Response(status=status)
+    if "Tus-Resumable" in request.headers:
+        response.data, response.content_type = f"{detail}\n", "text/plain; charset=utf-8"
+    else:
+        title = HTTPStatus(status).phrase
+        problem = {"type": "about:blank", "title": title, "status": status, "detail": detail, **members}
+        response.data, response.content_type = json.dumps(problem), "application/problem+json"
+    if status == HTTPStatus.UNAUTHORIZED:
+        response.headers["WWW-Authenticate"] = "Bearer"
+    return response
+
+
 def error_response(detail: str, status: int) -> Response:
     """An error in the envelope of the path that was asked for."""
+    if is_uploads_path(request.path):
+        return uploads_response(detail, status, {})
     response = jsonify(envelope_of(request.path)(detail, status))
     response.status_code = status
     if status == HTTPStatus.UNAUTHORIZED:

@@ -9,6 +9,7 @@ from transfer_service.services.accounts import AccountService
 from transfer_service.services.activities import ActivityService
 from transfer_service.services.attachments import AttachmentService
 from transfer_service.services.cleanup import CleanupService
+from transfer_service.services.concatenation import Concatenation
 from transfer_service.services.conversations import ConversationService
 from transfer_service.services.files import FileService
 from transfer_service.services.game_archives import GameArchives
@@ -16,8 +17,10 @@ from transfer_service.services.games import GameService
 from transfer_service.services.messages import MessageService
 from transfer_service.services.recovery import Recovery
 from transfer_service.services.remote_downloads import RemoteDownloadService
+from transfer_service.services.resumable_uploads import ResumableUploadService
 from transfer_service.services.sign_ins import SignInService
 from transfer_service.services.space import Space
+from transfer_service.services.unfinished_uploads import UnfinishedUploads
 from transfer_service.services.uploads import UploadService
 from transfer_service.services.whole_files import WholeFileService
 from transfer_service.storage.blobs import BlobStore
@@ -37,6 +40,9 @@ class Services:
     files: FileService
     uploads: UploadService
     whole_files: WholeFileService
+    resumable_uploads: ResumableUploadService
+    concatenation: Concatenation
+    unfinished_uploads: UnfinishedUploads
     conversations: ConversationService
     messages: MessageService
     attachments: AttachmentService

@@ -1,0 +1,206 @@
+"""Uploads that any client can resume: one append after the other, from where the last one ended.
+
+Offsets are true and never go back (`appends`); a finished upload is a file like any other (`upload_completion`).
+"""
+
+import time
+import uuid
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from transfer_service.database import Database
+from transfer_service.errors import (
+    BlobMissing,
+    DigestMismatch,
+    QuotaExceeded,
+    RangeBusy,
+    ReadFailed,
+    StorageFull,
+    UploadEnded,
+)
+from transfer_service.models import File, FileState
+from transfer_service.offload import Offload
+from transfer_service.services import resumable_rows
+from transfer_service.services.appends import AppendBody, Appends, Piece
+from transfer_service.services.files import FileService, remove_row
+from transfer_service.services.resumable_rows import UploadFacts
+from transfer_service.services.space import Space
+from transfer_service.services.upload_completion import UploadCompletion
+from transfer_service.services.upload_lookup import UploadLookup
+from transfer_service.storage.blobs import END, BlobStore
+from transfer_service.upload_models import UploadKind, UploadProtocol
+from transfer_service.wire.media_types import stored_media_type
+from transfer_service.wire.spans import Span
+
+FLOWING_SECONDS = 0.5
+DISPLACE_SECONDS, DISPLACE_STEP_SECONDS = 1.5, 0.25
+
+
+@dataclass(frozen=True, slots=True)
+class UploadDraft:
+    """What a client says of an upload before its bytes. Without a `name` its id is its name."""
+
+    protocol: UploadProtocol
+    name: str | None
+    media_type: str | None
+    length: int | None
+    overwrite: bool
+    ends: bool = True
+    kind: UploadKind = UploadKind.WHOLE
+    upload_metadata: str | None = None
+    concat_header: str | None = None
+    repr_digest: str | None = None
+
+
+class ResumableUploadService:
+    """Begins, continues and cancels uploads, and tells how far they are."""
+
+    def __init__(
+        self,
+        *,
+        database: Database,
+        store: BlobStore,
+        space: Space,
+        files: FileService,
+        lookup: UploadLookup,
+        appends: Appends,
+        completion: UploadCompletion,
+        offload: Offload,
+        now: Callable[[], datetime],
+    ) -> None:
+        self._database = database
+        self._store = store
+        self._space = space
+        self._files = files
+        self._lookup = lookup
+        self._appends = appends
+        self._completion = completion
+        self._offload = offload
+        self._now = now
+
+    def begin(self, account_id: uuid.UUID, draft: UploadDraft, *, part_ids: Sequence[uuid.UUID] = ()) -> UploadFacts:
+        """A new upload; one of no bytes that ends there is finished at once. Raises TooLarge, InvalidRequest."""
+        self._space.check_size(draft.length or 0)
+        now, upload_id = self._now(), uuid.uuid4()
+        name = draft.name or str(upload_id)
+        reserved = 0 if part_ids else draft.length or 0
+        # Of empty parts nothing is missing; it becomes a whole only when they are spent, and knows its length then.
+        length = draft.length or None if part_ids else draft.length
+        upload = {
+            "id": upload_id,
+            "account_id": account_id,
+            "protocol": draft.protocol,
+            "kind": draft.kind,
+            "upload_metadata": draft.upload_metadata,
+            "concat_header": draft.concat_header,
+            "repr_digest": draft.repr_digest,
+            "overwrite": draft.overwrite,
+            "ends": draft.ends,
+            "created_at": now,
+            "ended_at": None,
+        }
+        file = {
+            "id": upload_id,
+            "account_id": account_id,
+            "name": name,
+            "holds_name": False,
+            "media_type": stored_media_type(draft.media_type, name),
+            "state": FileState.RECEIVING,
+            "length": length,
+            "length_declared": length is not None,
+            "received_bytes": 0,
+            "reserved_bytes": reserved,
+            "created_at": now,
+            "updated_at": now,
+        }
+        with self._database.write_rows() as rows:
+            self._space.reserve(rows, account_id, reserved)
+            resumable_rows.add(rows, upload=upload, file=file)
+            if part_ids:
+                resumable_rows.add_parts(rows, upload_id, part_ids)
+        return self._completion.settle(self._lookup.get(account_id, upload_id))
+
+    def get(self, account_id: uuid.UUID, upload_id: uuid.UUID) -> UploadFacts:
+        """The upload, finished if that is due. Raises NotFound, UploadEnded."""
+        return self._settled(self._lookup.get(account_id, upload_id))
+
+    def conclude(self, account_id: uuid.UUID, upload_id: uuid.UUID) -> UploadFacts:
+        """Like `get`, for who asked for the step that is due: raises what it raises too, StorageFull and the like."""
+        return self._completion.settle(self._lookup.get(account_id, upload_id))
+
+    def look(self, account_id: uuid.UUID, upload_id: uuid.UUID) -> UploadFacts:
+        """Like `get`, once an append whose client is silent has let go and what it brought counts.
+
+        An append that is receiving is not disturbed: then this is how much counts so far.
+        """
+        upload = self._lookup.get(account_id, upload_id)
+        deadline = time.monotonic() + DISPLACE_SECONDS
+        while upload.state is FileState.RECEIVING and not upload.has_ended:
+            is_flowing = self._now() - upload.updated_at < timedelta(seconds=FLOWING_SECONDS)
+            if is_flowing or time.monotonic() >= deadline or not self._is_in_use(upload_id):
+                break
+            with (
+                suppress(RangeBusy, BlobMissing),
+                self._store.open_writer(
+                    upload_id, Span(END - 1, END), create=False, wait_seconds=DISPLACE_STEP_SECONDS
+                ),
+            ):
+                deadline = 0.0
+            upload = self._lookup.get(account_id, upload_id)
+        return self._settled(upload)
+
+    def append(self, account_id: uuid.UUID, upload_id: uuid.UUID, piece: Piece, body: AppendBody) -> UploadFacts:
+        """Store bytes at the end of an upload, and finish it if they are the last. What arrived counts, on errors too.
+
+        Raises NotFound, UploadEnded, UploadFinished, Forbidden, OffsetMismatch, InconsistentLength, TooLarge,
+        RangeBusy, StorageFull, ChecksumMismatch, DigestMismatch, and what the body raises.
+        """
+        upload = self._appends.append(self._lookup.get(account_id, upload_id), piece, body)
+        self._completion.settle_finals_with(upload)
+        return self._completion.settle(upload)
+
+    def expires_at(self, upload: UploadFacts) -> datetime | None:
+        """When an unfinished upload expires unless it goes on."""
+        return self._lookup.expires_at(upload)
+
+    def seconds_left(self, upload: UploadFacts) -> int | None:
+        """How long an unfinished upload may rest from now on."""
+        return self._lookup.seconds_left(upload)
+
+    def cancel(self, account_id: uuid.UUID, upload_id: uuid.UUID) -> None:
+        """End an upload: free what is unfinished, forget what is finished. Raises NotFound, UploadEnded."""
+        upload = self._lookup.get(account_id, upload_id)
+        if upload.is_finished:
+            self._end(upload)
+            return
+        try:
+            is_removed = self._end(upload)
+        except StorageFull:  # not even room for that: what is to go anyway makes it
+            self._files.discard_blob(upload_id)
+            is_removed = self._end(upload)
+        if is_removed:
+            self._files.discard_blob(upload_id)
+
+    def _end(self, upload: UploadFacts) -> bool:
+        """Turn an upload into a tombstone. Whether its file went too: one that was finished meanwhile stays."""
+        with self._database.write() as session:
+            file = session.get(File, upload.id, with_for_update=True)
+            if file is None:
+                raise UploadEnded
+            resumable_rows.end(session, [upload.id], now=self._now())
+            is_unfinished = file.state is FileState.RECEIVING
+            if is_unfinished:
+                remove_row(session, file, self._space)
+            return is_unfinished
+
+    def _settled(self, upload: UploadFacts) -> UploadFacts:
+        """The upload after the step that is due. Where that fails it stays as it is: a look is no request for it."""
+        try:
+            return self._completion.settle(upload)
+        except (DigestMismatch, QuotaExceeded, ReadFailed, StorageFull):
+            return upload
+
+    def _is_in_use(self, upload_id: uuid.UUID) -> bool:
+        return self._offload(lambda: self._store.is_in_use(upload_id))

@@ -1,0 +1,95 @@
+"""The body of an append, with whatever is promised about it."""
+
+import hashlib
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from flask import request
+
+from transfer_service.errors import ChecksumMismatch, DigestMismatch, InvalidRequest
+from transfer_service.web.request_body import RequestBody
+from transfer_service.wire import tus
+
+TRAILER = "UPLOAD-CHECKSUM"
+
+
+class AppendBody(RequestBody):
+    """The `AppendBody` of the resumable uploads, without a promise."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        if self.is_absent:
+            self.announced = 0
+
+    @property
+    def is_atomic(self) -> bool:
+        """Whether all of it counts or nothing."""
+        return False
+
+    def verify(self) -> None:
+        """Called after the last block."""
+
+
+class TusBody(AppendBody):
+    """A body with an Upload-Checksum, in front of it or behind. Raises InvalidRequest for a malformed one in front."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        given = request.headers.get("Upload-Checksum")
+        self._checksum = tus.parse_checksum(given) if given is not None else None
+        self._is_in_trailer = given is None and tus.announces_trailer(request.headers)
+        algorithms = tus.CHECKSUM_ALGORITHMS if self._is_in_trailer else ()
+        if self._checksum is not None:
+            algorithms = (self._checksum.algorithm,)
+        self._hashers = {algorithm: tus.make_hasher(algorithm) for algorithm in algorithms}
+
+    @property
+    def is_atomic(self) -> bool:
+        """Whether all of it counts or nothing."""
+        return bool(self._hashers)
+
+    def blocks(self) -> Iterator[bytes]:
+        """Every block, hashed as it passes."""
+        return _hashed(super().blocks(), self._hashers)
+
+    def verify(self) -> None:
+        """Raises ChecksumMismatch, and InvalidRequest where an announced trailer is missing or malformed."""
+        checksum = self._checksum
+        if self._is_in_trailer:
+            trailers: Mapping[str, str] = getattr(request.environ["wsgi.input"], "trailers", {})
+            if TRAILER not in trailers:
+                raise InvalidRequest("The Upload-Checksum that Trailer announces is missing")
+            checksum = tus.parse_checksum(trailers[TRAILER])
+        if checksum is not None and self._hashers[checksum.algorithm].digest() != checksum.expected:
+            raise ChecksumMismatch
+
+
+class DigestedBody(AppendBody):
+    """A body with a Content-Digest (RFC 9530 section 2)."""
+
+    def __init__(self, promised: Mapping[str, bytes]) -> None:
+        super().__init__()
+        self._promised = promised
+        self._hashers = {algorithm: hashlib.new(algorithm, usedforsecurity=False) for algorithm in promised}
+
+    @property
+    def is_atomic(self) -> bool:
+        """Whether all of it counts or nothing."""
+        return bool(self._promised)
+
+    def blocks(self) -> Iterator[bytes]:
+        """Every block, hashed as it passes."""
+        return _hashed(super().blocks(), self._hashers)
+
+    def verify(self) -> None:
+        """Raises DigestMismatch."""
+        if any(self._hashers[algorithm].digest() != expected for algorithm, expected in self._promised.items()):
+            raise DigestMismatch
+
+
+def _hashed(blocks: Iterator[bytes], hashers: Mapping[str, Any]) -> Iterator[bytes]:
+    update: list[Callable[[bytes], None]] = [hasher.update for hasher in hashers.values()]
+    for block in blocks:
+        for take in update:
+            take(block)
+        yield block

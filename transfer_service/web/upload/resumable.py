@@ -1,0 +1,116 @@
+"""`/api/uploads`: resumable uploads for any client, by tus 1.0.0 or by the IETF draft (docs/resumable.md).
+
+A request with `Tus-Resumable` speaks tus, any other the draft; `GET` answers in JSON whoever asks.
+"""
+
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any
+
+from flask import Blueprint, Response, jsonify, request
+
+from transfer_service.errors import InvalidRequest, NotFound
+from transfer_service.services.unfinished_uploads import ListedUpload
+from transfer_service.web.current_account import current, guard
+from transfer_service.web.error_envelopes import is_uploads_path
+from transfer_service.web.requests import parse_count
+from transfer_service.web.services import services
+from transfer_service.web.upload import cursors, rufh, tus
+from transfer_service.web.upload.resumable_errors import init_resumable_errors
+from transfer_service.web.upload.upload_url import empty, parse_upload_id
+from transfer_service.wire.instants import format_instant
+from transfer_service.wire.tus import VERSION
+
+DEFAULT_PAGE, MAX_PAGE = 100, 1000
+
+blueprint = Blueprint("resumable", __name__, url_prefix="/api/uploads")
+blueprint.before_request(guard)
+init_resumable_errors(blueprint)
+
+
+def _speaks_tus() -> bool:
+    return "Tus-Resumable" in request.headers
+
+
+@blueprint.after_app_request
+def _name_version(response: Response) -> Response:
+    """Every answer to tus names its version, also where no view was reached."""
+    if _speaks_tus() and is_uploads_path(request.path):
+        response.headers["Tus-Resumable"] = VERSION
+    return response
+
+
+@blueprint.route("", methods=["OPTIONS"], provide_automatic_options=False)
+@blueprint.route("/<upload_id>", methods=["OPTIONS"], provide_automatic_options=False)
+def options(upload_id: str | None = None) -> Response:
+    """What both protocols can do here; the answer to a preflight too."""
+    response = empty(204)
+    response.headers.update(tus.options_headers())
+    response.headers.update(rufh.options_headers())
+    response.headers["Allow"] = "DELETE, GET, HEAD, OPTIONS, PATCH" if upload_id else "GET, HEAD, OPTIONS, POST"
+    return response
+
+
+@blueprint.post("")
+def create() -> Response:
+    """Begin an upload."""
+    return tus.create() if _speaks_tus() else rufh.create()
+
+
+@blueprint.route("/<upload_id>", methods=["HEAD"], provide_automatic_options=False)
+def look(upload_id: str) -> Response:
+    """How far an upload got."""
+    door: Callable[[Any], Response] = tus.look if _speaks_tus() else rufh.look
+    return door(parse_upload_id(upload_id))
+
+
+@blueprint.patch("/<upload_id>", provide_automatic_options=False)
+def append(upload_id: str) -> Response:
+    """Continue an upload."""
+    door: Callable[[Any], Response] = tus.append if _speaks_tus() else rufh.append
+    return door(parse_upload_id(upload_id))
+
+
+@blueprint.delete("/<upload_id>", provide_automatic_options=False)
+def cancel(upload_id: str) -> Response:
+    """End an upload; the file of a finished one stays."""
+    (tus.check if _speaks_tus() else rufh.check)()
+    services().resumable_uploads.cancel(current().account_id, parse_upload_id(upload_id))
+    return empty(204)
+
+
+@blueprint.route("/<upload_id>", methods=["GET"], provide_automatic_options=False)
+def show(upload_id: str) -> Response:
+    """One upload."""
+    identifier, account_id = parse_upload_id(upload_id), current().account_id
+    with suppress(NotFound):  # it may have come through another door
+        services().resumable_uploads.get(account_id, identifier)
+    return jsonify(_upload_json(services().unfinished_uploads.get(account_id, identifier)))
+
+
+@blueprint.get("", provide_automatic_options=False)
+def list_uploads() -> Response:
+    """The account's unfinished uploads, newest first."""
+    limit = parse_count(request.args.get("limit"), "limit")
+    limit = DEFAULT_PAGE if limit is None else limit
+    if not 1 <= limit <= MAX_PAGE:
+        raise InvalidRequest(f"limit must be 1 to {MAX_PAGE}")
+    cursor = request.args.get("cursor")
+    after = cursors.parse_cursor(cursor) if cursor else None
+    page = services().unfinished_uploads.list_uploads(current().account_id, limit=limit, after=after)
+    following = cursors.format_cursor(page.next_position) if page.next_position else None
+    return jsonify({"uploads": [_upload_json(upload) for upload in page.uploads], "next_cursor": following})
+
+
+def _upload_json(upload: ListedUpload) -> dict[str, Any]:
+    status = "complete" if upload.is_finished else "partial" if upload.offset else "pending"
+    return {
+        "upload_id": str(upload.upload_id),
+        "filename": upload.filename,
+        "status": status,
+        "offset": upload.offset,
+        "length": upload.length,
+        "expires_at": format_instant(upload.expires_at) if upload.expires_at else None,
+        "file_id": str(upload.upload_id) if upload.is_finished else None,
+        "protocol": upload.protocol,
+    }

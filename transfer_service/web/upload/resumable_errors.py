@@ -1,0 +1,65 @@
+"""Errors at `/api/uploads`: in the words of the protocol that the request speaks."""
+
+from http import HTTPStatus
+from typing import Any
+
+from flask import Blueprint, Response, request
+
+from transfer_service import errors
+from transfer_service.web.error_envelopes import status_of, uploads_response
+from transfer_service.web.request_log import log_failure
+from transfer_service.web.services import services
+from transfer_service.wire import rufh, tus
+
+_TUS_STATUSES: dict[type[errors.TransferError], int] = {
+    errors.ChecksumMismatch: 460,
+    errors.RangeBusy: 423,
+    errors.UploadFinished: 413,
+}
+_DRAFT_STATUSES: dict[type[errors.TransferError], int] = {errors.RangeBusy: 409}
+
+
+def init_resumable_errors(blueprint: Blueprint) -> None:
+    """Answer every expected error of the blueprint's requests."""
+    blueprint.register_error_handler(errors.TransferError, _expected)
+
+
+def _expected(error: errors.TransferError) -> Response:
+    speaks_tus = "Tus-Resumable" in request.headers
+    special = (_TUS_STATUSES if speaks_tus else _DRAFT_STATUSES).get(type(error))
+    status = status_of(error) if special is None else special
+    if isinstance(error, errors.UploadGone):
+        status = HTTPStatus.GONE
+    if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        log_failure(error)
+    response = uploads_response(error.detail, status, {} if speaks_tus else _members(error))
+    retry_after = getattr(error, "retry_after_seconds", None)
+    if retry_after is not None:
+        response.headers["Retry-After"] = str(retry_after)
+    if isinstance(error, errors.OffsetMismatch):
+        response.headers["Upload-Offset"] = str(error.offset)
+    if isinstance(error, errors.TooLarge) and not speaks_tus:
+        limits = rufh.limit_header(rufh.Version.V8, max_bytes=services().space.max_file_bytes, max_age_seconds=None)
+        response.headers["Upload-Limit"] = limits or ""
+    if isinstance(error, errors.UnsupportedVersion):
+        response.headers["Tus-Version"] = tus.VERSION
+    if isinstance(error, errors.UnsupportedMediaType):
+        response.headers["Accept-Patch"] = tus.MEDIA_TYPE if speaks_tus else rufh.MEDIA_TYPE
+    return response
+
+
+def _members(error: errors.TransferError) -> dict[str, Any]:
+    """What the draft's problem types say of an error."""
+    match error:
+        case errors.OffsetMismatch(offset=expected, provided=provided):
+            return rufh.problem_mismatching_offset(expected=expected, provided=provided)
+        case errors.UploadFinished():
+            is_empty = request.content_length == 0 or (request.content_length is None and not _is_chunked())
+            return rufh.problem_completed() if is_empty else rufh.problem_inconsistent_length()
+        case errors.InconsistentLength():
+            return rufh.problem_inconsistent_length()
+    return {}
+
+
+def _is_chunked() -> bool:
+    return "chunked" in request.headers.get("Transfer-Encoding", "").lower()
