@@ -1,0 +1,243 @@
+"""Two processes and one upload: an append that has gone silent gives way, one that is receiving is not disturbed."""
+
+import statistics
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, suppress
+
+import numpy as np
+import pytest
+import requests
+
+from tests.live.appends import DATA, KIB, MIB, Append, Pair, Protocol, blob_path, running_pair, tell
+from tests.live.server import wait_until
+
+STALLED, RACES = 50, 50
+WHOLE = DATA[:MIB]
+LIMIT_SECONDS, REFUSED_SECONDS = 2.0, 2.5
+protocols = pytest.mark.parametrize("protocol", list(Protocol), ids=lambda protocol: protocol.value)
+
+
+@pytest.fixture(scope="module")
+def pair(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pair]:
+    with running_pair(tmp_path_factory.mktemp("pair") / "data") as pair:
+        yield pair
+
+
+class Stall:
+    """An append at the first process that has sent `size` bytes and then nothing."""
+
+    def __init__(self, pair: Pair, stack: ExitStack, protocol: Protocol, size: int) -> None:
+        first, self.other = pair.doors(protocol)
+        self.size, self.path = size, first.create(len(WHOLE))
+        self.append = stack.enter_context(first.appending(self.path, 0, length=len(WHOLE)))
+        self.append.send(WHOLE[:size])
+        self.append.wait_until_received()
+        self.since = time.monotonic()
+
+    def wait_for_its_second(self) -> None:
+        """Return when it counts as stalled."""
+        time.sleep(max(0.0, self.since + 1 - time.monotonic()))  # the silence is what is tested
+
+
+def stall(pair: Pair, stack: ExitStack, *, seed: int) -> list[Stall]:
+    """Fifty, half of them in each protocol, with as many bytes as it happens."""
+    sizes = np.random.default_rng(seed).integers(1, 700 * KIB, STALLED)
+    return [
+        Stall(pair, stack, list(Protocol)[number % 2], int(size)) for number, size in enumerate(sizes)
+    ]  # fmt: skip
+
+
+def timed(stalls: Sequence[Stall], method: str) -> tuple[list[requests.Response], float]:
+    """The answers to one request about each, five at a time, and the longest time that one took."""
+
+    def ask(stalled: Stall) -> tuple[requests.Response, float]:
+        stalled.wait_for_its_second()
+        started_at = time.monotonic()
+        if method == "PATCH":
+            answer = stalled.other.patch(stalled.path, stalled.size, WHOLE[stalled.size :], is_last=True)
+        else:
+            answer = stalled.other.request(method, stalled.path, stalled.other.protocol.headers)
+        return answer, time.monotonic() - started_at
+
+    with ThreadPoolExecutor(5) as pool:
+        answers, seconds = zip(*pool.map(ask, stalls), strict=True)
+    tell(f"{method}: longest {max(seconds):.3f} s, median {statistics.median(seconds):.3f} s")
+    return list(answers), max(seconds)
+
+
+def test_a_look_from_another_process_ends_what_is_stalled_and_counts_all_it_brought(pair: Pair) -> None:
+    with ExitStack() as stack:
+        stalls = stall(pair, stack, seed=1)
+        answers, longest = timed(stalls, "HEAD")
+        assert longest < LIMIT_SECONDS
+        assert [int(answer.headers["Upload-Offset"]) for answer in answers] == [each.size for each in stalls]
+        wait_until(lambda: all(each.append.has_ended() for each in stalls))
+    assert all(each.other.finish(each.path, WHOLE) == WHOLE for each in stalls)
+
+
+def test_an_append_from_another_process_takes_over_what_is_stalled(pair: Pair) -> None:
+    with ExitStack() as stack:
+        stalls = stall(pair, stack, seed=2)
+        answers, longest = timed(stalls, "PATCH")
+        assert longest < LIMIT_SECONDS
+        assert [each.status_code for each in answers] == [each.other.protocol.last_status for each in stalls]
+        wait_until(lambda: all(each.append.has_ended() for each in stalls))
+    assert all(each.other.download(each.path) == WHOLE for each in stalls)
+
+
+def test_a_cancelled_upload_ends_what_is_stalled_and_frees_its_bytes(pair: Pair) -> None:
+    with ExitStack() as stack:
+        stalls = stall(pair, stack, seed=3)
+        answers, longest = timed(stalls, "DELETE")
+        assert longest < LIMIT_SECONDS
+        assert {answer.status_code for answer in answers} == {204}
+        wait_until(lambda: all(each.append.has_ended() for each in stalls), seconds=LIMIT_SECONDS)
+    assert not any(blob_path(pair.first, each.path).exists() for each in stalls)
+    assert {each.other.look(each.path).status_code for each in stalls} == {410}
+
+
+@protocols
+def test_a_look_or_an_append_at_once_after_the_last_byte_waits_until_it_counts(pair: Pair, protocol: Protocol) -> None:
+    with ExitStack() as stack:
+        stalled = Stall(pair, stack, protocol, 1000)
+        wait_until(blob_path(pair.first, stalled.path).exists)  # its place is taken
+        answer = stalled.other.patch(stalled.path, 0, WHOLE, is_last=True)
+        assert (answer.status_code, answer.headers["Upload-Offset"]) == (409, "1000")
+        assert stalled.other.offset(stalled.path) == 1000
+    assert stalled.other.finish(stalled.path, WHOLE) == WHOLE
+
+
+@protocols
+def test_what_a_displaced_client_sends_later_counts_for_nothing(pair: Pair, protocol: Protocol) -> None:
+    with ExitStack() as stack:
+        stalled = Stall(pair, stack, protocol, 1000)
+        stalled.wait_for_its_second()
+        assert stalled.other.offset(stalled.path) == 1000
+        stalled.append.send(b"\0" * 1000 + b"DELETE " + stalled.path.encode() + b" HTTP/1.1\r\nHost: test\r\n\r\n")
+        answer = stalled.append.client.receive()
+        assert (answer.status, answer.headers["connection"]) == (protocol.busy_status, "close")
+        wait_until(stalled.append.has_ended)
+    assert stalled.other.offset(stalled.path) == 1000
+    assert stalled.other.finish(stalled.path, WHOLE) == WHOLE
+
+
+class Flow:
+    """An append that goes on receiving, 64 KiB every 20 ms, until the `with` block ends."""
+
+    def __init__(self, append: Append) -> None:
+        self._append, self._done = append, threading.Event()
+        self._thread = threading.Thread(target=self._send)
+
+    def __enter__(self) -> "Flow":
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_args: object) -> None:
+        self._done.set()
+        self._thread.join()
+
+    def _send(self) -> None:
+        with suppress(ConnectionError):  # the answer tells why
+            while not self._done.wait(0.02):
+                sent = self._append.sent
+                self._append.send(BIG[sent : sent + 64 * KIB])
+
+
+BIG = DATA * 8
+
+
+@protocols
+def test_an_append_that_is_receiving_is_looked_at_without_disturbing_it(pair: Pair, protocol: Protocol) -> None:
+    first, second = pair.doors(protocol)
+    path, seen, waited = first.create(len(BIG)), [0], [0.0]
+    with first.appending(path, 0, length=len(BIG)) as append:
+        with Flow(append):
+            until = time.monotonic() + 3
+            while time.monotonic() < until:
+                started_at = time.monotonic()
+                seen.append(second.offset(path))
+                waited.append(time.monotonic() - started_at)
+                time.sleep(0.1)
+        tell(f"HEAD beside a running append: longest {max(waited):.3f} s; offsets {seen}")
+        append.send(BIG[append.sent :])
+        assert append.client.receive().status == protocol.last_status
+    assert max(waited) < LIMIT_SECONDS
+    assert seen == sorted(seen)
+    assert (len(set(seen)) >= 3, second.download(path) == BIG) == (True, True)
+
+
+@protocols
+def test_a_second_append_beside_one_that_is_receiving_is_refused(pair: Pair, protocol: Protocol) -> None:
+    first, second = pair.doors(protocol)
+    path = first.create(len(BIG))
+    with first.appending(path, 0, length=len(BIG)) as append:
+        with Flow(append):
+            wait_until(lambda: second.offset(path) > 0)
+            # its offset is known only as long as nothing more is committed
+            answers: list[requests.Response] = []
+            seconds: list[float] = []
+            while not any(answer.status_code == protocol.busy_status and "Retry-After" in answer.headers
+                          for answer in answers):  # fmt: skip
+                assert len(answers) < 20, [(answer.status_code, answer.text) for answer in answers]
+                offset, started_at = second.offset(path), time.monotonic()
+                answers.append(second.patch(path, offset, b"x" * 1000))
+                seconds.append(time.monotonic() - started_at)
+        append.send(BIG[append.sent :])
+        assert append.client.receive().status == protocol.last_status
+    assert max(seconds) < REFUSED_SECONDS
+    assert {answer.status_code for answer in answers} <= {409, 423}
+    assert second.download(path) == BIG
+
+
+@protocols
+def test_an_upload_that_is_cancelled_while_it_receives_ends_soon(pair: Pair, protocol: Protocol) -> None:
+    first, second = pair.doors(protocol)
+    path = first.create(len(BIG))
+    with first.appending(path, 0, length=len(BIG)) as append, Flow(append):
+        wait_until(lambda: second.offset(path) > 0)
+        cancelled, since = second.delete(path), time.monotonic()
+        answer = append.client.receive()
+        seconds = time.monotonic() - since
+    assert (cancelled.status_code, answer.status) == (204, 410)
+    assert seconds < LIMIT_SECONDS
+    assert (second.look(path).status_code, blob_path(pair.first, path).exists()) == (410, False)
+
+
+@protocols
+def test_two_appends_at_one_offset_never_mix(pair: Pair, protocol: Protocol) -> None:
+    doors, size = pair.doors(protocol), 300 * KIB
+    path = doors[0].create(RACES * size)
+    pieces: list[bytes] = []
+    with ThreadPoolExecutor(2) as pool:
+        for number in range(RACES):
+            rivals = [bytes([2 * number]) * size, bytes([2 * number + 1]) * size]
+            answers = list(pool.map(lambda door, data: door.patch(path, number * size, data), doors, rivals))  # noqa: B023
+            statuses = [answer.status_code for answer in answers]
+            assert sorted(statuses) in ([204, 409], [204, 423]), [answer.text for answer in answers]
+            pieces.append(rivals[statuses.index(204)])
+            if number == RACES // 2:
+                doors = (doors[1], doors[0])
+        last = doors[0].patch(path, len(pieces) * size, b"", is_last=True)
+    assert last.status_code in {200, 204}
+    assert doors[0].download(path) == b"".join(pieces)
+
+
+def test_what_a_killed_process_held_is_free_at_once(pair: Pair) -> None:
+    durable = MIB // 3
+    with ExitStack() as stack:
+        stalls = [Stall(pair, stack, protocol, durable) for protocol in Protocol]
+        for each in stalls:
+            wait_until(lambda: each.other.offset(each.path) == durable)  # noqa: B023
+            each.append.send(WHOLE[durable : 2 * durable])
+        pair.first.kill()
+        started_at = time.monotonic()
+        offsets = [each.other.offset(each.path) for each in stalls]
+        seconds = time.monotonic() - started_at
+    wholes = [each.other.finish(each.path, WHOLE, offset=offset) for each, offset in zip(stalls, offsets, strict=True)]
+    pair.first.start()
+    tell(f"HEAD of two uploads after kill -9 of their holder: {seconds:.3f} s")
+    assert (seconds < 0.5, min(offsets) >= durable) == (True, True)
+    assert wholes == [WHOLE, WHOLE]
