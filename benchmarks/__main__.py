@@ -5,7 +5,7 @@ import os
 import platform
 from datetime import UTC, datetime
 
-from benchmarks import chat, downloads, fairness, remote, scale, uploads
+from benchmarks import chat, downloads, fairness, remote, resumable, scale, uploads
 from benchmarks.measure import say
 
 BENCHMARKS = {
@@ -15,6 +15,7 @@ BENCHMARKS = {
     "scale": scale.run,
     "chat": chat.run,
     "remote": remote.run,
+    "resumable": resumable.run,
 }
 
 
@@ -26,7 +27,7 @@ def main() -> None:
     parser.add_argument(
         "--mebibytes", type=int, help="size of files up and down (default: 256 up in 64 KiB chunks, else 1024)"
     )
-    for module in (uploads, downloads, fairness, scale, chat, remote):
+    for module in (uploads, downloads, fairness, scale, chat, remote, resumable):
         module.add_arguments(parser)
     arguments = parser.parse_args()
     unknown = [name for name in arguments.names if name not in BENCHMARKS]
