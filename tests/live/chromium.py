@@ -13,7 +13,8 @@ from typing import Any
 import requests
 import websocket
 
-from tests.live.server import PASSWORD, wait_until
+from tests.conftest import PASSWORD
+from tests.live.server import wait_until
 from tests.missing import missing
 
 PROGRAM = "/usr/bin/chromium"

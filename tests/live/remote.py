@@ -22,17 +22,13 @@ from pathlib import Path
 from typing import Any
 
 import requests
-from pydantic import SecretStr
 
-from config import Settings
-from tests.conftest import SECRET
+from tests.conftest import PASSWORD
 from tests.games import make_zip
 from tests.live.bad_source import BadSource, Behaviour, Request
 from tests.live.download_worker import STOP_SECONDS, environment_of
-from tests.live.server import PASSWORD, REPOSITORY, LiveServer, started, wait_until
-from transfer_service import build_services
+from tests.live.server import REPOSITORY, LiveServer, started, wait_until
 from transfer_service.commands import upgrade
-from transfer_service.web.services import Services
 from transfer_service.wire.game_catalogue import parse_catalogue
 
 FIRST, SECOND = "first", "second"
@@ -109,7 +105,7 @@ class Site:
     def add_games(self, *contents: bytes) -> None:
         """Import a game for each of the contents, for `next_game`."""
         games = [GameEntry(str(uuid.uuid4()), next(self._numbers), data) for data in contents]
-        with _services(self.server) as services:
+        with self.server.services() as services:
             services.games.import_catalogue(parse_catalogue(catalogue(games).encode()))
         self.unused += games
 
@@ -198,7 +194,7 @@ def remote_site(data_dir: Path, *contents: bytes, accounts: Sequence[str] = (), 
             **environment,
         }
         server = LiveServer(data_dir, settings)
-        with _services(server) as services:
+        with server.services() as services:
             upgrade(services.database.url)
             services.accounts.create("carol", PASSWORD, permissions=("games.download", "activities.read"))
             for name in accounts:
@@ -207,19 +203,6 @@ def remote_site(data_dir: Path, *contents: bytes, accounts: Sequence[str] = (), 
             site = Site(server, source, server.sign_in("carol"))
             site.add_games(*contents)
             yield site
-
-
-@contextmanager
-def _services(server: LiveServer) -> Iterator[Services]:
-    """The rules on an instance's database, in this process: commands would each take a second to start."""
-    url = server.environment.get("TRANSFER_DATABASE_URL")
-    own: dict[str, Any] = {"_env_file": None}  # nothing of a developer's
-    settings = Settings(data_dir=server.data_dir, secret_key=SecretStr(SECRET), database_url=url, **own)
-    services = build_services(settings)
-    try:
-        yield services
-    finally:
-        services.database.dispose()
 
 
 _IMPATIENT = """

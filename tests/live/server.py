@@ -12,11 +12,16 @@ from pathlib import Path
 
 import psutil
 import requests
+from pydantic import SecretStr
 
+from config import Settings
+from tests.conftest import PASSWORD, SECRET
 from tests.ports import free_port
+from transfer_service import build_services
+from transfer_service.commands import upgrade
+from transfer_service.web.services import Services
 
 REPOSITORY = Path(__file__).parents[2]
-PASSWORD = "correct horse"
 START_SECONDS = 30.0
 
 
@@ -65,12 +70,28 @@ class LiveServer:
         assert result.returncode == 0, result.stderr
         return result.stdout
 
+    @contextmanager
+    def services(self) -> Iterator[Services]:
+        """The rules on this instance's data, in this process: commands would each take seconds to start."""
+        settings = Settings(
+            _env_file=None,  # type: ignore[call-arg] # nothing of a developer's
+            data_dir=self.data_dir,
+            secret_key=SecretStr(SECRET),
+            database_url=self.environment.get("TRANSFER_DATABASE_URL"),
+            storage_url=self.environment.get("TRANSFER_STORAGE_URL"),
+        )
+        services = build_services(settings)
+        try:
+            yield services
+        finally:
+            services.database.dispose()
+
     def prepare(self, *accounts: str) -> None:
         """Migrate the database and make accounts, the administrator `root` among them if it is named."""
-        self.command("database", "upgrade")
-        for name in accounts:
-            extra = ["--admin"] if name == "root" else []
-            self.command("accounts", "create", name, "--password-stdin", *extra, stdin=PASSWORD + "\n")
+        with self.services() as services:
+            upgrade(services.database.url)
+            for name in accounts:
+                services.accounts.create(name, PASSWORD, is_admin=name == "root")
 
     def start(self) -> None:
         """Start and wait until it is ready."""

@@ -9,11 +9,9 @@ import numpy as np
 import pytest
 import requests
 
-from config import Settings
 from tests.games import add_archive, make_zip
 from tests.live.bare_socket import BareClient
 from tests.live.server import LiveServer, running, wait_until
-from transfer_service import build_services
 
 LARGE = np.random.default_rng(8).bytes(64 * 1024) * 400  # 25 MiB, much more than the buffers of a socket
 ZEROS = bytes(40 * 1024 * 1024)
@@ -46,13 +44,11 @@ class Shelf:
 def shelf(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shelf]:
     data_dir = tmp_path_factory.mktemp("games") / "data"
     with running(data_dir, "alice") as server:
-        settings = Settings(_env_file=None, data_dir=data_dir, secret_key="x" * 32)  # type: ignore[call-arg, arg-type]
-        services = build_services(settings)
-        paths = [
-            f"/game-zip/{add_archive(services, data_dir, make_zip(MEMBERS, method), game_data_id=method + 1)}"
-            for method in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
-        ]
-        services.database.dispose()
+        with server.services() as services:
+            paths = [
+                f"/game-zip/{add_archive(services, data_dir, make_zip(MEMBERS, method), game_data_id=method + 1)}"
+                for method in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
+            ]
         yield Shelf(server, server.sign_in("alice"), *paths)
 
 

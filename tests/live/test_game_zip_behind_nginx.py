@@ -8,11 +8,9 @@ from typing import NamedTuple
 import pytest
 import requests
 
-from config import Settings
 from tests.games import add_archive, make_zip
 from tests.live.bare_socket import Answer, BareClient, Listening
 from tests.live.nginx import NginxSite, running_site
-from transfer_service import build_services
 
 DATA = bytes(range(256)) * 4096
 MEMBERS = {"content/example.com/a b.html": b"<p>hello", "data.bin": DATA}
@@ -36,13 +34,12 @@ class Shelf(NamedTuple):
 def shelf(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shelf]:
     data_dir: Path = tmp_path_factory.mktemp("site") / "data"
     with running_site(data_dir, "alice") as site:
-        settings = Settings(_env_file=None, data_dir=data_dir, secret_key="x" * 32)  # type: ignore[call-arg, arg-type]
-        services = build_services(settings)
-        bases = {
-            method: f"/game-zip/{add_archive(services, data_dir, make_zip(MEMBERS, method), game_data_id=method + 1)}"
-            for method in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
-        }
-        services.database.dispose()
+        with site.direct.services() as services:
+            ids = {
+                method: add_archive(services, data_dir, make_zip(MEMBERS, method), game_data_id=method + 1)
+                for method in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
+            }
+        bases = {method: f"/game-zip/{game_id}" for method, game_id in ids.items()}
         yield Shelf(site, site.direct.sign_in("alice"), bases)
 
 

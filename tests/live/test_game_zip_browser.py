@@ -9,11 +9,9 @@ from typing import Any
 
 import pytest
 
-from config import Settings
 from tests.games import add_archive, make_zip
 from tests.live.chromium import Page, browser
 from tests.live.server import LiveServer, running
-from transfer_service import build_services
 
 
 def png(red: int, green: int, blue: int) -> bytes:
@@ -68,9 +66,8 @@ class Player:
 def player(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Player]:
     data_dir = tmp_path_factory.mktemp("games") / "data"
     with running(data_dir, "alice") as server, browser() as page:
-        services = build_services(Settings(_env_file=None, data_dir=data_dir, secret_key="x" * 32))  # type: ignore[call-arg, arg-type]
-        game_id = add_archive(services, data_dir, make_zip(MEMBERS))
-        services.database.dispose()
+        with server.services() as services:
+            game_id = add_archive(services, data_dir, make_zip(MEMBERS))
         page.sign_in(server.url, "alice")
         page.evaluate("localStorage.setItem('secret', 'of this origin')")
         yield Player(page, server, f"/game-zip/{game_id}")

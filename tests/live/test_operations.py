@@ -12,11 +12,12 @@ from pathlib import Path
 import pytest
 import requests
 
+from tests.conftest import PASSWORD
 from tests.live.bad_source import BadSource
 from tests.live.bare_socket import BareClient
 from tests.live.chunks import send_chunk
 from tests.live.download_worker import working
-from tests.live.server import PASSWORD, LiveServer, running
+from tests.live.server import LiveServer, running
 from tests.missing import missing
 
 MEBIBYTE = 1024 * 1024

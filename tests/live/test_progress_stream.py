@@ -14,11 +14,12 @@ import jwt
 import pytest
 import requests
 
+from tests.conftest import PASSWORD
 from tests.live.bare_socket import BareClient
 from tests.live.event_source import following
 from tests.live.nginx import NginxFront, behind_nginx
 from tests.live.node import connected, token_of
-from tests.live.server import PASSWORD, LiveServer, running, wait_until
+from tests.live.server import LiveServer, running, wait_until
 from tests.remote_jobs import SIZE, Jobs, jobs_of
 from transfer_service.game_models import DownloadState
 

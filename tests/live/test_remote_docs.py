@@ -19,11 +19,12 @@ import requests
 from dotenv import dotenv_values
 
 from config import Settings
+from tests.conftest import PASSWORD
 from tests.live.bad_source import BadSource
 from tests.live.doc_examples import Browser, blocks, browsing, run_node, run_shell
 from tests.live.download_worker import working
 from tests.live.node import token_of
-from tests.live.server import PASSWORD, REPOSITORY, LiveServer, running
+from tests.live.server import REPOSITORY, LiveServer, running
 from transfer_service import errors
 from transfer_service.remote import exchange, responses, targets, transfers, url_guard
 from transfer_service.remote.fetcher import Limits

@@ -9,7 +9,8 @@ import pytest
 import requests
 import schemathesis
 
-from tests.live.server import PASSWORD, REPOSITORY, LiveServer
+from tests.conftest import PASSWORD
+from tests.live.server import REPOSITORY, LiveServer
 
 CHECKS = "not_a_server_error,status_code_conformance,content_type_conformance,response_schema_conformance"
 SEED = 20261121

@@ -13,9 +13,10 @@ import psutil
 import pytest
 import requests
 
+from tests.conftest import PASSWORD
 from tests.live.bad_source import HONEST, BadSource
 from tests.live.remote import GameEntry, Site, catalogue, game_bytes, sources_setting
-from tests.live.server import PASSWORD, REPOSITORY, LiveServer, wait_until
+from tests.live.server import REPOSITORY, LiveServer, wait_until
 from tests.ports import free_port
 
 DATA = game_bytes(100_000)

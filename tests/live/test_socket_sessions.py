@@ -13,8 +13,9 @@ import pytest
 import requests
 import websocket
 
+from tests.conftest import PASSWORD
 from tests.live.node import connected, connecting, token_of
-from tests.live.server import PASSWORD, LiveServer, running
+from tests.live.server import LiveServer, running
 
 SECRET_KEY = "a secret of the tests, long enough for HS256"
 ALLOWED_ORIGIN = "https://app.example"
