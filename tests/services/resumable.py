@@ -49,6 +49,19 @@ class Append:
     is_damaged: bool = False
     is_wanted: Callable[[], bool] = field(default=lambda: False, init=False)
     use_the_time: Callable[[], object] = field(default=lambda: None, init=False)
+    _arriving: Iterator[bytes] | None = field(default=None, init=False)
+    _left: bytes = field(default=b"", init=False)
+
+    def readinto(self, buffer: memoryview, /) -> int:
+        self._arriving = self._arriving or self.blocks()
+        while not self._left:
+            block = next(self._arriving, None)
+            if block is None:
+                return 0
+            self._left = block
+        piece, self._left = self._left[: len(buffer)], self._left[len(buffer) :]
+        buffer[: len(piece)] = piece
+        return len(piece)
 
     def blocks(self) -> Iterator[bytes]:
         for step in self.steps:

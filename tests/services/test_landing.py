@@ -1,6 +1,7 @@
 """The bytes of one append on their way to the disk, seen while they arrive."""
 
 import errno
+import hashlib
 import os
 import uuid
 from collections.abc import Callable, Iterator, Sequence
@@ -11,14 +12,17 @@ from pathlib import Path
 from typing import Any, cast
 
 import pytest
+from gevent import GreenletExit
 
 from tests.live.server import wait_until
 from tests.services.resumable import Append, Client, Step, Uploads, any_uploads, make_uploads, uploads
 from transfer_service.errors import BodyCutShort, QuotaExceeded, StorageFull, TooLarge, UploadEnded
-from transfer_service.offload import begin_offload
+from transfer_service.offload import BeginOffload, T, begin_offload
+from transfer_service.services import landing as landing_module
 from transfer_service.services.landing import FACT_BYTES, FACT_SECONDS, Landing
 from transfer_service.services.running_digests import RunningDigests
 from transfer_service.storage.blobs import END, BlobWriter
+from transfer_service.storage.buffers import WINDOW_BYTES, WindowPair
 from transfer_service.storage.disk import DiskStore
 from transfer_service.wire.spans import Span
 
@@ -37,11 +41,18 @@ class BrokenWriter:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._writer, name)
 
-    def write(self, offset: int, blocks: Sequence[bytes]) -> None:
+    def write(self, offset: int, blocks: Sequence[bytes | memoryview]) -> None:
+        self._fail_once()
+        self._writer.write(offset, blocks)
+
+    def write_direct(self, offset: int, data: memoryview) -> None:
+        self._fail_once()
+        self._writer.write_direct(offset, data)
+
+    def _fail_once(self) -> None:
         self._writes_left -= 1
         if not self._writes_left:
             raise OSError(errno.EIO, os.strerror(errno.EIO))
-        self._writer.write(offset, blocks)
 
 
 @dataclass
@@ -53,6 +64,7 @@ class Place:
     commits: list[int] = field(default_factory=list)
     refuse: Callable[[int], None] = lambda _offset: None
     touches: int = 0
+    begin: BeginOffload = begin_offload
     broken_write: int = 0
     """Which write the disk fails at, counted from 1."""
 
@@ -62,7 +74,7 @@ class Place:
 
     @contextmanager
     def landing(self, *, start: int = 0, limit: int = 64 * MEBIBYTE, is_atomic: bool = False) -> Iterator[Landing]:
-        digests = RunningDigests(store=self.store, offload=lambda work: work())
+        digests = self.digests = RunningDigests(store=self.store, offload=lambda work: work())
         with self.store.open_writer(self.upload_id, Span(start, END), create=True, wait_seconds=0) as writer:
             yield Landing(
                 self.writer(writer),
@@ -72,7 +84,7 @@ class Place:
                 follower=digests.follow(self.upload_id),
                 commit=self.commit,
                 touch=self.touch,
-                begin=begin_offload,
+                begin=self.begin,
             )
 
     def touch(self) -> None:
@@ -182,6 +194,9 @@ class FullAfter:
             raise StorageFull
         self._writer.write(offset, blocks)
 
+    def write_direct(self, offset: int, data: memoryview) -> None:
+        self.write(offset, [bytes(data)])
+
     def __getattr__(self, name: str) -> Any:
         return getattr(self._writer, name)
 
@@ -200,11 +215,11 @@ class SmallPlace(Place):
         pytest.param([b"abcd", Client.PAUSES, b"efgh"], [4], id="counted-before"),
         pytest.param([b"abcdefgh"], [], id="nothing-before"),
         pytest.param([b"abcdefgh", Client.PAUSES], [], id="when-quiet"),
-        pytest.param([bytes(3 * MEBIBYTE), bytes(3 * MEBIBYTE)], [3 * MEBIBYTE], id="written-but-not-counted"),
+        pytest.param([bytes(3 * WINDOW_BYTES)], [2 * WINDOW_BYTES], id="written-but-not-counted"),
     ],
 )
 def test_on_a_full_disk_what_was_written_counts(tmp_path: Path, steps: list[Step], commits: list[int]) -> None:
-    room = 6 if not commits or commits[0] < MEBIBYTE else 4 * MEBIBYTE
+    room = 6 if not commits or commits[0] < MEBIBYTE else 3 * WINDOW_BYTES - 1
     place = SmallPlace(DiskStore(tmp_path), uuid.uuid4(), room=room)
     with pytest.raises(StorageFull):
         place.receive(*steps)
@@ -255,10 +270,10 @@ def test_an_append_notices_that_its_upload_was_cancelled(any_uploads: Uploads) -
 @pytest.mark.parametrize("is_last", [False, True], ids=["another-one-follows", "the-last"])
 def test_what_cannot_be_written_is_no_hole_that_counts(place: Place, is_last: bool) -> None:
     place.broken_write = 2
-    blocks = [b"a" * MEBIBYTE, b"b" * MEBIBYTE, *([] if is_last else [b"c" * MEBIBYTE])]
+    blocks = [letter * WINDOW_BYTES for letter in ([b"a", b"b"] if is_last else [b"a", b"b", b"c"])]
     with pytest.raises(OSError, match="Input/output"):
         place.receive(*blocks, Client.PAUSES)
-    assert (place.commits, place.content()) == ([MEBIBYTE], b"a" * MEBIBYTE)
+    assert (place.commits, place.content()) == ([WINDOW_BYTES], b"a" * WINDOW_BYTES)
 
 
 def test_an_append_of_which_nothing_counts_yet_shows_that_it_is_alive(place: Place) -> None:
@@ -274,3 +289,54 @@ def test_an_append_of_which_nothing_counts_yet_shows_that_it_is_alive(place: Pla
     with place.landing(limit=END, is_atomic=True) as landing:
         landing.receive(Slow([]))
     assert (place.touches, place.commits) == (1, [])
+
+
+@pytest.mark.parametrize("killed_at", [1, 2, 3, 4], ids=["writing", "hashing", "writing-on", "hashing-on"])
+def test_a_request_that_is_killed_while_it_waits_for_a_thread_waits_for_what_is_under_way(
+    place: Place, killed_at: int
+) -> None:
+    """All threads may be busy when a part is handed over: a switch point, at which a stop of the service may kill."""
+    begun, waited = list[int](), list[int]()
+
+    def begin(work: Callable[[], T], /) -> Callable[[], T]:
+        number = len(begun) + 1
+        if number == killed_at:
+            raise GreenletExit
+        begun.append(number)
+
+        def wait() -> T:
+            waited.append(number)
+            return work()
+
+        return wait
+
+    place.begin = begin
+    with pytest.raises(GreenletExit):
+        place.receive(*[bytes(WINDOW_BYTES)] * 3)
+    assert sorted(waited) == begun
+    counted = WINDOW_BYTES if killed_at > 2 else 0
+    assert place.commits == [counted] * (counted > 0)
+    assert place.digests.digest(place.upload_id, counted) == hashlib.sha256(bytes(counted)).hexdigest()
+
+
+@pytest.mark.parametrize("is_atomic", [False, True], ids=["counting", "atomic"])
+def test_a_client_that_is_waited_for_after_its_append_has_failed_writes_nothing(
+    place: Place, *, is_atomic: bool
+) -> None:
+    """The connection lingers, so that the answer can be read; whatever is open then may be another file."""
+    body = Append([b"abc", Client.LEAVES])
+    with place.landing(is_atomic=is_atomic) as landing, pytest.raises(BodyCutShort):
+        landing.receive(body)
+    commits = list(place.commits)
+    with place.store.open_writer(uuid.uuid4(), Span(0, END), create=True, wait_seconds=0):
+        body.use_the_time()
+    assert (place.commits, landing.offset) == (commits, 0 if is_atomic else 3)
+
+
+def test_a_slow_client_keeps_no_memory_for_what_is_written(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(landing_module, "WRITE_SECONDS", 0.0)
+    forgotten = list[int]()
+    monkeypatch.setattr(WindowPair, "forget", lambda _self, offset: forgotten.append(offset))
+    assert place.receive(b"a" * 5000, b"b" * 5000, b"c") == 10_001
+    assert forgotten == [5000, 10_000, 10_001]
+    assert place.content() == b"a" * 5000 + b"b" * 5000 + b"c"

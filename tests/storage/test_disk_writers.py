@@ -130,3 +130,13 @@ def test_a_deleted_blob_does_not_come_back_by_writing(store: DiskStore) -> None:
     with pytest.raises(BlobMissing), store.open_writer(blob_id, Span(0, 10), create=False, wait_seconds=0):
         pass
     assert store.stored_bytes(blob_id) is None
+
+
+def test_a_writer_that_is_closed_writes_into_no_other_file(store: DiskStore, blob_id: uuid.UUID) -> None:
+    with store.open_writer(blob_id, Span(0, 10), create=True, wait_seconds=0) as closed:
+        pass
+    with store.open_writer(uuid.uuid4(), Span(0, 10), create=True, wait_seconds=0):  # with the same number
+        with pytest.raises(OSError, match="Bad file descriptor"):
+            closed.write(0, [b"x"])
+        with pytest.raises(OSError, match="Bad file descriptor"):
+            closed.write_direct(0, memoryview(b"x"))

@@ -253,11 +253,11 @@ class CountingBody(io.BytesIO):
 
     taken = 0
 
-    def read(self, size: int | None = -1, /) -> bytes:
+    def readinto(self, buffer: Any, /) -> int:
         """Read on."""
-        block = super().read(size)
-        self.taken += len(block)
-        return block
+        count = super().readinto(buffer)
+        self.taken += count
+        return count
 
 
 def counting_upload(chat: Chat, name: str, arguments: dict[str, Any], body: CountingBody) -> Any:
@@ -279,11 +279,11 @@ def test_who_is_not_in_it_is_refused_as_early_as_can_be(chat: Chat, group: str, 
 
 def test_who_is_taken_out_meanwhile_posts_nothing(chat: Chat, group: str) -> None:
     class LeavingBody(CountingBody):
-        def read(self, size: int | None = -1, /) -> bytes:
+        def readinto(self, buffer: Any, /) -> int:
             """Read on; on the way somebody is taken out."""
             if self.taken > MEBIBYTE and "bob" in chat.info(group)["participants"]:
                 chat.leave(group, "bob")
-            return super().read(size)
+            return super().readinto(buffer)
 
     before = chat.stored(), chat.used_bytes("bob")
     arguments = attachment_form(group, bytes(4 * MEBIBYTE))

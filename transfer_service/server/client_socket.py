@@ -46,17 +46,16 @@ class TransferSocket(socket.socket):
         with stall_is_reset():
             return super().recv(size, *args)
 
-    def receive(self, size: int, *, all_of_it: bool = True) -> bytearray:
-        """Receive `size` bytes, fewer where the stream ends. Raises like `recv`.
+    def receive_into(self, buffer: memoryview, *, all_of_it: bool) -> int:
+        """Fill `buffer`, less of it where the stream ends, and tell how much. Raises like `recv`.
 
-        Without `all_of_it` fewer also where the client is slow: nothing that has arrived waits for what has not.
+        Without `all_of_it` less also where the client is slow: nothing that has arrived waits for what has not.
         """
-        buffer = bytearray(size)
-        view, received = memoryview(buffer), 0
+        received = 0
         patient_until: float | None = None
-        while received < size:
+        while received < len(buffer):
             try:
-                count = self._sock.recv_into(view[received:])
+                count = self._sock.recv_into(buffer[received:])
             except BlockingIOError:
                 if received and not all_of_it:
                     patient_until = patient_until or time.monotonic() + PATIENCE_IN_ALL_SECONDS
@@ -73,9 +72,7 @@ class TransferSocket(socket.socket):
             if count == 0:
                 break
             received += count
-        view.release()
-        del buffer[received:]
-        return buffer
+        return received
 
     def _awaits_more(self) -> bool:
         """Wait for the client to send. False: it is given up."""

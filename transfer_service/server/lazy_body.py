@@ -11,6 +11,7 @@ from gunicorn.http.body import ChunkedReader, LengthReader
 from transfer_service.server.client_socket import TransferSocket
 
 DRAIN_BYTES = 64 * 1024
+BLOCK_BYTES = 256 * 1024
 PIECES_A_TURN = 64  # of a chunked body, before other connections run
 
 
@@ -41,16 +42,21 @@ class LazyBody:
         with _malformed_is_os_error():
             return self._read_directly(size) if size and self._is_plain() else self._body.read(size)
 
-    def read_some(self, size: int) -> bytes | bytearray:
-        """Read at most `size` bytes, fewer where a client is slow, none only at the end. Raises like `read`.
+    def readinto(self, buffer: memoryview) -> int:
+        """Put what comes next into `buffer` and tell how much that is: 0 only at the end. Raises like `read`.
 
-        What arrived before the body broke off is returned before the error is raised, also of a chunked body.
+        It need not be full where a client is slow. What arrived before the body broke off comes before the error, also
+        of a chunked body.
         """
         self._continue()
         with _malformed_is_os_error():
             if self._is_plain():
-                return self._read_directly(size, all_of_it=False)
-            return self._read_piece(size) if isinstance(self._body.reader, ChunkedReader) else self._body.read(size)
+                return self._fill(buffer, all_of_it=False)
+            is_chunked = isinstance(self._body.reader, ChunkedReader)
+            size = min(len(buffer), BLOCK_BYTES)
+            piece = self._read_piece(size) if is_chunked else self._body.read(size)
+        buffer[: len(piece)] = piece
+        return len(piece)
 
     @property
     def trailers(self) -> dict[str, str]:
@@ -83,20 +89,24 @@ class LazyBody:
         is_known = isinstance(self._body.reader, LengthReader) and isinstance(self._connection, TransferSocket)
         return is_known and not self._body.buf.tell()
 
-    def _read_directly(self, size: int, *, all_of_it: bool = True) -> bytes | bytearray:
+    def _read_directly(self, size: int) -> bytearray:
+        data = bytearray(min(size, self._body.reader.length))
+        count = self._fill(memoryview(data), all_of_it=True)  # callers such as Engine.IO read once, and count on all
+        return data if count == len(data) else data[:count]
+
+    def _fill(self, buffer: memoryview, *, all_of_it: bool) -> int:
         # gunicorn's own buffers would copy every byte four times on its way.
         reader = self._body.reader
-        wanted = min(size, reader.length)
-        data: bytes | bytearray = reader.unreader.take_buffered()  # what came in one piece with the head
-        if len(data) > wanted:
-            reader.unreader.unread(data[wanted:])  # the head of the next request
-            data = data[:wanted]
-        elif not data:
-            data = self._connection.receive(wanted, all_of_it=all_of_it)
-        elif len(data) < wanted and all_of_it:  # callers such as Engine.IO read once, and count on getting all
-            data = bytearray(data) + self._connection.receive(wanted - len(data))
-        reader.length -= len(data)
-        return data
+        room = buffer[: reader.length]
+        early = reader.unreader.take_buffered()  # what came in one piece with the head
+        count = min(len(early), len(room))
+        room[:count] = early[:count]
+        if len(early) > count:
+            reader.unreader.unread(early[count:])  # the head of the next request
+        elif count < len(room) and (all_of_it or not count):
+            count += self._connection.receive_into(room[count:], all_of_it=all_of_it)
+        reader.length -= count
+        return count
 
     @property
     def leaves_much_unread(self) -> bool:

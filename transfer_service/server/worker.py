@@ -102,6 +102,7 @@ class TransferWorker(GeventWorker):  # type: ignore[misc] # gunicorn has no type
             with sock.joining_heads() if isinstance(sock, TransferSocket) else stall_is_reset():
                 super().handle_request(listener_name, req, sock, addr)
         except StopIteration:
+            sock.gives_up = None  # what is left is nobody's
             if body.leaves_much_unread:
                 _linger(sock)
             raise

@@ -108,7 +108,7 @@ class Appends:
         if piece.offset != upload.offset:
             raise OffsetMismatch(offset=upload.offset, provided=piece.offset)
         is_replay = piece.is_last or upload.protocol is UploadProtocol.TUS  # its answer may have been lost
-        if not is_replay or body.announced or (body.announced is None and any(body.blocks())):
+        if not is_replay or body.announced or (body.announced is None and body.readinto(memoryview(bytearray(1)))):
             raise UploadFinished
         return upload
 

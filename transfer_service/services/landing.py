@@ -1,27 +1,35 @@
 """The bytes of one append on their way to the disk, with the progress that is a fact before the append is over."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from contextlib import ExitStack
+from functools import partial
 from typing import Protocol
 
 from transfer_service.errors import QuotaExceeded, TooLarge
-from transfer_service.offload import BeginOffload
-from transfer_service.services.batches import BATCH_BYTES, OFFLOAD_FROM_BYTES
+from transfer_service.offload import BeginOffload, T
+from transfer_service.services.batches import OFFLOAD_FROM_BYTES
 from transfer_service.services.running_digests import DigestFollower
 from transfer_service.storage.blobs import BlobWriter
+from transfer_service.storage.buffers import WINDOW_BYTES, WindowPair
 from transfer_service.wire.spans import Span
 
 FACT_BYTES = 8 * 1024 * 1024
 FACT_SECONDS = 1.0
 WRITE_SECONDS = 0.5
+DIRECT_FROM_BYTES = 1024 * 1024
+"""Less than this is small enough to be looked at soon, and to be kept in memory until then."""
 PAST_THE_LENGTH = "The bytes reach past the end of the upload"
 
 
 class IncomingBytes(Protocol):
     """The body of an append, as it arrives."""
 
-    def blocks(self) -> Iterator[bytes]:
-        """Everything that came, and then a TransferError instead of an end where that is not all of it."""
+    def readinto(self, buffer: memoryview, /) -> int:
+        """Put what comes next into `buffer` and tell how much that is: 0 at the end, if that is all of it.
+
+        Raises a TransferError where it is not.
+        """
 
     def give_up_when(self, condition: Callable[[], bool]) -> None:
         """Stop waiting for a client that has gone quiet as soon as `condition` holds."""
@@ -31,11 +39,12 @@ class IncomingBytes(Protocol):
 
 
 class Landing:
-    """Writes the blocks from `start` on, and nothing past `limit`; `commit` makes everything up to an offset count.
+    """Writes the bytes from `start` on, and nothing past `limit`; `commit` makes everything up to an offset count.
 
     That happens every FACT_BYTES or FACT_SECONDS, when the client goes quiet and at the end, whatever the end is. An
-    `is_atomic` append counts as a whole or not at all; `touch` tells meanwhile that it is alive. One batch is written
-    and hashed while the next one is received.
+    `is_atomic` append counts as a whole or not at all; `touch` tells meanwhile that it is alive. One window of bytes is
+    written and hashed while the next one is received. What is hashed already is not read again soon, and goes past the
+    page cache.
     """
 
     def __init__(
@@ -57,9 +66,10 @@ class Landing:
         self._commit = commit
         self._touch = touch
         self._begin = begin
-        self._pending: list[bytes] = []
+        self._windows = WindowPair()
         self._pending_bytes = 0
-        self._ongoing: Callable[[], None] | None = None
+        self._is_slow = False
+        self._ongoing: _Storing | None = None
         self._handed = self._written = self._committed = start
         self._written_at = self._committed_at = time.monotonic()
 
@@ -69,16 +79,21 @@ class Landing:
         return self._handed + self._pending_bytes
 
     def receive(self, incoming: IncomingBytes) -> None:
-        """Take and write every block. Raises what the blocks raise, TooLarge, StorageFull, and what `commit` raises."""
+        """Take and write all that comes. Raises what `incoming` raises, TooLarge, StorageFull, what `commit` raises."""
         incoming.when_quiet(self._use_the_silence)
         try:
-            for block in incoming.blocks():
-                self._take(block)
+            while count := incoming.readinto(self._windows.room(self.offset)):
+                self._take(count)
             self._write()
             self._wait()
         except BaseException as error:
             self._rescue(error)
             raise
+        finally:
+            incoming.when_quiet(_do_nothing)  # the rest of the body may still be waited for, by somebody else
+            self._pending_bytes = 0
+            if self._ongoing is None:
+                self._windows.close()
 
     def settle(self) -> None:
         """Make everything that was taken count."""
@@ -97,23 +112,28 @@ class Landing:
     def _rescue(self, error: BaseException) -> None:
         """After an error, let what arrived before it count, if it may."""
         if isinstance(error, QuotaExceeded):
-            self._pending, self._pending_bytes = [], 0
+            self._pending_bytes = 0
         if self._is_atomic:
             self._wait()
         else:
             self.settle()
 
     def _use_the_silence(self) -> None:
-        if self.offset > self._committed and not self._is_atomic:
+        """Let everything count that may, and keep no memory for a client that sends nothing."""
+        if self._is_atomic:
+            self._write()
+            self._wait()
+        elif self.offset > self._committed:
             self.settle()
+        self._windows.rest()
 
-    def _take(self, block: bytes) -> None:
-        if self.offset + len(block) > self._limit:
+    def _take(self, count: int) -> None:
+        if self.offset + count > self._limit:
             raise TooLarge(PAST_THE_LENGTH)
-        self._pending.append(block)
-        self._pending_bytes += len(block)
+        self._pending_bytes += count
         now = time.monotonic()
-        if self._pending_bytes >= BATCH_BYTES or now - self._written_at >= WRITE_SECONDS:
+        self._is_slow = now - self._written_at >= WRITE_SECONDS
+        if self._is_slow or self.offset % WINDOW_BYTES == 0:
             self._write()
         is_much = self.offset - self._committed >= FACT_BYTES and not self._is_atomic
         is_due = is_much or now - self._committed_at >= FACT_SECONDS
@@ -125,39 +145,75 @@ class Landing:
 
     def _write(self) -> None:
         """Hand what is pending over to be written, once what was handed over before is."""
-        batch, part = self._pending, Span(self._handed, self.offset)
+        part = Span(self._handed, self.offset)
         if not part.size:
             return
         self._wait()
-        self._pending, self._pending_bytes = [], 0
+        data = self._windows.take(part)
+        self._pending_bytes = 0
         self._handed = part.stop
-        follows = not self._is_atomic and self._follower.begin(part.start)
-
-        def store() -> None:
-            self._writer.write(part.start, batch)
-            if follows:
-                self._follower.update(batch)
-
-        def finish() -> None:
-            try:
-                wait()
-            finally:
-                if follows:
-                    self._follower.end()
-
-        wait = self._begin(store) if part.size >= OFFLOAD_FROM_BYTES else store
-        self._ongoing = finish
+        follower = self._follower if not self._is_atomic and self._follower.begin(part.start) else None
+        self._ongoing = _Storing(follower)  # first: begun steps must be waited for whatever happens
+        self._ongoing.begin(self._writer, part, data, self._begin if part.size >= OFFLOAD_FROM_BYTES else _later)
 
     def _wait(self) -> None:
         """Wait for what is being written. Raises StorageFull, OSError; then nothing may follow what is missing."""
         ongoing, self._ongoing = self._ongoing, None
         if ongoing is None:
             return
+        is_stored = False
         try:
-            ongoing()
-        except BaseException:
-            self._handed = self._written
-            self._pending, self._pending_bytes = [], 0
-            raise
-        self._written = self._handed
-        self._written_at = time.monotonic()
+            is_stored = ongoing.finish()
+        finally:
+            if not is_stored:
+                self._handed, self._pending_bytes = self._written, 0
+        if is_stored:
+            self._windows.release_other()
+            self._written = self._handed
+            self._written_at = time.monotonic()
+            if self._is_slow:  # there may be thousands of such clients
+                self._windows.forget(self._written)
+
+
+class _Storing:
+    """A part on its way to the disk, and at the same time through the hash of its `follower`, if it has one."""
+
+    def __init__(self, follower: DigestFollower | None) -> None:
+        self._follower = follower
+        self._waits: list[Callable[[], object]] = []
+        self._is_begun = False
+
+    def begin(self, writer: BlobWriter, part: Span, data: memoryview, begin: BeginOffload) -> None:
+        """Begin to store `data`. Whatever is raised, `finish` must be called."""
+        is_direct = self._follower is not None and part.size >= DIRECT_FROM_BYTES
+        write = (
+            partial(writer.write_direct, part.start, data) if is_direct else partial(writer.write, part.start, [data])
+        )
+        self._waits.append(begin(write))
+        if self._follower is not None:
+            self._waits.append(begin(partial(self._follower.update, data)))
+        self._is_begun = True
+
+    def finish(self) -> bool:
+        """Wait for all that was begun, and tell whether that was everything. Raises StorageFull, OSError."""
+        is_stored = False
+        try:
+            with ExitStack() as each_of_them:
+                for wait in self._waits:
+                    each_of_them.callback(wait)
+            is_stored = self._is_begun
+        finally:
+            if self._follower is not None:
+                if not is_stored:
+                    self._follower.restart()
+                self._follower.end()
+        return is_stored
+
+
+def _later(work: Callable[[], T], /) -> Callable[[], T]:
+    """Little work is done when it is waited for."""
+    return work
+
+
+def _do_nothing() -> None:
+    pass

@@ -4,7 +4,6 @@ import hashlib
 import threading
 import uuid
 from collections import OrderedDict
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -42,17 +41,20 @@ class DigestFollower:
         if not self._entry.turn.acquire(blocking=False):
             return False
         if self._entry.offset > offset:  # of what was hashed, some never came to count
-            self._entry.hasher, self._entry.offset = hashlib.sha256(), 0
+            self.restart()
         if self._entry.offset == offset:
             return True
         self._entry.turn.release()
         return False
 
-    def update(self, blocks: Sequence[bytes]) -> None:
-        """Hash the blocks; on any thread."""
-        for block in blocks:
-            self._entry.hasher.update(block)
-            self._entry.offset += len(block)
+    def update(self, data: memoryview) -> None:
+        """Hash the bytes; on any thread."""
+        self._entry.hasher.update(data)
+        self._entry.offset += len(data)
+
+    def restart(self) -> None:
+        """Forget what was hashed: some of it will not come to count."""
+        self._entry.hasher, self._entry.offset = hashlib.sha256(), 0
 
     def end(self) -> None:
         """Let others hash again; where `begin` was called."""

@@ -22,8 +22,14 @@ class BlobFacts:
 class BlobWriter(Protocol):
     """The only writer of one span of one blob, in all processes, until it is closed."""
 
-    def write(self, offset: int, blocks: Sequence[bytes]) -> None:
+    def write(self, offset: int, blocks: Sequence[bytes | memoryview]) -> None:
         """Store the blocks one after the other from `offset` on. Raises StorageFull."""
+
+    def write_direct(self, offset: int, data: memoryview) -> None:
+        """Store `data` from `offset` on without keeping it in memory for readers: nobody reads it soon.
+
+        Best where it comes from the windows of `buffers`. Raises StorageFull.
+        """
 
     def read(self, span: Span) -> bytes:
         """The bytes of the span, shorter where the blob ends. Raises ReadFailed."""

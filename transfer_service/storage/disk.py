@@ -13,6 +13,7 @@ from typing import BinaryIO
 from transfer_service.errors import BlobMissing, ReadFailed, StorageFull, StoreUnavailable
 from transfer_service.storage import range_locks
 from transfer_service.storage.blobs import END, BlobFacts
+from transfer_service.storage.writing import write_cached, write_direct
 from transfer_service.wire.spans import Span
 
 WHOLE = Span(0, END)
@@ -40,18 +41,17 @@ class DiskWriter:
         self._descriptor = descriptor
         self._span = span
 
-    def write(self, offset: int, blocks: Sequence[bytes]) -> None:
+    def write(self, offset: int, blocks: Sequence[bytes | memoryview]) -> None:
         """Store the blocks one after the other from `offset` on. Raises StorageFull."""
         self._keep_headroom(sum(map(len, blocks)))
-        pending = [memoryview(block) for block in blocks if block]
         with full_disk_named():
-            while pending:
-                written = os.pwritev(self._descriptor, pending[:1024], offset)
-                offset += written
-                while pending and written >= len(pending[0]):
-                    written -= len(pending.pop(0))
-                if written:
-                    pending[0] = pending[0][written:]
+            write_cached(self._descriptor, offset, blocks)
+
+    def write_direct(self, offset: int, data: memoryview) -> None:
+        """Store `data` past the page cache, where the file system and the memory allow that. Raises StorageFull."""
+        self._keep_headroom(len(data))
+        with full_disk_named():
+            write_direct(self._descriptor, offset, data)
 
     def _keep_headroom(self, size: int) -> None:
         """Refuse before the disk is quite full: the database on it must be able to delete, and people to sign in."""
@@ -89,6 +89,11 @@ class DiskWriter:
         """Cut the blob off at `length`, which is in the span or at its end, if it is longer."""
         if os.fstat(self._descriptor).st_size > length:
             os.ftruncate(self._descriptor, length)
+
+    def close(self) -> None:
+        """Give the claim back. Whatever is called afterwards fails: the number may soon be another file's."""
+        descriptor, self._descriptor = self._descriptor, -1
+        os.close(descriptor)
 
     def is_wanted(self) -> bool:
         """Whether somebody else waits for a part of this span, or has deleted the blob."""
@@ -128,11 +133,12 @@ class DiskStore:
             if create:  # the folder is gone, not the blob
                 raise
             raise BlobMissing from error
+        writer = DiskWriter(descriptor, span)
         try:
             range_locks.claim(descriptor, span, wait_seconds=wait_seconds)
-            yield DiskWriter(descriptor, span)
+            yield writer
         finally:
-            os.close(descriptor)
+            writer.close()
 
     def open_reader(self, blob_id: uuid.UUID) -> BinaryIO:
         """The blob as an unbuffered file that the caller closes. Raises BlobMissing, ReadFailed."""

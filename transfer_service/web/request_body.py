@@ -21,14 +21,14 @@ class RequestBody:
 
     def __init__(self) -> None:
         stream = request.environ["wsgi.input"]
-        self._read_some: Callable[[int], bytes] = getattr(stream, "read_some", stream.read)  # server.lazy_body.LazyBody
+        self._readinto: Callable[[memoryview], int] = stream.readinto  # server.lazy_body.LazyBody
         self._socket: Any = request.environ.get("gunicorn.socket")  # server.worker.TransferSocket
         self._read_timeout: float = current_app.config["READ_TIMEOUT_SECONDS"]
         self._is_displaced: Callable[[], bool] = lambda: False
         self._when_quiet: Callable[[], object] = lambda: None
         self.announced = request.content_length
         self.received = 0
-        self._reason: BodyTimeout | RangeBusy | None = None
+        self._reason: Exception | None = None
 
     @property
     def is_absent(self) -> bool:
@@ -44,27 +44,41 @@ class RequestBody:
         self._when_quiet = use_the_time
 
     def blocks(self) -> Iterator[bytes]:
-        """Every block. Raises BodyCutShort, BodyTimeout, RangeBusy where less came than was announced."""
-        if self.is_absent:
-            return
+        """Every block. Raises like `readinto`."""
+        buffer = memoryview(bytearray(BLOCK_BYTES if self.announced is None else min(BLOCK_BYTES, self._left())))
+        while count := self.readinto(buffer):
+            yield bytes(buffer[:count])
+
+    def readinto(self, buffer: memoryview, /) -> int:
+        """Put what comes next into `buffer`, and tell how much that is: 0 at the end.
+
+        Raises BodyCutShort, BodyTimeout, RangeBusy where less came than was announced, and what came of the silence.
+        """
         if self._socket is not None:
             self._socket.gives_up = self._gives_up
-        while block := self._read():
-            self.received += len(block)
-            yield block
-        note(received_bytes=self.received)
-        if self.announced is not None and self.received < self.announced:
-            raise self._reason or BodyCutShort
+        count = 0
+        if not self.is_absent:
+            try:
+                count = self._readinto(buffer if self.announced is None else buffer[: self._left()])
+            except OSError as error:  # a reset, or a chunked body that breaks off
+                raise self._reason or BodyCutShort from error
+        self.received += count
+        if not count:
+            note(received_bytes=self.received)
+            if self._left():
+                raise self._reason or BodyCutShort
+        return count
 
-    def _read(self) -> bytes:
-        wanted = BLOCK_BYTES if self.announced is None else min(BLOCK_BYTES, self.announced - self.received)
-        try:
-            return self._read_some(wanted)
-        except OSError as error:  # a reset, or a chunked body that breaks off
-            raise self._reason or BodyCutShort from error
+    def _left(self) -> int:
+        """How much is still missing of what was announced."""
+        return max((self.announced or 0) - self.received, 0)
 
     def _gives_up(self, idle_seconds: float) -> bool:
-        self._when_quiet()
+        try:
+            self._when_quiet()
+        except Exception as error:  # noqa: BLE001 - raised by `readinto`: no fault of the client's
+            self._reason = error
+            return True
         if idle_seconds >= self._read_timeout:
             self._reason = BodyTimeout()
         elif idle_seconds >= DISPLACED_AFTER_SECONDS and self._is_displaced():

@@ -1,7 +1,7 @@
 """The body of an append, with whatever is promised about it."""
 
 import hashlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from flask import request
@@ -48,9 +48,9 @@ class TusBody(AppendBody):
         """Whether all of it counts or nothing."""
         return bool(self._hashers)
 
-    def blocks(self) -> Iterator[bytes]:
-        """Every block, hashed as it passes."""
-        return _hashed(super().blocks(), self._hashers)
+    def readinto(self, buffer: memoryview, /) -> int:
+        """Read like any body, and hash what passes."""
+        return _hashed(buffer, super().readinto(buffer), self._hashers)
 
     def verify(self) -> None:
         """Raises ChecksumMismatch, and InvalidRequest where an announced trailer is missing or malformed."""
@@ -77,9 +77,9 @@ class DigestedBody(AppendBody):
         """Whether all of it counts or nothing."""
         return bool(self._promised)
 
-    def blocks(self) -> Iterator[bytes]:
-        """Every block, hashed as it passes."""
-        return _hashed(super().blocks(), self._hashers)
+    def readinto(self, buffer: memoryview, /) -> int:
+        """Read like any body, and hash what passes."""
+        return _hashed(buffer, super().readinto(buffer), self._hashers)
 
     def verify(self) -> None:
         """Raises DigestMismatch."""
@@ -87,9 +87,7 @@ class DigestedBody(AppendBody):
             raise DigestMismatch
 
 
-def _hashed(blocks: Iterator[bytes], hashers: Mapping[str, Any]) -> Iterator[bytes]:
-    update: list[Callable[[bytes], None]] = [hasher.update for hasher in hashers.values()]
-    for block in blocks:
-        for take in update:
-            take(block)
-        yield block
+def _hashed(buffer: memoryview, count: int, hashers: Mapping[str, Any]) -> int:
+    for hasher in hashers.values():
+        hasher.update(buffer[:count])
+    return count
