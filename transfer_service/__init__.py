@@ -13,6 +13,7 @@ from transfer_service import extensions
 from transfer_service.commands import init_commands
 from transfer_service.errors import StoreUnavailable
 from transfer_service.game_commands import init_game_commands
+from transfer_service.ground import utc_now
 from transfer_service.web import activities, admin, auth, game_zip, health, remote_downloads
 from transfer_service.web.current_account import init_tokens
 from transfer_service.web.download import files as downloads
@@ -27,7 +28,7 @@ from transfer_service.web.requests import init_requests
 from transfer_service.web.services import EXTENSION, Services
 from transfer_service.web.upload import content_range, device_frames, resumable, whole_file
 from transfer_service.web.upload.progress_events import ProgressEvents
-from transfer_service.wiring import build_services, utc_now, wake_ups_of
+from transfer_service.wiring import build_services, wake_ups_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -83,13 +84,7 @@ def create_app(settings: Settings, *, now: Callable[[], datetime] = utc_now) -> 
         access_minutes=settings.access_token_expire_minutes,
         refresh_days=settings.refresh_token_days,
     )
-    if settings.cors_origins:
-        extensions.cors.init_app(
-            app,
-            origins=settings.cors_origins,
-            supports_credentials="*" not in settings.cors_origins,
-            expose_headers=EXPOSED_HEADERS,
-        )
+    _init_cors(app, settings.cors_origins)
     socketio = SocketIO()
     services = build_services(settings, now=now, publish=Fanout(socketio), tell=ProgressEvents(socketio))
     app.extensions[EXTENSION] = services
@@ -113,12 +108,24 @@ def create_app(settings: Settings, *, now: Callable[[], datetime] = utc_now) -> 
     )
     init_commands(app)
     init_game_commands(app)
+    _add_middleware(app, trusted_proxies=settings.trusted_proxies)
+    return app
+
+
+def _init_cors(app: Flask, origins: list[str]) -> None:
+    """Let pages of these origins in, with credentials unless any origin is let in."""
+    if origins:
+        extensions.cors.init_app(
+            app, origins=origins, supports_credentials="*" not in origins, expose_headers=EXPOSED_HEADERS
+        )
+
+
+def _add_middleware(app: Flask, *, trusted_proxies: int) -> None:
     application: WSGIApplication = override_methods(app.wsgi_app)
-    if settings.trusted_proxies:
-        hops = settings.trusted_proxies
+    if trusted_proxies:
+        hops = trusted_proxies
         application = ProxyFix(application, x_for=hops, x_proto=hops, x_host=hops, x_prefix=hops)
     app.wsgi_app = collect_facts(application)  # type: ignore[assignment, method-assign] # Flask adds middleware so
-    return app
 
 
 def begin_serving(app: Flask) -> None:

@@ -18,6 +18,7 @@ from gevent.event import Event
 
 from config import ConfigurationError, load_settings
 from transfer_service.errors import TransferError
+from transfer_service.ground import utc_now
 from transfer_service.logs import configure_logging, locate
 from transfer_service.offload import offload
 from transfer_service.remote.fetcher import Fetcher, Limits
@@ -26,7 +27,7 @@ from transfer_service.services.fetch_leases import LEASE, FetchLeases, LeaseLost
 from transfer_service.services.fetching import Fetching
 from transfer_service.storage.games import GameStore
 from transfer_service.wire.source_urls import Source
-from transfer_service.wiring import build_services, utc_now, wake_ups_of
+from transfer_service.wiring import build_services, wake_ups_of
 
 if TYPE_CHECKING:
     from config import Settings

@@ -47,19 +47,22 @@ def run(program: str, *arguments: str) -> list[Any]:
     return [json.loads(line) for line in result.stdout.splitlines()]
 
 
-class SocketClient:
-    """A running `socket_client.mjs`: what it sends, and what it has heard so far, in order."""
+class Program:
+    """A running program of ours and what it has told so far, in order: an event and its data on each line."""
 
-    def __init__(self, url: str, **options: Any) -> None:
+    patience_seconds = PATIENCE_SECONDS
+    fatal: str | None = None
+    """The event after which nothing that is waited for comes any more."""
+
+    def __init__(self, name: str, config: Any) -> None:
         install()
         self._process = subprocess.Popen(
-            ["node", str(FOLDER / "socket_client.mjs"), json.dumps({"url": url, "options": options})],
+            ["node", str(FOLDER / name), json.dumps(config)],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1,
         )  # fmt: skip
         self._news = threading.Condition()
         self._heard: list[tuple[str, Any]] = []
-        self._sent = 0
-        self._reader = threading.Thread(target=self._read, name="socket-client")
+        self._reader = threading.Thread(target=self._read, name=name)
         self._reader.start()
 
     def _read(self) -> None:
@@ -81,23 +84,53 @@ class SocketClient:
         count: int = 1,
         *,
         where: Callable[[Any], bool] = lambda _: True,
-        seconds: float = PATIENCE_SECONDS,
+        seconds: float | None = None,
     ) -> Any:
         """What came with the `count`th event of that name, once it has come."""
-        deadline = time.monotonic() + seconds
+        deadline = time.monotonic() + (self.patience_seconds if seconds is None else seconds)
         with self._news:
             while True:
                 found = [data for name, data in self._heard if name == event and where(data)]
                 if len(found) >= count:
                     return found[count - 1]
+                assert all(name != self.fatal for name, _ in self._heard), self._heard[-20:]
                 left = deadline - time.monotonic()
                 assert left > 0 and self._news.wait(left), f"no {event} no. {count} in {self._heard[-20:]}"
 
+    def say(self, line: str) -> None:
+        """Give it a line to read."""
+        assert self._process.stdin is not None
+        self._process.stdin.write(line + "\n")
+
+    def kill(self) -> None:
+        """`kill -9`."""
+        self._process.kill()
+        self._process.wait()
+
+    def close(self) -> None:
+        """Tell it that there is nothing more to do, and end it."""
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._process.stdin.close()
+        try:
+            self._process.wait(timeout=PATIENCE_SECONDS)
+        finally:
+            self.kill()
+            self._reader.join()
+            self._process.stdout.close()
+
+
+class SocketClient(Program):
+    """A running `socket_client.mjs`: what it sends, and what it has heard so far."""
+
+    def __init__(self, url: str, **options: Any) -> None:
+        super().__init__("socket_client.mjs", {"url": url, "options": options})
+        self._sent = 0
+
     def start_sending(self, *events: tuple[str, Any]) -> range:
         """Emit all of them at once and give the numbers of their acknowledgements."""
-        assert self._process.stdin is not None
         first, self._sent = self._sent, self._sent + len(events)
-        self._process.stdin.write(json.dumps(events) + "\n")
+        self.say(json.dumps(events))
         return range(first, self._sent)
 
     def send(self, *events: tuple[str, Any]) -> list[Any]:
@@ -112,18 +145,6 @@ class SocketClient:
     def catch_up(self) -> None:
         """Return when everything has come that this client's instance had sent it before now."""
         self.emit("typing", {})
-
-    def close(self) -> None:
-        """Disconnect and end."""
-        assert self._process.stdin is not None
-        assert self._process.stdout is not None
-        self._process.stdin.close()
-        try:
-            self._process.wait(timeout=PATIENCE_SECONDS)
-        finally:
-            self._process.kill()
-            self._reader.join()
-            self._process.stdout.close()
 
 
 @contextlib.contextmanager

@@ -1,25 +1,22 @@
 """Resumable uploads by real clients: the ways they come in, a tus-js-client to lead, and what is left behind."""
 
 import hashlib
-import json
-import subprocess
-import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import pytest
 import requests
 
 from tests.live import node
 from tests.live.fault_proxy import Fault, FaultProxy, Trickle
-from tests.live.nginx import NginxSite
+from tests.live.nginx import NginxSite, running_site
 from tests.live.server import LiveServer
 
 MIB = 1024 * 1024
-PATIENCE_SECONDS = 60.0
 SLOW = Trickle(size=128 * 1024, seconds=0.004)  # about 30 MB/s: slow enough to be caught in the middle
 RETRY_DELAYS = [0, 50, 100, 200, *[500] * 40]
 CUTS = [
@@ -99,6 +96,31 @@ def way_through(site: NginxSite, name: str) -> Way:
     return Way(server, port, site.direct.sign_in("alice"))
 
 
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NginxSite]:
+    """An instance with nginx in front of it, for one module's clients."""
+    with running_site(tmp_path_factory.mktemp("clients") / "data", "alice") as site:
+        yield site
+
+
+@pytest.fixture(scope="module", params=["direct", "nginx"])
+def way(request: pytest.FixtureRequest, site: NginxSite) -> Way:
+    """Each test twice: past nginx and through it."""
+    return way_through(site, request.param)
+
+
+@pytest.fixture(scope="module")
+def body(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Body:
+    """As many bytes as the module's SIZE says."""
+    return Body.make(tmp_path_factory.mktemp("body") / "body.bin", np.random.default_rng(9).bytes(request.module.SIZE))
+
+
+@pytest.fixture
+def before(way: Way) -> set[str]:
+    """The files there were before."""
+    return way.files()
+
+
 @dataclass(frozen=True)
 class Finished:
     """What a client was told at the end."""
@@ -111,48 +133,18 @@ class Finished:
         return self.headers["x-file-id"]
 
 
-class TusClient:
-    """A running `tus_client.mjs` and what it has told so far."""
+class TusClient(node.Program):
+    """A running `tus_client.mjs`; it understands `pause` and `resume`."""
+
+    patience_seconds = 60.0
+    fatal = "error"
 
     def __init__(
         self, way: Way, proxy: FaultProxy, body: Body, leading: dict[str, Any], options: dict[str, Any]
     ) -> None:
-        node.install()
         fixed = {"endpoint": f"http://127.0.0.1:{proxy.port}/api/uploads", "headers": way.authorization}
         config = {"path": str(body.path), **leading, "options": {**fixed, "retryDelays": RETRY_DELAYS, **options}}
-        self._process = subprocess.Popen(
-            ["node", str(node.FOLDER / "tus_client.mjs"), json.dumps(config)],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1,
-        )  # fmt: skip
-        self._news = threading.Condition()
-        self._told: list[tuple[str, Any]] = []
-        self._reader = threading.Thread(target=self._read, name="tus-client")
-        self._reader.start()
-
-    def _read(self) -> None:
-        assert self._process.stdout is not None
-        for line in self._process.stdout:
-            event, data = json.loads(line)
-            with self._news:
-                self._told.append((event, data))
-                self._news.notify_all()
-
-    def told(self, event: str) -> list[Any]:
-        """What came with every event of that name until now."""
-        with self._news:
-            return [data for name, data in self._told if name == event]
-
-    def wait(self, event: str, where: Callable[[Any], bool] = lambda _: True) -> Any:
-        """What came with the first such event, once it has come; fails when the client gives up before."""
-        deadline = time.monotonic() + PATIENCE_SECONDS
-        with self._news:
-            while True:
-                for name, data in self._told:
-                    if name == event and where(data):
-                        return data
-                    assert name != "error" or event == "error", data
-                left = deadline - time.monotonic()
-                assert left > 0 and self._news.wait(left), f"no {event} in {self._told[-20:]}"
+        super().__init__("tus_client.mjs", config)
 
     def finish(self) -> Finished:
         """Wait for the end, which must be good."""
@@ -161,30 +153,7 @@ class TusClient:
 
     def statuses(self) -> list[int]:
         """The status of each answer."""
-        return [answer["status"] for answer in self.told("response")]
-
-    def say(self, word: str) -> None:
-        """`pause` or `resume`."""
-        assert self._process.stdin is not None
-        self._process.stdin.write(word + "\n")
-
-    def kill(self) -> None:
-        """`kill -9`."""
-        self._process.kill()
-        self._process.wait()
-
-    def close(self) -> None:
-        """End it, whatever it is doing."""
-        assert self._process.stdin is not None
-        assert self._process.stdout is not None
-        self._process.stdin.close()
-        try:
-            self._process.wait(timeout=10)
-        finally:
-            self._process.kill()
-            self._process.wait()
-            self._reader.join()
-            self._process.stdout.close()
+        return [answer["status"] for answer in self.heard("response")]
 
 
 @contextmanager
@@ -203,7 +172,7 @@ def backward_steps(*clients: TusClient) -> list[tuple[str, int, int]]:
     """Where an upload's offset was smaller than one told before."""
     highest: dict[str, int] = {}
     steps = []
-    for answer in (each for client in clients for each in client.told("response")):
+    for answer in (each for client in clients for each in client.heard("response")):
         if "upload-offset" in answer["headers"] and answer["status"] < 300:
             url, offset = answer["url"], int(answer["headers"]["upload-offset"])
             if offset < highest.get(url, 0):
@@ -214,6 +183,6 @@ def backward_steps(*clients: TusClient) -> list[tuple[str, int, int]]:
 
 def resumptions(client: TusClient, size: int) -> int:
     """From how many different places inside the body a client went on."""
-    answers = [each for each in client.told("response") if each["method"] == "HEAD" and each["status"] < 300]
+    answers = [each for each in client.heard("response") if each["method"] == "HEAD" and each["status"] < 300]
     places = {(each["url"], int(each["headers"]["upload-offset"])) for each in answers}
     return sum(0 < offset < size for _, offset in places)

@@ -10,11 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 
 from tests.live.fault_proxy import FaultProxy
-from tests.live.nginx import NginxSite, running_site
 from tests.live.resumable import (
     CUTS,
     FEWEST_CUTS,
@@ -23,37 +21,20 @@ from tests.live.resumable import (
     Body,
     Way,
     backward_steps,
+    before,
+    body,
     resumptions,
+    site,
     uploading,
-    way_through,
+    way,
 )
 from tests.live.server import wait_until
 from tests.missing import missing
 
+__all__ = ["before", "body", "site", "way"]
+
 SIZE = 24 * MIB + 12_345
 FIRST = 1_000_000
-
-
-@pytest.fixture(scope="module")
-def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NginxSite]:
-    with running_site(tmp_path_factory.mktemp("ietf") / "data", "alice") as site:
-        yield site
-
-
-@pytest.fixture(scope="module", params=["direct", "nginx"])
-def way(request: pytest.FixtureRequest, site: NginxSite) -> Way:
-    return way_through(site, request.param)
-
-
-@pytest.fixture(scope="module")
-def body(tmp_path_factory: pytest.TempPathFactory) -> Body:
-    return Body.make(tmp_path_factory.mktemp("body") / "body.bin", np.random.default_rng(10).bytes(SIZE))
-
-
-@pytest.fixture
-def before(way: Way) -> set[str]:
-    """The files there were before."""
-    return way.files()
 
 
 @pytest.mark.parametrize("chunk_size", [pytest.param(None, id="one-request"), pytest.param(5 * MIB, id="chunks")])

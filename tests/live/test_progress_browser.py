@@ -1,16 +1,12 @@
 """A page of another origin that shows a download's progress, in a real browser that is signed in by cookie."""
 
-import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
-from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from tests.live.chromium import Page, browser
+from tests.live.pages import serving
 from tests.live.server import LiveServer, running, wait_until
 from tests.remote_jobs import SIZE, Jobs, jobs_of
 from transfer_service.game_models import DownloadState
@@ -29,24 +25,6 @@ PAGE = """<!doctype html>
   };
 </script>
 """
-
-
-class _Pages(SimpleHTTPRequestHandler):
-    def log_message(self, *_arguments: Any) -> None:
-        """Say nothing."""
-
-
-@contextmanager
-def serving(folder: Path) -> Iterator[str]:
-    """A web server of somebody else, and its origin."""
-    with ThreadingHTTPServer(("127.0.0.1", 0), partial(_Pages, directory=str(folder))) as pages:
-        thread = threading.Thread(target=pages.serve_forever, name="pages")
-        thread.start()
-        try:
-            yield f"http://localhost:{pages.server_port}"
-        finally:
-            pages.shutdown()
-            thread.join()
 
 
 @pytest.fixture

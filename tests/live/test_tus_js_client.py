@@ -7,13 +7,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 import requests
 
 from tests.live.bare_socket import BareClient
 from tests.live.fault_proxy import Fault, FaultProxy
-from tests.live.nginx import NginxSite, running_site
 from tests.live.resumable import (
     CUTS,
     FEWEST_CUTS,
@@ -25,37 +23,20 @@ from tests.live.resumable import (
     TusClient,
     Way,
     backward_steps,
+    before,
+    body,
     resumptions,
+    site,
     uploading,
-    way_through,
+    way,
 )
 from tests.live.server import wait_until
+
+__all__ = ["before", "body", "site", "way"]
 
 SIZE = 24 * MIB + 12_345
 SHARED_CUTS = [Fault(reset_at=size, toward="server") for size in (1_000_000, 700_001, MIB, 333_333, 999_999, 500_000)]
 """Of four connections at once, each for about 6 MiB."""
-
-
-@pytest.fixture(scope="module")
-def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NginxSite]:
-    with running_site(tmp_path_factory.mktemp("tus") / "data", "alice") as site:
-        yield site
-
-
-@pytest.fixture(scope="module", params=["direct", "nginx"])
-def way(request: pytest.FixtureRequest, site: NginxSite) -> Way:
-    return way_through(site, request.param)
-
-
-@pytest.fixture(scope="module")
-def body(tmp_path_factory: pytest.TempPathFactory) -> Body:
-    return Body.make(tmp_path_factory.mktemp("body") / "body.bin", np.random.default_rng(9).bytes(SIZE))
-
-
-@pytest.fixture
-def before(way: Way) -> set[str]:
-    """The files there were before."""
-    return way.files()
 
 
 @pytest.fixture
@@ -93,7 +74,7 @@ def test_a_pause_keeps_what_arrived(way: Way, body: Body, before: set[str], name
         (paused,) = way.unfinished()
         js.say("resume")
         done = js.finish()
-    resumed_at = next(int(answer["headers"]["upload-offset"]) for answer in js.told("response")[-2:])
+    resumed_at = next(int(answer["headers"]["upload-offset"]) for answer in js.heard("response")[-2:])
     assert 0 < paused["offset"] <= resumed_at
     assert (len(proxy.faults_done) >= FEWEST_CUTS, backward_steps(js), way.digest(done.file_id)) == (
         True,
@@ -114,7 +95,7 @@ def test_another_process_goes_on_after_the_client_was_killed(
         with uploading(way, proxy, body, options=named, store=store) as second:
             done = second.finish()
     assert (len(proxy.faults_done) >= FEWEST_CUTS, backward_steps(killed, second)) == (True, [])
-    assert (killed.told("url")[0], way.digest(done.file_id)) == (done.url, body.digest)
+    assert (killed.heard("url")[0], way.digest(done.file_id)) == (done.url, body.digest)
     assert (way.files() - before, way.unfinished()) == ({done.file_id}, [])
 
 
@@ -127,7 +108,7 @@ def test_the_client_goes_on_after_the_server_was_killed(
         way.server.start()
         done = js.finish()
     assert (len(proxy.faults_done) >= FEWEST_CUTS, backward_steps(js)) == (True, [])
-    assert (js.told("url")[0], way.digest(done.file_id)) == (done.url, body.digest)
+    assert (js.heard("url")[0], way.digest(done.file_id)) == (done.url, body.digest)
     assert (way.files() - before, way.unfinished()) == ({done.file_id}, [])
 
 
@@ -183,8 +164,8 @@ def create(way: Way, length: int) -> str:
 
 
 @pytest.mark.parametrize(("status", "moment"), [
-    pytest.param(423, lambda js: js.wait("response", lambda answer: answer["status"] == 423), id="locked"),
-    pytest.param(409, lambda js: js.wait("request", lambda request: request["method"] == "PATCH"), id="offset-moved"),
+    pytest.param(423, lambda js: js.wait("response", where=lambda answer: answer["status"] == 423), id="locked"),
+    pytest.param(409, lambda js: js.wait("request", where=lambda sent: sent["method"] == "PATCH"), id="offset-moved"),
 ])  # fmt: skip
 def test_the_client_tries_again_when_somebody_else_writes(
     way: Way, body: Body, before: set[str], status: int, moment: Callable[[TusClient], Any]

@@ -3,16 +3,15 @@
 import json
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import numpy as np
 import pytest
 
 from tests.live.fault_proxy import Fault, FaultProxy
-from tests.live.nginx import NginxSite, running_site
-from tests.live.resumable import MIB, Body, Way, way_through
+from tests.live.resumable import MIB, Body, Way, body, site, way
+
+__all__ = ["body", "site", "way"]
 
 SIZE = 8 * MIB + 12_345
 CUTS = [Fault(reset_at=size, toward="server") for size in (300_000, 700_001, 900_000, 555_555, 100_000, 800_000)]
@@ -45,22 +44,6 @@ class Told(NamedTuple):
     url: str
     offsets: list[int]
     file_id: str | None
-
-
-@pytest.fixture(scope="module")
-def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NginxSite]:
-    with running_site(tmp_path_factory.mktemp("tuspy") / "data", "alice") as site:
-        yield site
-
-
-@pytest.fixture(scope="module", params=["direct", "nginx"])
-def way(request: pytest.FixtureRequest, site: NginxSite) -> Way:
-    return way_through(site, request.param)
-
-
-@pytest.fixture(scope="module")
-def body(tmp_path_factory: pytest.TempPathFactory) -> Body:
-    return Body.make(tmp_path_factory.mktemp("body") / "body.bin", np.random.default_rng(11).bytes(SIZE))
 
 
 def run_tuspy(

@@ -2,14 +2,9 @@
 
 import json
 import subprocess
-import threading
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
-from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
 from urllib.parse import unquote
 
 import pytest
@@ -18,7 +13,10 @@ from tests.live import node
 from tests.live.chromium import Page, browser
 from tests.live.fault_proxy import Fault, FaultProxy
 from tests.live.nginx import NginxSite, running_site
-from tests.live.resumable import MIB, Way, way_through
+from tests.live.pages import serving
+from tests.live.resumable import MIB, Way, way
+
+__all__ = ["way"]
 
 SIZE = 6 * MIB
 CUTS = [Fault(reset_at=2 * MIB + 500_000, toward="server")] * 4
@@ -58,24 +56,6 @@ window.send = async ({ endpoint, headers, name, size }) => {
 """
 
 
-class _Pages(SimpleHTTPRequestHandler):
-    def log_message(self, *_arguments: Any) -> None:
-        """Say nothing."""
-
-
-@contextmanager
-def serving(folder: Path) -> Iterator[str]:
-    """A web server of somebody else, and its origin."""
-    with ThreadingHTTPServer(("127.0.0.1", 0), partial(_Pages, directory=str(folder))) as pages:
-        thread = threading.Thread(target=pages.serve_forever, name="pages")
-        thread.start()
-        try:
-            yield f"http://localhost:{pages.server_port}"
-        finally:
-            pages.shutdown()
-            thread.join()
-
-
 def bundle(target: Path) -> None:
     """Uppy and the script above as one file for a browser."""
     node.install()
@@ -98,11 +78,6 @@ def origin(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 def site(tmp_path_factory: pytest.TempPathFactory, origin: str) -> Iterator[NginxSite]:
     with running_site(tmp_path_factory.mktemp("uppy") / "data", "alice", TRANSFER_CORS_ORIGINS=origin) as site:
         yield site
-
-
-@pytest.fixture(scope="module", params=["direct", "nginx"])
-def way(request: pytest.FixtureRequest, site: NginxSite) -> Way:
-    return way_through(site, request.param)
 
 
 @pytest.fixture(scope="module")

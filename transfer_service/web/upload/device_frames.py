@@ -19,8 +19,6 @@ from transfer_service.wire.content_range import ContentRange, parse_content_rang
 from transfer_service.wire.filenames import parse_name
 from transfer_service.wire.spans import Span
 
-DEFAULT_PAGE, MAX_PAGE = 100, 1000
-
 blueprint = Blueprint("device_frames", __name__, url_prefix="/api/files")
 blueprint.before_request(guard)
 
@@ -130,14 +128,9 @@ def status(name: str) -> Response:
 @blueprint.get("")
 def list_files() -> Response:
     """The account's files, newest first."""
-    limit = parse_count(request.args.get("limit"), "limit")
-    limit = DEFAULT_PAGE if limit is None else limit
-    if not 1 <= limit <= MAX_PAGE:
-        raise InvalidRequest(f"limit must be 1 to {MAX_PAGE}")
-    cursor = request.args.get("cursor")
-    after = cursors.parse_cursor(cursor) if cursor else None
+    limit, after = cursors.parse_page(request.args)
     page = services().files.list_files(current().account_id, limit=limit, after=after)
-    following = cursors.format_cursor(page.next_position) if page.next_position else None
+    following = cursors.format_cursor(page.next_position)
     return jsonify({"files": [status_json(file) for file in page.files], "next_cursor": following})
 
 

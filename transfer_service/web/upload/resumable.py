@@ -9,19 +9,16 @@ from typing import Any
 
 from flask import Blueprint, Response, jsonify, request
 
-from transfer_service.errors import InvalidRequest, NotFound
+from transfer_service.errors import NotFound
 from transfer_service.services.unfinished_uploads import ListedUpload
 from transfer_service.web.current_account import current, guard
 from transfer_service.web.error_envelopes import is_uploads_path
-from transfer_service.web.requests import parse_count
 from transfer_service.web.services import services
 from transfer_service.web.upload import cursors, rufh, tus
 from transfer_service.web.upload.resumable_errors import init_resumable_errors
 from transfer_service.web.upload.upload_url import empty, parse_upload_id
 from transfer_service.wire.instants import format_instant
 from transfer_service.wire.tus import VERSION
-
-DEFAULT_PAGE, MAX_PAGE = 100, 1000
 
 blueprint = Blueprint("resumable", __name__, url_prefix="/api/uploads")
 blueprint.before_request(guard)
@@ -91,14 +88,9 @@ def show(upload_id: str) -> Response:
 @blueprint.get("", provide_automatic_options=False)
 def list_uploads() -> Response:
     """The account's unfinished uploads, newest first."""
-    limit = parse_count(request.args.get("limit"), "limit")
-    limit = DEFAULT_PAGE if limit is None else limit
-    if not 1 <= limit <= MAX_PAGE:
-        raise InvalidRequest(f"limit must be 1 to {MAX_PAGE}")
-    cursor = request.args.get("cursor")
-    after = cursors.parse_cursor(cursor) if cursor else None
+    limit, after = cursors.parse_page(request.args)
     page = services().unfinished_uploads.list_uploads(current().account_id, limit=limit, after=after)
-    following = cursors.format_cursor(page.next_position) if page.next_position else None
+    following = cursors.format_cursor(page.next_position)
     return jsonify({"uploads": [_upload_json(upload) for upload in page.uploads], "next_cursor": following})
 
 
