@@ -140,6 +140,8 @@ class Uploads(Bench):
         return self.put(upload, Append(steps), offset=offset, **piece)
 
     def put(self, upload: UploadFacts, body: Append, **piece: Any) -> UploadFacts:
+        """Append in the words of the protocol that began it."""
+        piece = {"ends": upload.protocol is UploadProtocol.TUS, **piece}
         return self.services.resumable_uploads.append(self.account_id, upload.id, Piece(**piece), body)
 
     def get(self, upload: UploadFacts) -> UploadFacts:

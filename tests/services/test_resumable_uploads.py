@@ -21,7 +21,7 @@ from transfer_service.errors import (
 )
 from transfer_service.models import FileState
 from transfer_service.services.resumable_rows import UploadFacts
-from transfer_service.upload_models import UploadKind
+from transfer_service.upload_models import UploadKind, UploadProtocol
 
 __all__ = ["any_uploads", "make_uploads", "uploads"]
 
@@ -234,3 +234,20 @@ def test_a_final_upload_takes_no_bytes(uploads: Uploads) -> None:
     assert final.kind is UploadKind.FINAL
     assert uploads.error_of(lambda: uploads.send(final, 0, b"x")) is Forbidden
     assert uploads.get(final).offset == 0
+
+
+@pytest.mark.parametrize("begun_by", list(UploadProtocol))
+@pytest.mark.parametrize(
+    ("piece", "error"),
+    [
+        pytest.param({"ends": True}, None, id="tus"),
+        pytest.param({"ends": False, "is_last": True}, None, id="draft-the-last"),
+        pytest.param({"ends": False}, UploadFinished, id="draft-another-follows"),
+    ],
+)
+def test_a_repeated_end_is_answered_as_the_protocol_of_its_request_wants(
+    uploads: Uploads, begun_by: UploadProtocol, piece: dict[str, bool], error: type[TransferError] | None
+) -> None:
+    upload = uploads.begin(3, protocol=begun_by)
+    uploads.send(upload, 0, b"abc", is_last=True)
+    assert uploads.error_of(lambda: uploads.send(upload, 3, **piece)) is error

@@ -4,8 +4,8 @@ from datetime import timedelta
 
 import pytest
 
-from tests.services.resumable import Uploads, any_uploads, make_uploads, uploads
-from transfer_service.errors import NotFound
+from tests.services.resumable import Uploads, any_uploads, make_uploads, repr_digest, uploads
+from transfer_service.errors import DigestMismatch, NotFound
 from transfer_service.services.unfinished_uploads import ListedUpload, UploadPage
 
 __all__ = ["any_uploads", "make_uploads", "uploads"]
@@ -80,3 +80,24 @@ def test_one_upload_can_be_asked_for_unfinished_and_finished(any_uploads: Upload
     found.append(any_uploads.services.unfinished_uploads.get(any_uploads.account_id, upload.id))
     assert [(each.is_finished, each.offset) for each in found] == [(False, 2), (True, 3)]
     assert [each.expires_at is None for each in found] == [False, True]
+
+
+def test_a_final_upload_rests_only_when_its_parts_do(any_uploads: Uploads) -> None:
+    part = any_uploads.part(length=6)
+    final = any_uploads.concatenate(part)
+    any_uploads.clock.advance(hours=20)
+    any_uploads.send(part, 0, b"abc")
+    any_uploads.clock.advance(hours=20)
+    expires_at = any_uploads.clock() + timedelta(hours=4)
+    listed = {each.upload_id: each.expires_at for each in page(any_uploads).uploads}
+    assert listed == {part.id: expires_at, final.id: expires_at}
+    assert any_uploads.services.unfinished_uploads.get(any_uploads.account_id, final.id).expires_at == expires_at
+    any_uploads.clock.advance(hours=4)
+    assert page(any_uploads).uploads == []
+
+
+def test_an_upload_that_only_lacks_the_last_step_is_listed_and_does_not_expire(any_uploads: Uploads) -> None:
+    upload = any_uploads.begin(3, repr_digest=repr_digest(b"other"))
+    assert any_uploads.error_of(lambda: any_uploads.send(upload, 0, b"abc")) is DigestMismatch
+    any_uploads.clock.advance(hours=100)
+    assert [(each.upload_id, each.expires_at) for each in page(any_uploads).uploads] == [(upload.id, None)]

@@ -273,10 +273,6 @@ def test_progress_is_offset_completeness_and_a_known_length(version: Version, is
     assert headers == expected | completeness(version, is_complete=is_complete)
 
 
-def test_a_refusal_may_leave_out_completeness_and_length() -> None:
-    assert rufh.progress_headers(Version.V8, offset=0, is_complete=None) == {"Upload-Offset": "0"}
-
-
 @given(
     version=st.sampled_from(Version), offset=st.integers(0, LARGEST), is_complete=st.booleans(), more=st.integers(0, 9)
 )
@@ -319,15 +315,9 @@ def test_the_first_interim_response_names_the_version_and_the_upload(version: Ve
     ]
 
 
-def test_an_interim_response_about_progress_has_the_offset_alone() -> None:
-    response = rufh.interim_response(Version.V8, offset=0)
-    assert response.endswith(b"Supported\r\nUpload-Draft-Interop-Version: 8\r\nUpload-Offset: 0\r\n\r\n")
-
-
 @pytest.mark.parametrize("version", EVERY)
 def test_what_differs_between_versions(version: Version) -> None:
-    expected = {Version.V3: (False, 201), Version.V5: (True, 201), Version.V6: (True, 201), Version.V8: (True, 204)}
-    assert (version.reports_progress, version.incomplete_append_status) == expected[version]
+    assert version.incomplete_append_status == (204 if version is Version.V8 else 201)
 
 
 # Problems

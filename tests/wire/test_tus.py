@@ -6,7 +6,6 @@ import time
 import uuid
 import zlib
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 from hypothesis import example, given
@@ -558,17 +557,6 @@ def test_a_long_value_is_refused_in_no_time(parse: Callable[[str], object], valu
 
 
 # What the server says
-
-
-@pytest.mark.parametrize(
-    "at",
-    [
-        pytest.param(datetime(2014, 6, 25, 16, 0, 0, tzinfo=UTC), id="utc"),
-        pytest.param(datetime(2014, 6, 25, 18, 0, 0, 999_999, tzinfo=timezone(timedelta(hours=2))), id="another-zone"),
-    ],
-)
-def test_an_upload_expires_at_an_http_date(at: datetime) -> None:
-    assert tus.format_expires(at) == "Wed, 25 Jun 2014 16:00:00 GMT"
 
 
 @pytest.mark.parametrize(

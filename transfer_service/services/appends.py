@@ -34,7 +34,7 @@ from transfer_service.services.upload_completion import UploadCompletion
 from transfer_service.services.upload_events import ProgressNews
 from transfer_service.services.upload_lookup import UploadLookup
 from transfer_service.storage.blobs import END, BlobStore, BlobWriter
-from transfer_service.upload_models import UploadKind, UploadProtocol
+from transfer_service.upload_models import UploadKind
 from transfer_service.wire.spans import Span
 
 CLAIM_WAIT_SECONDS = 2.0
@@ -52,7 +52,7 @@ class AppendBody(IncomingBytes, Protocol):
         """The number of bytes, None where only the end tells."""
 
     def verify(self) -> None:
-        """Called after the last block. Raises ChecksumMismatch, InvalidRequest."""
+        """Called after the last byte. Raises ChecksumMismatch, InvalidRequest."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +107,7 @@ class Appends:
             return self._append(upload, piece, body)
         if piece.offset != upload.offset:
             raise OffsetMismatch(offset=upload.offset, provided=piece.offset)
-        is_replay = piece.is_last or upload.protocol is UploadProtocol.TUS  # its answer may have been lost
+        is_replay = piece.is_last or piece.ends  # its answer may have been lost
         if not is_replay or body.announced or (body.announced is None and body.readinto(memoryview(bytearray(1)))):
             raise UploadFinished
         return upload

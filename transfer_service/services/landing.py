@@ -35,7 +35,7 @@ class IncomingBytes(Protocol):
         """Stop waiting for a client that has gone quiet as soon as `condition` holds."""
 
     def when_quiet(self, use_the_time: Callable[[], object]) -> None:
-        """Call `use_the_time` while the client sends nothing; what it raises ends the blocks."""
+        """Call `use_the_time` while the client sends nothing; what it raises ends the body."""
 
 
 class Landing:

@@ -58,7 +58,7 @@ class UploadFacts:
 
 _part_files = _files.alias("part_files")
 # A final upload rests only when all of its parts do.
-_LATEST_OF_PARTS = (
+LATEST_OF_PARTS = (
     select(func.max(_part_files.c.updated_at))
     .select_from(_parts.join(_part_files, _part_files.c.id == _parts.c.part_id))
     .where(_parts.c.final_id == _uploads.c.id)
@@ -72,7 +72,7 @@ _COLUMNS = (
     _files.c.length,
     _files.c.received_bytes.label("offset"),
     _files.c.updated_at,
-    _LATEST_OF_PARTS.label("parts_updated_at"),
+    LATEST_OF_PARTS.label("parts_updated_at"),
 )
 _JOINED = select(*_COLUMNS).select_from(_uploads.outerjoin(_files, _files.c.id == _uploads.c.id))
 _BY_ID = PreparedSelect(_JOINED.where(_uploads.c.id == bindparam("upload_id")))

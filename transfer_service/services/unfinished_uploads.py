@@ -13,14 +13,17 @@ from transfer_service.errors import NotFound
 from transfer_service.models import File, FileState
 from transfer_service.services import file_rows
 from transfer_service.services.files import Position
-from transfer_service.upload_models import ResumableUpload
+from transfer_service.services.resumable_rows import LATEST_OF_PARTS
+from transfer_service.upload_models import ResumableUpload, UploadKind
 
 _files = cast(Table, File.__table__)
 _uploads = cast(Table, ResumableUpload.__table__)
 CHUNKS, WHOLE = "chunks", "whole"
-_joined = file_rows.select_with_prefix.add_columns(_uploads.c.protocol, _uploads.c.ended_at).outerjoin(
-    _uploads, _uploads.c.id == _files.c.id
-)
+# As UploadFacts.is_due has it.
+_is_due = and_(_uploads.c.ends, _uploads.c.kind != UploadKind.PARTIAL, _files.c.received_bytes == _files.c.length)
+_joined = file_rows.select_with_prefix.add_columns(
+    _uploads.c.protocol, _is_due.label("is_due"), LATEST_OF_PARTS.label("parts_updated_at")
+).outerjoin(_uploads, _uploads.c.id == _files.c.id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,12 +58,13 @@ class UnfinishedUploads:
 
     def list_uploads(self, account_id: uuid.UUID, *, limit: int, after: Position | None) -> UploadPage:
         """The account's unfinished uploads, newest first."""
+        youngest = self._now() - self._stale_after
         is_begun = or_(_uploads.c.id.is_not(None), ~_files.c.holds_name, _files.c.received_bytes > 0)
         statement = (
             _joined.where(
                 _files.c.account_id == account_id,
                 _files.c.state == FileState.RECEIVING,
-                _files.c.updated_at > self._now() - self._stale_after,
+                or_(_files.c.updated_at > youngest, youngest < LATEST_OF_PARTS, _is_due),
                 and_(is_begun, _uploads.c.ended_at.is_(None)),
             )
             .order_by(_files.c.created_at.desc(), _files.c.id.desc())
@@ -86,6 +90,7 @@ class UnfinishedUploads:
     def _listed(self, row: Any) -> ListedUpload:
         is_finished = row.state is FileState.COMPLETE
         in_one_request = row.protocol is None and not row.holds_name
+        rested_since = max(filter(None, (row.updated_at, row.parts_updated_at)))
         return ListedUpload(
             upload_id=row.id,
             filename=row.name,
@@ -94,7 +99,7 @@ class UnfinishedUploads:
             length=row.length,
             protocol=_protocol(row, is_finished=is_finished, in_one_request=in_one_request),
             created_at=row.created_at,
-            expires_at=None if is_finished or in_one_request else row.updated_at + self._stale_after,
+            expires_at=None if is_finished or in_one_request or row.is_due else rested_since + self._stale_after,
         )
 
 

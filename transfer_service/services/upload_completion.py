@@ -25,7 +25,7 @@ from transfer_service.upload_models import UploadKind
 from transfer_service.wire.digests import parse_digests
 from transfer_service.wire.spans import Span
 
-PIECE_BYTES = 1024 * 1024
+PIECE_BYTES, PIECES_A_HOP = 1024 * 1024, 16
 MAX_REFUSED = 1024
 
 
@@ -83,7 +83,9 @@ class UploadCompletion:
 
     def is_nearly_hashed(self, upload: UploadFacts) -> bool:
         """Whether `settle_landed` would take no longer than it takes to flush the bytes."""
-        return upload.is_due and self._completion.is_nearly_hashed(upload.id, upload.offset)
+        promised = parse_digests(upload.repr_digest, field="Repr-Digest") if upload.repr_digest else {}
+        is_sha256 = promised.keys() <= {"sha256"}  # of any other, nothing is hashed yet
+        return upload.is_due and is_sha256 and self._completion.is_nearly_hashed(upload.id, upload.offset)
 
     def settle_landed(self, upload: UploadFacts, writer: BlobWriter) -> UploadFacts:
         """Finish an upload of which the last bytes are written but do not count yet: now they do, in the same step.
@@ -141,12 +143,15 @@ class UploadCompletion:
     def _digest(self, upload_id: uuid.UUID, algorithm: str) -> bytes:
         hasher = hashlib.new(algorithm, usedforsecurity=False)
 
-        def hash_all() -> None:
-            with self._store.open_reader(upload_id) as blob:
-                while piece := blob.read(PIECE_BYTES):
-                    hasher.update(piece)
+        def hash_some() -> bytes:
+            for _ in range(PIECES_A_HOP):
+                piece = blob.read(PIECE_BYTES)
+                hasher.update(piece)
+            return piece
 
-        self._offload(hash_all)
+        with self._store.open_reader(upload_id) as blob:
+            while self._offload(hash_some):
+                pass
         return hasher.digest()
 
     def _declare(self, upload: UploadFacts, sha256: str) -> UploadFacts:

@@ -71,10 +71,15 @@ def is_uploads_path(path: str) -> bool:
     return _UPLOADS.match(path) is not None
 
 
+def speaks_tus() -> bool:
+    """Whether the current request at such a path is one of tus; any other is one of the draft."""
+    return "Tus-Resumable" in request.headers
+
+
 def uploads_response(detail: str, status: int, members: Mapping[str, Any]) -> Response:
     """An error under `/api/uploads`: a plain reason for tus, a problem document (RFC 9457) for anybody else."""
     response = Response(status=status)
-    if "Tus-Resumable" in request.headers:
+    if speaks_tus():
         response.data, response.content_type = f"{detail}\n", "text/plain; charset=utf-8"
     else:
         title = HTTPStatus(status).phrase

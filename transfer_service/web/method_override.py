@@ -1,8 +1,8 @@
 """`X-HTTP-Method-Override`, for clients whose environment knows only GET and POST (tus 1.0.0)."""
 
-import re
 from typing import TYPE_CHECKING, Any
 
+from transfer_service.web.error_envelopes import is_uploads_path
 from transfer_service.wire.tus import overridden_method
 
 if TYPE_CHECKING:
@@ -10,15 +10,13 @@ if TYPE_CHECKING:
 
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
-_UPLOADS = re.compile(r"/api/uploads(/|$)")
-
 
 def override_methods(application: "WSGIApplication") -> "WSGIApplication":
     """Let a POST to an upload be the method it names: before routing, so with that method's rights and duties."""
 
     def overriding(environ: "WSGIEnvironment", start_response: "StartResponse") -> "Iterable[bytes]":
         sent, override = environ["REQUEST_METHOD"], environ.get("HTTP_X_HTTP_METHOD_OVERRIDE")
-        if override and _UPLOADS.match(environ.get("PATH_INFO", "")):
+        if override and is_uploads_path(environ.get("PATH_INFO", "")):
             environ["REQUEST_METHOD"] = overridden_method(sent, override)
         if sent == "POST" and environ["REQUEST_METHOD"] == "HEAD":
             return application(environ, _without_body(start_response))

@@ -33,7 +33,7 @@ class RequestBody:
     @property
     def is_absent(self) -> bool:
         """Whether the request has no body at all."""
-        return not self.announced and "chunked" not in request.headers.get("Transfer-Encoding", "").lower()
+        return not self.announced and not is_chunked()
 
     def give_up_when(self, condition: Callable[[], bool]) -> None:
         """Stop waiting for a quiet client as soon as `condition` holds."""
@@ -84,3 +84,8 @@ class RequestBody:
         elif idle_seconds >= DISPLACED_AFTER_SECONDS and self._is_displaced():
             self._reason = RangeBusy()
         return self._reason is not None
+
+
+def is_chunked() -> bool:
+    """Whether only the end of the current request's body tells its length."""
+    return "chunked" in request.headers.get("Transfer-Encoding", "").lower()

@@ -56,11 +56,6 @@ class Version(Enum):
         return {Version.V6: "expires", Version.V8: "max-age"}.get(self)
 
     @property
-    def reports_progress(self) -> bool:
-        """Whether a 104 may tell the offset while bytes arrive (since -03)."""
-        return self is not Version.V3
-
-    @property
     def incomplete_append_status(self) -> int:
         """The status of a successful append that leaves the upload unfinished."""
         return 204 if self is Version.V8 else 201
@@ -137,17 +132,10 @@ def check_retrieval(version: Version, headers: FieldValues) -> None:
             raise InvalidRequest(f"{field} is not allowed in this request")
 
 
-def progress_headers(
-    version: Version, *, offset: int, is_complete: bool | None, length: int | None = None
-) -> dict[str, str]:
-    """How an upload stands, for every final response about one.
-
-    `is_complete` is None for a refusal that says nothing of it: clients take a response with "complete" for the outcome
-    of the whole upload.
-    """
-    headers = {"Upload-Offset": str(offset)}
-    if is_complete is not None:
-        headers[version.completeness_field] = "?1" if is_complete != (version is Version.V3) else "?0"
+def progress_headers(version: Version, *, offset: int, is_complete: bool, length: int | None = None) -> dict[str, str]:
+    """How an upload stands, for every final response about one."""
+    is_true = is_complete != (version is Version.V3)
+    headers = {"Upload-Offset": str(offset), version.completeness_field: "?1" if is_true else "?0"}
     if length is not None:
         headers["Upload-Length"] = str(length)
     return headers
@@ -163,16 +151,9 @@ def limit_header(version: Version, *, max_bytes: int, max_age_seconds: int | Non
     return f"{limits}, {version.lifetime_key}={max(max_age_seconds, 0)}"
 
 
-def interim_response(
-    version: Version, *, location: str | None = None, limits: str | None = None, offset: int | None = None
-) -> bytes:
-    """A whole 104 for HTTP/1.1: the first of a creation has the location and limits, one about progress the offset."""
-    fields = {
-        VERSION_FIELD: str(version.value),
-        "Location": location,
-        "Upload-Limit": limits,
-        "Upload-Offset": None if offset is None else str(offset),
-    }
+def interim_response(version: Version, *, location: str, limits: str | None) -> bytes:
+    """A whole 104 for HTTP/1.1, in answer to a creation."""
+    fields = {VERSION_FIELD: str(version.value), "Location": location, "Upload-Limit": limits}
     lines = [f"{name}: {value}\r\n" for name, value in fields.items() if value is not None]
     return f"HTTP/1.1 104 Upload Resumption Supported\r\n{''.join(lines)}\r\n".encode("ascii")
 

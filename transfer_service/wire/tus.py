@@ -6,12 +6,10 @@ import re
 import uuid
 import zlib
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Final, Protocol
 
 from transfer_service.errors import InvalidName, InvalidRequest, UnsupportedMediaType, UnsupportedVersion
 from transfer_service.wire.conditions import FieldValues
-from transfer_service.wire.entity_tags import format_http_date
 from transfer_service.wire.media_types import OCTET_STREAM, stored_media_type
 
 VERSION: Final = "1.0.0"
@@ -20,7 +18,6 @@ EXTENSIONS: Final = (
     "termination", "concatenation", "concatenation-unfinished",
 )  # fmt: skip
 MEDIA_TYPE: Final = "application/offset+octet-stream"
-METHOD_OVERRIDE: Final = "X-HTTP-Method-Override"
 MAX_PARTS: Final = 1000
 _DIGEST_BYTES: Final = {"sha1": 20, "sha256": 32, "crc32": 4}
 CHECKSUM_ALGORITHMS: Final = tuple(_DIGEST_BYTES)
@@ -226,11 +223,6 @@ def make_hasher(algorithm: str) -> Hasher:
 def announces_trailer(headers: FieldValues) -> bool:
     """Whether `Upload-Checksum` comes behind the body (RFC 9110 section 6.6.2)."""
     return "upload-checksum" in {name.strip(_BLANKS).lower() for name in (headers.get("Trailer") or "").split(",")}
-
-
-def format_expires(at: datetime) -> str:
-    """The instant of an Upload-Expires, in whole seconds (IMF-fixdate)."""
-    return format_http_date(at)
 
 
 def progress_headers(

@@ -14,20 +14,28 @@ TRAILER = "UPLOAD-CHECKSUM"
 
 
 class AppendBody(RequestBody):
-    """The `AppendBody` of the resumable uploads, without a promise."""
+    """The `AppendBody` of the resumable uploads: what comes goes through its hashers, if it has any."""
 
     def __init__(self) -> None:
         super().__init__()
         if self.is_absent:
             self.announced = 0
+        self._hashers: dict[str, Any] = {}
 
     @property
     def is_atomic(self) -> bool:
         """Whether all of it counts or nothing."""
-        return False
+        return bool(self._hashers)
+
+    def readinto(self, buffer: memoryview, /) -> int:
+        """Read like any body, and hash what passes."""
+        count = super().readinto(buffer)
+        for hasher in self._hashers.values():
+            hasher.update(buffer[:count])
+        return count
 
     def verify(self) -> None:
-        """Called after the last block."""
+        """Called after the last byte, for those who promised something."""
 
 
 class TusBody(AppendBody):
@@ -42,15 +50,6 @@ class TusBody(AppendBody):
         if self._checksum is not None:
             algorithms = (self._checksum.algorithm,)
         self._hashers = {algorithm: tus.make_hasher(algorithm) for algorithm in algorithms}
-
-    @property
-    def is_atomic(self) -> bool:
-        """Whether all of it counts or nothing."""
-        return bool(self._hashers)
-
-    def readinto(self, buffer: memoryview, /) -> int:
-        """Read like any body, and hash what passes."""
-        return _hashed(buffer, super().readinto(buffer), self._hashers)
 
     def verify(self) -> None:
         """Raises ChecksumMismatch, and InvalidRequest where an announced trailer is missing or malformed."""
@@ -72,22 +71,7 @@ class DigestedBody(AppendBody):
         self._promised = promised
         self._hashers = {algorithm: hashlib.new(algorithm, usedforsecurity=False) for algorithm in promised}
 
-    @property
-    def is_atomic(self) -> bool:
-        """Whether all of it counts or nothing."""
-        return bool(self._promised)
-
-    def readinto(self, buffer: memoryview, /) -> int:
-        """Read like any body, and hash what passes."""
-        return _hashed(buffer, super().readinto(buffer), self._hashers)
-
     def verify(self) -> None:
         """Raises DigestMismatch."""
         if any(self._hashers[algorithm].digest() != expected for algorithm, expected in self._promised.items()):
             raise DigestMismatch
-
-
-def _hashed(buffer: memoryview, count: int, hashers: Mapping[str, Any]) -> int:
-    for hasher in hashers.values():
-        hasher.update(buffer[:count])
-    return count

@@ -12,7 +12,7 @@ from flask import Blueprint, Response, jsonify, request
 from transfer_service.errors import NotFound
 from transfer_service.services.unfinished_uploads import ListedUpload
 from transfer_service.web.current_account import current, guard
-from transfer_service.web.error_envelopes import is_uploads_path
+from transfer_service.web.error_envelopes import is_uploads_path, speaks_tus
 from transfer_service.web.services import services
 from transfer_service.web.upload import cursors, rufh, tus
 from transfer_service.web.upload.resumable_errors import init_resumable_errors
@@ -25,14 +25,10 @@ blueprint.before_request(guard)
 init_resumable_errors(blueprint)
 
 
-def _speaks_tus() -> bool:
-    return "Tus-Resumable" in request.headers
-
-
 @blueprint.after_app_request
 def _name_version(response: Response) -> Response:
     """Every answer to tus names its version, also where no view was reached."""
-    if _speaks_tus() and is_uploads_path(request.path):
+    if speaks_tus() and is_uploads_path(request.path):
         response.headers["Tus-Resumable"] = VERSION
     return response
 
@@ -51,27 +47,27 @@ def options(upload_id: str | None = None) -> Response:
 @blueprint.post("")
 def create() -> Response:
     """Begin an upload."""
-    return tus.create() if _speaks_tus() else rufh.create()
+    return tus.create() if speaks_tus() else rufh.create()
 
 
 @blueprint.route("/<upload_id>", methods=["HEAD"], provide_automatic_options=False)
 def look(upload_id: str) -> Response:
     """How far an upload got."""
-    door: Callable[[Any], Response] = tus.look if _speaks_tus() else rufh.look
+    door: Callable[[Any], Response] = tus.look if speaks_tus() else rufh.look
     return door(parse_upload_id(upload_id))
 
 
 @blueprint.patch("/<upload_id>", provide_automatic_options=False)
 def append(upload_id: str) -> Response:
     """Continue an upload."""
-    door: Callable[[Any], Response] = tus.append if _speaks_tus() else rufh.append
+    door: Callable[[Any], Response] = tus.append if speaks_tus() else rufh.append
     return door(parse_upload_id(upload_id))
 
 
 @blueprint.delete("/<upload_id>", provide_automatic_options=False)
 def cancel(upload_id: str) -> Response:
     """End an upload; the file of a finished one stays."""
-    (tus.check if _speaks_tus() else rufh.check)()
+    (tus.check if speaks_tus() else rufh.check)()
     services().resumable_uploads.cancel(current().account_id, parse_upload_id(upload_id))
     return empty(204)
 

@@ -6,7 +6,8 @@ from typing import Any
 from flask import Blueprint, Response, request
 
 from transfer_service import errors
-from transfer_service.web.error_envelopes import status_of, uploads_response
+from transfer_service.web.error_envelopes import speaks_tus, status_of, uploads_response
+from transfer_service.web.request_body import is_chunked
 from transfer_service.web.request_log import log_failure
 from transfer_service.web.services import services
 from transfer_service.wire import rufh, tus
@@ -25,26 +26,26 @@ def init_resumable_errors(blueprint: Blueprint) -> None:
 
 
 def _expected(error: errors.TransferError) -> Response:
-    speaks_tus = "Tus-Resumable" in request.headers
-    special = (_TUS_STATUSES if speaks_tus else _DRAFT_STATUSES).get(type(error))
+    is_tus = speaks_tus()
+    special = (_TUS_STATUSES if is_tus else _DRAFT_STATUSES).get(type(error))
     status = status_of(error) if special is None else special
     if isinstance(error, errors.UploadGone):
         status = HTTPStatus.GONE
     if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         log_failure(error)
-    response = uploads_response(error.detail, status, {} if speaks_tus else _members(error))
+    response = uploads_response(error.detail, status, {} if is_tus else _members(error))
     retry_after = getattr(error, "retry_after_seconds", None)
     if retry_after is not None:
         response.headers["Retry-After"] = str(retry_after)
     if isinstance(error, errors.OffsetMismatch):
         response.headers["Upload-Offset"] = str(error.offset)
-    if isinstance(error, errors.TooLarge) and not speaks_tus:
+    if isinstance(error, errors.TooLarge) and not is_tus:
         limits = rufh.limit_header(rufh.Version.V8, max_bytes=services().space.max_file_bytes, max_age_seconds=None)
         response.headers["Upload-Limit"] = limits or ""
     if isinstance(error, errors.UnsupportedVersion):
         response.headers["Tus-Version"] = tus.VERSION
     if isinstance(error, errors.UnsupportedMediaType):
-        response.headers["Accept-Patch"] = tus.MEDIA_TYPE if speaks_tus else rufh.MEDIA_TYPE
+        response.headers["Accept-Patch"] = tus.MEDIA_TYPE if is_tus else rufh.MEDIA_TYPE
     return response
 
 
@@ -54,12 +55,8 @@ def _members(error: errors.TransferError) -> dict[str, Any]:
         case errors.OffsetMismatch(offset=expected, provided=provided):
             return rufh.problem_mismatching_offset(expected=expected, provided=provided)
         case errors.UploadFinished():
-            is_empty = request.content_length == 0 or (request.content_length is None and not _is_chunked())
+            is_empty = not request.content_length and not is_chunked()
             return rufh.problem_completed() if is_empty else rufh.problem_inconsistent_length()
         case errors.InconsistentLength():
             return rufh.problem_inconsistent_length()
     return {}
-
-
-def _is_chunked() -> bool:
-    return "chunked" in request.headers.get("Transfer-Encoding", "").lower()

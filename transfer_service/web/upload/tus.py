@@ -15,6 +15,7 @@ from transfer_service.web.upload.append_body import TusBody
 from transfer_service.web.upload.first_bytes import append_first, check_first_bytes
 from transfer_service.web.upload.upload_url import answer, location_of
 from transfer_service.wire import tus
+from transfer_service.wire.entity_tags import format_http_date
 from transfer_service.wire.filenames import parse_name
 
 
@@ -45,7 +46,7 @@ def create() -> Response:
     upload = services().resumable_uploads.begin(current().account_id, draft)
     headers = {}
     if body.announced != 0:
-        upload = append_first(upload, Piece(offset=0), body, is_known=False)
+        upload = append_first(upload, Piece(offset=0, ends=True), body, is_known=False)
         headers["Upload-Offset"] = str(upload.offset)
     return _created(upload, headers)
 
@@ -83,7 +84,7 @@ def _created(upload: UploadFacts, headers: dict[str, str]) -> Response:
 
 def _expires(upload: UploadFacts) -> dict[str, str]:
     expires_at = services().resumable_uploads.expires_at(upload)
-    return {"Upload-Expires": tus.format_expires(expires_at)} if expires_at is not None else {}
+    return {"Upload-Expires": format_http_date(expires_at)} if expires_at is not None else {}
 
 
 def look(upload_id: uuid.UUID) -> Response:
