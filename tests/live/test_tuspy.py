@@ -73,9 +73,11 @@ def test_chunks_survive_every_cut(way: Way, body: Body, upload_checksum: bool) -
 
 def test_one_request_survives_every_cut(way: Way, body: Body) -> None:
     before = way.files()
-    with FaultProxy(way.port, CUTS) as proxy:
+    planned = [*CUTS, CUTS[-1]]  # one more: the connection of a HEAD may still hold one when the last PATCH begins
+    with FaultProxy(way.port, planned) as proxy:
         told = run_tuspy(way, proxy, body)
-    assert (len(proxy.faults_done), told.file_id and way.digest(told.file_id)) == (len(CUTS), body.digest)
+    assert len(proxy.faults_done) >= len(CUTS)
+    assert told.file_id and way.digest(told.file_id) == body.digest
     assert (way.files() - before, way.unfinished()) == ({told.file_id}, [])
 
 
