@@ -28,7 +28,7 @@ from tests.games import make_zip
 from tests.live.bad_source import BadSource, Behaviour, Request
 from tests.live.download_worker import STOP_SECONDS, environment_of
 from tests.live.server import REPOSITORY, LiveServer, started, wait_until
-from transfer_service.commands import upgrade
+from tests.prepared import migrate
 from transfer_service.wire.game_catalogue import parse_catalogue
 
 FIRST, SECOND = "first", "second"
@@ -195,7 +195,7 @@ def remote_site(data_dir: Path, *contents: bytes, accounts: Sequence[str] = (), 
         }
         server = LiveServer(data_dir, settings)
         with server.services() as services:
-            upgrade(services.database.url)
+            migrate(services.database.url)
             services.accounts.create("carol", PASSWORD, permissions=("games.download", "activities.read"))
             for name in accounts:
                 services.accounts.create(name, PASSWORD)

@@ -17,8 +17,8 @@ from pydantic import SecretStr
 from config import Settings
 from tests.conftest import PASSWORD, SECRET
 from tests.ports import free_port
+from tests.prepared import migrate
 from transfer_service import build_services
-from transfer_service.commands import upgrade
 from transfer_service.web.services import Services
 
 REPOSITORY = Path(__file__).parents[2]
@@ -89,7 +89,7 @@ class LiveServer:
     def prepare(self, *accounts: str) -> None:
         """Migrate the database and make accounts, the administrator `root` among them if it is named."""
         with self.services() as services:
-            upgrade(services.database.url)
+            migrate(services.database.url)
             for name in accounts:
                 services.accounts.create(name, PASSWORD, is_admin=name == "root")
 

@@ -19,8 +19,8 @@ from config import Settings
 from tests.conftest import SECRET
 from tests.live.bad_source import BadSource, Behaviour, Drip
 from tests.live.download_worker import Zygote, zygote
+from tests.prepared import migrate
 from transfer_service import build_services
-from transfer_service.commands import upgrade
 from transfer_service.errors import NotFound
 from transfer_service.game_models import Activity, DownloadState, Game, GameData, RemoteDownload
 from transfer_service.services.download_rows import Actor
@@ -98,7 +98,7 @@ def farm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Farm]:
         sources = [{"type": "raw", "name": "slow", "arguments": [base]}]
         settings = Settings(data_dir=data_dir, secret_key=SecretStr(SECRET), game_data_sources=sources)  # type: ignore[arg-type]
         services = build_services(settings)
-        upgrade(services.database.url)
+        migrate(services.database.url)
         services.accounts.create("alice", "correct horse")
         starter = Actor(services.accounts.get("alice").account_id, "alice", None)
         environment = {

@@ -10,8 +10,8 @@ from sqlalchemy import func, select
 
 from config import Settings
 from tests.conftest import PASSWORD, Clock
+from tests.prepared import migrate
 from transfer_service import build_services
-from transfer_service.commands import upgrade
 from transfer_service.models import Account, File
 from transfer_service.services.files import FileStatus
 from transfer_service.services.whole_files import Draft
@@ -115,7 +115,7 @@ def make_bench(make_settings: Callable[..., Settings], clock: Clock) -> Iterator
     def make(**overrides: Any) -> Bench:
         settings = make_settings(**overrides)
         made.append(services := build_services(settings, now=clock))
-        upgrade(settings.resolved_database_url)
+        migrate(settings.resolved_database_url)
         services.accounts.create("alice", PASSWORD)
         return Bench(services, clock, services.accounts.get("alice").account_id)
 

@@ -14,9 +14,9 @@ from sqlalchemy import select
 from config import Settings
 from tests.conftest import PASSWORD, Clock
 from tests.live.server import wait_until
+from tests.prepared import migrate
 from tests.services.conftest import Bench
 from transfer_service import build_services
-from transfer_service.commands import upgrade
 from transfer_service.errors import BodyCutShort, ChecksumMismatch, TransferError
 from transfer_service.models import File
 from transfer_service.services.appends import Piece
@@ -205,7 +205,7 @@ def make_uploads(make_settings: Callable[..., Settings], clock: Clock) -> Iterat
         settings, told = make_settings(**overrides), list[UploadProgress]()
         services = build_services(settings, now=clock, tell=told.append)
         made.append(services)
-        upgrade(settings.resolved_database_url)
+        migrate(settings.resolved_database_url)
         services.accounts.create("alice", PASSWORD)
         return Uploads(services, clock, services.accounts.get("alice").account_id, settings, told, made)
 

@@ -8,10 +8,12 @@ from flask import Flask
 from pydantic import SecretStr
 
 from config import Settings
-from tests.conftest import PASSWORD, SECRET, Clock, Device
+from tests.conftest import PASSWORD, SECRET, Clock, Device, signed_in
+from tests.prepared import migrate
 from transfer_service import create_app
-from transfer_service.commands import upgrade
 from transfer_service.web.services import EXTENSION, Services
+
+__all__ = ["signed_in"]
 
 SignIn = Callable[[Flask, str], Device]
 MakeApp = Callable[..., Flask]
@@ -22,7 +24,7 @@ def shared_app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Flask]:
     """One app for all tests of a module, with the accounts `alice`, `bob` and the administrator `root`."""
     folder = tmp_path_factory.mktemp("shared")
     settings = Settings(_env_file=None, data_dir=folder, secret_key=SecretStr(SECRET))  # type: ignore[call-arg]
-    upgrade(settings.resolved_database_url)
+    migrate(settings.resolved_database_url)
     app = create_app(settings, now=Clock())
     app.testing = True
     services: Services = app.extensions[EXTENSION]
@@ -37,13 +39,6 @@ def shared_app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Flask]:
 def shared_device(shared_app: Flask) -> Device:
     """`alice`, signed in on the shared app."""
     return signed_in(shared_app, "alice")
-
-
-def signed_in(app: Flask, name: str, password: str = PASSWORD) -> Device:
-    """An account signed in on an app."""
-    client = app.test_client(use_cookies=False)
-    tokens = client.post("/auth/token", json={"username": name, "password": password}).get_json()
-    return Device(client, {"Authorization": f"Bearer {tokens['access_token']}"})
 
 
 def blob_path(data_dir: Path, file_id: str) -> Path:
