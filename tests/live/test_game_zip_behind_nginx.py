@@ -10,7 +10,8 @@ import requests
 
 from tests.games import add_archive, make_zip
 from tests.live.bare_socket import Answer, BareClient, Listening
-from tests.live.nginx import NginxSite, running_site
+from tests.live.nginx import NginxSite, running_nginx, running_site
+from tests.ports import free_port
 
 DATA = bytes(range(256)) * 4096
 MEMBERS = {"content/example.com/a b.html": b"<p>hello", "data.bin": DATA}
@@ -69,3 +70,23 @@ def test_paths_arrive_as_they_were_sent(shelf: Shelf, path: str, status: int) ->
     target = path.format(base=shelf.bases[zipfile.ZIP_STORED])
     assert shelf.ask(shelf.site.direct, target).status == status
     assert shelf.ask(shelf.site.front, target).status == status
+
+
+_MERGING = """
+server {{
+    listen 127.0.0.1:{port};
+    location / {{ proxy_pass http://127.0.0.1:{backend}/; }}
+}}
+"""
+
+
+@pytest.mark.parametrize("scheme", ["http", "https"])
+def test_a_proxy_that_merges_slashes_does_no_harm(shelf: Shelf, tmp_path: Path, scheme: str) -> None:
+    port = free_port()
+    site = _MERGING.format(
+        port=port, backend=shelf.site.direct.port
+    )  # an address with a path has nginx tidy what comes
+    with running_nginx(tmp_path / "nginx", site, port=port):
+        url = f"http://127.0.0.1:{port}/game-zip/{scheme}://example.com/a%20b.html"
+        answer = shelf.alice.get(url, timeout=30, allow_redirects=False)
+    assert (answer.status_code, answer.content) == (200, MEMBERS["content/example.com/a b.html"])

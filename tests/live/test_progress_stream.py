@@ -27,7 +27,7 @@ SECRET_KEY = "a secret of the tests, long enough for HS256"
 END_SECONDS, STOP_SECONDS = 3.0, 3.0
 READERS = 500
 ANSWER_SECONDS, CPU_SHARE, GROWTH_BYTES = 1.0, 0.1, 100 * 1024 * 1024
-PENDING = {"status": "pending", "progress": 0.0, "bytesDownloaded": 0, "totalBytes": SIZE, "speed": 0}
+PENDING = {"status": "pending", "progress": 0, "bytesDownloaded": 0, "totalBytes": SIZE, "speed": 0}
 
 
 @pytest.fixture(scope="module")

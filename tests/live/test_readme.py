@@ -116,7 +116,7 @@ def test_the_tour_works_as_it_is_printed(clone: Clone) -> None:
     assert before.count("identical") == 3
     assert "\nbroken\n" in before
     assert '"missing":[{"end":199999,"start":100000}]' in before
-    assert '"status":"completed","progress":100.0' in after
+    assert '"status":"completed","progress":100,' in after
     assert "<h1>The lake</h1>" in after
 
 

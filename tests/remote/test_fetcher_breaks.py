@@ -1,5 +1,8 @@
 """Transfers that break off: how they go on, how long they wait, and when they give up."""
 
+import errno
+import socket
+import ssl
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -11,6 +14,7 @@ from tests.ports import free_port
 from tests.remote.conftest import DATA, PATH, QUICK, Job
 from transfer_service.errors import StorageFull
 from transfer_service.remote.fetcher import Limits
+from transfer_service.remote.url_guard import Resolve
 from transfer_service.wire.entity_tags import format_http_date
 
 OTHER = DATA[::-1]
@@ -55,26 +59,80 @@ def test_too_many_breaks_end_with_the_last_reason(
     assert job.sink.data == DATA[: kept * (QUICK.breaks + 1)]
 
 
-def test_a_source_that_nobody_listens_for_is_asked_again(job: Job) -> None:
-    assert job.fail(f"http://127.0.0.1:{free_port()}{PATH}") == "The source cannot be reached"
-    assert job.sleeps == [0.5, 1]
+def no_answer(failure: OSError) -> Resolve:
+    """A name server that fails so."""
 
-
-def test_a_name_without_an_address_is_asked_for_again(job: Job) -> None:
     def resolve(*_arguments: object, **_options: object) -> list[tuple[object, ...]]:
-        raise OSError("no such host")
+        raise failure
 
-    job.resolve = resolve
-    assert job.fail(f"http://source.example{PATH}") == "The source cannot be reached"
-    assert job.sleeps == [0.5, 1]
+    return resolve
+
+
+def addresses(*ports: int, failure: OSError | None = None) -> Resolve:
+    """A name with these ports of 127.0.0.1; `failure` is raised the second time."""
+    asked: list[None] = []
+
+    def resolve(*_arguments: object, **_options: object) -> list[tuple[object, ...]]:
+        asked.append(None)
+        if failure is not None and len(asked) == 2:
+            raise failure
+        return [(2, 1, 6, "", ("127.0.0.1", port)) for port in ports]
+
+    return resolve
+
+
+@pytest.mark.parametrize(
+    ("failure", "sleeps"),
+    [
+        pytest.param(socket.gaierror(socket.EAI_NONAME, "no such name"), [], id="no-such-name"),
+        pytest.param(socket.gaierror(socket.EAI_NODATA, "no address"), [], id="name-without-address"),
+        pytest.param(OSError(errno.ECONNREFUSED, "refused"), [], id="refused"),
+        pytest.param(OSError(errno.EHOSTUNREACH, "no route"), [], id="no-way-to-the-host"),
+        pytest.param(OSError(errno.ENETUNREACH, "no route"), [], id="no-way-to-the-network"),
+        pytest.param(OSError(errno.EACCES, "prohibited"), [], id="prohibited"),
+        pytest.param(socket.gaierror(socket.EAI_AGAIN, "later"), [0.5, 1], id="name-server-is-silent"),
+        pytest.param(TimeoutError(), [0.5, 1], id="timeout"),
+        pytest.param(ConnectionResetError(errno.ECONNRESET, "reset"), [0.5, 1], id="reset"),
+        pytest.param(OSError(errno.EMFILE, "no descriptors"), [0.5, 1], id="no-descriptors"),
+        pytest.param(ssl.SSLError(1, "handshake"), [0.5, 1], id="tls-has-numbers-of-its-own"),
+    ],
+)
+def test_what_is_refused_is_not_asked_again_and_what_may_pass_is(
+    job: Job, failure: OSError, sleeps: list[float]
+) -> None:
+    job.resolve = no_answer(failure)
+    assert job.fail(f"http://source.example{PATH}").startswith("The source cannot be reached")
+    assert (job.sleeps, job.sink.calls) == (sleeps, [])
+
+
+def test_a_source_that_nobody_listens_for_is_passed_over_at_once(job: Job) -> None:
+    start = time.monotonic()
+    assert job.fail(f"http://127.0.0.1:{free_port()}{PATH}") == "The source cannot be reached"
+    assert (job.sleeps, time.monotonic() - start < 0.5) == ([], True)
+
+
+def test_a_source_is_not_passed_over_where_one_of_its_addresses_is_only_silent(job: Job) -> None:
+    with socket.create_server(("127.0.0.1", 0), backlog=0) as silent, socket.socket() as queued:
+        silent_port = silent.getsockname()[1]
+        queued.connect(("127.0.0.1", silent_port))  # now its queue is full
+        job.resolve = addresses(silent_port, free_port())
+        job.limits = Limits(connect_seconds=0.2, breaks=1)
+        assert job.fail(f"http://source.example{PATH}") == "The source cannot be reached"
+    assert job.sleeps == [0.5]
+
+
+@pytest.mark.parametrize("code", [errno.ECONNREFUSED, errno.EHOSTUNREACH])
+def test_a_source_that_has_given_bytes_may_be_starting_again(source: BadSource, job: Job, code: int) -> None:
+    source.serve(PATH, DATA, Behaviour(cut_at=1000, resets=True), Behaviour())
+    job.resolve = addresses(source.port, failure=OSError(code, "gone for a moment"))
+    job.run(f"http://source.example:{source.port}{PATH}")
+    assert (job.sink.data == DATA, job.sleeps) == (True, [0.5, 1])
+    assert [request.range for request in source.requests] == [None, "bytes=1000-"]
 
 
 def test_the_next_address_is_tried_where_the_first_does_not_answer(source: BadSource, job: Job) -> None:
-    def resolve(_host: str, port: int, **_options: object) -> list[tuple[object, ...]]:
-        return [(2, 1, 6, "", ("127.0.0.1", free_port())), (2, 1, 6, "", ("127.0.0.1", port))]
-
     source.serve(PATH, DATA)
-    job.resolve = resolve
+    job.resolve = addresses(free_port(), source.port)
     job.run(f"http://source.example:{source.port}{PATH}")
     assert (job.sink.data == DATA, job.sleeps) == (True, [])
 

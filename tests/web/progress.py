@@ -3,7 +3,7 @@
 import json
 import threading
 import uuid
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -19,7 +19,7 @@ from transfer_service.web.services import Services
 from transfer_service.wire.sse import HEARTBEAT
 
 TICK_SECONDS = 0.05
-PENDING = {"status": "pending", "progress": 0.0, "bytesDownloaded": 0, "totalBytes": SIZE, "speed": 0}
+PENDING = {"status": "pending", "progress": 0, "bytesDownloaded": 0, "totalBytes": SIZE, "speed": 0}
 
 
 class Looks:
@@ -57,9 +57,16 @@ def hurrying_feed(app: Flask, looks: Looks, clock: Clock) -> Iterator[ProgressFe
     wait_until(lambda: not feed.is_running)
 
 
-def ask(device: Device, game_id: uuid.UUID | str, method: str = "GET", **headers: str) -> TestResponse:
+def ask(
+    device: Device,
+    game_id: uuid.UUID | str,
+    method: str = "GET",
+    query: Mapping[str, str] | None = None,
+    **headers: str,
+) -> TestResponse:
     sent = {name.replace("_", "-"): value for name, value in headers.items()}
-    return device.request(method, f"/api/downloads/{game_id}/download/progress", headers=sent, buffered=False)
+    path = f"/api/downloads/{game_id}/download/progress"
+    return device.request(method, path, headers=sent, query_string=query, buffered=False)
 
 
 def fields(event: bytes) -> dict[str, str]:

@@ -165,6 +165,13 @@ class TestByUrl:
         assert (response.status_code, response.data) == (200, b"found")
         assert response.headers["Content-Security-Policy"] == GAME_SANDBOX
 
+    @pytest.mark.parametrize("scheme", ["http", "https"])
+    def test_one_slash_is_what_a_proxy_leaves_of_two(self, shelf: Shelf, device: Device, scheme: str) -> None:
+        shelf.add(make_zip({"content/example.com/a/b c.html": b"found"}))
+        for slashes in ("/", "//"):
+            answer = device.get(f"/game-zip/{scheme}:{slashes}example.com/a/b%20c.html")
+            assert (answer.status_code, answer.data) == (200, b"found")
+
     def test_content_comes_before_htdocs_and_that_before_neither(self, shelf: Shelf, device: Device) -> None:
         names = ["example.com/x", "htdocs/example.com/x", "content/example.com/x"]
         shelf.add(make_zip({name: name.encode() for name in names}))
@@ -192,7 +199,7 @@ class TestByUrl:
     @pytest.mark.parametrize(
         "path",
         ["http://example.com/", "http://example.com", "http://other.com/x", "http:///x", "http://example.com//x",
-         "http:/example.com/x", "ftp://example.com/x", "http://example.com/../example.com/x",
+         "http:example.com/x", "http:////example.com/x", "http:/", "ftp://example.com/x", "ftp:/example.com/x", "http://example.com/../example.com/x",
          "http://../secret_key", "http://"],
     )  # fmt: skip
     def test_everything_else_is_404(self, shelf: Shelf, device: Device, path: str) -> None:

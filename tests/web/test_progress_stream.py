@@ -64,7 +64,7 @@ def test_events_go_on_and_follow_the_job_to_its_end(device: Device, jobs: Jobs) 
         running = data(wait_for(events, f"{job_id}-downloading"))
         jobs.change(job_id, DownloadState.COMPLETED, bytes_downloaded=SIZE)
         rest = list(events)
-    assert running == {**PENDING, "status": "downloading", "progress": 25.5, "bytesDownloaded": 255, "speed": 12}
+    assert running == {**PENDING, "status": "downloading", "progress": 25, "bytesDownloaded": 255, "speed": 12}
     assert fields(rest[-1])["id"] == f"{job_id}-completed"
     assert [data(event)["status"] for event in rest].count("completed") == 1
 
@@ -98,16 +98,30 @@ def test_a_late_reader_gets_the_last_state_only(
 def test_who_has_seen_the_end_is_told_to_stay_away(device: Device, jobs: Jobs, state: DownloadState) -> None:
     game_id, job_id = jobs.add_job()
     jobs.change(job_id, state)
-    response = ask(device, game_id, Last_Event_ID=f"{job_id}-{state}")
-    assert (response.status_code, response.data) == (204, b"")
+    seen = f"{job_id}-{state}"
+    for response in (ask(device, game_id, Last_Event_ID=seen), ask(device, game_id, query={"lastEventId": seen})):
+        assert (response.status_code, response.data) == (204, b"")
+
+
+def test_the_header_is_of_a_later_stream_than_the_query(device: Device, jobs: Jobs) -> None:
+    game_id, job_id = jobs.add_job()
+    jobs.change(job_id, DownloadState.COMPLETED)
+    seen, earlier = f"{job_id}-completed", f"{job_id}-pending"
+    assert ask(device, game_id, query={"lastEventId": earlier}, Last_Event_ID=seen).status_code == 204
+    assert ask(device, game_id, query={"lastEventId": seen}, Last_Event_ID=earlier).status_code == 200
+    assert ask(device, game_id, query={"lastEventId": seen}, Last_Event_ID="").status_code == 204
 
 
 @pytest.mark.parametrize("seen", ["{job}-pending", "{job}-error", "{job}", "0-completed", "", "\u00e9", "x" * 2000])
 def test_who_has_not_seen_the_end_gets_it(device: Device, jobs: Jobs, seen: str) -> None:
     game_id, job_id = jobs.add_job()
     jobs.change(job_id, DownloadState.COMPLETED)
-    (event,) = ask(device, game_id, Last_Event_ID=seen.format(job=job_id)).iter_encoded()
-    assert fields(event)["id"] == f"{job_id}-completed"
+    for response in (
+        ask(device, game_id, Last_Event_ID=seen.format(job=job_id)),
+        ask(device, game_id, query={"lastEventId": seen.format(job=job_id)}),
+    ):
+        (event,) = response.iter_encoded()
+        assert fields(event)["id"] == f"{job_id}-completed"
 
 
 def test_who_has_seen_the_end_of_an_earlier_job_gets_the_later_one(device: Device, jobs: Jobs) -> None:

@@ -246,8 +246,8 @@ def test_everybody_sees_every_download_the_active_first(device: Device, jobs: Jo
     jobs.change(active_id, DownloadState.DOWNLOADING, bytes_downloaded=255, speed=12)
     jobs.change(failed_id, DownloadState.ERROR, bytes_downloaded=10, error="All sources failed")
     first, second = device.get("/api/downloads").get_json()["downloads"]
-    running = [str(active), 1, "A game", "downloading", 25.5, 255, SIZE, 12, None]
-    ended = [str(failed), 2, "A game", "error", 1.0, 10, SIZE, 0, "All sources failed"]
+    running = [str(active), 1, "A game", "downloading", 25, 255, SIZE, 12, None]
+    ended = [str(failed), 2, "A game", "error", 1, 10, SIZE, 0, "All sources failed"]
     assert [[each[name] for name in LISTED[:9]] for each in (first, second)] == [running, ended]
     assert first.keys() == second.keys() == set(LISTED)
 

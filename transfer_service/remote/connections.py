@@ -1,5 +1,6 @@
 """Connections to sources: only to checked addresses, and with an end to every wait."""
 
+import errno
 import http.client
 import io
 import socket
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
 
 MAX_CANDIDATES = 8
+_REFUSALS = frozenset({errno.ECONNREFUSED, errno.EHOSTUNREACH, errno.ENETUNREACH, errno.EACCES, errno.EPERM})
+_NO_SUCH_NAME = frozenset({socket.EAI_NONAME, socket.EAI_NODATA})
 BUFFER_BYTES = 64 * 1024
 
 
@@ -64,7 +67,10 @@ class Guard:
     resolve: Resolve
 
     def connect(self, host: str, port: int, patience: Patience) -> socket.socket:
-        """A connected socket. Raises OSError, UnicodeError, SourceFailed if an address of the host is forbidden."""
+        """A connected socket. Raises OSError, UnicodeError, SourceFailed if an address of the host is forbidden.
+
+        Of several failures the one that may pass is raised: then it is worth to try all of them again.
+        """
         candidates = resolve_allowed(host, port, allow_private=self.allow_private, resolve=self.resolve)
         failure: OSError | None = None
         for candidate in candidates[:MAX_CANDIDATES]:
@@ -75,11 +81,22 @@ class Guard:
                 return connection
             except OSError as error:
                 connection.close()
-                failure = error
+                if failure is None or is_refusal(failure):
+                    failure = error
             except BaseException:
                 connection.close()
                 raise
         raise failure or OSError("no address")
+
+
+def is_refusal(error: OSError) -> bool:
+    """Whether a failure to connect is an answer: nobody listens there, no way leads there, there is no such name.
+
+    A time that is up, a reset, and a name server that does not answer are none.
+    """
+    if isinstance(error, socket.gaierror):
+        return error.errno in _NO_SUCH_NAME
+    return not isinstance(error, ssl.SSLError) and error.errno in _REFUSALS  # whose numbers mean something else
 
 
 class PlainConnection(HTTPConnection):

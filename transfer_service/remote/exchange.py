@@ -10,8 +10,15 @@ from urllib3 import BaseHTTPResponse
 from urllib3.exceptions import HTTPError, ReadTimeoutError
 
 from transfer_service.errors import SourceFailed
-from transfer_service.remote.connections import Guard, Patience, PlainConnection, SecureConnection, secure_context
-from transfer_service.remote.responses import Head, SourceBroke
+from transfer_service.remote.connections import (
+    Guard,
+    Patience,
+    PlainConnection,
+    SecureConnection,
+    is_refusal,
+    secure_context,
+)
+from transfer_service.remote.responses import Head, SourceBroke, SourceRefused
 from transfer_service.remote.targets import Target
 
 UNREACHABLE = "The source cannot be reached"
@@ -101,6 +108,8 @@ def _connect(connection: PlainConnection, patience: Patience) -> None:
         raise SourceFailed(UNREACHABLE) from error
     except OSError as error:
         raise_if_late(patience)
+        if is_refusal(error):
+            raise SourceRefused(UNREACHABLE) from error
         raise SourceBroke(INSECURE if isinstance(error, ssl.SSLError) else UNREACHABLE) from error
 
 

@@ -9,7 +9,7 @@ from transfer_service.errors import SourceFailed
 from transfer_service.remote.batches import QUIET_SECONDS, Sink
 from transfer_service.remote.connections import Guard, Patience
 from transfer_service.remote.exchange import Client, raise_if_late
-from transfer_service.remote.responses import SourceBroke
+from transfer_service.remote.responses import SourceBroke, SourceRefused
 from transfer_service.remote.targets import Target
 from transfer_service.remote.transfers import Transfer
 from transfer_service.remote.url_guard import Resolve
@@ -61,6 +61,8 @@ class Fetcher:
     ) -> None:
         """Append to `sink` until it holds exactly `size` bytes. Raises SourceFailed, and what the sink raises.
 
+        A source that refuses the connection has failed, unless it has given bytes before: it may be starting again.
+
         `validator` belongs to the bytes the sink holds already; `remember_validator` gets the next one as soon as the
         sink has none of the old bytes left. `deadline` is on the clock of `now`.
         """
@@ -86,6 +88,8 @@ class Fetcher:
             try:
                 transfer.go_on()
             except SourceBroke as broke:
+                if isinstance(broke, SourceRefused) and sink.length == 0:
+                    raise SourceFailed(broke.detail) from broke  # the next source is there at once
                 seconds = breaks.count(broke, length=sink.length)
                 raise_if_late(patience)
                 self._sleep(max(min(seconds, deadline - self._now()), 0))

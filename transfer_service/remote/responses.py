@@ -30,6 +30,10 @@ class SourceBroke(Exception):
         self.retry_after_seconds = retry_after_seconds
 
 
+class SourceRefused(SourceBroke):
+    """There is no source at that address. It may be starting again, if it has given bytes before."""
+
+
 @dataclass(frozen=True, slots=True)
 class Head:
     """Status and fields of an answer."""

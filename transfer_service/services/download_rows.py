@@ -49,11 +49,11 @@ class DownloadFacts:
     finished_at: datetime | None
 
     @property
-    def progress(self) -> float:
-        """How much is here, in percent; 100 only for what is completed."""
+    def progress(self) -> int:
+        """How much is here, in whole percent, rounded down; 100 only for what is completed."""
         if self.state is DownloadState.COMPLETED:
-            return 100.0
-        return min(int(1000 * self.bytes_downloaded / self.total_bytes) / 10, 99.9) if self.total_bytes else 0.0
+            return 100
+        return min(100 * self.bytes_downloaded // self.total_bytes, 99) if self.total_bytes else 0
 
 
 _FACTS = select(

@@ -11,7 +11,7 @@ RETRY_MILLISECONDS = 2000
 
 
 def download_json(download: DownloadFacts) -> dict[str, Any]:
-    """A download of the listing. `progress` in percent, `speed` in bytes a second."""
+    """A download of the listing. `progress` in whole percent, `speed` in bytes a second."""
     return {
         "gameId": str(download.game_id),
         "gameDataId": download.game_data_id,

@@ -47,7 +47,9 @@ def _guard() -> None:
 
 @blueprint.get("/<game_id>/<name:member>")
 def by_name(game_id: str, member: str) -> Response:
-    """A member of the game's newest archive."""
+    """A member of the game's newest archive; or a page of the web, where a proxy has left one of its two slashes."""
+    if game_id in {"http:", "https:"}:
+        return by_url(member)
     return _respond(services().game_archives.get_member(game_id_of(game_id), member))
 
 

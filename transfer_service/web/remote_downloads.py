@@ -52,16 +52,22 @@ def progress(game_id: str) -> Response:
     """A stream of events until the download has ended.
 
     A client that connects again after the last one gets 204: nothing else keeps EventSource from coming back for ever.
+    What it saw last is in `Last-Event-ID`, or in `lastEventId` of the query, for clients that make a new EventSource;
+    the header counts first, because it is of the stream that has just ended.
     """
     parsed = game_id_of(game_id)
     download = services().remote_downloads.find_progress([parsed]).get(parsed)
     if download is None:
         raise NotFound("This game was never downloaded")
-    if not download.state.is_active and request.headers.get("Last-Event-ID") == event_id_of(download):
+    if not download.state.is_active and _last_event_id() == event_id_of(download):
         return Response(status=HTTPStatus.NO_CONTENT, headers=STREAM_HEADERS)
     feed: ProgressFeed = current_app.extensions[FEED]
     stream = feed.follow(download, sign_in_id=current().sign_in_id, expires_at=token_expires_at())
     return Response(stream, mimetype="text/event-stream", headers=STREAM_HEADERS)
+
+
+def _last_event_id() -> str | None:
+    return request.headers.get("Last-Event-ID") or request.args.get("lastEventId")
 
 
 def _actor() -> Actor:
