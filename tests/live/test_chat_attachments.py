@@ -85,6 +85,21 @@ def test_nginx_sends_attachments_by_itself(talk: Talk) -> None:
     assert asked.content == b""
 
 
+@pytest.mark.parametrize("place", ["file", "folder"])
+def test_nothing_follows_a_link_in_the_place_of_an_attachment(talk: Talk, tmp_path: Path, place: str) -> None:
+    path = talk.upload(talk.site.front.url, "photo.png")
+    stored = talk.site.direct.data_dir / path.removeprefix("/")
+    (tmp_path / stored.name).write_bytes(DATA)
+    stored.unlink()
+    if place == "file":
+        stored.symlink_to(tmp_path / stored.name)
+    else:
+        stored.parent.rmdir()
+        stored.parent.symlink_to(tmp_path)
+    answers = [talk.bob.get(site.url + path, timeout=30) for site in (talk.site.direct, talk.site.front)]
+    assert [answer.status_code for answer in answers] == [404, 404]
+
+
 def test_who_left_gets_nothing_through_nginx_either(talk: Talk) -> None:
     group = talk.alice.post(
         f"{talk.site.front.url}/conversations/create/group",

@@ -12,7 +12,8 @@ from typing import BinaryIO
 
 from transfer_service.errors import BlobMissing, ReadFailed
 from transfer_service.storage import range_locks
-from transfer_service.storage.disk import BLOCK_UNITS, WHOLE, DiskWriter, full_disk_named, sync_path
+from transfer_service.storage.disk import BLOCK_UNITS, WHOLE, DiskWriter, full_disk_named
+from transfer_service.storage.plain_files import PlainFiles
 
 _MESSAGE_ID = re.compile(r"[0-9a-f]{24}", re.ASCII)
 
@@ -31,6 +32,7 @@ class AttachmentStore:
 
     def __init__(self, root: Path) -> None:
         self._root = root
+        self._plain = PlainFiles(root)
         root.mkdir(mode=0o750, parents=True, exist_ok=True)
 
     @contextmanager
@@ -41,7 +43,7 @@ class AttachmentStore:
             path.parent.mkdir(mode=0o750)
         try:
             with full_disk_named():
-                descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o640)
+                descriptor = self._plain.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL)
             try:
                 range_locks.claim(descriptor, WHOLE, wait_seconds=0)  # cleanup sees that somebody is at it
                 yield DiskWriter(descriptor, WHOLE)
@@ -56,12 +58,12 @@ class AttachmentStore:
         path = self._path(message_id, filename)
         with full_disk_named():
             for target in (path, path.parent, self._root):
-                sync_path(target)
+                self._plain.sync(target)
 
     def open_reader(self, message_id: str, filename: str) -> BinaryIO:
         """The attachment as an unbuffered file that the caller closes. Raises BlobMissing, ReadFailed."""
         try:
-            return open(self._path(message_id, filename), "rb", buffering=0)
+            return self._plain.open_reader(self._path(message_id, filename))
         except FileNotFoundError as error:
             raise BlobMissing from error
         except OSError as error:
@@ -69,14 +71,17 @@ class AttachmentStore:
 
     def delete(self, message_id: str) -> int:
         """Remove what lies there for a message and tell the bytes that this freed. Open readers keep the old ones."""
-        freed = sum(_stored_bytes(path) for path in self._files(message_id))
-        shutil.rmtree(self._folder(message_id), ignore_errors=True)
+        folder = self._folder(message_id)
+        freed = self._stored_bytes(message_id)
+        shutil.rmtree(folder, ignore_errors=True)  # it follows no links
+        if folder.is_symlink():
+            self._plain.remove(folder)
         return freed
 
     def is_in_use(self, message_id: str) -> bool:
         """Whether an attachment of the message is being written."""
         for path in self._files(message_id):
-            with suppress(FileNotFoundError), open(path, "rb") as file:
+            with suppress(FileNotFoundError), self._plain.open_reader(path) as file:
                 if range_locks.is_claimed(file.fileno(), WHOLE):
                     return True
         return False
@@ -89,8 +94,7 @@ class AttachmentStore:
                     continue
                 with suppress(FileNotFoundError):
                     modified_at = datetime.fromtimestamp(entry.stat(follow_symlinks=False).st_mtime, tz=UTC)
-                    stored_bytes = sum(_stored_bytes(path) for path in self._files(entry.name))
-                    yield AttachmentFacts(entry.name, modified_at, stored_bytes)
+                    yield AttachmentFacts(entry.name, modified_at, self._stored_bytes(entry.name))
 
     def _folder(self, message_id: str) -> Path:
         if not _MESSAGE_ID.fullmatch(message_id):
@@ -103,14 +107,9 @@ class AttachmentStore:
         return self._folder(message_id) / filename
 
     def _files(self, message_id: str) -> list[Path]:
-        try:
-            return list(self._folder(message_id).iterdir())
-        except FileNotFoundError:
-            return []
+        folder = self._folder(message_id)
+        return [folder / name for name in self._plain.names(folder)]
 
-
-def _stored_bytes(path: Path) -> int:
-    try:
-        return path.stat(follow_symlinks=False).st_blocks * BLOCK_UNITS
-    except FileNotFoundError:
-        return 0
+    def _stored_bytes(self, message_id: str) -> int:
+        facts = [self._plain.find_facts(path) for path in self._files(message_id)]
+        return sum(each.st_blocks for each in facts if each is not None) * BLOCK_UNITS

@@ -13,6 +13,8 @@ from typing import BinaryIO
 from transfer_service.errors import BlobMissing, ReadFailed, StorageFull, StoreUnavailable
 from transfer_service.storage import range_locks
 from transfer_service.storage.blobs import END, BlobFacts
+from transfer_service.storage.plain_files import NotPlain, PlainFiles
+from transfer_service.storage.probes import write_probe
 from transfer_service.storage.writing import write_cached, write_direct
 from transfer_service.wire.spans import Span
 
@@ -105,6 +107,7 @@ class DiskStore:
 
     def __init__(self, root: Path) -> None:
         self._root = root
+        self._files = PlainFiles(root)
         root.mkdir(mode=0o750, parents=True, exist_ok=True)
         self._folders = [root / f"{number:02x}" for number in range(256)]
         for folder in self._folders:
@@ -124,11 +127,11 @@ class DiskStore:
 
         Raises BlobMissing, RangeBusy after `wait_seconds`, StorageFull.
         """
-        flags = os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW | (os.O_CREAT if create else 0)
-        path = self.path_of(blob_id)
         try:
             with full_disk_named():
-                descriptor = os.open(path, flags, 0o640)
+                descriptor = self._files.open(self.path_of(blob_id), os.O_RDWR | (os.O_CREAT if create else 0))
+        except NotPlain as error:
+            raise BlobMissing from error
         except FileNotFoundError as error:
             if create:  # the folder is gone, not the blob
                 raise
@@ -143,7 +146,7 @@ class DiskStore:
     def open_reader(self, blob_id: uuid.UUID) -> BinaryIO:
         """The blob as an unbuffered file that the caller closes. Raises BlobMissing, ReadFailed."""
         try:
-            return open(self.path_of(blob_id), "rb", buffering=0)
+            return self._files.open_reader(self.path_of(blob_id))
         except FileNotFoundError as error:
             raise BlobMissing from error
         except OSError as error:
@@ -158,7 +161,7 @@ class DiskStore:
     def is_in_use(self, blob_id: uuid.UUID) -> bool:
         """Whether any process holds a writer of the blob, or waits for one."""
         try:
-            with open(self.path_of(blob_id), "rb") as file:
+            with self._files.open_reader(self.path_of(blob_id)) as file:
                 descriptor = file.fileno()
                 return range_locks.is_claimed(descriptor, WHOLE) or range_locks.is_wanted(descriptor, WHOLE)
         except FileNotFoundError:
@@ -166,17 +169,15 @@ class DiskStore:
 
     def stored_bytes(self, blob_id: uuid.UUID) -> int | None:
         """The space the blob takes, None if there is no such blob."""
-        try:
-            return self.path_of(blob_id).stat().st_blocks * BLOCK_UNITS
-        except FileNotFoundError:
-            return None
+        facts = self._files.find_facts(self.path_of(blob_id))
+        return None if facts is None else facts.st_blocks * BLOCK_UNITS
 
     def size(self, blob_id: uuid.UUID) -> int:
         """Where the blob ends. Raises BlobMissing."""
-        try:
-            return self.path_of(blob_id).stat().st_size
-        except FileNotFoundError as error:
-            raise BlobMissing from error
+        facts = self._files.find_facts(self.path_of(blob_id))
+        if facts is None:
+            raise BlobMissing
+        return facts.st_size
 
     def sync(self, blob_id: uuid.UUID) -> None:
         """Return when the blob and its name survive power loss. Raises BlobMissing, StorageFull."""
@@ -184,7 +185,7 @@ class DiskStore:
         try:
             for target in (path, path.parent):
                 with full_disk_named():
-                    sync_path(target)
+                    self._files.sync(target)
         except FileNotFoundError as error:
             raise BlobMissing from error
 
@@ -192,34 +193,21 @@ class DiskStore:
         """Remove the blob and tell the bytes that this freed, 0 if there was none. Open readers keep the old bytes."""
         freed = self.stored_bytes(blob_id)
         if freed is not None:
-            self.path_of(blob_id).unlink(missing_ok=True)
+            self._files.remove(self.path_of(blob_id))
         return freed or 0
 
     def list_blobs(self) -> Iterator[BlobFacts]:
         """Every blob, in no order."""
         for folder in self._folders:
-            with os.scandir(folder) as entries:
-                yield from (facts for entry in entries if (facts := _facts(entry, folder.name)) is not None)
+            entries = self._files.scan(folder)
+            yield from (facts for entry in entries if (facts := _facts(entry, folder.name)) is not None)
 
     def check(self) -> None:
         """Prove that the store can be written. Raises StoreUnavailable."""
-        probe = self._root / f".probe-{uuid.uuid4().hex}"
         try:
-            try:
-                probe.write_bytes(b"ok")
-            finally:
-                probe.unlink(missing_ok=True)
+            write_probe(self._root)
         except OSError as error:
             raise StoreUnavailable("The store cannot be written") from error
-
-
-def sync_path(path: Path) -> None:
-    """Return when a file's bytes, or a folder's names, are on the disk."""
-    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _facts(entry: os.DirEntry[str], folder: str) -> BlobFacts | None:

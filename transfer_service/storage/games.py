@@ -5,6 +5,7 @@ Whatever has the name of an archive was verified before it got that name.
 
 import os
 import re
+import stat
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
@@ -14,7 +15,8 @@ from typing import BinaryIO
 
 from transfer_service.errors import BlobMissing, RangeBusy, ReadFailed
 from transfer_service.storage import range_locks
-from transfer_service.storage.disk import BLOCK_UNITS, WHOLE, DiskWriter, full_disk_named, sync_path
+from transfer_service.storage.disk import BLOCK_UNITS, WHOLE, DiskWriter, full_disk_named
+from transfer_service.storage.plain_files import NotPlain, PlainFiles
 
 _NAME = re.compile(r"(0|[1-9][0-9]{0,18})\.(zip|part|ready)", re.ASCII)
 _LARGEST_ID = 2**63 - 1
@@ -59,7 +61,7 @@ class Part:
     def is_at(self, path: Path) -> bool:
         """Whether a path leads to these bytes."""
         try:
-            return os.path.samestat(os.fstat(self._descriptor), path.stat())
+            return os.path.samestat(os.fstat(self._descriptor), path.lstat())
         except FileNotFoundError:
             return False
 
@@ -84,6 +86,7 @@ class GameStore:
 
     def __init__(self, root: Path) -> None:
         self._root = root
+        self._files = PlainFiles(root)
         root.mkdir(mode=0o750, parents=True, exist_ok=True)
 
     @contextmanager
@@ -95,7 +98,7 @@ class GameStore:
             yield Part(self._open_own_part(self._part_path(job_id), may_replace, opened))
 
     def _open_own_part(self, path: Path, may_replace: Callable[[], bool], opened: ExitStack) -> int:
-        descriptor = _open(path, 0, opened)
+        descriptor = self._open(path, 0, opened)
         with suppress(RangeBusy):
             range_locks.claim(descriptor, WHOLE, wait_seconds=0)
             # Bytes with two names are those of a run that was killed in `publish`: they may be the archive's already.
@@ -105,7 +108,7 @@ class GameStore:
         if not may_replace():
             raise BlobMissing
         path.unlink(missing_ok=True)
-        descriptor = _open(path, os.O_EXCL, opened)
+        descriptor = self._open(path, os.O_EXCL, opened)
         range_locks.claim(descriptor, WHOLE, wait_seconds=0)
         return descriptor
 
@@ -118,14 +121,14 @@ class GameStore:
         with full_disk_named():
             part.link_to(ready)
             ready.replace(self._archive_path(game_data_id))
-            sync_path(self._root)
+            self._files.sync(self._root)
         if part.is_at(self._part_path(job_id)):
             self.delete_part(job_id)
 
     def open_archive(self, game_data_id: int) -> BinaryIO:
         """The archive as an unbuffered file that the caller closes. Raises BlobMissing, ReadFailed."""
         try:
-            return open(self._archive_path(game_data_id), "rb", buffering=0)
+            return self._files.open_reader(self._archive_path(game_data_id))
         except FileNotFoundError as error:
             raise BlobMissing from error
         except OSError as error:
@@ -133,14 +136,12 @@ class GameStore:
 
     def has_archive(self, game_data_id: int) -> bool:
         """Whether there is an archive of that name."""
-        return self._archive_path(game_data_id).exists()
+        return self.archive_bytes(game_data_id) is not None
 
     def archive_bytes(self, game_data_id: int) -> int | None:
         """The size of an archive, None where there is none."""
-        try:
-            return self._archive_path(game_data_id).stat().st_size
-        except FileNotFoundError:
-            return None
+        facts = self._files.find_facts(self._archive_path(game_data_id))
+        return None if facts is None else facts.st_size
 
     def delete_archive(self, game_data_id: int) -> None:
         """Remove an archive. Open readers keep it."""
@@ -160,6 +161,8 @@ class GameStore:
                     continue
                 with suppress(FileNotFoundError):
                     facts = entry.stat(follow_symlinks=False)
+                    if not stat.S_ISREG(facts.st_mode):
+                        continue
                     yield Leftover(
                         archive_of=int(name[1]) if name[2] == "zip" else None,
                         part_of=int(name[1]) if name[2] != "zip" else None,
@@ -173,14 +176,15 @@ class GameStore:
     def _part_path(self, job_id: int) -> Path:
         return self._root / f"{int(job_id)}.part"
 
-
-def _open(path: Path, flags: int, opened: ExitStack) -> int:
-    """Open a part for writing until `opened` closes it. Raises RangeBusy where O_EXCL finds one, StorageFull."""
-    flags |= os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
-    try:
-        with full_disk_named():
-            descriptor = os.open(path, flags, 0o640)
-    except FileExistsError as error:
-        raise RangeBusy from error
-    opened.callback(os.close, descriptor)
-    return descriptor
+    def _open(self, path: Path, flags: int, opened: ExitStack) -> int:
+        """Open a part for writing until `opened` closes it. Raises RangeBusy where O_EXCL finds one, StorageFull."""
+        try:
+            with full_disk_named():
+                descriptor = self._files.open(path, flags | os.O_RDWR | os.O_CREAT)
+        except NotPlain:  # nothing of ours: away with it
+            self._files.remove(path)
+            return self._open(path, flags | os.O_EXCL, opened)
+        except FileExistsError as error:
+            raise RangeBusy from error
+        opened.callback(os.close, descriptor)
+        return descriptor
