@@ -5,7 +5,7 @@ import os
 import platform
 from datetime import UTC, datetime
 
-from benchmarks import chat, downloads, fairness, remote, resumable, scale, uploads
+from benchmarks import chat, downloads, fairness, remote, resumable, scale, structure, uploads
 from benchmarks.measure import say
 
 BENCHMARKS = {
@@ -16,6 +16,7 @@ BENCHMARKS = {
     "chat": chat.run,
     "remote": remote.run,
     "resumable": resumable.run,
+    "structure": structure.run,
 }
 
 
@@ -27,7 +28,7 @@ def main() -> None:
     parser.add_argument(
         "--mebibytes", type=int, help="size of files up and down (default: 256 up in 64 KiB chunks, else 1024)"
     )
-    for module in (uploads, downloads, fairness, scale, chat, remote, resumable):
+    for module in (uploads, downloads, fairness, scale, chat, remote, resumable, structure):
         module.add_arguments(parser)
     arguments = parser.parse_args()
     unknown = [name for name in arguments.names if name not in BENCHMARKS]
