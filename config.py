@@ -29,6 +29,9 @@ MIN_SECRET_BYTES = 32
 SOURCE_PLACEHOLDERS = {"{gameId}", "{gameDataId}", "{sha256}"}
 
 _NO_URL = re.compile(r"[^A-Za-z0-9._~:/?\[\]@!$&'()*+,;=%{}-]")  # RFC 3986, section 2, and the braces of placeholders
+_ORIGIN = re.compile(
+    r"[A-Za-z][A-Za-z0-9+.-]*://(?:[A-Za-z0-9._-]+|\[(?P<address>[0-9A-Fa-f:.]+)\])(?::(?P<port>[0-9]{1,5}))?"
+)
 
 
 class Durability(StrEnum):
@@ -60,6 +63,17 @@ def _json(value: Any) -> Any:
         return json.loads(value) if value else []  # its error is a ValueError: one mistake among others
     except RecursionError as error:
         raise ValueError("is nested too deeply") from error
+
+
+def _is_origin(value: str) -> bool:
+    """Whether pages may have this origin as browsers write it (RFC 6454 section 6.2). `null` every sandbox has."""
+    match = _ORIGIN.fullmatch(value)
+    if match is None or not 0 < int(match["port"] or 1) <= 65535:
+        return False
+    try:
+        return match["address"] is None or bool(ipaddress.IPv6Address(match["address"]))
+    except ValueError:
+        return False
 
 
 def _base_url(value: str) -> str:
@@ -178,10 +192,13 @@ class Settings(BaseSettings):
 
     @field_validator("cors_origins")
     @classmethod
-    def _no_sandbox(cls, value: list[str]) -> list[str]:
-        if "null" in value:
-            raise ValueError("null is the origin of every sandbox, hostile pages in games too")
-        return value
+    def _exact_origins(cls, value: list[str]) -> list[str]:
+        if value == ["*"]:
+            return value
+        wrong = [each for each in value if not _is_origin(each)]
+        if wrong:
+            raise ValueError(f"{', '.join(wrong)}: must be exact origins, scheme://host[:port], or * alone")
+        return [each.lower() for each in value]
 
     @field_validator("game_data_sources")
     @classmethod

@@ -90,8 +90,20 @@ def test_the_defaults_are_those_of_the_contract(folder: Path) -> None:
         pytest.param("TRANSFER_ACCEL", "", "accel", None, id="no-accel"),
         pytest.param("TRANSFER_TRUSTED_PROXIES", "2", "trusted_proxies", 2, id="proxies"),
         pytest.param(
-            "TRANSFER_CORS_ORIGINS", "https://a, https://b,", "cors_origins", ["https://a", "https://b"], id="origins"
+            "TRANSFER_CORS_ORIGINS",
+            "https://a, HTTPS://B.c:8443,",
+            "cors_origins",
+            ["https://a", "https://b.c:8443"],
+            id="origins",
         ),
+        pytest.param(
+            "TRANSFER_CORS_ORIGINS",
+            "capacitor://localhost,http://[::1]:8080",
+            "cors_origins",
+            ["capacitor://localhost", "http://[::1]:8080"],
+            id="origins-of-apps-and-addresses",
+        ),
+        pytest.param("TRANSFER_CORS_ORIGINS", "*", "cors_origins", ["*"], id="every-origin"),
         pytest.param("TRANSFER_SOCKET_MAX_BYTES", "1MiB", "socket_max_bytes", 1024**2, id="socket-bytes"),
         pytest.param(
             "TRANSFER_GAME_DATA_SOURCES",
@@ -226,3 +238,23 @@ def test_processes_that_start_together_agree_on_one_secret(folder: Path) -> None
     secrets = {process.communicate(timeout=60)[0] for process in processes}
     assert secrets == {(folder / "var" / "secret_key").read_bytes() + b"\n"}
     assert [path.name for path in (folder / "var").iterdir()] == ["secret_key"]
+
+
+@pytest.mark.parametrize(
+    "origin",
+    [
+        "null", "https://a/", "https://a/path", "https://*.example.com", "*.example.com", "*", "https://a?q", "https://a#f",
+        "https://u@a", "https://u:p@a", "a", "a:443", "//a", "https:a", "https://", "://a", "https://a:", "https://a:0",
+        "https://a:65536", "https://a:x", "https://[::1", "https://[1.2.3.4]", "https://[:::]", "https://(a|b)", "https://^a",
+        "https://a$", "https://a b", "https://b\u00fccher.example", "https://a\\b", "1http://a",
+    ],
+)  # fmt: skip
+def test_an_origin_that_is_not_exact_is_refused_by_name(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, origin: str
+) -> None:
+    monkeypatch.setenv("TRANSFER_CORS_ORIGINS", f"https://good.example,{origin}")
+    with pytest.raises(ConfigurationError) as refusal:
+        load_settings()
+    assert str(refusal.value).startswith("TRANSFER_CORS_ORIGINS: ")
+    assert f"{origin}: must be exact origins" in str(refusal.value)
+    assert not (folder / "var").exists()

@@ -9,12 +9,12 @@ from flask import Flask
 from flask_socketio import SocketIO
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from transfer_service import extensions
 from transfer_service.commands import init_commands
 from transfer_service.errors import StoreUnavailable
 from transfer_service.game_commands import init_game_commands
 from transfer_service.ground import utc_now
 from transfer_service.web import activities, admin, auth, game_zip, health, remote_downloads
+from transfer_service.web.cors import ORIGINS, Origins, share_with_origins
 from transfer_service.web.current_account import init_tokens
 from transfer_service.web.download import files as downloads
 from transfer_service.web.error_envelopes import init_error_envelopes
@@ -41,34 +41,6 @@ if TYPE_CHECKING:
 
 __all__ = ["begin_serving", "build_services", "create_app", "end_serving", "stop_serving", "utc_now", "wake_ups_of"]
 
-EXPOSED_HEADERS = [
-    "Accept-Patch",
-    "Accept-Ranges",
-    "Content-Disposition",
-    "Content-Range",
-    "ETag",
-    "Location",
-    "Retry-After",
-    "Tus-Checksum-Algorithm",
-    "Tus-Extension",
-    "Tus-Max-Size",
-    "Tus-Resumable",
-    "Tus-Version",
-    "Upload-Complete",
-    "Upload-Concat",
-    "Upload-Defer-Length",
-    "Upload-Draft-Interop-Version",
-    "Upload-Expires",
-    "Upload-Incomplete",
-    "Upload-Length",
-    "Upload-Limit",
-    "Upload-Metadata",
-    "Upload-Offset",
-    "X-File-Id",
-    "X-File-Name",
-    "X-Request-Id",
-]
-
 
 def create_app(settings: Settings, *, now: Callable[[], datetime] = utc_now) -> Flask:
     """The WSGI application for `settings`. `now` is the clock of every service."""
@@ -84,7 +56,7 @@ def create_app(settings: Settings, *, now: Callable[[], datetime] = utc_now) -> 
         access_minutes=settings.access_token_expire_minutes,
         refresh_days=settings.refresh_token_days,
     )
-    _init_cors(app, settings.cors_origins)
+    app.extensions[ORIGINS] = origins = Origins(settings.cors_origins)
     socketio = SocketIO()
     services = build_services(settings, now=now, publish=Fanout(socketio), tell=ProgressEvents(socketio))
     app.extensions[EXTENSION] = services
@@ -101,27 +73,19 @@ def create_app(settings: Settings, *, now: Callable[[], datetime] = utc_now) -> 
         now=now,
         redis_url=settings.redis_url,
         max_message_bytes=settings.socket_max_bytes,
-        origins=settings.cors_origins,
+        origins=origins,
     )
     app.extensions[FEED] = ProgressFeed(
         find_progress=services.remote_downloads.find_progress, find_alive=services.sign_ins.find_alive, now=now
     )
     init_commands(app)
     init_game_commands(app)
-    _add_middleware(app, trusted_proxies=settings.trusted_proxies)
+    _add_middleware(app, origins=origins, trusted_proxies=settings.trusted_proxies)
     return app
 
 
-def _init_cors(app: Flask, origins: list[str]) -> None:
-    """Let pages of these origins in, with credentials unless any origin is let in."""
-    if origins:
-        extensions.cors.init_app(
-            app, origins=origins, supports_credentials="*" not in origins, expose_headers=EXPOSED_HEADERS
-        )
-
-
-def _add_middleware(app: Flask, *, trusted_proxies: int) -> None:
-    application: WSGIApplication = override_methods(app.wsgi_app)
+def _add_middleware(app: Flask, *, origins: Origins, trusted_proxies: int) -> None:
+    application: WSGIApplication = share_with_origins(override_methods(app.wsgi_app), origins)
     if trusted_proxies:
         hops = trusted_proxies
         application = ProxyFix(application, x_for=hops, x_proto=hops, x_host=hops, x_prefix=hops)

@@ -1,7 +1,5 @@
 """Flask extensions, made here and bound in `create_app`."""
 
-from flask_cors import CORS
 from flask_jwt_extended import JWTManager
 
 jwt = JWTManager()
-cors = CORS()

@@ -4,13 +4,13 @@ import logging
 from collections.abc import Callable
 from datetime import datetime
 from typing import Any
-from urllib.parse import urlsplit
 
 from flask import Flask
 from flask_socketio import SocketIO
 
 from transfer_service.logs import JsonHandler
 from transfer_service.services.sign_ins import SignInService
+from transfer_service.web.cors import Origins
 from transfer_service.web.messages.live_sessions import LiveSessions
 from transfer_service.web.messages.rooms import make_manager
 from transfer_service.web.messages.socket import EVENTS, ChatNamespace
@@ -27,7 +27,7 @@ def init_socketio(
     now: Callable[[], datetime],
     redis_url: str | None,
     max_message_bytes: int,
-    origins: list[str],
+    origins: Origins,
 ) -> None:
     """Serve `/socket.io/`. Events are handled one after the other, so that nobody can start more than he waits for."""
     log = logging.getLogger("transfer_service.sockets")
@@ -37,10 +37,10 @@ def init_socketio(
     silent.setLevel(logging.CRITICAL)
 
     def is_trusted(origin: str, environ: dict[str, Any]) -> bool:
-        return origin in origins or urlsplit(origin).netloc == environ.get("HTTP_HOST")
+        return origins.may_use_cookies(origin) or origins.is_own(origin, environ.get("HTTP_HOST"))
 
     def is_allowed(origin: str, environ: dict[str, Any]) -> bool:
-        return "*" in origins or is_trusted(origin, environ)
+        return origins.are_all_allowed or is_trusted(origin, environ)
 
     socketio.init_app(
         app,
@@ -49,7 +49,6 @@ def init_socketio(
         manage_session=False,
         client_manager=make_manager(redis_url),
         cors_allowed_origins=is_allowed,
-        cors_credentials="*" not in origins,
         max_http_buffer_size=max_message_bytes,
         ping_interval=25,
         ping_timeout=60,
