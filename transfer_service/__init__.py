@@ -23,6 +23,7 @@ from transfer_service.web.messages.fanout import Fanout
 from transfer_service.web.messages.live import LIVE, init_socketio
 from transfer_service.web.method_override import override_methods
 from transfer_service.web.progress_feed import FEED, ProgressFeed
+from transfer_service.web.query import check_queries
 from transfer_service.web.request_log import collect_facts, init_request_log
 from transfer_service.web.requests import init_requests
 from transfer_service.web.services import EXTENSION, Services
@@ -78,6 +79,7 @@ def create_app(settings: Settings, *, now: Callable[[], datetime] = utc_now) -> 
     app.extensions[FEED] = ProgressFeed(
         find_progress=services.remote_downloads.find_progress, find_alive=services.sign_ins.find_alive, now=now
     )
+    check_queries(app, except_for={"health.static"})
     init_commands(app)
     init_game_commands(app)
     _add_middleware(app, origins=origins, trusted_proxies=settings.trusted_proxies)

@@ -96,8 +96,7 @@ class Bench:
         return {blob.blob_id for blob in self.services.store.list_blobs()}
 
     def names(self) -> list[str]:
-        page = self.services.files.list_files(self.account_id, limit=1000, after=None)
-        return sorted(file.name for file in page.files)
+        return sorted(file.name for file in self.services.files.list_files(self.account_id, limit=1000))
 
     def another_account(self) -> "Bench":
         """The same services in the hands of a new account."""

@@ -42,6 +42,7 @@ def test_a_dm_is_between_two_and_has_no_owner(any_chat: Chat) -> None:
         owner=None,
         group_name=None,
         created_at=any_chat.clock(),
+        active_at=any_chat.clock(),
         last_message=None,
         pinned_message_ids=(),
     )
@@ -209,6 +210,19 @@ def test_the_list_can_be_cut(chat: Chat) -> None:
         chat.clock.advance(seconds=1)
     listed = chat.conversations.list_conversations(chat.id_of("alice"), limit=1)
     assert [conversation.participants for conversation in listed] == [("alice", "dave")]
+
+
+def test_the_list_goes_on_behind_a_conversation(any_chat: Chat) -> None:
+    for other in ("bob", "carol", "dave"):  # made in the same instant
+        any_chat.direct("alice", other)
+    alice, pages = any_chat.id_of("alice"), list[Conversation]()
+    while len(found := any_chat.conversations.list_conversations(alice, 1, _place(pages))) == 1:
+        pages += found
+    assert pages == any_chat.conversations.list_conversations(alice)
+
+
+def _place(pages: list[Conversation]) -> tuple[datetime, str] | None:
+    return (pages[-1].active_at, pages[-1].id) if pages else None
 
 
 def test_the_last_message_tells_whether_it_was_read_and_deleted(chat: Chat) -> None:

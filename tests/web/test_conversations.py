@@ -67,7 +67,7 @@ def test_a_dm_is_made_once_whoever_begins_it(fresh: Chat) -> None:
 )
 def test_a_dm_that_cannot_be(fresh: Chat, fields: object, refused: tuple[int, str]) -> None:
     assert refusal(create(fresh["alice"], fields)) == refused
-    assert fresh["alice"].get("/conversations").get_json() == {"conversations": []}
+    assert fresh["alice"].get("/conversations").get_json() == {"conversations": [], "next_cursor": None}
 
 
 def test_the_group_is_owned_by_its_maker_who_is_in_it(chat: Chat) -> None:
@@ -148,7 +148,7 @@ def test_a_group_of_one_may_wait_for_others(chat: Chat) -> None:
 def test_a_group_that_cannot_be(fresh: Chat, fields: object, refused: tuple[int, str]) -> None:
     answer = fresh["alice"].post("/conversations/create/group", data=json.dumps(fields))
     assert refusal(answer) == refused
-    assert fresh["alice"].get("/conversations").get_json() == {"conversations": []}
+    assert fresh["alice"].get("/conversations").get_json() == {"conversations": [], "next_cursor": None}
 
 
 @pytest.mark.parametrize(
@@ -191,7 +191,7 @@ def test_the_list_has_own_conversations_the_newest_message_first(fresh: Chat, cl
     clock.advance(seconds=1)
     fresh.say(ids[1], "newest", name="bob")
     listed = fresh["alice"].get("/conversations").get_json()
-    assert list(listed) == ["conversations"]
+    assert list(listed) == ["conversations", "next_cursor"]
     assert [each["_id"] for each in listed["conversations"]] == [ids[1], ids[2], ids[0]]
     assert listed["conversations"] == [fresh.info(each) for each in (ids[1], ids[2], ids[0])]
 

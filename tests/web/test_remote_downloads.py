@@ -263,7 +263,10 @@ def test_times_are_utc_and_nothing_has_ended_before_its_end(device: Device, jobs
 
 
 def test_without_downloads_the_list_is_empty(shared_device: Device) -> None:
-    assert outcome(shared_device.get("/api/downloads")) == (200, {"success": True, "downloads": []})
+    assert outcome(shared_device.get("/api/downloads")) == (
+        200,
+        {"success": True, "downloads": [], "next_cursor": None},
+    )
 
 
 @pytest.mark.parametrize(("method", "path"), [

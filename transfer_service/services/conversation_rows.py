@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, cast
 
-from sqlalchemy import Row, Table, bindparam, func, insert, select, update
+from sqlalchemy import Row, Table, bindparam, func, insert, select, tuple_, update
 
 from transfer_service.database import Executor
 from transfer_service.models import Account, ConversationKind, Participant
@@ -22,12 +22,11 @@ _participants = cast(Table, Participant.__table__)
 _with_owner = _conversations.outerjoin(_accounts, _accounts.c.id == _conversations.c.owner_id)
 _select = select(_conversations, _accounts.c.name.label("owner"))
 _BY_ID = _select.select_from(_with_owner).where(_conversations.c.id == bindparam("conversation_id"))
+_active_at = func.coalesce(_conversations.c.last_message_at, _conversations.c.created_at)
 _NEWEST_OF_ACCOUNT = (
     _select.select_from(_with_owner.join(_participants, _participants.c.conversation_id == _conversations.c.id))
     .where(_participants.c.account_id == bindparam("account_id"))
-    .order_by(
-        func.coalesce(_conversations.c.last_message_at, _conversations.c.created_at).desc(), _conversations.c.id.desc()
-    )
+    .order_by(_active_at.desc(), _conversations.c.id.desc())
     .limit(bindparam("limit"))
 )
 _PAIR = select(_conversations.c.id).where(_conversations.c.pair_key == bindparam("pair_key"))
@@ -49,6 +48,7 @@ class Conversation:
     owner: str | None
     group_name: str | None
     created_at: datetime
+    active_at: datetime
     last_message: Message | None
     pinned_message_ids: tuple[str, ...]
 
@@ -87,9 +87,14 @@ def get(rows: Executor, conversation_id: str) -> Conversation:
     return _complete(rows, rows.execute(_BY_ID, {"conversation_id": conversation_id}).all())[0]
 
 
-def newest_of(rows: Executor, account_id: uuid.UUID, *, limit: int) -> list[Conversation]:
-    """The conversations of an account, the one with the newest message first."""
-    return _complete(rows, rows.execute(_NEWEST_OF_ACCOUNT, {"account_id": account_id, "limit": limit}).all())
+def newest_of(
+    rows: Executor, account_id: uuid.UUID, *, limit: int, after: tuple[datetime, str] | None = None
+) -> list[Conversation]:
+    """The conversations of an account, the one with the newest message first; those behind `after`, if it is given."""
+    statement = _NEWEST_OF_ACCOUNT
+    if after is not None:
+        statement = statement.where(tuple_(_active_at, _conversations.c.id) < tuple_(*after))
+    return _complete(rows, rows.execute(statement, {"account_id": account_id, "limit": limit}).all())
 
 
 def _complete(rows: Executor, found: Sequence[Row[Any]]) -> list[Conversation]:
@@ -106,6 +111,7 @@ def _complete(rows: Executor, found: Sequence[Row[Any]]) -> list[Conversation]:
             owner=row.owner,
             group_name=row.group_name,
             created_at=row.created_at,
+            active_at=row.last_message_at or row.created_at,
             last_message=_last_message(last.get(row.id), people[row.id]),
             pinned_message_ids=tuple(message.id for message in pinned[row.id]),
         )

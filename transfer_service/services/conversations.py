@@ -98,10 +98,15 @@ class ConversationService:
             participant_rows.require(rows, conversation_id, account_id)
             return conversation_rows.get(rows, conversation_id)
 
-    def list_conversations(self, account_id: uuid.UUID, limit: int = MAX_LISTED) -> list[Conversation]:
-        """The account's conversations, the newest message first; one without messages counts by its creation."""
+    def list_conversations(
+        self, account_id: uuid.UUID, limit: int = MAX_LISTED, after: tuple[datetime, str] | None = None
+    ) -> list[Conversation]:
+        """The account's conversations, the newest message first; one without messages counts by its creation.
+
+        With `after` those behind the one that was active then and has that id.
+        """
         with self._database.read_rows() as rows:
-            return conversation_rows.newest_of(rows, account_id, limit=limit)
+            return conversation_rows.newest_of(rows, account_id, limit=limit, after=after)
 
     def add_participant(self, account_id: uuid.UUID, conversation_id: str, name: object) -> list[str]:
         """Let an account into a group; only the owner may. The names of all participants.

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, cast
 
-from sqlalchemy import Table, func, or_, select, update
+from sqlalchemy import Table, and_, func, or_, select, update
 from sqlalchemy.orm import Session
 
 from transfer_service.game_models import ACTIVE_STATES, DownloadState, Game, GameData, RemoteDownload
@@ -84,10 +84,14 @@ def list_active(session: Session) -> list[DownloadFacts]:
     return [DownloadFacts(*row) for row in session.execute(_FACTS.where(is_active))]
 
 
-def list_jobs(session: Session, limit: int) -> list[DownloadFacts]:
-    """Active jobs, then the others, the latest first."""
-    order = (jobs.c.slot.is_(None), jobs.c.id.desc())
-    return [DownloadFacts(*row) for row in session.execute(_FACTS.order_by(*order).limit(limit))]
+def list_jobs(session: Session, limit: int, after: tuple[bool, int] | None = None) -> list[DownloadFacts]:
+    """Active jobs, then the others, the latest first; behind the one that had ended or not, and has that id."""
+    statement = _FACTS.order_by(jobs.c.slot.is_(None), jobs.c.id.desc()).limit(limit)
+    if after is not None:
+        had_ended, job_id = after
+        is_behind = and_(jobs.c.slot.is_(None) if had_ended else is_active, jobs.c.id < job_id)
+        statement = statement.where(is_behind if had_ended else or_(is_behind, jobs.c.slot.is_(None)))
+    return [DownloadFacts(*row) for row in session.execute(statement)]
 
 
 def is_archive_needed(session: Session, game_data_id: int, *, sha256: str | None = None) -> bool:

@@ -53,22 +53,6 @@ class FileStatus:
     completed_at: datetime | None
 
 
-@dataclass(frozen=True, slots=True)
-class Position:
-    """Where a page of a listing ends."""
-
-    created_at: datetime
-    file_id: uuid.UUID
-
-
-@dataclass(frozen=True, slots=True)
-class Page:
-    """One page of a listing and where the next one begins, None at the end."""
-
-    files: list[FileStatus]
-    next_position: Position | None
-
-
 def status_of(file: FileFacts, next_expected: int) -> FileStatus:
     """The status in a row and the first gap that was read with it."""
     return FileStatus(
@@ -147,20 +131,20 @@ class FileService:
         with self._database.read_rows() as rows:
             return intervals.all_spans(rows, status.file_id)
 
-    def list_files(self, account_id: uuid.UUID, *, limit: int, after: Position | None) -> Page:
-        """The account's files, newest first."""
+    def list_files(
+        self, account_id: uuid.UUID, *, limit: int, after: tuple[datetime, uuid.UUID] | None = None
+    ) -> list[FileStatus]:
+        """The account's files, newest first; behind `after`, when that one was made and its id."""
         files = File.__table__.c
         statement = (
             file_rows.select_with_prefix.where(file_rows.is_visible, files.account_id == account_id)
             .order_by(files.created_at.desc(), files.id.desc())
-            .limit(limit + 1)
+            .limit(limit)
         )
         if after is not None:
-            statement = statement.where(tuple_(files.created_at, files.id) < tuple_(after.created_at, after.file_id))
+            statement = statement.where(tuple_(files.created_at, files.id) < tuple_(*after))
         with self._database.read_rows() as rows:
-            found = [status_of(row, row.prefix or 0) for row in rows.execute(statement)]
-        page, more = found[:limit], found[limit:]
-        return Page(page, Position(page[-1].created_at, page[-1].file_id) if more else None)
+            return [status_of(row, row.prefix or 0) for row in rows.execute(statement)]
 
     def delete(self, account_id: uuid.UUID, name: str) -> None:
         """Remove a file, finished or not; an upload of it ends. Raises NotFound."""

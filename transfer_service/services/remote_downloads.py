@@ -120,9 +120,9 @@ class RemoteDownloadService:
         latest = self._look(lambda session: download_rows.find_latest(session, game_ids))
         return {job.game_id: job for job in latest}
 
-    def list_downloads(self) -> list[DownloadFacts]:
-        """Every job, the active ones first, then the latest; at most LIST_LIMIT."""
-        return self._look(lambda session: download_rows.list_jobs(session, LIST_LIMIT))
+    def list_downloads(self, *, limit: int = LIST_LIMIT, after: tuple[bool, int] | None = None) -> list[DownloadFacts]:
+        """Every job, the active ones first, then the latest; behind `after`: whether that one had ended, and its id."""
+        return self._look(lambda session: download_rows.list_jobs(session, limit, after))
 
     def _look(self, find: Callable[[Session], list[DownloadFacts]]) -> list[DownloadFacts]:
         """What `find` finds once the jobs among it that nobody works on have failed, if the database can be written."""

@@ -12,7 +12,6 @@ from transfer_service.database import Database
 from transfer_service.errors import NotFound
 from transfer_service.models import File, FileState
 from transfer_service.services import file_rows
-from transfer_service.services.files import Position
 from transfer_service.services.resumable_rows import LATEST_OF_PARTS
 from transfer_service.upload_models import ResumableUpload, UploadKind
 
@@ -40,14 +39,6 @@ class ListedUpload:
     expires_at: datetime | None
 
 
-@dataclass(frozen=True, slots=True)
-class UploadPage:
-    """One page of a listing and where the next one begins, None at the end."""
-
-    uploads: list[ListedUpload]
-    next_position: Position | None
-
-
 class UnfinishedUploads:
     """Lists uploads. `stale_after` is how long an upload may rest."""
 
@@ -56,8 +47,10 @@ class UnfinishedUploads:
         self._now = now
         self._stale_after = stale_after
 
-    def list_uploads(self, account_id: uuid.UUID, *, limit: int, after: Position | None) -> UploadPage:
-        """The account's unfinished uploads, newest first."""
+    def list_uploads(
+        self, account_id: uuid.UUID, *, limit: int, after: tuple[datetime, uuid.UUID] | None = None
+    ) -> list[ListedUpload]:
+        """The account's unfinished uploads, newest first; behind `after`, when that one began and its id."""
         youngest = self._now() - self._stale_after
         is_begun = or_(_uploads.c.id.is_not(None), ~_files.c.holds_name, _files.c.received_bytes > 0)
         statement = (
@@ -68,15 +61,12 @@ class UnfinishedUploads:
                 and_(is_begun, _uploads.c.ended_at.is_(None)),
             )
             .order_by(_files.c.created_at.desc(), _files.c.id.desc())
-            .limit(limit + 1)
+            .limit(limit)
         )
         if after is not None:
-            position = tuple_(after.created_at, after.file_id)
-            statement = statement.where(tuple_(_files.c.created_at, _files.c.id) < position)
+            statement = statement.where(tuple_(_files.c.created_at, _files.c.id) < tuple_(*after))
         with self._database.read_rows() as rows:
-            found = [self._listed(row) for row in rows.execute(statement)]
-        page, more = found[:limit], found[limit:]
-        return UploadPage(page, Position(page[-1].created_at, page[-1].upload_id) if more else None)
+            return [self._listed(row) for row in rows.execute(statement)]
 
     def get(self, account_id: uuid.UUID, upload_id: uuid.UUID) -> ListedUpload:
         """An upload of the account that is a row of `files`, unfinished or not. Raises NotFound."""

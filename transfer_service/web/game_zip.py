@@ -19,6 +19,7 @@ from transfer_service.web.auth import GAME_COOKIE
 from transfer_service.web.current_account import adopt, require_account
 from transfer_service.web.download.file_response import respond
 from transfer_service.web.download.stored_file import StoredFile
+from transfer_service.web.query import takes_any
 from transfer_service.web.requests import game_id_of
 from transfer_service.web.services import services
 from transfer_service.wire.media_types import guess_media_type
@@ -46,6 +47,7 @@ def _guard() -> None:
 
 
 @blueprint.get("/<game_id>/<name:member>")
+@takes_any
 def by_name(game_id: str, member: str) -> Response:
     """A member of the game's newest archive; or a page of the web, where a proxy has left one of its two slashes."""
     if game_id in {"http:", "https:"}:
@@ -55,6 +57,7 @@ def by_name(game_id: str, member: str) -> Response:
 
 @blueprint.get("/http://<name:location>")
 @blueprint.get("/https://<name:location>")
+@takes_any
 def by_url(location: str) -> Response:
     """The member that stands for a page of the web."""
     return _respond(services().game_archives.find_by_url(location))

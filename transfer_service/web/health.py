@@ -4,6 +4,7 @@ from pathlib import Path
 
 from flask import Blueprint, Response, jsonify, render_template, send_from_directory
 
+from transfer_service.web.query import takes_any
 from transfer_service.web.services import services
 
 REPOSITORY = Path(__file__).parents[2]
@@ -26,12 +27,14 @@ def ready() -> Response:
 
 
 @blueprint.get("/openapi.yaml")
+@takes_any
 def openapi() -> Response:
     """The description of every route."""
     return send_from_directory(REPOSITORY, "openapi.yaml", mimetype="application/yaml")
 
 
 @blueprint.get("/docs")
+@takes_any
 def docs() -> Response:
     """The same as a page; everything it loads comes from here."""
     response = Response(render_template("docs.html"))

@@ -6,11 +6,13 @@ from ipaddress import ip_address
 from flask import Blueprint, Response, current_app, jsonify, request
 
 from transfer_service.errors import InvalidRequest, NotFound
-from transfer_service.services.download_rows import Actor
+from transfer_service.services.download_rows import Actor, DownloadFacts
 from transfer_service.services.files import parse_file_id
 from transfer_service.web.current_account import current, guard, require_permission, token_expires_at
 from transfer_service.web.download_printing import download_json, event_id_of
+from transfer_service.web.paging import MAX_PAGE, PAGING, read_page
 from transfer_service.web.progress_feed import FEED, ProgressFeed
+from transfer_service.web.query import takes
 from transfer_service.web.requests import game_id_of, json_object
 from transfer_service.web.services import services
 
@@ -21,10 +23,15 @@ blueprint = Blueprint("remote_downloads", __name__, url_prefix="/api/downloads")
 blueprint.before_request(guard)
 
 
+@blueprint.before_request
+def _require_permission() -> None:
+    if request.method == "POST":
+        require_permission(DOWNLOAD_PERMISSION)
+
+
 @blueprint.post("/<game_id>/download")
 def start(game_id: str) -> tuple[Response, int]:
     """Begin to fetch an archive of a game."""
-    require_permission(DOWNLOAD_PERMISSION)
     game_data_id = _game_data_id(json_object().get("gameDataId"))
     parsed = game_id_of(game_id)
     services().remote_downloads.start(_actor(), parsed, game_data_id)
@@ -41,10 +48,17 @@ def cancel(game_id: str) -> Response:
 
 
 @blueprint.get("")
+@takes(*PAGING)
 def list_downloads() -> Response:
-    """Every download, the active ones first."""
-    listed = services().remote_downloads.list_downloads()
-    return jsonify({"success": True, "downloads": [download_json(each) for each in listed]})
+    """Every download, the active ones first; without `limit` the first thousand."""
+    page = read_page(_place, bool, int, default=MAX_PAGE)
+    shown, next_cursor = page.cut(services().remote_downloads.list_downloads(limit=page.wanted, after=page.after))
+    listed = [download_json(each) for each in shown]
+    return jsonify({"success": True, "downloads": listed, "next_cursor": next_cursor})
+
+
+def _place(download: DownloadFacts) -> tuple[bool, int]:
+    return not download.state.is_active, download.job_id
 
 
 @blueprint.get("/<game_id>/download/progress")

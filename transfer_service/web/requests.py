@@ -77,11 +77,6 @@ def json_object(max_bytes: int = 1024 * 1024) -> dict[str, Any]:
     return fields
 
 
-def is_true(value: str | None) -> bool:
-    """Whether a flag such as `?overwrite=true` is set."""
-    return (value or "").strip().lower() in {"true", "1", "yes"}
-
-
 def init_requests(app: Flask) -> None:
     """Teach the app the `name` converter and check every request's encoding."""
     app.url_map.converters["name"] = NameConverter

@@ -8,6 +8,7 @@ from flask import Blueprint, Response
 from transfer_service.web.current_account import current, guard
 from transfer_service.web.download.file_response import respond
 from transfer_service.web.download.stored_file import StoredFile
+from transfer_service.web.query import takes_any
 from transfer_service.web.services import services
 from transfer_service.wire.attachments import MessageType, message_type
 
@@ -16,6 +17,7 @@ blueprint.before_request(guard)
 
 
 @blueprint.get("/<message_id>/<name:filename>")
+@takes_any
 def download(message_id: str, filename: str) -> Response:
     """An attachment; images and videos are shown, everything else is saved."""
     account_id = current().account_id

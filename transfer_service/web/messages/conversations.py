@@ -1,12 +1,16 @@
 """`/conversations`: who talks with whom (docs/chat.md)."""
 
+from datetime import datetime
 from typing import Any
 
 from flask import Blueprint, Response, jsonify, request
 
+from transfer_service.services.conversation_rows import Conversation
 from transfer_service.web.current_account import current, guard
 from transfer_service.web.messages.ids import parse_conversation_id
 from transfer_service.web.messages.printing import conversation_json
+from transfer_service.web.paging import MAX_PAGE, PAGING, read_page
+from transfer_service.web.query import takes
 from transfer_service.web.requests import json_object
 from transfer_service.web.services import services
 
@@ -32,13 +36,21 @@ def create_group() -> Response:
 
 
 @blueprint.get("")
+@takes(*PAGING)
 def list_conversations() -> Response:
-    """The account's conversations, the newest message first."""
-    found = services().conversations.list_conversations(current().account_id)
-    return jsonify({"conversations": [conversation_json(each) for each in found]})
+    """The account's conversations, the newest message first; without `limit` the first thousand."""
+    page = read_page(_place, datetime, str, default=MAX_PAGE)
+    found = services().conversations.list_conversations(current().account_id, limit=page.wanted, after=page.after)
+    shown, next_cursor = page.cut(found)
+    return jsonify({"conversations": [conversation_json(each) for each in shown], "next_cursor": next_cursor})
+
+
+def _place(conversation: Conversation) -> tuple[datetime, str]:
+    return conversation.active_at, conversation.id
 
 
 @blueprint.get("/info")
+@takes("conversation_id")
 def info() -> Response:
     """One conversation."""
     conversation_id = parse_conversation_id(request.args.get("conversation_id"))

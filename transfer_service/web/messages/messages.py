@@ -8,8 +8,9 @@ from transfer_service.web.current_account import current, guard
 from transfer_service.web.messages.attachment_form import AttachmentForm
 from transfer_service.web.messages.ids import parse_conversation_id, parse_message_id, parse_reply
 from transfer_service.web.messages.printing import message_json
+from transfer_service.web.query import count_of, takes
 from transfer_service.web.request_log import note
-from transfer_service.web.requests import json_object, parse_count
+from transfer_service.web.requests import json_object
 from transfer_service.web.services import services
 
 DEFAULT_LIMIT, MAX_LIMIT = 30, 100
@@ -40,18 +41,16 @@ def post_attachment() -> Response:
 
 
 @blueprint.get("/get")
+@takes("conversation_id", "limit", "before")
 def history() -> Response:
     """A page of a conversation, newest first."""
     conversation_id = parse_conversation_id(request.args.get("conversation_id"))
-    limit = parse_count(request.args.get("limit"), "limit")
-    if limit == 0:
-        raise InvalidRequest("Invalid limit")
     before = request.args.get("before")
     found = services().messages.history(
         current().account_id,
         conversation_id,
-        limit=min(limit or DEFAULT_LIMIT, MAX_LIMIT),
-        before=parse_message_id(before) if before else None,
+        limit=count_of("limit", default=DEFAULT_LIMIT, most=MAX_LIMIT),
+        before=parse_message_id(before) if before is not None else None,
     )
     return jsonify({"count": len(found), "messages": [message_json(each) for each in found]})
 

@@ -1,6 +1,8 @@
 """`/api/files`: 17-byte chunks, and what is stored under an account's names (docs/device-chunks.md)."""
 
+from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 from flask import Blueprint, Response, jsonify, request
 
@@ -8,11 +10,12 @@ from transfer_service.errors import InvalidRequest
 from transfer_service.services.files import FileStatus
 from transfer_service.web.current_account import current, guard
 from transfer_service.web.multipart_body import OVERHEAD_BYTES, MultipartBody, is_multipart
+from transfer_service.web.paging import PAGING, read_page
+from transfer_service.web.query import takes
 from transfer_service.web.request_body import RequestBody
 from transfer_service.web.request_log import note
 from transfer_service.web.requests import expects_continue, parse_count
 from transfer_service.web.services import services
-from transfer_service.web.upload import cursors
 from transfer_service.web.upload.incoming_chunk import IncomingChunk
 from transfer_service.wire.chunk_frames import LONG_FRAME, FrameFormat
 from transfer_service.wire.content_range import ContentRange, parse_content_range
@@ -49,6 +52,7 @@ def _pending_json(name: str) -> dict[str, Any]:
 
 
 @blueprint.post("/upload")
+@takes("filename", "total_size")
 def upload_chunk() -> Response:
     """Take one chunk, raw or as the part `file` of a form."""
     filename = request.args.get("filename")
@@ -126,12 +130,18 @@ def status(name: str) -> Response:
 
 
 @blueprint.get("")
+@takes(*PAGING)
 def list_files() -> Response:
     """The account's files, newest first."""
-    limit, after = cursors.parse_page(request.args)
-    page = services().files.list_files(current().account_id, limit=limit, after=after)
-    following = cursors.format_cursor(page.next_position)
-    return jsonify({"files": [status_json(file) for file in page.files], "next_cursor": following})
+    page = read_page(_place, datetime, UUID)
+    shown, next_cursor = page.cut(
+        services().files.list_files(current().account_id, limit=page.wanted, after=page.after)
+    )
+    return jsonify({"files": [status_json(file) for file in shown], "next_cursor": next_cursor})
+
+
+def _place(file: FileStatus) -> tuple[datetime, UUID]:
+    return file.created_at, file.file_id
 
 
 @blueprint.delete("/<name:name>")

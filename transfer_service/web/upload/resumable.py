@@ -5,7 +5,9 @@ A request with `Tus-Resumable` speaks tus, any other the draft; `GET` answers in
 
 from collections.abc import Callable
 from contextlib import suppress
+from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 from flask import Blueprint, Response, jsonify, request
 
@@ -13,8 +15,10 @@ from transfer_service.errors import NotFound
 from transfer_service.services.unfinished_uploads import ListedUpload
 from transfer_service.web.current_account import current, guard
 from transfer_service.web.error_envelopes import is_uploads_path, speaks_tus
+from transfer_service.web.paging import PAGING, read_page
+from transfer_service.web.query import takes
 from transfer_service.web.services import services
-from transfer_service.web.upload import cursors, rufh, tus
+from transfer_service.web.upload import rufh, tus
 from transfer_service.web.upload.resumable_errors import init_resumable_errors
 from transfer_service.web.upload.upload_url import empty, parse_upload_id
 from transfer_service.wire.instants import format_instant
@@ -45,6 +49,7 @@ def options(upload_id: str | None = None) -> Response:
 
 
 @blueprint.post("")
+@takes("overwrite")
 def create() -> Response:
     """Begin an upload."""
     return tus.create() if speaks_tus() else rufh.create()
@@ -82,12 +87,17 @@ def show(upload_id: str) -> Response:
 
 
 @blueprint.get("", provide_automatic_options=False)
+@takes(*PAGING)
 def list_uploads() -> Response:
     """The account's unfinished uploads, newest first."""
-    limit, after = cursors.parse_page(request.args)
-    page = services().unfinished_uploads.list_uploads(current().account_id, limit=limit, after=after)
-    following = cursors.format_cursor(page.next_position)
-    return jsonify({"uploads": [_upload_json(upload) for upload in page.uploads], "next_cursor": following})
+    page = read_page(_place, datetime, UUID)
+    found = services().unfinished_uploads.list_uploads(current().account_id, limit=page.wanted, after=page.after)
+    shown, next_cursor = page.cut(found)
+    return jsonify({"uploads": [_upload_json(upload) for upload in shown], "next_cursor": next_cursor})
+
+
+def _place(upload: ListedUpload) -> tuple[datetime, UUID]:
+    return upload.created_at, upload.upload_id
 
 
 def _upload_json(upload: ListedUpload) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from transfer_service.services.resumable_rows import UploadFacts
 from transfer_service.services.resumable_uploads import UploadDraft
 from transfer_service.upload_models import UploadProtocol
 from transfer_service.web.current_account import current
-from transfer_service.web.requests import is_true
+from transfer_service.web.query import flag_of
 from transfer_service.web.services import services
 from transfer_service.web.upload.append_body import DigestedBody
 from transfer_service.web.upload.first_bytes import append_first, check_first_bytes
@@ -50,7 +50,7 @@ def create() -> Response:
         name=parse_name(name) if name is not None else None,
         media_type=media_type,
         length=creation.length,
-        overwrite=is_true(request.args.get("overwrite")),
+        overwrite=flag_of("overwrite"),
         ends=False,
         repr_digest=_repr_digest(),
     )

@@ -9,9 +9,9 @@ from transfer_service.errors import InvalidRequest
 from transfer_service.services.whole_files import Draft
 from transfer_service.web.current_account import current, guard
 from transfer_service.web.multipart_body import OVERHEAD_BYTES, MultipartBody, is_multipart
+from transfer_service.web.query import flag_of, takes
 from transfer_service.web.request_body import RequestBody
 from transfer_service.web.request_log import note
-from transfer_service.web.requests import is_true
 from transfer_service.web.services import services
 from transfer_service.web.upload.device_frames import status_json
 from transfer_service.wire.digests import parse_sha256
@@ -76,10 +76,11 @@ class _FormFile:
 
 
 @blueprint.post("")
+@takes("filename", "overwrite")
 def upload_file() -> tuple[Response, int, dict[str, str]]:
     """Take a whole file, raw or as the part `file` of a form."""
     promised = _promised_digests()
-    overwrite = is_true(request.args.get("overwrite"))
+    overwrite = flag_of("overwrite")
     given_name = request.args.get("filename")
     source: _RawFile | _FormFile
     if is_multipart():
