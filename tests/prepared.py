@@ -8,7 +8,7 @@ from pathlib import Path
 import psycopg
 from sqlalchemy import make_url
 
-from transfer_service.commands import upgrade
+from transfer_service.schema import upgrade
 
 
 def migrate(url: str) -> None:

@@ -13,7 +13,7 @@ from sqlalchemy import text
 from tests.conftest import PASSWORD, Clock, Device, frame
 from transfer_service import create_app
 from transfer_service.errors import NotFound
-from transfer_service.services.cleanup import Report
+from transfer_service.services.cleanup import Removed
 from transfer_service.web.services import EXTENSION, Services
 
 
@@ -155,7 +155,7 @@ def test_cleanup_reports_as_json(app: Flask, device: Device, clock: Clock, dry_r
     leave_a_stale_upload(device, clock)
     report = json.loads(run(app, "cleanup", "--json", *(["--dry-run"] if dry_run else [])).output)
     assert (report["dry_run"], report["removed"]["stale_uploads"]["count"]) == (dry_run, 1)
-    assert set(report["removed"]) == {each.name for each in fields(Report)}
+    assert set(report["removed"]) == {each.name for each in fields(Removed)}
     assert device.names() == (["log.bin"] if dry_run else [])
 
 

@@ -13,6 +13,7 @@ from transfer_service.commands import init_commands
 from transfer_service.errors import StoreUnavailable
 from transfer_service.game_commands import init_game_commands
 from transfer_service.ground import utc_now
+from transfer_service.upkeep_commands import init_upkeep_commands
 from transfer_service.web import activities, admin, auth, game_zip, health, remote_downloads
 from transfer_service.web.cors import ORIGINS, Origins, share_with_origins
 from transfer_service.web.current_account import init_tokens
@@ -82,6 +83,7 @@ def create_app(settings: Settings, *, now: Callable[[], datetime] = utc_now) -> 
     check_queries(app, except_for={"health.static"})
     init_commands(app)
     init_game_commands(app)
+    init_upkeep_commands(app)
     _add_middleware(app, origins=origins, trusted_proxies=settings.trusted_proxies)
     return app
 

@@ -1,6 +1,5 @@
-"""The command line: `flask --app wsgi accounts | cleanup | database`."""
+"""The command line: `flask --app wsgi accounts | worker`."""
 
-import json
 import os
 import secrets
 import sys
@@ -10,20 +9,15 @@ from pathlib import Path
 from typing import ParamSpec, TypeVar
 
 import click
-from alembic import command as alembic
-from alembic.config import Config
 from flask import Flask
-from flask.cli import AppGroup, with_appcontext
+from flask.cli import AppGroup
 
-from transfer_service.database import failures_named
 from transfer_service.errors import TransferError
-from transfer_service.services.cleanup import Tally
 from transfer_service.web.activities import READ_PERMISSION
-from transfer_service.web.admin import report_json
 from transfer_service.web.remote_downloads import DOWNLOAD_PERMISSION
 from transfer_service.web.services import services
 
-MIGRATIONS = Path(__file__).parents[1] / "migrations"
+REPOSITORY = Path(__file__).parents[1]
 FIRST_ADMIN = "admin"
 PERMISSIONS = (DOWNLOAD_PERMISSION, READ_PERMISSION)
 
@@ -45,7 +39,6 @@ def plain_errors(function: Callable[P, R]) -> Callable[P, R]:
 
 
 accounts = AppGroup("accounts", help="Devices and people that may sign in.")
-database = AppGroup("database", help="The database's schema.")
 
 
 @accounts.command("create")
@@ -128,47 +121,13 @@ def revoke_permission(name: str, permission: str) -> None:
     click.echo(f"{permission} revoked from {name}")
 
 
-@database.command("upgrade")
-@plain_errors
-def upgrade_database() -> None:
-    """Bring the schema up to date. Run it before the service starts."""
-    with failures_named():
-        upgrade(services().database.url)
-    click.echo("Database is up to date")
-
-
-@click.command("cleanup")
-@click.option("--dry-run", is_flag=True, help="Only tell what would be removed.")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
-@with_appcontext
-@plain_errors
-def cleanup(dry_run: bool, as_json: bool) -> None:
-    """Remove stale uploads, orphaned files and rows, and spent sign-ins."""
-    report = services().cleanup.run(dry_run=dry_run)
-    if as_json:
-        click.echo(json.dumps({"dry_run": dry_run, "removed": report_json(report)}))
-        return
-    verb = "would remove" if dry_run else "removed"
-    for kind in report.__slots__:
-        tally: Tally = getattr(report, kind)
-        click.echo(f"{kind.replace('_', ' ')}: {verb} {tally.count}, {tally.bytes} bytes")
-
-
 @click.command("worker")
 def worker() -> None:
     """Work on remote downloads, until SIGTERM or Ctrl-C. Any number may run on the machine of the service."""
     # A new program in this process: gevent has to patch before anything is imported, and Flask has imported much.
-    path = os.pathsep.join(filter(None, [str(MIGRATIONS.parent), os.environ.get("PYTHONPATH")]))
+    path = os.pathsep.join(filter(None, [str(REPOSITORY), os.environ.get("PYTHONPATH")]))
     command = [sys.executable, "-m", "gevent.monkey", "--module", "transfer_service.worker"]
     os.execve(sys.executable, command, {**os.environ, "PYTHONPATH": path})  # noqa: S606 - nothing of it comes from outside
-
-
-def upgrade(url: str) -> None:
-    """Run every migration that a database has not seen."""
-    config = Config()
-    config.set_main_option("script_location", str(MIGRATIONS))
-    config.attributes["url"] = url
-    alembic.upgrade(config, "head")
 
 
 def _warn_of_unused(permissions: Iterable[str]) -> None:
@@ -186,5 +145,5 @@ def _read_password(from_stdin: bool) -> str:
 
 def init_commands(app: Flask) -> None:
     """Add the commands to `flask --app wsgi`."""
-    for command in (accounts, database, cleanup, worker):
+    for command in (accounts, worker):
         app.cli.add_command(command)

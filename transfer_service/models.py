@@ -17,6 +17,7 @@ from sqlalchemy import (
     TypeDecorator,
     UniqueConstraint,
     Uuid,
+    func,
     text,
 )
 from sqlalchemy.engine import Dialect
@@ -152,6 +153,16 @@ class ReceivedRange(Base):
     file_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("files.id", ondelete="CASCADE"), primary_key=True)
     start: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     stop: Mapped[int]
+
+
+class DiscardedBytes(Base):
+    """Bytes whose facts this database has deleted: a blob, or an attachment. What is found under the name may go."""
+
+    __tablename__ = "discarded_bytes"
+    __table_args__ = ({"sqlite_with_rowid": False},)
+
+    name: Mapped[str] = mapped_column(String(32), primary_key=True)
+    discarded_at: Mapped[datetime] = mapped_column(server_default=func.now())
 
 
 class ConversationKind(StrEnum):

@@ -13,18 +13,29 @@ from transfer_service.offload import offload
 from transfer_service.remote.wake_ups import WakeUps
 from transfer_service.services.accounts import AccountService
 from transfer_service.services.activities import ActivityService
+from transfer_service.services.archive_removal import ArchiveRemoval
 from transfer_service.services.attachments import AttachmentService
 from transfer_service.services.chat_cleanup import ChatCleanup
 from transfer_service.services.cleanup import CleanupService
 from transfer_service.services.conversations import ConversationService
+from transfer_service.services.discards import Discards
 from transfer_service.services.game_archives import GameArchives
 from transfer_service.services.game_cleanup import GameCleanup
 from transfer_service.services.games import GameService
 from transfer_service.services.login_throttle import LoginThrottle
 from transfer_service.services.messages import MessageService
+from transfer_service.services.orphans import Orphans, Shelf
 from transfer_service.services.passwords import Passwords
 from transfer_service.services.recovery import Recovery, present_boot
 from transfer_service.services.remote_downloads import RemoteDownloadService
+from transfer_service.services.shelves import (
+    ARCHIVES,
+    ATTACHMENTS,
+    BLOBS,
+    ArchiveShelf,
+    AttachmentShelf,
+    BlobShelf,
+)
 from transfer_service.services.sign_ins import SignInService
 from transfer_service.web.services import Services
 
@@ -71,7 +82,7 @@ def build_services(
         games=GameService(database=database),
         game_archives=_build_game_archives(ground),
         activities=ActivityService(database=database),
-        cleanup=_build_cleanup(ground, files),
+        cleanup=_build_cleanup(ground, files, _build_orphans(ground)),
         recovery=_build_recovery(ground),
     )
 
@@ -106,7 +117,7 @@ def _build_game_archives(ground: Ground) -> GameArchives:
     )
 
 
-def _build_cleanup(ground: Ground, files: FileServices) -> CleanupService:
+def _build_cleanup(ground: Ground, files: FileServices, orphans: Orphans) -> CleanupService:
     database, space, now = ground.database, ground.space, ground.now
     return CleanupService(
         database=database,
@@ -115,12 +126,31 @@ def _build_cleanup(ground: Ground, files: FileServices) -> CleanupService:
         completion=files.completion,
         space=space,
         uploads=files.cleanup,
-        chat=ChatCleanup(database=database, store=ground.attachments, space=space, offload=offload, now=now),
+        discards=Discards(
+            database=database, store=ground.store, attachments=ground.attachments, offload=offload, now=now
+        ),
+        orphans=orphans,
+        chat=ChatCleanup(database=database, store=ground.attachments, space=space, offload=offload),
         games=GameCleanup(database=database, store=ground.games, offload=offload, now=now),
         offload=offload,
         now=now,
         stale_after=ground.stale_after,
     )
+
+
+def _build_orphans(ground: Ground) -> Orphans:
+    database = ground.database
+    shelves: dict[str, Shelf] = {
+        BLOBS: BlobShelf(database=database, store=ground.store),
+        ATTACHMENTS: AttachmentShelf(database=database, store=ground.attachments),
+        ARCHIVES: ArchiveShelf(
+            database=database,
+            store=ground.games,
+            removal=ArchiveRemoval(database=database, store=ground.games, offload=offload),
+        ),
+    }
+    kept_for = timedelta(days=ground.settings.quarantine_days)
+    return Orphans(shelves=shelves, offload=offload, now=ground.now, kept_for=kept_for)
 
 
 def _build_recovery(ground: Ground) -> Recovery | None:

@@ -291,7 +291,7 @@ class Downloads:
 
     def files(self) -> set[str]:
         """The names in the folder of archives."""
-        return {path.name for path in self.root.iterdir()}
+        return {path.name for path in self.root.iterdir() if path.is_file()}
 
     def archive(self, game_data_id: int) -> bytes | None:
         path = self.root / f"{game_data_id}.zip"

@@ -11,10 +11,10 @@ from alembic.migration import MigrationContext
 from sqlalchemy import create_engine, inspect, select, text, update
 
 from tests.services.conftest import Bench
-from transfer_service.commands import upgrade
 from transfer_service.database import Database
 from transfer_service.errors import StoreUnavailable
 from transfer_service.models import Account, Base
+from transfer_service.schema import upgrade
 
 REPOSITORY = Path(__file__).parents[2]
 PROCESSES, INCREMENTS = 4, 30

@@ -1,7 +1,7 @@
 """What cleanup removes of the folder of archives, and what it leaves."""
 
 import os
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from threading import Thread
 
@@ -12,9 +12,13 @@ from tests.services.downloads import CONTENT, Downloads, any_downloads, download
 from transfer_service.errors import TransferError
 from transfer_service.game_models import ArchiveMember, DownloadState
 from transfer_service.offload import offload
-from transfer_service.services.chat_cleanup import ORPHAN_AGE
+from transfer_service.services.archive_removal import ArchiveRemoval
 from transfer_service.services.game_cleanup import GameCleanup
+from transfer_service.services.orphans import ORPHAN_AGE, Orphans
+from transfer_service.services.shelves import ARCHIVES, ArchiveShelf
+from transfer_service.services.tallies import Tally
 from transfer_service.storage.games import GameStore
+from transfer_service.storage.quarantine import Quarantine
 
 __all__ = ["any_downloads", "downloads"]
 
@@ -32,8 +36,18 @@ def put(downloads: Downloads, name: str, *, age: timedelta = OLD) -> Path:
 
 
 def clean(downloads: Downloads, *, dry_run: bool = False) -> list[int]:
+    """The bytes of each part, and then those of all archives."""
     cleanup = GameCleanup(database=downloads.database, store=downloads.store, offload=offload, now=downloads.clock)
-    return list(cleanup.remove_leftovers(dry_run=dry_run))
+    archives = set_aside(downloads, downloads.store, dry_run=dry_run)
+    return [*cleanup.remove_leftovers(dry_run=dry_run), *([archives.bytes] if archives.count else [])]
+
+
+def set_aside(downloads: Downloads, store: GameStore, *, dry_run: bool = False) -> Tally:
+    removal = ArchiveRemoval(database=downloads.database, store=store, offload=offload)
+    shelf = ArchiveShelf(database=downloads.database, store=store, removal=removal)
+    kept_for = timedelta(days=7)
+    orphans = Orphans(shelves={ARCHIVES: shelf}, offload=offload, now=downloads.clock, kept_for=kept_for)
+    return orphans.sweep(dry_run=dry_run, even_many=True).set_aside[ARCHIVES]
 
 
 @pytest.mark.parametrize("name", ["77.part", "77.ready", "77.zip", "0.zip", "9223372036854775807.zip"])
@@ -141,18 +155,17 @@ def test_an_archive_is_not_removed_under_the_hands_of_a_job_that_begins(download
         except TransferError:
             return
 
-    class SlowStore(GameStore):
-        """Deletes only when somebody else has had the time to do everything."""
+    class SlowQuarantine(Quarantine):
+        """Takes something in only when somebody else has had the time to do everything."""
 
-        def delete_archive(self, game_data_id: int) -> None:
+        def put(self, name: str, *, now: datetime) -> None:
             other.start()
             other.join(1)
-            super().delete_archive(game_data_id)
+            super().put(name, now=now)
 
     other = Thread(target=complete)
-    cleanup = GameCleanup(
-        database=downloads.database, store=SlowStore(downloads.root), offload=offload, now=downloads.clock
-    )
-    list(cleanup.remove_leftovers(dry_run=False))
+    store = GameStore(downloads.root)
+    store.quarantine = SlowQuarantine(downloads.root, lambda name: downloads.root / name)
+    set_aside(downloads, store)
     other.join()
     assert (downloads.actions(), downloads.archive(game[1])) == (["started", "completed"], CONTENT)

@@ -25,7 +25,7 @@ def clean(uploads: Uploads, *, dry_run: bool = False) -> Report:
 def test_an_expired_upload_goes_with_its_bytes_and_its_room(any_uploads: Uploads) -> None:
     upload = begun(any_uploads)
     any_uploads.clock.advance(hours=24.1)
-    tally = clean(any_uploads).stale_uploads
+    tally = clean(any_uploads).removed.stale_uploads
     assert (tally.count, tally.bytes >= 5000) == (1, True)
     assert (any_uploads.rows(), any_uploads.blobs(), any_uploads.used_bytes()) == (0, set(), 0)
     assert any_uploads.error_of(lambda: any_uploads.get(upload)) is UploadEnded
@@ -70,7 +70,7 @@ def test_parts_and_what_waits_for_them_expire(any_uploads: Uploads) -> None:
     part = any_uploads.part(b"abc")
     final = any_uploads.concatenate(part, any_uploads.part(length=3))
     any_uploads.clock.advance(hours=25)
-    assert clean(any_uploads).stale_uploads.count == 3
+    assert clean(any_uploads).removed.stale_uploads.count == 3
     assert (any_uploads.rows(), any_uploads.blobs(), any_uploads.used_bytes()) == (0, set(), 0)
     assert any_uploads.error_of(lambda: any_uploads.get(final)) is UploadEnded
 
@@ -101,7 +101,8 @@ def test_bytes_of_uploads_without_facts_are_orphans(any_uploads: Uploads) -> Non
     with any_uploads.services.database.write() as session:
         session.execute(delete(File).where(File.id == upload.id))
     any_uploads.clock.advance(hours=23)
-    assert clean(any_uploads).orphaned_blobs.count == 1
+    report = any_uploads.services.cleanup.run(even_many=True)
+    assert (report.removed.orphaned_blobs.count, report.in_quarantine.count) == (1, 1)
     assert any_uploads.blobs() == {kept.id}
 
 

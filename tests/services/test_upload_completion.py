@@ -42,7 +42,7 @@ def test_a_crash_before_the_last_step_is_made_good(any_uploads: Uploads, call: s
     restarted = any_uploads.another_instance()
     if call == "cleanup":
         restarted.clock.advance(hours=25)
-        assert restarted.services.cleanup.run().stale_uploads.count == 0
+        assert restarted.services.cleanup.run().removed.stale_uploads.count == 0
     else:
         calls: dict[str, Callable[[], UploadFacts]] = {
             "get": lambda: restarted.get(upload),

@@ -160,7 +160,7 @@ def test_the_list_has_an_empty_folder(attachments: AttachmentStore, folder: Path
     (folder / MESSAGE_ID).mkdir()
     os.utime(folder / MESSAGE_ID, (1, 1))
     (facts,) = attachments.list_attachments()
-    assert facts == AttachmentFacts(MESSAGE_ID, facts.modified_at, 0)
+    assert facts == AttachmentFacts(MESSAGE_ID, facts.modified_at, 0, 0)
     assert facts.modified_at.timestamp() == 1
 
 

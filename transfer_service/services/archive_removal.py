@@ -1,5 +1,6 @@
 """Removing archives that no remote download needs."""
 
+from collections.abc import Callable
 from contextlib import ExitStack, suppress
 
 from transfer_service.database import Database
@@ -19,8 +20,12 @@ class ArchiveRemoval:
         self._store = store
         self._offload = offload
 
-    def remove_unneeded(self, game_data_id: int, *, sha256: str | None = None) -> bool:
+    def remove_unneeded(
+        self, game_data_id: int, *, sha256: str | None = None, dispose: Callable[[int], object] | None = None
+    ) -> bool:
         """Remove an archive unless a job works on it or has completed it (with that digest); tell whether it went.
+
+        `dispose` does it, in place of the store's own way.
 
         The members go in small steps, each in a transaction that asks again: others want to write too, and a job that
         begins meanwhile learns them anew.
@@ -30,9 +35,9 @@ class ArchiveRemoval:
                 # Held open, so that the name goes in an instant, and the bytes later, off the event loop.
                 archive = self._store.open_archive(game_data_id)
                 held.callback(lambda: self._offload(archive.close))
-            return self._remove(game_data_id, sha256)
+            return self._remove(game_data_id, sha256, dispose or self._store.delete_archive)
 
-    def _remove(self, game_data_id: int, sha256: str | None) -> bool:
+    def _remove(self, game_data_id: int, sha256: str | None, dispose: Callable[[int], object]) -> bool:
         removed = ROWS_A_TRANSACTION
         while removed == ROWS_A_TRANSACTION:
             with self._database.write() as session:
@@ -40,5 +45,5 @@ class ArchiveRemoval:
                     return False
                 removed = member_rows.delete_some(session, game_data_id, limit=ROWS_A_TRANSACTION)
                 if removed < ROWS_A_TRANSACTION:
-                    self._store.delete_archive(game_data_id)
+                    dispose(game_data_id)
         return True

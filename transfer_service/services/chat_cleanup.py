@@ -1,10 +1,8 @@
-"""What conversations leave behind: attachments without a message, and conversations without a participant."""
+"""What chat leaves behind: conversations without a participant."""
 
 import uuid
 from collections import Counter
-from collections.abc import Callable, Iterator
-from datetime import datetime, timedelta
-from itertools import islice
+from collections.abc import Iterator
 
 from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
@@ -12,15 +10,13 @@ from sqlalchemy.orm import Session
 from transfer_service.database import Database
 from transfer_service.models import Conversation, Message, Participant
 from transfer_service.offload import Offload
+from transfer_service.services import discards
 from transfer_service.services.space import Space
-from transfer_service.storage.attachments import AttachmentFacts, AttachmentStore
-
-ORPHAN_AGE = timedelta(hours=1)
-BATCH = 500
+from transfer_service.storage.attachments import AttachmentStore
 
 
 class ChatCleanup:
-    """Both kinds of removal, each thing by itself; both give the bytes they freed, or in a dry run would free."""
+    """Removes conversations, each by itself."""
 
     def __init__(
         self,
@@ -29,28 +25,16 @@ class ChatCleanup:
         store: AttachmentStore,
         space: Space,
         offload: Offload,
-        now: Callable[[], datetime],
     ) -> None:
         self._database = database
         self._store = store
         self._space = space
         self._offload = offload
-        self._now = now
-
-    def remove_orphaned_attachments(self, *, dry_run: bool) -> Iterator[int]:
-        """Bytes whose message was never posted or is deleted. A message is posted while its attachment is in use."""
-        youngest = self._now() - ORPHAN_AGE
-        for batch in self._batches():
-            old = {each.message_id: each for each in batch if each.modified_at < youngest}
-            has_attachment = Message.id.in_(old) & Message.filename.is_not(None)
-            with self._database.read() as session:
-                known = set(session.scalars(select(Message.id).where(has_attachment)))
-            for message_id in old.keys() - known:
-                if not self._store.is_in_use(message_id):
-                    yield old[message_id].stored_bytes if dry_run else self._discard(message_id)
 
     def remove_abandoned_conversations(self, *, dry_run: bool) -> Iterator[int]:
-        """Conversations that everybody has left, with all that was said and sent in them."""
+        """Conversations that everybody has left, with all that was said and sent in them. The bytes each one frees, or
+        in a dry run 0.
+        """
         is_abandoned = ~select(Participant.account_id).where(Participant.conversation_id == Conversation.id).exists()
         with self._database.read() as session:
             candidates = session.scalars(select(Conversation.id).where(is_abandoned)).all()
@@ -78,14 +62,10 @@ class ChatCleanup:
             used[each.sender_id] += each.length or 0
         for sender_id in sorted(used):
             self._space.reserve(session, sender_id, -used[sender_id])
+        discards.remember(session, [each.id for each in sent])
         session.execute(delete(Message).where(of_conversation))
         session.execute(delete(Conversation).where(Conversation.id == conversation_id))
         return [each.id for each in sent]
 
     def _discard(self, message_id: str) -> int:
         return self._offload(lambda: self._store.delete(message_id))
-
-    def _batches(self) -> Iterator[list[AttachmentFacts]]:
-        attachments = self._store.list_attachments()
-        while batch := self._offload(lambda: list(islice(attachments, BATCH))):
-            yield batch

@@ -1,15 +1,15 @@
-"""Removing what nobody will miss: stale uploads, orphans, spent sign-ins, what chat and remote downloads leave behind.
+"""Removing what nobody will miss: stale uploads, spent sign-ins, what deletions, chat and downloads leave behind.
 
 Every removal is a transaction that checks its reason again, so two runs at once, or a run that was killed, do no harm:
-facts go first, bytes afterwards, and bytes without facts are what the next run looks for. Ages are counted back from
-now, so a clock that jumped back only finds things younger.
+facts go first, bytes afterwards, and what that leaves behind is known by name (`discards`). Bytes that nobody knows are
+another matter: they are only set aside (`orphans`). Ages are counted back from now, so a clock that jumped back only
+finds things younger.
 """
 
 import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from itertools import islice
 
 from sqlalchemy import ColumnElement, and_, delete, func, or_, select
 
@@ -17,39 +17,53 @@ from transfer_service.database import Database
 from transfer_service.errors import BlobMissing
 from transfer_service.models import File, FileState, SignIn
 from transfer_service.offload import Offload
-from transfer_service.services.chat_cleanup import BATCH, ORPHAN_AGE, ChatCleanup
+from transfer_service.services.chat_cleanup import ChatCleanup
 from transfer_service.services.completion import Completion
+from transfer_service.services.discards import Discards
 from transfer_service.services.files import FileService, remove_row
 from transfer_service.services.game_cleanup import GameCleanup
+from transfer_service.services.orphans import ORPHAN_AGE, Orphans
+from transfer_service.services.shelves import ARCHIVES, ATTACHMENTS, BLOBS
 from transfer_service.services.space import Space
+from transfer_service.services.tallies import Tally
 from transfer_service.services.upload_cleanup import UploadCleanup, is_resumable
-from transfer_service.storage.blobs import BlobFacts, BlobStore
+from transfer_service.storage.blobs import BlobStore
+
+MOST_NAMED = 100
 
 
 @dataclass(slots=True)
-class Tally:
-    """How many things of one kind went, and how many bytes of disk that freed."""
+class Removed:
+    """What a run removed or, when dry, would remove; orphans only as far as the quarantine."""
 
-    count: int = 0
-    bytes: int = 0
-
-    def add(self, freed_bytes: int) -> None:
-        """Count one more."""
-        self.count += 1
-        self.bytes += freed_bytes
+    stale_uploads: Tally = field(default_factory=Tally)
+    unfinished_deletions: Tally = field(default_factory=Tally)
+    orphaned_blobs: Tally = field(default_factory=Tally)
+    orphaned_attachments: Tally = field(default_factory=Tally)
+    orphaned_archives: Tally = field(default_factory=Tally)
+    expired_quarantine: Tally = field(default_factory=Tally)
+    download_parts: Tally = field(default_factory=Tally)
+    spent_sign_ins: Tally = field(default_factory=Tally)
+    abandoned_conversations: Tally = field(default_factory=Tally)
 
 
 @dataclass(slots=True)
 class Report:
-    """What a run removed or, when dry, would remove."""
+    """What a run did and found.
 
-    stale_uploads: Tally = field(default_factory=Tally)
-    orphaned_blobs: Tally = field(default_factory=Tally)
-    orphaned_rows: Tally = field(default_factory=Tally)
-    spent_sign_ins: Tally = field(default_factory=Tally)
-    orphaned_attachments: Tally = field(default_factory=Tally)
-    abandoned_conversations: Tally = field(default_factory=Tally)
-    orphaned_archives: Tally = field(default_factory=Tally)
+    `restored` came back from the quarantine, `in_quarantine` is what is there now, `left` are the orphans that were too
+    many to be touched. `missing` counts the finished files without bytes; `missing_files` are the ids of some.
+    """
+
+    removed: Removed = field(default_factory=Removed)
+    restored: Tally = field(default_factory=Tally)
+    in_quarantine: Tally = field(default_factory=Tally)
+    left: Tally = field(default_factory=Tally)
+    missing: int = 0
+    missing_files: list[str] = field(default_factory=list)
+
+
+BATCH = 500
 
 
 class CleanupService:
@@ -64,6 +78,8 @@ class CleanupService:
         completion: Completion,
         space: Space,
         uploads: UploadCleanup,
+        discards: Discards,
+        orphans: Orphans,
         chat: ChatCleanup,
         games: GameCleanup,
         offload: Offload,
@@ -76,27 +92,33 @@ class CleanupService:
         self._completion = completion
         self._space = space
         self._uploads = uploads
+        self._discards = discards
+        self._orphans = orphans
         self._chat = chat
         self._games = games
         self._offload = offload
         self._now = now
         self._stale_after = stale_after
 
-    def run(self, *, dry_run: bool = False) -> Report:
-        """Remove everything that is due and tell what went; with `dry_run` only tell."""
+    def run(self, *, dry_run: bool = False, even_many: bool = False) -> Report:
+        """Remove everything that is due and tell what went; with `dry_run` only tell.
+
+        Orphans go to the quarantine, unless they are too many and `even_many` is not set: see `Orphans.sweep`.
+        """
         report = Report()
-        self._remove_stale_uploads(report.stale_uploads, dry_run)
-        for freed_bytes in self._uploads.remove_expired(dry_run=dry_run):
-            report.stale_uploads.add(freed_bytes)
-        self._remove_orphaned_blobs(report.orphaned_blobs, dry_run)
-        self._remove_orphaned_rows(report.orphaned_rows, dry_run)
-        self._remove_spent_sign_ins(report.spent_sign_ins, dry_run)
-        for freed_bytes in self._chat.remove_abandoned_conversations(dry_run=dry_run):
-            report.abandoned_conversations.add(freed_bytes)
-        for freed_bytes in self._chat.remove_orphaned_attachments(dry_run=dry_run):
-            report.orphaned_attachments.add(freed_bytes)
-        for freed_bytes in self._games.remove_leftovers(dry_run=dry_run):
-            report.orphaned_archives.add(freed_bytes)
+        removed = report.removed
+        self._remove_stale_uploads(removed.stale_uploads, dry_run)
+        for tally, freed in (
+            (removed.stale_uploads, self._uploads.remove_expired(dry_run=dry_run)),
+            (removed.abandoned_conversations, self._chat.remove_abandoned_conversations(dry_run=dry_run)),
+            (removed.unfinished_deletions, self._discards.finish(dry_run=dry_run)),
+            (removed.download_parts, self._games.remove_leftovers(dry_run=dry_run)),
+        ):
+            for freed_bytes in freed:
+                tally.add(freed_bytes)
+        self._remove_spent_sign_ins(removed.spent_sign_ins, dry_run)
+        self._sweep_orphans(report, dry_run=dry_run, even_many=even_many)
+        self._find_missing(report)
         return report
 
     def _remove_stale_uploads(self, tally: Tally, dry_run: bool) -> None:
@@ -124,26 +146,23 @@ class CleanupService:
         except BlobMissing:
             return
 
-    def _remove_orphaned_blobs(self, tally: Tally, dry_run: bool) -> None:
-        """Blobs without a row. A row is committed before its blob is made, so such a blob belongs to nobody."""
-        youngest = self._now() - ORPHAN_AGE
-        for blobs in self._blob_batches():
-            old = {blob.blob_id: blob for blob in blobs if blob.modified_at < youngest}
-            with self._database.read() as session:
-                known = set(session.scalars(select(File.id).where(File.id.in_(old))))
-            for blob_id in old.keys() - known:
-                if self._store.is_in_use(blob_id):
-                    continue
-                tally.add(old[blob_id].stored_bytes if dry_run else self._files.discard_blob(blob_id))
+    def _sweep_orphans(self, report: Report, *, dry_run: bool, even_many: bool) -> None:
+        found = self._orphans.sweep(dry_run=dry_run, even_many=even_many)
+        removed = report.removed
+        removed.orphaned_blobs = found.set_aside[BLOBS]
+        removed.orphaned_attachments = found.set_aside[ATTACHMENTS]
+        removed.orphaned_archives = found.set_aside[ARCHIVES]
+        removed.expired_quarantine = found.expired
+        report.restored, report.in_quarantine, report.left = found.restored, found.in_quarantine, found.left
 
-    def _remove_orphaned_rows(self, tally: Tally, dry_run: bool) -> None:
-        """Complete files whose bytes are gone. A store without any blob looks unmounted: then rows stay."""
-        if next(self._store.list_blobs(), None) is None:
-            return
+    def _find_missing(self, report: Report) -> None:
+        """Complete files whose bytes are gone. Their rows stay: bytes may come back, from a backup or a lost mount."""
         is_settled = and_(File.state == FileState.COMPLETE, File.updated_at < self._now() - ORPHAN_AGE)
         for file_id in self._ids_where(is_settled):
-            if self._store.stored_bytes(file_id) is None:
-                self._remove(file_id, is_settled, tally, dry_run)
+            if self._store.stored_bytes(file_id) is None and self._files.is_there(file_id):
+                report.missing += 1
+                if report.missing <= MOST_NAMED:
+                    report.missing_files.append(str(file_id))
 
     def _remove_spent_sign_ins(self, tally: Tally, dry_run: bool) -> None:
         """Families that ended: without a row they count as ended just the same."""
@@ -179,8 +198,3 @@ class CleanupService:
                 return
             yield from batch
             last = batch[-1]
-
-    def _blob_batches(self) -> Iterator[list[BlobFacts]]:
-        blobs = self._store.list_blobs()
-        while batch := self._offload(lambda: list(islice(blobs, BATCH))):
-            yield batch

@@ -11,7 +11,7 @@ from transfer_service.database import Database, Executor
 from transfer_service.errors import Forbidden, NotComplete, NotFound, StorageFull
 from transfer_service.models import File, FileState, ReceivedRange
 from transfer_service.offload import Offload
-from transfer_service.services import file_rows, intervals
+from transfer_service.services import discards, file_rows, intervals
 from transfer_service.services.completion import Completion
 from transfer_service.services.file_rows import FileFacts
 from transfer_service.services.space import Space
@@ -210,5 +210,6 @@ def parse_file_id(value: str) -> uuid.UUID | None:
 def remove_row(rows: Executor, file: ReservedFile, space: Space) -> None:
     """Delete a file's facts in the caller's transaction and give its room back; the blob is the caller's to discard."""
     space.reserve(rows, file.account_id, -file.reserved_bytes)
+    discards.remember(rows, [file.id.hex])
     rows.execute(delete(_ranges).where(_ranges.c.file_id == file.id))
     rows.execute(delete(_files).where(_files.c.id == file.id))

@@ -14,6 +14,7 @@ from transfer_service.errors import BlobMissing, ReadFailed
 from transfer_service.storage import range_locks
 from transfer_service.storage.disk import BLOCK_UNITS, WHOLE, DiskWriter, full_disk_named
 from transfer_service.storage.plain_files import PlainFiles
+from transfer_service.storage.quarantine import Quarantine
 
 _MESSAGE_ID = re.compile(r"[0-9a-f]{24}", re.ASCII)
 
@@ -25,6 +26,7 @@ class AttachmentFacts:
     message_id: str
     modified_at: datetime
     stored_bytes: int
+    length: int
 
 
 class AttachmentStore:
@@ -33,6 +35,7 @@ class AttachmentStore:
     def __init__(self, root: Path) -> None:
         self._root = root
         self._plain = PlainFiles(root)
+        self.quarantine = Quarantine(root, lambda name: root / name if _MESSAGE_ID.fullmatch(name) else None)
         root.mkdir(mode=0o750, parents=True, exist_ok=True)
 
     @contextmanager
@@ -72,11 +75,15 @@ class AttachmentStore:
     def delete(self, message_id: str) -> int:
         """Remove what lies there for a message and tell the bytes that this freed. Open readers keep the old ones."""
         folder = self._folder(message_id)
-        freed = self._stored_bytes(message_id)
+        freed = _stored_bytes(self._facts(message_id))
         shutil.rmtree(folder, ignore_errors=True)  # it follows no links
         if folder.is_symlink():
             self._plain.remove(folder)
         return freed
+
+    def stored_bytes(self, message_id: str) -> int | None:
+        """The space that a message's attachment takes, None where nothing lies here for it."""
+        return _stored_bytes(self._facts(message_id)) if os.path.lexists(self._folder(message_id)) else None
 
     def is_in_use(self, message_id: str) -> bool:
         """Whether an attachment of the message is being written."""
@@ -94,7 +101,9 @@ class AttachmentStore:
                     continue
                 with suppress(FileNotFoundError):
                     modified_at = datetime.fromtimestamp(entry.stat(follow_symlinks=False).st_mtime, tz=UTC)
-                    yield AttachmentFacts(entry.name, modified_at, self._stored_bytes(entry.name))
+                    facts = self._facts(entry.name)
+                    stored_bytes, length = _stored_bytes(facts), sum(each.st_size for each in facts)
+                    yield AttachmentFacts(entry.name, modified_at, stored_bytes, length)
 
     def _folder(self, message_id: str) -> Path:
         if not _MESSAGE_ID.fullmatch(message_id):
@@ -110,6 +119,10 @@ class AttachmentStore:
         folder = self._folder(message_id)
         return [folder / name for name in self._plain.names(folder)]
 
-    def _stored_bytes(self, message_id: str) -> int:
-        facts = [self._plain.find_facts(path) for path in self._files(message_id)]
-        return sum(each.st_blocks for each in facts if each is not None) * BLOCK_UNITS
+    def _facts(self, message_id: str) -> list[os.stat_result]:
+        found = (self._plain.find_facts(path) for path in self._files(message_id))
+        return [facts for facts in found if facts is not None]
+
+
+def _stored_bytes(facts: list[os.stat_result]) -> int:
+    return sum(each.st_blocks for each in facts) * BLOCK_UNITS

@@ -7,16 +7,18 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import BinaryIO, Protocol
 
+from transfer_service.storage.quarantine import Quarantine
 from transfer_service.wire.spans import Span
 
 
 @dataclass(frozen=True, slots=True)
 class BlobFacts:
-    """A blob as the store sees it. `stored_bytes` is the space it takes, which holes do not."""
+    """A blob as the store sees it. `stored_bytes` is the space it takes, which holes do not; `length` is its end."""
 
     blob_id: uuid.UUID
     modified_at: datetime
     stored_bytes: int
+    length: int
 
 
 class BlobWriter(Protocol):
@@ -53,6 +55,10 @@ END = 1 << 62
 
 class BlobStore(Protocol):
     """Bytes by blob id. Blocking: callers decide what runs off the event loop."""
+
+    @property
+    def quarantine(self) -> Quarantine:
+        """What was taken for an orphan, by the hexadecimal digits of its id."""
 
     def open_writer(
         self, blob_id: uuid.UUID, span: Span, *, create: bool, wait_seconds: float

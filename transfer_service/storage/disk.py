@@ -15,6 +15,7 @@ from transfer_service.storage import range_locks
 from transfer_service.storage.blobs import END, BlobFacts
 from transfer_service.storage.plain_files import NotPlain, PlainFiles
 from transfer_service.storage.probes import write_probe
+from transfer_service.storage.quarantine import Quarantine
 from transfer_service.storage.writing import write_cached, write_direct
 from transfer_service.wire.spans import Span
 
@@ -108,6 +109,7 @@ class DiskStore:
     def __init__(self, root: Path) -> None:
         self._root = root
         self._files = PlainFiles(root)
+        self.quarantine = Quarantine(root, self._place_of)
         root.mkdir(mode=0o750, parents=True, exist_ok=True)
         self._folders = [root / f"{number:02x}" for number in range(256)]
         for folder in self._folders:
@@ -116,6 +118,9 @@ class DiskStore:
     def path_of(self, blob_id: uuid.UUID) -> Path:
         """Where the blob lies, whether it exists or not."""
         return self._root / blob_id.hex[:2] / blob_id.hex
+
+    def _place_of(self, name: str) -> Path | None:
+        return self.path_of(uuid.UUID(hex=name)) if _BLOB_NAME.fullmatch(name) else None
 
     def relative_path_of(self, blob_id: uuid.UUID) -> str:
         """Where the blob lies under the store's root, for a web server that sends from the same folder."""
@@ -222,4 +227,6 @@ def _facts(entry: os.DirEntry[str], folder: str) -> BlobFacts | None:
         return None
     modified_at = datetime.fromtimestamp(status.st_mtime, tz=UTC)
     stored_bytes = status.st_blocks * BLOCK_UNITS
-    return BlobFacts(blob_id=uuid.UUID(hex=entry.name), modified_at=modified_at, stored_bytes=stored_bytes)
+    return BlobFacts(
+        blob_id=uuid.UUID(hex=entry.name), modified_at=modified_at, stored_bytes=stored_bytes, length=status.st_size
+    )

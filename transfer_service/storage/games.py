@@ -17,6 +17,7 @@ from transfer_service.errors import BlobMissing, RangeBusy, ReadFailed
 from transfer_service.storage import range_locks
 from transfer_service.storage.disk import BLOCK_UNITS, WHOLE, DiskWriter, full_disk_named
 from transfer_service.storage.plain_files import NotPlain, PlainFiles
+from transfer_service.storage.quarantine import Quarantine
 
 _NAME = re.compile(r"(0|[1-9][0-9]{0,18})\.(zip|part|ready)", re.ASCII)
 _LARGEST_ID = 2**63 - 1
@@ -79,6 +80,7 @@ class Leftover:
     part_of: int | None
     modified_at: datetime
     stored_bytes: int
+    length: int
 
 
 class GameStore:
@@ -87,6 +89,7 @@ class GameStore:
     def __init__(self, root: Path) -> None:
         self._root = root
         self._files = PlainFiles(root)
+        self.quarantine = Quarantine(root, self._place_of)
         root.mkdir(mode=0o750, parents=True, exist_ok=True)
 
     @contextmanager
@@ -168,7 +171,12 @@ class GameStore:
                         part_of=int(name[1]) if name[2] != "zip" else None,
                         modified_at=datetime.fromtimestamp(facts.st_mtime, tz=UTC),
                         stored_bytes=facts.st_blocks * BLOCK_UNITS,
+                        length=facts.st_size,
                     )
+
+    def _place_of(self, name: str) -> Path | None:
+        found = _NAME.fullmatch(name)
+        return self._root / name if found and found[2] == "zip" and int(found[1]) <= _LARGEST_ID else None
 
     def _archive_path(self, game_data_id: int) -> Path:
         return self._root / f"{int(game_data_id)}.zip"

@@ -6,6 +6,7 @@ from typing import Any
 from flask import Blueprint, Response, jsonify, request
 
 from transfer_service.services.cleanup import Report
+from transfer_service.services.orphans import MANY_BYTES, MANY_SHARE
 from transfer_service.web.current_account import guard, require_admin
 from transfer_service.web.services import services
 
@@ -20,12 +21,24 @@ def _require_admin() -> None:
 
 
 def report_json(report: Report) -> dict[str, Any]:
-    """What a cleanup removed: a count and bytes for each kind."""
+    """What a cleanup did and found: in `removed` a count and bytes for each kind."""
     return asdict(report)
+
+
+def orphans_left(report: Report) -> str:
+    """The sentence about orphans that stay, empty where none do."""
+    if not report.left.count:
+        return ""
+    return (
+        f"{report.left.count} orphaned files ({report.left.bytes} bytes) stay where they are: they are more than "
+        f"{MANY_SHARE:.0%} of all files or {MANY_BYTES // 1024**3} GiB, as with another or an older database. "
+        "If they are to go: flask --app wsgi cleanup --yes-remove-many"
+    )
 
 
 @blueprint.post("/cleanup")
 def cleanup() -> Response:
     """Run the cleanup now."""
     report = services().cleanup.run()
-    return jsonify({"message": "Cleanup completed", "removed": report_json(report)})
+    message = " ".join(filter(None, ["Cleanup completed", orphans_left(report)]))
+    return jsonify({"message": message, **report_json(report)})

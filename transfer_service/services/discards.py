@@ -1,0 +1,90 @@
+"""Bytes whose facts were deleted: remembered by name until they are gone, so that a killed deletion leaves no orphan.
+
+The name is written in the transaction that deletes the facts. Whatever is found under it later is not somebody's whom
+this database has forgotten: it goes, at once.
+"""
+
+import uuid
+from collections.abc import Callable, Iterator, Sequence
+from datetime import datetime, timedelta
+from typing import cast
+
+from sqlalchemy import Table, delete, insert, select
+
+from transfer_service.database import Database, Executor
+from transfer_service.models import DiscardedBytes
+from transfer_service.offload import Offload
+from transfer_service.storage.attachments import AttachmentStore
+from transfer_service.storage.blobs import BlobStore
+
+REMEMBERED_FOR = timedelta(hours=1)
+"""Longer than any kernel takes to write an unlink to the disk: a power loss before that brings the bytes back."""
+BATCH = 500
+
+_discarded = cast(Table, DiscardedBytes.__table__)
+
+
+def remember(rows: Executor, names: Sequence[str]) -> None:
+    """Note, in the transaction that deletes their facts, which bytes are to go: blobs by their hexadecimal digits,
+    attachments by their message's id.
+    """
+    if names:
+        rows.execute(insert(_discarded), [{"name": name} for name in names])
+
+
+class Discards:
+    """Removes what was left of deletions that were killed."""
+
+    def __init__(
+        self,
+        *,
+        database: Database,
+        store: BlobStore,
+        attachments: AttachmentStore,
+        offload: Offload,
+        now: Callable[[], datetime],
+    ) -> None:
+        self._database = database
+        self._store = store
+        self._attachments = attachments
+        self._offload = offload
+        self._now = now
+
+    def finish(self, *, dry_run: bool) -> Iterator[int]:
+        """Remove what is still there, and forget what has been gone for long. The bytes that each thing frees."""
+        last = ""
+        while batch := self._batch(last):
+            last = batch[-1].name
+            found = {each.name: self._stored_bytes(each.name) for each in batch}
+            for name, stored_bytes in found.items():
+                if stored_bytes is not None:
+                    yield stored_bytes if dry_run else self._remove(name)
+            if not dry_run:
+                self._forget([name for name, stored_bytes in found.items() if stored_bytes is None])
+
+    def _batch(self, last: str) -> Sequence[DiscardedBytes]:
+        statement = select(DiscardedBytes).where(DiscardedBytes.name > last).order_by(DiscardedBytes.name)
+        with self._database.read() as session:
+            return session.scalars(statement.limit(BATCH)).all()
+
+    def _forget(self, names: Sequence[str]) -> None:
+        is_old = _discarded.c.discarded_at < self._now() - REMEMBERED_FOR
+        if names:
+            with self._database.write() as session:
+                session.execute(delete(_discarded).where(_discarded.c.name.in_(names), is_old))
+
+    def _stored_bytes(self, name: str) -> int | None:
+        blob_id = _blob_id(name)
+        if blob_id is not None:
+            return self._offload(lambda: self._store.stored_bytes(blob_id))
+        return self._offload(lambda: self._attachments.stored_bytes(name))
+
+    def _remove(self, name: str) -> int:
+        blob_id = _blob_id(name)
+        if blob_id is not None:
+            return self._offload(lambda: self._store.delete(blob_id))
+        return self._offload(lambda: self._attachments.delete(name))
+
+
+def _blob_id(name: str) -> uuid.UUID | None:
+    return uuid.UUID(hex=name) if len(name) == len(uuid.UUID(int=0).hex) else None

@@ -1,0 +1,66 @@
+"""The command line: `flask --app wsgi cleanup | database`."""
+
+import json
+import sys
+
+import click
+from flask import Flask
+from flask.cli import AppGroup, with_appcontext
+
+from transfer_service.commands import plain_errors
+from transfer_service.database import failures_named
+from transfer_service.schema import upgrade
+from transfer_service.services.cleanup import Report
+from transfer_service.services.tallies import Tally
+from transfer_service.web.admin import orphans_left, report_json
+from transfer_service.web.services import services
+
+database = AppGroup("database", help="The database's schema.")
+
+
+@database.command("upgrade")
+@plain_errors
+def upgrade_database() -> None:
+    """Bring the schema up to date. Run it before the service starts."""
+    with failures_named():
+        upgrade(services().database.url)
+    click.echo("Database is up to date")
+
+
+@click.command("cleanup")
+@click.option("--dry-run", is_flag=True, help="Only tell what would be removed.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@click.option("--yes-remove-many", is_flag=True, help="Take orphans away even where they are very many.")
+@with_appcontext
+@plain_errors
+def cleanup(dry_run: bool, as_json: bool, yes_remove_many: bool) -> None:
+    """Remove stale uploads, leftovers and spent sign-ins; set orphaned files aside.
+
+    Orphans of more than 10 % of all files or 1 GiB stay where they are: the exit code is 1 then.
+    """
+    report = services().cleanup.run(dry_run=dry_run, even_many=yes_remove_many)
+    if as_json:
+        click.echo(json.dumps({"dry_run": dry_run, **report_json(report)}))
+    else:
+        _show(report, dry_run=dry_run)
+    if report.left.count:
+        click.echo(orphans_left(report), err=True)
+        sys.exit(1)
+
+
+def _show(report: Report, *, dry_run: bool) -> None:
+    verb = "would remove" if dry_run else "removed"
+    for kind in report.removed.__slots__:
+        tally: Tally = getattr(report.removed, kind)
+        click.echo(f"{kind.replace('_', ' ')}: {verb} {tally.count}, {tally.bytes} bytes")
+    restored = "would restore" if dry_run else "restored"
+    click.echo(f"quarantine: {restored} {report.restored.count}, {report.restored.bytes} bytes")
+    click.echo(f"quarantine: holds {report.in_quarantine.count}, {report.in_quarantine.bytes} bytes")
+    if report.missing:
+        click.echo(f"missing: {report.missing} finished files have no bytes; `flask --app wsgi verify` names them")
+
+
+def init_upkeep_commands(app: Flask) -> None:
+    """Add the commands to `flask --app wsgi`."""
+    for command in (database, cleanup):
+        app.cli.add_command(command)
