@@ -15,7 +15,7 @@ import requests
 from tests.live.doc_examples import Browser, blocks, browsing, run_node, run_python, run_shell
 from tests.live.node import token_of
 from tests.live.server import REPOSITORY, LiveServer
-from transfer_service.web.messages.socket import ChatNamespace
+from transfer_service.web.messages.socket import EVENTS, ChatNamespace
 
 PAGE = "chat.md"
 TEXT = (REPOSITORY / "docs" / PAGE).read_text("utf-8")
@@ -188,5 +188,5 @@ def test_the_tables_name_every_route_and_every_event() -> None:
     assert {ids.sub("{id}", path).replace("{participant}", "{name}") for path in paths} <= set(shown)
     handled = {name.removeprefix("on_") for name in vars(ChatNamespace) if name.startswith("on_")}
     sent = handled - {"connect", "disconnect"}
-    assert sent == {"send_message", "typing", "stop_typing", "leave_conversation", "join_conversation"}
+    assert sent == EVENTS
     assert [event for event in sent if f"`{event}`" not in TEXT] == []

@@ -22,7 +22,7 @@ SOCKET_MAX_BYTES, MAX_FILE_BYTES, QUOTA_BYTES = 4 * MIB, MIB, 3 * MIB // 2
 ANSWER_SECONDS, GROWTH_BYTES = 1.5, 150 * MIB
 HANDSHAKE = "/socket.io/?EIO=4&transport="
 POLLING, WEBSOCKET = {"transports": ["polling"]}, {"transports": ["websocket"]}
-EVENTS = ["send_message", "join_conversation", "leave_conversation", "typing", "stop_typing"]
+EVENTS = ["authenticate", "send_message", "join_conversation", "leave_conversation", "typing", "stop_typing"]
 
 
 @pytest.fixture(scope="module")

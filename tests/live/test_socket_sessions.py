@@ -194,6 +194,37 @@ def test_a_live_socket_ends_with_its_token(
         client.wait("connect")
         client.wait("disconnect", seconds=expires_at + END_SECONDS - time.time())
         assert time.time() >= expires_at
+        assert client.heard("error") == [{"detail": "Token expired"}]
+
+
+def test_a_newer_token_prolongs_a_socket(server: LiveServer, bob: requests.Session) -> None:
+    expires_at = int(time.time()) + 3
+    with connecting(server.url, auth={"token": changed(token_of(bob), exp=expires_at)}, **WEBSOCKET) as client:
+        client.wait("connect")
+        newer = {"access_token": changed(token_of(bob), exp=expires_at + 4)}
+        assert client.emit("authenticate", newer) == {"success": True}
+        client.wait("error", seconds=expires_at + 4 + END_SECONDS - time.time())
+        assert time.time() >= expires_at + 4
+        assert client.wait("disconnect") == "io server disconnect"
+
+
+@pytest.mark.parametrize(
+    ("shown", "detail"),
+    [
+        pytest.param("alice's", "The token is another account's", id="another-accounts"),
+        pytest.param("a.b.c", REFUSED, id="garbage"),
+        pytest.param("x" * 900_000, REFUSED, id="enormous"),
+        pytest.param(None, "Missing access_token", id="none"),
+    ],
+)
+def test_a_token_that_does_not_count_changes_nothing(
+    server: LiveServer, bob: requests.Session, shown: str | None, detail: str
+) -> None:
+    token = token_of(server.sign_in("alice")) if shown == "alice's" else shown
+    with connected(server, bob, **WEBSOCKET) as client:
+        assert client.emit("authenticate", {"access_token": token}) == {"success": False, "detail": detail}
+        client.catch_up()
+        assert client.heard("disconnect") == []
 
 
 def silent_client(server: LiveServer, session: requests.Session) -> None:

@@ -15,7 +15,7 @@ from tests.web.chat import BAD_IDS, NOT_PARTICIPANT, UNKNOWN_ID, Chat, refusal
 from tests.web.conftest import MakeApp
 
 NOT_FOUND = (404, "File not found")
-SANDBOX = "sandbox; default-src 'none'; img-src 'self'; media-src 'self'; style-src 'unsafe-inline'"
+INERT = "default-src 'none'; img-src 'self'; media-src 'self'; style-src 'unsafe-inline'"
 SVG = b'<svg xmlns="http://www.w3.org/2000/svg"><script>alert(1)</script></svg>'
 
 
@@ -65,9 +65,9 @@ def test_the_head_of_the_answer(sent: Sent, method: str) -> None:
         "Content-Type": "image/png",
         "Content-Length": str(LENGTH),
         "Content-Disposition": "inline; filename=\"photo.png\"; filename*=UTF-8''photo.png",
-        "Content-Security-Policy": SANDBOX,
+        "Content-Security-Policy": INERT,
         "Accept-Ranges": "bytes",
-        "Cache-Control": "private, no-cache",
+        "Cache-Control": "private, max-age=31536000, immutable",
         "X-Content-Type-Options": "nosniff",
     }
 
@@ -103,16 +103,18 @@ def test_last_modified_is_when_it_was_posted(app: Flask, clock: Clock) -> None:
         ("a.mkv", "video/x-matroska"),
         ("a.flv", "video/x-flv"),
         ("a.html.png", "image/png"),
+        ("a.mp3", "audio/mpeg"),
+        ("a.WAV", "audio/x-wav"),
     ],
 )
-def test_images_and_videos_are_shown_in_a_sandbox(
+def test_what_cannot_run_is_shown_where_it_is_opened(
     chat: Chat, group: str, name: str, media_type: str, ranges: str | None
 ) -> None:
     message = chat.send(group, SVG, name.encode(), media_type="text/html")
     response = chat["bob"].get(message["media_url"], headers={"Range": ranges} if ranges else {})
     headers = response.headers
     assert headers["Content-Disposition"].startswith("inline; ")
-    assert (headers["Content-Security-Policy"], headers["X-Content-Type-Options"]) == (SANDBOX, "nosniff")
+    assert (headers["Content-Security-Policy"], headers["X-Content-Type-Options"]) == (INERT, "nosniff")
     assert headers["Content-Type"].partition(";")[0] in {media_type, "multipart/byteranges"}
     assert b"text/html" not in response.data
 
@@ -136,11 +138,9 @@ def test_images_and_videos_are_shown_in_a_sandbox(
         "x.png ",
         "x.png.",
         "x.png;",
-        "png",
         "x.jpg\u200b",
         "x.jp\uff47",
-        "evil",
-        "evil.mp3",
+        "evil.html.",
     ],
 )  # fmt: skip
 def test_everything_else_is_saved(chat: Chat, group: str, name: str, declared: str | None) -> None:
@@ -161,6 +161,8 @@ def test_everything_else_is_saved(chat: Chat, group: str, name: str, declared: s
         pytest.param("a.unknown-type", None, "application/octet-stream", id="neither"),
         pytest.param("a.PNG", "application/pdf", "image/png", id="an-image-is-an-image"),
         pytest.param("a.mp4", "text/html", "video/mp4", id="a-video-is-a-video"),
+        pytest.param("a.mp3", "text/html", "audio/mpeg", id="a-sound-is-a-sound"),
+        pytest.param("photo", "image/png", "image/png", id="as-declared-without-an-extension"),
     ],
 )
 def test_the_type_it_is_sent_with(chat: Chat, group: str, name: str, declared: str | None, sent_as: str) -> None:
@@ -193,6 +195,28 @@ def test_every_name_round_trips(chat: Chat, group: str, name: str) -> None:
     assert (response.status_code, response.data) == (200, DATA)
     assert unquote(message["media_url"].rpartition("/")[2]) == name
     assert unquote(response.headers["Content-Disposition"].rpartition("''")[2]) == name
+
+
+@pytest.mark.parametrize(
+    ("media_type", "kind"),
+    [
+        ("image/png", "inline"),
+        ("audio/ogg", "inline"),
+        ("image/svg+xml", "attachment"),
+        ("text/html", "attachment"),
+        (None, "attachment"),
+    ],
+)
+def test_without_an_extension_the_declared_type_counts(
+    chat: Chat, group: str, media_type: str | None, kind: str
+) -> None:
+    message = chat.send(group, SVG, b"evil", media_type=media_type)
+    assert chat["bob"].get(message["media_url"]).headers["Content-Disposition"].partition(";")[0] == kind
+
+
+@pytest.mark.parametrize("headers", [{"If-Match": '"other"'}, {"Range": "bytes=999999-"}], ids=["412", "416"])
+def test_a_refusal_is_not_kept(sent: Sent, headers: dict[str, str]) -> None:
+    assert sent.chat["bob"].get(sent.path, headers=headers).headers["Cache-Control"] == "no-store"
 
 
 def test_participants_only(chat: Chat, group: str) -> None:
@@ -282,10 +306,11 @@ class TestBehindNginx:
         assert (accel.folder / unquote(location.partition("/chats/")[2])).read_bytes() == DATA
         assert (location.isascii(), response.data) == (True, b"")
 
-    def test_the_sandbox_is_the_same(self, accel: Chat) -> None:
+    def test_the_policy_and_the_age_are_the_same(self, accel: Chat) -> None:
         message = accel.send(accel.group("bob"), DATA, b"a.png")
         headers = accel["bob"].get(message["media_url"]).headers
-        assert headers["Content-Security-Policy"] == SANDBOX
+        assert headers["Content-Security-Policy"] == INERT
+        assert headers["Cache-Control"] == "private, max-age=31536000, immutable"
         assert headers["Content-Disposition"].startswith("inline; ")
 
     @pytest.mark.parametrize(

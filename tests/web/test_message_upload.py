@@ -423,14 +423,23 @@ def test_a_name_that_is_not_utf_8_is_refused(chat: Chat, group: str) -> None:
         ("a.svg", "file"),
         ("a.png.html", "file"),
         ("a.mp3", "file"),
-        ("png", "file"),
-        (".png", "file"),
     ],
 )
 def test_the_extension_decides_the_type(chat: Chat, group: str, name: str, message_type: str) -> None:
     for media_type in (None, "image/png", "video/mp4", "text/plain"):
         message = chat.send(group, DATA, name.encode(), media_type=media_type, type="video")
         assert message["type"] == message_type
+
+
+@pytest.mark.parametrize(
+    ("media_type", "message_type"),
+    [("image/png", "image"), ("video/mp4", "video"), ("text/plain", "file"), (None, "file")],
+)
+@pytest.mark.parametrize("name", [b"png", b".png", b"photo"])
+def test_without_an_extension_the_declared_type_counts(
+    chat: Chat, group: str, name: bytes, media_type: str | None, message_type: str
+) -> None:
+    assert chat.send(group, DATA, name, media_type=media_type)["type"] == message_type
 
 
 @contextmanager

@@ -194,15 +194,33 @@ class TestHistory:
         assert chat.contents(conversation_id, before=messages[1]["_id"]) == ["0"]
         assert chat.contents(conversation_id, before=messages[2]["_id"]) == [None, "0"]
 
-    @pytest.mark.parametrize("before", [bad for bad in BAD_IDS if bad], ids=ascii)
-    def test_before_no_id(self, chat: Chat, long: str, before: str) -> None:
-        answer = chat["alice"].get("/messages/get", query_string={"conversation_id": long, "before": before})
+    @pytest.mark.parametrize("limit", [7, 100])
+    def test_page_by_page_after_a_message_is_the_rest_oldest_first(self, chat: Chat, long: str, limit: int) -> None:
+        first = chat.history(long, limit=100)[-1]  # the fifth
+        said: list[Any] = []
+        query: dict[str, Any] = {"limit": limit, "after": first["_id"]}
+        while page := chat.history(long, **query):
+            said += [message["content"] for message in page]
+            query["after"] = page[-1]["_id"]
+        assert said == [str(number) for number in range(6, 105)]
+
+    def test_goes_one_way_only(self, chat: Chat, long: str) -> None:
+        newest = chat.history(long, limit=1)[0]["_id"]
+        query = {"conversation_id": long, "before": newest, "after": newest}
+        answer = chat["alice"].get("/messages/get", query_string=query)
+        assert refusal(answer) == (400, "Expected either before or after")
+
+    @pytest.mark.parametrize("side", ["before", "after"])
+    @pytest.mark.parametrize("bad", BAD_IDS, ids=ascii)
+    def test_from_no_id(self, chat: Chat, long: str, side: str, bad: str) -> None:
+        answer = chat["alice"].get("/messages/get", query_string={"conversation_id": long, side: bad})
         assert refusal(answer) == (400, "Invalid message id")
 
+    @pytest.mark.parametrize("side", ["before", "after"])
     @pytest.mark.parametrize("where", ["nowhere", "elsewhere"])
-    def test_before_a_message_that_is_not_in_it(self, chat: Chat, long: str, where: str) -> None:
-        before = UNKNOWN_ID if where == "nowhere" else chat.say(chat.group("bob"))["_id"]
-        answer = chat["alice"].get("/messages/get", query_string={"conversation_id": long, "before": before})
+    def test_from_a_message_that_is_not_in_it(self, chat: Chat, long: str, side: str, where: str) -> None:
+        message_id = UNKNOWN_ID if where == "nowhere" else chat.say(chat.group("bob"))["_id"]
+        answer = chat["alice"].get("/messages/get", query_string={"conversation_id": long, side: message_id})
         assert refusal(answer) == (404, "Message not found")
 
     @pytest.mark.parametrize("conversation_id", [None, *BAD_IDS], ids=ascii)

@@ -6,7 +6,14 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from transfer_service.wire.attachments import MAX_SAFE_NAME_BYTES, MessageType, message_type, safe_filename
+from transfer_service.wire.attachments import (
+    MAX_SAFE_NAME_BYTES,
+    MessageType,
+    attachment_media_type,
+    is_inert,
+    message_type,
+    safe_filename,
+)
 from transfer_service.wire.filenames import parse_name
 
 REMOVED = [
@@ -92,4 +99,44 @@ def test_hostile_names_are_made_safe(name: str | None, safe: str) -> None:
     ],
 )
 def test_the_extension_decides_the_type(filename: str, expected: MessageType) -> None:
-    assert message_type(filename) is expected
+    assert {message_type(filename, declared) for declared in ("text/html", "application/pdf")} == {expected}
+
+
+@pytest.mark.parametrize(
+    ("declared", "expected"),
+    [
+        ("image/png", MessageType.IMAGE),
+        ("Image/JPEG; q=1", MessageType.IMAGE),
+        ("video/mp4", MessageType.VIDEO),
+        ("image/svg+xml", MessageType.FILE),
+        ("audio/mpeg", MessageType.FILE),
+        ("text/html", MessageType.FILE),
+        ("", MessageType.FILE),
+    ],
+)
+def test_without_an_extension_the_declared_type_decides(declared: str, expected: MessageType) -> None:
+    assert message_type("photo", declared) is expected
+
+
+@pytest.mark.parametrize(
+    ("filename", "declared", "inert"),
+    [
+        pytest.param("a.png", "text/html", True, id="the-extension-decides"),
+        pytest.param("a.MP3", None, True, id="a-sound"),
+        pytest.param("a.svg", "image/png", False, id="a-picture-with-scripts"),
+        pytest.param("a.html", "image/png", False, id="a-page-declared-a-picture"),
+        pytest.param("photo", "image/png", True, id="no-extension"),
+        pytest.param("photo", "image/svg+xml", False, id="no-extension-and-scripts"),
+        pytest.param("photo", "image/svg+xml; charset=x", False, id="with-a-parameter"),
+        pytest.param("photo", "text/html", False, id="no-extension-and-a-page"),
+        pytest.param("list.m3u", None, False, id="a-list-of-films-elsewhere"),
+        pytest.param("photo", None, False, id="nothing-known"),
+    ],
+)
+def test_what_a_browser_may_show(filename: str, declared: str | None, inert: bool) -> None:
+    assert is_inert(filename, attachment_media_type(declared, filename)) is inert
+
+
+@pytest.mark.parametrize("stored", ["text/html", "image/svg+xml"])
+def test_a_page_that_was_stored_under_a_sound_s_name_is_not_shown(stored: str) -> None:
+    assert not is_inert("a.mp3", stored)

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from transfer_service.wire.instants import format_instant, parse_instant
+from transfer_service.wire.instants import format_instant, format_second, parse_instant
 
 NOON = datetime(2024, 5, 1, 12, tzinfo=UTC)
 ZONES = st.integers(-14 * 60, 14 * 60).map(lambda minutes: timezone(timedelta(minutes=minutes)))
@@ -32,6 +32,13 @@ def test_nothing_but_a_value_error_comes_out(text: str) -> None:
         assert parse_instant(text).tzinfo is UTC
     except ValueError as error:
         assert str(error)
+
+
+@given(at=INSTANTS)
+def test_a_second_is_printed_without_its_parts(at: datetime) -> None:
+    printed = format_second(at)
+    assert (len(printed), printed[-1]) == (len("2024-05-01T12:00:00Z"), "Z")
+    assert timedelta(0) <= at - parse_instant(printed) < timedelta(seconds=1)
 
 
 def test_every_instant_has_milliseconds() -> None:

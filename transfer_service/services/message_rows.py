@@ -48,6 +48,11 @@ _PAGE = (
     .order_by(_messages.c.seq.desc())
     .limit(bindparam("limit"))
 )
+_PAGE_UP = (
+    _with_sender.where(_of_conversation, _messages.c.seq > bindparam("above"))
+    .order_by(_messages.c.seq)
+    .limit(bindparam("limit"))
+)
 _LAST = (
     _with_sender.join(_conversations, _conversations.c.id == _messages.c.conversation_id)
     .where(_messages.c.seq == _conversations.c.last_seq)
@@ -172,6 +177,11 @@ def find_seq(rows: Executor, conversation_id: str, message_id: str) -> int | Non
 def page(rows: Executor, conversation_id: str, *, below: int, limit: int) -> Sequence[Row[Any]]:
     """The newest messages whose number is below `below`, newest first."""
     return rows.execute(_PAGE, {"conversation_id": conversation_id, "below": below, "limit": limit}).all()
+
+
+def page_up(rows: Executor, conversation_id: str, *, above: int, limit: int) -> Sequence[Row[Any]]:
+    """The oldest messages whose number is above `above`, oldest first."""
+    return rows.execute(_PAGE_UP, {"conversation_id": conversation_id, "above": above, "limit": limit}).all()
 
 
 def last_of(rows: Executor, conversation_ids: Sequence[str]) -> Sequence[Row[Any]]:

@@ -85,7 +85,7 @@ class MessageService:
                 sender=members.name,
                 sender_id=account_id,
                 content=text,
-                type=message_type(attachment.filename) if attachment else MessageType.TEXT,
+                type=message_type(attachment.filename, attachment.media_type) if attachment else MessageType.TEXT,
                 attachment=attachment,
                 reply_to=reply_to,
                 is_read=False,
@@ -101,17 +101,26 @@ class MessageService:
         return message
 
     def history(
-        self, account_id: uuid.UUID, conversation_id: str, *, limit: int, before: str | None = None
+        self,
+        account_id: uuid.UUID,
+        conversation_id: str,
+        *,
+        limit: int,
+        before: str | None = None,
+        after: str | None = None,
     ) -> list[Message]:
-        """The newest messages, or those before one of them, newest first. Raises NotFound, NotParticipant."""
+        """The newest messages, or those before one of them, newest first; those after one of them oldest first.
+
+        Raises NotFound, NotParticipant.
+        """
         with self._database.read_rows() as rows:
             participant_rows.require(rows, conversation_id, account_id)
-            below: int | None = message_rows.ABOVE_ALL
-            if before is not None:
-                below = message_rows.find_seq(rows, conversation_id, before)
-            if below is None:
-                raise NotFound("Message not found")
-            found = message_rows.page(rows, conversation_id, below=below, limit=limit)
+            if after is not None:
+                above = _get_seq(rows, conversation_id, after)
+                found = message_rows.page_up(rows, conversation_id, above=above, limit=limit)
+            else:
+                below = message_rows.ABOVE_ALL if before is None else _get_seq(rows, conversation_id, before)
+                found = message_rows.page(rows, conversation_id, below=below, limit=limit)
             reads = participant_rows.lowest_reads(rows, conversation_id)
         return [message_of(row, reads) for row in found]
 
@@ -188,6 +197,13 @@ class MessageService:
         if attachment is None or attachment.filename != filename:
             raise NotFound("File not found")
         return attachment, row.created_at
+
+
+def _get_seq(rows: Executor, conversation_id: str, message_id: str) -> int:
+    seq = message_rows.find_seq(rows, conversation_id, message_id)
+    if seq is None:
+        raise NotFound("Message not found")
+    return seq
 
 
 def _check_reply(rows: Executor, conversation_id: str, reply_to: str | None) -> None:

@@ -28,6 +28,7 @@ from transfer_service.wire.filenames import parse_name
 
 FAMILY_CLAIM = "family"
 VERIFIED = "transfer_service.verified_tokens"
+MAX_TOKEN_CHARACTERS = 8190
 REQUIRED_CLAIMS = {"sub", "exp", "iat", "jti", "type"}
 
 
@@ -70,6 +71,10 @@ def identify(token: str | None) -> tuple[Identity, float]:
 
 def _verify_text(token: str) -> Claims:
     """The claims of an access token that came somewhere else than in a header. Raises BadCredentials."""
+    if (
+        len(token) > MAX_TOKEN_CHARACTERS
+    ):  # a header cannot be longer either, and the claims are parsed before the signature
+        raise BadCredentials
     with _failures_are_bad_credentials():
         return _checked(decode_token(token), ("access",))
 

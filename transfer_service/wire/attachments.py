@@ -5,7 +5,7 @@ import unicodedata
 from dataclasses import dataclass
 from enum import StrEnum
 
-from transfer_service.wire.media_types import stored_media_type
+from transfer_service.wire.media_types import guess_media_type, stored_media_type
 
 MAX_SAFE_NAME_BYTES = 200
 FALLBACK_NAME = "file"
@@ -46,6 +46,11 @@ _SHOWN_TYPES = {
 }
 
 
+_SHOWN_KINDS = frozenset({"image", "video", "audio"})
+_ACTIVE = ("xml", "mpegurl")
+"""What ends the names of pictures with scripts in them (SVG), and of lists of films elsewhere."""
+
+
 @dataclass(frozen=True, slots=True)
 class Attachment:
     """A stored attachment. `filename` is safe, `sha256` in hexadecimal."""
@@ -56,10 +61,28 @@ class Attachment:
     sha256: str
 
 
-def message_type(filename: str) -> MessageType:
-    """The type of a message with this attachment, by the extension in any case."""
+def message_type(filename: str, media_type: str) -> MessageType:
+    """The type of a message with this attachment: by the extension in any case, without one by the media type."""
     _stem, dot, extension = filename.rpartition(".")
-    return _TYPES.get(extension.lower(), MessageType.FILE) if dot else MessageType.FILE
+    if dot:
+        return _TYPES.get(extension.lower(), MessageType.FILE)
+    return next(
+        (_TYPES[known] for known, shown in _SHOWN_TYPES.items() if shown == _bare(media_type)), MessageType.FILE
+    )
+
+
+def is_inert(filename: str, media_type: str) -> bool:
+    """Whether this is a raster picture, a film or a sound, by the same rule: nothing in it can run in a browser."""
+    return _is_shown(media_type) and ("." not in filename or _is_shown(attachment_media_type(None, filename)))
+
+
+def _is_shown(media_type: str) -> bool:
+    bare = _bare(media_type)
+    return bare.partition("/")[0] in _SHOWN_KINDS and not bare.endswith(_ACTIVE)
+
+
+def _bare(media_type: str) -> str:
+    return media_type.partition(";")[0].strip().lower()
 
 
 def safe_filename(name: str | None) -> str:
@@ -91,4 +114,8 @@ def _cut(text: str, size: int) -> str:
 
 def attachment_media_type(declared: str | None, filename: str) -> str:
     """The type an attachment is sent with: of what browsers show it is the extension's, whatever the client says."""
-    return _SHOWN_TYPES.get(filename.rpartition(".")[2].lower()) or stored_media_type(declared, filename)
+    _stem, dot, extension = filename.rpartition(".")
+    guessed = _SHOWN_TYPES.get(extension.lower()) or guess_media_type(filename)
+    if dot and _is_shown(guessed):
+        return guessed
+    return stored_media_type(declared, filename)

@@ -12,6 +12,11 @@ def format_instant(at: datetime) -> str:
     return at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
+def format_second(at: datetime) -> str:
+    """ISO 8601 in UTC to the second, what is less cut off, and `Z`."""
+    return at.astimezone(UTC).replace(microsecond=0, tzinfo=None).isoformat(timespec="seconds") + "Z"
+
+
 def parse_instant(value: str) -> datetime:
     """The instant in UTC, to the microsecond; a date is its midnight, no zone means UTC. Raises ValueError."""
     text = value.upper()

@@ -13,7 +13,7 @@ from werkzeug.datastructures import Headers
 from transfer_service.errors import BlobMissing, ReadFailed
 from transfer_service.services.files import FileStatus
 from transfer_service.web.download import accel
-from transfer_service.web.download.stored_file import SANDBOX, MadeBytes, StoredFile
+from transfer_service.web.download.stored_file import MadeBytes, StoredFile
 from transfer_service.web.error_envelopes import error_response
 from transfer_service.web.request_log import note
 from transfer_service.web.services import services
@@ -25,7 +25,7 @@ from transfer_service.wire.spans import Span
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
 
-__all__ = ["SANDBOX", "respond", "respond_with_file"]
+__all__ = ["respond", "respond_with_file"]
 
 PART_BLOCK_BYTES = 64 * 1024
 
@@ -60,14 +60,14 @@ def respond(file: StoredFile) -> Response:
     validators = conditions.Validators(etag=EntityTag(file.etag), modified_at=file.modified_at.replace(microsecond=0))
     verdict = conditions.evaluate(request.headers, validators)
     if verdict is conditions.Verdict.NOT_MODIFIED:
-        return _with_validators(_NotModified(status=304), validators)
+        return _with_validators(_NotModified(status=304), file, validators)
     if verdict is conditions.Verdict.PRECONDITION_FAILED:
-        return _with_validators(error_response("Precondition failed", 412), validators)
+        return _with_validators(error_response("Precondition failed", 412), file, validators)
     length = file.length
     try:
         spans = _requested_spans(validators, length)
     except ranges.Unsatisfiable:
-        refusal = _with_validators(error_response("Range not satisfiable", 416), validators)
+        refusal = _with_validators(error_response("Range not satisfiable", 416), file, validators)
         refusal.headers["Content-Range"] = ranges.format_unsatisfied(length)
         return refusal
     target = accel.find_target(file, spans, validators)
@@ -77,7 +77,7 @@ def respond(file: StoredFile) -> Response:
     response.headers["X-Content-Type-Options"] = "nosniff"
     if file.is_inline:
         response.headers["Content-Security-Policy"] = file.content_security_policy
-    return _with_validators(response, validators)
+    return _with_validators(response, file, validators)
 
 
 def _handed_over(file: StoredFile, target: str) -> Response:
@@ -95,10 +95,10 @@ def _requested_spans(validators: conditions.Validators, length: int) -> list[Spa
     return ranges.select_ranges(value, length)
 
 
-def _with_validators(response: Response, validators: conditions.Validators) -> Response:
+def _with_validators(response: Response, file: StoredFile, validators: conditions.Validators) -> Response:
     response.headers["ETag"] = str(validators.etag)
     response.headers["Last-Modified"] = format_http_date(validators.modified_at)
-    response.headers["Cache-Control"] = "private, no-cache"
+    response.headers["Cache-Control"] = file.cache_control if response.status_code < 400 else "no-store"
     response.headers["Accept-Ranges"] = "bytes"
     return response
 

@@ -7,7 +7,12 @@ from typing import BinaryIO, Protocol, runtime_checkable
 
 from transfer_service.wire.spans import Span
 
-SANDBOX = "sandbox; default-src 'none'; img-src 'self'; media-src 'self'; style-src 'unsafe-inline'"
+INERT = "default-src 'none'; img-src 'self'; media-src 'self'; style-src 'unsafe-inline'"
+"""For what cannot run: a browser's own page around a picture or a film may show it, and nothing else.
+
+Not a sandbox, which gives the page an origin of its own: then Chromium refuses to play the film.
+"""
+REVALIDATED = "private, no-cache"
 
 
 @runtime_checkable
@@ -27,7 +32,7 @@ class StoredFile:
 
     `open` gives a file at the position of the first byte, and raises BlobMissing and ReadFailed; `still_exists` tells a
     deleted file from a damaged one; `find_accel_path` gives the place under nginx's internal locations, None where
-    nginx must not send it. An inline file comes with `content_security_policy`.
+    nginx must not send it. An inline file comes with `content_security_policy`; `cache_control` is told with the bytes.
     """
 
     name: str
@@ -39,4 +44,5 @@ class StoredFile:
     still_exists: Callable[[], bool]
     find_accel_path: Callable[[], str | None]
     is_inline: bool = False
-    content_security_policy: str = SANDBOX
+    content_security_policy: str = INERT
+    cache_control: str = REVALIDATED

@@ -10,7 +10,10 @@ from transfer_service.web.download.file_response import respond
 from transfer_service.web.download.stored_file import StoredFile
 from transfer_service.web.query import takes_any
 from transfer_service.web.services import services
-from transfer_service.wire.attachments import MessageType, message_type
+from transfer_service.wire.attachments import is_inert
+
+UNCHANGING = "private, max-age=31536000, immutable"
+"""Ids of messages are never used again, and the bytes of an attachment never change."""
 
 blueprint = Blueprint("attachments", __name__, url_prefix="/uploads/chats")
 blueprint.before_request(guard)
@@ -19,7 +22,7 @@ blueprint.before_request(guard)
 @blueprint.get("/<message_id>/<name:filename>")
 @takes_any
 def download(message_id: str, filename: str) -> Response:
-    """An attachment; images and videos are shown, everything else is saved."""
+    """An attachment; pictures, films and sounds are shown, everything else is saved."""
     account_id = current().account_id
     attachment, posted_at = services().messages.get_attachment(account_id, message_id, filename)
     return respond(
@@ -32,6 +35,7 @@ def download(message_id: str, filename: str) -> Response:
             open=partial(services().attachments.open_reader, message_id, filename),
             still_exists=partial(services().attachments.exists, account_id, message_id, filename),
             find_accel_path=lambda: f"chats/{message_id}/{quote(filename)}",
-            is_inline=message_type(filename) in {MessageType.IMAGE, MessageType.VIDEO},
+            is_inline=is_inert(attachment.filename, attachment.media_type),
+            cache_control=UNCHANGING,
         )
     )

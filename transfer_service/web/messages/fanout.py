@@ -15,7 +15,7 @@ from transfer_service.services.chat_events import (
 from transfer_service.web.messages.printing import message_json
 from transfer_service.web.messages.rooms import audience
 from transfer_service.web.request_log import log_failure
-from transfer_service.wire.instants import format_instant
+from transfer_service.wire.instants import format_second
 
 
 class Fanout:
@@ -44,5 +44,5 @@ def _format(event: ChatEvent) -> tuple[str, str, dict[str, Any]]:
         case MessageDeleted(conversation_id=conversation_id, message_id=message_id):
             return "message_deleted", conversation_id, {"_id": message_id, "conversation_id": conversation_id}
         case MessagesRead(conversation_id=conversation_id, reader=reader, read_at=read_at):
-            facts = {"conversation_id": conversation_id, "reader": reader, "read_at": format_instant(read_at)}
+            facts = {"conversation_id": conversation_id, "reader": reader, "read_at": format_second(read_at)}
             return "messages_read", conversation_id, facts

@@ -6,11 +6,14 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from flask_socketio import SocketIO
+from gevent import spawn_later
 
 from transfer_service.errors import TransferError
 from transfer_service.services.sign_ins import Identity, SignInService
 
 WATCH_SECONDS = 2.0
+FAREWELL_SECONDS = 1.0
+TOKEN_EXPIRED = "Token expired"  # noqa: S105 - not one
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +41,14 @@ class LiveSessions:
             self._is_watching = True
             self._socketio.start_background_task(self._watch)
 
+    def prolong(self, sid: str, session: LiveSession) -> bool:
+        """Let a socket live on another token of its account. False: it is another account's."""
+        known = self._sessions.get(sid)
+        if known is None or known.identity.account_id != session.identity.account_id:
+            return False
+        self._sessions[sid] = session
+        return True
+
     def remove(self, sid: str) -> None:
         """A socket is gone."""
         self._sessions.pop(sid, None)
@@ -45,9 +56,14 @@ class LiveSessions:
     def find(self, sid: str) -> Identity | None:
         """Who is there, None where the token or the sign-in has ended."""
         session = self._sessions.get(sid)
-        if session is None or session.expires_at <= self._now().timestamp():
+        if session is None or self.is_expired(sid):
             return None
         return self._sign_ins.find_identity(session.identity.sign_in_id, name=session.identity.name)
+
+    def is_expired(self, sid: str) -> bool:
+        """Whether the token of a socket has come to its end."""
+        session = self._sessions.get(sid)
+        return session is not None and session.expires_at <= self._now().timestamp()
 
     def close_all(self) -> None:
         """Cut every connection, for a server that stops: clients connect again, to another instance."""
@@ -56,11 +72,17 @@ class LiveSessions:
                 self._cut(self._transport_of(sid))
 
     def close(self, sid: str) -> None:
-        """End a socket, so that its client does not come back by itself, and the connection under it."""
+        """End a socket, so that its client does not come back by itself, and the connection under it.
+
+        Where its token is the reason, it is told so first.
+        """
+        if self.is_expired(sid):
+            self._socketio.emit("error", {"detail": TOKEN_EXPIRED}, to=sid, ignore_queue=True)
         self._sessions.pop(sid, None)
         transport_id = self._transport_of(sid)  # nobody knows it afterwards
         self._socketio.server.disconnect(sid)
-        self._cut(transport_id)
+        # In one poll with the end of the transport, socket.io-client would lose what comes before it.
+        spawn_later(FAREWELL_SECONDS, self._cut, transport_id)
 
     def _transport_of(self, sid: str) -> str | None:
         transport_id: str | None = self._socketio.server.manager.eio_sid_from_sid(sid, "/")

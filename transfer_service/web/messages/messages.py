@@ -41,16 +41,19 @@ def post_attachment() -> Response:
 
 
 @blueprint.get("/get")
-@takes("conversation_id", "limit", "before")
+@takes("conversation_id", "limit", "before", "after")
 def history() -> Response:
-    """A page of a conversation, newest first."""
+    """A page of a conversation, newest first, or oldest first after a message."""
     conversation_id = parse_conversation_id(request.args.get("conversation_id"))
-    before = request.args.get("before")
+    before, after = request.args.get("before"), request.args.get("after")
+    if before is not None and after is not None:
+        raise InvalidRequest("Expected either before or after")
     found = services().messages.history(
         current().account_id,
         conversation_id,
         limit=count_of("limit", default=DEFAULT_LIMIT, most=MAX_LIMIT),
-        before=parse_message_id(before) if before is not None else None,
+        before=None if before is None else parse_message_id(before),
+        after=None if after is None else parse_message_id(after),
     )
     return jsonify({"count": len(found), "messages": [message_json(each) for each in found]})
 

@@ -5,7 +5,7 @@ from urllib.parse import quote
 
 from transfer_service.services.conversation_rows import Conversation
 from transfer_service.services.message_rows import Message
-from transfer_service.wire.instants import format_instant
+from transfer_service.wire.instants import format_second
 
 
 def message_json(message: Message) -> dict[str, Any]:
@@ -21,8 +21,8 @@ def message_json(message: Message) -> dict[str, Any]:
         "reply_to": message.reply_to,
         "is_read": message.is_read,
         "is_deleted": message.is_deleted,
-        "created_at": format_instant(message.created_at),
-        "edited_at": format_instant(message.edited_at) if message.edited_at else None,
+        "created_at": format_second(message.created_at),
+        "edited_at": format_second(message.edited_at) if message.edited_at else None,
         "pinned": message.pinned,
     }
 
@@ -35,7 +35,7 @@ def conversation_json(conversation: Conversation) -> dict[str, Any]:
         "participants": list(conversation.participants),
         "owner": conversation.owner,
         "group_name": conversation.group_name,
-        "created_at": format_instant(conversation.created_at),
+        "created_at": format_second(conversation.created_at),
         "last_message": message_json(conversation.last_message) if conversation.last_message else None,
         "pinned_messages": list(conversation.pinned_message_ids),
     }

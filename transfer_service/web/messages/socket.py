@@ -8,19 +8,19 @@ from flask import request
 from flask_socketio import ConnectionRefusedError as Refused
 from flask_socketio import Namespace, emit, join_room, leave_room
 
-from transfer_service.errors import InvalidRequest, NotAuthenticated, TransferError
+from transfer_service.errors import BadCredentials, Forbidden, InvalidRequest, NotAuthenticated, TransferError
 from transfer_service.services.sign_ins import Identity
 from transfer_service.web.current_account import identify
 from transfer_service.web.error_envelopes import status_of
 from transfer_service.web.messages.ids import parse_conversation_id, parse_reply
-from transfer_service.web.messages.live_sessions import LiveSession, LiveSessions
+from transfer_service.web.messages.live_sessions import TOKEN_EXPIRED, LiveSession, LiveSessions
 from transfer_service.web.messages.printing import message_json
 from transfer_service.web.messages.rooms import account_room, audience, muted_room
 from transfer_service.web.messages.socket_attachment import SocketAttachment
 from transfer_service.web.request_log import log_failure
 from transfer_service.web.services import services
 
-EVENTS = frozenset({"send_message", "join_conversation", "leave_conversation", "typing", "stop_typing"})
+EVENTS = frozenset({"authenticate", "send_message", "join_conversation", "leave_conversation", "typing", "stop_typing"})
 """What clients may send."""
 
 Answer: TypeAlias = dict[str, Any]
@@ -35,8 +35,9 @@ def _answered(handler: Handler) -> Callable[..., Answer]:
         try:
             identity = self.sessions.find(_sid())
             if identity is None:
+                expired = self.sessions.is_expired(_sid())
                 self.sessions.close(_sid())
-                raise NotAuthenticated
+                raise BadCredentials(TOKEN_EXPIRED) if expired else NotAuthenticated
             if not isinstance(data, dict):
                 raise InvalidRequest("Expected an object")
             return handler(self, identity, data)
@@ -82,6 +83,17 @@ class ChatNamespace(Namespace):  # type: ignore[misc] # flask-socketio has no ty
     def on_disconnect(self, _reason: object = None) -> None:
         """Forget the socket."""
         self.sessions.remove(_sid())
+
+    @_answered
+    def on_authenticate(self, identity: Identity, data: dict[str, Any]) -> Answer:
+        """Live on a newer token of the same account; an older one shortens the life of the socket alike."""
+        token = _shown_token(data)
+        if token is None:
+            raise InvalidRequest("Missing access_token")
+        shown, expires_at = identify(token)
+        if shown.account_id != identity.account_id or not self.sessions.prolong(_sid(), LiveSession(shown, expires_at)):
+            raise Forbidden("The token is another account's")
+        return {"success": True}
 
     @_answered
     def on_send_message(self, identity: Identity, data: dict[str, Any]) -> Answer:
