@@ -89,16 +89,19 @@ def prepared_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def make_app(
     make_settings: Callable[..., Settings], clock: Clock, prepared_database: Path
 ) -> Iterator[Callable[..., Flask]]:
-    """Apps with a migrated database and the accounts `alice`, `bob` and the administrator `root`."""
+    """Apps with a migrated database and the accounts `alice`, `bob` and the administrator `root`.
+
+    `boot` names the boot of the machine that they take for the present one.
+    """
     made: list[Flask] = []
 
-    def make(**overrides: Any) -> Flask:
+    def make(*, boot: str | None = None, **overrides: Any) -> Flask:
         settings = make_settings(**overrides)
         own = settings.data_dir / "transfer.sqlite3"
         if settings.database_url is None and not own.exists():
             own.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(prepared_database, own)
-        app = create_app(settings, now=clock)
+        app = create_app(settings, now=clock, boot=boot)
         app.testing = True
         if settings.database_url is not None:
             _prepare(app.extensions[EXTENSION])

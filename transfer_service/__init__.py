@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
-import structlog
 from flask import Flask
 from flask_socketio import SocketIO
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from transfer_service.commands import init_commands
-from transfer_service.errors import StoreUnavailable
+from transfer_service.errors import StorageFull, StoreUnavailable
 from transfer_service.game_commands import init_game_commands
 from transfer_service.ground import utc_now
 from transfer_service.upkeep_commands import init_upkeep_commands
@@ -23,6 +23,7 @@ from transfer_service.web.messages import attachments, conversations, messages
 from transfer_service.web.messages.fanout import Fanout
 from transfer_service.web.messages.live import LIVE, init_socketio
 from transfer_service.web.method_override import override_methods
+from transfer_service.web.power_loss import init_power_loss, recover
 from transfer_service.web.progress_feed import FEED, ProgressFeed
 from transfer_service.web.query import check_queries
 from transfer_service.web.request_log import collect_facts, init_request_log
@@ -44,8 +45,8 @@ if TYPE_CHECKING:
 __all__ = ["begin_serving", "build_services", "create_app", "end_serving", "stop_serving", "utc_now", "wake_ups_of"]
 
 
-def create_app(settings: Settings, *, now: Callable[[], datetime] = utc_now) -> Flask:
-    """The WSGI application for `settings`. `now` is the clock of every service."""
+def create_app(settings: Settings, *, now: Callable[[], datetime] = utc_now, boot: str | None = None) -> Flask:
+    """The WSGI application for `settings`. `now` is the clock of every service, `boot` as for `build_services`."""
     if settings.secret_key is None:
         raise ValueError("settings need a secret key; load_settings() provides one")
     app = Flask(__name__, static_folder=None, template_folder="web/templates")
@@ -60,10 +61,11 @@ def create_app(settings: Settings, *, now: Callable[[], datetime] = utc_now) -> 
     )
     app.extensions[ORIGINS] = origins = Origins(settings.cors_origins)
     socketio = SocketIO()
-    services = build_services(settings, now=now, publish=Fanout(socketio), tell=ProgressEvents(socketio))
+    services = build_services(settings, now=now, publish=Fanout(socketio), tell=ProgressEvents(socketio), boot=boot)
     app.extensions[EXTENSION] = services
     init_request_log(app)
     init_requests(app)
+    init_power_loss(app)
     init_error_envelopes(app)
     doors = (auth, device_frames, whole_file, content_range, resumable, downloads, conversations, messages, attachments)
     for door in (*doors, remote_downloads, activities, game_zip, admin, health):
@@ -98,15 +100,8 @@ def _add_middleware(app: Flask, *, origins: Origins, trusted_proxies: int) -> No
 
 def begin_serving(app: Flask) -> None:
     """Called by the server in the process that serves, before the first request."""
-    services: Services = app.extensions[EXTENSION]
-    if services.recovery is None:
-        return
-    try:
-        restarted = services.recovery.begin()
-    except StoreUnavailable:  # not migrated, or down: /readyz says so, and uploads are refused
-        return
-    if restarted:
-        structlog.get_logger().warning("power_loss", restarted_uploads=restarted)
+    with suppress(StoreUnavailable, StorageFull):  # not migrated, or down: then before the first request that can
+        recover(app)
 
 
 def stop_serving(app: Flask) -> None:
@@ -120,5 +115,4 @@ def stop_serving(app: Flask) -> None:
 def end_serving(app: Flask) -> None:
     """Called by the server when the last request has been answered."""
     services: Services = app.extensions[EXTENSION]
-    if services.recovery is not None:
-        services.recovery.end()
+    services.recovery.settle()

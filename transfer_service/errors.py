@@ -107,6 +107,10 @@ class BlobMissing(NotFound):
     detail = "File not found"
 
 
+class BytesLost(BlobMissing):
+    """A power loss has taken bytes of a file that was finished without being flushed."""
+
+
 class RangeConflict(TransferError):
     """Other bytes are already stored there; the first ones stay."""
 

@@ -52,7 +52,7 @@ def build_file_services(ground: Ground, *, tell: Callable[[UploadProgress], None
     upload_completion = _build_upload_completion(ground, files, completion, concatenation, news)
     return FileServices(
         files=files,
-        uploads=_build_uploads(ground, completion),
+        uploads=_build_uploads(ground, files, completion),
         whole_files=_build_whole_files(ground, files),
         resumable_uploads=_build_resumable_uploads(ground, files, upload_completion, news),
         concatenation=concatenation,
@@ -69,19 +69,20 @@ def _build_completion(ground: Ground) -> Completion:
         digests=RunningDigests(store=ground.store, offload=offload),
         offload=offload,
         now=ground.now,
-        flush=ground.flush,
+        durability=ground.durability,
     )
 
 
-def _build_uploads(ground: Ground, completion: Completion) -> UploadService:
+def _build_uploads(ground: Ground, files: FileService, completion: Completion) -> UploadService:
     return UploadService(
         database=ground.database,
         store=ground.store,
         space=ground.space,
+        files=files,
         completion=completion,
         offload=offload,
         now=ground.now,
-        flush_chunks=ground.flush_chunks,
+        durability=ground.durability,
     )
 
 
@@ -93,7 +94,7 @@ def _build_whole_files(ground: Ground, files: FileService) -> WholeFileService:
         files=files,
         offload=offload,
         now=ground.now,
-        flush=ground.flush,
+        durability=ground.durability,
     )
 
 
@@ -105,7 +106,7 @@ def _build_concatenation(ground: Ground, files: FileService) -> Concatenation:
         files=files,
         offload=offload,
         now=ground.now,
-        flush=ground.flush,
+        durability=ground.durability,
     )
 
 
@@ -140,7 +141,7 @@ def _build_resumable_uploads(
         offload=offload,
         begin_offload=begin_offload,
         now=ground.now,
-        flush_chunks=ground.flush_chunks,
+        durability=ground.durability,
     )
     return ResumableUploadService(
         database=ground.database,

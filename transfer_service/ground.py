@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from transfer_service.database import Database
 from transfer_service.offload import offload
+from transfer_service.services.durability import Durability, present_boot
 from transfer_service.services.space import Space
 from transfer_service.storage.attachments import AttachmentStore
 from transfer_service.storage.disk import DiskStore
@@ -35,13 +36,12 @@ class Ground:
     games: GameStore
     space: Space
     now: Callable[[], datetime]
-    flush: bool
-    flush_chunks: bool
+    durability: Durability
     stale_after: timedelta
 
 
-def lay_ground(settings: Settings, now: Callable[[], datetime]) -> Ground:
-    """The ground that `settings` describe. `now` is the clock of every service."""
+def lay_ground(settings: Settings, now: Callable[[], datetime], *, boot: str | None = None) -> Ground:
+    """The ground that `settings` describe. `now` is the clock of every service, `boot` the machine's present one."""
     return Ground(
         settings=settings,
         database=Database(settings.resolved_database_url, run_blocking=offload),
@@ -50,7 +50,10 @@ def lay_ground(settings: Settings, now: Callable[[], datetime]) -> Ground:
         games=GameStore(settings.data_dir / "games"),
         space=Space(max_file_bytes=settings.max_file_bytes, quota_bytes=settings.quota_bytes),
         now=now,
-        flush=settings.durability != "process",
-        flush_chunks=settings.durability == "ack",
+        durability=Durability(
+            boot=boot or present_boot(),
+            flush=settings.durability != "process",
+            flush_chunks=settings.durability == "ack",
+        ),
         stale_after=timedelta(hours=settings.stale_upload_hours),
     )

@@ -116,6 +116,8 @@ class File(Base):
 
     `holds_name` is false while a file that was sent in one request is still arriving: such a file gets its name when it
     is whole. `length_declared` tells a length the client promised from one inferred from the highest byte so far.
+    `unflushed_boot` is the boot of the machine in which bytes that count were received and not flushed. A file that is
+    `receiving` and has a SHA-256 was whole before a power loss, and is again if that is still the one of its bytes.
     """
 
     __tablename__ = "files"
@@ -126,6 +128,10 @@ class File(Base):
         ),
         Index("ix_files_account_id_created_at_id", "account_id", "created_at", "id"),
         Index("ix_files_state_updated_at", "state", "updated_at"),
+        Index(
+            "ix_files_unflushed_boot", "unflushed_boot",
+            sqlite_where=text("unflushed_boot IS NOT NULL"), postgresql_where=text("unflushed_boot IS NOT NULL"),
+        ),
     )  # fmt: skip
 
     id: Mapped[uuid.UUID] = mapped_column(primary_key=True)
@@ -139,6 +145,7 @@ class File(Base):
     received_bytes: Mapped[int] = mapped_column(default=0)
     reserved_bytes: Mapped[int] = mapped_column(default=0)
     sha256: Mapped[str | None] = mapped_column(String(64))
+    unflushed_boot: Mapped[str | None] = mapped_column(String(64))
     created_at: Mapped[datetime]
     updated_at: Mapped[datetime]
     completed_at: Mapped[datetime | None]

@@ -38,6 +38,7 @@ def cleanup(dry_run: bool, as_json: bool, yes_remove_many: bool) -> None:
 
     Orphans of more than 10 % of all files or 1 GiB stay where they are: the exit code is 1 then.
     """
+    services().recovery.ensure()  # it may run before the service does, after a power loss
     report = services().cleanup.run(dry_run=dry_run, even_many=yes_remove_many)
     if as_json:
         click.echo(json.dumps({"dry_run": dry_run, **report_json(report)}))

@@ -26,7 +26,7 @@ from transfer_service.services.login_throttle import LoginThrottle
 from transfer_service.services.messages import MessageService
 from transfer_service.services.orphans import Orphans, Shelf
 from transfer_service.services.passwords import Passwords
-from transfer_service.services.recovery import Recovery, present_boot
+from transfer_service.services.recovery import Recovery, flush_file_system
 from transfer_service.services.remote_downloads import RemoteDownloadService
 from transfer_service.services.shelves import (
     ARCHIVES,
@@ -57,9 +57,13 @@ def build_services(
     now: Callable[[], datetime] = utc_now,
     publish: Callable[[ChatEvent], None] = _nobody_listens,
     tell: Callable[[UploadProgress], None] = _nobody_listens,
+    boot: str | None = None,
 ) -> Services:
-    """The services, each with what it needs. `publish` gets what happens in conversations, `tell` uploads' progress."""
-    ground = lay_ground(settings, now)
+    """The services, each with what it needs. `publish` gets what happens in conversations, `tell` uploads' progress.
+
+    `boot` names the machine's present boot for who has a reason not to ask the machine.
+    """
+    ground = lay_ground(settings, now, boot=boot)
     database, store, space = ground.database, ground.store, ground.space
     files = build_file_services(ground, tell=tell)
     messages = MessageService(database=database, space=space, now=now, publish=publish)
@@ -103,9 +107,7 @@ def _build_sign_ins(ground: Ground) -> SignInService:
 
 
 def _build_attachments(ground: Ground, messages: MessageService) -> AttachmentService:
-    return AttachmentService(
-        messages=messages, store=ground.attachments, space=ground.space, offload=offload, flush=ground.flush
-    )
+    return AttachmentService(messages=messages, store=ground.attachments, space=ground.space, offload=offload)
 
 
 def _build_game_archives(ground: Ground) -> GameArchives:
@@ -153,11 +155,13 @@ def _build_orphans(ground: Ground) -> Orphans:
     return Orphans(shelves=shelves, offload=offload, now=ground.now, kept_for=kept_for)
 
 
-def _build_recovery(ground: Ground) -> Recovery | None:
-    if ground.settings.durability == "ack":
-        return None
-    folder = ground.settings.data_dir / "running"
-    return Recovery(database=ground.database, folder=folder, boot=present_boot())
+def _build_recovery(ground: Ground) -> Recovery:
+    return Recovery(
+        database=ground.database,
+        boot=ground.durability.boot,
+        marks=ground.settings.data_dir / "running",
+        flush=lambda: flush_file_system(ground.settings.blob_dir),
+    )
 
 
 def _build_remote_downloads(ground: Ground) -> RemoteDownloadService:

@@ -13,6 +13,7 @@ from transfer_service.offload import begin_offload, offload
 from transfer_service.services.appends import Appends, Piece
 from transfer_service.services.completion import Completion
 from transfer_service.services.concatenation import Concatenation
+from transfer_service.services.durability import Durability
 from transfer_service.services.files import FileService
 from transfer_service.services.running_digests import RunningDigests
 from transfer_service.services.upload_completion import UploadCompletion
@@ -38,16 +39,18 @@ class WatchedStore(DiskStore):
         self.flushes.append((self.size(blob_id), file.received_bytes, file.state))
 
 
-def appends_on(store: WatchedStore, *, flush: bool, flush_chunks: bool) -> Appends:
+def appends_on(store: WatchedStore, *, durability: Durability) -> Appends:
     """As the service is wired, on that store."""
     services, now = store.uploads.services, store.uploads.clock
     database, space = services.database, services.space
     digests = RunningDigests(store=store, offload=offload)
-    completion = Completion(database=database, store=store, digests=digests, offload=offload, now=now, flush=flush)
+    completion = Completion(
+        database=database, store=store, digests=digests, offload=offload, now=now, durability=durability
+    )
     files = FileService(database=database, store=store, space=space, completion=completion, offload=offload)
     news = ProgressNews(store.uploads.told.append)
     concatenation = Concatenation(
-        database=database, store=store, space=space, files=files, offload=offload, now=now, flush=flush
+        database=database, store=store, space=space, files=files, offload=offload, now=now, durability=durability
     )
     upload_completion = UploadCompletion(
         database=database,
@@ -71,7 +74,7 @@ def appends_on(store: WatchedStore, *, flush: bool, flush_chunks: bool) -> Appen
         offload=offload,
         begin_offload=begin_offload,
         now=now,
-        flush_chunks=flush_chunks,
+        durability=durability,
     )
 
 
@@ -91,7 +94,8 @@ def test_bytes_are_flushed_before_the_fact_that_tells_of_them(
 ) -> None:
     uploads = make_uploads(durability=durability)
     store = WatchedStore(uploads.settings.blob_dir, uploads)
-    appends = appends_on(store, flush=durability != "process", flush_chunks=durability == "ack")
+    levels = Durability(boot="boot", flush=durability != "process", flush_chunks=durability == "ack")
+    appends = appends_on(store, durability=levels)
     upload = uploads.begin(9)
     appends.append(upload, Piece(offset=0), Append([b"abc", Client.PAUSES, b"def"]))
     appends.append(uploads.get(upload), Piece(offset=6), Append([b"ghi"]))

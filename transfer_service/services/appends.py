@@ -25,6 +25,7 @@ from transfer_service.errors import (
 from transfer_service.models import FileState
 from transfer_service.offload import BeginOffload, Offload
 from transfer_service.services import file_rows, intervals, resumable_rows
+from transfer_service.services.durability import Durability
 from transfer_service.services.file_rows import Progress
 from transfer_service.services.files import FileService
 from transfer_service.services.landing import PAST_THE_LENGTH, IncomingBytes, Landing
@@ -70,7 +71,7 @@ class Piece:
 
 
 class Appends:
-    """Takes the bytes of appends. `flush_chunks` says whether what counts must survive power loss."""
+    """Takes the bytes of appends."""
 
     def __init__(
         self,
@@ -85,7 +86,7 @@ class Appends:
         offload: Offload,
         begin_offload: BeginOffload,
         now: Callable[[], datetime],
-        flush_chunks: bool,
+        durability: Durability,
     ) -> None:
         self._database = database
         self._store = store
@@ -97,7 +98,7 @@ class Appends:
         self._offload = offload
         self._begin_offload = begin_offload
         self._now = now
-        self._flush_chunks = flush_chunks
+        self._durability = durability
 
     def append(self, upload: UploadFacts, piece: Piece, body: AppendBody) -> UploadFacts:
         """Store bytes at the end of an upload, and finish it if they are the last: see ResumableUploadService."""
@@ -198,7 +199,7 @@ class Appends:
     def _count(self, upload: UploadFacts, offset: int, length: int | None, *, ends: bool) -> UploadFacts:
         """Let everything up to `offset` count, on the disk as far as that was asked for."""
         try:
-            if self._flush_chunks:
+            if self._durability.flush_chunks:
                 self._offload(lambda: self._store.sync(upload.id))
             return self._commit(upload, offset, length=length, ends=ends)
         except BaseException:
@@ -219,12 +220,13 @@ class Appends:
 
     def _commit(self, upload: UploadFacts, offset: int, *, length: int | None, ends: bool) -> UploadFacts:
         """Let everything up to `offset` count. Raises UploadEnded, QuotaExceeded."""
-        with self._database.write_rows(durable=self._flush_chunks) as rows:
+        with self._database.write_rows(durable=self._durability.flush_chunks) as rows:
             file = file_rows.lock(rows, upload.id)
             if file is None:
                 raise UploadEnded
             if file.state is FileState.COMPLETE:  # by somebody who found that nothing was missing
                 raise UploadFinished
+            self._durability.check(file.unflushed_boot)
             reserved = max(file.reserved_bytes, offset) if length is None else length
             self._space.reserve(rows, upload.account_id, reserved - file.reserved_bytes)
             if offset > file.received_bytes:
@@ -239,6 +241,7 @@ class Appends:
                 received_bytes=offset,
                 reserved_bytes=reserved,
                 sha256=None,
+                unflushed_boot=self._durability.mark_of_chunk(file.unflushed_boot),
                 updated_at=updated_at,
                 completed_at=None,
             )

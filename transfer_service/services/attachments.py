@@ -40,26 +40,23 @@ class AttachmentBody(Protocol):
 class AttachmentService:
     """Stores attachments and posts them."""
 
-    def __init__(
-        self, *, messages: MessageService, store: AttachmentStore, space: Space, offload: Offload, flush: bool
-    ) -> None:
+    def __init__(self, *, messages: MessageService, store: AttachmentStore, space: Space, offload: Offload) -> None:
         self._messages = messages
         self._store = store
         self._space = space
         self._offload = offload
-        self._flush = flush
 
     def receive(self, account_id: uuid.UUID, body: AttachmentBody) -> Message:
         """Store an attachment and post it. Raises what `MessageService.post` does, TooLarge, StorageFull."""
         message_id = self._messages.new_id()
         filename = body.filename
-        with self._store.create(message_id, filename) as writer:
+        with self._store.create(message_id, filename, is_needed=lambda: self._messages.is_there(message_id)) as writer:
             length, digest = write_hashed(
                 writer, body.blocks(), make_room=self._space.check_size, offload=self._offload
             )
             post = body.post()
-            if self._flush:
-                self._offload(lambda: self._store.sync(message_id, filename))
+            # Whatever `TRANSFER_DURABILITY` says: nobody would send it again.
+            self._offload(lambda: self._store.sync(message_id, filename))
             return self._messages.post(
                 account_id,
                 post.conversation_id,
@@ -67,7 +64,7 @@ class AttachmentService:
                 content=post.content,
                 reply_to=post.reply_to,
                 attachment=Attachment(filename, body.media_type, length, digest.hex()),
-                flush=self._flush,
+                flush=True,
             )
 
     def delete_message(self, account_id: uuid.UUID, message_id: str) -> Message:

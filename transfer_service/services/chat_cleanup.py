@@ -42,7 +42,7 @@ class ChatCleanup:
             if dry_run:
                 yield 0
                 continue
-            with self._database.write() as session:
+            with self._database.write(durable=True) as session:  # or messages may come back without their bytes
                 session.get(Conversation, conversation_id, with_for_update=True)
                 abandoned = select(Conversation.id).where(Conversation.id == conversation_id, is_abandoned)
                 if session.scalar(abandoned) is None:  # somebody is back

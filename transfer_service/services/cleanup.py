@@ -178,7 +178,7 @@ class CleanupService:
         if dry_run:
             tally.add(self._store.stored_bytes(file_id) or 0)
             return
-        with self._database.write() as session:
+        with self._database.write(durable=True) as session:  # or the file may come back without its bytes
             file = session.scalar(select(File).where(File.id == file_id, reason).with_for_update(of=File))
             if file is None:  # used, finished or removed meanwhile
                 return

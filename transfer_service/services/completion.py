@@ -6,21 +6,19 @@ from contextlib import suppress
 from datetime import datetime
 
 from transfer_service.database import Database
-from transfer_service.errors import BlobMissing, RangeBusy
+from transfer_service.errors import BlobMissing, BytesLost, RangeBusy
 from transfer_service.models import File, FileState
 from transfer_service.offload import Offload
 from transfer_service.services import intervals
-from transfer_service.services.file_rows import FileFacts
+from transfer_service.services.durability import Durability
+from transfer_service.services.file_rows import FileFacts, is_in_doubt
 from transfer_service.services.running_digests import DigestFollower, RunningDigests
 from transfer_service.storage.blobs import END, BlobStore, BlobWriter
 from transfer_service.wire.spans import Span
 
 
 class Completion:
-    """Finishes files. A crash on the way leaves a file that the next look at it finishes.
-
-    `flush` says whether a finished file must survive power loss before anybody is told of it.
-    """
+    """Finishes files. A crash on the way leaves a file that the next look at it finishes."""
 
     def __init__(
         self,
@@ -30,14 +28,14 @@ class Completion:
         digests: RunningDigests,
         offload: Offload,
         now: Callable[[], datetime],
-        flush: bool,
+        durability: Durability,
     ) -> None:
         self._database = database
         self._store = store
         self._digests = digests
         self._offload = offload
         self._now = now
-        self._flush = flush
+        self._durability = durability
 
     @staticmethod
     def is_due(file: FileFacts) -> bool:
@@ -45,30 +43,53 @@ class Completion:
         return file.state is FileState.RECEIVING and file.length is not None and file.received_bytes == file.length
 
     def finish(self, file_id: uuid.UUID) -> None:
-        """Complete the file if it is due. Raises BlobMissing, ReadFailed, StorageFull: it then stays due."""
+        """Complete the file if it is due. Raises BlobMissing, ReadFailed, StorageFull: it then stays due.
+
+        Raises BytesLost where it was whole before a power loss, and has other bytes now.
+        """
         with self._database.read() as session:
             file = session.get(File, file_id)
         if file is None or not self.is_due(file) or file.length is None:
             return
-        digest = self.seal(file_id, file.length)
-        with self._database.write(durable=self._flush) as session:
+        self._durability.check(file.unflushed_boot)
+        was_whole = is_in_doubt(file)
+        flush = self._durability.flush or was_whole
+        digest = self._judge(file) if was_whole else self.seal(file_id, file.length)
+        with self._database.write(durable=flush) as session:
             current = session.get(File, file_id, with_for_update=True)
             # A guessed length may have grown meanwhile; then whoever brought the new bytes finishes.
             if current is None or not self.is_due(current) or current.length != file.length:
                 return
-            current.state, current.sha256, current.completed_at = FileState.COMPLETE, digest, self._now()
+            self._durability.check(current.unflushed_boot)
+            current.state, current.sha256 = FileState.COMPLETE, digest
+            current.completed_at = current.completed_at or self._now()
+            current.unflushed_boot = None if flush else self._durability.boot
 
-    def seal(self, file_id: uuid.UUID, length: int, writer: BlobWriter | None = None) -> str:
+    def _judge(self, file: File) -> str:
+        """The SHA-256 of a file that was whole before a power loss, if it is whole still. Raises BytesLost."""
+        try:
+            digest = self.seal(file.id, file.received_bytes, flush=True)
+        except BlobMissing as error:
+            raise BytesLost from error
+        if digest != file.sha256:
+            raise BytesLost
+        return digest
+
+    def seal(
+        self, file_id: uuid.UUID, length: int, writer: BlobWriter | None = None, *, flush: bool | None = None
+    ) -> str:
         """The SHA-256 of a file whose bytes are all stored, once they are where they must be and nothing else is.
 
-        `writer` is the caller's own, if it has one. Raises BlobMissing, ReadFailed, StorageFull.
+        `writer` is the caller's own, if it has one; `flush` goes before what is set.
+
+        Raises BlobMissing, ReadFailed, StorageFull.
         """
         digest = self._digests.digest(file_id, length)
         if writer is None:
             self._trim(file_id, length)
         else:
             writer.trim(length)
-        if self._flush:
+        if self._durability.flush if flush is None else flush:
             self._offload(lambda: self._store.sync(file_id))
         return digest
 
@@ -81,9 +102,9 @@ class Completion:
         return self._digests.follow(file_id)
 
     @property
-    def flushes(self) -> bool:
-        """Whether a finished file must survive power loss before anybody is told of it."""
-        return self._flush
+    def durability(self) -> Durability:
+        """What must be flushed."""
+        return self._durability
 
     def make_headway(self, file_id: uuid.UUID, committed: int) -> None:
         """Hash a part of what is stored without a gap."""

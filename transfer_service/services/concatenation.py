@@ -14,6 +14,7 @@ from transfer_service.errors import BlobMissing, InvalidRequest, RangeBusy, Uplo
 from transfer_service.models import File, FileState
 from transfer_service.offload import Offload
 from transfer_service.services import intervals, resumable_rows
+from transfer_service.services.durability import Durability
 from transfer_service.services.files import FileService, remove_row
 from transfer_service.services.resumable_rows import UploadFacts
 from transfer_service.services.space import Space
@@ -37,7 +38,7 @@ class Concatenation:
         files: FileService,
         offload: Offload,
         now: Callable[[], datetime],
-        flush: bool,
+        durability: Durability,
     ) -> None:
         self._database = database
         self._store = store
@@ -45,7 +46,7 @@ class Concatenation:
         self._files = files
         self._offload = offload
         self._now = now
-        self._flush = flush
+        self._durability = durability
 
     def check_parts(self, account_id: uuid.UUID, part_ids: Sequence[uuid.UUID]) -> int | None:
         """The length that the parts have together, None while one of them does not know its own.
@@ -97,7 +98,7 @@ class Concatenation:
                 self._give_up(final.id)
             try:
                 self._copy(parts, writer)
-                if self._flush:
+                if self._durability.flush:
                     self._offload(lambda: self._store.sync(final.id))
             except BaseException:
                 self._offload(writer.cut)  # half a copy would keep the room that a full disk needs
@@ -124,7 +125,8 @@ class Concatenation:
 
     def _spend(self, final: UploadFacts, parts: Sequence[UploadFacts], total: int) -> None:
         """Let the copied bytes count and the parts be gone. Raises UploadEnded where one of them was cancelled."""
-        with self._database.write() as session:
+        # The parts are unlinked afterwards: whatever is asked for, they must not come back without their bytes.
+        with self._database.write(durable=True) as session:
             file = session.get(File, final.id, with_for_update=True)
             ids = sorted(part.id for part in parts)  # always in this order: two finals may have the same parts
             rows = [session.get(File, part_id, with_for_update=True) for part_id in ids]
@@ -132,6 +134,7 @@ class Concatenation:
                 raise UploadEnded
             for row in rows:
                 if row is not None:
+                    self._durability.check(row.unflushed_boot)
                     remove_row(session, row, self._space)
             resumable_rows.end(session, [part.id for part in parts], now=self._now())
             self._space.reserve(session, final.account_id, total - file.reserved_bytes)
@@ -139,6 +142,7 @@ class Concatenation:
                 intervals.add_span(session, final.id, Span(0, total))
             file.length = file.reserved_bytes = file.received_bytes = total
             file.length_declared, file.updated_at = True, self._now()
+            file.unflushed_boot = self._durability.mark_of_whole()
 
     def _give_up(self, final_id: uuid.UUID) -> None:
         """End a final upload that can never be whole. Raises UploadEnded."""

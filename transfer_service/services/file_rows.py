@@ -43,6 +43,8 @@ class FileFacts(Protocol):
     @property
     def sha256(self) -> str | None: ...  # noqa: D102
     @property
+    def unflushed_boot(self) -> str | None: ...  # noqa: D102
+    @property
     def created_at(self) -> datetime: ...  # noqa: D102
     @property
     def updated_at(self) -> datetime: ...  # noqa: D102
@@ -86,6 +88,7 @@ _PROGRESS = (
         received_bytes=bindparam("to_received"),
         reserved_bytes=bindparam("to_reserved"),
         sha256=bindparam("to_sha256"),
+        unflushed_boot=bindparam("to_unflushed_boot"),
         updated_at=bindparam("to_updated_at"),
         completed_at=bindparam("to_completed_at"),
     )
@@ -106,8 +109,14 @@ class Progress:
     received_bytes: int
     reserved_bytes: int
     sha256: str | None
+    unflushed_boot: str | None
     updated_at: datetime
     completed_at: datetime | None
+
+
+def is_in_doubt(file: FileFacts) -> bool:
+    """Whether the file was finished, and a power loss may have taken bytes of it: then its SHA-256 tells."""
+    return file.state is FileState.RECEIVING and file.sha256 is not None
 
 
 def find_visible(rows: Executor, account_id: uuid.UUID, name: str) -> tuple[FileFacts, int] | None:
@@ -152,6 +161,7 @@ def record(rows: Executor, file_id: uuid.UUID, progress: Progress) -> None:
         "to_received": progress.received_bytes,
         "to_reserved": progress.reserved_bytes,
         "to_sha256": progress.sha256,
+        "to_unflushed_boot": progress.unflushed_boot,
         "to_updated_at": progress.updated_at,
         "to_completed_at": progress.completed_at,
     }

@@ -5,10 +5,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol, cast
 
+import structlog
 from sqlalchemy import Table, delete, tuple_
 
 from transfer_service.database import Database, Executor
-from transfer_service.errors import Forbidden, NotComplete, NotFound, StorageFull
+from transfer_service.errors import BytesLost, Forbidden, NotComplete, NotFound, StorageFull
 from transfer_service.models import File, FileState, ReceivedRange
 from transfer_service.offload import Offload
 from transfer_service.services import discards, file_rows, intervals
@@ -108,9 +109,25 @@ class FileService:
             return None
         if not self._completion.is_due(found[0]):
             return status_of(*found)
-        self._completion.finish(found[0].id)
+        self.finish(found[0])
         finished = self._find_by_id(found[0].id)
         return status_of(*finished) if finished else None
+
+    def finish(self, file: FileFacts) -> None:
+        """Complete a file if it is due, or let go of it if a power loss has taken what it was. Raises BlobMissing."""
+        try:
+            self._completion.finish(file.id)
+        except BytesLost:
+            self._let_go(file)
+
+    def _let_go(self, file: FileFacts) -> None:
+        with self._database.write(durable=True) as session:
+            current = session.get(File, file.id, with_for_update=True)
+            if current is None or not file_rows.is_in_doubt(current):
+                return
+            remove_row(session, current, self._space)
+        structlog.get_logger().warning("file_lost", file_id=str(file.id))
+        self.discard_blob(file.id)
 
     def is_there(self, file_id: uuid.UUID) -> bool:
         """Whether the file still exists."""
@@ -157,7 +174,7 @@ class FileService:
             self._remove_row(account_id, name)
 
     def _remove_row(self, account_id: uuid.UUID, name: str) -> uuid.UUID:
-        with self._database.write() as session:
+        with self._database.write(durable=True) as session:  # or the row may come back without its bytes
             found = file_rows.find_visible(session, account_id, name)
             file = session.get(File, found[0].id, with_for_update=True) if found else None
             if file is None:

@@ -52,6 +52,11 @@ class MessageService:
         """An id for a message whose attachment has to be stored before it is posted."""
         return self._make_id(self._now())
 
+    def is_there(self, message_id: str) -> bool:
+        """Whether there is such a message, deleted or not."""
+        with self._database.read_rows() as rows:
+            return message_rows.exists(rows, message_id)
+
     def check_post(self, account_id: uuid.UUID, conversation_id: str, reply_to: str | None) -> None:
         """Refuse what `post` would refuse, before an attachment is received. Raises NotFound, NotParticipant."""
         with self._database.read_rows() as rows:
@@ -155,7 +160,7 @@ class MessageService:
 
         Raises NotFound, Forbidden. A message that is deleted already stays so.
         """
-        with self._database.write_rows() as rows:
+        with self._database.write_rows(durable=True) as rows:  # or it may come back without its attachment
             row, members = _locked(rows, account_id, message_id)
             _check_own(row, account_id, "You can only delete your own messages")
             message, attachment = message_of(row, members.reads), attachment_of(row)

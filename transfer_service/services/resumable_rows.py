@@ -38,6 +38,8 @@ class UploadFacts:
     length: int | None
     offset: int
     updated_at: datetime
+    is_in_doubt: bool
+    """Whether it was a file before a power loss, and may be one still."""
 
     @property
     def has_ended(self) -> bool:
@@ -70,6 +72,7 @@ _COLUMNS = (
     _files.c.name,
     _files.c.state,
     _files.c.length,
+    _files.c.sha256,
     _files.c.received_bytes.label("offset"),
     _files.c.updated_at,
     LATEST_OF_PARTS.label("parts_updated_at"),
@@ -109,6 +112,7 @@ _COMPLETE = (
         received_bytes=bindparam("to_length"),
         reserved_bytes=bindparam("to_length"),
         sha256=bindparam("to_sha256"),
+        unflushed_boot=bindparam("to_unflushed_boot"),
         updated_at=bindparam("at"),
         completed_at=bindparam("at"),
     )
@@ -159,9 +163,18 @@ def set_repr_digest(rows: Executor, upload_id: uuid.UUID, value: str) -> None:
     rows.execute(_SET_DIGEST, {"upload_id": upload_id, "digest": value})
 
 
-def complete(rows: Executor, upload: UploadFacts, *, name: str, sha256: str, now: datetime) -> None:
+def complete(
+    rows: Executor, upload: UploadFacts, *, name: str, sha256: str, unflushed_boot: str | None, now: datetime
+) -> None:
     """Make an upload of which every byte is stored a file of that name."""
-    values = {"file_id": upload.id, "to_name": name, "to_length": upload.offset, "to_sha256": sha256, "at": now}
+    values = {
+        "file_id": upload.id,
+        "to_name": name,
+        "to_length": upload.offset,
+        "to_sha256": sha256,
+        "to_unflushed_boot": unflushed_boot,
+        "at": now,
+    }
     rows.execute(_COMPLETE, values)
 
 
@@ -189,5 +202,6 @@ def _facts(row: Any) -> UploadFacts:
         state=row.state,
         length=row.length,
         offset=row.offset or 0,
+        is_in_doubt=row.state is FileState.RECEIVING and row.sha256 is not None,
         updated_at=max(row.updated_at, row.parts_updated_at or row.updated_at) if is_there else row.created_at,
     )

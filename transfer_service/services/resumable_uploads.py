@@ -157,7 +157,8 @@ class ResumableUploadService:
         Raises NotFound, UploadEnded, UploadFinished, Forbidden, OffsetMismatch, InconsistentLength, TooLarge,
         RangeBusy, StorageFull, ChecksumMismatch, DigestMismatch, and what the body raises.
         """
-        upload = self._appends.append(self._lookup.get(account_id, upload_id), piece, body)
+        upload = self._completion.settle_doubt(self._lookup.get(account_id, upload_id))
+        upload = self._appends.append(upload, piece, body)
         self._completion.settle_finals_with(upload)
         return self._completion.settle(upload)
 
@@ -171,7 +172,7 @@ class ResumableUploadService:
 
     def cancel(self, account_id: uuid.UUID, upload_id: uuid.UUID) -> None:
         """End an upload: free what is unfinished, forget what is finished. Raises NotFound, UploadEnded."""
-        upload = self._lookup.get(account_id, upload_id)
+        upload = self._completion.settle_doubt(self._lookup.get(account_id, upload_id))
         if upload.is_finished:
             self._end(upload)
             return
@@ -185,7 +186,7 @@ class ResumableUploadService:
 
     def _end(self, upload: UploadFacts) -> bool:
         """Turn an upload into a tombstone. Whether its file went too: one that was finished meanwhile stays."""
-        with self._database.write() as session:
+        with self._database.write(durable=True) as session:  # or the file may come back without its bytes
             file = session.get(File, upload.id, with_for_update=True)
             if file is None:
                 raise UploadEnded

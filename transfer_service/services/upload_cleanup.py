@@ -103,7 +103,7 @@ class UploadCleanup:
 
     def _end(self, upload_id: uuid.UUID) -> bool:
         """End an upload, unless it has gone on meanwhile."""
-        with self._database.write() as session:
+        with self._database.write(durable=True) as session:  # or the file may come back without its bytes
             expired = select(File).where(File.id == upload_id, self._has_expired()).with_for_update(of=File)
             file = session.scalar(expired)
             if file is None:

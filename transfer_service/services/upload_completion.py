@@ -65,6 +65,8 @@ class UploadCompletion:
             upload = self._concatenation.assemble(upload)
         if not upload.is_due:
             return upload
+        if upload.is_in_doubt:
+            return self.settle_doubt(upload)
         self._check_not_refused(upload)
         try:
             if not upload.length:  # no append has made a blob yet
@@ -73,6 +75,20 @@ class UploadCompletion:
             return self._declare(upload, self._verified(upload, sha256))
         except BlobMissing as error:
             raise UploadEnded from error
+
+    def settle_doubt(self, upload: UploadFacts) -> UploadFacts:
+        """The upload, a file again or gone where a power loss has put that in doubt. Raises UploadEnded."""
+        if not upload.is_in_doubt:
+            return upload
+        with self._database.read_rows() as rows:
+            file = file_rows.find_visible_by_id(rows, upload.id)
+        if file is not None:
+            self._files.finish(file[0])
+        with self._database.read_rows() as rows:
+            settled = resumable_rows.find(rows, upload.id)
+        if settled is None or settled.has_ended:
+            raise UploadEnded
+        return settled
 
     def settle_finals_with(self, part: UploadFacts) -> None:
         """Put together what only waited for this part."""
@@ -156,20 +172,25 @@ class UploadCompletion:
 
     def _declare(self, upload: UploadFacts, sha256: str) -> UploadFacts:
         """Name the file and declare it whole, in one step. Raises UploadEnded, QuotaExceeded."""
-        with self._database.write_rows(durable=self._completion.flushes) as rows:
+        durability = self._completion.durability
+        # What is replaced is unlinked afterwards: then it must not come back.
+        with self._database.write_rows(durable=durability.flush or upload.overwrite) as rows:
             file = file_rows.lock(rows, upload.id)
             current = resumable_rows.find(rows, upload.id)
             if file is None or current is None or current.has_ended:
                 raise UploadEnded
             if current.is_finished:  # somebody else was first
                 return current
+            durability.check(file.unflushed_boot)
             self._space.reserve(rows, upload.account_id, upload.offset - file.reserved_bytes)
             if upload.offset > file.received_bytes:
                 intervals.add_span(rows, upload.id, Span(0, upload.offset))
             name, replaced_id = claim_name(
                 rows, upload.account_id, file.name, overwrite=upload.overwrite, space=self._space
             )
-            resumable_rows.complete(rows, upload, name=name, sha256=sha256, now=self._now())
+            resumable_rows.complete(
+                rows, upload, name=name, sha256=sha256, unflushed_boot=durability.mark_of_whole(), now=self._now()
+            )
             if not current.ends:
                 resumable_rows.set_ends(rows, upload.id)
         self._completion.forget(upload.id)

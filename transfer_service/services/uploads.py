@@ -13,15 +13,17 @@ from itertools import chain
 from typing import Protocol
 
 from transfer_service.database import Database
-from transfer_service.errors import BlobMissing, RangeConflict, UploadGone
+from transfer_service.errors import BlobMissing, UploadGone
 from transfer_service.models import Account, File, FileState
 from transfer_service.offload import Offload
 from transfer_service.services import file_rows, intervals
 from transfer_service.services.batches import BATCH_BYTES, OFFLOAD_FROM_BYTES, in_batches
 from transfer_service.services.completion import Completion
+from transfer_service.services.durability import Durability
 from transfer_service.services.extents import agreed_extent
 from transfer_service.services.file_rows import FileFacts, Progress
-from transfer_service.services.files import FileStatus, remove_row, status_of
+from transfer_service.services.files import FileService, FileStatus, remove_row, status_of
+from transfer_service.services.placement import Placement
 from transfer_service.services.space import Space
 from transfer_service.storage.blobs import BlobStore, BlobWriter
 from transfer_service.wire.media_types import guess_media_type
@@ -56,18 +58,20 @@ class UploadService:
         database: Database,
         store: BlobStore,
         space: Space,
+        files: FileService,
         completion: Completion,
         offload: Offload,
         now: Callable[[], datetime],
-        flush_chunks: bool,
+        durability: Durability,
     ) -> None:
         self._database = database
         self._store = store
         self._space = space
+        self._files = files
         self._completion = completion
         self._offload = offload
         self._now = now
-        self._flush_chunks = flush_chunks
+        self._durability = durability
 
     def append(self, account_id: uuid.UUID, name: str, *, span: Span, incoming: Incoming) -> FileStatus:
         """Store one chunk at `span`, all of it or nothing, and tell how far the file got.
@@ -123,9 +127,7 @@ class UploadService:
                 if not chunk.fits_in_memory:
                     chunk.incoming.give_up_when(writer.is_wanted)
                 self._place(writer, chunk, batches)
-                if self._flush_chunks:
-                    self._offload(lambda: self._store.sync(chunk.file_id))
-                return self._commit(chunk)
+                return self._make_fact(chunk)
         except BlobMissing as error:
             raise _GoneBeforeTheFirstByte from error
         except UploadGone:
@@ -157,11 +159,17 @@ class UploadService:
         Raises InvalidRequest, RangeConflict, TooLarge.
         """
         self._space.check_size(max(span.stop, claimed or 0))
-        with self._database.read_rows() as rows:
-            file, used_bytes = file_rows.find_held(rows, account_id, name)
+        file, used_bytes = self._find_held(account_id, name)
+        if file is not None and file_rows.is_in_doubt(file):
+            self._files.finish(file)
+            file, used_bytes = self._find_held(account_id, name)
         extent = agreed_extent(file, span, claimed=claimed, infer=infer)
         self._space.check_quota(used_bytes, extent.reserved_bytes - (file.reserved_bytes if file else 0))
         return file
+
+    def _find_held(self, account_id: uuid.UUID, name: str) -> tuple[FileFacts | None, int]:
+        with self._database.read_rows() as rows:
+            return file_rows.find_held(rows, account_id, name)
 
     def _begin(self, account_id: uuid.UUID, name: str) -> uuid.UUID:
         """The id of the file of that name, made now, without bytes and so still invisible, if there is none."""
@@ -197,23 +205,38 @@ class UploadService:
         offset = chunk.span.start
         for batch in batches:
             part = Span(offset, offset + sum(map(len, batch)))
-            place = _Placement(writer, part, batch, [both for each in stored if (both := each.overlap(part))])
+            place = Placement(writer, part, batch, [both for each in stored if (both := each.overlap(part))])
             if part.size >= OFFLOAD_FROM_BYTES:
                 self._offload(place)
             else:
                 place()
             offset = part.stop
 
-    def _commit(self, chunk: "_Chunk") -> tuple[FileStatus, bool]:
-        """Make the chunk a fact. The status, and whether the file is now due to be finished."""
+    def _make_fact(self, chunk: "_Chunk") -> tuple[FileStatus, bool]:
+        """Let the chunk count. The status, and whether the file is now due to be finished."""
+        is_flushed = self._durability.flush_chunks
+        try:
+            if is_flushed:
+                self._offload(lambda: self._store.sync(chunk.file_id))
+            return self._commit(chunk, is_flushed=is_flushed)
+        except _FlushFirst:
+            self._offload(lambda: self._store.sync(chunk.file_id))
+            return self._commit(chunk, is_flushed=True)
+
+    def _commit(self, chunk: "_Chunk", *, is_flushed: bool) -> tuple[FileStatus, bool]:
+        """Make the chunk a fact. Raises _FlushFirst where it goes on with a finished file: that survives power loss."""
         file_id, span, incoming = chunk.file_id, chunk.span, chunk.incoming
         claimed = incoming.claimed_length()
         self._space.check_size(claimed or 0)
-        with self._database.write_rows(durable=self._flush_chunks) as rows:
+        with self._database.write_rows(durable=self._durability.flush_chunks) as rows:
             file = file_rows.lock(rows, file_id)
             if file is None:
                 raise UploadGone
+            self._durability.check(file.unflushed_boot)
             extent = agreed_extent(file, span, claimed=claimed, infer=incoming.infers_length)
+            extends_whole = file.state is FileState.COMPLETE and span.stop > (file.length or 0)
+            if extends_whole and self._durability.flush and not is_flushed:
+                raise _FlushFirst
             merged, added = intervals.add_span(rows, file_id, span)
             self._space.reserve(rows, chunk.account_id, extent.reserved_bytes - file.reserved_bytes)
             changes = bool(added) or extent.length != file.length
@@ -224,6 +247,7 @@ class UploadService:
                 received_bytes=file.received_bytes + added,
                 reserved_bytes=extent.reserved_bytes,
                 sha256=None if changes else file.sha256,
+                unflushed_boot=self._durability.mark_of_chunk(file.unflushed_boot, is_flushed=is_flushed or not added),
                 updated_at=max(file.updated_at, self._now()),
                 completed_at=None if changes else file.completed_at,
             )
@@ -253,6 +277,10 @@ class _GoneBeforeTheFirstByte(UploadGone):
     """The upload was deleted before anything of the chunk's content was taken."""
 
 
+class _FlushFirst(Exception):
+    """What is about to count must be on the disk before it does."""
+
+
 @dataclass(frozen=True, slots=True)
 class _Chunk:
     """One chunk on its way into one file."""
@@ -264,27 +292,3 @@ class _Chunk:
     fits_in_memory: bool
     is_first: bool
     """Whether the blob may still have to be made."""
-
-
-class _Placement:
-    """Compares the stored parts of a batch and writes the others."""
-
-    def __init__(self, writer: BlobWriter, part: Span, batch: Sequence[bytes], stored: Sequence[Span]) -> None:
-        self._writer, self._part, self._batch, self._stored = writer, part, batch, stored
-
-    def __call__(self) -> None:
-        if not self._stored:
-            self._writer.write(self._part.start, self._batch)
-            return
-        data = memoryview(b"".join(self._batch))
-        for span in self._stored:
-            if self._writer.read(span) != self._slice(data, span):
-                raise RangeConflict
-        offset = self._part.start
-        for gap_stop, next_offset in [*((span.start, span.stop) for span in self._stored), (self._part.stop, 0)]:
-            if offset < gap_stop:
-                self._writer.write(offset, [bytes(self._slice(data, Span(offset, gap_stop)))])
-            offset = next_offset
-
-    def _slice(self, data: memoryview, span: Span) -> memoryview:
-        return data[span.start - self._part.start : span.stop - self._part.start]

@@ -9,10 +9,11 @@ from typing import Protocol
 from sqlalchemy import select
 
 from transfer_service.database import Database
-from transfer_service.errors import InvalidRequest, UploadGone
+from transfer_service.errors import InvalidRequest, StorageFull, UploadGone
 from transfer_service.models import Account, File, FileState
 from transfer_service.offload import Offload
 from transfer_service.services import intervals
+from transfer_service.services.durability import Durability
 from transfer_service.services.files import FileService, FileStatus, remove_row, status_of
 from transfer_service.services.naming import claim_name
 from transfer_service.services.receiving import write_hashed
@@ -56,7 +57,7 @@ class WholeFileService:
         files: FileService,
         offload: Offload,
         now: Callable[[], datetime],
-        flush: bool,
+        durability: Durability,
     ) -> None:
         self._database = database
         self._store = store
@@ -64,7 +65,7 @@ class WholeFileService:
         self._files = files
         self._offload = offload
         self._now = now
-        self._flush = flush
+        self._durability = durability
 
     def check_room(self, account_id: uuid.UUID, length: int) -> None:
         """Refuse a file that needs at least `length` bytes where there is no room. Raises TooLarge."""
@@ -85,7 +86,7 @@ class WholeFileService:
                 length, digest = self._write(writer, file_id, draft, body.blocks())
                 if any(promised != digest for promised in body.expected_sha256()):
                     raise InvalidRequest("The digest does not match the content")
-                if self._flush:
+                if self._durability.flush:
                     self._offload(lambda: self._store.sync(file_id))
                 status, replaced = self._commit(file_id, draft, length=length, sha256=digest.hex())
         except BaseException:
@@ -148,7 +149,8 @@ class WholeFileService:
         self, file_id: uuid.UUID, draft: Draft, *, length: int, sha256: str
     ) -> tuple[FileStatus, uuid.UUID | None]:
         """Name the file and declare it whole, in one step. Its status, and the id of the file it replaced."""
-        with self._database.write(durable=self._flush) as session:
+        # What is replaced is unlinked afterwards: then it must not come back.
+        with self._database.write(durable=self._durability.flush or draft.overwrite) as session:
             file = session.get(File, file_id, with_for_update=True)
             if file is None:
                 raise UploadGone
@@ -157,6 +159,7 @@ class WholeFileService:
             )
             self._space.reserve(session, file.account_id, length - file.reserved_bytes)
             now = self._now()
+            file.unflushed_boot = self._durability.mark_of_whole()
             file.holds_name, file.state, file.sha256 = True, FileState.COMPLETE, sha256
             file.length = file.reserved_bytes = file.received_bytes = length
             file.updated_at = file.completed_at = now
@@ -166,8 +169,19 @@ class WholeFileService:
             return status_of(file, length), replaced_id
 
     def _discard(self, file_id: uuid.UUID) -> None:
-        self._files.discard_blob(file_id)  # first: on a full disk it makes the room that the database needs
+        """Leave nothing of a file that broke. One whose commit failed only in telling that it succeeded stays."""
+        try:
+            is_gone = self._remove_unfinished(file_id)
+        except StorageFull:  # nothing of it counts, and its bytes make the room that the database needs
+            self._files.discard_blob(file_id)
+            is_gone = self._remove_unfinished(file_id)
+        if is_gone:
+            self._files.discard_blob(file_id)
+
+    def _remove_unfinished(self, file_id: uuid.UUID) -> bool:
+        """Take the row away. Whether there is none."""
         with self._database.write() as session:
             file = session.get(File, file_id, with_for_update=True)
-            if file is not None:
+            if file is not None and file.state is FileState.RECEIVING:
                 remove_row(session, file, self._space)
+            return file is None or file.state is FileState.RECEIVING

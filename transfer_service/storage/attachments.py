@@ -3,7 +3,7 @@
 import os
 import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -13,6 +13,7 @@ from typing import BinaryIO
 from transfer_service.errors import BlobMissing, ReadFailed
 from transfer_service.storage import range_locks
 from transfer_service.storage.disk import BLOCK_UNITS, WHOLE, DiskWriter, full_disk_named
+from transfer_service.storage.folders import make_folder
 from transfer_service.storage.plain_files import PlainFiles
 from transfer_service.storage.quarantine import Quarantine
 
@@ -36,11 +37,17 @@ class AttachmentStore:
         self._root = root
         self._plain = PlainFiles(root)
         self.quarantine = Quarantine(root, lambda name: root / name if _MESSAGE_ID.fullmatch(name) else None)
-        root.mkdir(mode=0o750, parents=True, exist_ok=True)
+        make_folder(root)
 
     @contextmanager
-    def create(self, message_id: str, filename: str) -> Iterator[DiskWriter]:
-        """A new attachment, which is gone again where the block raises. Raises StorageFull."""
+    def create(
+        self, message_id: str, filename: str, *, is_needed: Callable[[], bool] = lambda: False
+    ) -> Iterator[DiskWriter]:
+        """A new attachment, which is gone again where the block raises, unless it `is_needed`. Raises StorageFull.
+
+        A commit can fail in telling that it succeeded. Where nobody can tell whether it is needed, it stays: cleanup
+        will see.
+        """
         path = self._path(message_id, filename)
         with full_disk_named():
             path.parent.mkdir(mode=0o750)
@@ -53,7 +60,8 @@ class AttachmentStore:
             finally:
                 os.close(descriptor)
         except BaseException:
-            self.delete(message_id)
+            if not is_needed():
+                self.delete(message_id)
             raise
 
     def sync(self, message_id: str, filename: str) -> None:

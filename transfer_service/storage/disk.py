@@ -13,6 +13,7 @@ from typing import BinaryIO
 from transfer_service.errors import BlobMissing, ReadFailed, StorageFull, StoreUnavailable
 from transfer_service.storage import range_locks
 from transfer_service.storage.blobs import END, BlobFacts
+from transfer_service.storage.folders import flush_names, make_folder
 from transfer_service.storage.plain_files import NotPlain, PlainFiles
 from transfer_service.storage.probes import write_probe
 from transfer_service.storage.quarantine import Quarantine
@@ -110,10 +111,12 @@ class DiskStore:
         self._root = root
         self._files = PlainFiles(root)
         self.quarantine = Quarantine(root, self._place_of)
-        root.mkdir(mode=0o750, parents=True, exist_ok=True)
+        make_folder(root)
         self._folders = [root / f"{number:02x}" for number in range(256)]
-        for folder in self._folders:
-            folder.mkdir(mode=0o750, exist_ok=True)
+        if not all(folder.is_dir() for folder in self._folders):
+            for folder in self._folders:
+                folder.mkdir(mode=0o750, exist_ok=True)
+            flush_names(root)
 
     def path_of(self, blob_id: uuid.UUID) -> Path:
         """Where the blob lies, whether it exists or not."""

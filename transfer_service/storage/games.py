@@ -16,6 +16,7 @@ from typing import BinaryIO
 from transfer_service.errors import BlobMissing, RangeBusy, ReadFailed
 from transfer_service.storage import range_locks
 from transfer_service.storage.disk import BLOCK_UNITS, WHOLE, DiskWriter, full_disk_named
+from transfer_service.storage.folders import make_folder
 from transfer_service.storage.plain_files import NotPlain, PlainFiles
 from transfer_service.storage.quarantine import Quarantine
 
@@ -90,7 +91,7 @@ class GameStore:
         self._root = root
         self._files = PlainFiles(root)
         self.quarantine = Quarantine(root, self._place_of)
-        root.mkdir(mode=0o750, parents=True, exist_ok=True)
+        make_folder(root)
 
     @contextmanager
     def open_part(self, job_id: int, *, may_replace: Callable[[], bool]) -> Iterator[Part]:

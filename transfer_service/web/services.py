@@ -51,7 +51,7 @@ class Services:
     game_archives: GameArchives
     activities: ActivityService
     cleanup: CleanupService
-    recovery: Recovery | None
+    recovery: Recovery
 
 
 def services() -> Services:
