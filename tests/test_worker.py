@@ -9,8 +9,7 @@ import subprocess
 import sys
 import time
 import uuid
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -114,7 +113,7 @@ def make_worker(leases: Any, fetching: Any, *, look_seconds: float = BEAT_SECOND
 
 def test_work_that_ends_well_gives_the_lease_back() -> None:
     leases, fetching = FakeLeases(), FakeFetching()
-    make_worker(leases, fetching).wake(JOB)
+    make_worker(leases, fetching).begin(JOB)
     fetching.finish.set()
     fetching.wait_until_tidied()
     assert (fetching.ends, leases.failed, leases.released) == (["done"], [], [JOB])
@@ -123,7 +122,7 @@ def test_work_that_ends_well_gives_the_lease_back() -> None:
 def test_a_fault_of_ours_ends_the_job_and_is_logged_without_its_message() -> None:
     leases, fetching = FakeLeases(), FakeFetching(failure=RuntimeError("a secret"))
     with capture_logs() as log:
-        make_worker(leases, fetching).wake(JOB)
+        make_worker(leases, fetching).begin(JOB)
         fetching.wait_until_tidied()
     assert leases.failed == [(JOB, FAULT)]
     assert [line["error"] for line in log if line["event"] == "failure"] == ["RuntimeError"]
@@ -133,7 +132,7 @@ def test_a_fault_of_ours_ends_the_job_and_is_logged_without_its_message() -> Non
 def test_a_fault_that_cannot_be_stored_still_gives_the_lease_back() -> None:
     leases, fetching = FakeLeases(failing=be_away), FakeFetching(failure=RuntimeError())
     with capture_logs() as log:
-        make_worker(leases, fetching).wake(JOB)
+        make_worker(leases, fetching).begin(JOB)
         fetching.wait_until_tidied()
     assert [line["error"] for line in log if line["event"] == "failure"] == ["RuntimeError", "StoreUnavailable"]
     assert (leases.failed, leases.released) == ([], [JOB])
@@ -150,7 +149,7 @@ def test_a_fault_that_cannot_be_stored_still_gives_the_lease_back() -> None:
 def test_what_another_run_can_go_on_with_does_not_end_the_job(failure: LeaseLost | TransferError, event: str) -> None:
     leases, fetching = FakeLeases(), FakeFetching(failure=failure)
     with capture_logs() as log:
-        make_worker(leases, fetching).wake(JOB)
+        make_worker(leases, fetching).begin(JOB)
         fetching.wait_until_tidied()
     assert [line["event"] for line in log] == ["fetching", event]
     assert (leases.failed, leases.released) == ([], [JOB])
@@ -158,7 +157,7 @@ def test_what_another_run_can_go_on_with_does_not_end_the_job(failure: LeaseLost
 
 def test_a_lost_lease_ends_the_work_at_the_next_beat() -> None:
     leases, fetching = FakeLeases(beating=lambda: False), FakeFetching()
-    make_worker(leases, fetching).wake(JOB)
+    make_worker(leases, fetching).begin(JOB)
     fetching.wait_until_tidied()
     assert (fetching.ends, leases.beats, leases.failed) == (["GreenletExit"], 1, [])
 
@@ -166,7 +165,7 @@ def test_a_lost_lease_ends_the_work_at_the_next_beat() -> None:
 def test_a_database_that_is_away_ends_the_work_when_the_lease_has_run_out() -> None:
     leases, fetching = FakeLeases(beating=be_away), FakeFetching()
     began_at = time.monotonic()
-    make_worker(leases, fetching).wake(JOB)
+    make_worker(leases, fetching).begin(JOB)
     fetching.wait_until_tidied()
     assert time.monotonic() - began_at >= LEASE_SECONDS
     assert (fetching.ends, leases.beats > 1, leases.failed) == (["GreenletExit"], True, [])
@@ -183,7 +182,7 @@ def test_a_database_that_is_away_for_less_than_the_lease_disturbs_nobody() -> No
         return agree() if leases.beats % 2 else be_away()
 
     leases.beating = be_away_now_and_then
-    make_worker(leases, fetching).wake(JOB)
+    make_worker(leases, fetching).begin(JOB)
     assert outlived.wait(PATIENCE_SECONDS)
     fetching.finish.set()
     fetching.wait_until_tidied()
@@ -193,10 +192,10 @@ def test_a_database_that_is_away_for_less_than_the_lease_disturbs_nobody() -> No
 def test_a_job_is_never_run_twice_at_once() -> None:
     leases, fetching = FakeLeases(), FakeFetching()
     worker = make_worker(leases, fetching)
-    worker.wake(JOB)
-    worker.wake(JOB)
+    worker.begin(JOB)
+    worker.begin(JOB)
     assert fetching.started.wait(PATIENCE_SECONDS)
-    worker.wake(JOB)
+    worker.begin(JOB)
     fetching.finish.set()
     fetching.wait_until_tidied()
     assert (leases.claimed, fetching.ends) == ([JOB], ["done"])
@@ -208,7 +207,7 @@ def test_jobs_run_beside_each_other() -> None:
     all_claimed = Event()
     leases.claiming = lambda: len(leases.claimed) == 3 and all_claimed.set()  # type: ignore[func-returns-value]
     for job_id in (1, 2, 3):
-        worker.wake(job_id)
+        worker.begin(job_id)
     assert all_claimed.wait(PATIENCE_SECONDS)
     assert (leases.claimed, fetching.ends) == ([1, 2, 3], [])
     fetching.finish.set()
@@ -219,7 +218,7 @@ def test_a_job_that_another_worker_has_is_left_alone() -> None:
     leases, fetching = FakeLeases(is_free=False), FakeFetching()
     asked = Event()
     leases.claiming = asked.set
-    make_worker(leases, fetching).wake(JOB)
+    make_worker(leases, fetching).begin(JOB)
     assert asked.wait(PATIENCE_SECONDS)
     assert (fetching.started.is_set(), leases.released) == (False, [])
 
@@ -234,10 +233,10 @@ def test_a_job_whose_claim_has_failed_can_be_begun_again() -> None:
         raise StoreUnavailable
 
     leases.claiming = fail
-    worker.wake(JOB)
+    worker.begin(JOB)
     assert asked.wait(PATIENCE_SECONDS)
     leases.claiming = agree
-    worker.wake(JOB)
+    worker.begin(JOB)
     fetching.finish.set()
     fetching.wait_until_tidied()
     assert (leases.claimed, fetching.ends) == ([JOB, JOB], ["done"])
@@ -259,20 +258,12 @@ class LoggedLeases(FakeLeases):
         structlog.get_logger().info("released", job=run.job_id)
 
 
-class SilentWakeUps:
-    """Never calls."""
-
-    @contextmanager
-    def received_by(self, _wake: Callable[[int], None]) -> Iterator[None]:
-        yield
-
-
 def run_until_told() -> None:
     """A worker with three jobs, one JSON object a line on standard output."""
     configure_logging()
-    leases, fetching, wake_ups = LoggedLeases(lease=timedelta(minutes=1)), FakeFetching(), SilentWakeUps()
+    leases, fetching = LoggedLeases(lease=timedelta(minutes=1)), FakeFetching()
     gevent.spawn_later(PATIENCE_SECONDS, fetching.finish.set)
-    make_worker(leases, fetching).run(wake_ups)  # type: ignore[arg-type]
+    make_worker(leases, fetching).run()
     structlog.get_logger().info("left", ends=fetching.ends)
 
 

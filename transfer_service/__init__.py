@@ -31,7 +31,7 @@ from transfer_service.web.requests import init_requests
 from transfer_service.web.services import EXTENSION, Services
 from transfer_service.web.upload import content_range, device_frames, resumable, whole_file
 from transfer_service.web.upload.progress_events import ProgressEvents
-from transfer_service.wiring import build_services, wake_ups_of
+from transfer_service.wiring import build_services
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from config import Settings
     from transfer_service.web.messages.live_sessions import LiveSessions
 
-__all__ = ["begin_serving", "build_services", "create_app", "end_serving", "stop_serving", "utc_now", "wake_ups_of"]
+__all__ = ["begin_serving", "build_services", "create_app", "end_serving", "stop_serving", "utc_now"]
 
 
 def create_app(settings: Settings, *, now: Callable[[], datetime] = utc_now, boot: str | None = None) -> Flask:

@@ -5,12 +5,9 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-import structlog
-
 from transfer_service.file_wiring import FileServices, build_file_services
 from transfer_service.ground import Ground, lay_ground, utc_now
 from transfer_service.offload import offload
-from transfer_service.remote.wake_ups import WakeUps
 from transfer_service.services.accounts import AccountService
 from transfer_service.services.activities import ActivityService
 from transfer_service.services.archive_removal import ArchiveRemoval
@@ -165,31 +162,11 @@ def _build_recovery(ground: Ground) -> Recovery:
 
 
 def _build_remote_downloads(ground: Ground) -> RemoteDownloadService:
-    settings, wake_ups = ground.settings, wake_ups_of(ground.settings)
-
-    def wake(job_id: int) -> None:
-        try:
-            wake_ups.send(job_id)
-        except Exception as error:  # noqa: BLE001 - of any queue; the worker finds the row itself, a little later
-            structlog.get_logger().warning("wake_up_lost", job=job_id, error=type(error).__name__)
-
+    settings = ground.settings
     return RemoteDownloadService(
         database=ground.database,
         store=ground.games,
         now=ground.now,
         max_active=settings.max_remote_downloads,
         source_names=[source.name for source in settings.game_data_sources],
-        wake=wake,
-    )
-
-
-def wake_ups_of(settings: Settings) -> WakeUps:
-    """The wake-up calls between the service and the download worker. Raises ValueError without a secret key."""
-    if settings.secret_key is None:
-        raise ValueError("wake-up calls are signed: settings need a secret key")
-    return WakeUps(
-        redis_url=settings.redis_url,
-        database_url=settings.resolved_database_url,
-        path=settings.data_dir / "queue.sqlite3",
-        secret_key=settings.secret_key.get_secret_value(),
     )

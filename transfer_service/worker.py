@@ -27,14 +27,13 @@ from transfer_service.services.fetch_leases import LEASE, FetchLeases, LeaseLost
 from transfer_service.services.fetching import Fetching
 from transfer_service.storage.games import GameStore
 from transfer_service.wire.source_urls import Source
-from transfer_service.wiring import build_services, wake_ups_of
+from transfer_service.wiring import build_services
 
 if TYPE_CHECKING:
     from config import Settings
-    from transfer_service.remote.wake_ups import WakeUps
 
 BEAT_SECONDS = 0.5
-LOOK_SECONDS = 2.0
+LOOK_SECONDS = 0.5
 FAULT = "The download failed"
 
 
@@ -56,23 +55,22 @@ class Worker:
         self._running: dict[int, gevent.Greenlet[..., None]] = {}
         self._stopping = Event()
 
-    def run(self, wake_ups: "WakeUps") -> None:
+    def run(self) -> None:
         """Work until SIGTERM or SIGINT comes; then give all leases back."""
         structlog.get_logger().info("worker_started")
-        with wake_ups.received_by(self.wake):
-            for number in (signal.SIGINT, signal.SIGTERM):
-                gevent.signal_handler(number, self._stopping.set)
-            try:
-                while not self._stopping.is_set():
-                    with _failures_logged():
-                        for job_id in self._leases.find_waiting():  # lost calls, and jobs of runs that died
-                            self.wake(job_id)
-                    self._stopping.wait(self._look_seconds)
-            finally:
-                gevent.killall(list(self._running.values()))
+        for number in (signal.SIGINT, signal.SIGTERM):
+            gevent.signal_handler(number, self._stopping.set)
+        try:
+            while not self._stopping.is_set():
+                with _failures_logged():
+                    for job_id in self._leases.find_waiting():  # new jobs, and those of runs that died
+                        self.begin(job_id)
+                self._stopping.wait(self._look_seconds)
+        finally:
+            gevent.killall(list(self._running.values()))
         structlog.get_logger().info("worker_stopped")
 
-    def wake(self, job_id: int) -> None:
+    def begin(self, job_id: int) -> None:
         """Begin with a job, if nobody works on it."""
         if job_id not in self._running and not self._stopping.is_set():
             self._running[job_id] = gevent.spawn(self._supervise, job_id)
@@ -177,7 +175,7 @@ def main() -> None:
         settings = load_settings()
     except ConfigurationError as error:
         sys.exit(f"Wrong settings:\n{error}")
-    build_worker(settings).run(wake_ups_of(settings))
+    build_worker(settings).run()
 
 
 if __name__ == "__main__":

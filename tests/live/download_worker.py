@@ -46,7 +46,6 @@ from datetime import timedelta
 from config import load_settings
 from transfer_service.logs import configure_logging
 from transfer_service.worker import build_worker
-from transfer_service.wiring import wake_ups_of
 configure_logging()
 settings = load_settings()
 for line in iter(sys.stdin.readline, ""):
@@ -55,7 +54,7 @@ for line in iter(sys.stdin.readline, ""):
         if pid == 0:
             os.dup2(2, 1)
             pace = {"lease": timedelta(seconds=0.4), "beat_seconds": 0.05, "look_seconds": 0.1}
-            build_worker(settings, **pace).run(wake_ups_of(settings))
+            build_worker(settings, **pace).run()
             os._exit(0)
         print(pid, flush=True)
     else:

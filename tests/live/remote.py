@@ -212,11 +212,10 @@ import json, sys
 from config import load_settings
 from transfer_service.logs import configure_logging
 from transfer_service.remote.fetcher import Limits
-from transfer_service.wiring import wake_ups_of
 from transfer_service.worker import build_worker
 configure_logging()
 settings = load_settings()
-build_worker(settings, limits=Limits(**json.loads(sys.argv[1]))).run(wake_ups_of(settings))
+build_worker(settings, limits=Limits(**json.loads(sys.argv[1]))).run()
 """
 
 

@@ -121,7 +121,6 @@ def test_the_worker_runs_as_its_unit_says_and_stops_in_time(data_dir: Path) -> N
         process.wait()
     said = [json.loads(line)["event"] for line in (data_dir / "worker.log").read_text().splitlines()]
     assert (status, said) == (0, ["worker_started", "worker_stopped"])
-    assert (data_dir / "queue.sqlite3").stat().st_mode & 0o777 == 0o600
 
 
 def catches(pid: int, number: signal.Signals) -> bool:

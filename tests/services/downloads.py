@@ -129,7 +129,6 @@ class Downloads:
         self.database, self.root, self.clock = database, root, clock
         self.store = GameStore(root)
         self.network, self.indexer = Network(), FakeIndexer()
-        self.woken: list[int] = []
         self._starters: dict[str, Actor] = {}
         self.alice = self.starter("alice")
         self.service = self.make_service()
@@ -140,9 +139,7 @@ class Downloads:
     def make_service(self, *, max_active: int = MAX_ACTIVE, **others: Any) -> RemoteDownloadService:
         """The rules as one process has them."""
         arguments = {"database": self.database, "store": self.store, **others}
-        return RemoteDownloadService(
-            now=self.clock, max_active=max_active, source_names=SOURCES, wake=self.woken.append, **arguments
-        )
+        return RemoteDownloadService(now=self.clock, max_active=max_active, source_names=SOURCES, **arguments)
 
     def make_leases(self, *, database: Database | None = None) -> FetchLeases:
         return FetchLeases(

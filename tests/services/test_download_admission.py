@@ -33,7 +33,8 @@ def test_a_download_starts_as_a_pending_job_of_what_the_catalogue_says(any_downl
     job = any_downloads.job(job_id)
     assert (job.state, job.slot, job.active_game_id, job.lease_owner) == (DownloadState.PENDING, 0, game_id, None)
     assert (job.sha256, job.total_bytes, job.username, job.ip_address) == (SHA256, len(CONTENT), "alice", "192.0.2.7")
-    assert (job.started_at, job.finished_at, any_downloads.woken) == (any_downloads.clock(), None, [job_id])
+    assert (job.started_at, job.finished_at) == (any_downloads.clock(), None)
+    assert any_downloads.leases.find_waiting() == [job_id]
 
 
 def test_a_start_is_logged_once(any_downloads: Downloads) -> None:
@@ -51,7 +52,7 @@ def test_a_start_that_is_refused_leaves_nothing(any_downloads: Downloads) -> Non
     with pytest.raises(NotFound):
         any_downloads.start((uuid.uuid4(), 1))
     assert (any_downloads.service.list_downloads(), any_downloads.activities()) == ([], [])
-    assert any_downloads.woken == []
+    assert any_downloads.leases.find_waiting() == []
 
 
 class TestOrderOfRefusals:
@@ -202,7 +203,7 @@ def compete(url: str, root: Path, alice: Actor, games: Sequence[GameKey], barrie
     database = Database(url)
     service = RemoteDownloadService(
         database=database, store=GameStore(root), now=lambda: datetime.now(UTC), max_active=MAX_ACTIVE,
-        source_names=SOURCES, wake=lambda _: None,
+        source_names=SOURCES,
     )  # fmt: skip
     for game in games:
         barrier.wait(30)

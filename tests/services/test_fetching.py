@@ -184,7 +184,7 @@ def test_an_archive_of_a_cancelled_job_stays_while_another_job_needs_it(any_down
 
     any_downloads.work_or_lose(run, archives=FakeIndexer(cancel_and_start_again))
     assert any_downloads.archive(game[1]) == CONTENT
-    any_downloads.work(any_downloads.claim(any_downloads.woken[-1]))
+    any_downloads.work(any_downloads.claim(*any_downloads.leases.find_waiting()))
     assert (any_downloads.actions()[-1], len(any_downloads.network.requests)) == ("completed", 1)
 
 

@@ -6,16 +6,13 @@ from typing import Any
 
 import pytest
 from flask import Flask
-from huey import SqliteHuey
 from sqlalchemy import select
-from structlog.testing import capture_logs
 from werkzeug.test import TestResponse
 
 from tests.conftest import PASSWORD, Device
 from tests.remote_jobs import SIZE, Jobs
 from tests.web.conftest import MakeApp, SignIn, signed_in
 from transfer_service.game_models import Activity, DownloadState, RemoteDownload
-from transfer_service.remote.wake_ups import NAME
 from transfer_service.web.services import EXTENSION, Services
 from transfer_service.wire.instants import parse_instant
 
@@ -76,25 +73,6 @@ def test_the_activity_names_who_started_it_and_from_where(starter: Device, servi
         activity = session.scalars(select(Activity)).one()
     assert (activity.username, activity.action, activity.ip_address) == ("alice", "download.started", "127.0.0.1")
     assert (activity.resource_id, activity.details["gameDataId"]) == (str(game_id), 1)
-
-
-def test_the_worker_is_called(starter: Device, jobs: Jobs, tmp_path: Path) -> None:
-    start(starter, jobs.add_game(), 1)
-    queue = SqliteHuey(NAME, filename=str(tmp_path / "data/queue.sqlite3"))
-    assert queue.pending_count() == 1
-    queue.storage.close()
-
-
-def test_a_call_that_is_lost_leaves_the_download_started(
-    starter: Device, services: Services, jobs: Jobs, tmp_path: Path
-) -> None:
-    (tmp_path / "data/queue.sqlite3").mkdir()
-    with capture_logs() as log:
-        assert start(starter, jobs.add_game(), 1).status_code == 202
-    assert [(line["event"], line["log_level"], line["error"]) for line in log] == [
-        ("wake_up_lost", "warning", "IsADirectoryError")
-    ]
-    assert states(services) == ["pending"]
 
 
 def test_the_id_may_be_in_capital_letters(starter: Device, jobs: Jobs) -> None:

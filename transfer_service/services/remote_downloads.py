@@ -39,7 +39,7 @@ LIST_LIMIT = 1000
 
 
 class RemoteDownloadService:
-    """The rules of section 7 of the contract. `wake` tells the worker of a new job, and may fail without harm."""
+    """The rules of section 7 of the contract."""
 
     def __init__(
         self,
@@ -49,7 +49,6 @@ class RemoteDownloadService:
         now: Callable[[], datetime],
         max_active: int,
         source_names: Sequence[str],
-        wake: Callable[[int], None],
     ) -> None:
         self._database = database
         self._store = store
@@ -57,7 +56,6 @@ class RemoteDownloadService:
         self._serving_since = now()
         self._max_active = max_active
         self._source_names = source_names
-        self._wake = wake
 
     def start(self, actor: Actor, game_id: uuid.UUID, game_data_id: int) -> int:
         """Admit a job and give its id.
@@ -70,7 +68,6 @@ class RemoteDownloadService:
             with suppress(IntegrityError), self._database.write() as session:
                 job_id = self._admit(session, actor, game_id, game_data_id)
             if job_id is not None:
-                self._wake(job_id)
                 return job_id
             # Another process has taken the same slot, or the same game, at this very moment: look again.
         raise TooManyDownloads
