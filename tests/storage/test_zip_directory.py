@@ -9,13 +9,18 @@ from typing import Any
 import pytest
 
 from tests.storage.zips import (
+    BZIP2,
     DEFLATED,
+    DOS,
     ENCRYPTED,
     IN_ZIP64,
     SIZES_FOLLOW,
+    UNIX,
     UTF8,
     Part,
+    descriptor,
     make,
+    unicode_path,
     zip64_extra,
 )
 from transfer_service.storage.zip_directory import Directory, Flaw, IndexedMember, NoZip, name_digest
@@ -119,9 +124,22 @@ GOOD = Part(b"good", b"good")
             id="sizes-behind-the-data-and-others-before",
         ),
         pytest.param(
-            Part(b"x", b"data", local={"flags": SIZES_FOLLOW, "length": 0, "compressed": 0}), Flaw.DAMAGED,
-            id="sizes-behind-the-data-says-only-the-header",
+            Part(b"x", b"data", local={"flags": SIZES_FOLLOW, "length": 0, "compressed": 0, "crc32": 0},
+                 descriptor=descriptor(b"data", b"data")),
+            None, id="sizes-behind-the-data-says-only-the-header",
         ),
+        pytest.param(
+            Part(b"x", b"data", local={"flags": SIZES_FOLLOW, "length": 3, "compressed": 0, "crc32": 0}),
+            Flaw.DAMAGED, id="sizes-behind-the-data-says-only-the-header-and-has-others",
+        ),
+        pytest.param(
+            Part(b"x", b"data", central={"flags": SIZES_FOLLOW}, local={"length": 0, "compressed": 0, "crc32": 0}),
+            Flaw.DAMAGED, id="sizes-behind-the-data-says-only-the-directory",
+        ),
+        pytest.param(Part(b"x", b"data" * 9, BZIP2), None, id="bzip2"),
+        pytest.param(Part(b"x", b"data", mode=0o010600), None, id="from-a-pipe"),
+        pytest.param(Part(b"x", b"data", mode=0o140777), None, id="from-a-socket"),
+        pytest.param(Part(b"x", b"data", mode=0o600), None, id="of-no-kind"),
     ],
 )  # fmt: skip
 def test_a_flawed_member_leaves_the_others_alone(tmp_path: Path, part: Part, flaw: Flaw | None) -> None:
@@ -136,17 +154,79 @@ def test_a_flawed_member_leaves_the_others_alone(tmp_path: Path, part: Part, fla
         pytest.param(Part(b"/x", b"x"), id="absolute"),
         pytest.param(Part(b"C:\\x", b"x"), id="drive"),
         pytest.param(Part(b"c:x", b"x"), id="drive-without-slash"),
-        pytest.param(Part(b"a\\b", b"x"), id="backslash"),
+        pytest.param(Part(b"\\x", b"x"), id="absolute-by-backslash"),
+        pytest.param(Part(b"\\\\server\\share\\x", b"x"), id="network-share"),
+        pytest.param(Part(b"..\\x", b"x"), id="traversing-by-backslash"),
+        pytest.param(Part(b"a/..\\x", b"x"), id="traversing-by-both"),
+        pytest.param(Part(b"a\\../x", b"x"), id="traversing-by-both-the-other-way"),
+        pytest.param(Part(b"a\\..", b"x"), id="ends-in-dots-by-backslash"),
+        pytest.param(Part(b"./C:\\x", b"x"), id="drive-behind-a-dot"),
+        pytest.param(Part(b"dir\\"), id="folder-by-backslash"),
+        pytest.param(Part(b"dir/."), id="folder-by-a-dot"),
+        pytest.param(Part(b".", b"x"), id="dot"),
+        pytest.param(Part(b"..", b"x"), id="dots"),
         pytest.param(Part(b"a\0b", b"x"), id="nul"),
         pytest.param(Part(b"a\rb", b"x"), id="control"),
         pytest.param(Part(b"", b"x"), id="no-name"),
         pytest.param(Part(b"dir/"), id="folder"),
         pytest.param(Part(b"x", b"target", mode=0o120777), id="symlink"),
         pytest.param(Part(b"x", b"", mode=0o020666), id="device"),
+        pytest.param(Part(b"x", b"", mode=0o060666), id="block-device"),
+        pytest.param(Part(b"x", b"", mode=0o040755), id="folder-by-its-mode"),
     ],
 )
 def test_what_is_no_file_below_its_folder_is_not_there(tmp_path: Path, part: Part) -> None:
     assert flaws(tmp_path, GOOD, part) == [None, "absent"]
+
+
+@pytest.mark.parametrize(("name", "path"), [
+    pytest.param(b"a\\b\\c.txt", "a/b/c.txt", id="backslashes"),
+    pytest.param(b"a\\b/c.txt", "a/b/c.txt", id="both"),
+    pytest.param(b"./a.txt", "a.txt", id="here"),
+    pytest.param(b".\\a.txt", "a.txt", id="here-by-backslash"),
+    pytest.param(b"a/./b.txt", "a/b.txt", id="needless-dot"),
+    pytest.param(b"a//b.txt", "a/b.txt", id="needless-slash"),
+    pytest.param(b"...", "...", id="three-dots"),
+    pytest.param(b"a/.b", "a/.b", id="hidden"),
+    pytest.param("é文.txt".encode(), "é文.txt", id="utf8-without-the-flag"),
+    pytest.param(b"\x82\xff.txt", "é\u00a0.txt", id="no-utf8"),
+])  # fmt: skip
+@pytest.mark.parametrize("made_by", [UNIX, DOS], ids=["unix", "dos"])
+def test_names_are_read_as_unzippers_read_them(tmp_path: Path, name: bytes, path: str, made_by: int) -> None:
+    assert read(tmp_path, make([Part(name, b"x", made_by=made_by)])).keys() == {name_digest(path)}
+
+
+@pytest.mark.parametrize(("extra", "flags", "path"), [
+    pytest.param(unicode_path(b"a.txt", "文.txt"), 0, "文.txt", id="for-this-name"),
+    pytest.param(b"\x99\x99\x02\0xx" + unicode_path(b"a.txt", "文.txt"), 0, "文.txt", id="behind-another-field"),
+    pytest.param(unicode_path(b"b.txt", "文.txt"), 0, "a.txt", id="for-another-name"),
+    pytest.param(unicode_path(b"a.txt", "文.txt", version=2), 0, "a.txt", id="of-another-version"),
+    pytest.param(unicode_path(b"a.txt", "文.txt"), UTF8, "a.txt", id="of-a-name-in-utf8"),
+    pytest.param(unicode_path(b"a.txt", "文.txt")[:6], 0, "a.txt", id="cut-off"),
+    pytest.param(unicode_path(b"a.txt", "../文.txt"), 0, None, id="traversing"),
+    pytest.param(unicode_path(b"a.txt", "c:\\文.txt"), 0, None, id="drive"),
+    pytest.param(unicode_path(b"a.txt", ""), 0, None, id="empty"),
+])  # fmt: skip
+def test_the_unicode_path_counts_for_the_name_that_it_was_written_for(
+    tmp_path: Path, extra: bytes, flags: int, path: str | None
+) -> None:
+    part = Part(b"a.txt", b"x", flags=flags, local={"extra": extra}, central={"extra": extra})
+    assert read(tmp_path, make([part])).keys() == ({name_digest(path)} if path else set())
+
+
+@pytest.mark.parametrize(("names", "length"), [
+    pytest.param([b"a/b", b"a\\b", b"./a/b"], 3, id="written-so-first"),
+    pytest.param([b"a\\b", b"./a/b", b"a/b"], 3, id="written-so-last"),
+    pytest.param([b"a\\b", b"./a/b"], None, id="both-written-otherwise"),
+    pytest.param([b"a/b", b"a\\b", b"a/b"], None, id="two-written-so"),
+])  # fmt: skip
+def test_of_names_that_come_to_one_path_the_one_that_is_written_so_counts(
+    tmp_path: Path, names: list[bytes], length: int | None
+) -> None:
+    members = read(tmp_path, make([GOOD, *(Part(name, b"x" * len(name)) for name in names)]))
+    found = members.pop(name_digest("a/b"))
+    assert (found.length if found.flaw is None else None) == length
+    assert [(digest, each.flaw) for digest, each in members.items()] == [(name_digest("good"), None)]
 
 
 def test_a_name_that_is_not_utf8_though_it_says_so_is_not_there(tmp_path: Path) -> None:
@@ -219,12 +299,33 @@ def test_zip64_as_python_writes_it(tmp_path: Path) -> None:
     assert members[name_digest("streamed")].length == 500
 
 
-def test_a_zip64_end_record_counts_where_it_is(tmp_path: Path) -> None:
+@pytest.mark.parametrize("more", [b"", b"an extensible data sector"], ids=["plain", "extended"])
+def test_a_zip64_end_record_counts_where_it_is(tmp_path: Path, more: bytes) -> None:
     content = make([GOOD])
     directory = content[content.index(b"PK\x01\x02") : -22]
     offset = len(content) - 22 - len(directory)
-    end64 = struct.pack("<4sQ2H2L4Q", b"PK\x06\x06", 44, 45, 45, 0, 0, 1, 1, len(directory), offset)
+    end64 = struct.pack("<4sQ2H2L4Q", b"PK\x06\x06", 44, 45, 45, 0, 0, 1, 1, len(directory), offset) + more
     locator = struct.pack("<4sLQL", b"PK\x06\x07", 0, offset + len(directory), 1)
     last = struct.pack("<4s4H2LH", b"PK\x05\x06", 0, 0, 0xFFFF, 0xFFFF, IN_ZIP64, IN_ZIP64, 0)
     members = read(tmp_path, content[:-22] + end64 + locator + last)
     assert members[name_digest("good")].flaw is None
+
+
+def commented(content: bytes, comment: bytes) -> bytes:
+    """The archive with a comment."""
+    return content[:-2] + struct.pack("<H", len(comment)) + comment
+
+
+@pytest.mark.parametrize("content", [
+    pytest.param(commented(make([GOOD]), b"made by hand"), id="comment"),
+    pytest.param(commented(make([GOOD]), b"x" * 65535), id="longest-comment"),
+    pytest.param(commented(make([GOOD]), b"see PK\x05\x06"), id="signature-in-the-comment"),
+    pytest.param(commented(make([GOOD]), b"PK\x05\x06" * 9000), id="many-signatures-in-the-comment"),
+    pytest.param(commented(make([GOOD]), b"see PK\x05\x06" + b"b" * 60), id="false-record-in-the-comment"),
+    pytest.param(commented(make([GOOD]), b"four")[:-2], id="comment-cut-off"),
+    pytest.param(make([GOOD]) + bytes(1000), id="padded"),
+    pytest.param(make([GOOD]) + b"PK\x05\x06" + bytes(30), id="false-record-behind-it"),
+    pytest.param(make([Part(b"other", b"other")]) + make([GOOD]), id="another-archive-before-it"),
+])  # fmt: skip
+def test_the_directory_is_found_whatever_is_around_it(tmp_path: Path, content: bytes) -> None:
+    assert read(tmp_path, content).keys() == {name_digest("good")}

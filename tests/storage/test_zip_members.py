@@ -1,5 +1,6 @@
 """Inflating members on their way, and looking at their data once."""
 
+import bz2
 import os
 import zlib
 from collections.abc import Callable
@@ -11,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.storage.zips import DEFLATED, Part, deflate, make
+from tests.storage.zips import BZIP2, DEFLATED, Part, deflate, make
 from transfer_service.errors import MemberUnreadable, ReadFailed
 from transfer_service.storage.zip_members import PIECE_BYTES, InflatedMember, MemberPlace, check_stored
 from transfer_service.wire.spans import Span
@@ -19,6 +20,7 @@ from transfer_service.wire.spans import Span
 T = TypeVar("T")
 DATA = b"".join(b"%d\n" % number for number in range(400_000))  # five pieces
 PACKED = deflate(DATA)
+BZIPPED = bz2.compress(DATA)
 
 
 def inline(work: Callable[[], T], /) -> T:
@@ -38,17 +40,26 @@ def write(path: Path, packed: bytes) -> Path:
 
 
 @pytest.fixture(scope="module")
-def archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write(tmp_path_factory.mktemp("zip") / "archive.zip", PACKED)
+def archives(tmp_path_factory: pytest.TempPathFactory) -> dict[int, Path]:
+    """The same data by each method."""
+    folder = tmp_path_factory.mktemp("zip")
+    packed = {DEFLATED: PACKED, BZIP2: BZIPPED}
+    return {method: write(folder / f"{method}.zip", each) for method, each in packed.items()}
+
+
+@pytest.fixture(scope="module")
+def archive(archives: dict[int, Path]) -> Path:
+    return archives[DEFLATED]
 
 
 spans = st.tuples(st.integers(0, len(DATA)), st.integers(0, len(DATA))).map(lambda pair: Span(min(pair), max(pair)))
 
 
-@settings(max_examples=40, deadline=None)
-@given(asked=st.lists(spans, max_size=4))
-def test_any_spans_in_any_order_are_the_data(archive: Path, asked: list[Span]) -> None:
-    with closing(InflatedMember(archive.open("rb"), place_of(DATA, PACKED), inline)) as member:
+@settings(max_examples=20, deadline=None)
+@given(method=st.sampled_from([DEFLATED, BZIP2]), asked=st.lists(spans, max_size=3))
+def test_any_spans_in_any_order_are_the_data(archives: dict[int, Path], method: int, asked: list[Span]) -> None:
+    place = place_of(DATA, {DEFLATED: PACKED, BZIP2: BZIPPED}[method], method=method)
+    with closing(InflatedMember(archives[method].open("rb"), place, inline)) as member:
         for span in asked:
             assert b"".join(member.blocks(span)) == DATA[span.start : span.stop]
 
@@ -72,6 +83,11 @@ def test_closing_it_closes_the_archive(archive: Path) -> None:
         pytest.param(PACKED, {}, id="honest"),
         pytest.param(deflate(b""), {"length": 0, "crc32": 0}, id="empty"),
         pytest.param(b"", {"length": 0, "crc32": 0}, id="empty-without-an-end"),
+        pytest.param(PACKED + b"more", {}, id="with-something-behind-its-end"),
+        pytest.param(PACKED + bytes(1_000_000), {}, id="with-much-behind-its-end"),
+        pytest.param(BZIPPED, {"method": BZIP2}, id="bzip2"),
+        pytest.param(BZIPPED + b"more", {"method": BZIP2}, id="bzip2-with-something-behind-its-end"),
+        pytest.param(bz2.compress(b""), {"method": BZIP2, "length": 0, "crc32": 0}, id="bzip2-empty"),
     ],
 )
 def test_what_is_as_it_says_passes(tmp_path: Path, packed: bytes, changes: dict[str, int]) -> None:
@@ -89,8 +105,10 @@ def test_what_is_as_it_says_passes(tmp_path: Path, packed: bytes, changes: dict[
         pytest.param(PACKED, {"length": len(DATA) - 1}, id="longer-than-it-says"),
         pytest.param(PACKED, {"length": len(DATA) + 1}, id="shorter-than-it-says"),
         pytest.param(PACKED, {"compressed_bytes": len(PACKED) - 1}, id="without-its-end"),
-        pytest.param(PACKED + b"more", {}, id="with-something-behind-its-end"),
         pytest.param(b"\xff" * 100, {}, id="no-deflate"),
+        pytest.param(b"\xff" * 100, {"method": BZIP2}, id="no-bzip2"),
+        pytest.param(BZIPPED[:-9], {"method": BZIP2}, id="bzip2-cut-off"),
+        pytest.param(BZIPPED, {"method": BZIP2, "length": 9}, id="bzip2-longer-than-it-says"),
         pytest.param(b"", {}, id="nothing"),
         pytest.param(PACKED[:1000], {}, id="cut-off"),
         pytest.param(deflate(bytes(300_000_000)), {"length": 1000, "crc32": zlib.crc32(bytes(1000))}, id="bomb"),

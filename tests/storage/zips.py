@@ -1,5 +1,6 @@
 """Zip archives made by hand, with every field in the hand of the test (APPNOTE.TXT section 4.3)."""
 
+import bz2
 import struct
 import zlib
 from collections.abc import Sequence
@@ -7,7 +8,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 ENCRYPTED, SIZES_FOLLOW, UTF8 = 0x1, 0x8, 0x800
-STORED, DEFLATED = 0, 8
+STORED, DEFLATED, BZIP2 = 0, 8, 12
+UNIX, DOS = 0x314, 0x14
+"""Who made it, and by which version of the format."""
 IN_ZIP64 = 0xFFFFFFFF
 
 
@@ -17,6 +20,17 @@ def deflate(data: bytes) -> bytes:
     return compressor.compress(data) + compressor.flush()
 
 
+def unicode_path(name: bytes, path: str, *, version: int = 1, crc32: int | None = None) -> bytes:
+    """The extra field of Info-ZIP that says what `name` is in Unicode."""
+    body = struct.pack("<BL", version, zlib.crc32(name) if crc32 is None else crc32) + path.encode()
+    return struct.pack("<HH", 0x7075, len(body)) + body
+
+
+def descriptor(data: bytes, packed: bytes, *, signature: bytes = b"PK\x07\x08", form: str = "<3L") -> bytes:
+    """What follows the data of a member that was written as a stream."""
+    return signature + struct.pack(form, zlib.crc32(data), len(packed), len(data))
+
+
 def zip64_extra(*numbers: int) -> bytes:
     """The extra field for numbers that need 64 bits."""
     return struct.pack("<HH", 1, 8 * len(numbers)) + struct.pack(f"<{len(numbers)}Q", *numbers)
@@ -24,7 +38,10 @@ def zip64_extra(*numbers: int) -> bytes:
 
 @dataclass
 class Part:
-    """One member; `local` and `central` replace fields of that header, `offset` where the directory says it is."""
+    """One member; `local` and `central` replace fields of that header, `offset` where the directory says it is.
+
+    `behind` follows the compressed data and counts as its part, `descriptor` does not.
+    """
 
     name: bytes
     data: bytes = b""
@@ -35,11 +52,13 @@ class Part:
     central: dict[str, Any] = field(default_factory=dict)
     offset: int | None = None
     descriptor: bytes = b""
+    behind: bytes = b""
+    made_by: int = UNIX
 
     @property
     def packed(self) -> bytes:
         """The data as it is in the archive."""
-        return deflate(self.data) if self.method == DEFLATED else self.data
+        return {DEFLATED: deflate, BZIP2: bz2.compress}.get(self.method, bytes)(self.data) + self.behind
 
     def fields(self, changes: dict[str, Any]) -> dict[str, Any]:
         """What a header says."""
@@ -58,7 +77,7 @@ class Part:
         told = self.fields(self.central)
         place = offset if self.offset is None else self.offset
         sizes = (told["crc32"], told["compressed"], told["length"], len(told["name"]), len(told["extra"]), 0)
-        head = struct.pack("<4s6H3L3H", b"PK\x01\x02", 0x314, 20, told["flags"], told["method"], 0, 0, *sizes)
+        head = struct.pack("<4s6H3L3H", b"PK\x01\x02", self.made_by, 20, told["flags"], told["method"], 0, 0, *sizes)
         tail = struct.pack("<2H2L", 0, 0, self.mode << 16, place)
         return head + tail + bytes(told["name"] + told["extra"])
 

@@ -15,6 +15,7 @@ from werkzeug.wsgi import FileWrapper
 from tests.conftest import Device
 from tests.download_cases import CASES, DATA, LENGTH, Expected, fill
 from tests.games import add_archive, add_game, complete_archive, make_zip
+from tests.storage.zips import BZIP2, DEFLATED, DOS, Part, make
 from tests.web.conftest import MakeApp, SignIn, signed_in
 from tests.web.shelf import METHODS, Shelf, later
 from tests.web.test_download import byteranges
@@ -154,6 +155,25 @@ def test_nothing_is_unpacked_or_left_open(shelf: Shelf, device: Device, method: 
     assert sorted(path for path in shelf.data_dir.rglob("*") if "sqlite3" not in path.name) == sorted(
         path for path in before if "sqlite3" not in path.name
     )
+
+
+@pytest.mark.parametrize(("part", "path"), [
+    pytest.param(Part(b"a\\b.txt", b"found", made_by=DOS), "a/b.txt", id="backslash"),
+    pytest.param(Part(b"./b.txt", b"found"), "b.txt", id="dot"),
+    pytest.param(Part("文.txt".encode(), b"found"), "%E6%96%87.txt", id="utf8"),
+    pytest.param(Part(b"b.txt", b"found", mode=0o010600), "b.txt", id="from-a-pipe"),
+    pytest.param(Part(b"b.txt", b"found", DEFLATED, behind=b"junk"), "b.txt", id="bytes-behind-the-stream"),
+    pytest.param(Part(b"b.txt", b"found", BZIP2), "b.txt", id="bzip2"),
+])  # fmt: skip
+def test_what_odd_packers_pack_is_sent(shelf: Shelf, device: Device, part: Part, path: str) -> None:
+    base = shelf.add(make([part]))
+    whole, ranged = device.get(f"{base}/{path}"), device.get(f"{base}/{path}", headers={"Range": "bytes=1-2"})
+    assert (whole.status_code, whole.data, ranged.status_code, ranged.data) == (200, b"found", 206, b"ou")
+
+
+def test_a_page_is_found_in_an_archive_with_backslashes(shelf: Shelf, device: Device) -> None:
+    shelf.add(make([Part(b"htdocs\\example.com\\a\\b.txt", b"found")]))
+    assert device.get("/game-zip/http://example.com/a/b.txt").data == b"found"
 
 
 class TestByUrl:

@@ -137,7 +137,7 @@ class GameArchives:
             if file.seek(0, os.SEEK_END) != member.archive_bytes:
                 raise ReadFailed  # another archive than the one that was indexed
             body: BinaryIO | InflatedMember = file
-            if member.place.method == Method.DEFLATED:
+            if member.place.method != Method.STORED:
                 body = InflatedMember(file, member.place, self._offload)
             else:
                 file.seek(find_data(file, member.place))
@@ -146,7 +146,7 @@ class GameArchives:
 
     def _checked(self, member: Member) -> Member:
         """The member, when its data was looked at once. Raises MemberUnreadable, BlobMissing, ReadFailed."""
-        if member.place.method == Method.DEFLATED or member.length <= CHECKED_STORED_BYTES:
+        if member.place.method != Method.STORED or member.length <= CHECKED_STORED_BYTES:
             self._checks.check_once((member.game_data_id, member.etag), lambda: self._check(member))
         return member
 

@@ -7,7 +7,6 @@ as Python's `zipfile` does, but lazily and within bounds: an archive comes from 
 import hashlib
 import io
 import os
-import re
 import stat
 import struct
 from collections.abc import Iterator
@@ -16,34 +15,30 @@ from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
 
+from transfer_service.storage.zip_end import ENTRY_SIGNATURE, NoZip, find_directory
 from transfer_service.storage.zip_members import LocalHeader, Method, find_header
+from transfer_service.storage.zip_names import MemberPath, path_of, read_extra_fields
 
-MAX_DIRECTORY_BYTES = 256 * 1024 * 1024
+__all__ = ["Directory", "Flaw", "IndexedMember", "NoZip", "name_digest"]
+
 MAX_ENTRIES = 1_000_000
 DIGEST_BYTES = 16
 
-_END = struct.Struct("<4s4H2LH")
-_END64 = struct.Struct("<4sQ2H2L4Q")
-_LOCATOR64 = struct.Struct("<4sLQL")
 _ENTRY = struct.Struct("<4s6H3L5H2L")
-_MAX_COMMENT_BYTES = 65535
 _IN_ZIP64 = 0xFFFFFFFF
 _NEWEST_VERSION = 63  # section 4.4.3: of the format, ten times
-_ENCRYPTED, _SIZES_FOLLOW, _PATCH, _UTF8 = 0x2041, 0x8, 0x20, 0x800
-_UNSAFE = re.compile(r"[\x00-\x1f\x7f\\]|\A(?:/|[A-Za-z]:)|(?:\A|/)\.{0,2}(?:/|\Z)")
+_ENCRYPTED, _SIZES_FOLLOW, _PATCH = 0x2041, 0x8, 0x20
+# A packer that reads a pipe or a socket writes down the mode of that.
+_CONTENT_KINDS = frozenset({0, stat.S_IFREG, stat.S_IFIFO, stat.S_IFSOCK})
 
-# One row takes 55 bytes, so a million of them is no burden.
-_ROW = struct.Struct("<16s4QLHB")
+# One row takes 56 bytes, so a million of them is no burden.
+_ROW = struct.Struct("<16s4QLHBB")
 _COLUMNS = np.dtype(
     {
-        "names": ["high", "low", "start", "stop", "compressed", "length", "crc32", "method", "flaw"],
-        "formats": [">u8", ">u8", "<u8", "<u8", "<u8", "<u8", "<u4", "<u2", "u1"],
+        "names": ["high", "low", "start", "stop", "compressed", "length", "crc32", "method", "flaw", "respelt"],
+        "formats": [">u8", ">u8", "<u8", "<u8", "<u8", "<u8", "<u4", "<u2", "u1", "u1"],
     }
 )
-
-
-class NoZip(Exception):
-    """The file is no zip archive, or its directory cannot be read."""
 
 
 class Flaw(StrEnum):
@@ -82,6 +77,7 @@ class _Entry(NamedTuple):
     length: int
     file_mode: int
     header_offset: int
+    extra: bytes
 
 
 def name_digest(name: str) -> bytes:
@@ -90,13 +86,13 @@ def name_digest(name: str) -> bytes:
 
 
 class Directory:
-    """The members of an archive. Blocking; memory is some 200 bytes a member while it is read, 55 afterwards."""
+    """The members of an archive. Blocking; memory is some 200 bytes a member while it is read, 56 afterwards."""
 
     def __init__(self, file: BinaryIO, *, max_member_bytes: int) -> None:
         """Read and judge everything; `file` stays open and its position changes. Raises NoZip, OSError."""
         rows = bytearray()
         with os.fdopen(os.dup(file.fileno()), "rb", buffering=0) as raw:
-            start, size, shift = _find_directory(raw)
+            start, size, shift = find_directory(raw.fileno())
             seen: set[int] = set()
             for entry in _entries(raw, start, size, shift):
                 name = _safe_name(entry)
@@ -104,9 +100,9 @@ class Directory:
                     continue
                 if entry.header_offset in seen:  # the first one is damaged by that too: they overlap
                     rows += _damaged_row(name, entry.header_offset)
-                    continue
-                seen.add(entry.header_offset)
-                rows += _row(raw.fileno(), entry, name, directory_start=start, max_member_bytes=max_member_bytes)
+                else:
+                    seen.add(entry.header_offset)
+                    rows += _row(raw.fileno(), entry, name, directory_start=start, max_member_bytes=max_member_bytes)
         self._rows = _judged_together(np.frombuffer(rows, _COLUMNS))
 
     def __len__(self) -> int:
@@ -119,33 +115,9 @@ class Directory:
 
 
 def _member(row: Any) -> IndexedMember:
-    high, low, start, _, compressed, length, crc32, method, flaw = row
+    high, low, start, _, compressed, length, crc32, method, flaw, _ = row
     digest = high.to_bytes(8, "big") + low.to_bytes(8, "big")
     return IndexedMember(digest, start, compressed, length, crc32, method, _FLAWS[flaw])
-
-
-def _find_directory(raw: io.FileIO) -> tuple[int, int, int]:
-    """Where the directory starts and its size, and what has to be added to every offset in it. Raises NoZip."""
-    total = raw.seek(0, os.SEEK_END)
-    tail_start = max(total - _MAX_COMMENT_BYTES - _END.size, 0)
-    tail = os.pread(raw.fileno(), total - tail_start, tail_start)
-    place = len(tail) - _END.size
-    if place < 0 or tail[place : place + 4] != b"PK\x05\x06" or tail[-2:] != b"\0\0":
-        place = tail.rfind(b"PK\x05\x06")
-    if place < 0 or len(tail) - place < _END.size:
-        raise NoZip
-    *_, size, offset, _ = _END.unpack_from(tail, place)
-    stop = tail_start + place
-    locator = os.pread(raw.fileno(), _LOCATOR64.size, max(stop - _LOCATOR64.size, 0))
-    if locator.startswith(b"PK\x06\x07"):
-        place = stop - _LOCATOR64.size - _END64.size
-        end64 = os.pread(raw.fileno(), _END64.size, place) if place >= 0 else b""
-        if end64.startswith(b"PK\x06\x06"):
-            *_, size, offset = _END64.unpack(end64)
-            stop = place
-    if size > min(stop, MAX_DIRECTORY_BYTES):
-        raise NoZip
-    return stop - size, size, stop - size - offset
 
 
 def _entries(raw: io.FileIO, start: int, size: int, shift: int) -> Iterator[_Entry]:
@@ -155,7 +127,7 @@ def _entries(raw: io.FileIO, start: int, size: int, shift: int) -> Iterator[_Ent
     count, left = 0, size
     while left > 0:
         head = reader.read(_ENTRY.size)
-        if len(head) < _ENTRY.size or not head.startswith(b"PK\x01\x02") or count == MAX_ENTRIES:
+        if len(head) < _ENTRY.size or not head.startswith(ENTRY_SIGNATURE) or count == MAX_ENTRIES:
             raise NoZip
         (_, _, needed, flags, method, _, _, crc32, compressed, length, name_size, extra_size, comment_size, _, _,
          attributes, offset) = _ENTRY.unpack(head)  # fmt: skip
@@ -165,13 +137,13 @@ def _entries(raw: io.FileIO, start: int, size: int, shift: int) -> Iterator[_Ent
         left -= len(head) + len(rest)
         if len(rest) < name_size + extra_size + comment_size or left < 0:
             raise NoZip
-        sizes = (length, compressed, offset)
+        sizes, extra = (length, compressed, offset), rest[name_size : name_size + extra_size]
         if _IN_ZIP64 in sizes:
-            sizes = _with_zip64(sizes, rest[name_size : name_size + extra_size])
+            sizes = _with_zip64(sizes, extra)
         count += 1
         yield _Entry(
             rest[:name_size], flags, method, crc32, compressed=sizes[1], length=sizes[0],
-            file_mode=attributes >> 16, header_offset=sizes[2] + shift,
+            file_mode=attributes >> 16, header_offset=sizes[2] + shift, extra=extra,
         )  # fmt: skip
     reader.detach()
 
@@ -183,53 +155,46 @@ def _with_zip64(values: tuple[int, ...], extra: bytes) -> Any:
 
 
 def _zip64_numbers(extra: bytes) -> Iterator[int]:
-    place = 0
-    while place + 4 <= len(extra):
-        kind, size = struct.unpack_from("<HH", extra, place)
+    for kind, body in read_extra_fields(extra):
         if kind == 1:
-            body = extra[place + 4 : place + 4 + size]
             yield from (each for (each,) in struct.iter_unpack("<Q", body[: len(body) // 8 * 8]))
             return
-        place += 4 + size
 
 
-def _safe_name(entry: _Entry) -> str | None:
+def _safe_name(entry: _Entry) -> MemberPath | None:
     """The name of a regular file that stays below its folder, None for everything else."""
-    if entry.file_mode and stat.S_IFMT(entry.file_mode) not in {0, stat.S_IFREG}:
+    if stat.S_IFMT(entry.file_mode) not in _CONTENT_KINDS:
         return None
-    try:
-        name = entry.name.decode("utf-8" if entry.flags & _UTF8 else "cp437")
-    except UnicodeDecodeError:
-        return None
-    return None if _UNSAFE.search(name) else name
+    return path_of(entry.name, flags=entry.flags, extra=entry.extra)
 
 
-def _row(descriptor: int, entry: _Entry, name: str, *, directory_start: int, max_member_bytes: int) -> bytes:
+def _row(descriptor: int, entry: _Entry, name: MemberPath, *, directory_start: int, max_member_bytes: int) -> bytes:
     start = entry.header_offset
     header = find_header(descriptor, start) if 0 <= start < directory_start else None
     stop = header.data_start + entry.compressed if header else 0
     flaw = _first_flaw(entry, max_member_bytes)
     if header is None or stop > directory_start:  # its numbers may be anything, and nobody will need them
-        return _ROW.pack(name_digest(name), 0, 0, 0, 0, 0, 0, _FLAWS.index(flaw or Flaw.DAMAGED))
+        return _ROW.pack(name_digest(name.path), 0, 0, 0, 0, 0, 0, _FLAWS.index(flaw or Flaw.DAMAGED), name.is_respelt)
     if flaw is None and not _agree(entry, header):
         flaw = Flaw.DAMAGED
     length = min(entry.length, max_member_bytes + 1)
     return _ROW.pack(
-        name_digest(name), start, stop, entry.compressed, length, entry.crc32, entry.method, _FLAWS.index(flaw)
-    )
+        name_digest(name.path), start, stop, entry.compressed, length, entry.crc32, entry.method, _FLAWS.index(flaw),
+        name.is_respelt,
+    )  # fmt: skip
 
 
-def _damaged_row(name: str, start: int) -> bytes:
+def _damaged_row(name: MemberPath, start: int) -> bytes:
     """An entry whose header need not be read: a million of them may name the same one."""
     is_place = 0 <= start < 2**63
     begins, ends = (start, start + 1) if is_place else (0, 0)
-    return _ROW.pack(name_digest(name), begins, ends, 0, 0, 0, 0, _DAMAGED)
+    return _ROW.pack(name_digest(name.path), begins, ends, 0, 0, 0, 0, _DAMAGED, name.is_respelt)
 
 
 def _first_flaw(entry: _Entry, max_member_bytes: int) -> Flaw | None:
     if entry.flags & _ENCRYPTED:
         return Flaw.ENCRYPTED
-    if entry.method not in {Method.STORED, Method.DEFLATED} or entry.flags & _PATCH:
+    if entry.method not in set(Method) or entry.flags & _PATCH:
         return Flaw.UNSUPPORTED
     if entry.method == Method.STORED and entry.compressed != entry.length:
         return Flaw.DAMAGED
@@ -244,13 +209,17 @@ def _agree(entry: _Entry, header: LocalHeader) -> bool:
     if _IN_ZIP64 in sizes:
         sizes = _with_zip64(sizes, header.extra)
     here, there = (header.crc32, *sizes), (entry.crc32, entry.length, entry.compressed)
-    if header.flags & entry.flags & _SIZES_FOLLOW:  # written as a stream, before they were known (section 4.4.4)
+    # Written as a stream, before they were known (section 4.4.4). Some packers say so in this header only.
+    if header.flags & _SIZES_FOLLOW:
         return all(one in {0, _IN_ZIP64, other} for one, other in zip(here, there, strict=True))
     return here == there
 
 
 def _judged_together(rows: "np.ndarray[Any, Any]") -> "np.ndarray[Any, Any]":
-    """The rows, one for each name; two of one name are damaged, and so are those whose bytes overlap."""
+    """The rows, one for each name; two of one name are damaged, and so are those whose bytes overlap.
+
+    A name that was written so is not disturbed by others that only come to the same path.
+    """
     rows = rows[np.argsort(rows["start"], kind="stable")]  # a copy, which can be written
     found = np.flatnonzero(rows["stop"])
     starts, stops = rows["start"][found], rows["stop"][found]
@@ -258,9 +227,9 @@ def _judged_together(rows: "np.ndarray[Any, Any]") -> "np.ndarray[Any, Any]":
     overlapping[1:] |= starts[1:] < np.maximum.accumulate(stops)[:-1]
     overlapping[:-1] |= stops[:-1] > starts[1:]
     rows["flaw"][found[overlapping]] = _DAMAGED
-    rows = rows[np.lexsort((rows["low"], rows["high"]))]
+    rows = rows[np.lexsort((rows["respelt"], rows["low"], rows["high"]))]
     same = np.zeros(len(rows), bool)
     same[1:] = (rows["high"][1:] == rows["high"][:-1]) & (rows["low"][1:] == rows["low"][:-1])
-    rows["flaw"][np.flatnonzero(same)] = _DAMAGED
-    rows["flaw"][np.flatnonzero(same[1:])] = _DAMAGED
+    rivals = same[1:] & (rows["respelt"][1:] == rows["respelt"][:-1])
+    rows["flaw"][np.flatnonzero(rivals)] = _DAMAGED  # the first ones of a name, which are those that stay
     return rows[~same]

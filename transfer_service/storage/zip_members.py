@@ -1,15 +1,16 @@
-"""The bytes of one member, read from its archive: local headers, and deflated data inflated on its way.
+"""The bytes of one member, read from its archive: local headers, and compressed data inflated on its way.
 
 The format is PKWARE's APPNOTE.TXT, sections 4.3.7 and 4.4; deflate is RFC 1951.
 """
 
+import bz2
 import os
 import struct
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import BinaryIO, NamedTuple
+from typing import BinaryIO, NamedTuple, Protocol
 
 from transfer_service.errors import MemberUnreadable, ReadFailed
 from transfer_service.offload import Offload
@@ -30,6 +31,7 @@ class Method(IntEnum):
 
     STORED = 0
     DEFLATED = 8
+    BZIP2 = 12
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,8 +89,44 @@ def find_data(file: BinaryIO, place: MemberPlace) -> int:
     return header.data_start
 
 
+class _Inflater(Protocol):
+    """What `bz2.BZ2Decompressor` is."""
+
+    @property
+    def eof(self) -> bool:
+        """Whether the stream has ended."""
+
+    @property
+    def needs_input(self) -> bool:
+        """Whether nothing more comes out of what was put in."""
+
+    def decompress(self, data: bytes, max_length: int) -> bytes:
+        """Put data in, and take so much out. Raises zlib.error, OSError."""
+
+
+class _Deflated:
+    """The same for raw deflate."""
+
+    def __init__(self) -> None:
+        self._inflater = zlib.decompressobj(_RAW_DEFLATE)
+
+    @property
+    def eof(self) -> bool:
+        return self._inflater.eof
+
+    @property
+    def needs_input(self) -> bool:
+        return not self._inflater.unconsumed_tail
+
+    def decompress(self, data: bytes, max_length: int) -> bytes:
+        return self._inflater.decompress(self._inflater.unconsumed_tail + data, max_length)
+
+
+_INFLATERS: dict[int, Callable[[], _Inflater]] = {Method.DEFLATED: _Deflated, Method.BZIP2: bz2.BZ2Decompressor}
+
+
 class InflatedMember:
-    """The inflated data of a deflated member, for spans in any order: forward it skips, backward it begins again.
+    """The inflated data of a compressed member, for spans in any order: forward it skips, backward it begins again.
 
     It owns the archive's `file`. Raises ReadFailed where the data is not what the archive says.
     """
@@ -101,7 +139,7 @@ class InflatedMember:
         self._begin()
 
     def _begin(self) -> None:
-        self._inflater = zlib.decompressobj(_RAW_DEFLATE)
+        self._inflater = _INFLATERS[self._place.method]()
         self._consumed = 0
         self._piece, self._piece_start = b"", 0
 
@@ -134,8 +172,7 @@ class InflatedMember:
         is_at_end = self._inflater.eof or self._place.compressed_bytes == 0
         if (self._length, self._crc32, is_at_end) != (self._place.length, self._place.crc32, True):
             raise MemberUnreadable(NO_MATCH)
-        if self._inflater.unused_data or self._consumed < self._place.compressed_bytes:
-            raise MemberUnreadable(NO_MATCH)
+        # Bytes behind the end of the stream are nobody's: unzippers pass over them, and so does this.
         self._begin()
 
     def _check_piece(self) -> bool:
@@ -149,12 +186,13 @@ class InflatedMember:
         """The next piece, shorter only at the end and empty behind it. Raises ReadFailed."""
         made, size = [], 0
         while size < PIECE_BYTES and not self._inflater.eof:
-            source = self._inflater.unconsumed_tail or self._read()
+            is_hungry = self._inflater.needs_input
+            source = self._read() if is_hungry else b""
             try:
                 data = self._inflater.decompress(source, PIECE_BYTES - size)
-            except zlib.error as error:
+            except (zlib.error, OSError) as error:
                 raise ReadFailed from error
-            if not (data or source):
+            if is_hungry and not (data or source):
                 break
             made.append(data)
             size += len(data)
