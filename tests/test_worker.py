@@ -134,7 +134,10 @@ def test_a_fault_that_cannot_be_stored_still_gives_the_lease_back() -> None:
     with capture_logs() as log:
         make_worker(leases, fetching).begin(JOB)
         fetching.wait_until_tidied()
-    assert [line["error"] for line in log if line["event"] == "failure"] == ["RuntimeError", "StoreUnavailable"]
+    assert [(line["event"], line["error"]) for line in log if line["event"] in {"failure", "machine_fault"}] == [
+        ("failure", "RuntimeError"),
+        ("machine_fault", "StoreUnavailable"),
+    ]
     assert (leases.failed, leases.released) == ([], [JOB])
 
 
@@ -276,6 +279,6 @@ def test_a_worker_that_is_told_to_stop_gives_every_lease_back(number: signal.Sig
         before = [next(lines)["event"] for _ in range(2 + len(JOBS))]
         process.send_signal(number)
         after = list(lines)
-    assert (before, process.returncode) == (["worker_started", "failure", *["fetching"] * len(JOBS)], 0)
+    assert (before, process.returncode) == (["worker_started", "machine_fault", *["fetching"] * len(JOBS)], 0)
     assert sorted(line["job"] for line in after if line["event"] == "released") == JOBS
     assert after[-1]["ends"] == ["GreenletExit"] * len(JOBS)

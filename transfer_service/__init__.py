@@ -26,7 +26,7 @@ from transfer_service.web.method_override import override_methods
 from transfer_service.web.power_loss import init_power_loss, recover
 from transfer_service.web.progress_feed import FEED, ProgressFeed
 from transfer_service.web.query import check_queries
-from transfer_service.web.request_log import collect_facts, init_request_log
+from transfer_service.web.request_log import begin_requests, init_request_log
 from transfer_service.web.requests import init_requests
 from transfer_service.web.services import EXTENSION, Services
 from transfer_service.web.upload import content_range, device_frames, resumable, whole_file
@@ -95,7 +95,7 @@ def _add_middleware(app: Flask, *, origins: Origins, trusted_proxies: int) -> No
     if trusted_proxies:
         hops = trusted_proxies
         application = ProxyFix(application, x_for=hops, x_proto=hops, x_host=hops, x_prefix=hops)
-    app.wsgi_app = collect_facts(application)  # type: ignore[assignment, method-assign] # Flask adds middleware so
+    app.wsgi_app = begin_requests(application)  # type: ignore[assignment, method-assign] # Flask adds middleware so
 
 
 def begin_serving(app: Flask) -> None:

@@ -2,8 +2,9 @@
 
 SQLite runs in WAL mode. Its write transactions begin with `BEGIN IMMEDIATE`, so a read-modify-write can neither lose an
 update nor be refused half-way, and a semaphore lets one greenlet of a process in at a time. The wait for another
-process's transaction sleeps here, cooperatively, instead of inside SQLite where it would stop the whole worker. Nothing
-that waits (network, large disk work) belongs inside a write transaction.
+process's transaction sleeps here, cooperatively, instead of inside SQLite where it would stop the whole worker. Both
+waits take from one patience (`patience.py`), which a request has once. Nothing that waits (network, large disk work)
+belongs inside a write transaction.
 """
 
 import os
@@ -11,20 +12,21 @@ import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 from random import uniform
 from typing import Any, TypeAlias
 
 from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
-from sqlalchemy.exc import OperationalError, SQLAlchemyError
+from sqlalchemy.exc import DBAPIError, OperationalError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import Session
 
 from transfer_service.errors import StorageFull, StoreUnavailable, TransferError
+from transfer_service.patience import LOCK_WAIT_SECONDS, shared_patience
 
-LOCK_WAIT_SECONDS = 30.0
 SERVER_CONNECTIONS = 16
+LOCKED = "The database is locked by somebody else"
 
 Executor: TypeAlias = Session | Connection
 """What runs a prepared statement."""
@@ -40,17 +42,21 @@ def run_inline(work: Callable[[], None]) -> None:
 class Database:
     """The engines of one process.
 
-    `run_blocking` runs a commit that waits for the disk, off the event loop under gevent.
+    `run_blocking` runs a commit that waits for the disk, off the event loop under gevent. Work without a patience waits
+    `lock_wait_seconds` for each transaction.
     """
 
-    def __init__(self, url: str, *, run_blocking: Run = run_inline) -> None:
+    def __init__(
+        self, url: str, *, run_blocking: Run = run_inline, lock_wait_seconds: float = LOCK_WAIT_SECONDS
+    ) -> None:
         self.url = url
+        self._lock_wait_seconds = lock_wait_seconds
         self.is_sqlite = make_url(url).get_backend_name() == "sqlite"
         self._run_blocking = run_blocking
         self._idle: list[Connection] = []
         if self.is_sqlite:
             # A lock, not a semaphore: released under gevent, that lets a whole round of other greenlets run.
-            self._writers: AbstractContextManager[Any] = threading.Lock()
+            self._writers: threading.Lock | threading.Semaphore = threading.Lock()
             self._read_engine = _sqlite_engine(url, begin="BEGIN")
             self._write_engine = _sqlite_engine(url, begin="BEGIN IMMEDIATE")
             # A commit here flushes the write-ahead log, and with it every earlier commit of any connection.
@@ -61,6 +67,7 @@ class Database:
             engine = create_engine(
                 url, pool_size=SERVER_CONNECTIONS, max_overflow=SERVER_CONNECTIONS, pool_pre_ping=True
             )
+            event.listen(engine, "connect", _bound_lock_waits)
             self._read_engine = self._write_engine = self._durable_engine = engine
             self._row_engine = engine.execution_options(isolation_level="AUTOCOMMIT")
 
@@ -77,7 +84,7 @@ class Database:
         `durable` makes the commit, and all earlier ones, survive power loss before the block ends.
         """
         engine = self._durable_engine if durable else self._write_engine
-        with failures_named(), self._writers, Session(engine, expire_on_commit=False) as session:
+        with failures_named(), self._turn(), Session(engine, expire_on_commit=False) as session:
             yield session
             self._commit(session.commit, durable=durable)
 
@@ -100,9 +107,23 @@ class Database:
     def write_rows(self, *, durable: bool = False) -> Iterator[Connection]:
         """Like `write` for prepared statements: half the price of a session."""
         engine = self._durable_engine if durable else self._write_engine
-        with failures_named(), self._writers, engine.connect() as connection:
+        with failures_named(), self._turn(), engine.connect() as connection:
             yield connection
             self._commit(connection.commit, durable=durable)
+
+    @contextmanager
+    def _turn(self) -> Iterator[None]:
+        """Wait for this process's other writers, and have one patience for that and for other processes' locks."""
+        with shared_patience(self._lock_wait_seconds) as patience:
+            if not self._writers.acquire(blocking=False):
+                with patience.spent():
+                    is_ours = self._writers.acquire(timeout=patience.left_seconds)
+                if not is_ours:
+                    raise StoreUnavailable(LOCKED)
+            try:
+                yield
+            finally:
+                self._writers.release()
 
     def _commit(self, commit: Callable[[], None], *, durable: bool) -> None:
         if durable and self.is_sqlite:
@@ -128,16 +149,26 @@ class Database:
 
 @contextmanager
 def failures_named() -> Iterator[None]:
-    """A full disk and a database that does not answer are the machine's faults, with errors of their own."""
+    """A full disk, and a database that is damaged or does not answer, are the machine's faults and get errors."""
     try:
         yield
-    except (OperationalError, sqlite3.OperationalError) as error:
-        reason = str(getattr(error, "orig", error))
+    except (DBAPIError, sqlite3.Error) as error:
+        cause = error.orig if isinstance(error, DBAPIError) else error
+        if not _is_of_the_machine(cause):
+            raise
+        reason = str(cause)
         if "full" in reason or "No space left" in reason:
             raise StorageFull from error
-        raise StoreUnavailable from error
+        raise StoreUnavailable(LOCKED if "locked" in reason else None) from error
     except PoolTimeout as error:
         raise StoreUnavailable from error
+
+
+def _is_of_the_machine(error: BaseException | None) -> bool:
+    """Whether a driver's error tells of the database's state, not of what was asked (PEP 249)."""
+    kinds = {kind.__name__ for kind in type(error).__mro__}
+    # A damaged file of SQLite is a DatabaseError and none of its children.
+    return not kinds.isdisjoint({"OperationalError", "InternalError"}) or type(error) is sqlite3.DatabaseError
 
 
 def _sqlite_engine(url: str, *, begin: str | None, synchronous: str = "NORMAL") -> Engine:
@@ -169,13 +200,21 @@ def _create_private(path: Path) -> None:
 
 
 def _retry_while_locked(statement: Callable[[], object]) -> None:
-    """Run `statement` again, after short sleeps, for as long as another process holds the lock."""
-    deadline = time.monotonic() + LOCK_WAIT_SECONDS
-    while True:
-        try:
-            statement()
-            return
-        except (OperationalError, sqlite3.OperationalError) as error:
-            if "locked" not in str(error) or time.monotonic() > deadline:
-                raise
-            time.sleep(uniform(0.0005, 0.005))  # noqa: S311 - jitter, not a secret
+    """Run `statement` again, after short sleeps, for as long as another process holds the lock and patience lasts."""
+    with shared_patience() as patience:
+        while True:
+            try:
+                statement()
+                return
+            except (OperationalError, sqlite3.OperationalError) as error:
+                if "locked" not in str(error) or not patience.left_seconds:
+                    raise
+            with patience.spent():
+                time.sleep(uniform(0.0005, 0.005))  # noqa: S311 - jitter, not a secret
+
+
+def _bound_lock_waits(connection: Any, _record: Any) -> None:
+    """Let a server's connection wait no longer for a lock than SQLite does here."""
+    is_autocommit, connection.autocommit = connection.autocommit, True
+    connection.execute(f"SET lock_timeout = {round(LOCK_WAIT_SECONDS * 1000)}")
+    connection.autocommit = is_autocommit

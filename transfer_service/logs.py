@@ -3,10 +3,14 @@
 import logging
 import sys
 import traceback
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import structlog
+
+from transfer_service.errors import TransferError
+from transfer_service.faults import errno_name, fault_of
 
 ENVIRON_KEY = "transfer.log"
 """Where in the WSGI environ a request collects the facts for its line."""
@@ -22,9 +26,24 @@ def configure_logging() -> None:
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             structlog.processors.JSONRenderer(),
         ],
-        logger_factory=structlog.WriteLoggerFactory(file=sys.stdout),
+        logger_factory=_LineLogger,
         cache_logger_on_first_use=True,
     )
+
+
+class _LineLogger:
+    """Writes lines to standard output, and loses those that it does not take: a full disk there ends no request."""
+
+    def __init__(self, *_names: Any) -> None:
+        self._stream = sys.stdout
+
+    def msg(self, line: str) -> None:
+        """Write one line."""
+        with suppress(OSError, ValueError):  # ValueError: of a closed stream
+            self._stream.write(line + "\n")
+            self._stream.flush()
+
+    debug = info = warning = error = critical = msg
 
 
 class JsonHandler(logging.Handler):
@@ -46,3 +65,18 @@ def locate(error: BaseException) -> str:
     own = [frame for frame in frames if _PACKAGE in Path(frame.filename).parents]
     frame = (own or frames or [None])[-1]  # type: ignore[list-item]
     return f"{Path(frame.filename).stem}:{frame.lineno}" if frame else "unknown"
+
+
+def log_error(error: BaseException, **facts: Any) -> None:
+    """Log what went wrong without messages, values or paths: only its kind and where it happened.
+
+    `failure` is a fault of the program, which should be reported. `machine_fault` is one of the disk, the database or
+    what else the service stands on: those who run it can mend that.
+    """
+    cause = error.__cause__
+    facts.update(error=type(error).__name__, cause=type(cause).__name__ if cause else None)
+    facts["where"] = locate(cause or error)
+    if isinstance(error, TransferError) or fault_of(error) is not None:
+        structlog.get_logger().warning("machine_fault", errno=errno_name(cause or error), **facts)
+    else:
+        structlog.get_logger().error("failure", **facts)

@@ -1,10 +1,13 @@
 """Blocking work off the event loop."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any, Generic, Protocol, TypeVar
 
 from gevent import get_hub
 from gevent.monkey import is_module_patched
+
+from transfer_service.faults import fault_of
 
 T = TypeVar("T")
 
@@ -36,7 +39,7 @@ def begin_offload(work: Callable[[], T], /) -> Callable[[], T]:
     """Like `offload`, in two steps, with time for something else between them."""
     if not is_module_patched("threading"):
         return _Outcome(work).unwrap
-    result: Any = get_hub().threadpool.spawn(_Outcome, work)
+    result = _spawn(work)
 
     def wait() -> T:
         interruption: BaseException | None = None
@@ -51,6 +54,26 @@ def begin_offload(work: Callable[[], T], /) -> Callable[[], T]:
         return outcome.unwrap()
 
     return wait
+
+
+def fill_thread_pool() -> None:
+    """Start every thread of the pool now, so that none lacks when threads or memory do."""
+    pool = get_hub().threadpool
+    with suppress(RuntimeError):  # there are as many as the system gives
+        pool.size = pool.maxsize
+
+
+def _spawn(work: Callable[[], T]) -> Any:
+    """Begin `work` in the thread pool. Raises StoreUnavailable where there is no thread for it."""
+    is_wanted = [True]
+    try:
+        return get_hub().threadpool.spawn(lambda: _Outcome(work) if is_wanted else None)
+    except RuntimeError as error:
+        fault = fault_of(error)
+        if fault is None:
+            raise
+        is_wanted.clear()  # it stays in the queue of the pool, and may come to its turn when nobody waits for it
+        raise fault from error
 
 
 class _Outcome(Generic[T]):

@@ -18,8 +18,9 @@ from gevent.event import Event
 
 from config import ConfigurationError, load_settings
 from transfer_service.errors import TransferError
+from transfer_service.faults import fault_of
 from transfer_service.ground import utc_now
-from transfer_service.logs import configure_logging, locate
+from transfer_service.logs import configure_logging, log_error
 from transfer_service.offload import offload
 from transfer_service.remote.fetcher import Fetcher, Limits
 from transfer_service.services.archive_removal import ArchiveRemoval
@@ -113,10 +114,12 @@ class Worker:
             state = self._fetching.work(run)
         except LeaseLost:
             log.info("lease_lost")
-        except TransferError as error:  # the machine's: another run goes on
-            log.warning("interrupted", error=error.code)
         except Exception as error:  # noqa: BLE001 - a fault of ours must not leave the job for ever
-            _log_failure(error)
+            fault = error if isinstance(error, TransferError) else fault_of(error)
+            if fault is not None:  # the machine's: another run goes on
+                log.warning("interrupted", error=fault.code)
+                return
+            log_error(error)
             with _failures_logged():
                 self._leases.fail(run, FAULT)
         else:
@@ -129,11 +132,7 @@ def _failures_logged() -> Iterator[None]:
     try:
         yield
     except Exception as error:  # noqa: BLE001 - the worker must live on
-        _log_failure(error)
-
-
-def _log_failure(error: Exception) -> None:
-    structlog.get_logger().error("failure", error=type(error).__name__, where=locate(error))
+        log_error(error)
 
 
 def build_worker(

@@ -11,7 +11,7 @@ from flask import Flask
 from openapi_schema_validator import OAS31Validator
 from openapi_spec_validator import OpenAPIV31SpecValidator, validate
 
-from transfer_service.web.error_envelopes import envelope_of, is_uploads_path
+from transfer_service.wire.error_bodies import envelope_of, is_uploads_path
 
 DESCRIPTION = Path(__file__).parents[2] / "openapi.yaml"
 METHODS = {"get", "post", "put", "patch", "delete", "head"}

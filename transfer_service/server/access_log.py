@@ -29,6 +29,7 @@ class JsonLogger(Logger):  # type: ignore[misc] # gunicorn has no types
         facts = environ.get(ENVIRON_KEY, {})
         self._requests.info(
             "request",
+            address=environ.get("REMOTE_ADDR") or None,
             method=environ.get("REQUEST_METHOD"),
             status=int(str(resp.status).split(" ", 1)[0]),
             sent_bytes=(resp.sent or 0) + getattr(environ.get("gunicorn.socket"), "file_bytes_sent", 0),

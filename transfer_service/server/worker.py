@@ -1,7 +1,7 @@
 """The gunicorn worker class: gevent's, with what file transfer needs from the socket."""
 
 import http
-import json
+import resource
 import socket as sockets
 import time
 import weakref
@@ -14,12 +14,25 @@ from gunicorn.http import errors
 from gunicorn.workers.base_async import AsyncWorker
 from gunicorn.workers.ggevent import GeventWorker
 
+from transfer_service.faults import fault_of
+from transfer_service.logs import log_error
+from transfer_service.offload import fill_thread_pool
 from transfer_service.server.client_socket import TransferSocket, stall_is_reset
 from transfer_service.server.lazy_body import DRAIN_BYTES, LazyBody
+from transfer_service.wire.error_bodies import format_error
 
 FIRST_REQUEST_SECONDS = 20.0
 STALLED_AFTER_SECONDS = 60.0
 LINGER_SECONDS, LINGER_IDLE_SECONDS = 10.0, 2.0
+DESCRIPTORS = 65_536  # as many as deploy/systemd asks for, where the system gives so many
+MOST_RESERVED_DESCRIPTORS = 64
+CROWDED_SECONDS = 2.0
+RETRY_AFTER_SECONDS = 5
+
+
+class Crowded(Exception):
+    """So many connections are open that the files and the database could not be opened for one more."""
+
 
 _STATUSES: tuple[tuple[type[Exception], int], ...] = (
     (errors.LimitRequestLine, 414),
@@ -28,6 +41,7 @@ _STATUSES: tuple[tuple[type[Exception], int], ...] = (
     (errors.UnsupportedTransferCoding, 501),
     (errors.ForbiddenProxyRequest, 403),
     (errors.ParseException, 400),
+    (Crowded, 503),
 )
 
 
@@ -62,11 +76,22 @@ class TransferWorker(GeventWorker):  # type: ignore[misc] # gunicorn has no type
         self._idle: set[_IdleTimeout] = set()
         self._known: weakref.WeakSet[Any] = weakref.WeakSet()
         self.on_stop: Callable[[], None] | None = None  # called once when no more connections are taken
+        self._crowded_from = DESCRIPTORS
+
+    def run(self) -> None:
+        """Serve until the worker is stopped."""
+        hub: Any = gevent.get_hub()
+        hub.print_exception = _log_unhandled
+        self._crowded_from = _most_connected_descriptor()
+        fill_thread_pool()
+        super().run()
 
     def timeout_ctx(self) -> gevent.Timeout:
         """The limit for the next request to come on a connection, short for the first one."""
         connection = gevent.getcurrent()
         seconds = self.cfg.keepalive if connection in self._known else min(FIRST_REQUEST_SECONDS, self.cfg.keepalive)
+        if getattr(connection, "is_crowded", False):
+            seconds = CROWDED_SECONDS
         self._known.add(connection)
         return _IdleTimeout(seconds, self._idle)
 
@@ -82,12 +107,16 @@ class TransferWorker(GeventWorker):  # type: ignore[misc] # gunicorn has no type
 
     def handle(self, listener: Any, client: Any, addr: Any) -> None:
         """Serve one connection."""
+        connection: Any = gevent.getcurrent()
+        connection.is_crowded = client.fileno() >= self._crowded_from  # descriptors are given out from below
         if not self.cfg.is_ssl:
             client = TransferSocket(client.family, client.type, client.proto, fileno=client.detach())
         AsyncWorker.handle(self, listener, client, addr)
 
     def handle_request(self, listener_name: Any, req: Any, sock: Any, addr: Any) -> None:
-        """Serve one request. Raises ParseException for one that no HTTP/1.1 client may send (RFC 9112)."""
+        """Serve one request. Raises ParseException for one that no HTTP/1.1 client may send (RFC 9112), Crowded."""
+        if getattr(gevent.getcurrent(), "is_crowded", False):
+            raise Crowded
         fields = [(name, value.strip().lower()) for name, value in req.headers]
         if req.version >= (1, 1) and sum(name == "HOST" for name, _ in fields) != 1:
             raise errors.InvalidHeader("HOST")
@@ -111,18 +140,41 @@ class TransferWorker(GeventWorker):  # type: ignore[misc] # gunicorn has no type
             with suppress(OSError):
                 sock.settimeout(None)
 
-    def handle_error(self, _req: Any, client: Any, _addr: Any, exc: BaseException) -> None:
+    def handle_error(self, req: Any, client: Any, _addr: Any, exc: BaseException) -> None:
         """Answer what is no HTTP, or what broke before the application could, in JSON and without a traceback."""
         status = next((code for kind, code in _STATUSES if isinstance(exc, kind)), 500)
         if status == 500:
-            self.log.error("Error handling request", exc_info=exc)
+            status = 500 if fault_of(exc) is None else 503
+            log_error(exc)
         else:
             self.log.debug("Invalid request: %s", type(exc).__name__)
         phrase = http.HTTPStatus(status).phrase
-        body = json.dumps({"detail": phrase.capitalize()})
-        head = f"HTTP/1.1 {status} {phrase}\r\nConnection: close\r\nContent-Type: application/json\r\n"
+        path = getattr(req, "path", None) or ""
+        media_type, body = format_error(path, status, phrase.capitalize(), is_tus=_is_tus(req))
+        head = f"HTTP/1.1 {status} {phrase}\r\nConnection: close\r\nContent-Type: {media_type}\r\n"
+        if status == 503:
+            head += f"Retry-After: {RETRY_AFTER_SECONDS}\r\n"
         with suppress(OSError):
-            client.sendall(f"{head}Content-Length: {len(body)}\r\n\r\n{body}".encode())
+            client.sendall(f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body)
+            _linger(client)
+
+
+def _is_tus(req: Any) -> bool:
+    return any(name == "TUS-RESUMABLE" for name, _ in getattr(req, "headers", ()) or ())
+
+
+def _most_connected_descriptor() -> int:
+    """The lowest number of a connection that leaves too few descriptors for files; raise the limit where that helps."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft < DESCRIPTORS:
+        soft = min(hard, DESCRIPTORS)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    return soft - min(MOST_RESERVED_DESCRIPTORS, soft // 4)
+
+
+def _log_unhandled(_context: object, _kind: object, error: BaseException, trace: Any) -> None:
+    """What ends a greenlet, or keeps the server from accepting, goes to the log like everything else."""
+    log_error(error.with_traceback(trace))
 
 
 def _linger(connection: Any) -> None:

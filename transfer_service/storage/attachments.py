@@ -10,9 +10,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import BinaryIO
 
-from transfer_service.errors import BlobMissing, ReadFailed
+from transfer_service.errors import BlobMissing
+from transfer_service.faults import faults_named, read_faults_named
 from transfer_service.storage import range_locks
-from transfer_service.storage.disk import BLOCK_UNITS, WHOLE, DiskWriter, full_disk_named
+from transfer_service.storage.disk import BLOCK_UNITS, WHOLE, DiskWriter, absence_named
 from transfer_service.storage.folders import make_folder
 from transfer_service.storage.plain_files import PlainFiles
 from transfer_service.storage.quarantine import Quarantine
@@ -49,10 +50,10 @@ class AttachmentStore:
         will see.
         """
         path = self._path(message_id, filename)
-        with full_disk_named():
+        with faults_named():
             path.parent.mkdir(mode=0o750)
         try:
-            with full_disk_named():
+            with faults_named():
                 descriptor = self._plain.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL)
             try:
                 range_locks.claim(descriptor, WHOLE, wait_seconds=0)  # cleanup sees that somebody is at it
@@ -67,18 +68,15 @@ class AttachmentStore:
     def sync(self, message_id: str, filename: str) -> None:
         """Return when the attachment and its name survive power loss. Raises StorageFull."""
         path = self._path(message_id, filename)
-        with full_disk_named():
+        with faults_named():
             for target in (path, path.parent, self._root):
                 self._plain.sync(target)
 
     def open_reader(self, message_id: str, filename: str) -> BinaryIO:
         """The attachment as an unbuffered file that the caller closes. Raises BlobMissing, ReadFailed."""
-        try:
-            return self._plain.open_reader(self._path(message_id, filename))
-        except FileNotFoundError as error:
-            raise BlobMissing from error
-        except OSError as error:
-            raise ReadFailed from error
+        path = self._path(message_id, filename)
+        with read_faults_named(), absence_named(path.parent):
+            return self._plain.open_reader(path)
 
     def delete(self, message_id: str) -> int:
         """Remove what lies there for a message and tell the bytes that this freed. Open readers keep the old ones."""

@@ -1,6 +1,5 @@
 """The default store: one file a blob in a local folder, written in place."""
 
-import errno
 import os
 import re
 import uuid
@@ -11,31 +10,20 @@ from pathlib import Path
 from typing import BinaryIO
 
 from transfer_service.errors import BlobMissing, ReadFailed, StorageFull, StoreUnavailable
+from transfer_service.faults import faults_named, read_faults_named
 from transfer_service.storage import range_locks
 from transfer_service.storage.blobs import END, BlobFacts
 from transfer_service.storage.folders import flush_names, make_folder
-from transfer_service.storage.plain_files import NotPlain, PlainFiles
+from transfer_service.storage.plain_files import PlainFiles
 from transfer_service.storage.probes import write_probe
 from transfer_service.storage.quarantine import Quarantine
 from transfer_service.storage.writing import write_cached, write_direct
 from transfer_service.wire.spans import Span
 
 WHOLE = Span(0, END)
-_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 BLOCK_UNITS = 512  # of st_blocks, stat(2)
 _BLOB_NAME = re.compile(r"[0-9a-f]{32}", re.ASCII)
 _HEADROOM_BYTES = 16 * 1024 * 1024
-
-
-@contextmanager
-def full_disk_named() -> Iterator[None]:
-    """Raises StorageFull where the disk has no room for what is done within."""
-    try:
-        yield
-    except OSError as error:
-        if error.errno in _FULL:
-            raise StorageFull from error
-        raise
 
 
 class DiskWriter:
@@ -48,13 +36,13 @@ class DiskWriter:
     def write(self, offset: int, blocks: Sequence[bytes | memoryview]) -> None:
         """Store the blocks one after the other from `offset` on. Raises StorageFull."""
         self._keep_headroom(sum(map(len, blocks)))
-        with full_disk_named():
+        with faults_named():
             write_cached(self._descriptor, offset, blocks)
 
     def write_direct(self, offset: int, data: memoryview) -> None:
         """Store `data` past the page cache, where the file system and the memory allow that. Raises StorageFull."""
         self._keep_headroom(len(data))
-        with full_disk_named():
+        with faults_named():
             write_direct(self._descriptor, offset, data)
 
     def _keep_headroom(self, size: int) -> None:
@@ -66,10 +54,8 @@ class DiskWriter:
 
     def read(self, span: Span) -> bytes:
         """The bytes of the span, shorter where the blob ends. Raises ReadFailed."""
-        try:
+        with read_faults_named():
             return os.pread(self._descriptor, span.size, span.start)
-        except OSError as error:
-            raise ReadFailed from error
 
     def copy(self, source: BinaryIO, *, start: int, length: int, to: int) -> None:
         """Store `length` bytes of another blob, from its `start` on, at `to`. Raises StorageFull, ReadFailed.
@@ -79,7 +65,7 @@ class DiskWriter:
         self._keep_headroom(length)
         done = 0
         while done < length:
-            with full_disk_named():
+            with faults_named():
                 copied = os.copy_file_range(source.fileno(), self._descriptor, length - done, start + done, to + done)
             if not copied:
                 raise ReadFailed  # shorter than its facts say
@@ -87,12 +73,14 @@ class DiskWriter:
 
     def cut(self) -> None:
         """Cut the blob off where the span starts; the span must reach to the end of anything."""
-        os.ftruncate(self._descriptor, self._span.start)
+        with faults_named():
+            os.ftruncate(self._descriptor, self._span.start)
 
     def trim(self, length: int) -> None:
         """Cut the blob off at `length`, which is in the span or at its end, if it is longer."""
-        if os.fstat(self._descriptor).st_size > length:
-            os.ftruncate(self._descriptor, length)
+        with faults_named():
+            if os.fstat(self._descriptor).st_size > length:
+                os.ftruncate(self._descriptor, length)
 
     def close(self) -> None:
         """Give the claim back. Whatever is called afterwards fails: the number may soon be another file's."""
@@ -135,15 +123,9 @@ class DiskStore:
 
         Raises BlobMissing, RangeBusy after `wait_seconds`, StorageFull.
         """
-        try:
-            with full_disk_named():
-                descriptor = self._files.open(self.path_of(blob_id), os.O_RDWR | (os.O_CREAT if create else 0))
-        except NotPlain as error:
-            raise BlobMissing from error
-        except FileNotFoundError as error:
-            if create:  # the folder is gone, not the blob
-                raise
-            raise BlobMissing from error
+        path = self.path_of(blob_id)
+        with faults_named(), absence_named(path):
+            descriptor = self._files.open(path, os.O_RDWR | (os.O_CREAT if create else 0))
         writer = DiskWriter(descriptor, span)
         try:
             range_locks.claim(descriptor, span, wait_seconds=wait_seconds)
@@ -153,12 +135,9 @@ class DiskStore:
 
     def open_reader(self, blob_id: uuid.UUID) -> BinaryIO:
         """The blob as an unbuffered file that the caller closes. Raises BlobMissing, ReadFailed."""
-        try:
-            return self._files.open_reader(self.path_of(blob_id))
-        except FileNotFoundError as error:
-            raise BlobMissing from error
-        except OSError as error:
-            raise ReadFailed from error
+        path = self.path_of(blob_id)
+        with read_faults_named(), absence_named(path):
+            return self._files.open_reader(path)
 
     def is_settled(self, blob_id: uuid.UUID, length: int) -> bool:
         """Whether the blob ends at `length` and nobody writes past that. Raises BlobMissing, ReadFailed."""
@@ -182,20 +161,19 @@ class DiskStore:
 
     def size(self, blob_id: uuid.UUID) -> int:
         """Where the blob ends. Raises BlobMissing."""
-        facts = self._files.find_facts(self.path_of(blob_id))
-        if facts is None:
-            raise BlobMissing
-        return facts.st_size
+        path = self.path_of(blob_id)
+        with faults_named(), absence_named(path):
+            facts = self._files.find_facts(path)
+            if facts is None:
+                raise FileNotFoundError
+            return facts.st_size
 
     def sync(self, blob_id: uuid.UUID) -> None:
         """Return when the blob and its name survive power loss. Raises BlobMissing, StorageFull."""
         path = self.path_of(blob_id)
-        try:
+        with faults_named(), absence_named(path):
             for target in (path, path.parent):
-                with full_disk_named():
-                    self._files.sync(target)
-        except FileNotFoundError as error:
-            raise BlobMissing from error
+                self._files.sync(target)
 
     def delete(self, blob_id: uuid.UUID) -> int:
         """Remove the blob and tell the bytes that this freed, 0 if there was none. Open readers keep the old bytes."""
@@ -216,6 +194,17 @@ class DiskStore:
             write_probe(self._root)
         except OSError as error:
             raise StoreUnavailable("The store cannot be written") from error
+
+
+@contextmanager
+def absence_named(path: Path) -> Iterator[None]:
+    """Raises BlobMissing where nothing is at `path`; StoreUnavailable where its folder is gone too."""
+    try:
+        yield
+    except FileNotFoundError as error:
+        if path.parent.is_dir():
+            raise BlobMissing from error
+        raise StoreUnavailable from error
 
 
 def _facts(entry: os.DirEntry[str], folder: str) -> BlobFacts | None:

@@ -13,9 +13,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import BinaryIO
 
-from transfer_service.errors import BlobMissing, RangeBusy, ReadFailed
+from transfer_service.errors import BlobMissing, RangeBusy, StoreUnavailable
+from transfer_service.faults import faults_named, read_faults_named
 from transfer_service.storage import range_locks
-from transfer_service.storage.disk import BLOCK_UNITS, WHOLE, DiskWriter, full_disk_named
+from transfer_service.storage.disk import BLOCK_UNITS, WHOLE, DiskWriter, absence_named
 from transfer_service.storage.folders import make_folder
 from transfer_service.storage.plain_files import NotPlain, PlainFiles
 from transfer_service.storage.quarantine import Quarantine
@@ -69,7 +70,7 @@ class Part:
 
     def sync(self) -> None:
         """Return when the bytes survive power loss. Raises StorageFull."""
-        with full_disk_named():
+        with faults_named():
             os.fsync(self._descriptor)
 
 
@@ -122,7 +123,7 @@ class GameStore:
         """
         ready = self._root / f"{int(job_id)}.ready"
         ready.unlink(missing_ok=True)  # of a run that was killed right here
-        with full_disk_named():
+        with faults_named():
             part.link_to(ready)
             ready.replace(self._archive_path(game_data_id))
             self._files.sync(self._root)
@@ -131,16 +132,17 @@ class GameStore:
 
     def open_archive(self, game_data_id: int) -> BinaryIO:
         """The archive as an unbuffered file that the caller closes. Raises BlobMissing, ReadFailed."""
-        try:
-            return self._files.open_reader(self._archive_path(game_data_id))
-        except FileNotFoundError as error:
-            raise BlobMissing from error
-        except OSError as error:
-            raise ReadFailed from error
+        path = self._archive_path(game_data_id)
+        with read_faults_named(), absence_named(path):
+            return self._files.open_reader(path)
 
     def has_archive(self, game_data_id: int) -> bool:
-        """Whether there is an archive of that name."""
-        return self.archive_bytes(game_data_id) is not None
+        """Whether there is an archive of that name. Raises StoreUnavailable where there is no folder of them."""
+        if self.archive_bytes(game_data_id) is not None:
+            return True
+        if not self._root.is_dir():
+            raise StoreUnavailable
+        return False
 
     def archive_bytes(self, game_data_id: int) -> int | None:
         """The size of an archive, None where there is none."""
@@ -187,13 +189,13 @@ class GameStore:
 
     def _open(self, path: Path, flags: int, opened: ExitStack) -> int:
         """Open a part for writing until `opened` closes it. Raises RangeBusy where O_EXCL finds one, StorageFull."""
-        try:
-            with full_disk_named():
+        with faults_named():
+            try:
                 descriptor = self._files.open(path, flags | os.O_RDWR | os.O_CREAT)
-        except NotPlain:  # nothing of ours: away with it
-            self._files.remove(path)
-            return self._open(path, flags | os.O_EXCL, opened)
-        except FileExistsError as error:
-            raise RangeBusy from error
+            except NotPlain:  # nothing of ours: away with it
+                self._files.remove(path)
+                return self._open(path, flags | os.O_EXCL, opened)
+            except FileExistsError as error:
+                raise RangeBusy from error
         opened.callback(os.close, descriptor)
         return descriptor

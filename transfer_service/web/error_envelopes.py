@@ -1,15 +1,16 @@
 """Every error as JSON: one table of statuses, one rule for the shape of the body."""
 
-import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
 
-from flask import Flask, Response, current_app, json, jsonify, request
+from flask import Flask, Response, current_app, request
 from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
 from transfer_service import errors
-from transfer_service.web.request_log import log_failure
+from transfer_service.faults import fault_of
+from transfer_service.web.request_log import log_request_error
+from transfer_service.wire.error_bodies import format_error
 
 STATUSES: dict[type[errors.TransferError], int] = {
     errors.InvalidRequest: 400,
@@ -37,28 +38,10 @@ STATUSES: dict[type[errors.TransferError], int] = {
     errors.StorageFull: 507,
 }
 
-_MOBILE_DOWNLOAD = re.compile(r"/api/files/[^/]+/download/?")
-_UPLOADS = re.compile(r"/api/uploads(/|$)")
-_REMOTE = re.compile(r"/api/(downloads|activities)(/|$)")
-
-
-def _plain(detail: str, _status: int) -> dict[str, Any]:
-    return {"detail": detail}
-
-
-def _mobile(detail: str, status: int) -> dict[str, Any]:
-    return {"error": {"message": detail, "statusCode": status}}
-
-
-def _remote(detail: str, status: int) -> dict[str, Any]:
-    return _mobile(detail, status) if status in {401, 403} else {"success": False, "error": detail}
-
-
-def envelope_of(path: str) -> Callable[[str, int], dict[str, Any]]:
-    """The shape of an error's body under a path."""
-    if _MOBILE_DOWNLOAD.fullmatch(path) and not path.startswith("/api/files/download/"):
-        return _mobile
-    return _remote if _REMOTE.match(path) else _plain
+SENDING_BLUEPRINTS = frozenset({"files", "attachments", "game_zip"})
+"""Of the doors that send stored bytes: only there bytes that cannot be read are `Error reading file`."""
+RETRY_AFTER_SECONDS = {429: 60, 503: 5}
+"""Where an error does not say it itself."""
 
 
 def status_of(error: errors.TransferError) -> int:
@@ -66,49 +49,40 @@ def status_of(error: errors.TransferError) -> int:
     return next((STATUSES[kind] for kind in type(error).__mro__ if kind in STATUSES), 500)
 
 
-def is_uploads_path(path: str) -> bool:
-    """Whether a path is one of resumable uploads."""
-    return _UPLOADS.match(path) is not None
-
-
 def speaks_tus() -> bool:
     """Whether the current request at such a path is one of tus; any other is one of the draft."""
     return "Tus-Resumable" in request.headers
 
 
-def uploads_response(detail: str, status: int, members: Mapping[str, Any]) -> Response:
-    """An error under `/api/uploads`: a plain reason for tus, a problem document (RFC 9457) for anybody else."""
-    response = Response(status=status)
-    if speaks_tus():
-        response.data, response.content_type = f"{detail}\n", "text/plain; charset=utf-8"
-    else:
-        title = HTTPStatus(status).phrase
-        problem = {"type": "about:blank", "title": title, "status": status, "detail": detail, **members}
-        response.data, response.content_type = json.dumps(problem), "application/problem+json"
+def error_response(detail: str, status: int, members: Mapping[str, Any] | None = None) -> Response:
+    """An error in the envelope of the path that was asked for; `members` are what else a problem document says."""
+    media_type, body = format_error(request.path, status, detail, is_tus=speaks_tus(), members=members)
+    response = Response(body, status=status, content_type=media_type)
     if status == HTTPStatus.UNAUTHORIZED:
         response.headers["WWW-Authenticate"] = "Bearer"
     return response
 
 
-def error_response(detail: str, status: int) -> Response:
-    """An error in the envelope of the path that was asked for."""
-    if is_uploads_path(request.path):
-        return uploads_response(detail, status, {})
-    response = jsonify(envelope_of(request.path)(detail, status))
-    response.status_code = status
-    if status == HTTPStatus.UNAUTHORIZED:
-        response.headers["WWW-Authenticate"] = "Bearer"
-    return response
+def as_answered(error: errors.TransferError) -> errors.TransferError:
+    """The error that a client is told of, and the log where it is a fault of the machine."""
+    if isinstance(error, (errors.ReadFailed, errors.StoreUnavailable)):
+        log_request_error(error)
+    if isinstance(error, errors.ReadFailed) and request.blueprint not in SENDING_BLUEPRINTS:
+        return errors.StoreUnavailable()
+    return error
+
+
+def set_retry_after(response: Response, error: Exception) -> None:
+    """Say when to try again, where an error says it or its status wants it said."""
+    seconds = getattr(error, "retry_after_seconds", None) or RETRY_AFTER_SECONDS.get(response.status_code)
+    if seconds is not None:
+        response.headers["Retry-After"] = str(seconds)
 
 
 def _expected(error: errors.TransferError) -> Response:
-    status = status_of(error)
-    if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
-        log_failure(error)
-    response = error_response(error.detail, status)
-    retry_after = getattr(error, "retry_after_seconds", None)
-    if retry_after is not None:
-        response.headers["Retry-After"] = str(retry_after)
+    error = as_answered(error)
+    response = error_response(error.detail, status_of(error))
+    set_retry_after(response, error)
     return response
 
 
@@ -117,11 +91,17 @@ def _http(error: HTTPException) -> Response:
     response = error_response(HTTPStatus(status).phrase.capitalize(), status)
     if isinstance(error, MethodNotAllowed) and error.valid_methods:
         response.headers["Allow"] = ", ".join(sorted(error.valid_methods))
+    set_retry_after(response, error)
     return response
 
 
 def _unexpected(error: Exception) -> Response:
-    log_failure(error)
+    log_request_error(error)
+    fault = fault_of(error)
+    if fault is not None:
+        response = error_response(fault.detail, status_of(fault))
+        set_retry_after(response, fault)
+        return response
     if current_app.testing:
         raise error
     return error_response("Internal server error", HTTPStatus.INTERNAL_SERVER_ERROR)

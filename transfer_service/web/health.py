@@ -4,9 +4,11 @@ from pathlib import Path
 
 from flask import Blueprint, Response, jsonify, render_template, send_from_directory
 
+from transfer_service.patience import one_patience
 from transfer_service.web.query import takes_any
 from transfer_service.web.services import services
 
+READY_WAIT_SECONDS = 5.0  # for a lock: who asks has a limit of his own
 REPOSITORY = Path(__file__).parents[2]
 
 blueprint = Blueprint("health", __name__, static_folder="static/swagger-ui", static_url_path="/docs/assets")
@@ -21,7 +23,8 @@ def alive() -> Response:
 @blueprint.get("/readyz")
 def ready() -> Response:
     """200 when the database and the store can be written. Raises StoreUnavailable."""
-    services().database.check()
+    with one_patience(READY_WAIT_SECONDS):
+        services().database.check()
     services().store.check()
     return jsonify({"status": "ready"})
 

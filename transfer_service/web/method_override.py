@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING, Any
 
-from transfer_service.web.error_envelopes import is_uploads_path
+from transfer_service.wire.error_bodies import is_uploads_path
 from transfer_service.wire.tus import overridden_method
 
 if TYPE_CHECKING:

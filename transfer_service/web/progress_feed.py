@@ -8,10 +8,8 @@ from datetime import datetime
 from itertools import count
 from typing import NamedTuple
 
-import structlog
-
 from transfer_service.errors import TransferError
-from transfer_service.logs import locate
+from transfer_service.logs import log_error
 from transfer_service.services.download_rows import DownloadFacts
 from transfer_service.web.download_printing import progress_event
 from transfer_service.wire.sse import HEARTBEAT
@@ -163,7 +161,7 @@ class ProgressFeed:
             except TransferError:
                 pass  # the database does not answer: nobody can be told or judged now
             except Exception as error:  # noqa: BLE001 - a fault of ours must not leave readers waiting for ever
-                structlog.get_logger().error("failure", error=type(error).__name__, where=locate(error))
+                log_error(error)
                 self._end_all()
             spent = time.monotonic() - began
 

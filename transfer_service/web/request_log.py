@@ -3,10 +3,10 @@
 import uuid
 from typing import TYPE_CHECKING, Any
 
-import structlog
 from flask import Flask, Response, g, request
 
-from transfer_service.logs import ENVIRON_KEY, locate
+from transfer_service.logs import ENVIRON_KEY, log_error
+from transfer_service.patience import one_patience
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -29,26 +29,23 @@ def note(**facts: Any) -> None:
     request.environ.setdefault(ENVIRON_KEY, {}).update(facts)
 
 
-def log_failure(error: BaseException) -> None:
-    """Log a fault of ours or of the machine: its kind and where it happened, without messages, values or paths."""
-    cause = error.__cause__
-    structlog.get_logger().error(
-        "failure",
-        id=g.get("request_id"),
-        error=type(error).__name__,
-        cause=type(cause).__name__ if cause else None,
-        where=locate(cause or error),
-    )
+def log_request_error(error: BaseException) -> None:
+    """Log a fault of ours or of the machine with the id of the request (see `logs.log_error`)."""
+    log_error(error, id=g.get("request_id"))
 
 
-def collect_facts(application: "WSGIApplication") -> "WSGIApplication":
-    """Give a request the dictionary for its facts before anybody copies its environ, as flask-socketio does."""
+def begin_requests(application: "WSGIApplication") -> "WSGIApplication":
+    """Give a request what all of it shares: one patience for locks, and the dictionary for the facts of its log line.
 
-    def collecting(environ: "WSGIEnvironment", start_response: "StartResponse") -> "Iterable[bytes]":
+    The latter before anybody copies its environ, as flask-socketio does.
+    """
+
+    def begun(environ: "WSGIEnvironment", start_response: "StartResponse") -> "Iterable[bytes]":
         environ[ENVIRON_KEY] = {}
-        return application(environ, start_response)
+        with one_patience():
+            return application(environ, start_response)
 
-    return collecting
+    return begun
 
 
 def init_request_log(app: Flask) -> None:

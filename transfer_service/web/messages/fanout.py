@@ -14,7 +14,7 @@ from transfer_service.services.chat_events import (
 )
 from transfer_service.web.messages.printing import message_json
 from transfer_service.web.messages.rooms import audience
-from transfer_service.web.request_log import log_failure
+from transfer_service.web.request_log import log_request_error
 from transfer_service.wire.instants import format_second
 
 
@@ -30,7 +30,7 @@ class Fanout:
         try:
             self._socketio.emit(name, payload, to=audience(conversation_id, event.recipients))
         except Exception as error:  # noqa: BLE001 - whatever the delivery raises
-            log_failure(error)
+            log_request_error(error)
 
 
 def _format(event: ChatEvent) -> tuple[str, str, dict[str, Any]]:

@@ -9,15 +9,17 @@ from flask_socketio import ConnectionRefusedError as Refused
 from flask_socketio import Namespace, emit, join_room, leave_room
 
 from transfer_service.errors import BadCredentials, Forbidden, InvalidRequest, NotAuthenticated, TransferError
+from transfer_service.faults import fault_of
+from transfer_service.patience import one_patience
 from transfer_service.services.sign_ins import Identity
 from transfer_service.web.current_account import identify
-from transfer_service.web.error_envelopes import status_of
+from transfer_service.web.error_envelopes import as_answered
 from transfer_service.web.messages.ids import parse_conversation_id, parse_reply
 from transfer_service.web.messages.live_sessions import TOKEN_EXPIRED, LiveSession, LiveSessions
 from transfer_service.web.messages.printing import message_json
 from transfer_service.web.messages.rooms import account_room, audience, muted_room
 from transfer_service.web.messages.socket_attachment import SocketAttachment
-from transfer_service.web.request_log import log_failure
+from transfer_service.web.request_log import log_request_error
 from transfer_service.web.services import services
 
 EVENTS = frozenset({"authenticate", "send_message", "join_conversation", "leave_conversation", "typing", "stop_typing"})
@@ -40,14 +42,14 @@ def _answered(handler: Handler) -> Callable[..., Answer]:
                 raise BadCredentials(TOKEN_EXPIRED) if expired else NotAuthenticated
             if not isinstance(data, dict):
                 raise InvalidRequest("Expected an object")
-            return handler(self, identity, data)
+            with one_patience():
+                return handler(self, identity, data)
         except TransferError as error:
-            if status_of(error) >= 500:
-                log_failure(error)
-            detail = error.detail
+            detail = as_answered(error).detail
         except Exception as error:  # noqa: BLE001 - a client gets an answer, and the log the place
-            log_failure(error)
-            detail = "Internal server error"
+            log_request_error(error)
+            fault = fault_of(error)
+            detail = fault.detail if fault else "Internal server error"
         emit("error", {"detail": detail})
         return {"success": False, "detail": detail}
 

@@ -4,7 +4,7 @@ from flask_socketio import SocketIO
 
 from transfer_service.services.upload_events import UploadProgress
 from transfer_service.web.messages.rooms import account_room
-from transfer_service.web.request_log import log_failure
+from transfer_service.web.request_log import log_request_error
 
 
 class ProgressEvents:
@@ -24,4 +24,4 @@ class ProgressEvents:
         try:
             self._socketio.emit("upload_progress", payload, to=account_room(progress.account_id))
         except Exception as error:  # noqa: BLE001 - whatever the delivery raises
-            log_failure(error)
+            log_request_error(error)

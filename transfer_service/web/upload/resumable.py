@@ -14,13 +14,14 @@ from flask import Blueprint, Response, jsonify, request
 from transfer_service.errors import NotFound
 from transfer_service.services.unfinished_uploads import ListedUpload
 from transfer_service.web.current_account import current, guard
-from transfer_service.web.error_envelopes import is_uploads_path, speaks_tus
+from transfer_service.web.error_envelopes import speaks_tus
 from transfer_service.web.paging import PAGING, read_page
 from transfer_service.web.query import takes
 from transfer_service.web.services import services
 from transfer_service.web.upload import rufh, tus
 from transfer_service.web.upload.resumable_errors import init_resumable_errors
 from transfer_service.web.upload.upload_url import empty, parse_upload_id
+from transfer_service.wire.error_bodies import is_uploads_path
 from transfer_service.wire.instants import format_instant
 from transfer_service.wire.tus import VERSION
 

@@ -6,9 +6,8 @@ from typing import Any
 from flask import Blueprint, Response, request
 
 from transfer_service import errors
-from transfer_service.web.error_envelopes import speaks_tus, status_of, uploads_response
+from transfer_service.web.error_envelopes import as_answered, error_response, set_retry_after, speaks_tus, status_of
 from transfer_service.web.request_body import is_chunked
-from transfer_service.web.request_log import log_failure
 from transfer_service.web.services import services
 from transfer_service.wire import rufh, tus
 
@@ -26,17 +25,13 @@ def init_resumable_errors(blueprint: Blueprint) -> None:
 
 
 def _expected(error: errors.TransferError) -> Response:
-    is_tus = speaks_tus()
+    error, is_tus = as_answered(error), speaks_tus()
     special = (_TUS_STATUSES if is_tus else _DRAFT_STATUSES).get(type(error))
     status = status_of(error) if special is None else special
     if isinstance(error, errors.UploadGone):
         status = HTTPStatus.GONE
-    if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
-        log_failure(error)
-    response = uploads_response(error.detail, status, {} if is_tus else _members(error))
-    retry_after = getattr(error, "retry_after_seconds", None)
-    if retry_after is not None:
-        response.headers["Retry-After"] = str(retry_after)
+    response = error_response(error.detail, status, _members(error))
+    set_retry_after(response, error)
     if isinstance(error, errors.OffsetMismatch):
         response.headers["Upload-Offset"] = str(error.offset)
     if isinstance(error, errors.TooLarge) and not is_tus:
