@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from transfer_service.errors import BlobMissing
+from transfer_service.errors import BlobMissing, StoreUnavailable
 from transfer_service.storage.attachments import AttachmentStore
 from transfer_service.storage.disk import DiskStore
 from transfer_service.storage.games import GameStore
@@ -111,7 +111,7 @@ def test_no_attachment_is_read_or_deleted_through_a_link(
         (folder / "secret").symlink_to(outside / "secret")
     with pytest.raises(BlobMissing):
         attachments.open_reader(MESSAGE_ID, "secret")
-    with pytest.raises(FileNotFoundError):
+    with pytest.raises(StoreUnavailable):
         attachments.sync(MESSAGE_ID, "secret")
     assert not attachments.is_in_use(MESSAGE_ID)
     assert sum(each.stored_bytes for each in attachments.list_attachments()) == 0
