@@ -15,7 +15,7 @@ from benchmarks.servers import Server
 from transfer_service.database import Database
 from transfer_service.models import Account, SignIn
 from transfer_service.services.sign_ins import FamilyGrant
-from transfer_service.web.current_account import init_tokens, make_tokens
+from transfer_service.web.tokens import init_tokens, make_tokens
 
 TOKEN_HOURS = 10
 
@@ -43,7 +43,6 @@ class Accounts:
                 {
                     "id": grant.sign_in_id,
                     "account_id": account_id,
-                    "refresh_jti": grant.refresh_jti,
                     "created_at": now,
                     "expires_at": now + timedelta(hours=TOKEN_HOURS),
                 }

@@ -42,7 +42,7 @@ def test_a_password_is_asked_for_twice_and_not_shown(app: Flask) -> None:
 
 def test_an_account_can_be_made_with_rights(app: Flask, services: Services) -> None:
     rights = ["--admin", "--permission", "games.download", "--permission", "activities.read"]
-    result = run(app, "accounts", "create", "boss", "--password-stdin", *rights, stdin="x\n")
+    result = run(app, "accounts", "create", "boss", "--password-stdin", *rights, stdin="long enough\n")
     account = services.accounts.get("boss")
     assert result.exit_code == 0
     assert (account.is_admin, account.permissions) == (True, ("activities.read", "games.download"))
@@ -51,13 +51,16 @@ def test_an_account_can_be_made_with_rights(app: Flask, services: Services) -> N
 @pytest.mark.parametrize(
     ("arguments", "stdin", "message"),
     [
-        pytest.param(["alice", "--password-stdin"], "x\n", "Account alice exists", id="taken"),
-        pytest.param(["new", "--password-stdin"], "", "A password has 1 to 1024 bytes", id="no-password"),
-        pytest.param(["new", "--password-stdin"], "\n", "A password has 1 to 1024 bytes", id="empty-password"),
-        pytest.param(["new", "--password-stdin"], "x" * 1025 + "\n", "1 to 1024 bytes", id="long-password"),
-        pytest.param(["a/b", "--password-stdin"], "x\n", "Invalid file name", id="impossible-name"),
-        pytest.param(["", "--password-stdin"], "x\n", "must have 1 to 255 bytes", id="empty-name"),
-        pytest.param(["new", "--password-stdin", "--permission", "Games!"], "x\n", "is no permission", id="permission"),
+        pytest.param(["alice", "--password-stdin"], "long enough\n", "Account alice exists", id="taken"),
+        pytest.param(["new", "--password-stdin"], "", "at least 8 characters", id="no-password"),
+        pytest.param(["new", "--password-stdin"], "sevenxx\n", "at least 8 characters", id="short-password"),
+        pytest.param(["new", "--password-stdin"], "\n", "at least 8 characters", id="empty-password"),
+        pytest.param(["new", "--password-stdin"], "x" * 1025 + "\n", "at most 1024 bytes", id="long-password"),
+        pytest.param(["a/b", "--password-stdin"], "long enough\n", "Invalid file name", id="impossible-name"),
+        pytest.param(["", "--password-stdin"], "long enough\n", "must have 1 to 255 bytes", id="empty-name"),
+        pytest.param(
+            ["new", "--password-stdin", "--permission", "Games!"], "long enough\n", "is no permission", id="permission"
+        ),
         pytest.param(["new"], "one\ntwo\nthree\nfour\n", "", id="passwords-that-differ"),
         pytest.param([], "", "Missing argument 'NAME'", id="no-name"),
     ],
@@ -113,7 +116,7 @@ def test_permissions_come_and_go(app: Flask, services: Services) -> None:
     ],
 )
 def test_an_unknown_account_is_told_in_a_sentence(app: Flask, services: Services, arguments: list[str]) -> None:
-    result = run(app, "accounts", *arguments, stdin="x\n")
+    result = run(app, "accounts", *arguments, stdin="long enough\n")
     assert (result.exit_code, result.output) == (1, "Error: There is no account nobody\n")
     with pytest.raises(NotFound):
         services.accounts.get("nobody")
@@ -126,7 +129,8 @@ def test_the_first_admin_is_made_once_on_an_empty_database(make_app: Callable[..
     first, second = (run(app, "accounts", "create-first-admin").output for _ in range(2))
     assert (first.startswith("Account admin created, password: "), second) == (True, "")
     assert can_sign_in(app, "admin", first.split(": ")[1].strip())
-    assert app.extensions[EXTENSION].accounts.get("admin").is_admin
+    admin = app.extensions[EXTENSION].accounts.get("admin")
+    assert (admin.is_admin, set(admin.permissions)) == (True, {"games.download", "activities.read"})
 
 
 def test_no_first_admin_where_there_are_accounts(app: Flask, services: Services) -> None:

@@ -16,7 +16,6 @@ from transfer_service.ground import utc_now
 from transfer_service.upkeep_commands import init_upkeep_commands
 from transfer_service.web import activities, admin, auth, game_zip, health, remote_downloads
 from transfer_service.web.cors import ORIGINS, Origins, share_with_origins
-from transfer_service.web.current_account import init_tokens
 from transfer_service.web.download import files as downloads
 from transfer_service.web.error_envelopes import init_error_envelopes
 from transfer_service.web.messages import attachments, conversations, messages
@@ -29,6 +28,7 @@ from transfer_service.web.query import check_queries
 from transfer_service.web.request_log import begin_requests, init_request_log
 from transfer_service.web.requests import init_requests
 from transfer_service.web.services import EXTENSION, Services
+from transfer_service.web.tokens import init_tokens
 from transfer_service.web.upload import content_range, device_frames, resumable, whole_file
 from transfer_service.web.upload.progress_events import ProgressEvents
 from transfer_service.wiring import build_services

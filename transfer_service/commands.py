@@ -59,7 +59,7 @@ def create_account(name: str, password_stdin: bool, admin: bool, permissions: tu
 def create_first_admin() -> None:
     """On an empty database make the account admin and print its password, once."""
     password = secrets.token_urlsafe(12)
-    if services().accounts.create_first_admin(FIRST_ADMIN, password):
+    if services().accounts.create_first_admin(FIRST_ADMIN, password, permissions=PERMISSIONS):
         click.echo(f"Account {FIRST_ADMIN} created, password: {password}")
 
 

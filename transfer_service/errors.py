@@ -72,6 +72,13 @@ class Forbidden(TransferError):
     detail = "Forbidden"
 
 
+class WrongPassword(Forbidden):
+    """The current password, asked for before it is replaced, is another one."""
+
+    code = "wrong_password"
+    detail = "The current password is wrong"
+
+
 class NotParticipant(Forbidden):
     """The account is not in the conversation."""
 
@@ -130,6 +137,13 @@ class NameTaken(TransferError):
 
     code = "name_taken"
     detail = "The name is taken"
+
+
+class LastAdmin(TransferError):
+    """Without this account nobody could administer the service any more."""
+
+    code = "last_admin"
+    detail = "This is the last enabled administrator"
 
 
 class DownloadInProgress(TransferError):

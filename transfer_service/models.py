@@ -73,7 +73,7 @@ class FileState(StrEnum):
 
 
 class Account(Base):
-    """A device or a person. `used_bytes` counts the reserved bytes of all its files."""
+    """A device or a person. `used_bytes` counts the reserved bytes of all its files and attachments."""
 
     __tablename__ = "accounts"
 
@@ -84,6 +84,7 @@ class Account(Base):
     disabled_at: Mapped[datetime | None]
     used_bytes: Mapped[int] = mapped_column(default=0)
     created_at: Mapped[datetime]
+    last_sign_in_at: Mapped[datetime | None]
 
 
 class AccountPermission(Base):
@@ -96,19 +97,28 @@ class AccountPermission(Base):
 
 
 class SignIn(Base):
-    """A token family: everything that came out of one sign-in.
-
-    Only `refresh_jti` can be refreshed; an older one is reuse.
-    """
+    """A token family: everything that came out of one sign-in."""
 
     __tablename__ = "sign_ins"
 
     id: Mapped[uuid.UUID] = mapped_column(primary_key=True)
     account_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("accounts.id", ondelete="CASCADE"), index=True)
-    refresh_jti: Mapped[str] = mapped_column(String(36))
     created_at: Mapped[datetime]
     expires_at: Mapped[datetime] = mapped_column(index=True)
     revoked_at: Mapped[datetime | None]
+
+
+class RefreshToken(Base):
+    """A refresh token of a family, from when it was made until some time after its first use, at `spent_at`.
+
+    One that is not here any more was used long ago, like one that was spent long ago.
+    """
+
+    __tablename__ = "refresh_tokens"
+
+    jti: Mapped[str] = mapped_column(String(36), primary_key=True)
+    sign_in_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("sign_ins.id", ondelete="CASCADE"), index=True)
+    spent_at: Mapped[datetime | None]
 
 
 class File(Base):

@@ -1,5 +1,6 @@
 """Making, changing and authenticating accounts."""
 
+import threading
 import uuid
 from typing import Any
 
@@ -11,12 +12,15 @@ from transfer_service.errors import (
     BadCredentials,
     InvalidName,
     InvalidRequest,
+    LastAdmin,
     NameTaken,
     NotFound,
     TooManyAttempts,
     TransferError,
+    WrongPassword,
 )
 from transfer_service.services.accounts import AccountFacts, AccountService
+from transfer_service.services.sign_ins import Identity
 
 
 @pytest.fixture
@@ -30,7 +34,7 @@ def names(accounts: AccountService) -> list[str]:
 
 
 def sign_in(accounts: AccountService, name: str, password: str = PASSWORD) -> AccountFacts:
-    return accounts.authenticate(name, password, address="192.0.2.1")
+    return accounts.authenticate(name, password, address="192.0.2.1").account
 
 
 def test_an_account_is_as_it_was_made(any_bench: Bench) -> None:
@@ -39,6 +43,7 @@ def test_an_account_is_as_it_was_made(any_bench: Bench) -> None:
     root = accounts.get("root")
     assert (root.is_admin, root.permissions, root.disabled) == (True, ("a", "games.download"), False)
     assert names(accounts) == ["alice", "root"]
+    assert (root.used_bytes, root.created_at) == (0, any_bench.clock())
     assert sign_in(accounts, "root") == root
 
 
@@ -61,7 +66,7 @@ def test_names_differ_by_case(accounts: AccountService) -> None:
         pytest.param("", {}, InvalidName, id="empty"),
         pytest.param("a/b", {}, InvalidName, id="slash"),
         pytest.param("x" * 256, {}, InvalidName, id="too-long"),
-        pytest.param("bob", {"password": ""}, ValueError, id="empty-password"),
+        pytest.param("bob", {"password": "sevenxx"}, InvalidRequest, id="short-password"),
         pytest.param("bob", {"permissions": ("Games!",)}, InvalidRequest, id="impossible-permission"),
         pytest.param("bob", {"permissions": ("ok", "")}, InvalidRequest, id="empty-permission"),
     ],
@@ -184,3 +189,107 @@ def test_a_disabled_account_is_locked_out_until_it_is_enabled(any_bench: Bench) 
     assert accounts.get("alice").disabled
     accounts.enable("alice")
     assert sign_in(accounts, "alice").name == "alice"
+
+
+ADDRESS = "192.0.2.1"
+
+
+def signed_in_twice(bench: Bench) -> tuple[Identity, Identity]:
+    """Two sign-ins of `alice`."""
+    grants = [bench.services.sign_ins.begin(account_id=bench.account_id, name="alice") for _ in range(2)]
+    one, other = (bench.services.sign_ins.find_identity(grant.sign_in_id, name="alice") for grant in grants)
+    assert one is not None
+    assert other is not None
+    return one, other
+
+
+def lives(bench: Bench, identity: Identity) -> bool:
+    return bench.services.sign_ins.find_identity(identity.sign_in_id, name="alice") is not None
+
+
+def test_who_changes_the_own_password_stays_signed_in_alone(any_bench: Bench) -> None:
+    accounts, (own, other) = any_bench.services.accounts, signed_in_twice(any_bench)
+    accounts.change_password(own, current=PASSWORD, new="new password", address=ADDRESS)
+    assert (lives(any_bench, own), lives(any_bench, other)) == (True, False)
+    assert sign_in(accounts, "alice", "new password").name == "alice"
+
+
+@pytest.mark.parametrize(
+    ("current", "new", "error"),
+    [
+        pytest.param("wrong", "new password", WrongPassword, id="wrong-current-one"),
+        pytest.param(PASSWORD, "sevenxx", InvalidRequest, id="seven-characters"),
+        pytest.param(PASSWORD, "x" * 1025, InvalidRequest, id="1025-bytes"),
+    ],
+)
+def test_a_password_that_is_not_changed_stays_and_ends_nothing(
+    bench: Bench, current: str, new: str, error: type[TransferError]
+) -> None:
+    accounts, (own, other) = bench.services.accounts, signed_in_twice(bench)
+    with pytest.raises(error):
+        accounts.change_password(own, current=current, new=new, address=ADDRESS)
+    assert sign_in(accounts, "alice").name == "alice"
+    assert (lives(bench, own), lives(bench, other)) == (True, True)
+
+
+def test_wrong_current_passwords_count_like_those_of_sign_ins(bench: Bench) -> None:
+    accounts, (own, _) = bench.services.accounts, signed_in_twice(bench)
+    for _ in range(10):
+        with pytest.raises(WrongPassword):
+            accounts.change_password(own, current="wrong", new="new password", address=ADDRESS)
+    with pytest.raises(TooManyAttempts):
+        accounts.change_password(own, current=PASSWORD, new="new password", address=ADDRESS)
+    with pytest.raises(TooManyAttempts):
+        sign_in(accounts, "alice")
+
+
+def test_a_password_that_was_replaced_meanwhile_begins_no_sign_in(any_bench: Bench) -> None:
+    services = any_bench.services
+    verified = services.accounts.authenticate("alice", PASSWORD, address=ADDRESS)
+    services.accounts.set_password("alice", "new password")
+    with pytest.raises(BadCredentials):
+        services.sign_ins.begin(account_id=any_bench.account_id, name="alice", password_hash=verified.password_hash)
+    assert services.accounts.get("alice").last_sign_in_at is None
+
+
+def test_the_last_sign_in_is_remembered(any_bench: Bench) -> None:
+    accounts = any_bench.services.accounts
+    before = accounts.get("alice").last_sign_in_at
+    signed_in_twice(any_bench)
+    assert (before, accounts.get("alice").last_sign_in_at) == (None, any_bench.clock())
+    assert accounts.list_accounts() == [accounts.get("alice")]
+
+
+def test_the_last_enabled_administrator_is_not_disabled(any_bench: Bench) -> None:
+    accounts = any_bench.services.accounts
+    for name in ("root", "boss"):
+        accounts.create(name, PASSWORD, is_admin=True)
+    accounts.disable("boss")
+    with pytest.raises(LastAdmin):
+        accounts.disable("root")
+    accounts.disable("boss")  # already disabled: nothing changes
+    accounts.enable("boss")
+    accounts.disable("root")
+    assert [accounts.get(name).disabled for name in ("root", "boss")] == [True, False]
+
+
+def test_of_two_administrators_disabled_at_once_one_stays(any_bench: Bench) -> None:
+    accounts, refused = any_bench.services.accounts, []
+    for name in ("root", "boss"):
+        accounts.create(name, PASSWORD, is_admin=True)
+
+    def disable(name: str) -> None:
+        try:
+            accounts.disable(name)
+        except LastAdmin:
+            refused.append(name)
+
+    threads = [threading.Thread(target=disable, args=[name]) for name in ("root", "boss")]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert [
+        account.name for account in accounts.list_accounts() if account.is_admin and not account.disabled
+    ] == refused
+    assert len(refused) == 1

@@ -2,6 +2,8 @@
 
 import pytest
 
+from tests.conftest import PASSWORD
+from transfer_service.errors import InvalidRequest
 from transfer_service.offload import offload
 from transfer_service.services.passwords import Passwords
 
@@ -14,11 +16,12 @@ def passwords() -> Passwords:
 @pytest.mark.parametrize(
     "password",
     [
-        pytest.param("x", id="one-letter"),
+        pytest.param("8 letter", id="eight-characters"),
+        pytest.param("字" * 8, id="eight-characters-of-three-bytes"),
         pytest.param("x" * 1024, id="1024-bytes"),
         pytest.param("pässwörd 文", id="not-ascii"),
-        pytest.param("\udcff", id="bytes-that-are-not-utf-8"),
-        pytest.param("a\0b", id="zero-byte"),
+        pytest.param("\udcff" * 8, id="bytes-that-are-not-utf-8"),
+        pytest.param("abcdefg\0h", id="zero-byte"),
     ],
 )
 def test_a_password_belongs_to_its_hash_only(passwords: Passwords, password: str) -> None:
@@ -29,15 +32,21 @@ def test_a_password_belongs_to_its_hash_only(passwords: Passwords, password: str
 
 
 def test_two_hashes_of_a_password_differ(passwords: Passwords) -> None:
-    assert passwords.hash("x") != passwords.hash("x")
+    assert passwords.hash(PASSWORD) != passwords.hash(PASSWORD)
 
 
 @pytest.mark.parametrize(
     "password",
-    [pytest.param("", id="empty"), pytest.param("x" * 1025, id="1025-bytes"), pytest.param("é" * 513, id="1026-bytes")],
+    [
+        pytest.param("", id="empty"),
+        pytest.param("sevenxx", id="seven-characters"),
+        pytest.param("é" * 7, id="14-bytes"),
+        pytest.param("x" * 1025, id="1025-bytes"),
+        pytest.param("é" * 513, id="1026-bytes"),
+    ],
 )
 def test_an_impossible_password_has_no_hash(passwords: Passwords, password: str) -> None:
-    with pytest.raises(ValueError, match="1 to 1024 bytes"):
+    with pytest.raises(InvalidRequest, match="at least 8 characters and at most 1024 bytes"):
         passwords.hash(password)
 
 

@@ -23,6 +23,8 @@ TABLE = [
     ("POST", "/auth/login", b"", 400, 400, 400, 400),
     ("POST", "/auth/refresh", b"", 401, 401, 401, 401),
     ("POST", "/auth/logout", b"", 401, 204, 204, 204),
+    ("GET", "/auth/me", b"", 401, 200, 200, 200),
+    ("POST", "/auth/password", b"{}", 401, 400, 400, 400),
     ("GET", "/api/files", b"", 401, 200, 200, 200),
     ("POST", "/api/files?filename=new.bin", b"x", 401, 201, 201, 201),
     ("POST", "/api/files/upload?filename=part.bin", LONG_FRAME.format(0, b"x"), 401, 200, 200, 200),

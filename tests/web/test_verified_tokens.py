@@ -8,7 +8,7 @@ from transfer_service.web.verified_tokens import Claims, VerifiedTokens
 
 
 def claims(seconds: float = 60) -> Claims:
-    return Claims(uuid.uuid4(), "alice", time.time() + seconds)
+    return Claims(uuid.uuid4(), "alice", time.time() + seconds, "id", False)
 
 
 def test_a_header_is_known_once_it_is_remembered() -> None:

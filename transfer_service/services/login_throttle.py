@@ -11,7 +11,8 @@ from limits.errors import StorageError
 from limits.storage import storage_from_string
 from limits.strategies import MovingWindowRateLimiter
 
-from transfer_service.errors import BadCredentials, StoreUnavailable, TooManyAttempts
+from transfer_service.errors import BadCredentials, InvalidName, StoreUnavailable, TooManyAttempts
+from transfer_service.wire.filenames import parse_name
 
 PER_ACCOUNT = RateLimitItemPerMinute(10, 15, namespace="sign-in-account")
 PER_ADDRESS = RateLimitItemPerMinute(50, 15, namespace="sign-in-address")
@@ -51,7 +52,7 @@ class LoginThrottle:
     def _wait_for_place(self, name: str, address: str) -> list[tuple[RateLimitItem, tuple[str, ...]]]:
         """Count the attempt as running, under each key that limits it."""
         keys: list[tuple[RateLimitItem, tuple[str, ...]]] = [
-            (PER_ACCOUNT, (name, _network(address))),
+            (PER_ACCOUNT, (_account_key(name), _network(address))),
             (PER_ADDRESS, (_network(address),)),
         ]
         while not all(self._limiter.test(item, *key, cost=1 + self._running[key]) for item, key in keys):
@@ -75,6 +76,14 @@ def _redis_named() -> Iterator[None]:
         yield
     except StorageError as error:
         raise StoreUnavailable("Sign-in is not available") from error
+
+
+def _account_key(name: str) -> str:
+    """One text for every way of writing the name of one account. Names that nobody can have count together."""
+    try:
+        return " ".join(parse_name(name).split())
+    except InvalidName:
+        return ""
 
 
 def _network(address: str) -> str:

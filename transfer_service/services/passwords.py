@@ -5,9 +5,10 @@ import threading
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
+from transfer_service.errors import InvalidRequest
 from transfer_service.offload import Offload
 
-MAX_PASSWORD_BYTES = 1024
+MIN_PASSWORD_CHARACTERS, MAX_PASSWORD_BYTES = 8, 1024
 # OWASP's first recommendation (19 MiB, 2 passes, 1 lane): small enough for a field gateway. Two at a time bound it all.
 _MEMORY_KIB, _PASSES, _LANES, _AT_ONCE = 19 * 1024, 2, 1, 2
 # No password's hash: verifying one against it costs what a real one costs, and making it costs no process its start.
@@ -23,11 +24,10 @@ class Passwords:
         self.turns = threading.BoundedSemaphore(_AT_ONCE)
 
     def hash(self, password: str) -> str:
-        """The argon2 hash of a password. Raises ValueError where it is empty or over 1024 bytes."""
-        encoded = _encode(password)
-        if not 1 <= len(encoded) <= MAX_PASSWORD_BYTES:
-            raise ValueError(f"A password has 1 to {MAX_PASSWORD_BYTES} bytes")
-        return self._offload(lambda: self._hasher.hash(encoded))
+        """The argon2 hash of a new password. Raises InvalidRequest where it is too short or too long."""
+        check_new_password(password)
+        with self.turns:
+            return self._offload(lambda: self._hasher.hash(_encode(password)))
 
     def verify(self, password_hash: str | None, password: str) -> bool:
         """Whether the password belongs to the hash; False, after as long a time, where there is no hash."""
@@ -40,6 +40,14 @@ class Passwords:
             return self._hasher.verify(password_hash, encoded)
         except (VerificationError, InvalidHashError):
             return False
+
+
+def check_new_password(password: str) -> None:
+    """Raises InvalidRequest where it has too few characters or too many bytes. Older passwords count as they are."""
+    if len(password) < MIN_PASSWORD_CHARACTERS or len(_encode(password)) > MAX_PASSWORD_BYTES:
+        raise InvalidRequest(
+            f"A password has at least {MIN_PASSWORD_CHARACTERS} characters and at most {MAX_PASSWORD_BYTES} bytes"
+        )
 
 
 def _encode(password: str) -> bytes:

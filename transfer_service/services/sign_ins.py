@@ -6,11 +6,12 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import cast
 
-from sqlalchemy import Table, bindparam, select, update
+from sqlalchemy import Table, bindparam, delete, select, update
+from sqlalchemy.orm import Session
 
 from transfer_service.database import Database
 from transfer_service.errors import BadCredentials
-from transfer_service.models import Account, SignIn
+from transfer_service.models import Account, RefreshToken, SignIn
 from transfer_service.prepared import PreparedSelect
 
 _accounts, _sign_ins = cast(Table, Account.__table__), cast(Table, SignIn.__table__)
@@ -29,6 +30,8 @@ _THE_ALIVE = (
     .where(_accounts.c.disabled_at.is_(None))
 )
 IDS_A_QUERY = 500
+REUSE_SECONDS = 30
+"""For how long after its first use a refresh token still counts: for a second tab, or after an answer that was lost."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,39 +61,52 @@ class SignInService:
         self._now = now
         self._refresh_lifetime = refresh_lifetime
 
-    def begin(self, *, account_id: uuid.UUID, name: str) -> FamilyGrant:
-        """A new family. Raises BadCredentials where the account was disabled meanwhile."""
+    def begin(self, *, account_id: uuid.UUID, name: str, password_hash: str | None = None) -> FamilyGrant:
+        """A new family. Raises BadCredentials where the account has changed since its password was verified.
+
+        `password_hash` is what the password was verified against, None where no password was shown.
+        """
         grant = FamilyGrant(name=name, sign_in_id=uuid.uuid4(), refresh_jti=str(uuid.uuid4()))
         now = self._now()
         with self._database.write() as session:
             account = session.get(Account, account_id, with_for_update=True)
             if account is None or account.disabled_at is not None:
                 raise BadCredentials
+            if password_hash not in {None, account.password_hash}:
+                raise BadCredentials
+            account.last_sign_in_at = now
             session.add(
                 SignIn(
                     id=grant.sign_in_id,
                     account_id=account_id,
-                    refresh_jti=grant.refresh_jti,
                     created_at=now,
                     expires_at=now + self._refresh_lifetime,
                 )
             )
+            session.flush()
+            session.add(RefreshToken(jti=grant.refresh_jti, sign_in_id=grant.sign_in_id))
         return grant
 
     def renew(self, identity: Identity, *, refresh_jti: str) -> FamilyGrant:
-        """Spend a refresh token. One that is already spent was stolen or copied: the family ends, BadCredentials."""
+        """Spend a refresh token for a new pair.
+
+        Within REUSE_SECONDS of its first use it gives one more pair. Later it was stolen or copied: the family ends.
+        Raises BadCredentials.
+        """
         grant = FamilyGrant(name=identity.name, sign_in_id=identity.sign_in_id, refresh_jti=str(uuid.uuid4()))
         now = self._now()
-        alive = update(SignIn).where(SignIn.id == identity.sign_in_id, SignIn.revoked_at.is_(None))
         with self._database.write() as session:
-            spent = session.execute(
-                alive.where(SignIn.refresh_jti == refresh_jti)
-                .values(refresh_jti=grant.refresh_jti, expires_at=now + self._refresh_lifetime)
-                .returning(SignIn.id)
-            ).one_or_none()
-            if spent is None:
-                session.execute(alive.values(revoked_at=now))
-        if spent is None:
+            alive = select(SignIn).where(SignIn.id == identity.sign_in_id, SignIn.revoked_at.is_(None))
+            family = session.scalar(alive.with_for_update())
+            if family is None:
+                raise BadCredentials
+            is_good = _spend(session, grant.sign_in_id, refresh_jti, now=now)
+            if is_good:
+                family.expires_at = now + self._refresh_lifetime
+                session.add(RefreshToken(jti=grant.refresh_jti, sign_in_id=grant.sign_in_id))
+            else:
+                family.revoked_at = now
+        if not is_good:
             raise BadCredentials
         return grant
 
@@ -118,3 +134,15 @@ class SignInService:
         with self._database.read_rows() as rows:
             row = _ALIVE.find(rows, {"sign_in_id": sign_in_id, "name": name})
         return Identity(account_id=row.id, name=name, is_admin=row.is_admin, sign_in_id=sign_in_id) if row else None
+
+
+def _spend(session: Session, sign_in_id: uuid.UUID, jti: str, *, now: datetime) -> bool:
+    """Mark a refresh token as used, and tell whether that was all right. The caller holds the family's lock."""
+    oldest = now - timedelta(seconds=REUSE_SECONDS)
+    tokens = RefreshToken
+    session.execute(delete(tokens).where(tokens.sign_in_id == sign_in_id, tokens.spent_at < oldest))
+    token = session.scalar(select(tokens).where(tokens.sign_in_id == sign_in_id, tokens.jti == jti))
+    if token is None:
+        return False
+    token.spent_at = token.spent_at or now
+    return True

@@ -21,6 +21,7 @@ STATUSES: dict[type[errors.TransferError], int] = {
     errors.BodyTimeout: 408,
     errors.RangeConflict: 409,
     errors.NameTaken: 409,
+    errors.LastAdmin: 409,
     errors.UploadGone: 409,
     errors.OffsetMismatch: 409,
     errors.UploadEnded: 410,

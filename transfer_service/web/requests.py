@@ -2,6 +2,7 @@
 
 import io
 import uuid
+from collections.abc import Mapping
 from typing import Any
 from urllib.parse import unquote_to_bytes
 
@@ -11,6 +12,7 @@ from werkzeug.routing import BaseConverter
 from transfer_service.errors import InvalidRequest, NotFound, TooLarge
 from transfer_service.services.files import parse_file_id
 from transfer_service.web.request_body import RequestBody
+from transfer_service.wire.json_text import parse_object
 
 
 class NameConverter(BaseConverter):
@@ -51,8 +53,8 @@ def expects_continue() -> bool:
     return request.headers.get("Expect", "").lower() == "100-continue"
 
 
-def buffer_small_body(max_bytes: int) -> None:
-    """Read a small body into memory, so that Flask may parse it. Raises TooLarge, and what RequestBody raises."""
+def buffer_small_body(max_bytes: int) -> bytes:
+    """Read a small body into memory, so that Flask may parse it too. Raises TooLarge, and what RequestBody raises."""
     body = RequestBody()
     data = b""
     if (body.announced or 0) > max_bytes:
@@ -63,18 +65,28 @@ def buffer_small_body(max_bytes: int) -> None:
             raise TooLarge("Request body is too large")
     request.environ["wsgi.input"] = io.BytesIO(data)
     request.environ["CONTENT_LENGTH"] = str(len(data))
+    return data
 
 
 def json_object(max_bytes: int = 1024 * 1024) -> dict[str, Any]:
-    """The JSON object in a small body. Raises InvalidRequest, TooLarge."""
+    """The JSON object in a small body, whatever its media type. Raises InvalidRequest, TooLarge."""
+    return parse_object(buffer_small_body(max_bytes))
+
+
+def fields_of_body(max_bytes: int) -> Mapping[str, Any]:
+    """The fields of a small body: of a JSON object, else of a form. Raises InvalidRequest, TooLarge."""
+    if request.is_json:
+        return json_object(max_bytes)
     buffer_small_body(max_bytes)
-    try:
-        fields = request.get_json(force=True, silent=True)
-    except RecursionError:  # of brackets, thousands deep
-        fields = None
-    if not isinstance(fields, dict):
-        raise InvalidRequest("Expected a JSON object")
-    return fields
+    return request.form
+
+
+def text_field(fields: Mapping[str, Any], name: str) -> str:
+    """A field that is text and not empty. Raises InvalidRequest."""
+    value = fields.get(name)
+    if not isinstance(value, str) or not value:
+        raise InvalidRequest(f"Field required: {name}")
+    return value
 
 
 def init_requests(app: Flask) -> None:

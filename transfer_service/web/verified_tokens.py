@@ -8,11 +8,13 @@ CAPACITY = 10_000
 
 
 class Claims(NamedTuple):
-    """What a verified access token says. `expires_at` in unix seconds."""
+    """What a verified token says, and whether it came in a cookie. `expires_at` in unix seconds."""
 
     family: uuid.UUID
     name: str
     expires_at: float
+    jti: str
+    is_cookie: bool
 
 
 class VerifiedTokens:
