@@ -15,6 +15,7 @@ from transfer_service.game_commands import init_game_commands
 from transfer_service.ground import utc_now
 from transfer_service.upkeep_commands import init_upkeep_commands
 from transfer_service.web import activities, admin, auth, game_zip, health, remote_downloads
+from transfer_service.web.caching import forbid_caching
 from transfer_service.web.cors import ORIGINS, Origins, share_with_origins
 from transfer_service.web.download import files as downloads
 from transfer_service.web.error_envelopes import init_error_envelopes
@@ -29,7 +30,7 @@ from transfer_service.web.request_log import begin_requests, init_request_log
 from transfer_service.web.requests import init_requests
 from transfer_service.web.services import EXTENSION, Services
 from transfer_service.web.tokens import init_tokens
-from transfer_service.web.upload import content_range, device_frames, resumable, whole_file
+from transfer_service.web.upload import content_range, device_frames, resumable, stored_files, whole_file
 from transfer_service.web.upload.progress_events import ProgressEvents
 from transfer_service.wiring import build_services
 
@@ -67,8 +68,9 @@ def create_app(settings: Settings, *, now: Callable[[], datetime] = utc_now, boo
     init_requests(app)
     init_power_loss(app)
     init_error_envelopes(app)
-    doors = (auth, device_frames, whole_file, content_range, resumable, downloads, conversations, messages, attachments)
-    for door in (*doors, remote_downloads, activities, game_zip, admin, health):
+    files = (device_frames, whole_file, stored_files, content_range, resumable, downloads)
+    chat = (conversations, messages, attachments)
+    for door in (auth, *files, *chat, remote_downloads, activities, game_zip, admin, health):
         app.register_blueprint(door.blueprint)
     init_socketio(
         app,
@@ -91,7 +93,7 @@ def create_app(settings: Settings, *, now: Callable[[], datetime] = utc_now, boo
 
 
 def _add_middleware(app: Flask, *, origins: Origins, trusted_proxies: int) -> None:
-    application: WSGIApplication = share_with_origins(override_methods(app.wsgi_app), origins)
+    application: WSGIApplication = share_with_origins(forbid_caching(override_methods(app.wsgi_app)), origins)
     if trusted_proxies:
         hops = trusted_proxies
         application = ProxyFix(application, x_for=hops, x_proto=hops, x_host=hops, x_prefix=hops)

@@ -12,6 +12,7 @@ from config import Settings
 from tests.conftest import PASSWORD, Clock
 from tests.prepared import migrate
 from transfer_service import build_services
+from transfer_service.errors import DigestMismatch
 from transfer_service.models import Account, File
 from transfer_service.services.files import FileStatus
 from transfer_service.services.whole_files import Draft
@@ -42,8 +43,10 @@ class Body:
     def claimed_length(self) -> int | None:
         return self.late_total if self._ended and self.late_total is not None else self.total
 
-    def expected_sha256(self) -> Sequence[bytes]:
-        return self.digests
+    def settle(self, draft: Draft, sha256: bytes) -> Draft:
+        if any(promised != sha256 for promised in self.digests):
+            raise DigestMismatch
+        return draft
 
     def give_up_when(self, condition: Callable[[], bool]) -> None:
         """No client of these tests goes quiet."""
@@ -67,7 +70,7 @@ class Bench:
     ) -> FileStatus:
         """A whole file in one request."""
         draft = Draft(name=name, media_type="text/plain", length=length, overwrite=overwrite)
-        return self.services.whole_files.receive(self.account_id, draft, Body([data], **body))
+        return self.services.whole_files.receive(self.account_id, draft, Body([data], **body)).status
 
     def find(self, name: str = "log.bin") -> FileStatus | None:
         return self.services.files.find(self.account_id, name)

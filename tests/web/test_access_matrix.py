@@ -29,6 +29,7 @@ TABLE = [
     ("POST", "/api/files?filename=new.bin", b"x", 401, 201, 201, 201),
     ("POST", "/api/files/upload?filename=part.bin", LONG_FRAME.format(0, b"x"), 401, 200, 200, 200),
     ("GET", "/api/files/status/log.bin", b"", 401, 200, 200, 200),
+    ("PUT", "/api/files/put.bin", b"x", 401, 201, 201, 201),
     ("DELETE", "/api/files/log.bin", b"", 401, 200, 404, 404),
     ("GET", "/api/files/download/log.bin", b"", 401, 200, 404, 404),
     ("HEAD", "/api/files/download/log.bin", b"", 401, 200, 404, 404),

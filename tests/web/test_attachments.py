@@ -8,6 +8,7 @@ from urllib.parse import quote, unquote
 
 import pytest
 from flask import Flask
+from werkzeug.http import parse_options_header
 
 from tests.conftest import Clock
 from tests.download_cases import CASES, DATA, LENGTH, Expected, fill
@@ -64,7 +65,7 @@ def test_the_head_of_the_answer(sent: Sent, method: str) -> None:
     assert {name: value for name, value in response.headers.items() if name not in varying} == {
         "Content-Type": "image/png",
         "Content-Length": str(LENGTH),
-        "Content-Disposition": "inline; filename=\"photo.png\"; filename*=UTF-8''photo.png",
+        "Content-Disposition": 'inline; filename="photo.png"',
         "Content-Security-Policy": INERT,
         "Accept-Ranges": "bytes",
         "Cache-Control": "private, max-age=31536000, immutable",
@@ -104,7 +105,7 @@ def test_last_modified_is_when_it_was_posted(app: Flask, clock: Clock) -> None:
         ("a.flv", "video/x-flv"),
         ("a.html.png", "image/png"),
         ("a.mp3", "audio/mpeg"),
-        ("a.WAV", "audio/x-wav"),
+        ("a.WAV", "audio/wav"),
     ],
 )
 def test_what_cannot_run_is_shown_where_it_is_opened(
@@ -194,7 +195,8 @@ def test_every_name_round_trips(chat: Chat, group: str, name: str) -> None:
     response = chat["bob"].get(message["media_url"])
     assert (response.status_code, response.data) == (200, DATA)
     assert unquote(message["media_url"].rpartition("/")[2]) == name
-    assert unquote(response.headers["Content-Disposition"].rpartition("''")[2]) == name
+    _kind, options = parse_options_header(response.headers["Content-Disposition"])
+    assert options["filename"] == name
 
 
 @pytest.mark.parametrize(

@@ -28,6 +28,8 @@ REFUSED_FRAMES = [
     pytest.param(LONG_FRAME.header.pack(5, 3, 20) + b"hello", REVERSED, id="end-far-before-start"),
 ]
 
+NO_RANGE = "Invalid Content-Range header: expected bytes START-END/TOTAL or bytes START-END/*"
+
 
 def content_range(value: str) -> dict[str, str]:
     return {"Content-Range": value}
@@ -51,7 +53,8 @@ def test_a_refused_chunk_stores_nothing(
     [
         pytest.param("", {"data": frame(0, b"x")}, "Missing filename", id="no-filename"),
         pytest.param("?filename=", {"data": frame(0, b"x")}, "Missing filename", id="empty-filename"),
-        pytest.param("", file_form(frame(0, b"x"), b"log.bin"), "Missing filename", id="filename-only-in-the-part"),
+        pytest.param("?filename=", file_form(frame(0, b"x")), "Missing filename", id="empty-filename-of-a-form"),
+        pytest.param("", form(part("file", frame(0, b"x"))), "Missing filename", id="form-without-a-name"),
         pytest.param("?filename=log.bin", {}, TOO_SMALL, id="no-body"),
         pytest.param("?filename=log.bin", form(), "Missing file part", id="no-part"),
         pytest.param(
@@ -91,17 +94,39 @@ def test_an_incomplete_request_is_400(
 @pytest.mark.parametrize(
     ("value", "detail"),
     [
-        pytest.param("bytes 0-4", "Invalid Content-Range header", id="no-total"),
-        pytest.param("0-4/5", "Invalid Content-Range header", id="no-unit"),
-        pytest.param("lines 0-4/5", "Invalid Content-Range header", id="other-unit"),
-        pytest.param("bytes a-b/c", "Invalid Content-Range header", id="letters"),
-        pytest.param("bytes 4-0/5", "Invalid Content-Range header", id="reversed"),
-        pytest.param("bytes -4/5", "Invalid Content-Range header", id="suffix"),
-        pytest.param("bytes */5", "Invalid Content-Range header", id="no-range"),
-        pytest.param("bytes 0-4/4", "Invalid Content-Range header", id="past-its-own-total"),
-        pytest.param("bytes 0-4/-5", "Invalid Content-Range header", id="negative-total"),
-        pytest.param("bytes \u0660-\u0664/\u0665", "Invalid Content-Range header", id="digits-of-another-script"),
-        pytest.param("", "Invalid Content-Range header", id="empty"),
+        pytest.param(
+            "bytes 0-4",
+            NO_RANGE,
+            id="no-total",
+        ),
+        pytest.param("0-4/5", "Invalid Content-Range header: the unit must be bytes", id="no-unit"),
+        pytest.param("lines 0-4/5", "Invalid Content-Range header: the unit must be bytes", id="other-unit"),
+        pytest.param(
+            "bytes a-b/c",
+            NO_RANGE,
+            id="letters",
+        ),
+        pytest.param("bytes 4-0/5", "Invalid Content-Range header: the range ends before it starts", id="reversed"),
+        pytest.param(
+            "bytes -4/5",
+            NO_RANGE,
+            id="suffix",
+        ),
+        pytest.param("bytes */5", "Invalid Content-Range header: it names no range", id="no-range"),
+        pytest.param(
+            "bytes 0-4/4", "Invalid Content-Range header: the range ends past the total", id="past-its-own-total"
+        ),
+        pytest.param(
+            "bytes 0-4/-5",
+            NO_RANGE,
+            id="negative-total",
+        ),
+        pytest.param(
+            "bytes \u0660-\u0664/\u0665",
+            NO_RANGE,
+            id="digits-of-another-script",
+        ),
+        pytest.param("", "Invalid Content-Range header: the unit must be bytes", id="empty"),
         pytest.param("bytes 1-5/6", "Content-Range does not match the chunk header", id="other-start"),
         pytest.param("bytes 0-5/6", "Content-Range does not match the chunk header", id="other-end"),
         pytest.param("bytes 0-21/22", "Content-Range does not match the chunk header", id="counts-the-frame-header"),

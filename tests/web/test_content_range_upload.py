@@ -44,10 +44,10 @@ INVALID_RANGE, INVALID_CHUNK = "Invalid Content-Range header", "Invalid chunk fo
             SHORT_FRAME.header.pack(0, 4, 0) + b"hello", "bytes 0-4/5", "Checksum verification failed", id="wrong-sum"
         ),
         pytest.param(
-            SHORT_FRAME.header.pack(0, 4, 532) + b"hello",
+            SHORT_FRAME.header.pack(0, 4, 533) + b"hello",
             "bytes 0-4/5",
             "Checksum verification failed",
-            id="sum-not-mod-256",
+            id="neither-sum",
         ),
         pytest.param(
             SHORT_FRAME.header.pack(0, 4, 276) + b"hello",
@@ -242,3 +242,10 @@ def test_an_upload_over_the_quota_keeps_its_offset(
     response = device.send_range("log.bin", 5, b"xy", "*")
     assert (response.status_code, response.get_json()) == (413, {"detail": "Storage quota exceeded"})
     assert device.get("/status/log.bin").get_json()["next_byte"] == 5
+
+
+@pytest.mark.parametrize("checksum", [pytest.param(532 % 256, id="modulo-256"), pytest.param(532, id="plain-sum")])
+def test_a_checksum_counts_in_both_readings(device: Device, checksum: int) -> None:
+    body = SHORT_FRAME.header.pack(0, 4, checksum) + b"hello"
+    response = device.post("/upload/log.bin", data=body, headers={"Content-Range": "bytes 0-4/5"})
+    assert (response.status_code, device.get("/download/log.bin").data) == (200, b"hello")

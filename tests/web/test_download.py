@@ -89,7 +89,7 @@ def test_the_headers_of_a_whole_file(stored: Stored, door: str, method: str) -> 
     assert headers == {
         "Content-Type": "application/octet-stream",
         "Content-Length": "1024",
-        "Content-Disposition": "attachment; filename=\"data.bin\"; filename*=UTF-8''data.bin",
+        "Content-Disposition": 'attachment; filename="data.bin"',
         "Accept-Ranges": "bytes",
         "ETag": stored.etag,
         "Last-Modified": stored.modified,
@@ -140,19 +140,11 @@ def byteranges(body: bytes, boundary: str) -> list[tuple[str, str, bytes]]:
     return found
 
 
-@pytest.mark.parametrize(
-    ("value", "expected"),
-    [
-        pytest.param("bytes=0-", (416, "bytes */0"), id="first"),
-        pytest.param("bytes=0-0,1-1", (416, "bytes */0"), id="several"),
-        pytest.param("bytes=-0", (416, "bytes */0"), id="empty-suffix"),
-        pytest.param("bytes=-5", (200, None), id="suffix"),  # satisfiable, but no Content-Range can say so
-    ],
-)
-def test_ranges_of_an_empty_file(stored: Stored, value: str, expected: tuple[int, str | None]) -> None:
+@pytest.mark.parametrize("value", ["bytes=0-", "bytes=0-0,1-1", "bytes=-0", "bytes=-5", "bytes=7-"])
+def test_an_empty_file_has_no_ranges(stored: Stored, value: str) -> None:
     stored.device.store(b"", "empty.bin", query={"overwrite": "true"})
     response = stored.device.get("/download/empty.bin", headers={"Range": value})
-    assert (response.status_code, response.headers.get("Content-Range")) == expected
+    assert (response.status_code, response.data, response.headers.get("Content-Range")) == (200, b"", None)
 
 
 HOSTILE = ['a"b.txt', "a%22b.txt", "文件 é.bin", "a;filename=evil.exe", "'x'.txt", "100%.txt", "😀", "ファイル" * 20]
@@ -163,7 +155,7 @@ def test_a_hostile_name_stays_within_its_header(stored: Stored, name: str) -> No
     facts = stored.device.store(b"x", name, query={"overwrite": "true"})
     value = stored.device.get(f"/api/files/{facts['file_id']}/download").headers["Content-Disposition"]
     plain, _, extended = value.removeprefix("attachment; filename=").partition("; filename*=UTF-8''")
-    assert unquote(extended) == name
+    assert unquote(extended) == name or plain == f'"{name}"'
     assert plain.isascii() and plain[0] == plain[-1] == '"' and len(plain) > 2
     assert not set('"\\%') & set(plain[1:-1])
 

@@ -479,7 +479,7 @@ def test_uploads_go_on_once_there_is_room(tmp_path: Path, make_app: MakeApp) -> 
 
 
 def test_a_message_with_a_file_of_the_form_of_other_doors(chat: Chat, group: str) -> None:
-    """`conversation_id` counts in the form only."""
+    """`conversation_id` counts in the form only: in the query nobody knows it."""
     answer = chat["alice"].post(f"/messages/upload?conversation_id={group}", **file_form(DATA))
-    assert refusal(answer) == (400, "Invalid conversation id")
+    assert refusal(answer) == (400, "Unknown query parameter: conversation_id")
     assert chat.history(group) == []

@@ -12,6 +12,7 @@ from flask import Flask
 from tests.conftest import Device, frame
 from tests.web.conftest import blobs
 from tests.web.forms import file_form, form, part
+from tests.web.uploads import digest
 
 
 def sha256(data: bytes) -> str:
@@ -166,8 +167,10 @@ def test_overwriting_what_is_not_there_is_a_plain_upload(device: Device) -> None
     "value",
     [
         pytest.param(sha256(b"hello"), id="sha-256"),
-        pytest.param("sha-512=:YWJj:, " + sha256(b"hello"), id="behind-another-algorithm"),
-        pytest.param("sha-512=:YWJj:", id="only-another-algorithm"),
+        pytest.param("md5=:YWJj:, " + sha256(b"hello"), id="behind-an-unknown-algorithm"),
+        pytest.param("md5=:YWJj:", id="only-an-unknown-algorithm"),
+        pytest.param(digest(b"hello", "sha-512"), id="sha-512"),
+        pytest.param(digest(b"hello", "sha-512") + ", " + sha256(b"hello"), id="both"),
     ],
 )
 def test_a_digest_that_matches_is_taken(device: Device, field: str, value: str) -> None:
@@ -180,6 +183,13 @@ def test_a_digest_that_matches_is_taken(device: Device, field: str, value: str) 
     ("value", "detail"),
     [
         pytest.param(sha256(b"other"), "The digest does not match the content", id="other-content"),
+        pytest.param(digest(b"other", "sha-512"), "The digest does not match the content", id="other-sha-512"),
+        pytest.param(
+            digest(b"other", "sha-512") + ", " + sha256(b"hello"),
+            "The digest does not match the content",
+            id="one-of-two",
+        ),
+        pytest.param("sha-512=:YWJj:", "Invalid {} header", id="short-sha-512"),
         pytest.param("sha-256", "Invalid {} header", id="no-value"),
         pytest.param("sha-256=abc", "Invalid {} header", id="no-colons"),
         pytest.param("sha-256=:!!!:", "Invalid {} header", id="no-base64"),

@@ -3,11 +3,11 @@
 from collections.abc import Iterator
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from transfer_service.errors import InvalidRequest
-from transfer_service.wire.chunk_frames import LONG_FRAME, SHORT_FRAME, FrameFormat, byte_sum
+from transfer_service.wire.chunk_frames import LONG_FRAME, SHORT_FRAME, FrameFormat, byte_sum, plain_sum
 from transfer_service.wire.spans import Span
 
 FORMATS = [pytest.param(LONG_FRAME, id="17-bytes"), pytest.param(SHORT_FRAME, id="12-bytes")]
@@ -52,6 +52,7 @@ def test_one_changed_byte_is_never_taken_for_the_same_chunk(
 ) -> None:
     frame = bytearray(form.format(start, data))
     frame[position % len(frame)] ^= flip
+    assume(form is LONG_FRAME or int.from_bytes(frame[8:12], "big") != sum(data))  # the same data in the other reading
     # A start and end that move together are another chunk; one byte cannot move both.
     with pytest.raises(InvalidRequest):
         read(form, bytes(frame))
@@ -73,7 +74,20 @@ def test_any_bytes_are_refused_or_hold_what_their_header_says(form: FrameFormat,
     except InvalidRequest:
         return
     assert span.size == len(data) >= 1
-    assert frame == form.header.pack(span.start, span.stop - 1, sum(data) % 256) + data
+    sums = {sum(data) % 256, sum(data) if form is SHORT_FRAME else -1}
+    assert frame in {form.header.pack(span.start, span.stop - 1, each) + data for each in sums if each >= 0}
+
+
+@given(start=STARTS, data=DATA, sizes=st.lists(st.integers(0, 100), max_size=8))
+def test_the_long_checksum_may_be_the_plain_sum(start: int, data: bytes, sizes: list[int]) -> None:
+    frame = SHORT_FRAME.header.pack(start, start + len(data) - 1, sum(data)) + data
+    assert read(SHORT_FRAME, frame, sizes) == (Span(start, start + len(data)), data)
+    assert refusal(SHORT_FRAME, frame[:-1] + bytes([frame[-1] ^ 1])) == SHORT_FRAME.wrong_checksum
+
+
+def test_the_plain_sum_goes_on_past_32_bits() -> None:
+    data = b"\xff" * 1000
+    assert plain_sum(data, 2**32 - 1) == (2**32 - 1 + sum(data)) % 2**32
 
 
 @given(data=st.binary(max_size=3000), initial=st.integers(0, 255))

@@ -114,7 +114,6 @@ def test_a_malformed_or_flooding_header_is_ignored(value: str) -> None:
         pytest.param("bytes=1024-2000", 1024, id="behind-the-end"),
         pytest.param("bytes=5000-,-0", 1024, id="several"),
         pytest.param("bytes=" + "9" * 5000 + "-", 1024, id="huge"),
-        pytest.param("bytes=0-", 0, id="empty-file"),
     ],
 )
 def test_a_range_without_a_byte_of_the_file_is_unsatisfiable(value: str, length: int) -> None:
@@ -148,8 +147,9 @@ def test_a_satisfiable_header_gives_its_spans(value: str, spans: list[Span]) -> 
     assert select_ranges(value, 1024) == spans
 
 
-def test_the_last_bytes_of_an_empty_file_are_the_empty_file() -> None:
-    assert select_ranges("bytes=-5", 0) is None
+@pytest.mark.parametrize("value", ["bytes=0-", "bytes=-5", "bytes=-0", "bytes=5-9", "bytes=0-0,3-"])
+def test_no_range_of_an_empty_file_counts(value: str) -> None:
+    assert select_ranges(value, 0) is None
 
 
 def test_exactly_sixteen_ranges_are_answered() -> None:

@@ -152,6 +152,7 @@ class TransferWorker(GeventWorker):  # type: ignore[misc] # gunicorn has no type
         path = getattr(req, "path", None) or ""
         media_type, body = format_error(path, status, phrase.capitalize(), is_tus=_is_tus(req))
         head = f"HTTP/1.1 {status} {phrase}\r\nConnection: close\r\nContent-Type: {media_type}\r\n"
+        head += "Cache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\n"
         if status == 503:
             head += f"Retry-After: {RETRY_AFTER_SECONDS}\r\n"
         with suppress(OSError):

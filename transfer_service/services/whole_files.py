@@ -1,7 +1,7 @@
 """A whole file in one request: streamed to its final place, named when it is whole, gone if it breaks."""
 
 import uuid
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
@@ -9,7 +9,7 @@ from typing import Protocol
 from sqlalchemy import select
 
 from transfer_service.database import Database
-from transfer_service.errors import InvalidRequest, StorageFull, UploadGone
+from transfer_service.errors import StorageFull, UploadGone
 from transfer_service.models import Account, File, FileState
 from transfer_service.offload import Offload
 from transfer_service.services import intervals
@@ -35,14 +35,22 @@ class Draft:
     overwrite: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Received:
+    """What became of a file, and whether another one of its name is gone for it."""
+
+    status: FileStatus
+    has_replaced: bool
+
+
 class WholeBody(Protocol):
     """The bytes of one file, as they arrive."""
 
     def blocks(self) -> Iterator[bytes]:
         """The data; raises a TransferError instead of ending where it is not whole."""
 
-    def expected_sha256(self) -> Sequence[bytes]:
-        """The digests that the client promised; final only when `blocks` has ended."""
+    def settle(self, draft: Draft, sha256: bytes) -> Draft:
+        """The draft with its last name and type, when `blocks` has ended. Raises DigestMismatch, InvalidRequest."""
 
 
 class WholeFileService:
@@ -74,7 +82,7 @@ class WholeFileService:
             used = session.scalar(select(Account.used_bytes).where(Account.id == account_id)) or 0
         self._space.check_quota(used, length)
 
-    def receive(self, account_id: uuid.UUID, draft: Draft, body: WholeBody) -> FileStatus:
+    def receive(self, account_id: uuid.UUID, draft: Draft, body: WholeBody) -> Received:
         """Store a file under its name, numbered where that is taken, or in place of the old one with `overwrite`.
 
         Raises InvalidRequest, TooLarge, StorageFull, UploadGone; then there is no row, no blob and no reservation.
@@ -84,8 +92,7 @@ class WholeFileService:
         try:
             with self._store.open_writer(file_id, ANYWHERE, create=True, wait_seconds=0) as writer:
                 length, digest = self._write(writer, file_id, draft, body.blocks())
-                if any(promised != digest for promised in body.expected_sha256()):
-                    raise InvalidRequest("The digest does not match the content")
+                draft = body.settle(draft, digest)
                 if self._durability.flush:
                     self._offload(lambda: self._store.sync(file_id))
                 status, replaced = self._commit(file_id, draft, length=length, sha256=digest.hex())
@@ -94,7 +101,7 @@ class WholeFileService:
             raise
         if replaced is not None:
             self._files.discard_blob(replaced)
-        return status
+        return Received(status, has_replaced=replaced is not None)
 
     def _begin(self, account_id: uuid.UUID, draft: Draft) -> uuid.UUID:
         now = self._now()
@@ -161,6 +168,7 @@ class WholeFileService:
             now = self._now()
             file.unflushed_boot = self._durability.mark_of_whole()
             file.holds_name, file.state, file.sha256 = True, FileState.COMPLETE, sha256
+            file.media_type = draft.media_type
             file.length = file.reserved_bytes = file.received_bytes = length
             file.updated_at = file.completed_at = now
             if length:

@@ -129,7 +129,7 @@ def _token_in_body() -> str | None:
 def _pair(grant: FamilyGrant) -> Response:
     access, renewal = make_tokens(grant)
     lifetime = current_app.config["JWT_ACCESS_TOKEN_EXPIRES"]
-    response = jsonify(
+    return jsonify(
         {
             "access_token": access,
             "token_type": "bearer",
@@ -137,8 +137,6 @@ def _pair(grant: FamilyGrant) -> Response:
             "refresh_token": renewal,
         }
     )
-    response.headers["Cache-Control"] = "no-store"
-    return response
 
 
 def _with_cookies(grant: FamilyGrant) -> Response:
@@ -152,7 +150,6 @@ def _with_cookies(grant: FamilyGrant) -> Response:
             "csrf_refresh_token": csrf_refresh,
         }
     )
-    response.headers["Cache-Control"] = "no-store"
     access_seconds = int(current_app.config["JWT_ACCESS_TOKEN_EXPIRES"].total_seconds())
     refresh_seconds = int(current_app.config["JWT_REFRESH_TOKEN_EXPIRES"].total_seconds())
     for name, value, path, seconds, for_scripts in (

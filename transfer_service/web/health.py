@@ -33,7 +33,9 @@ def ready() -> Response:
 @takes_any
 def openapi() -> Response:
     """The description of every route."""
-    return send_from_directory(REPOSITORY, "openapi.yaml", mimetype="application/yaml")
+    response = send_from_directory(REPOSITORY, "openapi.yaml", mimetype="application/yaml")
+    response.headers["Cache-Control"] = "no-store"
+    return response
 
 
 @blueprint.get("/docs")

@@ -62,6 +62,7 @@ def _place(download: DownloadFacts) -> tuple[bool, int]:
 
 
 @blueprint.get("/<game_id>/download/progress")
+@takes("lastEventId")
 def progress(game_id: str) -> Response:
     """A stream of events until the download has ended.
 

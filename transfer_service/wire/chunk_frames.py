@@ -20,13 +20,18 @@ class ChunkHeader:
 
 @dataclass(frozen=True, slots=True)
 class FrameFormat:
-    """One kind of frame. The header holds start, inclusive end and checksum; the details are its error texts."""
+    """One kind of frame. The header holds start, inclusive end and checksum; the details are its error texts.
+
+    The checksum is the sum of the data's bytes modulo 256. Where `takes_plain_sum`, the sum modulo 2^32 will do too,
+    since clients read "checksum u32" so; one below 256 is the same in both readings.
+    """
 
     header: struct.Struct
     too_short: str
     reversed_range: str
     wrong_length: str
     wrong_checksum: str
+    takes_plain_sum: bool = False
 
     @property
     def header_bytes(self) -> int:
@@ -47,12 +52,13 @@ class FrameFormat:
 
         The sum is known at the end only: nothing that came out counts before the iterator has ended.
         """
+        add = plain_sum if self.takes_plain_sum and header.checksum > 0xFF else byte_sum
         missing, total = header.span.size, 0
         for block in blocks:
             if len(block) > missing:
                 raise InvalidRequest(self.wrong_length)
             missing -= len(block)
-            total = byte_sum(block, total)
+            total = add(block, total)
             yield block
         if missing:
             raise InvalidRequest(self.wrong_length)
@@ -79,6 +85,7 @@ SHORT_FRAME = FrameFormat(
     reversed_range="Invalid chunk format",
     wrong_length="Invalid chunk format",
     wrong_checksum="Checksum verification failed",
+    takes_plain_sum=True,
 )
 """12 bytes: u32 start, u32 inclusive end, u32 checksum (`/upload/{file_id}`)."""
 
@@ -86,3 +93,8 @@ SHORT_FRAME = FrameFormat(
 def byte_sum(data: bytes, initial: int = 0) -> int:
     """The sum of all bytes of `data`, added to `initial`, modulo 256."""
     return (initial + int(np.frombuffer(data, dtype=np.uint8).sum(dtype=np.uint8))) & 0xFF
+
+
+def plain_sum(data: bytes, initial: int = 0) -> int:
+    """The sum of all bytes of `data`, added to `initial`, modulo 2^32. Ten times slower than `byte_sum`."""
+    return (initial + int(np.frombuffer(data, dtype=np.uint8).sum(dtype=np.uint32))) & 0xFFFFFFFF

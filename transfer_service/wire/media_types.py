@@ -1,22 +1,20 @@
 """Media types of stored files."""
 
-import mimetypes
 import re
+
+from transfer_service.wire.media_type_table import MEDIA_TYPES
 
 OCTET_STREAM = "application/octet-stream"
 # What clients send when nobody chose a type (curl, fetch): it says nothing about the file.
 _UNCHOSEN = frozenset({OCTET_STREAM, "application/x-www-form-urlencoded", "multipart/form-data", "binary/octet-stream"})
 _NAME = r"[A-Za-z0-9!#$&^_.+-]{1,80}"
 _MEDIA_TYPE = re.compile(rf"({_NAME}/{_NAME})(;[\x20-\x7e]{{0,90}})?", re.ASCII)
-_TABLE = mimetypes.MimeTypes(filenames=())  # the machine's own tables would make instances differ
-for _extension in (".js", ".mjs"):
-    _TABLE.add_type("text/javascript", _extension)  # RFC 9239; Python before 3.12 has the old name
 
 
 def guess_media_type(name: str) -> str:
     """The type that the extension stands for, `application/octet-stream` if none."""
-    guessed, encoding = _TABLE.guess_type(name.replace(":", "_"))
-    return guessed if guessed and not encoding else OCTET_STREAM
+    stem, _dot, extension = name.rpartition("/")[2].rpartition(".")
+    return MEDIA_TYPES.get(extension.lower(), OCTET_STREAM) if stem else OCTET_STREAM
 
 
 def stored_media_type(declared: str | None, name: str) -> str:

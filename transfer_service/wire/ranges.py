@@ -16,11 +16,12 @@ class Unsatisfiable(Exception):
 def select_ranges(value: str, length: int) -> list[Span] | None:
     """The spans of a file of `length` bytes that `value` asks for, in its order; None where Range is to be ignored.
 
-    Ignored are other units, malformed headers and more than MAX_RANGES ranges. Ranges that overlap or touch become one
+    Ignored are other units, malformed headers, more than MAX_RANGES ranges, and any range of an empty file, of which no
+    Content-Range could tell. Ranges that overlap or touch become one
     (section 15.3.7.2), so that a short header cannot buy more than the file. Raises Unsatisfiable.
     """
     unit, equals, specs = value.partition("=")
-    if not equals or unit.lower() != "bytes":
+    if not equals or unit.lower() != "bytes" or length == 0:
         return None
     items = [item.strip(" \t") for item in specs.split(",")]
     items = [item for item in items if item]
@@ -35,8 +36,6 @@ def select_ranges(value: str, length: int) -> list[Span] | None:
         if span is not None:
             spans.append(span)
     if not spans:
-        if length == 0 and any(_is_suffix(item) for item in items):
-            return None  # "the last N bytes" of an empty file are all of it, but no Content-Range can say so
         raise Unsatisfiable
     return _coalesce(spans)
 
@@ -51,10 +50,6 @@ def _coalesce(spans: list[Span]) -> list[Span]:
         union = Span(min(each.start for each in (span, *joined)), max(each.stop for each in (span, *joined)))
         merged = [*apart[:place], union, *apart[place:]]
     return merged
-
-
-def _is_suffix(item: str) -> bool:
-    return item.startswith("-") and _number(item[1:]) > 0
 
 
 def _is_reversed(match: re.Match[str]) -> bool:

@@ -6,11 +6,10 @@ from collections.abc import Iterator
 from transfer_service.errors import InvalidRequest
 from transfer_service.services.attachments import Post
 from transfer_service.web.messages.ids import parse_conversation_id, parse_reply
-from transfer_service.web.multipart_body import OVERHEAD_BYTES, MultipartBody, is_multipart
+from transfer_service.web.multipart_body import OVERHEAD_BYTES, MultipartBody, filename_of, is_multipart
 from transfer_service.web.request_body import RequestBody
 from transfer_service.web.services import services
 from transfer_service.wire.attachments import attachment_media_type, safe_filename
-from transfer_service.wire.disposition import parse_filename
 
 
 class AttachmentForm:
@@ -30,10 +29,10 @@ class AttachmentForm:
         services().whole_files.check_room(account_id, (body.announced or 0) - OVERHEAD_BYTES)
         form = MultipartBody(body)
         part = form.open_file_part()
-        filename = safe_filename(parse_filename(part.header("Content-Disposition", "")))
+        filename = safe_filename(filename_of(part))
         declared = part.header("Content-Type")
         self = cls(form, filename=filename, media_type=attachment_media_type(declared, filename))
-        if "conversation_id" in form.fields:
+        if form.field("conversation_id") is not None:
             post = self.post()
             services().messages.check_post(account_id, post.conversation_id, post.reply_to)
         return self
@@ -44,6 +43,6 @@ class AttachmentForm:
 
     def post(self) -> Post:
         """What the fields say. Raises InvalidRequest."""
-        fields = self._form.fields
-        conversation_id = parse_conversation_id(fields.get("conversation_id"))
-        return Post(conversation_id, content=fields.get("content"), reply_to=parse_reply(fields.get("reply_to")))
+        field = self._form.field
+        conversation_id = parse_conversation_id(field("conversation_id"))
+        return Post(conversation_id, content=field("content"), reply_to=parse_reply(field("reply_to")))

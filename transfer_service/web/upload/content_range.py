@@ -13,7 +13,7 @@ from transfer_service.web.services import services
 from transfer_service.web.upload.device_frames import check_announced
 from transfer_service.web.upload.incoming_chunk import IncomingChunk
 from transfer_service.wire.chunk_frames import SHORT_FRAME
-from transfer_service.wire.content_range import INVALID, parse_content_range
+from transfer_service.wire.content_range import INVALID, ContentRange, parse_content_range
 from transfer_service.wire.filenames import parse_name
 
 blueprint = Blueprint("content_range", __name__)
@@ -27,7 +27,7 @@ def upload_chunk(file_id: str) -> Response:
     value = request.headers.get("Content-Range")
     if value is None:
         raise InvalidRequest("Content-Range header required")
-    content_range = parse_content_range(value)
+    content_range = _parse(value)
     body = RequestBody()
     check_announced(body, name, content_range.span, content_range.total, frame=SHORT_FRAME)
     incoming = IncomingChunk(
@@ -44,6 +44,14 @@ def upload_chunk(file_id: str) -> Response:
     status = services().uploads.append(current().account_id, name, span=content_range.span, incoming=incoming)
     note(file=str(status.file_id), stored_bytes=content_range.span.size)
     return jsonify({"message": "Chunk received successfully", "next_byte": status.next_expected})
+
+
+def _parse(value: str) -> ContentRange:
+    """Raises InvalidRequest, in the one wording of this door."""
+    try:
+        return parse_content_range(value)
+    except InvalidRequest as error:
+        raise InvalidRequest(INVALID) from error
 
 
 def _stored_name(name: str) -> str:

@@ -1,0 +1,31 @@
+"""A file's progress in the words of `/api/files`."""
+
+from typing import Any
+
+from transfer_service.services.files import FileStatus
+
+
+def status_json(status: FileStatus) -> dict[str, Any]:
+    """What there is of a file."""
+    return {
+        "filename": status.name,
+        "file_id": str(status.file_id),
+        "status": "complete" if status.is_complete else "partial",
+        "bytes_received": status.received_bytes,
+        "total_bytes": status.length,
+        "next_expected_byte": status.next_expected,
+        "sha256": status.sha256,
+    }
+
+
+def pending_json(name: str) -> dict[str, Any]:
+    """What there is of a file of which nothing came yet."""
+    return {
+        "filename": name,
+        "file_id": None,
+        "status": "pending",
+        "bytes_received": 0,
+        "total_bytes": None,
+        "next_expected_byte": 0,
+        "sha256": None,
+    }
