@@ -47,12 +47,19 @@ ACTIVE_STATES = frozenset(state for state in DownloadState if state.is_active)
 
 
 class Game(Base):
-    """A game of the catalogue."""
+    """A game of the catalogue. Null is what the catalogue does not tell."""
 
     __tablename__ = "games"
 
     id: Mapped[uuid.UUID] = mapped_column(primary_key=True)
     title: Mapped[str] = mapped_column(String(1000))
+    platform: Mapped[str | None] = mapped_column(String(1000))
+    developer: Mapped[str | None] = mapped_column(String(1000))
+    publisher: Mapped[str | None] = mapped_column(String(1000))
+    release_date: Mapped[str | None] = mapped_column(String(1000))
+    description: Mapped[str | None] = mapped_column(Text)
+    launch_command: Mapped[str | None] = mapped_column(Text)
+    tags: Mapped[list[str] | None] = mapped_column(JSON(none_as_null=True))
 
 
 class GameData(Base):

@@ -18,7 +18,11 @@ PONG, TETRIS, ELSEWHERE = (uuid.UUID(int=number << 100) for number in (9, 5, 7))
 ADDED_AT = datetime(2024, 5, 1, 12, 0, 0, 123456, tzinfo=UTC)
 FIRST = GameDataEntry(id=1, game_id=PONG, title="Pong 1.0", added_at=ADDED_AT, sha256="ab" * 32, size=1000)
 SECOND = replace(FIRST, id=2**63 - 1, title="Pong 1.1 家", added_at=ADDED_AT.replace(year=2025), size=2**53)
-CATALOGUE = Catalogue(games=(GameEntry(PONG, "Pong"), GameEntry(TETRIS, "Tetris")), game_data=(SECOND, FIRST))
+TOLD = GameEntry(
+    PONG, "Pong", platform="Arcade", developer="Atari", publisher="Atari, Inc.", release_date="1972-11-29",
+    description="Two paddles\nand a ball 家", launch_command="http://pong.test/index.html", tags=["sport", "two"],
+)  # fmt: skip
+CATALOGUE = Catalogue(games=(TOLD, GameEntry(TETRIS, "Tetris")), game_data=(SECOND, FIRST))
 NOTHING = ImportReport(games_added=0, games_changed=0, data_added=0, data_changed=0)
 
 
@@ -32,7 +36,7 @@ def stored(bench: Bench) -> Catalogue:
         games = session.scalars(select(Game).order_by(Game.id)).all()
         data = session.scalars(select(GameData).order_by(GameData.id)).all()
     return Catalogue(
-        games=tuple(GameEntry(game.id, game.title) for game in games),
+        games=tuple(GameEntry(*(getattr(game, name) for name in GameEntry.__slots__)) for game in games),
         game_data=tuple(
             GameDataEntry(row.id, row.game_id, row.title, row.added_at, row.sha256, row.size) for row in data
         ),
@@ -100,6 +104,17 @@ def test_what_differs_is_changed_and_nothing_else(bench: Bench, change: dict[str
     report = import_catalogue(bench, changed)
     assert report == ImportReport(games_added=0, games_changed=0, data_added=0, data_changed=1)
     assert stored(bench) == in_order(changed)
+
+
+@pytest.mark.parametrize("name", ["platform", "developer", "publisher", "release_date", "description", "tags"])
+@pytest.mark.parametrize("value", [None, "another"], ids=["not-told", "another"])
+def test_what_is_told_of_a_game_is_what_was_imported_last(any_bench: Bench, name: str, value: str | None) -> None:
+    import_catalogue(any_bench)
+    told = replace(TOLD, **{name: [value] if name == "tags" and value else value})  # type: ignore[arg-type]
+    changed = replace(CATALOGUE, games=(told, CATALOGUE.games[1]))
+    for report in (replace(NOTHING, games_changed=1), NOTHING):
+        assert import_catalogue(any_bench, changed) == report
+    assert stored(any_bench) == in_order(changed)
 
 
 def test_an_archive_does_not_change_its_game(any_bench: Bench) -> None:

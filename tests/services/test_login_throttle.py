@@ -1,11 +1,22 @@
 """Limiting how often a password may be guessed."""
 
+import shutil
+import socket
+import subprocess
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
+import redis
 
+from tests.missing import missing
+from tests.ports import free_port
 from transfer_service.errors import BadCredentials, TooManyAttempts
+from transfer_service.services import shared_windows
 from transfer_service.services.login_throttle import LoginThrottle
 
 WINDOW_SECONDS = 15 * 60
@@ -135,3 +146,98 @@ def test_right_sign_ins_at_once_all_get_in(throttle: LoginThrottle) -> None:
     for thread in threads:
         thread.join()
     assert len(let_in) == 20
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        pytest.param(["Zo\u00e9", "Zoe\u0301"], id="unicode-forms"),
+        pytest.param(["alice", " alice", "alice  ", "\u00a0alice"], id="spaces-around"),
+        pytest.param(["al ice", "al  ice"], id="spaces-within"),
+        pytest.param(["a/b", "", "..", "x" * 300], id="names-that-nobody-can-have"),
+    ],
+)
+def test_every_way_of_writing_a_name_counts_to_one_limit(throttle: LoginThrottle, names: list[str]) -> None:
+    assert sum(guesses(throttle, 1, names[number % len(names)]) for number in range(20)) == 10
+
+
+@contextmanager
+def silent_server() -> Iterator[str]:
+    """A Redis that takes connections and never answers."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        yield f"redis://127.0.0.1:{server.getsockname()[1]}/0"
+
+
+def test_without_a_redis_that_listens_an_instance_counts_alone_at_once() -> None:
+    throttle, began = LoginThrottle(f"redis://127.0.0.1:{free_port()}/0"), time.monotonic()
+    assert (guesses(throttle, 20), guesses(throttle, 20, "bob")) == (10, 10)
+    assert time.monotonic() - began < shared_windows.ANSWER_SECONDS
+
+
+@pytest.mark.alone
+def test_a_redis_that_hangs_is_waited_for_once() -> None:
+    with silent_server() as url:
+        throttle, began = LoginThrottle(url), time.monotonic()
+        assert (guesses(throttle, 20), guesses(throttle, 20, "bob")) == (10, 10)
+        assert time.monotonic() - began < 2 * shared_windows.ANSWER_SECONDS
+
+
+@pytest.fixture
+def redis_server(tmp_path: Path) -> Iterator["RedisServer"]:
+    program = shutil.which("redis-server")
+    if program is None:
+        missing("redis-server is not installed")
+    server = RedisServer(program, tmp_path, free_port())
+    yield server
+    server.stop()
+
+
+@dataclass
+class RedisServer:
+    """A Redis that can be stopped and started again."""
+
+    program: str
+    folder: Path
+    port: int
+    process: "subprocess.Popen[bytes] | None" = None
+
+    @property
+    def url(self) -> str:
+        return f"redis://127.0.0.1:{self.port}/0"
+
+    def start(self) -> None:
+        """Start and wait until it answers."""
+        command = [self.program, "--port", str(self.port), "--bind", "127.0.0.1", "--dir", str(self.folder)]
+        self.process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+        deadline = time.monotonic() + 20
+        with redis.Redis(port=self.port) as client:
+            while time.monotonic() < deadline:
+                try:
+                    client.ping()
+                    return
+                except redis.ConnectionError:
+                    time.sleep(0.02)
+        raise AssertionError("redis-server does not start")
+
+    def stop(self) -> None:
+        if self.process is not None:
+            self.process.kill()
+            self.process.wait()
+
+
+def test_instances_count_together_as_soon_as_their_redis_is_there(
+    redis_server: RedisServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shared_windows, "BACK_OFF_SECONDS", 0.0)
+    one, other = LoginThrottle(redis_server.url), LoginThrottle(redis_server.url)
+    assert guesses(one, 4) == 4  # nobody else hears of these
+    redis_server.start()
+    assert (guesses(one, 3), guesses(other, 20), guesses(one, 20)) == (3, 7, 0)
+
+
+def test_what_an_instance_has_counted_holds_when_its_redis_goes(redis_server: RedisServer) -> None:
+    redis_server.start()
+    throttle = LoginThrottle(redis_server.url)
+    assert guesses(throttle, 6) == 6
+    redis_server.stop()
+    assert guesses(throttle, 20) == 4

@@ -35,7 +35,21 @@ NO_TITLE = "must be text that is not empty"
 
 TITLES = st.text(st.characters(exclude_categories=["Cc", "Cs"]), min_size=1, max_size=1000).filter(str.strip)
 DATES = st.datetimes(min_value=datetime(1970, 1, 1), max_value=datetime(9999, 12, 31), timezones=st.just(UTC))  # noqa: DTZ001
-GAMES = st.builds(GameEntry, id=st.uuids(), title=TITLES)
+LINES = st.none() | st.text(st.characters(exclude_categories=["Cc", "Cs"]), max_size=50)
+TEXTS = LINES | st.just("two\n\tlines\r\n")
+FACTS = ("platform", "developer", "publisher", "releaseDate", "description", "launchCommand", "tags")
+GAMES = st.builds(
+    GameEntry,
+    id=st.uuids(),
+    title=TITLES,
+    platform=LINES,
+    developer=LINES,
+    publisher=LINES,
+    release_date=LINES,
+    description=TEXTS,
+    launch_command=TEXTS,
+    tags=st.none() | st.lists(st.text(st.characters(exclude_categories=["Cc", "Cs"]), max_size=9), max_size=3),
+)
 GAME_DATA = st.builds(
     GameDataEntry,
     id=st.integers(0, 2**63 - 1),
@@ -53,10 +67,11 @@ CATALOGUES = st.builds(
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.just(GAME_ID),
     lambda children: (
-        st.lists(children, max_size=4) | st.dictionaries(st.sampled_from([*DATA, "games", "gameData", "x"]), children)
+        st.lists(children, max_size=4)
+        | st.dictionaries(st.sampled_from([*DATA, *FACTS, "games", "gameData", "x"]), children)
     ),
 )
-ROWS = st.lists(st.fixed_dictionaries({}, optional=dict.fromkeys(DATA, JSON)) | JSON, max_size=4)
+ROWS = st.lists(st.fixed_dictionaries({}, optional=dict.fromkeys([*DATA, *FACTS], JSON)) | JSON, max_size=4)
 
 
 def encode(**parts: Any) -> bytes:
@@ -70,7 +85,20 @@ def printed(catalogue: Catalogue, *, capitals: bool) -> bytes:
     def digits(text: str) -> str:
         return text.upper() if capitals else text
 
-    games = [{"id": digits(str(game.id)), "title": game.title} for game in catalogue.games]
+    games = [
+        {
+            "id": digits(str(game.id)),
+            "title": game.title,
+            "platform": game.platform,
+            "developer": game.developer,
+            "publisher": game.publisher,
+            "releaseDate": game.release_date,
+            "description": game.description,
+            "launchCommand": game.launch_command,
+            "tags": game.tags,
+        }
+        for game in catalogue.games
+    ]
     data = [
         {
             "id": entry.id,
@@ -133,7 +161,8 @@ def test_values_come_out_in_one_form() -> None:
     "text",
     [
         pytest.param(b"\xef\xbb\xbf" + encode(), id="byte-order-mark"),
-        pytest.param(encode(version=2, games=[{**GAME, "developer": "Atari"}]), id="unknown-keys"),
+        pytest.param(encode(version=2, games=[{**GAME, "rating": "E"}]), id="unknown-keys"),
+        pytest.param(encode(games=[{**GAME, **dict.fromkeys(FACTS)}]), id="optional-keys-that-are-null"),
         pytest.param(encode(games=[{"title": "Pong", "id": GAME_ID}]), id="another-order"),
     ],
 )
@@ -243,6 +272,32 @@ def test_every_bad_row_is_named(text: bytes, expected: list[str]) -> None:
 )
 def test_a_bad_value_is_named(key: str, value: object, expected: str) -> None:
     assert mistakes(encode(gameData=[{**DATA, key: value}])) == [f"gameData[0].{key}: {expected}"]
+
+
+@pytest.mark.parametrize("key", FACTS)
+@pytest.mark.parametrize("value", [5, True, {"a": "b"}, [5], ["a", None]])
+def test_an_optional_field_of_another_kind_is_named(key: str, value: object) -> None:
+    kind = "a list of texts" if key == "tags" else "text"
+    assert mistakes(encode(games=[{**GAME, key: value}])) == [f"games[0].{key}: must be {kind}"]
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "expected"),
+    [
+        pytest.param("tags", "action", "must be a list of texts", id="tags-in-one-text"),
+        pytest.param("tags", ["x"] * 1001, "must have at most 1000 of them", id="tags-too-many"),
+        pytest.param("tags", ["x" * 1001], "must have at most 1000 characters", id="tag-long"),
+        pytest.param("tags", ["a\nb"], "must not have control characters", id="tag-of-two-lines"),
+        pytest.param("platform", ["Flash"], "must be text", id="platform-list"),
+        pytest.param("platform", "a\nb", "must not have control characters", id="platform-of-two-lines"),
+        pytest.param("releaseDate", "x" * 1001, "must have at most 1000 characters", id="date-long"),
+        pytest.param("description", "x" * 100_001, "must have at most 100000 characters", id="description-long"),
+        pytest.param("description", "a\0b", "must not have control characters", id="description-nul"),
+        pytest.param("launchCommand", "a\ud800b", "must not have control characters", id="command-surrogate"),
+    ],
+)
+def test_an_optional_field_that_is_bad_is_named(key: str, value: object, expected: str) -> None:
+    assert mistakes(encode(games=[{**GAME, key: value}])) == [f"games[0].{key}: {expected}"]
 
 
 @pytest.mark.parametrize(

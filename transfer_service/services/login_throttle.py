@@ -7,11 +7,9 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from limits import RateLimitItem, RateLimitItemPerMinute
-from limits.errors import StorageError
-from limits.storage import storage_from_string
-from limits.strategies import MovingWindowRateLimiter
 
-from transfer_service.errors import BadCredentials, InvalidName, StoreUnavailable, TooManyAttempts
+from transfer_service.errors import BadCredentials, InvalidName, TooManyAttempts
+from transfer_service.services.shared_windows import Windows
 from transfer_service.wire.filenames import parse_name
 
 PER_ACCOUNT = RateLimitItemPerMinute(10, 15, namespace="sign-in-account")
@@ -20,11 +18,13 @@ _POLL_SECONDS = 0.01
 
 
 class LoginThrottle:
-    """Counts wrong passwords in a moving window of 15 minutes: in memory, or in Redis for several instances."""
+    """Counts wrong passwords in a moving window of 15 minutes: in Redis too, for several instances.
+
+    Without its Redis an instance counts alone, and signs in all the same.
+    """
 
     def __init__(self, redis_url: str | None) -> None:
-        self._storage = storage_from_string(redis_url or "memory://", wrap_exceptions=True)
-        self._limiter = MovingWindowRateLimiter(self._storage)
+        self._windows = Windows(redis_url)
         self._running: Counter[tuple[str, ...]] = Counter()
 
     @contextmanager
@@ -34,20 +34,15 @@ class LoginThrottle:
         Attempts under way count as if they were wrong, so many at once cannot slip through together; who is only over
         the limit because of them waits for their outcome.
         """
-        with _redis_named():
-            keys = self._wait_for_place(name, address)
+        keys = self._wait_for_place(name, address)
         try:
             yield
         except BadCredentials:
-            with _redis_named():
-                for item, key in keys:
-                    self._limiter.hit(item, *key)
+            for item, key in keys:
+                self._windows.hit(item, key)
             raise
         finally:
-            for _, key in keys:
-                self._running[key] -= 1
-                if not self._running[key]:
-                    del self._running[key]
+            self._leave(keys)
 
     def _wait_for_place(self, name: str, address: str) -> list[tuple[RateLimitItem, tuple[str, ...]]]:
         """Count the attempt as running, under each key that limits it."""
@@ -55,27 +50,25 @@ class LoginThrottle:
             (PER_ACCOUNT, (_account_key(name), _network(address))),
             (PER_ADDRESS, (_network(address),)),
         ]
-        while not all(self._limiter.test(item, *key, cost=1 + self._running[key]) for item, key in keys):
+        while True:
+            for _, key in keys:  # before Redis is asked: others run meanwhile, and count with this one
+                self._running[key] += 1
+            if all(self._windows.has_room(item, key, cost=self._running[key]) for item, key in keys):
+                return keys
+            self._leave(keys)
             self._refuse_if_spent(keys)
             time.sleep(_POLL_SECONDS)
+
+    def _leave(self, keys: Sequence[tuple[RateLimitItem, tuple[str, ...]]]) -> None:
         for _, key in keys:
-            self._running[key] += 1
-        return keys
+            self._running[key] -= 1
+            if not self._running[key]:
+                del self._running[key]
 
     def _refuse_if_spent(self, keys: Sequence[tuple[RateLimitItem, tuple[str, ...]]]) -> None:
         for item, key in keys:
-            if not self._limiter.test(item, *key):
-                reset_at = self._limiter.get_window_stats(item, *key).reset_time
-                raise TooManyAttempts(retry_after_seconds=max(1, round(reset_at - time.time())))
-
-
-@contextmanager
-def _redis_named() -> Iterator[None]:
-    """Guesses are not let through uncounted: without its Redis the service cannot sign anybody in."""
-    try:
-        yield
-    except StorageError as error:
-        raise StoreUnavailable("Sign-in is not available") from error
+            if not self._windows.has_room(item, key):
+                raise TooManyAttempts(retry_after_seconds=max(1, round(self._windows.seconds_to_room(item, key))))
 
 
 def _account_key(name: str) -> str:

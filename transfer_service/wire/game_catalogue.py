@@ -13,6 +13,8 @@ from transfer_service.wire.instants import parse_instant
 MAX_DATA_ID = 2**63 - 1
 MAX_SIZE_BYTES = 2**53
 MAX_TITLE_CHARACTERS = 1000
+MAX_TEXT_CHARACTERS = 100_000
+MAX_TAGS = 1000
 SHOWN_MISTAKES = 50
 
 _FIRST_YEAR = 1970  # addresses count milliseconds from there
@@ -20,6 +22,7 @@ _LONGEST_NUMBER = 40
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE | re.ASCII)
 _SHA256 = re.compile(r"[0-9a-f]{64}", re.IGNORECASE | re.ASCII)
 _UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")  # controls, and halves of characters
+_UNPRINTABLE_IN_TEXT = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")  # lines and tabs may be in it
 
 
 class InvalidCatalogue(ValueError):
@@ -34,10 +37,17 @@ class InvalidCatalogue(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class GameEntry:
-    """A game."""
+    """A game; None for what its row does not tell."""
 
     id: uuid.UUID
     title: str
+    platform: str | None = None
+    developer: str | None = None
+    publisher: str | None = None
+    release_date: str | None = None
+    description: str | None = None
+    launch_command: str | None = None
+    tags: list[str] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +127,8 @@ def _parse_row(row: object, where: str, fields: Mapping[str, "_Field"], mistakes
     arguments = {}
     for key, field in fields.items():
         if key not in row:
-            mistakes.append(f"{where}.{key}: is missing")
+            if not field.is_optional:
+                mistakes.append(f"{where}.{key}: is missing")
             continue
         try:
             arguments[field.argument] = field.parse(row[key])
@@ -132,6 +143,7 @@ class _Field:
 
     argument: str
     parse: Callable[[object], Any]
+    is_optional: bool = False
 
 
 def _parse_uuid(value: object) -> uuid.UUID:
@@ -143,11 +155,38 @@ def _parse_uuid(value: object) -> uuid.UUID:
 def _parse_title(value: object) -> str:
     if not isinstance(value, str) or not value.strip():
         raise ValueError("must be text that is not empty")
-    if len(value) > MAX_TITLE_CHARACTERS:
-        raise ValueError(f"must have at most {MAX_TITLE_CHARACTERS} characters")
-    if _UNPRINTABLE.search(value):
+    return _checked(value, MAX_TITLE_CHARACTERS, _UNPRINTABLE)
+
+
+def _checked(value: str, longest: int, unprintable: re.Pattern[str]) -> str:
+    if len(value) > longest:
+        raise ValueError(f"must have at most {longest} characters")
+    if unprintable.search(value):
         raise ValueError("must not have control characters")
     return value
+
+
+def _optional_text(longest: int, unprintable: re.Pattern[str]) -> Callable[[object], str | None]:
+    """For text that may be missing, or null, which is the same."""
+
+    def parse(value: object) -> str | None:
+        if isinstance(value, str):
+            return _checked(value, longest, unprintable)
+        if value is not None:
+            raise ValueError("must be text")
+        return None
+
+    return parse
+
+
+def _parse_tags(value: object) -> list[str] | None:
+    if value is None:
+        return None
+    if not isinstance(value, list) or not all(isinstance(tag, str) for tag in value):
+        raise ValueError("must be a list of texts")
+    if len(value) > MAX_TAGS:
+        raise ValueError(f"must have at most {MAX_TAGS} of them")
+    return [_checked(tag, MAX_TITLE_CHARACTERS, _UNPRINTABLE) for tag in value]
 
 
 def _parse_date(value: object) -> datetime:
@@ -175,7 +214,19 @@ def _parse_integer(lowest: int, highest: int) -> Callable[[object], int]:
     return parse
 
 
-_GAME_FIELDS = {"id": _Field("id", _parse_uuid), "title": _Field("title", _parse_title)}
+_LINE = _optional_text(MAX_TITLE_CHARACTERS, _UNPRINTABLE)
+_TEXT = _optional_text(MAX_TEXT_CHARACTERS, _UNPRINTABLE_IN_TEXT)
+_GAME_FIELDS = {
+    "id": _Field("id", _parse_uuid),
+    "title": _Field("title", _parse_title),
+    "platform": _Field("platform", _LINE, is_optional=True),
+    "developer": _Field("developer", _LINE, is_optional=True),
+    "publisher": _Field("publisher", _LINE, is_optional=True),
+    "releaseDate": _Field("release_date", _LINE, is_optional=True),
+    "description": _Field("description", _TEXT, is_optional=True),
+    "launchCommand": _Field("launch_command", _TEXT, is_optional=True),
+    "tags": _Field("tags", _parse_tags, is_optional=True),
+}
 _GAME_DATA_FIELDS = {
     "id": _Field("id", _parse_integer(0, MAX_DATA_ID)),
     "gameId": _Field("game_id", _parse_uuid),

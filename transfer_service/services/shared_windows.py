@@ -1,0 +1,82 @@
+"""Counting events in moving windows: in this process, and in Redis for all instances, for as long as it answers.
+
+A Redis that is away, accepts and never answers, or is not found by its name costs one caller ANSWER_SECONDS, and then
+nobody anything for BACK_OFF_SECONDS. Meanwhile the counts of this process hold. They are kept all the time, so they
+know what happened here when they are needed.
+"""
+
+import threading
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from typing import TypeVar
+
+from limits import RateLimitItem
+from limits.storage import storage_from_string
+from limits.strategies import MovingWindowRateLimiter
+
+ANSWER_SECONDS = 1.0
+BACK_OFF_SECONDS = 10.0
+
+Key = tuple[str, ...]
+T = TypeVar("T")
+
+
+class Windows:
+    """How often something happened to a key within the time of a limit. Never raises for a Redis that is away."""
+
+    def __init__(self, redis_url: str | None) -> None:
+        self._own = MovingWindowRateLimiter(storage_from_string("memory://"))
+        self._shared = _Shared(redis_url) if redis_url else None
+
+    def has_room(self, item: RateLimitItem, key: Key, *, cost: int = 1) -> bool:
+        """Whether `cost` more are within the limit."""
+        if not self._own.test(item, *key, cost=cost):
+            return False
+        return self._shared is None or self._shared.ask(lambda limiter: limiter.test(item, *key, cost=cost), True)
+
+    def hit(self, item: RateLimitItem, key: Key) -> None:
+        """Count one more."""
+        self._own.hit(item, *key)
+        if self._shared is not None:
+            self._shared.ask(lambda limiter: limiter.hit(item, *key), True)
+
+    def seconds_to_room(self, item: RateLimitItem, key: Key) -> float:
+        """How long it takes until the oldest one counted does not count any more."""
+        resets = [self._own.get_window_stats(item, *key).reset_time]
+        if self._shared is not None:
+            resets.append(self._shared.ask(lambda limiter: limiter.get_window_stats(item, *key).reset_time, 0.0))
+        return max(resets) - time.time()
+
+
+class _Shared:
+    """The counters in Redis."""
+
+    def __init__(self, redis_url: str) -> None:
+        # Without retries of its own: whoever waits has little time.
+        timeouts = {"socket_timeout": ANSWER_SECONDS, "socket_connect_timeout": ANSWER_SECONDS, "retry": None}
+        self._limiter = MovingWindowRateLimiter(storage_from_string(redis_url, wrap_exceptions=True, **timeouts))  # type: ignore[arg-type] # the types know numbers only
+        self._is_away = False
+        self._next_try = 0.0
+
+    def ask(self, question: Callable[[MovingWindowRateLimiter], T], default: T) -> T:
+        """The answer of Redis, or `default` where there is none in time."""
+        if self._is_away:
+            if time.monotonic() < self._next_try:
+                return default
+            self._next_try = time.monotonic() + BACK_OFF_SECONDS  # one tries, the others do not wait for it
+        answers: list[T] = []
+
+        def work() -> None:
+            with suppress(Exception):  # whatever it is, there is no answer then
+                answers.append(question(self._limiter))
+
+        # A thread, since looking a name up knows no timeout.
+        thread = threading.Thread(target=work, name="redis", daemon=True)
+        thread.start()
+        thread.join(ANSWER_SECONDS)
+        self._is_away = not answers
+        if not answers:
+            self._next_try = time.monotonic() + BACK_OFF_SECONDS
+            return default
+        return answers[0]
