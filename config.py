@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
 
 from dotenv import dotenv_values
+from limits import parse_many
 from pydantic import (
     AfterValidator,
     BaseModel,
@@ -76,6 +77,21 @@ def _is_origin(value: str) -> bool:
         return False
 
 
+def _rate_limits(value: str | None) -> str | None:
+    """Limits such as `600/minute;20000/hour`; raises ValueError."""
+    if value is None:
+        return None
+    try:
+        items = parse_many(value)
+    except ValueError as error:
+        raise ValueError("must look like 600/minute;20000/hour") from error
+    if any(item.amount < 1 for item in items):
+        raise ValueError("every limit must let a request through")
+    if len({item.get_expiry() for item in items}) < len(items):
+        raise ValueError("two limits have the same window")
+    return value
+
+
 def _base_url(value: str) -> str:
     """A URL that the address of an archive begins with; raises ValueError, without the URL, which may hold a secret."""
     if _NO_URL.search(value):
@@ -135,6 +151,7 @@ class Settings(BaseSettings):
     read_timeout_seconds: float = Field(default=60, ge=1)
     accel: Annotated[Literal["nginx"] | None, BeforeValidator(_none_if_empty)] = None
     trusted_proxies: int = Field(default=0, ge=0, le=10)
+    rate_limits: Annotated[str | None, BeforeValidator(_none_if_empty), AfterValidator(_rate_limits)] = None
     cors_origins: Annotated[list[str], NoDecode, BeforeValidator(_comma_list)] = []
     socket_max_bytes: ByteSize = Field(default=ByteSize(50 * 1024**2), ge=1024)
     game_data_sources: Annotated[list[GameDataSource], NoDecode, BeforeValidator(_json)] = []

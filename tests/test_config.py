@@ -46,6 +46,7 @@ def test_the_defaults_are_those_of_the_contract(folder: Path) -> None:
         "database_url": None,
         "storage_url": None,
         "redis_url": None,
+        "rate_limits": None,
         "max_file_bytes": 10 * 1024**3,
         "quota_bytes": None,
         "stale_upload_hours": 24,
@@ -142,6 +143,7 @@ WRONG = {
     "TRANSFER_QUOTA_BYTES": "-",
     "TRANSFER_STALE_UPLOAD_HOURS": "0",
     "TRANSFER_QUARANTINE_DAYS": "0",
+    "TRANSFER_RATE_LIMITS": "600/minute;many",
     "TRANSFER_CORS_ORIGINS": "https://a, null",
     "TRANSFER_DURABILITY": "forever",
     "TRANSFER_READ_TIMEOUT_SECONDS": "0",
@@ -260,3 +262,13 @@ def test_an_origin_that_is_not_exact_is_refused_by_name(
     assert str(refusal.value).startswith("TRANSFER_CORS_ORIGINS: ")
     assert f"{origin}: must be exact origins" in str(refusal.value)
     assert not (folder / "var").exists()
+
+
+@pytest.mark.parametrize("value", ["600", "0/minute", "1/minute;2/minute", "-1/hour", "1/fortnight", ";", "a/minute"])
+def test_a_rate_limit_that_means_nothing_stops_the_start(monkeypatch: pytest.MonkeyPatch, value: str) -> None:
+    assert mistakes(monkeypatch, TRANSFER_RATE_LIMITS=value) == ["TRANSFER_RATE_LIMITS"]
+
+
+def test_several_rate_limits_are_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TRANSFER_RATE_LIMITS", "600/minute;20000/hour")
+    assert load_settings().rate_limits == "600/minute;20000/hour"

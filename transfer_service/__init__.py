@@ -26,6 +26,7 @@ from transfer_service.web.method_override import override_methods
 from transfer_service.web.power_loss import init_power_loss, recover
 from transfer_service.web.progress_feed import FEED, ProgressFeed
 from transfer_service.web.query import check_queries
+from transfer_service.web.rate_limits import init_rate_limits
 from transfer_service.web.request_log import begin_requests, init_request_log
 from transfer_service.web.requests import init_requests
 from transfer_service.web.services import EXTENSION, Services
@@ -68,6 +69,7 @@ def create_app(settings: Settings, *, now: Callable[[], datetime] = utc_now, boo
     init_requests(app)
     init_power_loss(app)
     init_error_envelopes(app)
+    init_rate_limits(app)
     files = (device_frames, whole_file, stored_files, content_range, resumable, downloads)
     chat = (conversations, messages, attachments)
     for door in (auth, *files, *chat, remote_downloads, activities, game_zip, admin, health):

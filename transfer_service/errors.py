@@ -65,6 +65,18 @@ class TooManyAttempts(TransferError):
         self.retry_after_seconds = retry_after_seconds
 
 
+class TooManyRequests(TransferError):
+    """More requests than a rate limit allows; `policies` names the limits."""
+
+    code = "too_many_requests"
+    detail = "Too many requests, try again later"
+
+    def __init__(self, *, retry_after_seconds: int, policies: list[str]) -> None:
+        super().__init__()
+        self.retry_after_seconds = retry_after_seconds
+        self.policies = policies
+
+
 class Forbidden(TransferError):
     """The account may not do this."""
 

@@ -24,7 +24,9 @@ from transfer_service.services.messages import MessageService
 from transfer_service.services.orphans import Orphans, Shelf
 from transfer_service.services.passwords import Passwords
 from transfer_service.services.recovery import Recovery, flush_file_system
+from transfer_service.services.redis_link import RedisProbe
 from transfer_service.services.remote_downloads import RemoteDownloadService
+from transfer_service.services.request_limits import RequestLimits
 from transfer_service.services.shelves import (
     ARCHIVES,
     ATTACHMENTS,
@@ -85,6 +87,8 @@ def build_services(
         activities=ActivityService(database=database),
         cleanup=_build_cleanup(ground, files, _build_orphans(ground)),
         recovery=_build_recovery(ground),
+        request_limits=RequestLimits(settings.rate_limits, redis_url=settings.redis_url),
+        redis=RedisProbe(settings.redis_url),
     )
 
 

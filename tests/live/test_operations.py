@@ -42,6 +42,30 @@ def test_a_graceful_stop_lets_a_running_upload_finish_and_drops_idle_connections
         assert time.monotonic() - started < 10
 
 
+def test_a_sign_in_is_logged_with_its_address_and_a_failed_one_with_a_hash_of_the_name(data_dir: Path) -> None:
+    with running(data_dir, "alice", TRANSFER_TRUSTED_PROXIES="1") as server:
+        for name, password in [
+            ("alice", PASSWORD),
+            ("alice", "wrong"),
+            ("  alice", "wrong"),
+            ("correct horse", "oops"),
+        ]:
+            body = {"username": name, "password": password}
+            headers = {"X-Forwarded-For": "203.0.113.9, 192.0.2.7"}
+            requests.post(f"{server.url}/auth/token", json=body, headers=headers, timeout=30)
+        with server.services() as services:
+            account_id = str(services.accounts.get("alice").account_id)
+        text = server.log_path.read_text()
+    lines = [line for line in map(json.loads, text.splitlines()) if line.get("route") == "/auth/token"]
+    assert [(line["sign_in"], line.get("account"), line["address"]) for line in lines] == [
+        ("ok", account_id, "192.0.2.7"),
+        *[("failed", None, "192.0.2.7")] * 3,
+    ]
+    hashes = [line.get("name_hash") for line in lines]
+    assert (hashes[0], hashes[1] == hashes[2], hashes[3] not in {None, hashes[1]}) == (None, True, True)
+    assert not [word for word in ("alice", "correct horse", "oops", "wrong") if word in text]
+
+
 def test_the_log_is_json_without_secrets_names_or_paths(data_dir: Path) -> None:
     with running(data_dir, "alice") as server:
         session = server.sign_in("alice")
@@ -49,7 +73,7 @@ def test_the_log_is_json_without_secrets_names_or_paths(data_dir: Path) -> None:
         session.get(f"{server.url}/api/files/download/private-name.bin?token=in-the-url", timeout=30)
         requests.post(f"{server.url}/auth/token", json={"username": "alice", "password": "wrong-secret"}, timeout=30)
         shutil.rmtree(server.data_dir / "blobs")  # faults must not talk either
-        assert send_chunk(session, server, "other.bin", 0, b"hello").status_code == 500
+        assert send_chunk(session, server, "other.bin", 0, b"hello").status_code == 503
         text = server.log_path.read_text()
     lines = [json.loads(line) for line in text.splitlines()]
     (upload,) = [line for line in lines if line.get("id") == sent.headers["X-Request-Id"]]

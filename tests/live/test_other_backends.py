@@ -3,20 +3,16 @@
 import hashlib
 import os
 import random
-import shutil
-import subprocess
 import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import redis
 import requests
 
 from tests.live.chunks import send_chunk
 from tests.live.server import LiveServer, running
-from tests.missing import missing
-from tests.ports import free_port
+from tests.redis_server import running_redis
 
 PART = 64 * 1024
 
@@ -53,24 +49,8 @@ def _send_all(server: LiveServer, starts: list[int], data: bytes) -> None:
 @pytest.fixture
 def redis_url(tmp_path: Path) -> Iterator[str]:
     """A Redis server of the test's own."""
-    program = shutil.which("redis-server")
-    if program is None:
-        missing("redis-server is not installed")
-    port = free_port()
-    process = subprocess.Popen(
-        [program, "--port", str(port), "--save", "", "--dir", str(tmp_path)], stdout=subprocess.DEVNULL
-    )
-    client = redis.Redis(port=port, socket_connect_timeout=10, retry_on_error=[redis.ConnectionError])
-    while True:
-        try:
-            client.ping()
-            break
-        except redis.ConnectionError:
-            assert process.poll() is None
-    client.close()
-    yield f"redis://127.0.0.1:{port}/0"
-    process.kill()
-    process.wait()
+    with running_redis(tmp_path) as server:
+        yield server.url
 
 
 def test_two_instances_count_wrong_passwords_together_in_redis(data_dir: Path, redis_url: str) -> None:

@@ -1,6 +1,5 @@
 """How often a password may be guessed: ten times for an account from one address, fifty times from one address."""
 
-import ipaddress
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -10,6 +9,7 @@ from limits import RateLimitItem, RateLimitItemPerMinute
 
 from transfer_service.errors import BadCredentials, InvalidName, TooManyAttempts
 from transfer_service.services.shared_windows import Windows
+from transfer_service.wire.addresses import network_of
 from transfer_service.wire.filenames import parse_name
 
 PER_ACCOUNT = RateLimitItemPerMinute(10, 15, namespace="sign-in-account")
@@ -47,8 +47,8 @@ class LoginThrottle:
     def _wait_for_place(self, name: str, address: str) -> list[tuple[RateLimitItem, tuple[str, ...]]]:
         """Count the attempt as running, under each key that limits it."""
         keys: list[tuple[RateLimitItem, tuple[str, ...]]] = [
-            (PER_ACCOUNT, (_account_key(name), _network(address))),
-            (PER_ADDRESS, (_network(address),)),
+            (PER_ACCOUNT, (_account_key(name), network_of(address))),
+            (PER_ADDRESS, (network_of(address),)),
         ]
         while True:
             for _, key in keys:  # before Redis is asked: others run meanwhile, and count with this one
@@ -77,14 +77,3 @@ def _account_key(name: str) -> str:
         return " ".join(parse_name(name).split())
     except InvalidName:
         return ""
-
-
-def _network(address: str) -> str:
-    """The address, or for IPv6 the /64 that one customer has to himself."""
-    try:
-        parsed = ipaddress.ip_address(address.partition("%")[0])
-    except ValueError:
-        return address
-    if isinstance(parsed, ipaddress.IPv6Address) and parsed.ipv4_mapped is None:
-        return str(ipaddress.ip_network((parsed, 64), strict=False))
-    return str(getattr(parsed, "ipv4_mapped", None) or parsed)

@@ -27,7 +27,7 @@ class Windows:
 
     def __init__(self, redis_url: str | None) -> None:
         self._own = MovingWindowRateLimiter(storage_from_string("memory://"))
-        self._shared = _Shared(redis_url) if redis_url else None
+        self._shared = SharedLimiter(redis_url) if redis_url else None
 
     def has_room(self, item: RateLimitItem, key: Key, *, cost: int = 1) -> bool:
         """Whether `cost` more are within the limit."""
@@ -49,7 +49,7 @@ class Windows:
         return max(resets) - time.time()
 
 
-class _Shared:
+class SharedLimiter:
     """The counters in Redis."""
 
     def __init__(self, redis_url: str) -> None:

@@ -10,8 +10,10 @@ from transfer_service.services.accounts import AccountFacts
 from transfer_service.services.sign_ins import FamilyGrant
 from transfer_service.web.cors import ORIGINS, Origins
 from transfer_service.web.current_account import current_claims, require_account
+from transfer_service.web.request_log import note
 from transfer_service.web.requests import buffer_small_body, fields_of_body, json_object, text_field
 from transfer_service.web.services import services
+from transfer_service.web.sign_in_log import logged_sign_in
 from transfer_service.web.tokens import make_tokens, shown_token
 from transfer_service.wire.json_text import parse_object
 
@@ -103,11 +105,13 @@ def _refuse_foreign_pages() -> None:
 def _sign_in(refusal: str, *, name_fields: tuple[str, ...]) -> FamilyGrant:
     name, password = _credentials(name_fields)
     try:
-        verified = services().accounts.authenticate(name, password, address=request.remote_addr or "")
-        account = verified.account
-        return services().sign_ins.begin(
-            account_id=account.account_id, name=account.name, password_hash=verified.password_hash
-        )
+        with logged_sign_in(name):
+            verified = services().accounts.authenticate(name, password, address=request.remote_addr or "")
+            account = verified.account
+            note(account=str(account.account_id))
+            return services().sign_ins.begin(
+                account_id=account.account_id, name=account.name, password_hash=verified.password_hash
+            )
     except BadCredentials as error:
         raise BadCredentials(refusal) from error
 

@@ -58,7 +58,7 @@ def guard() -> None:
 
     OPTIONS tells nothing but the methods, and a browser's preflight cannot carry a token.
     """
-    if request.method != "OPTIONS":
+    if request.method != "OPTIONS" and "identity" not in g:
         require_account()
 
 

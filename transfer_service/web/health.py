@@ -26,7 +26,7 @@ def ready() -> Response:
     with one_patience(READY_WAIT_SECONDS):
         services().database.check()
     services().store.check()
-    return jsonify({"status": "ready"})
+    return jsonify({"status": "degraded" if services().redis.is_away() else "ready"})
 
 
 @blueprint.get("/openapi.yaml")

@@ -16,7 +16,9 @@ from transfer_service.services.game_archives import GameArchives
 from transfer_service.services.games import GameService
 from transfer_service.services.messages import MessageService
 from transfer_service.services.recovery import Recovery
+from transfer_service.services.redis_link import RedisProbe
 from transfer_service.services.remote_downloads import RemoteDownloadService
+from transfer_service.services.request_limits import RequestLimits
 from transfer_service.services.resumable_uploads import ResumableUploadService
 from transfer_service.services.sign_ins import SignInService
 from transfer_service.services.space import Space
@@ -52,6 +54,8 @@ class Services:
     activities: ActivityService
     cleanup: CleanupService
     recovery: Recovery
+    request_limits: RequestLimits
+    redis: RedisProbe
 
 
 def services() -> Services:

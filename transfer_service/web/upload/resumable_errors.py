@@ -10,6 +10,7 @@ from transfer_service.web.error_envelopes import as_answered, error_response, se
 from transfer_service.web.request_body import is_chunked
 from transfer_service.web.services import services
 from transfer_service.wire import rufh, tus
+from transfer_service.wire.rate_limits import QUOTA_EXCEEDED
 
 _TUS_STATUSES: dict[type[errors.TransferError], int] = {
     errors.ChecksumMismatch: 460,
@@ -52,6 +53,8 @@ def _members(error: errors.TransferError) -> dict[str, Any]:
         case errors.UploadFinished():
             is_empty = not request.content_length and not is_chunked()
             return rufh.problem_completed() if is_empty else rufh.problem_inconsistent_length()
+        case errors.TooManyRequests(policies=policies):
+            return {"type": QUOTA_EXCEEDED, "violated-policies": policies}
         case errors.InconsistentLength():
             return rufh.problem_inconsistent_length()
     return {}
