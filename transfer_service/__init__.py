@@ -14,7 +14,7 @@ from transfer_service.errors import StorageFull, StoreUnavailable
 from transfer_service.game_commands import init_game_commands
 from transfer_service.ground import utc_now
 from transfer_service.upkeep_commands import init_upkeep_commands
-from transfer_service.web import activities, admin, auth, game_zip, health, remote_downloads
+from transfer_service.web import activities, admin, auth, game_zip, health, home, remote_downloads
 from transfer_service.web.caching import forbid_caching
 from transfer_service.web.cors import ORIGINS, Origins, share_with_origins
 from transfer_service.web.download import files as downloads
@@ -72,7 +72,7 @@ def create_app(settings: Settings, *, now: Callable[[], datetime] = utc_now, boo
     init_rate_limits(app)
     files = (device_frames, whole_file, stored_files, content_range, resumable, downloads)
     chat = (conversations, messages, attachments)
-    for door in (auth, *files, *chat, remote_downloads, activities, game_zip, admin, health):
+    for door in (auth, *files, *chat, remote_downloads, activities, game_zip, admin, health, home):
         app.register_blueprint(door.blueprint)
     init_socketio(
         app,
@@ -86,7 +86,7 @@ def create_app(settings: Settings, *, now: Callable[[], datetime] = utc_now, boo
     app.extensions[FEED] = ProgressFeed(
         find_progress=services.remote_downloads.find_progress, find_alive=services.sign_ins.find_alive, now=now
     )
-    check_queries(app, except_for={"health.static"})
+    check_queries(app, except_for={"health.static", "home.static"})
     init_commands(app)
     init_game_commands(app)
     init_upkeep_commands(app)
