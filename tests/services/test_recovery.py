@@ -185,6 +185,15 @@ def test_a_finished_file_that_goes_on_stays_finished_as_far_as_it_was(
     assert start(NEXT_BOOT).get("/download/log.bin").data == b"helloworld"
 
 
+def test_a_finished_file_that_goes_on_with_gaps_keeps_what_was_finished(start: Start) -> None:
+    device = start(BOOT)
+    device.send(frame(0, b"hello"))
+    device.send(frame(12, b"!"))
+    device.send(frame(7, b"orl"))
+    missing = start(NEXT_BOOT).status()["missing"]
+    assert missing == [{"start": 5, "end": 6}, {"start": 10, "end": 11}]
+
+
 class TestFinishedFilesThatWereNotFlushed:
     def test_those_with_their_bytes_are_files_again(self, start: Start) -> None:
         start(BOOT, durability="process").store(b"whole", filename="whole.bin")

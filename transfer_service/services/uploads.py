@@ -234,10 +234,9 @@ class UploadService:
                 raise UploadGone
             self._durability.check(file.unflushed_boot)
             extent = agreed_extent(file, span, claimed=claimed, infer=incoming.infers_length)
-            extends_whole = file.state is FileState.COMPLETE and span.stop > (file.length or 0)
-            if extends_whole and self._durability.flush and not is_flushed:
-                raise _FlushFirst
             merged, added = intervals.add_span(rows, file_id, span)
+            if added and self._durability.flush and not is_flushed and _was_whole(file):
+                raise _FlushFirst
             self._space.reserve(rows, chunk.account_id, extent.reserved_bytes - file.reserved_bytes)
             changes = bool(added) or extent.length != file.length
             progress = Progress(
@@ -275,6 +274,11 @@ class UploadService:
 
 class _GoneBeforeTheFirstByte(UploadGone):
     """The upload was deleted before anything of the chunk's content was taken."""
+
+
+def _was_whole(file: FileFacts) -> bool:
+    """Whether a file of a guessed total was finished, and so flushed: a chunk that is not would put all in doubt."""
+    return not file.length_declared and bool(file.received_bytes) and file.unflushed_boot is None
 
 
 class _FlushFirst(Exception):
