@@ -1,6 +1,8 @@
 """The command line: `flask --app wsgi accounts | cleanup | database`."""
 
 import json
+import re
+import uuid
 from collections.abc import Callable
 from dataclasses import fields
 from pathlib import Path
@@ -15,6 +17,7 @@ from transfer_service import create_app
 from transfer_service.errors import NotFound
 from transfer_service.services.cleanup import Removed
 from transfer_service.web.services import EXTENSION, Services
+from transfer_service.wire.instants import format_second
 
 
 def run(app: Flask, *arguments: str, stdin: str = "") -> Result:
@@ -62,6 +65,9 @@ def test_an_account_can_be_made_with_rights(app: Flask, services: Services) -> N
             ["new", "--password-stdin", "--permission", "Games!"], "long enough\n", "is no permission", id="permission"
         ),
         pytest.param(["new"], "one\ntwo\nthree\nfour\n", "", id="passwords-that-differ"),
+        pytest.param(
+            ["Deleted  Account", "--password-stdin"], "long enough\n", "No account can be called", id="reserved"
+        ),
         pytest.param([], "", "Missing argument 'NAME'", id="no-name"),
     ],
 )
@@ -75,12 +81,70 @@ def test_a_refused_account_is_not_made(
     assert [account.name for account in services.accounts.list_accounts()] == ["alice", "bob", "root"]
 
 
-def test_the_list_shows_every_account_with_its_rights(app: Flask, services: Services) -> None:
+def test_the_list_shows_every_account_with_rights_and_usage(app: Flask, services: Services, device: Device) -> None:
     services.accounts.disable("bob")
     services.accounts.grant("alice", "games.download")
+    device.store(b"hello")
     result = run(app, "accounts", "list")
+    header, *lines = [re.split(r"  +", line) for line in result.output.splitlines()]
     assert result.exit_code == 0
-    assert result.output == "alice\t-\tgames.download\nbob\tdisabled\t-\nroot\tadmin\t-\n"
+    assert header == ["ID", "NAME", "ROLE", "STATE", "PERMISSIONS", "FILES", "BYTES", "LAST SIGN-IN"]
+    assert [uuid.UUID(line[0]) for line in lines] == [each.account_id for each in services.accounts.list_accounts()]
+    signed_in_at = services.accounts.get("alice").last_sign_in_at
+    assert signed_in_at is not None
+    assert [line[1:] for line in lines] == [
+        ["alice", "user", "enabled", "games.download", "1", "5", format_second(signed_in_at)],
+        ["bob", "user", "disabled", "-", "0", "0", "never"],
+        ["root", "admin", "enabled", "-", "0", "0", "never"],
+    ]
+
+
+def test_the_list_as_json_has_every_fact(make_app: Callable[..., Flask], clock: Clock) -> None:
+    app = make_app(quota_bytes=1000)
+    services: Services = app.extensions[EXTENSION]
+    services.accounts.create("Zo\u00e9", PASSWORD, permissions=("games.download",))
+    listed = json.loads(run(app, "accounts", "list", "--json").output)["accounts"]
+    assert [account["name"] for account in listed] == ["Zo\u00e9", "alice", "bob", "root"]
+    assert listed[0] == {
+        "id": str(services.accounts.get("Zo\u00e9").account_id),
+        "name": "Zo\u00e9",
+        "is_admin": False,
+        "is_disabled": False,
+        "permissions": ["games.download"],
+        "files": 0,
+        "used_bytes": 0,
+        "quota_bytes": 1000,
+        "last_sign_in_at": None,
+        "created_at": format_second(clock()),
+    }
+
+
+def test_an_account_is_deleted_when_that_is_confirmed(app: Flask, services: Services, device: Device) -> None:
+    device.store(b"hello")
+    refused = run(app, "accounts", "delete", "alice", stdin="n\n")
+    assert (refused.exit_code, "1 files (5 bytes)" in refused.output, device.names()) == (1, True, ["log.bin"])
+    assert run(app, "accounts", "delete", "alice").exit_code == 1  # nobody answers
+    assert device.names() == ["log.bin"]
+    result = run(app, "accounts", "delete", "alice", stdin="y\n")
+    assert (result.exit_code, result.output.splitlines()[-1]) == (0, "Account alice deleted")
+    assert (device.get("/api/files").status_code, [each.name for each in services.accounts.list_accounts()]) == (
+        401, ["bob", "root"],
+    )  # fmt: skip
+
+
+def test_yes_deletes_without_asking(app: Flask, services: Services) -> None:
+    result = run(app, "accounts", "delete", "bob", "--yes")
+    assert (result.exit_code, result.output) == (0, "Account bob deleted\n")
+    assert [each.name for each in services.accounts.list_accounts()] == ["alice", "root"]
+
+
+@pytest.mark.parametrize("arguments", [["disable", "root"], ["delete", "root", "--yes"]], ids=["disable", "delete"])
+def test_the_last_enabled_administrator_stays(app: Flask, services: Services, arguments: list[str]) -> None:
+    services.accounts.create("boss", PASSWORD, is_admin=True)
+    services.accounts.disable("boss")
+    result = run(app, "accounts", *arguments)
+    assert (result.exit_code, result.output) == (1, "Error: root is the last enabled administrator\n")
+    assert not services.accounts.get("root").disabled
 
 
 def test_a_new_password_ends_the_old_one_and_its_sign_ins(app: Flask, device: Device) -> None:
@@ -110,6 +174,7 @@ def test_permissions_come_and_go(app: Flask, services: Services) -> None:
     [
         pytest.param(["set-password", "nobody", "--password-stdin"], id="set-password"),
         pytest.param(["disable", "nobody"], id="disable"),
+        pytest.param(["delete", "nobody"], id="delete"),
         pytest.param(["enable", "nobody"], id="enable"),
         pytest.param(["grant", "nobody", "games.download"], id="grant"),
         pytest.param(["revoke", "nobody", "games.download"], id="revoke"),

@@ -1,18 +1,20 @@
 """The command line: `flask --app wsgi accounts | worker`."""
 
+import json
 import os
 import secrets
 import sys
 from collections.abc import Callable, Iterable
 from functools import wraps
 from pathlib import Path
-from typing import ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
 import click
 from flask import Flask
 from flask.cli import AppGroup
 
 from transfer_service.errors import TransferError
+from transfer_service.web.account_printing import account_json
 from transfer_service.web.activities import READ_PERMISSION
 from transfer_service.web.remote_downloads import DOWNLOAD_PERMISSION
 from transfer_service.web.services import services
@@ -20,6 +22,7 @@ from transfer_service.web.services import services
 REPOSITORY = Path(__file__).parents[1]
 FIRST_ADMIN = "admin"
 PERMISSIONS = (DOWNLOAD_PERMISSION, READ_PERMISSION)
+LIST_HEADER = ("ID", "NAME", "ROLE", "STATE", "PERMISSIONS", "FILES", "BYTES", "LAST SIGN-IN")
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -64,12 +67,54 @@ def create_first_admin() -> None:
 
 
 @accounts.command("list")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @plain_errors
-def list_accounts() -> None:
-    """Show every account."""
-    for account in services().accounts.list_accounts():
-        marks = [mark for mark, on in (("admin", account.is_admin), ("disabled", account.disabled)) if on]
-        click.echo("\t".join([account.name, ",".join(marks) or "-", ",".join(account.permissions) or "-"]))
+def list_accounts(as_json: bool) -> None:
+    """Show every account, what it may do and what it uses."""
+    listed = _listed_accounts()
+    if as_json:
+        click.echo(json.dumps({"accounts": listed}, ensure_ascii=False))
+        return
+    rows = [LIST_HEADER, *map(_list_row, listed)]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        click.echo("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+
+
+def _listed_accounts() -> list[dict[str, Any]]:
+    files, quota_bytes = services().accounts.count_files(), services().space.quota_bytes
+    return [
+        account_json(account, files=files.get(account.account_id, 0), quota_bytes=quota_bytes)
+        for account in services().accounts.list_accounts()
+    ]
+
+
+def _list_row(account: dict[str, Any]) -> tuple[str, ...]:
+    return (
+        account["id"],
+        account["name"],
+        "admin" if account["is_admin"] else "user",
+        "disabled" if account["is_disabled"] else "enabled",
+        ",".join(account["permissions"]) or "-",
+        str(account["files"]),
+        str(account["used_bytes"]),
+        account["last_sign_in_at"] or "never",
+    )
+
+
+@accounts.command("delete")
+@click.argument("name")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@plain_errors
+def delete_account(name: str, yes: bool) -> None:
+    """Remove NAME with all its data, for good. Its messages lose what they say and whose they are."""
+    account = services().accounts.get(name)
+    files = services().accounts.count_files().get(account.account_id, 0)
+    if not yes:
+        question = f"Delete {account.name} with {files} files ({account.used_bytes} bytes), attachments included?"
+        click.confirm(question, abort=True)
+    services().account_removal.remove(account.name)
+    click.echo(f"Account {account.name} deleted")
 
 
 @accounts.command("set-password")

@@ -23,6 +23,9 @@ from sqlalchemy import (
 from sqlalchemy.engine import Dialect
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
+DELETED_ACCOUNT = "deleted account"
+"""What stands in the place of a sender whose account was deleted; nobody can have this name."""
+
 
 class UtcDateTime(TypeDecorator[datetime]):
     """An aware instant in UTC; SQLite, which has no zones, stores it naive."""
@@ -221,7 +224,10 @@ class Participant(Base):
 
 
 class Message(Base):
-    """A message; `type` is a `wire.attachments.MessageType`. A deleted one keeps its row and its `seq`."""
+    """A message; `type` is a `wire.attachments.MessageType`. A deleted one keeps its row and its `seq`.
+
+    `sender_id` is null where the sender's account was deleted.
+    """
 
     __tablename__ = "messages"
     __table_args__ = (
@@ -235,7 +241,7 @@ class Message(Base):
     id: Mapped[str] = mapped_column(String(24), primary_key=True)
     conversation_id: Mapped[str] = mapped_column(ForeignKey("conversations.id", ondelete="CASCADE"))
     seq: Mapped[int]
-    sender_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("accounts.id", ondelete="CASCADE"))
+    sender_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("accounts.id", ondelete="SET NULL"))
     content: Mapped[str | None] = mapped_column(Text)
     type: Mapped[str] = mapped_column(String(16))
     filename: Mapped[str | None] = mapped_column(String(255))

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from transfer_service.file_wiring import FileServices, build_file_services
 from transfer_service.ground import Ground, lay_ground, utc_now
 from transfer_service.offload import offload
+from transfer_service.services.account_removal import AccountRemoval
 from transfer_service.services.accounts import AccountService
 from transfer_service.services.activities import ActivityService
 from transfer_service.services.archive_removal import ArchiveRemoval
@@ -66,19 +67,21 @@ def build_services(
     database, store, space = ground.database, ground.store, ground.space
     files = build_file_services(ground, tell=tell)
     messages = MessageService(database=database, space=space, now=now, publish=publish)
+    conversations = ConversationService(database=database, now=now)
     return Services(
         database=database,
         store=store,
         space=space,
         files=files.files,
         accounts=_build_accounts(ground),
+        account_removal=_build_account_removal(ground, files, conversations),
         sign_ins=_build_sign_ins(ground),
         uploads=files.uploads,
         whole_files=files.whole_files,
         resumable_uploads=files.resumable_uploads,
         concatenation=files.concatenation,
         unfinished_uploads=files.unfinished_uploads,
-        conversations=ConversationService(database=database, now=now),
+        conversations=conversations,
         messages=messages,
         attachments=_build_attachments(ground, messages),
         remote_downloads=_build_remote_downloads(ground),
@@ -97,6 +100,18 @@ def _build_accounts(ground: Ground) -> AccountService:
         database=ground.database,
         passwords=Passwords(offload=offload),
         throttle=LoginThrottle(ground.settings.redis_url),
+        now=ground.now,
+    )
+
+
+def _build_account_removal(ground: Ground, files: FileServices, conversations: ConversationService) -> AccountRemoval:
+    return AccountRemoval(
+        database=ground.database,
+        files=files.files,
+        conversations=conversations,
+        attachments=ground.attachments,
+        space=ground.space,
+        offload=offload,
         now=ground.now,
     )
 

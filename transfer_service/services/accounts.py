@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import cast
 
-from sqlalchemy import Table, bindparam, delete, select, update
+from sqlalchemy import Table, bindparam, delete, func, select, update
 from sqlalchemy.orm import Session
 
 from transfer_service.database import Database
@@ -20,8 +20,9 @@ from transfer_service.errors import (
     NotFound,
     WrongPassword,
 )
-from transfer_service.models import Account, AccountPermission, SignIn
+from transfer_service.models import DELETED_ACCOUNT, Account, AccountPermission, File, SignIn
 from transfer_service.prepared import PreparedSelect
+from transfer_service.services.file_rows import is_visible
 from transfer_service.services.login_throttle import LoginThrottle
 from transfer_service.services.passwords import Passwords, check_new_password
 from transfer_service.services.sign_ins import Identity
@@ -72,7 +73,7 @@ class AccountService:
 
     def create(self, name: str, password: str, *, is_admin: bool = False, permissions: tuple[str, ...] = ()) -> None:
         """Make an account. Raises InvalidName, InvalidRequest, NameTaken."""
-        name = parse_name(name)
+        name = _new_name(name)
         for permission in permissions:
             _check_permission(permission)
         password_hash = self._passwords.hash(password)
@@ -107,6 +108,13 @@ class AccountService:
             for row in session.scalars(select(AccountPermission).order_by(AccountPermission.permission)):
                 permissions.setdefault(row.account_id, []).append(row.permission)
         return [_facts(account, permissions.get(account.id, ())) for account in accounts]
+
+    def count_files(self) -> dict[uuid.UUID, int]:
+        """How many files each account sees, finished or not; accounts without any are missing."""
+        files = cast(Table, File.__table__)
+        counts = select(files.c.account_id, func.count()).where(is_visible).group_by(files.c.account_id)
+        with self._database.read_rows() as rows:
+            return dict(rows.execute(counts).tuples().all())
 
     def get(self, name: str) -> AccountFacts:
         """One account. Raises NotFound."""
@@ -236,6 +244,14 @@ def _facts(account: Account, permissions: Iterable[str]) -> AccountFacts:
         created_at=account.created_at,
         last_sign_in_at=account.last_sign_in_at,
     )
+
+
+def _new_name(name: str) -> str:
+    """The name of a new account. Raises InvalidName, also for one that would be taken for a deleted account's."""
+    name = parse_name(name)
+    if " ".join(name.casefold().split()) == DELETED_ACCOUNT:
+        raise InvalidName(f"No account can be called {name}")
+    return name
 
 
 def _check_permission(permission: str) -> None:

@@ -54,7 +54,7 @@ class ChatCleanup:
         """Delete a conversation's facts and give the room back. The messages whose attachments are to be discarded."""
         of_conversation = Message.conversation_id == conversation_id
         has_attachment = select(Message.id, Message.sender_id, Message.length).where(
-            of_conversation, Message.filename.is_not(None)
+            of_conversation, Message.filename.is_not(None), Message.sender_id.is_not(None)
         )
         sent = session.execute(has_attachment).all()
         used: Counter[uuid.UUID] = Counter()

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, cast
 
-from sqlalchemy import Row, Select, Table, and_, bindparam, insert, select, update
+from sqlalchemy import Row, Select, Table, and_, bindparam, func, insert, select, update
 
 from transfer_service.database import Executor
 from transfer_service.errors import NotFound
-from transfer_service.models import Account, Conversation, Participant
+from transfer_service.models import DELETED_ACCOUNT, Account, Conversation, Participant
 from transfer_service.models import Message as MessageRow
 from transfer_service.services.participant_rows import Reads
 from transfer_service.wire.attachments import Attachment, MessageType
@@ -25,8 +25,8 @@ _messages = cast(Table, MessageRow.__table__)
 
 _is_message = _messages.c.id == bindparam("message_id")
 _of_conversation = _messages.c.conversation_id == bindparam("conversation_id")
-_with_sender = select(_messages, _accounts.c.name.label("sender")).select_from(
-    _messages.join(_accounts, _accounts.c.id == _messages.c.sender_id)
+_with_sender = select(_messages, func.coalesce(_accounts.c.name, DELETED_ACCOUNT).label("sender")).select_from(
+    _messages.outerjoin(_accounts, _accounts.c.id == _messages.c.sender_id)
 )
 _with_conversation = _messages.join(_conversations, _conversations.c.id == _messages.c.conversation_id)
 _is_participant = and_(
@@ -98,7 +98,7 @@ class Message:
     id: str
     conversation_id: str
     sender: str
-    sender_id: uuid.UUID
+    sender_id: uuid.UUID | None
     content: str | None
     type: MessageType
     attachment: Attachment | None
@@ -136,7 +136,7 @@ def attachment_of(row: Row[Any]) -> Attachment | None:
     return Attachment(filename=row.filename, media_type=row.media_type, length=row.length, sha256=row.sha256)
 
 
-def _is_read(seq: int, sender_id: uuid.UUID, reads: Reads) -> bool:
+def _is_read(seq: int, sender_id: uuid.UUID | None, reads: Reads) -> bool:
     others = [read_seq for account_id, read_seq in reads if account_id != sender_id]
     return bool(others) and min(others) >= seq
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from flask import current_app
 
 from transfer_service.database import Database
+from transfer_service.services.account_removal import AccountRemoval
 from transfer_service.services.accounts import AccountService
 from transfer_service.services.activities import ActivityService
 from transfer_service.services.attachments import AttachmentService
@@ -38,6 +39,7 @@ class Services:
     store: BlobStore
     space: Space
     accounts: AccountService
+    account_removal: AccountRemoval
     sign_ins: SignInService
     files: FileService
     uploads: UploadService
