@@ -18,6 +18,9 @@ from tests.live.server import REPOSITORY, wait_until
 
 START_SECONDS = 300.0  # a clean clone installs its packages first
 URL = "http://127.0.0.1:8000"  # as the README prints it
+PATIENCE_SECONDS = 120.0
+END = "the end of an example"
+COMMIT = ["git", "-c", "user.name=a", "-c", "user.email=a@example.com", "commit", "--quiet", "--message=The clone"]
 
 
 @dataclass
@@ -31,14 +34,19 @@ class Clone:
     def output(self) -> str:
         return (self.folder.parent / "serve.log").read_text()
 
-    def start(self) -> None:
-        """Run scripts/serve and wait until it is ready."""
+    def start(self, command: str = "scripts/serve") -> None:
+        """Run a command that serves, and wait until it is ready."""
         clean = {
             name: value for name, value in os.environ.items() if not name.startswith(("TRANSFER_", "COV_", "COVERAGE"))
         }
         with (self.folder.parent / "serve.log").open("ab") as log:
             self.process = subprocess.Popen(
-                ["scripts/serve"], cwd=self.folder, env=clean, stdout=log, stderr=log, start_new_session=True
+                ["bash", "-c", f"exec env {command}"],
+                cwd=self.folder,
+                env=clean,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
             )
         deadline = time.monotonic() + START_SECONDS
         while not _is_ready():
@@ -52,12 +60,10 @@ class Clone:
         os.killpg(self.process.pid, signal.SIGINT)
         return self.process.wait(timeout=30)
 
-    def run(self, script: str) -> str:
-        """What a script prints in the folder."""
-        command = ["bash", "-euo", "pipefail", "-c", script]
-        result = subprocess.run(command, cwd=self.folder, capture_output=True, text=True, check=False)
-        assert result.returncode == 0, result.stdout + result.stderr
-        return result.stdout
+    def status(self) -> str:
+        """Every file that git sees or ignores here and that did not come with the clone."""
+        command = ["git", "status", "--ignored", "--porcelain"]
+        return subprocess.run(command, cwd=self.folder, capture_output=True, text=True, check=True).stdout
 
     def processes(self) -> list[psutil.Process]:
         """Everything that still runs in the folder."""
@@ -69,18 +75,59 @@ class Clone:
         return found
 
 
+@dataclass
+class Terminal:
+    """A shell in which one example is run after the other."""
+
+    shell: subprocess.Popen[bytes]
+    output: Path
+
+    def run(self, script: str) -> str:
+        """What a script prints."""
+        assert self.shell.stdin is not None
+        before = len(self.output.read_text())
+        self.shell.stdin.write(f"{script}\necho {END}\n".encode())
+        self.shell.stdin.flush()
+        wait_until(lambda: END in self._printed(before) or self.shell.poll() is not None, seconds=PATIENCE_SECONDS)
+        assert self.shell.poll() is None, self._printed(before)
+        return self._printed(before).partition(END)[0]
+
+    def _printed(self, before: int) -> str:
+        return self.output.read_text()[before:]
+
+
+@contextlib.contextmanager
+def terminal(folder: Path, temporary: Path) -> Iterator[Terminal]:
+    """A shell in `folder` that ends with the first command that fails; its temporary files are in `temporary`."""
+    output = temporary / "terminal.log"
+    command = ["bash", "-euo", "pipefail"]
+    environment = {**os.environ, "TMPDIR": str(temporary)}
+    with output.open("wb") as log:
+        shell = subprocess.Popen(
+            command, cwd=folder, env=environment, stdin=subprocess.PIPE, stdout=log, stderr=log, start_new_session=True
+        )
+    with shell:
+        try:
+            yield Terminal(shell, output)
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(shell.pid, signal.SIGKILL)
+
+
 @pytest.fixture(scope="module")
 def clone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Clone]:
     """The tracked and new files of this tree in another folder, served."""
     folder = tmp_path_factory.mktemp("readme") / "clone"
-    command = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
-    listing = subprocess.run(command, cwd=REPOSITORY, capture_output=True, check=True)
+    listed = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
+    listing = subprocess.run(listed, cwd=REPOSITORY, capture_output=True, check=True)
     for name in filter(None, listing.stdout.decode().split("\0")):
         source, target = REPOSITORY / name, folder / name
         if source.is_file():
             target.parent.mkdir(parents=True, exist_ok=True)
             target.write_bytes(source.read_bytes())
             target.chmod(source.stat().st_mode)
+    for command in (["git", "init", "--quiet"], ["git", "add", "--all"], COMMIT):
+        subprocess.run(command, cwd=folder, check=True)
     clone = Clone(folder)
     clone.start()
     yield clone
@@ -104,20 +151,22 @@ def test_the_first_start_prints_the_administrators_password_which_works(clone: C
 
 
 @pytest.mark.alone
-def test_the_tour_works_as_it_is_printed(clone: Clone) -> None:
+def test_the_tour_works_as_it_is_printed_and_leaves_no_litter(clone: Clone, tmp_path: Path) -> None:
     tour = (REPOSITORY / "README.md").read_text().partition("## Tour")[2].partition("## Read on")[0]
     examples = re.findall(r"```sh\n(.*?)```", tour, flags=re.DOTALL)
     (restart,) = (number for number, example in enumerate(examples) if "scripts/serve" in example)
-    before = clone.run("\n".join([*examples[:restart], 'echo "TOKEN=$TOKEN"']))
-    clone.interrupt()
-    clone.run(examples[restart].replace("scripts/serve\n", ""))
-    clone.start()
-    after = clone.run("\n".join([before.splitlines()[-1], *examples[restart + 1 :]]))
+    left_before = clone.status()
+    with terminal(clone.folder, tmp_path) as second:
+        before = "".join(second.run(example) for example in examples[:restart])
+        clone.interrupt()
+        clone.start(examples[restart])
+        after = "".join(second.run(example) for example in examples[restart + 1 :])
     assert before.count("identical") == 3
     assert "\nbroken\n" in before
     assert '"missing":[{"end":199999,"start":100000}]' in before
     assert '"status":"completed","progress":100,' in after
     assert "<h1>The lake</h1>" in after
+    assert (clone.status(), clone.status().count(".env")) == (left_before, 0)
 
 
 @pytest.mark.alone
