@@ -111,6 +111,19 @@ def _base_url(value: str) -> str:
     return value if parts.path else parts._replace(path="/").geturl()  # or the archive's name would go on the host's
 
 
+def _public_url(value: str) -> str:
+    """What clients call the service, without a slash at the end; raises ValueError."""
+    message = "must look like https://files.example.com or https://example.com/base"
+    try:
+        parts = urlsplit(value)
+        is_whole = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
+    except ValueError as error:
+        raise ValueError(message) from error
+    if not is_whole or _NO_URL.search(value) or "@" in parts.netloc or set(value) & set("?#{}"):
+        raise ValueError(message)
+    return value.rstrip("/")
+
+
 class GameDataSource(BaseModel):
     """Where remote downloads come from: a web server that has every archive under a base URL."""
 
@@ -152,6 +165,7 @@ class Settings(BaseSettings):
     accel: Annotated[Literal["nginx"] | None, BeforeValidator(_none_if_empty)] = None
     trusted_proxies: int = Field(default=0, ge=0, le=10)
     rate_limits: Annotated[str | None, BeforeValidator(_none_if_empty), AfterValidator(_rate_limits)] = None
+    public_url: Annotated[str | None, BeforeValidator(_none_if_empty)] = None
     cors_origins: Annotated[list[str], NoDecode, BeforeValidator(_comma_list)] = []
     socket_max_bytes: ByteSize = Field(default=ByteSize(50 * 1024**2), ge=1024)
     game_data_sources: Annotated[list[GameDataSource], NoDecode, BeforeValidator(_json)] = []
@@ -176,6 +190,11 @@ class Settings(BaseSettings):
         if host.startswith("["):
             ipaddress.IPv6Address(host.strip("[]"))
         return value
+
+    @field_validator("public_url")
+    @classmethod
+    def _whole_public_url(cls, value: str | None) -> str | None:
+        return None if value is None else _public_url(value)
 
     @field_validator("database_url", "storage_url", "redis_url", mode="before")
     @classmethod

@@ -24,6 +24,7 @@ keepalive = 75  # longer than nginx keeps its side, so nginx never sends into a 
 timeout = 120  # of the event loop, not of a transfer
 graceful_timeout = 60  # running transfers may finish for so long
 limit_request_line = 8190
+forwarded_allow_ips = ""  # whom to believe is what TRANSFER_TRUSTED_PROXIES says, also of proxies on this machine
 logger_class = JsonLogger
 control_socket_disable = True
 

@@ -55,6 +55,7 @@ def test_the_defaults_are_those_of_the_contract(folder: Path) -> None:
         "read_timeout_seconds": 60,
         "accel": None,
         "trusted_proxies": 0,
+        "public_url": None,
         "cors_origins": [],
         "socket_max_bytes": 50 * 1024**2,
         "game_data_sources": [],
@@ -91,6 +92,9 @@ def test_the_defaults_are_those_of_the_contract(folder: Path) -> None:
         pytest.param("TRANSFER_ACCEL", "nginx", "accel", "nginx", id="accel"),
         pytest.param("TRANSFER_ACCEL", "", "accel", None, id="no-accel"),
         pytest.param("TRANSFER_TRUSTED_PROXIES", "2", "trusted_proxies", 2, id="proxies"),
+        pytest.param("TRANSFER_PUBLIC_URL", "https://h.example/a/", "public_url", "https://h.example/a", id="public"),
+        pytest.param("TRANSFER_PUBLIC_URL", "http://[::1]:80", "public_url", "http://[::1]:80", id="public-ipv6"),
+        pytest.param("TRANSFER_PUBLIC_URL", "", "public_url", None, id="no-public-url"),
         pytest.param(
             "TRANSFER_CORS_ORIGINS",
             "https://a, HTTPS://B.c:8443,",
@@ -149,6 +153,7 @@ WRONG = {
     "TRANSFER_READ_TIMEOUT_SECONDS": "0",
     "TRANSFER_ACCEL": "apache",
     "TRANSFER_TRUSTED_PROXIES": "-1",
+    "TRANSFER_PUBLIC_URL": "files.example.com",
     "TRANSFER_SOCKET_MAX_BYTES": "1",
     "TRANSFER_GAME_DATA_SOURCES": "[{]",
     "TRANSFER_MAX_REMOTE_DOWNLOADS": "0",
@@ -272,3 +277,17 @@ def test_a_rate_limit_that_means_nothing_stops_the_start(monkeypatch: pytest.Mon
 def test_several_rate_limits_are_taken(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TRANSFER_RATE_LIMITS", "600/minute;20000/hour")
     assert load_settings().rate_limits == "600/minute;20000/hour"
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "ftp://h", "//h", "https://", "https:///base", "https://h?q", "https://h/?", "https://h#f", "https://u:p@h",
+        "https://h:0", "https://h:99999", "https://h/a b", "https://h/{x}", "javascript:alert(1)", "https://[::1",
+    ],
+)  # fmt: skip
+def test_a_public_url_is_an_address_and_nothing_else(folder: Path, monkeypatch: pytest.MonkeyPatch, value: str) -> None:
+    monkeypatch.setenv("TRANSFER_PUBLIC_URL", value)
+    with pytest.raises(ConfigurationError, match="TRANSFER_PUBLIC_URL: "):
+        load_settings()
+    assert not (folder / "var").exists()

@@ -15,6 +15,7 @@ from transfer_service.game_commands import init_game_commands
 from transfer_service.ground import utc_now
 from transfer_service.upkeep_commands import init_upkeep_commands
 from transfer_service.web import activities, admin, auth, game_zip, health, home, remote_downloads
+from transfer_service.web.addresses import init_addresses
 from transfer_service.web.caching import forbid_caching
 from transfer_service.web.cors import ORIGINS, Origins, share_with_origins
 from transfer_service.web.download import files as downloads
@@ -27,6 +28,7 @@ from transfer_service.web.power_loss import init_power_loss, recover
 from transfer_service.web.progress_feed import FEED, ProgressFeed
 from transfer_service.web.query import check_queries
 from transfer_service.web.rate_limits import init_rate_limits
+from transfer_service.web.representation import init_representation
 from transfer_service.web.request_log import begin_requests, init_request_log
 from transfer_service.web.requests import init_requests
 from transfer_service.web.services import EXTENSION, Services
@@ -67,6 +69,8 @@ def create_app(settings: Settings, *, now: Callable[[], datetime] = utc_now, boo
     app.extensions[EXTENSION] = services
     init_request_log(app)
     init_requests(app)
+    init_addresses(app, settings.public_url)
+    init_representation(app)
     init_power_loss(app)
     init_error_envelopes(app)
     init_rate_limits(app)

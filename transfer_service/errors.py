@@ -292,6 +292,13 @@ class UnsupportedMediaType(TransferError):
     detail = "Unsupported media type"
 
 
+class UnsupportedContentCoding(TransferError):
+    """The body is compressed or coded in another way, and would be stored as it is under the type of something else."""
+
+    code = "unsupported_content_coding"
+    detail = "Content-Encoding must be identity"
+
+
 class UnsupportedVersion(TransferError):
     """The client speaks a version of the protocol that this server does not."""
 

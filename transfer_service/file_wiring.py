@@ -9,7 +9,9 @@ from transfer_service.offload import begin_offload, offload
 from transfer_service.services.appends import Appends
 from transfer_service.services.completion import Completion
 from transfer_service.services.concatenation import Concatenation
+from transfer_service.services.displacement import Displacement
 from transfer_service.services.files import FileService
+from transfer_service.services.finishing import Finishing
 from transfer_service.services.resumable_uploads import ResumableUploadService
 from transfer_service.services.running_digests import RunningDigests
 from transfer_service.services.unfinished_uploads import UnfinishedUploads
@@ -130,12 +132,14 @@ def _build_resumable_uploads(
     ground: Ground, files: FileService, completion: UploadCompletion, news: ProgressNews
 ) -> ResumableUploadService:
     lookup = UploadLookup(database=ground.database, now=ground.now, stale_after=ground.stale_after)
+    displacement = Displacement(store=ground.store, offload=offload)
     appends = Appends(
         database=ground.database,
         store=ground.store,
         space=ground.space,
         files=files,
         lookup=lookup,
+        displacement=displacement,
         completion=completion,
         news=news,
         offload=offload,
@@ -145,13 +149,13 @@ def _build_resumable_uploads(
     )
     return ResumableUploadService(
         database=ground.database,
-        store=ground.store,
         space=ground.space,
         files=files,
         lookup=lookup,
+        displacement=displacement,
         appends=appends,
         completion=completion,
-        offload=offload,
+        finishing=Finishing(completion=completion),
         now=ground.now,
     )
 

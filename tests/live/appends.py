@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import numpy as np
 import requests
@@ -25,6 +26,13 @@ DATA = np.random.default_rng(61).bytes(4 * MIB)
 UPLOADS = "/api/uploads"
 
 
+def path_of(location: str) -> str:
+    """The path of the whole URL in a Location."""
+    parts = urlsplit(location)
+    assert parts.netloc
+    return parts.path
+
+
 class Protocol(Enum):
     """The two that are spoken at `/api/uploads`."""
 
@@ -33,13 +41,23 @@ class Protocol(Enum):
 
     @property
     def busy_status(self) -> int:
-        """What a second append is told."""
-        return 423 if self is Protocol.TUS else 409
+        """What an append is told that another request has ended."""
+        return 423 if self is Protocol.TUS else 503
 
     @property
     def look_status(self) -> int:
         """Of a HEAD that is answered."""
         return 200 if self is Protocol.TUS else 204
+
+    @property
+    def gone_status(self) -> int:
+        """Of a HEAD about an upload that has ended."""
+        return 404 if self is Protocol.TUS else 410
+
+    @property
+    def named(self) -> dict[str, str]:
+        """What makes a GET one of the protocol; nothing creates by it, so there is no 104."""
+        return self.headers if self is Protocol.TUS else {"Upload-Draft-Interop-Version": "8"}
 
     @property
     def last_status(self) -> int:
@@ -96,7 +114,7 @@ class Door:
         """Begin an upload; its path."""
         answer = self.request("POST", UPLOADS, self.protocol.creation(length))
         assert answer.status_code == 201, answer.text
-        return answer.headers["Location"]
+        return path_of(answer.headers["Location"])
 
     def look(self, path: str) -> requests.Response:
         """HEAD."""
@@ -107,6 +125,12 @@ class Door:
         answer = self.look(path)
         assert answer.status_code == self.protocol.look_status, answer.headers
         return int(answer.headers["Upload-Offset"])
+
+    def watched(self, path: str) -> int:
+        """What counts, for who disturbs nobody."""
+        answer = self.request("GET", path, {})
+        assert answer.status_code == 200, answer.text
+        return int(answer.json()["offset"])
 
     def patch(self, path: str, offset: int, data: bytes, *, is_last: bool = False, **headers: str) -> requests.Response:
         """Append; `headers` in the names of Python."""

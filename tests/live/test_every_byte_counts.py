@@ -134,9 +134,9 @@ def test_a_killed_client_loses_nothing_that_was_sent(
         client.stdin.close()
         assert client.stdout.readline() == b"sent\n"
         if way == "nginx":  # it forgets what it has not passed on when its client goes
-            wait_until(lambda: direct.offset(path) == position, seconds=DURABLE_SECONDS)
+            wait_until(lambda: direct.watched(path) == position, seconds=DURABLE_SECONDS)
         client.kill()
-    wait_until(lambda: direct.offset(path) == position and not is_held(site.direct, path))
+    wait_until(lambda: direct.watched(path) == position and not is_held(site.direct, path))
     assert door.finish(path, DATA) == DATA
 
 
@@ -149,7 +149,7 @@ def test_behind_nginx_all_that_counted_before_the_cut_stays(
     path = door.create(len(DATA))
     with elsewhere(site, door).appending(path, 0, length=length) as append:
         send_in_pieces(append, durable, seed=1)
-        wait_until(lambda: door.offset(path) == durable, seconds=DURABLE_SECONDS)
+        wait_until(lambda: door.watched(path) == durable, seconds=DURABLE_SECONDS)
         send_in_pieces(append, position, seed=2)
         if ending == "rst":
             append.client.reset()
@@ -165,7 +165,7 @@ def test_behind_nginx_what_is_stalled_gives_way(site: NginxSite, door: Door) -> 
     path = door.create(len(DATA))
     with elsewhere(site, door).appending(path, 0, length=len(DATA)) as append:
         append.send(DATA[:12345])
-        wait_until(lambda: door.offset(path) == 12345)
+        wait_until(lambda: door.watched(path) == 12345)
         answer = door.patch(path, 12345, DATA[12345:], is_last=True)
         assert append.client.receive().status == door.protocol.busy_status
     assert answer.status_code == door.protocol.last_status
@@ -180,8 +180,7 @@ def test_a_trickle_is_durable_soon_and_survives_a_kill(site: NginxSite, tus: Doo
             append.send(DATA[append.sent : append.sent + 7])
             sent.append((time.monotonic(), append.sent))
             time.sleep(0.1)  # the pace is what is tested
-            told = elsewhere(site, tus).request("GET", path, {}).json()["offset"]  # HEAD would wait for the next step
-            late.append(_age_of(sent, told))
+            late.append(_age_of(sent, elsewhere(site, tus).watched(path)))
         site.direct.kill()
         late.append(_age_of(sent, elsewhere(site, tus).offset(path)))
     site.direct.start()

@@ -1,13 +1,11 @@
 """Answers before the answer: `100 Continue` for appends that are welcome, and `104` of the draft for creations."""
 
-import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
 
 import pytest
 import requests
 
-from tests.live.appends import UPLOADS, Door, Protocol, is_held
+from tests.live.appends import UPLOADS, Door, Protocol
 from tests.live.bare_socket import BareClient, Listening
 from tests.live.nginx import NginxFront, behind_nginx
 from tests.live.server import LiveServer, wait_until
@@ -40,7 +38,6 @@ def test_a_welcome_append_is_asked_for(server: LiveServer, alice: requests.Sessi
         pytest.param("gone", 410, 410, id="gone"),
         pytest.param("long", 413, 413, id="past-the-length"),
         pytest.param("finished", 413, 400, id="finished"),
-        pytest.param("held", 423, 409, id="held"),
         pytest.param("type", 415, 415, id="media-type"),
     ],
 )
@@ -60,33 +57,27 @@ def test_an_append_that_will_be_refused_is_never_asked_for(
     )
     if refusal == "type":
         head = head.replace(b"Content-Type: ", b"Content-Type: x-")
-    with BareClient(server) as client, receiving(server, door, path, held=refusal == "held"):
+    with BareClient(server) as client:
         client.send(head)
         status, headers = client.receive_head()
         assert (status, headers["connection"]) == (tus_status if protocol is Protocol.TUS else draft_status, "close")
 
 
-@contextmanager
-def receiving(server: LiveServer, door: Door, path: str, *, held: bool) -> Iterator[None]:
-    """Meanwhile another append to the upload sends a byte now and then, if it is `held`."""
-    if not held:
-        yield
-        return
-    done = threading.Event()
-    with door.appending(path, 0, length=10) as append:
-
-        def trickle() -> None:
-            while not done.wait(0.6) and append.sent < 9:
-                append.send(b"x")
-
-        wait_until(lambda: is_held(server, path))
-        thread = threading.Thread(target=trickle)
-        thread.start()
-        try:
-            yield
-        finally:
-            done.set()
-            thread.join()
+@protocols
+def test_an_append_that_ends_another_one_is_asked_for(
+    server: LiveServer, alice: requests.Session, protocol: Protocol
+) -> None:
+    door = Door(server, alice, protocol)
+    path = door.create(10)
+    with door.appending(path, 0, length=10) as ended:
+        ended.send(b"hello")
+        wait_until(lambda: door.watched(path) == 5)
+        with door.appending(path, 5, "Expect: 100-continue", length=5) as append:
+            interim, _ = append.client.receive_head()
+            append.send(b"world")
+            assert (interim, append.client.receive().status) == (100, protocol.last_status)
+        assert ended.client.receive().status == protocol.busy_status
+    assert door.download(path) == b"helloworld"
 
 
 def begin_draft(listening: Listening, session: requests.Session, *headers: str, version: str = "1.1") -> bytes:

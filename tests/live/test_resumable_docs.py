@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import json
+import math
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -23,10 +24,10 @@ from tests.live.server import REPOSITORY, LiveServer, wait_until
 from tests.ports import free_port
 from transfer_service import errors
 from transfer_service.services import landing, unfinished_uploads
-from transfer_service.services.appends import CLAIM_WAIT_SECONDS
+from transfer_service.services.displacement import TAKE_OVER_SECONDS
 from transfer_service.services.upload_cleanup import TOMBSTONE_AGE
 from transfer_service.upload_models import UploadProtocol
-from transfer_service.web.request_body import DISPLACED_AFTER_SECONDS
+from transfer_service.web.request_body import CHANCE_SECONDS
 from transfer_service.wire import rufh, tus
 
 PAGE = "resumable.md"
@@ -53,7 +54,7 @@ def create(alice: requests.Session, url: str, **headers: str) -> str:
     }
     answer = alice.post(f"{url}/api/uploads", headers=fields, timeout=30)
     assert answer.status_code == 201, answer.text
-    return url + answer.headers["Location"]
+    return str(answer.headers["Location"])
 
 
 def downloaded(alice: requests.Session, server: LiveServer, file_id: str) -> str:
@@ -181,14 +182,14 @@ def test_a_checksum_may_come_as_a_trailer_but_not_through_nginx(
 
 def seconds(text: float) -> str:
     """A number of seconds as the page spells it."""
-    return {1.0: "a second", 2.0: "two seconds"}[text]
+    return {0.5: "half a second", 2.0: "two seconds"}[text]
 
 
 @pytest.mark.parametrize(
     "claim",
     [
-        f"once nothing has come for {seconds(DISPLACED_AFTER_SECONDS)}",
-        f"waits for {seconds(CLAIM_WAIT_SECONDS)}, then 423",
+        f"has {seconds(CHANCE_SECONDS)} to bring its first bytes",
+        f"within {seconds(math.ceil(TAKE_OVER_SECONDS))} the newer request has its answer",
         f"`TRANSFER_STALE_UPLOAD_HOURS` ({Settings.model_fields['stale_upload_hours'].default})",
         f"answer 410 for {TOMBSTONE_AGE.days} days",
         f"`TRANSFER_READ_TIMEOUT_SECONDS` ({Settings.model_fields['read_timeout_seconds'].default})",

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 import requests
@@ -160,7 +161,7 @@ def create(way: Way, length: int) -> str:
         headers={"Tus-Resumable": "1.0.0", "Upload-Length": str(length), **way.authorization},
     )  # fmt: skip
     assert answer.status_code == 201, answer.text
-    return answer.headers["Location"]
+    return urlsplit(answer.headers["Location"]).path
 
 
 @pytest.mark.parametrize(("status", "moment"), [

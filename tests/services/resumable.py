@@ -79,7 +79,7 @@ class Append:
             else:
                 step()
 
-    def give_up_when(self, condition: Callable[[], bool]) -> None:
+    def end_when(self, condition: Callable[[], bool]) -> None:
         self.is_wanted = condition
 
     def when_quiet(self, use_the_time: Callable[[], object]) -> None:

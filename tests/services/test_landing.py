@@ -242,7 +242,7 @@ def test_another_process_sees_how_far_an_append_is_before_it_ends(any_uploads: U
     upload = any_uploads.begin(20 * MEBIBYTE)
 
     def look() -> None:
-        seen.append(other.look(upload).offset)
+        seen.append(other.get(upload).offset)  # it only watches
 
     any_uploads.stream(upload, 0, *[bytes(MEBIBYTE)] * 9, look, b"x", Client.PAUSES, look)
     assert seen == [FACT_BYTES, 9 * MEBIBYTE + 1]

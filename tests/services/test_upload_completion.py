@@ -1,10 +1,13 @@
 """The last step of a resumable upload: verified, flushed, named."""
 
+import sqlite3
+import time
 from collections.abc import Callable
 
 import pytest
 from sqlalchemy import update
 
+from tests.live.server import wait_until
 from tests.services.resumable import Append, Client, Uploads, announced, any_uploads, make_uploads, repr_digest, uploads
 from transfer_service.errors import (
     BodyCutShort,
@@ -15,6 +18,7 @@ from transfer_service.errors import (
     UploadFinished,
 )
 from transfer_service.models import File
+from transfer_service.services.finishing import LOOK_SECONDS
 from transfer_service.services.resumable_rows import UploadFacts
 from transfer_service.storage.blobs import END
 from transfer_service.wire.spans import Span
@@ -180,3 +184,19 @@ def test_what_somebody_finishes_during_an_empty_append_stays_finished(any_upload
     one, other = any_uploads.another_instance(), any_uploads.another_instance()
     assert one.error_of(lambda: one.stream(upload, size, lambda: other.get(upload))) in (None, UploadFinished)
     assert (one.file() == data, one.names(), one.get(upload).is_finished) == (True, ["log.bin"], True)
+
+
+def test_who_looks_does_not_wait_for_a_finish_that_takes_long(uploads: Uploads) -> None:
+    """Another process holds the database meanwhile: as slow as gigabytes to hash, and as long as the test wants."""
+    upload = uploads.begin(5)
+    crash_before_the_finish(uploads, upload, b"01234")
+    with sqlite3.connect(uploads.settings.data_dir / "transfer.sqlite3", isolation_level=None) as other:
+        other.execute("BEGIN IMMEDIATE")
+        began_at = time.monotonic()
+        told = [uploads.look(upload), uploads.get(upload)]
+        seconds = time.monotonic() - began_at
+        other.execute("ROLLBACK")
+    assert [(each.offset, each.is_finished) for each in told] == [(5, False)] * 2
+    assert LOOK_SECONDS <= seconds < 2 * 2 * LOOK_SECONDS
+    wait_until(lambda: uploads.find() is not None)  # the step went on
+    assert (uploads.get(upload).is_finished, uploads.file()) == (True, b"01234")

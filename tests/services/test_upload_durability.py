@@ -13,6 +13,7 @@ from transfer_service.offload import begin_offload, offload
 from transfer_service.services.appends import Appends, Piece
 from transfer_service.services.completion import Completion
 from transfer_service.services.concatenation import Concatenation
+from transfer_service.services.displacement import Displacement
 from transfer_service.services.durability import Durability
 from transfer_service.services.files import FileService
 from transfer_service.services.running_digests import RunningDigests
@@ -69,6 +70,7 @@ def appends_on(store: WatchedStore, *, durability: Durability) -> Appends:
         space=space,
         files=files,
         lookup=UploadLookup(database=database, now=now, stale_after=timedelta(hours=24)),
+        displacement=Displacement(store=store, offload=offload),
         completion=upload_completion,
         news=news,
         offload=offload,

@@ -47,6 +47,15 @@ def test_only_the_field_of_its_version_is_in_an_answer(draft: Draft) -> None:
     assert ("Upload-Limit" in fields) is (draft.version >= 6)
 
 
+@pytest.mark.parametrize("finished", [False, True], ids=["unfinished", "finished"])
+def test_a_get_says_all_that_a_head_does(draft: Draft, finished: bool) -> None:
+    location = draft.finish() if finished else draft.begin(b"hel", {"Upload-Length": "5"})
+    looked, got = draft.head(location), draft.send("GET", location)
+    fields = STATE | {"Cache-Control", "X-File-Name"}
+    assert {name: got.headers.get(name) for name in fields} == {name: looked.headers.get(name) for name in fields}
+    assert (got.status_code, got.get_json()["offset"]) == (200, 5 if finished else 3)
+
+
 def test_without_a_version_it_is_8(shared_device: Device) -> None:
     location = Draft(shared_device, 3).begin(b"hel")
     response = shared_device.request("HEAD", location)
@@ -134,11 +143,14 @@ def test_nobody_learns_anything(draft: Draft, authorization: str | None) -> None
     assert not STATE & set(response.headers.keys())
 
 
-def test_a_request_that_is_receiving_is_not_disturbed(draft: Draft) -> None:
+def test_where_a_request_does_not_give_way_nothing_is_told(shared_device: Device) -> None:
+    draft = Draft(shared_device)
     location = draft.begin(b"hel")
     with receiving(draft.device, location, 3):
-        state = draft.state(location)
-    assert state == ("3", False)
+        response = draft.head(location)
+    assert (response.status_code, response.headers["Retry-After"]) == (503, "1")
+    assert not STATE & set(response.headers.keys())
+    assert draft.state(location) == ("3", False)
 
 
 def test_looking_changes_nothing(draft: Draft) -> None:

@@ -68,7 +68,7 @@ def test_reaching_the_length_does_not_end_an_upload(draft: Draft) -> None:
         pytest.param(3, 2, True, id="3-it-was-the-last"),
         pytest.param(5, 2, False, id="5-there-is-more"),
         pytest.param(6, 2, False, id="6-there-is-more"),
-        pytest.param(8, 4, None, id="8-refused"),
+        pytest.param(8, 4, False, id="8-refused"),
     ],
 )
 def test_an_append_that_does_not_tell_whether_it_is_the_last(
@@ -150,7 +150,9 @@ def test_a_refused_append_stores_nothing(
     assert problem(response) == (status, kind), response.text
     assert (left_on(draft.device), draft.state(location)) == (before, ("3", False))
     assert response.headers.get("Upload-Offset") == ("3" if status == 409 else None)
-    assert draft.told(response) in {None, False}
+    told_in = 8 if "Upload-Draft-Interop-Version" in headers else draft.version
+    assert Draft(draft.device, told_in).told(response) is False
+    assert ("Upload-Limit" in response.headers) is (status == 413)
 
 
 def test_more_than_was_announced_at_last_is_past_the_length_too(draft: Draft) -> None:
@@ -186,7 +188,10 @@ def test_nothing_can_be_appended_to_a_finished_upload(
     before = left_on(draft.device)
     response = draft.patch(location, data, offset=offset, complete=complete)
     assert problem(response) == (status, kind), response.text
-    assert (draft.told(response), response.headers.get("Upload-Offset")) == (None, "5" if status == 409 else None)
+    is_mismatch = status == 409  # answered as ever: at that offset the client is told that it is whole
+    assert (draft.told(response), response.headers.get("Upload-Offset")) == (
+        (False, "5") if is_mismatch else (None, None)
+    )
     assert (left_on(draft.device), draft.state(location)) == (before, ("5", True))
 
 
@@ -246,7 +251,8 @@ def test_an_upload_that_another_request_holds_is_busy(shared_device: Device, ver
     location = draft.begin(b"hel")
     with receiving(draft.device, location, 3):
         response = draft.patch(location, b"lo", offset=3)
-    assert (problem(response), int(response.headers["Retry-After"])) == ((409, "about:blank"), 1)
+    assert (problem(response), int(response.headers["Retry-After"])) == ((503, "about:blank"), 1)
+    assert (draft.told(response), "Upload-Offset" in response.headers) == (False, False)
     assert draft.state(location) == ("3", False)
     assert draft.patch(location, b"lo", offset=3, complete=True).headers["X-File-Id"] == str(id_of(location))
 
@@ -278,7 +284,7 @@ def test_an_append_past_the_quota_can_be_made_again(make_app: MakeApp, sign_in: 
     draft = Draft(sign_in(make_app(quota_bytes=10), "alice"))
     other, location = draft.begin(b"", {"Upload-Length": "4"}), draft.begin(b"hello")
     response = draft.patch(location, b" world", offset=5)
-    assert (problem(response)[0], response.headers["Upload-Limit"]) == (413, f"max-size={LIMIT}")
+    assert (problem(response)[0], response.headers["Upload-Limit"]) == (413, f"max-size={LIMIT}, max-age=86400")
     draft.delete(other)
     assert draft.patch(location, b"world", offset=5, complete=True).headers["Upload-Offset"] == "10"
 

@@ -33,7 +33,7 @@ def test_an_incomplete_creation_says_where_to_go_on(draft: Draft) -> None:
     location = response.headers["Location"]
     assert (response.status_code, response.data, response.headers["Upload-Offset"]) == (201, b"", "3")
     assert (draft.told(response), response.headers["Cache-Control"]) == (False, "no-store")
-    assert (re.fullmatch(rf"{ROOT}/[0-9a-f-]{{36}}", location) is not None, draft.state(location)) == (
+    assert (re.fullmatch(rf"http://localhost{ROOT}/[0-9a-f-]{{36}}", location) is not None, draft.state(location)) == (
         True,
         ("3", False),
     )
@@ -125,6 +125,8 @@ def test_a_creation_in_other_words(
         pytest.param(
             {"Content-Disposition": "a; filename*=utf-8''%FF"}, b"hel", False, 400, "about:blank", id="name-no-utf-8"
         ),
+        pytest.param({"Content-Disposition": 'a; filename="a.txt'}, b"hel", False, 400, "about:blank", id="no-quote"),
+        pytest.param({"Content-Disposition": 'a; filename="\xe9"'}, b"hel", False, 400, "about:blank", id="latin-1"),
         pytest.param(metadata(filename=".."), b"hel", False, 400, "about:blank", id="bad-name-in-metadata"),
         pytest.param({"Upload-Metadata": "filename !"}, b"hel", False, 400, "about:blank", id="malformed-metadata"),
         pytest.param({"Content-Digest": "sha-256=x"}, b"hel", False, 400, "about:blank", id="malformed-digest"),
@@ -143,7 +145,9 @@ def test_a_refused_creation_leaves_nothing(
     assert problem(response) == (status, kind), response.text
     assert left_on(draft.device) == before
     assert response.headers.get("Upload-Limit") == (f"max-size={LIMIT}" if status == 413 else None)
-    assert not {"Location", "Upload-Offset", draft.completeness_field} & set(response.headers.keys())
+    assert not {"Location", "Upload-Offset"} & set(response.headers.keys())
+    is_named = "Upload-Draft-Interop-Version" not in headers
+    assert Draft(draft.device, draft.version if is_named else 8).told(response) is False
 
 
 def test_a_creation_without_a_token_is_a_problem_with_401(draft: Draft) -> None:
@@ -247,3 +251,9 @@ def test_a_taken_name_is_numbered_or_replaced(device: Device, query: str, names:
     assert response.headers["X-File-Name"] in {"log.bin", "log%20%282%29.bin"} & {
         "log.bin" if query else "log%20%282%29.bin"
     }
+
+
+def test_bytes_of_utf_8_in_a_file_name_are_utf_8(shared_device: Device) -> None:
+    as_sent = "résumé 文.pdf".encode().decode("latin-1")
+    location = Draft(shared_device).finish(b"x", {"Content-Disposition": f'inline; filename="{as_sent}"'})
+    assert shared_device.get(location).get_json()["filename"] == "résumé 文.pdf"

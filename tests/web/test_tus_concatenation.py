@@ -61,7 +61,7 @@ def test_spent_parts_are_gone_and_count_no_more(device: Device) -> None:
     tus = Tus(device)
     parts = parts_of(tus)
     tus.begin(final(*parts))
-    assert [tus.head(each).status_code for each in parts] == [410, 410]
+    assert [tus.head(each).status_code for each in parts] == [404, 404]
     assert left_on(device) == (1, 1, 11, 11, 1)
 
 
@@ -135,21 +135,21 @@ def test_a_final_upload_expires_with_its_parts(device: Device, clock: Clock) -> 
     part = tus.begin(PARTIAL, b"hel")
     location = tus.begin(final(part))
     clock.advance(hours=24)
-    assert [tus.head(each).status_code for each in (part, location)] == [410, 410]
+    assert [tus.head(each).status_code for each in (part, location)] == [404, 404]
 
 
 def test_a_final_upload_can_be_cancelled_without_its_parts(tus: Tus) -> None:
     part = tus.begin(PARTIAL, b"hel")
     location = tus.begin(final(part))
     assert tus.delete(location).status_code == 204
-    assert (tus.head(location).status_code, tus.offset(part)) == (410, "3")
+    assert (tus.head(location).status_code, tus.offset(part)) == (404, "3")
 
 
 def test_a_final_upload_whose_part_is_cancelled_can_never_be_whole(tus: Tus) -> None:
     first, second = tus.begin(PARTIAL, b"hello"), tus.begin(PARTIAL, b"hel")
     location = tus.begin(final(first, second))
     tus.delete(second)
-    assert tus.head(location).status_code == 410
+    assert tus.head(location).status_code == 404
     assert tus.offset(first) == "5"
 
 

@@ -38,7 +38,7 @@ def test_a_finished_upload_is_forgotten_and_its_file_stays(tus: Tus) -> None:
     location = tus.begin(None, b"hello")
     before = left_on(tus.device)
     assert tus.delete(location).status_code == 204
-    assert tus.head(location).status_code == 410
+    assert tus.head(location).status_code == 404
     assert left_on(tus.device) == before._replace(uploads=before.uploads - 1)
     assert tus.device.get(f"/api/files/{id_of(location)}/download").data == b"hello"
 
@@ -47,7 +47,7 @@ def test_an_upload_ends_with_its_file(tus: Tus) -> None:
     location = tus.begin(None, b"hello", filename="short-lived.bin")
     assert tus.device.delete("/api/files/short-lived.bin").status_code == 200
     assert tus_refusal(tus.delete(location)) == (410, "The upload has ended")
-    assert tus.head(location).status_code == 410
+    assert tus.head(location).status_code == 404
 
 
 def gone(tus: Tus) -> str:
@@ -110,4 +110,4 @@ def test_an_upload_that_another_request_holds_is_ended_at_once(tus: Tus) -> None
     with receiving(tus.device, location, 3):
         response = tus.delete(location)
     assert response.status_code == 204
-    assert tus.head(location).status_code == 410
+    assert tus.head(location).status_code == 404

@@ -1,5 +1,6 @@
 """HEAD with `Tus-Resumable`: how far an upload got."""
 
+import time
 from datetime import timedelta
 
 import pytest
@@ -111,7 +112,7 @@ def test_a_deleted_upload_is_gone(tus: Tus, data: bytes) -> None:
     location = tus.begin(None, data)
     tus.delete(location)
     response = tus.head(location)
-    assert (response.status_code, STATE & set(response.headers.keys())) == (410, set())
+    assert (response.status_code, STATE & set(response.headers.keys())) == (404, set())
 
 
 @pytest.mark.parametrize("swept", [False, True], ids=["not-yet-swept", "swept"])
@@ -122,7 +123,7 @@ def test_an_expired_upload_is_gone(device: Device, admin: Device, clock: Clock, 
     assert tus.offset(location) == "3"
     clock.advance(minutes=1)
     removed = admin_cleanup(admin) if swept else None
-    assert (tus.head(location).status_code, tus.offset(location)) == (410, None)
+    assert (tus.head(location).status_code, tus.offset(location)) == (404, None)
     assert removed in {None, 200}
 
 
@@ -148,11 +149,14 @@ def test_nobody_learns_anything(tus: Tus, authorization: str | None) -> None:
     assert not STATE & set(response.headers.keys())
 
 
-def test_a_request_that_is_receiving_is_not_disturbed(tus: Tus) -> None:
+def test_where_a_request_does_not_give_way_nothing_is_told(tus: Tus) -> None:
     location = tus.begin(None, b"hel")
+    began_at = time.monotonic()
     with receiving(tus.device, location, 3):
         response = tus.head(location)
-    assert (response.status_code, response.headers["Upload-Offset"]) == (200, "3")
+    assert (response.status_code, response.headers["Retry-After"]) == (423, "1")
+    assert (STATE & set(response.headers.keys()), time.monotonic() - began_at < 2) == (set(), True)
+    assert tus.offset(location) == "3"
 
 
 def test_looking_changes_nothing(tus: Tus) -> None:

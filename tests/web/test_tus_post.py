@@ -22,7 +22,7 @@ def tus(shared_device: Device) -> Tus:
 def test_the_answer_says_where_and_until_when(device: Device, clock: Clock) -> None:
     response = Tus(device).post()
     assert (response.status_code, response.data, response.headers["Tus-Resumable"]) == (201, b"", "1.0.0")
-    assert re.fullmatch(rf"{ROOT}/[0-9a-f-]{{36}}", response.headers["Location"])
+    assert re.fullmatch(rf"http://localhost{ROOT}/[0-9a-f-]{{36}}", response.headers["Location"])
     assert response.headers["Upload-Expires"] == format_http_date(clock.at + timedelta(hours=24))
     assert not {"Upload-Offset", "X-File-Id"} & set(response.headers.keys())
 
@@ -213,3 +213,37 @@ def test_a_taken_name_is_numbered_or_replaced_when_the_upload_is_whole(
     tus.patch(location)
     assert set(device.names()) == names
     assert device.get("/api/files/download/log.bin").data == (b"hello" if len(names) == 1 else b"old")
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        pytest.param({"Upload-Defer-Length": "1"}, id="deferred-length"),
+        pytest.param({"Upload-Length": "5", **metadata(filename="a")}, id="metadata"),
+        pytest.param({"Upload-Length": "5", "Upload-Concat": "partial"}, id="part"),
+        pytest.param({"Upload-Length": "5", "Content-Type": TUS_BYTES}, id="type"),
+        pytest.param({"Upload-Length": "5", "Upload-Checksum": "sha1 x"}, id="checksum"),
+    ],
+)
+def test_what_can_only_be_tus_must_name_the_version(shared_device: Device, headers: dict[str, str]) -> None:
+    before = left_on(shared_device)
+    data = b"hello" if "Content-Type" in headers else None
+    response = shared_device.post(ROOT, headers=headers, data=data)
+    assert tus_refusal(response) == (412, "Only version 1.0.0 of tus is supported")
+    assert response.headers["Tus-Version"] == "1.0.0"
+    assert left_on(shared_device) == before
+
+
+def test_an_append_that_can_only_be_tus_must_name_the_version(shared_device: Device) -> None:
+    tus = Tus(shared_device)
+    location = tus.begin()
+    headers = {"Upload-Offset": "0", "Content-Type": TUS_BYTES}
+    response = shared_device.request("PATCH", location, headers=headers, data=b"hello")
+    assert (tus_refusal(response)[0], tus.offset(location)) == (412, "0")
+
+
+@pytest.mark.parametrize("field", ["Upload-Complete", "Upload-Draft-Interop-Version"])
+def test_words_of_tus_in_the_draft_are_no_tus(shared_device: Device, field: str) -> None:
+    said = {"Upload-Complete": "?1", "Upload-Draft-Interop-Version": "5"}[field]
+    headers = {field: said, **metadata(filename="both")}
+    assert shared_device.post(ROOT, headers=headers, data=b"hello").status_code == 201

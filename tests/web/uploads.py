@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, NamedTuple
+from urllib.parse import urlsplit
 
 from sqlalchemy import func, select
 from werkzeug.test import TestResponse
@@ -74,6 +75,13 @@ def id_of(location: str) -> uuid.UUID:
     return uuid.UUID(location.rpartition("/")[2])
 
 
+def path_of(location: str) -> str:
+    """The path of the absolute URL in a Location."""
+    parts = urlsplit(location)
+    assert (parts.scheme, parts.netloc) != ("", "")
+    return parts.path
+
+
 def b64(value: str | bytes) -> str:
     """Base64, as Upload-Metadata and Upload-Checksum have it."""
     return base64.b64encode(value.encode() if isinstance(value, str) else value).decode()
@@ -113,7 +121,7 @@ class Tus:
         """The path of a new upload."""
         response = self.post({**(metadata(**names) if names else {}), **(headers or {})}, data)
         assert response.status_code == 201, response.text
-        return response.headers["Location"]
+        return path_of(response.headers["Location"])
 
     def patch(
         self, location: str, data: bytes = b"hello", headers: Headers | None = None, *, offset: int = 0, **more: Any
@@ -171,13 +179,13 @@ class Draft:
         """The path of a new upload that is to go on."""
         response = self.post(data, headers)
         assert response.status_code == 201, response.text
-        return response.headers["Location"]
+        return path_of(response.headers["Location"])
 
     def finish(self, data: bytes = b"hello", headers: Headers | None = None) -> str:
         """The path of an upload that is whole."""
         response = self.post(data, headers, complete=True)
         assert response.status_code == 201, response.text
-        return response.headers["Location"]
+        return path_of(response.headers["Location"])
 
     def patch(
         self,

@@ -142,3 +142,9 @@ def test_a_name_that_a_browser_encoded_is_read_back(name: str) -> None:
 )
 def test_browsers_encode_nothing_else(value: str, filename: str | None) -> None:
     assert parse_form_filename(value) == filename
+
+
+@pytest.mark.parametrize("value", ['a; filename="a.txt', 'a; filename="', 'a; filename="a.txt\\"', 'a; filename="a"b"'])
+def test_a_quote_that_does_not_end_is_no_name(value: str) -> None:
+    with pytest.raises(InvalidName):
+        parse_filename(value)

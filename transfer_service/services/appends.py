@@ -1,7 +1,7 @@
 """Appending to a resumable upload: one writer at a time in all processes, and whatever arrives counts.
 
-An append claims everything from its offset on. The kernel drops the claim with the process; who waits for it is seen by
-its holder, and a holder whose client is silent lets go. Written bytes count from the commit on that moves the offset.
+An append claims everything from its offset on. The kernel drops the claim with the process; who comes later is seen by
+its holder, who lets go. Written bytes count from the commit on that moves the offset.
 """
 
 import uuid
@@ -25,6 +25,7 @@ from transfer_service.errors import (
 from transfer_service.models import FileState
 from transfer_service.offload import BeginOffload, Offload
 from transfer_service.services import file_rows, intervals, resumable_rows
+from transfer_service.services.displacement import TAKE_OVER_SECONDS, Displacement
 from transfer_service.services.durability import Durability
 from transfer_service.services.file_rows import Progress
 from transfer_service.services.files import FileService
@@ -37,8 +38,6 @@ from transfer_service.services.upload_lookup import UploadLookup
 from transfer_service.storage.blobs import END, BlobStore, BlobWriter
 from transfer_service.upload_models import UploadKind
 from transfer_service.wire.spans import Span
-
-CLAIM_WAIT_SECONDS = 2.0
 
 
 class AppendBody(IncomingBytes, Protocol):
@@ -81,6 +80,7 @@ class Appends:
         space: Space,
         files: FileService,
         lookup: UploadLookup,
+        displacement: Displacement,
         completion: UploadCompletion,
         news: ProgressNews,
         offload: Offload,
@@ -93,6 +93,7 @@ class Appends:
         self._space = space
         self._files = files
         self._lookup = lookup
+        self._displacement = displacement
         self._completion = completion
         self._news = news
         self._offload = offload
@@ -114,11 +115,14 @@ class Appends:
         return upload
 
     def _append(self, upload: UploadFacts, piece: Piece, body: AppendBody) -> UploadFacts:
+        if upload.offset != piece.offset:  # what it is told must be true for its next request
+            self._displacement.end_append(upload.id)
+            upload = self._lookup.get(upload.account_id, upload.id)
         self._check(upload, piece, body)
         span = Span(piece.offset, END)
         try:
-            with self._store.open_writer(
-                upload.id, span, create=upload.offset == 0, wait_seconds=CLAIM_WAIT_SECONDS
+            with self._store.take_over(
+                upload.id, span, create=upload.offset == 0, wait_seconds=TAKE_OVER_SECONDS
             ) as writer:
                 upload = self._check(self._lookup.get(upload.account_id, upload.id), piece, body)
                 return upload if upload.is_finished else self._land(upload, piece, body, writer)
@@ -158,7 +162,7 @@ class Appends:
             touch=lambda: self._touch(upload.id),
             begin=self._begin_offload,
         )
-        body.give_up_when(writer.is_wanted)
+        body.end_when(writer.is_wanted)
         try:
             landing.receive(body)
             body.verify()

@@ -31,8 +31,11 @@ class IncomingBytes(Protocol):
         Raises a TransferError where it is not.
         """
 
-    def give_up_when(self, condition: Callable[[], bool]) -> None:
-        """Stop waiting for a client that has gone quiet as soon as `condition` holds."""
+    def end_when(self, condition: Callable[[], bool]) -> None:
+        """End the body where it is as soon as `condition` holds, whether the client is quiet or not.
+
+        Not before it has had its chance to bring anything. Raises RangeBusy from `readinto` then.
+        """
 
     def when_quiet(self, use_the_time: Callable[[], object]) -> None:
         """Call `use_the_time` while the client sends nothing; what it raises ends the body."""

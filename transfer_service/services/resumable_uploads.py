@@ -3,16 +3,14 @@
 Offsets are true and never go back (`appends`); a finished upload is a file like any other (`upload_completion`).
 """
 
-import time
 import uuid
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from transfer_service.database import Database
 from transfer_service.errors import (
-    BlobMissing,
     DigestMismatch,
     QuotaExceeded,
     RangeBusy,
@@ -21,21 +19,17 @@ from transfer_service.errors import (
     UploadEnded,
 )
 from transfer_service.models import File, FileState
-from transfer_service.offload import Offload
 from transfer_service.services import resumable_rows
 from transfer_service.services.appends import AppendBody, Appends, Piece
+from transfer_service.services.displacement import Displacement
 from transfer_service.services.files import FileService, remove_row
+from transfer_service.services.finishing import Finishing
 from transfer_service.services.resumable_rows import UploadFacts
 from transfer_service.services.space import Space
 from transfer_service.services.upload_completion import UploadCompletion
 from transfer_service.services.upload_lookup import UploadLookup
-from transfer_service.storage.blobs import END, BlobStore
 from transfer_service.upload_models import UploadKind, UploadProtocol
 from transfer_service.wire.media_types import stored_media_type
-from transfer_service.wire.spans import Span
-
-FLOWING_SECONDS = 0.5
-DISPLACE_SECONDS, DISPLACE_STEP_SECONDS = 1.5, 0.25
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,23 +55,23 @@ class ResumableUploadService:
         self,
         *,
         database: Database,
-        store: BlobStore,
         space: Space,
         files: FileService,
         lookup: UploadLookup,
+        displacement: Displacement,
         appends: Appends,
         completion: UploadCompletion,
-        offload: Offload,
+        finishing: Finishing,
         now: Callable[[], datetime],
     ) -> None:
         self._database = database
-        self._store = store
         self._space = space
         self._files = files
         self._lookup = lookup
+        self._displacement = displacement
         self._appends = appends
         self._completion = completion
-        self._offload = offload
+        self._finishing = finishing
         self._now = now
 
     def begin(self, account_id: uuid.UUID, draft: UploadDraft, *, part_ids: Sequence[uuid.UUID] = ()) -> UploadFacts:
@@ -131,25 +125,19 @@ class ResumableUploadService:
         return self._completion.settle(self._lookup.get(account_id, upload_id))
 
     def look(self, account_id: uuid.UUID, upload_id: uuid.UUID) -> UploadFacts:
-        """Like `get`, once an append whose client is silent has let go and what it brought counts.
+        """Like `get`, once the append that is still running has ended and all it brought counts.
 
-        An append that is receiving is not disturbed: then this is how much counts so far.
+        So the offset is the one that the next append must begin at. Raises RangeBusy where it cannot be told in time.
         """
         upload = self._lookup.get(account_id, upload_id)
-        deadline = time.monotonic() + DISPLACE_SECONDS
-        while upload.state is FileState.RECEIVING and not upload.has_ended:
-            is_flowing = self._now() - upload.updated_at < timedelta(seconds=FLOWING_SECONDS)
-            if is_flowing or time.monotonic() >= deadline or not self._is_in_use(upload_id):
-                break
-            with (
-                suppress(RangeBusy, BlobMissing),
-                self._store.open_writer(
-                    upload_id, Span(END - 1, END), create=False, wait_seconds=DISPLACE_STEP_SECONDS
-                ),
-            ):
-                deadline = 0.0
+        if upload.state is FileState.RECEIVING and upload.kind is not UploadKind.FINAL:
+            self._displacement.end_append(upload_id)
             upload = self._lookup.get(account_id, upload_id)
         return self._settled(upload)
+
+    def is_appending(self, upload_id: uuid.UUID) -> bool:
+        """Whether any process appends to the upload: its offset is no promise then."""
+        return self._displacement.is_appending(upload_id)
 
     def append(self, account_id: uuid.UUID, upload_id: uuid.UUID, piece: Piece, body: AppendBody) -> UploadFacts:
         """Store bytes at the end of an upload, and finish it if they are the last. What arrived counts, on errors too.
@@ -176,6 +164,8 @@ class ResumableUploadService:
         if upload.is_finished:
             self._end(upload)
             return
+        with suppress(RangeBusy):  # one that is stuck ends when it finds its blob gone
+            self._displacement.end_append(upload_id)
         try:
             is_removed = self._end(upload)
         except StorageFull:  # not even room for that: what is to go anyway makes it
@@ -197,11 +187,11 @@ class ResumableUploadService:
             return is_unfinished
 
     def _settled(self, upload: UploadFacts) -> UploadFacts:
-        """The upload after the step that is due. Where that fails it stays as it is: a look is no request for it."""
+        """The upload after the step that is due. Where that fails it stays as it is: a look is no request for it.
+
+        So it does where the step takes long. Who looks is told the truth of now.
+        """
         try:
-            return self._completion.settle(upload)
+            return self._finishing.settle(upload)
         except (DigestMismatch, QuotaExceeded, ReadFailed, StorageFull):
             return upload
-
-    def _is_in_use(self, upload_id: uuid.UUID) -> bool:
-        return self._offload(lambda: self._store.is_in_use(upload_id))

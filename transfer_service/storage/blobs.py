@@ -46,7 +46,10 @@ class BlobWriter(Protocol):
         """Cut the blob off at `length`, which is in the span or at its end, if it is longer."""
 
     def is_wanted(self) -> bool:
-        """Whether somebody else waits for a part of this span, or has deleted the blob."""
+        """Whether somebody else waits for a part of this span, or has deleted the blob.
+
+        Of a writer that has taken over: whether anybody has come after it to take over.
+        """
 
 
 END = 1 << 62
@@ -66,6 +69,14 @@ class BlobStore(Protocol):
         """Claim a span of a blob, with `create` of a new one too.
 
         Raises BlobMissing, RangeBusy after `wait_seconds`, StorageFull.
+        """
+
+    def take_over(
+        self, blob_id: uuid.UUID, span: Span, *, create: bool, wait_seconds: float
+    ) -> AbstractContextManager[BlobWriter]:
+        """Like `open_writer`, as the last one who came: who takes over holds it as long as nobody comes after.
+
+        Raises like it, and RangeBusy as soon as somebody else comes to take over.
         """
 
     def open_reader(self, blob_id: uuid.UUID) -> BinaryIO:

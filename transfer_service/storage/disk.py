@@ -32,6 +32,15 @@ class DiskWriter:
     def __init__(self, descriptor: int, span: Span) -> None:
         self._descriptor = descriptor
         self._span = span
+        self._ticket: int | None = None
+
+    def claim(self, *, wait_seconds: float) -> None:
+        """Claim the span. Raises RangeBusy."""
+        range_locks.claim(self._descriptor, self._span, wait_seconds=wait_seconds)
+
+    def take_over(self, *, wait_seconds: float) -> None:
+        """Claim the span as the last one who came. Raises RangeBusy."""
+        self._ticket = range_locks.take_over(self._descriptor, self._span, wait_seconds=wait_seconds)
 
     def write(self, offset: int, blocks: Sequence[bytes | memoryview]) -> None:
         """Store the blocks one after the other from `offset` on. Raises StorageFull."""
@@ -89,7 +98,11 @@ class DiskWriter:
 
     def is_wanted(self) -> bool:
         """Whether somebody else waits for a part of this span, or has deleted the blob."""
-        return range_locks.is_wanted(self._descriptor, self._span) or not os.fstat(self._descriptor).st_nlink
+        if self._ticket is None:
+            is_wanted = range_locks.is_wanted(self._descriptor, self._span)
+        else:
+            is_wanted = range_locks.is_superseded(self._descriptor, self._ticket)
+        return is_wanted or not os.fstat(self._descriptor).st_nlink
 
 
 class DiskStore:
@@ -123,12 +136,24 @@ class DiskStore:
 
         Raises BlobMissing, RangeBusy after `wait_seconds`, StorageFull.
         """
+        with self._opened(blob_id, span, create=create) as writer:
+            writer.claim(wait_seconds=wait_seconds)
+            yield writer
+
+    @contextmanager
+    def take_over(self, blob_id: uuid.UUID, span: Span, *, create: bool, wait_seconds: float) -> Iterator[DiskWriter]:
+        """Like `open_writer`, as the last one who came. Raises like it, and RangeBusy when somebody comes after."""
+        with self._opened(blob_id, span, create=create) as writer:
+            writer.take_over(wait_seconds=wait_seconds)
+            yield writer
+
+    @contextmanager
+    def _opened(self, blob_id: uuid.UUID, span: Span, *, create: bool) -> Iterator[DiskWriter]:
         path = self.path_of(blob_id)
         with faults_named(), absence_named(path):
             descriptor = self._files.open(path, os.O_RDWR | (os.O_CREAT if create else 0))
         writer = DiskWriter(descriptor, span)
         try:
-            range_locks.claim(descriptor, span, wait_seconds=wait_seconds)
             yield writer
         finally:
             writer.close()

@@ -4,6 +4,10 @@ Linux open-file-description locks (fcntl(2)) do it: they belong to one `open`, s
 two processes do, and the kernel drops them with the file, also after `kill -9`. Who waits for a range holds a shared
 lock on its *shadow*, the same range 2**62 bytes further on, where no data can be: so a holder whose client has stalled
 can see that it is wanted, and let go.
+
+Where the last one to come shall win, each takes a *ticket* instead, one byte among the shadows behind everybody else's
+ticket, and keeps it as long as the file is open. A holder sees that somebody has come after it, and who waits sees it
+too and leaves. No clock is asked.
 """
 
 import fcntl
@@ -16,6 +20,7 @@ from transfer_service.storage.blobs import END
 from transfer_service.wire.spans import Span
 
 SHADOW_OFFSET = END
+_LAST = 2 * END - 1
 POLL_SECONDS = 0.02
 _FLOCK = struct.Struct("hhqqi4x")
 
@@ -24,6 +29,8 @@ def claim(descriptor: int, span: Span, *, wait_seconds: float) -> None:
     """Lock the span for writing until the descriptor is closed. Raises RangeBusy after `wait_seconds`."""
     if _try_lock(descriptor, fcntl.F_WRLCK, span):
         return
+    if wait_seconds <= 0:
+        raise RangeBusy
     shadow = _shadow(span)
     deadline = time.monotonic() + wait_seconds
     _try_lock(descriptor, fcntl.F_RDLCK, shadow)
@@ -37,16 +44,57 @@ def claim(descriptor: int, span: Span, *, wait_seconds: float) -> None:
     raise RangeBusy
 
 
+def take_over(descriptor: int, span: Span, *, wait_seconds: float) -> int:
+    """Lock the span like `claim`, as the last one who came: whoever came before must have let go and left.
+
+    The ticket is for `is_superseded`. Raises RangeBusy after `wait_seconds`, and as soon as somebody comes after.
+    """
+    ticket = _draw_ticket(descriptor)
+    deadline = time.monotonic() + wait_seconds
+    while not _try_lock(descriptor, fcntl.F_WRLCK, span):
+        if is_superseded(descriptor, ticket) or time.monotonic() >= deadline:
+            raise RangeBusy
+        time.sleep(POLL_SECONDS)
+    # Who waited longer must not come in when this one has left: what it was told would not be true any more.
+    while _find_lock(descriptor, Span(SHADOW_OFFSET, ticket)) is not None and time.monotonic() < deadline:
+        time.sleep(POLL_SECONDS)
+    if is_superseded(descriptor, ticket):
+        raise RangeBusy
+    return ticket
+
+
+def is_superseded(descriptor: int, ticket: int) -> bool:
+    """Whether somebody has come after the holder of the ticket."""
+    return _find_lock(descriptor, Span(ticket + 1, _LAST)) is not None
+
+
 def is_claimed(descriptor: int, span: Span) -> bool:
     """Whether another open file holds a lock on any byte of the span."""
-    request = _FLOCK.pack(fcntl.F_WRLCK, os.SEEK_SET, span.start, span.size, 0)
-    answer = fcntl.fcntl(descriptor, fcntl.F_OFD_GETLK, request)
-    return bool(_FLOCK.unpack(answer)[0] != fcntl.F_UNLCK)
+    return _find_lock(descriptor, span) is not None
 
 
 def is_wanted(descriptor: int, span: Span) -> bool:
     """Whether somebody waits for any byte of the span."""
     return is_claimed(descriptor, _shadow(span))
+
+
+def _draw_ticket(descriptor: int) -> int:
+    """Lock the first byte behind all tickets."""
+    ticket = SHADOW_OFFSET
+    while True:
+        while (other := _find_lock(descriptor, Span(ticket, _LAST))) is not None:
+            ticket = other + 1
+        if _try_lock(descriptor, fcntl.F_WRLCK, Span(ticket, ticket + 1)):
+            return ticket
+
+
+def _find_lock(descriptor: int, span: Span) -> int | None:
+    """Where another open file's lock on any byte of the span begins; any of them, where there are several."""
+    if not span.size:
+        return None
+    request = _FLOCK.pack(fcntl.F_WRLCK, os.SEEK_SET, span.start, span.size, 0)
+    kind, _, start, _, _ = _FLOCK.unpack(fcntl.fcntl(descriptor, fcntl.F_OFD_GETLK, request))
+    return None if kind == fcntl.F_UNLCK else max(start, span.start)
 
 
 def _shadow(span: Span) -> Span:

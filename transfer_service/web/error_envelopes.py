@@ -10,6 +10,7 @@ from werkzeug.exceptions import HTTPException, MethodNotAllowed
 from transfer_service import errors
 from transfer_service.faults import fault_of
 from transfer_service.web.request_log import log_request_error
+from transfer_service.wire import rufh, tus
 from transfer_service.wire.error_bodies import format_error
 
 STATUSES: dict[type[errors.TransferError], int] = {
@@ -30,6 +31,7 @@ STATUSES: dict[type[errors.TransferError], int] = {
     errors.AlreadyDownloaded: 409,
     errors.TooLarge: 413,
     errors.UnsupportedMediaType: 415,
+    errors.UnsupportedContentCoding: 415,
     errors.MemberUnreadable: 422,
     errors.TooManyAttempts: 429,
     errors.TooManyRequests: 429,
@@ -53,7 +55,8 @@ def status_of(error: errors.TransferError) -> int:
 
 def speaks_tus() -> bool:
     """Whether the current request at such a path is one of tus; any other is one of the draft."""
-    return "Tus-Resumable" in request.headers
+    headers = request.headers
+    return "Tus-Resumable" in headers or (not rufh.is_protocol(headers) and tus.is_meant(headers))
 
 
 def error_response(detail: str, status: int, members: Mapping[str, Any] | None = None) -> Response:

@@ -10,13 +10,16 @@ from transfer_service.web.request_log import note
 
 BLOCK_BYTES = 256 * 1024
 DISPLACED_AFTER_SECONDS = 1.0
+CHANCE_SECONDS = 0.5
+"""So long a body may take to bring its first bytes, whoever comes: or two clients could keep each other from it."""
 
 
 class RequestBody:
     """Reads the current request's body once.
 
     A client that goes quiet is given up after the read timeout, or after a second as soon as somebody else wants its
-    place; the worker's sockets then pretend that the stream has ended, so nothing that arrived is lost on the way here.
+    place (`give_up_when`). Where the newest request wins (`end_when`), nobody is waited for. The worker's sockets then
+    pretend that the stream has ended, so nothing that arrived is lost on the way here.
     """
 
     def __init__(self) -> None:
@@ -25,6 +28,7 @@ class RequestBody:
         self._socket: Any = request.environ.get("gunicorn.socket")  # server.worker.TransferSocket
         self._read_timeout: float = current_app.config["READ_TIMEOUT_SECONDS"]
         self._is_displaced: Callable[[], bool] = lambda: False
+        self._is_over: Callable[[], bool] = lambda: False
         self._when_quiet: Callable[[], object] = lambda: None
         self.announced = request.content_length
         self.received = 0
@@ -38,6 +42,10 @@ class RequestBody:
     def give_up_when(self, condition: Callable[[], bool]) -> None:
         """Stop waiting for a quiet client as soon as `condition` holds."""
         self._is_displaced = condition
+
+    def end_when(self, condition: Callable[[], bool]) -> None:
+        """End the body where it is as soon as `condition` holds, quiet or not, once it has had its chance."""
+        self._is_over = condition
 
     def when_quiet(self, use_the_time: Callable[[], object]) -> None:
         """Call `use_the_time` again and again while the client sends nothing; what it raises ends the body."""
@@ -57,6 +65,9 @@ class RequestBody:
         if self._socket is not None:
             self._socket.gives_up = self._gives_up
         count = 0
+        if self.received and self._has_more and self._is_over():
+            self._abandon()
+            raise RangeBusy
         if not self.is_absent:
             try:
                 count = self._readinto(buffer if self.announced is None else buffer[: self._left()])
@@ -73,6 +84,15 @@ class RequestBody:
         """How much is still missing of what was announced."""
         return max((self.announced or 0) - self.received, 0)
 
+    @property
+    def _has_more(self) -> bool:
+        return self.announced is None or bool(self._left())
+
+    def _abandon(self) -> None:
+        """Whatever else comes on this connection belongs to nobody: it must close."""
+        if self._socket is not None:
+            self._socket.has_given_up = True
+
     def _gives_up(self, idle_seconds: float) -> bool:
         try:
             self._when_quiet()
@@ -81,9 +101,14 @@ class RequestBody:
             return True
         if idle_seconds >= self._read_timeout:
             self._reason = BodyTimeout()
-        elif idle_seconds >= DISPLACED_AFTER_SECONDS and self._is_displaced():
+        elif self._has_lost_its_place(idle_seconds):
             self._reason = RangeBusy()
         return self._reason is not None
+
+    def _has_lost_its_place(self, idle_seconds: float) -> bool:
+        if idle_seconds >= DISPLACED_AFTER_SECONDS and self._is_displaced():
+            return True
+        return bool(self.received or idle_seconds >= CHANCE_SECONDS) and self._is_over()
 
 
 def is_chunked() -> bool:

@@ -1,14 +1,11 @@
 """Digest fields of HTTP messages (RFC 9530), as far as sha-256 and sha-512 go."""
 
-import base64
-import binascii
-import re
 from collections.abc import Mapping
 from typing import Final
 
 from transfer_service.errors import InvalidRequest
+from transfer_service.wire.structured_fields import parse_dictionary
 
-_MEMBER = re.compile(r"[ \t]*([a-z*][a-z0-9_.*-]*)[ \t]*=[ \t]*:([A-Za-z0-9+/=]*):[ \t]*", re.ASCII)
 _SHA256: Final[Mapping[str, tuple[str, int]]] = {"sha-256": ("sha256", 32)}
 _ACTIVE: Final[Mapping[str, tuple[str, int]]] = {**_SHA256, "sha-512": ("sha512", 64)}  # RFC 9530 section 5
 
@@ -27,18 +24,14 @@ def parse_digests(value: str, *, field: str) -> dict[str, bytes]:
 
 
 def _parse(value: str, *, field: str, algorithms: Mapping[str, tuple[str, int]]) -> dict[str, bytes]:
+    members = parse_dictionary(value)
     digests: dict[str, bytes] = {}
-    for member in value.split(","):
-        match = _MEMBER.fullmatch(member)
-        if match is None:
+    for key, digest in (members or {}).items():
+        name, size_bytes = algorithms.get(key, ("", None))
+        if not isinstance(digest, bytes) or size_bytes not in {None, len(digest)}:
             raise InvalidRequest(f"Invalid {field} header")
-        if match[1] not in algorithms:
-            continue
-        name, size_bytes = algorithms[match[1]]
-        try:
-            digests[name] = base64.b64decode(match[2], validate=True)
-        except binascii.Error as error:
-            raise InvalidRequest(f"Invalid {field} header") from error
-        if len(digests[name]) != size_bytes:
-            raise InvalidRequest(f"Invalid {field} header")
+        if name:
+            digests[name] = digest
+    if not members:
+        raise InvalidRequest(f"Invalid {field} header")
     return digests

@@ -9,6 +9,7 @@ from transfer_service.errors import InvalidName
 from transfer_service.wire.filenames import MAX_NAME_BYTES
 
 _PARAMETER = re.compile(r';\s*([\w*-]+)\s*=\s*("(?:[^"\\]|\\.)*"|[^;]*)', re.ASCII | re.DOTALL)
+_QUOTED_NAME = re.compile(r'"(?:[^"\\]|\\.)*"\s*(?:;|$)|[^"]', re.DOTALL)
 _EXTENDED = re.compile(r"utf-8'[^']*'(\S*)", re.ASCII | re.IGNORECASE)
 _EXTENSION = re.compile(r"[A-Za-z0-9]{1,16}", re.ASCII)
 _ATTR_CHARS = "!#$&+-.^_`|~"  # RFC 8187 attr-char besides letters and digits
@@ -54,7 +55,11 @@ def parse_filename(value: str) -> str | None:
 
     Nothing is cut off: a path stays one, for the rules of names to refuse.
     """
-    parameters = {match[1].lower(): match[2].strip() for match in _PARAMETER.finditer(value)}
+    parameters: dict[str, str] = {}
+    for match in _PARAMETER.finditer(value):
+        if match[1].lower() == "filename" and _QUOTED_NAME.match(value, match.start(2)) is None:
+            raise InvalidName("File name has no closing quote, or something behind it")
+        parameters[match[1].lower()] = match[2].strip()
     if (extended := _EXTENDED.fullmatch(parameters.get("filename*", ""))) is not None:
         try:
             return unquote_to_bytes(extended[1]).decode()

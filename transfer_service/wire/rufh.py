@@ -3,26 +3,18 @@
 The interop versions here are those of the drafts -01 (3), -03 (5), -04 and -05 (6), and -09 and later (8).
 """
 
-import re
 from dataclasses import dataclass
 from enum import Enum
 from typing import Final
 
 from transfer_service.errors import InconsistentLength, InvalidRequest, UnsupportedMediaType
 from transfer_service.wire.conditions import FieldValues
+from transfer_service.wire.structured_fields import parse_boolean, parse_integer
 
 VERSION_FIELD: Final = "Upload-Draft-Interop-Version"
 MEDIA_TYPE: Final = "application/partial-upload"
 _PROBLEM_TYPES: Final = "https://iana.org/assignments/http-problem-types#"
 _LARGEST: Final = 10**15 - 1  # an Integer has at most 15 digits (RFC 9651 section 3.3.1)
-# Parameters of an Item are allowed anywhere and mean nothing here (RFC 9651 section 3.1.2).
-_BARE_ITEM = (
-    r'(?:"(?:[\x20\x21\x23-\x5b\x5d-\x7e]|\\["\\])*+"|%"[\x20\x21\x23-\x7e]*+"|:[A-Za-z0-9+/=]*+:|\?[01]'
-    r"|[@-]?-?[0-9]++(?:\.[0-9]{1,3})?|[A-Za-z*][A-Za-z0-9:/!#$%&'*+.^_`|~-]*+)"
-)
-_PARAMETERS = rf"(?:; *[a-z*][a-z0-9_.*-]*+(?:={_BARE_ITEM})?)*+"
-_INTEGER = re.compile(rf" *(-?[0-9]{{1,15}}){_PARAMETERS} *", re.ASCII)
-_BOOLEAN = re.compile(rf" *\?([01]){_PARAMETERS} *", re.ASCII)
 
 
 class UnsupportedInteropVersion(InvalidRequest):
@@ -82,11 +74,16 @@ def parse_version(headers: FieldValues) -> Version:
     """The version a request is in, 8 without the field. Raises UnsupportedInteropVersion, also for 4 and 7."""
     if (value := headers.get(VERSION_FIELD)) is None:
         return Version.V8
-    number = _parse_integer(value)
+    number = parse_integer(value)
     try:
         return Version(number)
     except ValueError as error:
         raise UnsupportedInteropVersion from error
+
+
+def is_protocol(headers: FieldValues) -> bool:
+    """Whether a request says in so many words that it speaks the draft."""
+    return any(headers.get(field) is not None for field in (VERSION_FIELD, "Upload-Complete", "Upload-Incomplete"))
 
 
 def wants_interim(headers: FieldValues) -> bool:
@@ -132,10 +129,19 @@ def check_retrieval(version: Version, headers: FieldValues) -> None:
             raise InvalidRequest(f"{field} is not allowed in this request")
 
 
-def progress_headers(version: Version, *, offset: int, is_complete: bool, length: int | None = None) -> dict[str, str]:
-    """How an upload stands, for every final response about one."""
+def completeness_header(version: Version, *, is_complete: bool) -> dict[str, str]:
+    """Whether an upload is whole: also for refusals, which leave it unfinished."""
     is_true = is_complete != (version is Version.V3)
-    headers = {"Upload-Offset": str(offset), version.completeness_field: "?1" if is_true else "?0"}
+    return {version.completeness_field: "?1" if is_true else "?0"}
+
+
+def progress_headers(
+    version: Version, *, offset: int | None, is_complete: bool, length: int | None = None
+) -> dict[str, str]:
+    """How an upload stands, for every final response about one; without an `offset` that would be no promise."""
+    headers = completeness_header(version, is_complete=is_complete)
+    if offset is not None:
+        headers["Upload-Offset"] = str(offset)
     if length is not None:
         headers["Upload-Length"] = str(length)
     return headers
@@ -193,19 +199,14 @@ def _find_completeness(version: Version, headers: FieldValues) -> bool | None:
     """
     if (value := headers.get(version.completeness_field)) is None:
         return None
-    match = _BOOLEAN.fullmatch(value)
-    if match is None:
+    told = parse_boolean(value)
+    if told is None:
         raise InvalidRequest(f"{version.completeness_field} must be ?0 or ?1")
-    return (match[1] == "1") != (version is Version.V3)
+    return told != (version is Version.V3)
 
 
 def _find_count(headers: FieldValues, field: str) -> int | None:
     """A number of bytes; None where the field is absent or anything else, which the draft wants ignored."""
     value = headers.get(field)
-    number = None if value is None else _parse_integer(value)
+    number = None if value is None else parse_integer(value)
     return None if number is None or number < 0 else number
-
-
-def _parse_integer(value: str) -> int | None:
-    match = _INTEGER.fullmatch(value)
-    return None if match is None else int(match[1])

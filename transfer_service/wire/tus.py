@@ -18,6 +18,9 @@ EXTENSIONS: Final = (
     "termination", "concatenation", "concatenation-unfinished",
 )  # fmt: skip
 MEDIA_TYPE: Final = "application/offset+octet-stream"
+_OWN_FIELDS: Final = (
+    "Upload-Defer-Length", "Upload-Metadata", "Upload-Concat", "Upload-Checksum", "Tus-Version", "Tus-Extension",
+)  # fmt: skip
 MAX_PARTS: Final = 1000
 _DIGEST_BYTES: Final = {"sha1": 20, "sha256": 32, "crc32": 4}
 CHECKSUM_ALGORITHMS: Final = tuple(_DIGEST_BYTES)
@@ -119,6 +122,12 @@ class Checksum:
 
     algorithm: str
     expected: bytes
+
+
+def is_meant(headers: FieldValues) -> bool:
+    """Whether a request that says nothing of the draft can only be one of tus, though it may not name the version."""
+    media_type = (headers.get("Content-Type") or "").partition(";")[0].strip(_BLANKS).lower()
+    return media_type == MEDIA_TYPE or any(headers.get(field) is not None for field in _OWN_FIELDS)
 
 
 def check_version(value: str | None) -> None:

@@ -1,8 +1,10 @@
 """`/api/uploads`: resumable uploads for any client, by tus 1.0.0 or by the IETF draft (docs/resumable.md).
 
-A request with `Tus-Resumable` speaks tus, any other the draft; `GET` answers in JSON whoever asks.
+A request with `Tus-Resumable` speaks tus, any other the draft. `GET` answers in JSON whoever asks; in the words of a
+protocol it is a `HEAD` with that JSON, without them it disturbs nobody.
 """
 
+import uuid
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import datetime
@@ -12,6 +14,7 @@ from uuid import UUID
 from flask import Blueprint, Response, jsonify, request
 
 from transfer_service.errors import NotFound
+from transfer_service.services.resumable_rows import UploadFacts
 from transfer_service.services.unfinished_uploads import ListedUpload
 from transfer_service.web.current_account import current, guard
 from transfer_service.web.error_envelopes import speaks_tus
@@ -23,6 +26,7 @@ from transfer_service.web.upload.resumable_errors import init_resumable_errors
 from transfer_service.web.upload.upload_url import empty, parse_upload_id
 from transfer_service.wire.error_bodies import is_uploads_path
 from transfer_service.wire.instants import format_instant
+from transfer_service.wire.rufh import is_protocol
 from transfer_service.wire.tus import VERSION
 
 blueprint = Blueprint("resumable", __name__, url_prefix="/api/uploads")
@@ -80,11 +84,27 @@ def cancel(upload_id: str) -> Response:
 
 @blueprint.route("/<upload_id>", methods=["GET"], provide_automatic_options=False)
 def show(upload_id: str) -> Response:
-    """One upload."""
+    """One upload; for who asks by a protocol like HEAD, an append that is running ends."""
     identifier, account_id = parse_upload_id(upload_id), current().account_id
-    with suppress(NotFound):  # it may have come through another door
-        services().resumable_uploads.get(account_id, identifier)
-    return jsonify(_upload_json(services().unfinished_uploads.get(account_id, identifier)))
+    told: Response | None = None
+    if speaks_tus():
+        told = tus.look(identifier)
+    elif is_protocol(request.headers):
+        told = rufh.look(identifier)
+    else:
+        with suppress(NotFound):  # it may have come through another door
+            told = rufh.watch(_watched(account_id, identifier))
+    response = jsonify(_upload_json(services().unfinished_uploads.get(account_id, identifier)))
+    if told is not None:
+        response.headers.extend(told.headers.items())
+    return response
+
+
+def _watched(account_id: uuid.UUID, upload_id: uuid.UUID) -> tuple[UploadFacts, bool]:
+    """An upload, and whether its offset is a promise: not while somebody appends."""
+    uploads = services().resumable_uploads
+    is_promise = not uploads.is_appending(upload_id)  # first: what begins later is newer than this request
+    return uploads.get(account_id, upload_id), is_promise
 
 
 @blueprint.get("", provide_automatic_options=False)

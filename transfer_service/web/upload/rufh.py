@@ -5,6 +5,7 @@ from typing import Any
 
 from flask import Response, request
 
+from transfer_service.errors import InvalidName
 from transfer_service.services.appends import Piece
 from transfer_service.services.resumable_rows import UploadFacts
 from transfer_service.services.resumable_uploads import UploadDraft
@@ -67,7 +68,20 @@ def look(upload_id: uuid.UUID) -> Response:
     version = rufh.parse_version(request.headers)
     rufh.check_retrieval(version, request.headers)
     upload = services().resumable_uploads.look(current().account_id, upload_id)
-    return _answer(version, upload, 204, {"Upload-Length": str(upload.length)} if upload.length is not None else {})
+    return _answer(version, upload, 204, _length(upload))
+
+
+def watch(watched: tuple[UploadFacts, bool]) -> Response:
+    """How far an upload got, for who disturbs nobody: without the offset where that is no promise."""
+    upload, is_promise = watched
+    response = _answer(Version.V8, upload, 204, _length(upload))
+    if not is_promise:
+        del response.headers["Upload-Offset"]
+    return response
+
+
+def _length(upload: UploadFacts) -> dict[str, str]:
+    return {"Upload-Length": str(upload.length)} if upload.length is not None else {}
 
 
 def append(upload_id: uuid.UUID) -> Response:
@@ -83,10 +97,18 @@ def append(upload_id: uuid.UUID) -> Response:
 def _name_and_type() -> tuple[str | None, str | None]:
     """What the file is to be called, and its type. tus-js-client says it in the words of tus here too."""
     metadata = tus.parse_metadata(request.headers.get("Upload-Metadata"))
-    name = parse_filename(request.headers.get("Content-Disposition", ""))
+    name = parse_filename(_text_of("Content-Disposition"))
     declared = request.headers.get("Content-Type", "")
     is_of_file = declared.partition(";")[0].strip().lower() != rufh.MEDIA_TYPE
     return metadata.filename if name is None else name, declared if is_of_file and declared else metadata.filetype
+
+
+def _text_of(field: str) -> str:
+    """A field's value, in UTF-8 as names are everywhere. Raises InvalidName where it is something else."""
+    try:
+        return request.headers.get(field, "").encode("latin-1").decode()  # as WSGI has it (PEP 3333)
+    except UnicodeError as error:
+        raise InvalidName("File name is not valid UTF-8") from error
 
 
 def _body() -> DigestedBody:
@@ -102,15 +124,16 @@ def _repr_digest() -> str | None:
 
 def _answer(version: Version, upload: UploadFacts, status: int, headers: dict[str, str]) -> Response:
     told = rufh.progress_headers(version, offset=upload.offset, is_complete=upload.is_finished)
-    limits = _limits(version, upload)
-    if limits is not None and not upload.is_finished:
+    limits = limits_of(version, upload)
+    if limits is not None:
         told["Upload-Limit"] = limits
     if rufh.wants_interim(request.headers):
         told[rufh.VERSION_FIELD] = str(version.value)
     return answer(upload, status, told | headers)
 
 
-def _limits(version: Version, upload: UploadFacts) -> str | None:
+def limits_of(version: Version, upload: UploadFacts) -> str | None:
+    """Everything that limits an upload, None in versions that do not tell."""
     left = services().resumable_uploads.seconds_left(upload)
     return rufh.limit_header(version, max_bytes=services().space.max_file_bytes, max_age_seconds=left)
 
@@ -126,5 +149,5 @@ def _send_interim(version: Version, upload: UploadFacts) -> bool:
         or not rufh.wants_interim(request.headers)
     ):
         return False
-    connection.send(rufh.interim_response(version, location=location_of(upload), limits=_limits(version, upload)))
+    connection.send(rufh.interim_response(version, location=location_of(upload), limits=limits_of(version, upload)))
     return True

@@ -3,11 +3,12 @@
 import uuid
 from urllib.parse import quote
 
-from flask import Response, url_for
+from flask import Response
 
 from transfer_service.errors import NotFound
 from transfer_service.services.files import parse_file_id
 from transfer_service.services.resumable_rows import UploadFacts
+from transfer_service.web.addresses import absolute_url
 from transfer_service.web.request_log import note
 
 
@@ -20,8 +21,8 @@ def parse_upload_id(text: str) -> uuid.UUID:
 
 
 def location_of(upload: UploadFacts) -> str:
-    """Where the upload is continued: a path, which is right whatever host and scheme the client knows us by."""
-    return url_for("resumable.look", upload_id=upload.id)
+    """Where the upload is continued: a whole URL, because many clients understand nothing else."""
+    return absolute_url("resumable.look", upload_id=upload.id)
 
 
 def empty(status: int) -> Response:

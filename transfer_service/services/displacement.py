@@ -1,0 +1,41 @@
+"""The newest request wins: whoever asks about an upload, or continues it, ends the append that is still running.
+
+To the client that append is dead, or it would not ask: it is its own connection that it lost, and the server has not.
+"""
+
+import uuid
+from contextlib import suppress
+
+from transfer_service.errors import BlobMissing
+from transfer_service.offload import Offload
+from transfer_service.storage.blobs import END, BlobStore
+from transfer_service.wire.spans import Span
+
+TAKE_OVER_SECONDS = 1.75
+"""Long enough for a holder that notices and stores what it has, and short enough for an answer within two seconds."""
+_BEHIND_ALL_DATA = Span(END - 1, END)
+
+
+class Displacement:
+    """Ends appends that are running, in whatever process."""
+
+    def __init__(self, *, store: BlobStore, offload: Offload) -> None:
+        self._store = store
+        self._offload = offload
+
+    def is_appending(self, upload_id: uuid.UUID) -> bool:
+        """Whether any process appends to the upload, or is about to."""
+        return self._offload(lambda: self._store.is_in_use(upload_id))
+
+    def end_append(self, upload_id: uuid.UUID) -> None:
+        """Return when no append runs any more that began before: all that it brought counts then.
+
+        Raises RangeBusy where it cannot be ended in time, or somebody else has come after.
+        """
+        if not self.is_appending(upload_id):
+            return
+        with (
+            suppress(BlobMissing),
+            self._store.take_over(upload_id, _BEHIND_ALL_DATA, create=False, wait_seconds=TAKE_OVER_SECONDS),
+        ):
+            pass

@@ -1,0 +1,47 @@
+"""What clients call this service: absolute addresses, and the `Host` that they may be made of."""
+
+import re
+from urllib.parse import urlsplit
+
+from flask import Flask, current_app, request, url_for
+
+from transfer_service.errors import InvalidRequest
+
+PUBLIC_URL = "PUBLIC_URL"
+# A name, an IPv4 or an IPv6 address, and a port (RFC 9110 section 7.2), in the characters that names have in life.
+_HOST = re.compile(r"(?:[A-Za-z0-9._-]{1,255}|\[[0-9A-Fa-f:.]{2,45}\])(?::[0-9]{0,5})?", re.ASCII)
+
+
+def absolute_url(endpoint: str, **values: object) -> str:
+    """The URL of an endpoint as clients reach it.
+
+    It begins with TRANSFER_PUBLIC_URL, or with the request's scheme, host and prefix, as believed proxies tell them.
+    """
+    path = url_for(endpoint, _anchor=None, _external=False, **values)  # type: ignore[arg-type] # parts of the path
+    public_url: str | None = current_app.config[PUBLIC_URL]
+    if public_url is None:
+        host = request.environ.get("HTTP_HOST") or request.host  # Werkzeug's would lack an underscore's name
+        return f"{request.scheme}://{host.removesuffix(':').lower()}{path}"
+    return public_url + path.removeprefix(request.root_path)
+
+
+def refuse_bad_host() -> None:
+    """Refuse a host that is none, before it becomes part of an answer (RFC 9112 section 3.2). Raises InvalidRequest."""
+    host = request.environ.get("HTTP_HOST", "")
+    is_valid = not host or (_HOST.fullmatch(host) is not None and _has_port(host))
+    if not is_valid or request.scheme not in {"http", "https"}:
+        raise InvalidRequest("The host of the request is not valid")
+
+
+def _has_port(host: str) -> bool:
+    """Whether the port, if there is one, is a number that ports have."""
+    try:
+        return urlsplit(f"//{host}").port != 0
+    except ValueError:
+        return False
+
+
+def init_addresses(app: Flask, public_url: str | None) -> None:
+    """Configure what the service is called and check the host of every request."""
+    app.config[PUBLIC_URL] = public_url
+    app.before_request(refuse_bad_host)
