@@ -22,7 +22,7 @@ from sqlalchemy.exc import DBAPIError, OperationalError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import Session
 
-from transfer_service.errors import BadCredentials, StorageFull, StoreUnavailable, TransferError
+from transfer_service.errors import AccountGone, StorageFull, StoreUnavailable, TransferError
 from transfer_service.patience import LOCK_WAIT_SECONDS, shared_patience
 
 SERVER_CONNECTIONS = 16
@@ -154,8 +154,8 @@ def failures_named() -> Iterator[None]:
         yield
     except (DBAPIError, sqlite3.Error) as error:
         cause = error.orig if isinstance(error, DBAPIError) else error
-        if "foreign key" in str(cause).lower():  # a request of an account that was deleted under it
-            raise BadCredentials from error
+        if "foreign key" in str(cause).lower():  # all else that rows hang on is locked before they are added
+            raise AccountGone from error
         if not _is_of_the_machine(cause):
             raise
         reason = str(cause)

@@ -112,6 +112,13 @@ class NotFound(TransferError):
     detail = "Not found"
 
 
+class AccountGone(NotFound):
+    """An account was deleted while a request was about to give it something: its own, or another account's."""
+
+    code = "account_gone"
+    detail = "Account not found"
+
+
 class NotComplete(NotFound):
     """The file exists but is not whole yet."""
 
