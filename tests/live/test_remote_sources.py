@@ -101,7 +101,7 @@ def ended(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ended]:
     """All cases at once, on one worker: so none of them waits for the stalls of the others."""
     data_dir = tmp_path_factory.mktemp("sources") / "data"
     games = 2 * len(USELESS) + len(CURABLE) + 1
-    contents = [DATA] * (games + 1)
+    contents = [DATA] * (games + 2)
     with remote_site(data_dir, *contents, TRANSFER_MAX_REMOTE_DOWNLOADS="1000") as site:
         useless = {name: site.next_game(*plan) for name, (plan, _) in USELESS.items()}
         rescued = {name: site.next_game(*plan, second=[HONEST]) for name, (plan, _) in USELESS.items()}
@@ -193,3 +193,16 @@ def test_private_addresses_are_refused_however_they_are_written(ended: Ended) ->
     assert job["error"] == "; ".join(f"{name}: {FORBIDDEN}" for name in hosts)
     assert site.source.connections == connections
     assert (site.archive(game), site.actions(game)) == (None, ["started", "failed"])
+
+
+def test_sources_that_refuse_the_connection_cost_no_time(ended: Ended) -> None:
+    """With the limits of a real worker: tries that wait would take a quarter of a minute for each."""
+    site = ended.site
+    game = site.next_game(HONEST)
+    closed = {f"closed-{number}": f"http://127.0.0.1:{free_port()}/" for number in range(3)}
+    bases = {**closed, "first": f"{site.source.url}/first/"}
+    settings = {"TRANSFER_GAME_DATA_SOURCES": sources_setting(**bases), "TRANSFER_ALLOW_PRIVATE_SOURCES": "true"}
+    with impatient_worker(site.server.data_dir, {}, settings):
+        site.start(game)
+        site.wait_for(game, "completed", seconds=12)
+    assert site.archive(game) == DATA
