@@ -11,8 +11,11 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 from typing import Any
 
+from gunicorn.arbiter import Arbiter
+
 from config import load_settings
 from transfer_service import begin_serving, end_serving, stop_serving
+from transfer_service.errors import InstallationMismatch
 from transfer_service.server.access_log import JsonLogger
 
 bind = load_settings().bind
@@ -30,8 +33,12 @@ control_socket_disable = True
 
 
 def post_worker_init(worker: Any) -> None:
-    """Before the first request: what a power loss may have taken is forgotten."""
-    begin_serving(worker.wsgi)
+    """Before the first request: what a power loss may have taken is forgotten. A wrong database ends the service."""
+    try:
+        begin_serving(worker.wsgi)
+    except InstallationMismatch as error:
+        sys.stderr.write(f"{error}\n")
+        sys.exit(Arbiter.WORKER_BOOT_ERROR)  # the first process then ends too, instead of trying again
     worker.on_stop = lambda: stop_serving(worker.wsgi)
 
 

@@ -2,12 +2,15 @@
 
 import shutil
 import tempfile
+import uuid
+from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
 
 import psycopg
-from sqlalchemy import make_url
+from sqlalchemy import create_engine, insert, make_url
 
+from transfer_service.models import Installation
 from transfer_service.schema import upgrade
 
 
@@ -30,7 +33,17 @@ def migrate(url: str) -> None:
 def _migrated_file() -> Path:
     path = Path(tempfile.mkdtemp(prefix="transfer-prepared-")) / "transfer.sqlite3"
     upgrade(f"sqlite:///{path}")
+    _name_installation(f"sqlite:///{path}")
     return path
+
+
+def _name_installation(url: str) -> None:
+    """As a first start does; the stores get the id from whoever looks first."""
+    engine = create_engine(url)
+    with engine.begin() as connection:
+        row = {"id": 1, "installation_id": str(uuid.uuid4()), "is_joined": False, "created_at": datetime.now(UTC)}
+        connection.execute(insert(Installation), row)
+    engine.dispose()
 
 
 @cache
@@ -38,5 +51,7 @@ def _migrated_template(server: str) -> str:
     name = "migrated"
     with psycopg.connect(server, autocommit=True) as connection:
         connection.execute(f'CREATE DATABASE "{name}"')
-    upgrade(make_url(server).set(drivername="postgresql+psycopg", database=name).render_as_string(hide_password=False))
+    url = make_url(server).set(drivername="postgresql+psycopg", database=name).render_as_string(hide_password=False)
+    upgrade(url)
+    _name_installation(url)
     return name

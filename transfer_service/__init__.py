@@ -10,7 +10,7 @@ from flask_socketio import SocketIO
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from transfer_service.commands import init_commands
-from transfer_service.errors import StorageFull, StoreUnavailable
+from transfer_service.errors import InstallationMismatch, StorageFull, StoreUnavailable
 from transfer_service.game_commands import init_game_commands
 from transfer_service.ground import utc_now
 from transfer_service.upkeep_commands import init_upkeep_commands
@@ -107,9 +107,22 @@ def _add_middleware(app: Flask, *, origins: Origins, trusted_proxies: int) -> No
 
 
 def begin_serving(app: Flask) -> None:
-    """Called by the server in the process that serves, before the first request."""
-    with suppress(StoreUnavailable, StorageFull):  # not migrated, or down: then before the first request that can
+    """Called by the server in the process that serves, before the first request. Raises InstallationMismatch."""
+    services: Services = app.extensions[EXTENSION]
+    services.gate.add(lambda: _restore(services))
+    try:
+        services.gate.enter()
         recover(app)
+    except InstallationMismatch:
+        raise
+    except (StoreUnavailable, StorageFull):  # not migrated, or down: then before the first request that can
+        return
+
+
+def _restore(services: Services) -> None:
+    """What the right database misses comes back at once, and not with the next cleanup only."""
+    with suppress(OSError):
+        services.orphans.restore()
 
 
 def stop_serving(app: Flask) -> None:

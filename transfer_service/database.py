@@ -22,9 +22,12 @@ from sqlalchemy.exc import DBAPIError, OperationalError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import Session
 
-from transfer_service.errors import AccountGone, StorageFull, StoreUnavailable, TransferError
+from transfer_service.errors import AccountGone, SchemaOutdated, StorageFull, StoreUnavailable, TransferError
 from transfer_service.patience import LOCK_WAIT_SECONDS, shared_patience
 
+_UNKNOWN_TO_SQLITE = ("no such table", "no such column", "has no column")
+_UNKNOWN_TO_POSTGRESQL = frozenset({"42P01", "42703"})
+"""undefined_table, undefined_column"""
 SERVER_CONNECTIONS = 16
 LOCKED = "The database is locked by somebody else"
 
@@ -136,6 +139,8 @@ class Database:
         try:
             with self.write() as session:
                 session.execute(text("UPDATE alembic_version SET version_num = version_num"))
+        except SchemaOutdated:
+            raise
         except (SQLAlchemyError, TransferError) as error:
             raise StoreUnavailable("The database cannot be written") from error
 
@@ -156,6 +161,8 @@ def failures_named() -> Iterator[None]:
         cause = error.orig if isinstance(error, DBAPIError) else error
         if "foreign key" in str(cause).lower():  # all else that rows hang on is locked before they are added
             raise AccountGone from error
+        if _is_of_another_schema(cause):
+            raise SchemaOutdated from error
         if not _is_of_the_machine(cause):
             raise
         reason = str(cause)
@@ -164,6 +171,13 @@ def failures_named() -> Iterator[None]:
         raise StoreUnavailable(LOCKED if "locked" in reason else None) from error
     except PoolTimeout as error:
         raise StoreUnavailable from error
+
+
+def _is_of_another_schema(error: BaseException | None) -> bool:
+    """Whether tables or columns are unknown that this version of the service needs."""
+    if isinstance(error, sqlite3.OperationalError):
+        return any(each in str(error) for each in _UNKNOWN_TO_SQLITE)
+    return getattr(error, "sqlstate", None) in _UNKNOWN_TO_POSTGRESQL
 
 
 def _is_of_the_machine(error: BaseException | None) -> bool:

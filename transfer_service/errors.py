@@ -238,6 +238,25 @@ class StoreUnavailable(TransferError):
     retry_after_seconds = 5
 
 
+class SchemaOutdated(StoreUnavailable):
+    """The database has another schema than this version of the service needs."""
+
+    code = "schema_outdated"
+    detail = "The database must be upgraded first: flask --app wsgi database upgrade"
+
+
+class InstallationMismatch(StoreUnavailable):
+    """The database and the store do not belong together, for this `reason`."""
+
+    code = "installation_mismatch"
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(
+            f"The database and the store do not belong together: {reason}. Correct TRANSFER_DATABASE_URL, "
+            "TRANSFER_STORAGE_URL or TRANSFER_DATA_DIR; to join them on purpose: flask --app wsgi database adopt"
+        )
+
+
 class ReadFailed(TransferError):
     """The store has the bytes but cannot read them."""
 

@@ -175,6 +175,20 @@ class ReceivedRange(Base):
     stop: Mapped[int]
 
 
+class Installation(Base):
+    """The one row that says which installation the database is, by the id that its stores carry too.
+
+    While it is not `is_joined` a store without an id gets this one without further questions.
+    """
+
+    __tablename__ = "installation"
+
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    installation_id: Mapped[str] = mapped_column(String(36))
+    is_joined: Mapped[bool]
+    created_at: Mapped[datetime]
+
+
 class DiscardedBytes(Base):
     """Bytes whose facts this database has deleted: a blob, or an attachment. What is found under the name may go."""
 

@@ -11,6 +11,7 @@ from transfer_service.commands import plain_errors
 from transfer_service.database import failures_named
 from transfer_service.schema import upgrade
 from transfer_service.services.cleanup import Report
+from transfer_service.services.installation import Survey
 from transfer_service.services.tallies import Tally
 from transfer_service.web.admin import orphans_left, report_json
 from transfer_service.web.services import services
@@ -24,7 +25,32 @@ def upgrade_database() -> None:
     """Bring the schema up to date. Run it before the service starts."""
     with failures_named():
         upgrade(services().database.url)
+    services().installation.ensure()
     click.echo("Database is up to date")
+
+
+@database.command("adopt")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@plain_errors
+def adopt(yes: bool) -> None:
+    """Join this database and this store on purpose, whatever they belonged to. Stop the service before."""
+    survey = services().installation.survey()
+    _show_survey(survey)
+    if survey.are_joined:
+        click.echo("They belong together already")
+        return
+    if not yes:
+        click.confirm("Join them?", abort=True)
+    services().installation.adopt()
+    click.echo("They belong together now")
+
+
+def _show_survey(survey: Survey) -> None:
+    click.echo(f"The database belongs to {survey.database_id or 'no installation'}")
+    for name, census in survey.census.items():
+        click.echo(f"{name[0].upper()}{name[1:]} belongs to {survey.ids[name] or 'no installation'}")
+        click.echo(f"  the database knows {census.facts}, of which {census.lacking} are not there")
+        click.echo(f"  there are {census.stored}, of which {census.unknown} are unknown to the database")
 
 
 @click.command("cleanup")

@@ -11,32 +11,19 @@ from transfer_service.offload import offload
 from transfer_service.services.account_removal import AccountRemoval
 from transfer_service.services.accounts import AccountService
 from transfer_service.services.activities import ActivityService
-from transfer_service.services.archive_removal import ArchiveRemoval
 from transfer_service.services.attachments import AttachmentService
-from transfer_service.services.chat_cleanup import ChatCleanup
-from transfer_service.services.cleanup import CleanupService
 from transfer_service.services.conversations import ConversationService
-from transfer_service.services.discards import Discards
 from transfer_service.services.game_archives import GameArchives
-from transfer_service.services.game_cleanup import GameCleanup
 from transfer_service.services.games import GameService
 from transfer_service.services.login_throttle import LoginThrottle
 from transfer_service.services.messages import MessageService
-from transfer_service.services.orphans import Orphans, Shelf
 from transfer_service.services.passwords import Passwords
 from transfer_service.services.recovery import Recovery, flush_file_system
 from transfer_service.services.redis_link import RedisProbe
 from transfer_service.services.remote_downloads import RemoteDownloadService
 from transfer_service.services.request_limits import RequestLimits
-from transfer_service.services.shelves import (
-    ARCHIVES,
-    ATTACHMENTS,
-    BLOBS,
-    ArchiveShelf,
-    AttachmentShelf,
-    BlobShelf,
-)
 from transfer_service.services.sign_ins import SignInService
+from transfer_service.upkeep_wiring import build_upkeep
 from transfer_service.web.services import Services
 
 if TYPE_CHECKING:
@@ -66,6 +53,7 @@ def build_services(
     ground = lay_ground(settings, now, boot=boot)
     database, store, space = ground.database, ground.store, ground.space
     files = build_file_services(ground, tell=tell)
+    upkeep = build_upkeep(ground, files)
     messages = MessageService(database=database, space=space, now=now, publish=publish)
     conversations = ConversationService(database=database, now=now)
     return Services(
@@ -88,7 +76,10 @@ def build_services(
         games=GameService(database=database),
         game_archives=_build_game_archives(ground),
         activities=ActivityService(database=database),
-        cleanup=_build_cleanup(ground, files, _build_orphans(ground)),
+        cleanup=upkeep.cleanup,
+        orphans=upkeep.orphans,
+        installation=upkeep.installation,
+        gate=upkeep.gate,
         recovery=_build_recovery(ground),
         request_limits=RequestLimits(settings.rate_limits, redis_url=settings.redis_url),
         redis=RedisProbe(settings.redis_url),
@@ -133,42 +124,6 @@ def _build_game_archives(ground: Ground) -> GameArchives:
         offload=offload,
         max_member_bytes=ground.settings.max_file_bytes,
     )
-
-
-def _build_cleanup(ground: Ground, files: FileServices, orphans: Orphans) -> CleanupService:
-    database, space, now = ground.database, ground.space, ground.now
-    return CleanupService(
-        database=database,
-        store=ground.store,
-        files=files.files,
-        completion=files.completion,
-        space=space,
-        uploads=files.cleanup,
-        discards=Discards(
-            database=database, store=ground.store, attachments=ground.attachments, offload=offload, now=now
-        ),
-        orphans=orphans,
-        chat=ChatCleanup(database=database, store=ground.attachments, space=space, offload=offload),
-        games=GameCleanup(database=database, store=ground.games, offload=offload, now=now),
-        offload=offload,
-        now=now,
-        stale_after=ground.stale_after,
-    )
-
-
-def _build_orphans(ground: Ground) -> Orphans:
-    database = ground.database
-    shelves: dict[str, Shelf] = {
-        BLOBS: BlobShelf(database=database, store=ground.store),
-        ATTACHMENTS: AttachmentShelf(database=database, store=ground.attachments),
-        ARCHIVES: ArchiveShelf(
-            database=database,
-            store=ground.games,
-            removal=ArchiveRemoval(database=database, store=ground.games, offload=offload),
-        ),
-    }
-    kept_for = timedelta(days=ground.settings.quarantine_days)
-    return Orphans(shelves=shelves, offload=offload, now=ground.now, kept_for=kept_for)
 
 
 def _build_recovery(ground: Ground) -> Recovery:

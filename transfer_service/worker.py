@@ -17,7 +17,7 @@ import structlog
 from gevent.event import Event
 
 from config import ConfigurationError, load_settings
-from transfer_service.errors import TransferError
+from transfer_service.errors import InstallationMismatch, TransferError
 from transfer_service.faults import fault_of
 from transfer_service.ground import utc_now
 from transfer_service.logs import configure_logging, log_error
@@ -174,7 +174,23 @@ def main() -> None:
         settings = load_settings()
     except ConfigurationError as error:
         sys.exit(f"Wrong settings:\n{error}")
+    _wait_for_its_place(settings)
     build_worker(settings).run()
+
+
+def _wait_for_its_place(settings: "Settings") -> None:
+    """Return when database and stores are there and belong together; end the process where they do not."""
+    services = build_services(settings)
+    while True:
+        try:
+            services.gate.enter()
+            services.database.dispose()
+            return
+        except InstallationMismatch as error:
+            sys.exit(str(error))
+        except TransferError as error:
+            structlog.get_logger().warning("interrupted", error=error.code)
+        time.sleep(LOOK_SECONDS)
 
 
 if __name__ == "__main__":

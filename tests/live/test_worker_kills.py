@@ -86,7 +86,7 @@ class Farm:
             return Counter((row[0], row[1]) for row in session.execute(select(Activity.resource_id, Activity.action)))
 
     def files(self) -> set[str]:
-        return {path.name for path in (self.data_dir / "games").iterdir()}
+        return {path.name for path in (self.data_dir / "games").glob("[!.]*")}
 
 
 @pytest.fixture

@@ -120,7 +120,7 @@ class Chat:
 
     def stored(self) -> list[str]:
         """Everything in the folder of attachments, folders too."""
-        return sorted(str(path.relative_to(self.folder)) for path in self.folder.rglob("*"))
+        return sorted(str(path.relative_to(self.folder)) for path in self.folder.rglob("[!.]*"))
 
     def _message(self, answer: TestResponse) -> dict[str, Any]:
         fields = self._fields(answer)

@@ -48,4 +48,4 @@ def blob_path(data_dir: Path, file_id: str) -> Path:
 
 def blobs(data_dir: Path) -> list[Path]:
     """Everything that is stored in the data folder of a test."""
-    return [path for path in (data_dir / "blobs").rglob("*") if path.is_file()]
+    return [path for path in (data_dir / "blobs").rglob("*") if path.is_file() and not path.name.startswith(".")]

@@ -22,6 +22,7 @@ from transfer_service.services.completion import Completion
 from transfer_service.services.discards import Discards
 from transfer_service.services.files import FileService, remove_row
 from transfer_service.services.game_cleanup import GameCleanup
+from transfer_service.services.installation import Installation
 from transfer_service.services.orphans import ORPHAN_AGE, Orphans
 from transfer_service.services.shelves import ARCHIVES, ATTACHMENTS, BLOBS
 from transfer_service.services.space import Space
@@ -77,6 +78,7 @@ class CleanupService:
         files: FileService,
         completion: Completion,
         space: Space,
+        installation: Installation,
         uploads: UploadCleanup,
         discards: Discards,
         orphans: Orphans,
@@ -92,6 +94,7 @@ class CleanupService:
         self._completion = completion
         self._space = space
         self._uploads = uploads
+        self._installation = installation
         self._discards = discards
         self._orphans = orphans
         self._chat = chat
@@ -103,8 +106,10 @@ class CleanupService:
     def run(self, *, dry_run: bool = False, even_many: bool = False) -> Report:
         """Remove everything that is due and tell what went; with `dry_run` only tell.
 
-        Orphans go to the quarantine, unless they are too many and `even_many` is not set: see `Orphans.sweep`.
+        Orphans go to the quarantine, unless they are too many and `even_many` is not set: see `Orphans.sweep`. Raises
+        InstallationMismatch where database and store do not belong together.
         """
+        self._installation.ensure()
         report = Report()
         removed = report.removed
         self._remove_stale_uploads(removed.stale_uploads, dry_run)

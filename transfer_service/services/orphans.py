@@ -45,6 +45,16 @@ class Shelf(Protocol):
     def is_in_use(self, name: str) -> bool:
         """Whether somebody writes it."""
 
+    @property
+    def must_be_there(self) -> bool:
+        """Whether a fact without its bytes is a loss."""
+
+    def expected(self) -> Iterator[Sequence[str]]:
+        """The names that facts need bytes for."""
+
+    def is_there(self, name: str) -> bool:
+        """Whether something has that name."""
+
     def set_aside(self, name: str, *, now: datetime) -> bool:
         """Move it to the quarantine, unless it has facts by now. Whether it went."""
 

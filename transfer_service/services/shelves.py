@@ -4,11 +4,13 @@ import uuid
 from collections.abc import Collection, Iterator, Sequence
 from datetime import datetime
 from itertools import islice
+from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import ColumnElement, exists, select
 
 from transfer_service.database import Database
-from transfer_service.models import File, Message
+from transfer_service.game_models import DownloadState, GameData, RemoteDownload
+from transfer_service.models import File, FileState, Message
 from transfer_service.services.archive_removal import ArchiveRemoval
 from transfer_service.services.download_rows import is_archive_needed
 from transfer_service.services.orphans import Stored
@@ -50,6 +52,17 @@ class BlobShelf:
         """Whether an upload writes it."""
         return self._store.is_in_use(uuid.UUID(hex=name))
 
+    must_be_there = True
+
+    def expected(self) -> Iterator[Sequence[str]]:
+        """The blobs of finished files."""
+        for batch in _in_order(self._database, File.id, File.state == FileState.COMPLETE):
+            yield [each.hex for each in batch]
+
+    def is_there(self, name: str) -> bool:
+        """Whether there is such a blob."""
+        return self._store.stored_bytes(uuid.UUID(hex=name)) is not None
+
     def set_aside(self, name: str, *, now: datetime) -> bool:
         """Move a blob that is no file's. It never becomes one: a row is older than its blob."""
         return not self.known({name}) and put_aside(self.quarantine, name, now)
@@ -82,6 +95,16 @@ class AttachmentShelf:
     def is_in_use(self, name: str) -> bool:
         """Whether it is being received: until its message is posted."""
         return self._store.is_in_use(name)
+
+    must_be_there = True
+
+    def expected(self) -> Iterator[Sequence[str]]:
+        """The attachments of messages."""
+        return _in_order(self._database, Message.id, Message.filename.is_not(None))
+
+    def is_there(self, name: str) -> bool:
+        """Whether something lies there for the message."""
+        return self._store.stored_bytes(name) is not None
 
     def set_aside(self, name: str, *, now: datetime) -> bool:
         """Move an attachment without a message. Nobody posts one that was not in use a moment ago."""
@@ -116,11 +139,41 @@ class ArchiveShelf:
         """Never: an archive is whole from the moment on that it has its name."""
         return False
 
+    must_be_there = False
+    """An operator may remove archives by hand: they can be fetched again."""
+
+    def expected(self) -> Iterator[Sequence[str]]:
+        """The archives of completed downloads."""
+        is_needed = exists().where(
+            RemoteDownload.game_data_id == GameData.id, RemoteDownload.state == DownloadState.COMPLETED
+        )
+        for batch in _in_order(self._database, GameData.id, is_needed):
+            yield [f"{each}.zip" for each in batch]
+
+    def is_there(self, name: str) -> bool:
+        """Whether there is such an archive."""
+        return self._store.has_archive(archive_id(name))
+
     def set_aside(self, name: str, *, now: datetime) -> bool:
         """Move an archive that no download needs, and forget its members."""
         return self._removal.remove_unneeded(
             archive_id(name), dispose=lambda _game_data_id: put_aside(self.quarantine, name, now)
         )
+
+
+def _in_order(database: Database, key: Any, condition: ColumnElement[bool]) -> Iterator[Sequence[Any]]:
+    """The keys of the rows that match, in short reads."""
+    last: Any = None
+    while True:
+        statement = select(key).where(condition).order_by(key).limit(BATCH)
+        if last is not None:
+            statement = statement.where(key > last)
+        with database.read() as session:
+            batch = session.scalars(statement).all()
+        if not batch:
+            return
+        yield batch
+        last = batch[-1]
 
 
 def archive_id(name: str) -> int:

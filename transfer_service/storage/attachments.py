@@ -15,6 +15,7 @@ from transfer_service.faults import faults_named, read_faults_named
 from transfer_service.storage import range_locks
 from transfer_service.storage.disk import BLOCK_UNITS, WHOLE, DiskWriter, absence_named
 from transfer_service.storage.folders import make_folder
+from transfer_service.storage.installation_mark import InstallationMark
 from transfer_service.storage.plain_files import PlainFiles
 from transfer_service.storage.quarantine import Quarantine
 
@@ -37,6 +38,7 @@ class AttachmentStore:
     def __init__(self, root: Path) -> None:
         self._root = root
         self._plain = PlainFiles(root)
+        self.mark = InstallationMark(root)
         self.quarantine = Quarantine(root, lambda name: root / name if _MESSAGE_ID.fullmatch(name) else None)
         make_folder(root)
 

@@ -14,6 +14,7 @@ from transfer_service.faults import faults_named, read_faults_named
 from transfer_service.storage import range_locks
 from transfer_service.storage.blobs import END, BlobFacts
 from transfer_service.storage.folders import flush_names, make_folder
+from transfer_service.storage.installation_mark import InstallationMark
 from transfer_service.storage.plain_files import PlainFiles
 from transfer_service.storage.probes import write_probe
 from transfer_service.storage.quarantine import Quarantine
@@ -111,6 +112,7 @@ class DiskStore:
     def __init__(self, root: Path) -> None:
         self._root = root
         self._files = PlainFiles(root)
+        self.mark = InstallationMark(root)
         self.quarantine = Quarantine(root, self._place_of)
         make_folder(root)
         self._folders = [root / f"{number:02x}" for number in range(256)]

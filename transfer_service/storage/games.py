@@ -18,6 +18,7 @@ from transfer_service.faults import faults_named, read_faults_named
 from transfer_service.storage import range_locks
 from transfer_service.storage.disk import BLOCK_UNITS, WHOLE, DiskWriter, absence_named
 from transfer_service.storage.folders import make_folder
+from transfer_service.storage.installation_mark import InstallationMark
 from transfer_service.storage.plain_files import NotPlain, PlainFiles
 from transfer_service.storage.quarantine import Quarantine
 
@@ -91,6 +92,7 @@ class GameStore:
     def __init__(self, root: Path) -> None:
         self._root = root
         self._files = PlainFiles(root)
+        self.mark = InstallationMark(root)
         self.quarantine = Quarantine(root, self._place_of)
         make_folder(root)
 

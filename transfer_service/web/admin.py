@@ -40,5 +40,5 @@ def orphans_left(report: Report) -> str:
 def cleanup() -> Response:
     """Run the cleanup now."""
     report = services().cleanup.run()
-    message = " ".join(filter(None, ["Cleanup completed", orphans_left(report)]))
+    message = ", but ".join(filter(None, ["Cleanup completed", orphans_left(report)]))
     return jsonify({"message": message, **report_json(report)})

@@ -22,10 +22,11 @@ def alive() -> Response:
 
 @blueprint.get("/readyz")
 def ready() -> Response:
-    """200 when the database and the store can be written. Raises StoreUnavailable."""
+    """200 when the database and the store can be written and belong together. Raises StoreUnavailable."""
     with one_patience(READY_WAIT_SECONDS):
         services().database.check()
-    services().store.check()
+        services().store.check()
+        services().gate.enter()
     return jsonify({"status": "degraded" if services().redis.is_away() else "ready"})
 
 

@@ -12,6 +12,7 @@ from werkzeug.routing import BaseConverter
 from transfer_service.errors import InvalidRequest, NotFound, TooLarge
 from transfer_service.services.files import parse_file_id
 from transfer_service.web.request_body import RequestBody
+from transfer_service.web.services import services
 from transfer_service.wire.json_text import parse_object
 
 
@@ -89,7 +90,14 @@ def text_field(fields: Mapping[str, Any], name: str) -> str:
     return value
 
 
+def refuse_changes_too_early() -> None:
+    """Before database and store are known to be right nothing is changed. Raises StoreUnavailable."""
+    if request.method not in {"GET", "HEAD", "OPTIONS"}:
+        services().gate.enter()
+
+
 def init_requests(app: Flask) -> None:
     """Teach the app the `name` converter and check every request's encoding."""
     app.url_map.converters["name"] = NameConverter
     app.before_request(refuse_bad_encoding)
+    app.before_request(refuse_changes_too_early)

@@ -15,7 +15,9 @@ from transfer_service.services.conversations import ConversationService
 from transfer_service.services.files import FileService
 from transfer_service.services.game_archives import GameArchives
 from transfer_service.services.games import GameService
+from transfer_service.services.installation import Installation
 from transfer_service.services.messages import MessageService
+from transfer_service.services.orphans import Orphans
 from transfer_service.services.recovery import Recovery
 from transfer_service.services.redis_link import RedisProbe
 from transfer_service.services.remote_downloads import RemoteDownloadService
@@ -23,6 +25,7 @@ from transfer_service.services.request_limits import RequestLimits
 from transfer_service.services.resumable_uploads import ResumableUploadService
 from transfer_service.services.sign_ins import SignInService
 from transfer_service.services.space import Space
+from transfer_service.services.start_gate import StartGate
 from transfer_service.services.unfinished_uploads import UnfinishedUploads
 from transfer_service.services.uploads import UploadService
 from transfer_service.services.whole_files import WholeFileService
@@ -55,6 +58,9 @@ class Services:
     game_archives: GameArchives
     activities: ActivityService
     cleanup: CleanupService
+    orphans: Orphans
+    installation: Installation
+    gate: StartGate
     recovery: Recovery
     request_limits: RequestLimits
     redis: RedisProbe
