@@ -1,0 +1,57 @@
+"""Power losses and kills: what was acknowledged is kept as far as it was promised, and nothing is ever wrong.
+
+The power is cut on an ext4 whose every write is logged: as root, with FUSE and loop devices (`tests/torture`).
+"""
+
+import os
+import random
+import shutil
+from pathlib import Path
+
+import pytest
+
+from tests.missing import missing
+from tests.torture import kill, power
+from tests.torture.disk import logged_disk, make_disk, mounted
+
+IMAGES, CYCLES, SEED = 51, 3, 20261129
+
+pytestmark = pytest.mark.alone
+
+
+@pytest.fixture
+def needs_disks() -> None:
+    """What it takes to mount a disk of one's own."""
+    if os.geteuid() or not Path("/dev/fuse").exists() or not all(map(shutil.which, ["mkfs.ext4", "losetup", "mount"])):
+        missing("root, FUSE, loop devices and mkfs.ext4 are needed to cut the power")
+
+
+@pytest.mark.usefixtures("needs_disks")
+def test_a_power_loss_takes_nothing_that_was_promised() -> None:
+    assert power.torture(IMAGES, SEED, print) == []
+
+
+def test_kills_take_nothing() -> None:
+    assert kill.torture(CYCLES, SEED, print, levels=["complete"]) == []
+
+
+@pytest.mark.usefixtures("needs_disks")
+def test_the_logged_disk_loses_what_was_not_flushed_and_nothing_else(tmp_path: Path) -> None:
+    make_disk(tmp_path / "base")
+    with logged_disk(tmp_path / "base", tmp_path / "log", tmp_path / "disk", "commit=300") as disk:
+        first = disk.position
+        (tmp_path / "disk" / "loose").write_bytes(b"not flushed")
+        flushed = (tmp_path / "disk" / "flushed").open("wb")
+        flushed.write(b"flushed")
+        flushed.flush()
+        os.fsync(flushed.fileno())
+        flushed.close()
+        last = disk.position
+    (begun, done) = (disk.cuts(1, first=each, last=each, chance=random.Random(SEED)) for each in (first, last))
+    found = []
+    for _ in disk.images([*begun, *done], tmp_path / "image"):
+        with mounted(tmp_path / "image", tmp_path / "cut") as cut:
+            found.append({path.name: path.read_bytes() for path in cut.iterdir() if path.is_file()})
+    assert found[0] == {}
+    assert found[1]["flushed"] == b"flushed"
+    assert found[1].get("loose", b"") == b""

@@ -1,0 +1,42 @@
+"""python -m tests.torture power|kill: what scripts/torture runs."""
+
+import argparse
+import random
+import signal
+import sys
+import time
+
+import structlog
+
+from tests.torture import kill, power
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="scripts/torture", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True)
+    cuts = commands.add_parser("power", help="judge the disk as power losses leave it, at every level of durability")
+    cuts.add_argument("--images", type=int, default=500)
+    kills = commands.add_parser("kill", help="kill -9 the service and its worker in the middle of everything")
+    kills.add_argument("--cycles", type=int, default=100)
+    for command in (cuts, kills):
+        command.add_argument("--seed", type=int, default=random.randrange(10**6))
+    arguments = parser.parse_args()
+    structlog.configure(logger_factory=structlog.ReturnLoggerFactory())
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that everything is unmounted
+    began = time.monotonic()
+    if arguments.command == "power":
+        faults = power.torture(arguments.images, arguments.seed, _say)
+    else:
+        faults = kill.torture(arguments.cycles, arguments.seed, _say)
+    for fault in faults:
+        _say(fault)
+    _say(f"{len(faults)} faults, {time.monotonic() - began:.0f} s, --seed {arguments.seed}")
+    sys.exit(bool(faults))
+
+
+def _say(line: str) -> None:
+    print(line, flush=True)
+
+
+if __name__ == "__main__":
+    main()
