@@ -1,6 +1,7 @@
 """`/`: a page for visitors, JSON for programs that prefer it."""
 
 import re
+import shutil
 import tomllib
 from pathlib import Path
 
@@ -64,6 +65,15 @@ def test_the_page_lets_nothing_in(shared_app: Flask) -> None:
 def test_the_address_that_it_shows_is_text(shared_app: Flask) -> None:
     page = shared_app.test_client().get("/", headers={"Host": "files.example.com"})
     assert "SERVER=http://files.example.com\n" in page.text
+
+
+def test_the_page_needs_no_database(make_app: MakeApp, tmp_path: Path) -> None:
+    app = make_app(database_url=f"sqlite:///{tmp_path / 'gone' / 'db.sqlite3'}")
+    app.extensions["transfer_service"].database.dispose()
+    shutil.rmtree(tmp_path / "gone")
+    client = app.test_client()
+    paths = ("/", "/assets/home.css", "/api/files")
+    assert [client.get(path, buffered=True).status_code for path in paths] == [200, 200, 503]
 
 
 def test_behind_a_proxy_everything_has_its_prefix(make_app: MakeApp) -> None:

@@ -6,7 +6,7 @@ from flask import Flask, request
 from transfer_service.errors import StorageFull
 from transfer_service.web.services import EXTENSION, Services
 
-FREE_BLUEPRINT = "health"
+FREE_BLUEPRINTS = frozenset({"health", "home"})
 
 
 def recover(app: Flask) -> None:
@@ -23,7 +23,7 @@ def init_power_loss(app: Flask) -> None:
     """Let every request wait for `recover`, where it did not succeed at the start."""
 
     def ensure() -> None:
-        if request.blueprint == FREE_BLUEPRINT:
+        if request.blueprint in FREE_BLUEPRINTS:
             return
         try:
             recover(app)
