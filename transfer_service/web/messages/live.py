@@ -7,13 +7,16 @@ from typing import Any
 
 from flask import Flask
 from flask_socketio import SocketIO
+from socketio.packet import CONNECT_ERROR
 
 from transfer_service.logs import JsonHandler
 from transfer_service.services.sign_ins import SignInService
 from transfer_service.web.cors import Origins
 from transfer_service.web.messages.live_sessions import LiveSessions
+from transfer_service.web.messages.packets import BoundedPacket
 from transfer_service.web.messages.rooms import make_manager
 from transfer_service.web.messages.socket import EVENTS, ChatNamespace
+from transfer_service.web.messages.strangers import Strangers
 from transfer_service.web.messages.transport import bound_transports
 
 LIVE = "transfer_service.live_sessions"
@@ -52,22 +55,56 @@ def init_socketio(
         max_http_buffer_size=max_message_bytes,
         ping_interval=25,
         ping_timeout=60,
+        serializer=BoundedPacket,
         logger=log,
         engineio_logger=silent,
     )
-    bound_transports(socketio.server.eio)
+    _tell_strangers(socketio.server, bound_transports(socketio.server.eio))
     _accept_only_own_events(socketio.server)
     sessions = LiveSessions(socketio=socketio, sign_ins=sign_ins, now=now)
     app.extensions[LIVE] = sessions
     socketio.on_namespace(ChatNamespace(sessions, is_trusted))
 
 
+def _tell_strangers(server: Any, strangers: Strangers) -> None:
+    """A transport is a stranger's until its client is let in to the one namespace, and again when it has left that."""
+    connect, disconnect = server._handle_connect, server._handle_disconnect
+
+    def look(transport_id: str) -> None:
+        socket = server.eio.sockets.get(transport_id)
+        if socket is None or socket.closed:
+            return
+        is_stranger = server.manager.sid_from_eio_sid(transport_id, "/") is None
+        if is_stranger and not socket.is_stranger:
+            strangers.add(transport_id)
+        elif not is_stranger:
+            strangers.discard(transport_id)
+        socket.is_stranger = is_stranger
+
+    def connecting(transport_id: str, namespace: str | None, data: Any) -> None:
+        if namespace not in (None, "/"):
+            refusal = server.packet_class(CONNECT_ERROR, data={"message": "Invalid namespace"}, namespace=namespace)
+            server._send_packet(transport_id, refusal)
+            return
+        connect(transport_id, namespace, data)
+        look(transport_id)
+
+    def disconnecting(transport_id: str, namespace: str | None, reason: Any = None) -> None:
+        disconnect(transport_id, namespace, reason)
+        look(transport_id)
+
+    server._handle_connect, server._handle_disconnect = connecting, disconnecting
+
+
 def _accept_only_own_events(server: Any) -> None:
-    """Let nothing else a client names reach the namespace: `disconnect` would run as if it had happened."""
+    """Let nothing else a client names reach the namespace: `disconnect` would run as if it had happened.
+
+    Who is not let in gets no answer.
+    """
     handle = server._handle_event
 
     def handle_own(transport_id: str, namespace: str | None, packet_id: int | None, data: Any) -> None:
-        if isinstance(data, list) and data and data[0] in EVENTS:
+        if data[0] in EVENTS:
             handle(transport_id, namespace, packet_id, data)
 
     server._handle_event = handle_own

@@ -1,36 +1,53 @@
-"""The transports under Socket.IO, with bounds: on what a client sends at once or ahead, and on what waits for it."""
+"""The transports under Socket.IO, with bounds: on what a client sends at once or ahead, and on what waits for it.
+
+Until a client has been let in it is a stranger, whatever it sends: a few KiB at a time, for some seconds.
+"""
 
 from collections.abc import Callable
 from contextlib import suppress
-from socket import SHUT_RDWR
-from typing import Any
+from io import BytesIO
+from typing import TYPE_CHECKING, Any
 
-import engineio.payload
 import engineio.socket
-import gevent.event
-import gevent.selectors
-import simple_websocket
-from engineio.async_drivers.gevent import Thread, WebSocketWSGI
 from engineio.exceptions import EngineIOError, QueueEmpty
 from gevent import sleep, spawn_later
 from gevent.queue import Empty
-from wsproto.utilities import LocalProtocolError
 
-PACKETS_RECEIVED_AT_ONCE = 10_000  # by default a poll with more than 16 is dropped without a word
+from transfer_service.logs import ENVIRON_KEY
+from transfer_service.web.messages.engine_packets import NONSENSE, SEPARATOR, parse_engine_packet
+from transfer_service.web.messages.strangers import Strangers
+from transfer_service.web.messages.websocket import BoundedServer, BoundedWebSocket
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIEnvironment
+
+STRANGER_BYTES = 16 * 1024  # a token has at most eight
+PACKETS_RECEIVED_AT_ONCE = 10_000
 PACKETS_SENT_AT_ONCE = 16  # more of them a python-socketio client drops
-READ_BYTES = 16 * 1024
-READ_AHEAD_MESSAGES, READ_AHEAD_CHARACTERS = 16, 1024 * 1024
+POLL_BLOCK_BYTES = 256 * 1024
 WAITING_PACKETS, WAITING_CHARACTERS = 1000, 4 * 1024 * 1024
 CLOSE_SECONDS = 1.0
-_NONSENSE = (ValueError, TypeError, KeyError, IndexError, AttributeError, RecursionError)
-"""What comes out of the libraries' parsers for packets that no client of theirs would send."""
+KEPT_OF_ENVIRON = frozenset({
+    "REQUEST_METHOD", "SCRIPT_NAME", "SERVER_NAME", "SERVER_PORT", "SERVER_PROTOCOL", "REMOTE_ADDR", "wsgi.version",
+    "wsgi.url_scheme", "wsgi.errors", "wsgi.multithread", "wsgi.multiprocess", "wsgi.run_once", "flask.app",
+    ENVIRON_KEY, "HTTP_HOST", "HTTP_ORIGIN", "HTTP_AUTHORIZATION", "HTTP_COOKIE",
+})  # fmt: skip
+"""What of its first request a client has to be known by; the rest could be a MiB for each."""
 
 
-class _Socket(engineio.socket.Socket):  # type: ignore[misc] # it has no types
+class BoundedSocket(engineio.socket.Socket):  # type: ignore[misc] # it has no types
     """One client, whatever its transport. One that leaves too much waiting, or sends nonsense, is dropped."""
 
-    websocket: "_BoundedServer | None" = None
+    websocket: BoundedServer | None = None
+    is_stranger = True
     _waiting_characters = 0
+    _is_posting = False
+
+    @property
+    def message_limit(self) -> int:
+        """How many bytes this client may send at once."""
+        limit: int = self.server.max_http_buffer_size
+        return min(limit, STRANGER_BYTES) if self.is_stranger else limit
 
     def send(self, packet: Any) -> None:
         """Put a packet into the client's queue."""
@@ -46,12 +63,31 @@ class _Socket(engineio.socket.Socket):  # type: ignore[misc] # it has no types
                 self._take(block=False)
         self.close(abort=True)
 
-    def handle_post_request(self, environ: dict[str, Any]) -> None:
+    def handle_post_request(self, environ: "WSGIEnvironment") -> None:
         """Take the packets of a poll. Raises EngineIOError for a client that is then disconnected."""
+        if self._is_posting:
+            raise EngineIOError("one poll at a time")
+        self._is_posting = True
         try:
-            super().handle_post_request(environ)
-        except _NONSENSE as error:
+            self._receive_poll(environ)
+        except (*NONSENSE, OSError) as error:
             raise EngineIOError from error
+        finally:
+            self._is_posting = False
+
+    def _receive_poll(self, environ: "WSGIEnvironment") -> None:
+        length = int(environ.get("CONTENT_LENGTH") or 0)
+        if not 0 < length <= self.message_limit:
+            raise ValueError("no poll, or too large a one")
+        text = _read(environ["wsgi.input"], length)
+        if text.count(SEPARATOR) >= PACKETS_RECEIVED_AT_ONCE:
+            raise ValueError("too many packets")
+        start = 0
+        while start <= len(text) and not self.closed:
+            end = text.find(SEPARATOR, start)
+            end = len(text) if end < 0 else end
+            self.receive(parse_engine_packet(text[start:end]))
+            start = end + 1
 
     def poll(self) -> list[Any]:
         """The next packets for the client, few enough for every client. Raises QueueEmpty."""
@@ -90,73 +126,40 @@ def _size(packet: Any) -> int:
     return len(data) if isinstance(data, (str, bytes)) else 0
 
 
-class _BoundedServer(simple_websocket.Server):  # type: ignore[misc] # it has no types
-    """Reads no further while much waits to be handled: then TCP makes the client wait."""
+def _read(stream: Any, length: int) -> str:
+    """A body as a wire text (`wire.socket_packets`); memory grows with what comes, not with what was announced.
 
-    def __init__(self, environ: dict[str, object], **arguments: Any) -> None:
-        self._was_handled = gevent.event.Event()
-        super().__init__(environ, **arguments)
-
-    def receive(self, timeout: float | None = None) -> Any:
-        """The next message. Raises ConnectionClosed."""
-        message = super().receive(timeout)
-        self._was_handled.set()
-        return message
-
-    def _handle_events(self) -> bool:
-        keeps_going: bool = super()._handle_events()
-        while keeps_going and self.connected and self._is_far_ahead():
-            self._was_handled.clear()
-            self._was_handled.wait(timeout=1.0)
-        return keeps_going
-
-    def cut(self) -> None:
-        """End the connection under it, whoever waits for whom."""
-        with suppress(OSError):
-            self.sock.shutdown(SHUT_RDWR)
-
-    def _is_far_ahead(self) -> bool:
-        waiting = self.input_buffer
-        return len(waiting) > READ_AHEAD_MESSAGES or sum(map(len, waiting)) > READ_AHEAD_CHARACTERS
+    Raises ValueError where less comes.
+    """
+    data = bytearray()
+    while len(data) < length:
+        block = stream.read(min(POLL_BLOCK_BYTES, length - len(data)))
+        if not block:
+            raise ValueError("the body ended early")
+        data += block
+    return data.decode("latin-1")
 
 
-class _BoundedWebSocket(WebSocketWSGI):  # type: ignore[misc] # it has no types
-    """What Engine.IO makes for each WebSocket."""
+def bound_transports(server: Any, *, stranger_seconds: float | None = None) -> Strangers:
+    """Put the bounds around an Engine.IO server; those of sockets hold for the whole process. Who is a stranger."""
+    engineio.socket.Socket = BoundedSocket
+    server._async = {**server._async, "websocket": BoundedWebSocket}
+    server.http_compression = False  # it would be done on the event loop, for megabytes
+    strangers = Strangers(server.disconnect, seconds=stranger_seconds)
+    connect, disconnect = server.handlers["connect"], server.handlers["disconnect"]
 
-    def __init__(self, handler: object, server: Any) -> None:
-        super().__init__(handler, server)
-        self.server_args = {
-            "receive_bytes": READ_BYTES,
-            "max_message_size": server.max_http_buffer_size,
-            "thread_class": Thread,
-            "event_class": gevent.event.Event,
-            "selector_class": gevent.selectors.DefaultSelector,
-        }
+    def connected(transport_id: str, environ: "WSGIEnvironment") -> Any:
+        strangers.add(transport_id)
+        kept = {name: value for name, value in environ.items() if name in KEPT_OF_ENVIRON}
+        return connect(transport_id, {**kept, "PATH_INFO": "/", "QUERY_STRING": "", "wsgi.input": BytesIO()})
 
-    def __call__(self, environ: dict[str, object], _start_response: object) -> object:
-        """Serve one WebSocket to its end."""
-        self.ws = _BoundedServer(environ, **self.server_args)
-        self.app.__self__.websocket = self.ws  # the handler is a method of the client's _Socket
-        try:
-            self.app(self)
-        except _NONSENSE:
-            self.app.__self__.close(abort=True)
-        finally:
-            self.ws.cut()
-        raise StopIteration  # gunicorn: the connection is used up
+    def disconnected(transport_id: str, *reason: Any) -> Any:
+        strangers.discard(transport_id)
+        return disconnect(transport_id, *reason)
 
-    def close(self) -> None:
-        """Say goodbye, where there is still somebody."""
-        with suppress(OSError, LocalProtocolError, simple_websocket.ConnectionClosed):
-            super().close()
-
-
-def bound_transports(server: Any) -> None:
-    """Put the bounds around an Engine.IO server; those on packets and sockets hold for the whole process."""
-    engineio.payload.Payload.max_decode_packets = PACKETS_RECEIVED_AT_ONCE
-    engineio.socket.Socket = _Socket
-    server._async = {**server._async, "websocket": _BoundedWebSocket}
+    server.handlers["connect"], server.handlers["disconnect"] = connected, disconnected
     server.handlers["message"] = _guarded(server, server.handlers["message"])
+    return strangers
 
 
 def _guarded(server: Any, handle: Callable[[str, Any], Any]) -> Callable[[str, Any], Any]:
@@ -165,7 +168,7 @@ def _guarded(server: Any, handle: Callable[[str, Any], Any]) -> Callable[[str, A
     def guarded(transport_id: str, data: Any) -> Any:
         try:
             return handle(transport_id, data)
-        except _NONSENSE:
+        except NONSENSE:
             with suppress(KeyError):
                 server.sockets[transport_id].close(abort=True)
             return None
