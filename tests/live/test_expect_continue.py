@@ -1,6 +1,8 @@
 """Asking before sending: `Expect: 100-continue` (RFC 9110 section 10.1.1), and answers before the body is read."""
 
+import time
 from collections.abc import Iterator
+from email.utils import parsedate_to_datetime
 from pathlib import Path
 
 import pytest
@@ -142,6 +144,11 @@ def test_a_chunked_body_of_unknown_length_is_stored(server: LiveServer, alice: r
         pytest.param(b"GET /" + b"a" * 9000 + b" HTTP/1.1\r\nHost: x\r\n\r\n", 414, id="long-target"),
         pytest.param(b"GET / HTTP/1.1\r\n" + b"X: y\r\n" * 200 + b"\r\n", 431, id="many-headers"),
         pytest.param(
+            b"GET / HTTP/1.1\r\nHost: x\r\n" + b"".join(b"X%d: %s\r\n" % (n, b"y" * 8000) for n in range(20)),
+            431,
+            id="a-large-head-that-has-no-end",
+        ),
+        pytest.param(
             b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n",
             400,
             id="smuggling",
@@ -153,6 +160,8 @@ def test_what_is_no_http_is_answered_in_json(server: LiveServer, request_head: b
         client.send(request_head)
         answer = client.receive()
         assert (answer.status, list(answer.json)) == (status, ["detail"])
+        assert abs(parsedate_to_datetime(answer.headers["date"]).timestamp() - time.time()) < 60
+        assert (answer.headers["cache-control"], answer.headers["x-content-type-options"]) == ("no-store", "nosniff")
 
 
 def test_a_connection_that_never_finishes_its_first_request_is_closed(server: LiveServer) -> None:

@@ -265,6 +265,30 @@ def test_one_poll_at_a_time(server: LiveServer, door: Door, bob: requests.Sessio
     assert client.is_closed()
 
 
+@pytest.mark.parametrize(
+    ("method", "query", "headers", "status"),
+    [
+        pytest.param("GET", "EIO=4&transport=polling", {}, 200, id="open"),
+        pytest.param("GET", "EIO=3&transport=polling", {}, 400, id="an-old-version"),
+        pytest.param("GET", "EIO=4&transport=carrier-pigeon", {}, 400, id="unknown-transport"),
+        pytest.param("GET", "EIO=4&transport=polling&sid=x", {}, 400, id="unknown-session"),
+        pytest.param("POST", "EIO=4&transport=polling", {}, 400, id="no-session"),
+        pytest.param("PUT", "EIO=4&transport=polling", {}, 405, id="unknown-method"),
+        pytest.param("GET", "EIO=4&transport=polling", {"Origin": "https://evil.example"}, 400, id="foreign-origin"),
+        pytest.param(
+            "GET", "EIO=4&transport=websocket", {"Connection": "Upgrade", "Upgrade": "websocket"}, 400, id="no-key"
+        ),
+    ],
+)
+def test_what_engine_io_answers_has_our_fields_and_words(
+    server: LiveServer, method: str, query: str, headers: dict[str, str], status: int
+) -> None:
+    answer = requests.request(method, f"{server.url}/socket.io/?{query}", headers=headers, timeout=30)
+    assert answer.status_code == status
+    assert (answer.headers["Cache-Control"], answer.headers["X-Content-Type-Options"]) == ("no-store", "nosniff")
+    assert status == 200 or list(answer.json()) == ["detail"]
+
+
 @pytest.mark.alone
 def test_strangers_hold_no_memory(server: LiveServer, door: Door, bob: requests.Session) -> None:
     """Twelve with what would be 48 MiB each when it is inflated, and twelve with a poll of as many announced."""

@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 import gevent
 from gunicorn.http import errors
+from gunicorn.util import http_date
 from gunicorn.workers.base_async import AsyncWorker
 from gunicorn.workers.ggevent import GeventWorker
 
@@ -19,6 +20,7 @@ from transfer_service.logs import log_error
 from transfer_service.offload import fill_thread_pool
 from transfer_service.server.client_socket import TransferSocket, stall_is_reset
 from transfer_service.server.lazy_body import DRAIN_BYTES, LazyBody
+from transfer_service.server.request_head import bound_heads
 from transfer_service.wire.error_bodies import format_error
 
 FIRST_REQUEST_SECONDS = 20.0
@@ -77,6 +79,7 @@ class TransferWorker(GeventWorker):  # type: ignore[misc] # gunicorn has no type
         self._known: weakref.WeakSet[Any] = weakref.WeakSet()
         self.on_stop: Callable[[], None] | None = None  # called once when no more connections are taken
         self._crowded_from = DESCRIPTORS
+        bound_heads()
 
     def run(self) -> None:
         """Serve until the worker is stopped."""
@@ -151,7 +154,9 @@ class TransferWorker(GeventWorker):  # type: ignore[misc] # gunicorn has no type
         phrase = http.HTTPStatus(status).phrase
         path = getattr(req, "path", None) or ""
         media_type, body = format_error(path, status, phrase.capitalize(), is_tus=_is_tus(req))
-        head = f"HTTP/1.1 {status} {phrase}\r\nConnection: close\r\nContent-Type: {media_type}\r\n"
+        head = (
+            f"HTTP/1.1 {status} {phrase}\r\nConnection: close\r\nDate: {http_date()}\r\nContent-Type: {media_type}\r\n"
+        )
         head += "Cache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\n"
         if status == 503:
             head += f"Retry-After: {RETRY_AFTER_SECONDS}\r\n"

@@ -12,6 +12,7 @@ from socketio.packet import CONNECT_ERROR
 from transfer_service.logs import JsonHandler
 from transfer_service.services.sign_ins import SignInService
 from transfer_service.web.cors import Origins
+from transfer_service.web.messages.engine_answers import shape_answers
 from transfer_service.web.messages.live_sessions import LiveSessions
 from transfer_service.web.messages.packets import BoundedPacket
 from transfer_service.web.messages.rooms import make_manager
@@ -59,6 +60,7 @@ def init_socketio(
         logger=log,
         engineio_logger=silent,
     )
+    shape_answers(socketio.server.eio)
     _tell_strangers(socketio.server, bound_transports(socketio.server.eio))
     _accept_only_own_events(socketio.server)
     sessions = LiveSessions(socketio=socketio, sign_ins=sign_ins, now=now)
