@@ -6,16 +6,19 @@ import time
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import jwt
 import pytest
 import requests
 import websocket
+from sqlalchemy import update
 
 from tests.conftest import PASSWORD
 from tests.live.node import connected, connecting, token_of
 from tests.live.server import LiveServer, running
+from transfer_service.models import RefreshToken
 
 SECRET_KEY = "a secret of the tests, long enough for HS256"
 ALLOWED_ORIGIN = "https://app.example"
@@ -143,8 +146,14 @@ def test_own_and_listed_origins_get_a_session(server: LiveServer, origin: str | 
 
 def _reuse_refresh_token(server: LiveServer, tokens: dict[str, str]) -> None:
     headers = {"Authorization": f"Bearer {tokens['refresh_token']}"}
-    statuses = [requests.post(f"{server.url}/auth/refresh", headers=headers, timeout=30).status_code for _ in range(2)]
-    assert statuses == [200, 401]
+    assert requests.post(f"{server.url}/auth/refresh", headers=headers, timeout=30).status_code == 200
+    with server.services() as services, services.database.write() as session:  # as if it had been half an hour ago
+        session.execute(
+            update(RefreshToken)
+            .where(RefreshToken.spent_at.is_not(None))
+            .values(spent_at=datetime.now(UTC) - timedelta(minutes=30))
+        )
+    assert requests.post(f"{server.url}/auth/refresh", headers=headers, timeout=30).status_code == 401
 
 
 def _log_out_elsewhere(server: LiveServer, tokens: dict[str, str]) -> None:
@@ -154,7 +163,7 @@ def _log_out_elsewhere(server: LiveServer, tokens: dict[str, str]) -> None:
 
 ENDINGS: dict[str, Callable[[LiveServer, dict[str, str]], object]] = {
     "logout elsewhere": _log_out_elsewhere,
-    "refresh token used twice": _reuse_refresh_token,
+    "refresh token used long ago": _reuse_refresh_token,
     "disabled": lambda server, _: server.command("accounts", "disable", "bob"),
     "new password": lambda server, _: server.command(
         "accounts", "set-password", "bob", "--password-stdin", stdin=PASSWORD + "\n"

@@ -81,6 +81,11 @@ def test_what_misleads_is_removed(character: str) -> None:
         pytest.param("a." + "b" * 198, "a." + "b" * 198, id="exactly-full"),
         pytest.param("文." + "b" * 198, "文." + "b" * 196, id="extension-without-room"),
         pytest.param(" " * 201 + "a", "file", id="blanks-that-are-cut"),
+        pytest.param("\u1f82" * 100_000 + ".png", "\u1f82" * 65 + ".png", id="enormous"),
+        pytest.param(unicodedata.normalize("NFD", "é" * 300) + ".png", "é" * 98 + ".png", id="composed-and-long"),
+        pytest.param("a/" * 100_000 + "b.png", "b.png", id="an-enormous-path"),
+        pytest.param("." * 100_000 + "b.png", "b.png", id="enormously-hidden"),
+        pytest.param("a" + "\u0315\u0300" * 500_000, "\u00e0" + "\u0300" * 99, id="marks-in-disorder"),
     ],
 )
 def test_hostile_names_are_made_safe(name: str | None, safe: str) -> None:

@@ -9,6 +9,8 @@ from transfer_service.wire.media_types import guess_media_type, stored_media_typ
 
 MAX_SAFE_NAME_BYTES = 200
 FALLBACK_NAME = "file"
+_MOST_CHARACTERS = 8192
+_COMPOSED_CHARACTERS = 3 * MAX_SAFE_NAME_BYTES
 
 _SEPARATORS = re.compile(r"[/\\]+")
 # Control characters (C0, DEL, C1), everything Unicode counts as a bidirectional control, and lone surrogates.
@@ -91,10 +93,25 @@ def safe_filename(name: str | None) -> str:
     The result is in NFC, has at most 200 bytes of UTF-8 and does not begin with a dot. Making it safe again changes
     nothing.
     """
-    components = _SEPARATORS.split(_REMOVED.sub("", name or ""))
-    last = next((component for component in reversed(components) if component), "")
+    components = _SEPARATORS.split(_REMOVED.sub("", _manageable(name or "")))
+    last = next((component for component in reversed(components) if component), "").lstrip(".")
+    if len(last) > _COMPOSED_CHARACTERS:  # composing takes the square of a name's length
+        stem, dot, extension = last.rpartition(".")
+        is_kept = dot and len(extension) < MAX_SAFE_NAME_BYTES
+        last = (stem if is_kept else last)[:_COMPOSED_CHARACTERS] + (dot + extension if is_kept else "")
     safe = _shortened(unicodedata.normalize("NFC", last).lstrip("."))
     return safe if safe.strip() else FALLBACK_NAME
+
+
+def _manageable(name: str) -> str:
+    """Of a name without measure no more than what can be in the end: both ends of its last component."""
+    if len(name) <= _MOST_CHARACTERS:
+        return name
+    trimmed = name.rstrip("/\\")
+    start = max(trimmed.rfind("/"), trimmed.rfind("\\")) + 1
+    if len(trimmed) - start <= _MOST_CHARACTERS:
+        return trimmed[start:]
+    return trimmed[start : start + _MOST_CHARACTERS // 2] + trimmed[-_MOST_CHARACTERS // 2 :]
 
 
 def _shortened(name: str) -> str:

@@ -5,11 +5,15 @@ import unicodedata
 from transfer_service.errors import InvalidName
 
 MAX_NAME_BYTES = 255
+LONGEST_DECOMPOSITION = 3
+"""Bytes of UTF-8 that NFC may make one of, at the most (Unicode Standard Annex 15)."""
 _BIDIRECTIONAL_CONTROLS = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 
 
 def parse_name(value: str) -> str:
     """The name in NFC. Raises InvalidName where it breaks a rule of NAME (docs/device-chunks.md)."""
+    if len(value) > MAX_NAME_BYTES * LONGEST_DECOMPOSITION:  # or composing it would take the square of its length
+        raise InvalidName(f"File name must have 1 to {MAX_NAME_BYTES} bytes")
     name = unicodedata.normalize("NFC", value)
     try:
         size = len(name.encode())

@@ -4,11 +4,21 @@ import json
 from typing import Any, NoReturn
 
 from transfer_service.errors import InvalidRequest
+from transfer_service.wire.json_bounds import MAX_BACKSLASHES, find_long_strings
+
+MAX_STRUCTURE_BYTES = 64 * 1024
+"""A group's thousand names, each on a line of its own, take a quarter of it."""
 
 
 def parse_object(data: bytes) -> dict[str, Any]:
-    """The object in a body. Raises InvalidRequest for anything else, and for what is nested too deeply to be read."""
+    """The object in a body. Raises InvalidRequest for anything else, and for what would cost too much to be read.
+
+    That is what is nested too deeply, or has too much outside of strings (`wire.json_bounds`).
+    """
     try:
+        find_long_strings(data.decode("latin-1"), 0, most_outside=MAX_STRUCTURE_BYTES, long=len(data))
+        if data.count(b"\\") > MAX_BACKSLASHES:
+            raise ValueError("too many escapes")
         value = json.loads(data.decode(), parse_constant=_refuse)
     except (ValueError, RecursionError) as error:
         raise InvalidRequest("Expected a JSON object") from error

@@ -15,13 +15,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from transfer_service.wire.json_bounds import MAX_BACKSLASHES, find_long_strings
+
 CONNECT, DISCONNECT, EVENT, ACK, CONNECT_ERROR, BINARY_EVENT, BINARY_ACK = range(7)
 LONG_CHARACTERS = 1024 * 1024
 """Longer strings are cut out: ten times the longest text of a message, a fifth more than it takes with every escape."""
 MAX_JSON_CHARACTERS = 2 * 1024 * 1024
 MAX_STRUCTURE_CHARACTERS = 4096
-MAX_QUOTES = 70_000  # the longest text of a message may be of nothing else
-MAX_BACKSLASHES = 140_000  # likewise, with two escapes for each character beyond the first plane
 MAX_ATTACHMENTS = 10
 
 _HEAD = re.compile(r"([0-356])(?:([0-9]{1,2})-)?(?:(/[^,]{0,255})(?:,|\Z))?([0-9]{1,18})?", re.ASCII)
@@ -96,7 +96,7 @@ def _data_of(kind: int, text: str, start: int) -> Any:
 
 
 def _parse_json(text: str, start: int) -> Any:
-    cuts = _find_long_strings(text, start)
+    cuts = find_long_strings(text, start, most_outside=MAX_STRUCTURE_CHARACTERS, long=LONG_CHARACTERS)
     mark = secrets.token_hex(16)
     rest, at = "", start
     for number, (opening, closing) in enumerate(cuts):
@@ -112,39 +112,3 @@ def _parse_json(text: str, start: int) -> Any:
             name: found.get(value, value) if isinstance(value, str) else value for name, value in data[1].items()
         }
     return data
-
-
-def _find_long_strings(text: str, start: int) -> list[tuple[int, int]]:
-    """Where the long strings are, without their quotes. Raises ValueError where too much is outside of strings."""
-    found = []
-    quotes, structure, at = _unescaped_quotes(text, start), 0, start
-    for opening in quotes:
-        closing = next(quotes, -1)
-        structure += opening - at + 1
-        if closing < 0 or structure > MAX_STRUCTURE_CHARACTERS:
-            raise ValueError("too much outside of strings")
-        if closing - opening > LONG_CHARACTERS:
-            found.append((opening + 1, closing))
-        at = closing + 1
-    if structure + len(text) - at > MAX_STRUCTURE_CHARACTERS:
-        raise ValueError("too much outside of strings")
-    return found
-
-
-def _unescaped_quotes(text: str, start: int) -> Iterator[int]:
-    since = start
-    for _ in range(MAX_QUOTES):
-        at = text.find('"', since)
-        if at < 0:
-            return
-        if at == since or text[at - 1] != "\\":
-            yield at
-        else:
-            before = text[max(since, at - MAX_BACKSLASHES) : at]
-            backslashes = len(before) - len(before.rstrip("\\"))
-            if backslashes == MAX_BACKSLASHES:
-                raise ValueError("too many backslashes")
-            if backslashes % 2 == 0:
-                yield at
-        since = at + 1
-    raise ValueError("too many quotes")
