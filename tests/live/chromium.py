@@ -32,6 +32,7 @@ class Page:
     """One tab."""
 
     def __init__(self, socket_url: str) -> None:
+        self._url = socket_url
         self._socket = websocket.create_connection(socket_url, timeout=ANSWER_SECONDS, suppress_origin=True)
         self._last_id = 0
         self.events: list[dict[str, Any]] = []
@@ -42,6 +43,11 @@ class Page:
     def close(self) -> None:
         """Let go of the tab."""
         self._socket.close()
+
+    def another_tab(self) -> "Page":
+        """A further tab of the same browser, for the caller to close."""
+        target = self.call("Target.createTarget", url="about:blank")["targetId"]
+        return Page(f"{self._url.rpartition('/')[0]}/{target}")
 
     def call(self, method: str, **parameters: Any) -> dict[str, Any]:
         """A command of the protocol and its result."""
