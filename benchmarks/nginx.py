@@ -33,6 +33,7 @@ http {{
 
 _SERVICE = """
 include transfer/http.conf;
+map $http_origin $transfer_origin {{ default ""; }}
 upstream transfer {{ server 127.0.0.1:{upstream_port}; keepalive 64; keepalive_requests 1000000; }}
 server {{
     listen 127.0.0.1:{port};

@@ -5,7 +5,7 @@ import re
 import shutil
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -42,6 +42,7 @@ http {{
 
 _SITE = """
 include transfer/http.conf;
+map $http_origin $transfer_origin {{ default ""; {origins} }}
 upstream transfer {{ ip_hash; {upstreams} keepalive 64; }}
 server {{
     listen 127.0.0.1:{port};
@@ -83,13 +84,19 @@ class NginxFront:
 
 
 @contextmanager
-def behind_nginx(*servers: LiveServer, max_body: str = "11g", blobs: Path | None = None) -> Iterator[NginxFront]:
-    """Nginx in front of instances that share one data folder and trust one proxy; it looks for files in `blobs`."""
+def behind_nginx(
+    *servers: LiveServer, max_body: str = "11g", blobs: Path | None = None, origins: Sequence[str] = ()
+) -> Iterator[NginxFront]:
+    """Nginx in front of instances that share one data folder and trust one proxy; it looks for files in `blobs`.
+
+    Its own answers may be read by pages of `origins`.
+    """
     port, tls_port = free_port(), free_port()
     folder = servers[0].data_dir.parent / f"nginx-{port}"
     upstreams = " ".join(f"server 127.0.0.1:{server.port};" for server in servers)
     data = servers[0].data_dir
-    places = {"data": data, "blobs": blobs or data / "blobs"}
+    listed = " ".join(f"{origin} $http_origin;" for origin in origins)
+    places = {"data": data, "blobs": blobs or data / "blobs", "origins": listed}
     site = _SITE.format(upstreams=upstreams, port=port, tls_port=tls_port, max_body=max_body, **places)
     with running_nginx(folder, site, port=port) as process:
         yield NginxFront(folder, port, tls_port, process)
@@ -111,6 +118,7 @@ def shipped_site(*servers: LiveServer) -> Iterator[NginxFront]:
         text, count = re.subn(old, new, text, flags=re.MULTILINE)
         assert count == 1, f"{old} is {count} times in the site"
     folder = servers[0].data_dir.parent / f"nginx-{port}"
+    text = text.replace("/var/log/nginx/", f"{folder}/")
     with running_nginx(folder, text, port=port) as process:
         yield NginxFront(folder, port, tls_port, process)
 
