@@ -9,8 +9,8 @@ import requests
 
 from tests.download_cases import CASES, DATA, Expected, fill
 from tests.live.chunks import send_chunk
-from tests.live.nginx import NginxFront, behind_nginx
-from tests.live.server import LiveServer, running
+from tests.live.nginx import FRONTED, NginxFront, behind_nginx
+from tests.live.server import LiveServer, running, started
 
 OWN = {"Server", "Date", "X-Request-Id", "X-Accel-Redirect"}
 HANDED_OVER = [pytest.param({}, id="whole"), pytest.param({"Range": "bytes=5-500"}, id="range")]
@@ -41,7 +41,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     folder = tmp_path_factory.mktemp("site") / "data"
     with (
         running(folder, "alice", "bob") as direct,
-        running(folder, TRANSFER_ACCEL="nginx", TRANSFER_TRUSTED_PROXIES="1") as backend,
+        started(LiveServer(folder, FRONTED)) as backend,
         behind_nginx(backend) as front,
     ):
         alice = direct.sign_in("alice")
