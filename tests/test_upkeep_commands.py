@@ -113,3 +113,53 @@ def test_what_belongs_together_is_not_joined_again(app: Flask, device: Device, t
     result = run(app, "database", "adopt", "--yes")
     assert (result.exit_code, result.output.splitlines()[-1]) == (0, "They belong together already")
     assert (tmp_path / "data" / "blobs" / NAME).read_text() == before
+
+
+def harm(services: Services, file_id: str, *, missing: bool) -> None:
+    path: Path = services.store.path_of(uuid.UUID(file_id))  # type: ignore[attr-defined]
+    path.unlink()
+    if not missing:
+        path.write_bytes(b"xyz")
+
+
+def test_verify_says_that_all_is_well(app: Flask, device: Device) -> None:
+    device.store(b"abc")
+    result = run(app, "verify")
+    assert (result.exit_code, result.output.splitlines()[0]) == (0, "files: 1 checked, 3 bytes read")
+    assert result.output.splitlines()[-1] == "All is well"
+
+
+def test_verify_names_what_is_damaged_or_missing(app: Flask, services: Services, device: Device) -> None:
+    damaged, missing = (device.store(b"abc", name)["file_id"] for name in ("damaged.bin", "missing.bin"))
+    device.store(b"sound", "sound.bin")
+    harm(services, damaged, missing=False)
+    harm(services, missing, missing=True)
+    result = run(app, "verify")
+    assert result.exit_code == 1
+    assert {
+        f"damaged: file damaged.bin ({damaged}) of alice",
+        f"missing: file missing.bin ({missing}) of alice",
+    } <= set(result.output.splitlines())
+    assert "sound.bin" not in result.output
+
+
+def test_verify_reports_as_json(app: Flask, services: Services, device: Device) -> None:
+    damaged = device.store(b"abc", "damaged.bin")["file_id"]
+    harm(services, damaged, missing=False)
+    result = run(app, "verify", "--json")
+    report = json.loads(result.output)
+    fault = {"kind": "file", "problem": "damaged", "account": "alice", "name": "damaged.bin", "id": damaged}
+    assert (result.exit_code, report["faults"]) == (1, [fault])
+    assert report["checked"]["file"] == {"count": 1, "bytes": 3}
+
+
+def test_verify_brings_back_what_has_its_row_again(
+    app: Flask, services: Services, device: Device, clock: Clock
+) -> None:
+    orphan(services, device, clock, 0)
+    blob_id = uuid.UUID(device.status("file 0")["file_id"])
+    services.store.quarantine.put(blob_id.hex, now=clock())
+    assert device.get("/api/files/download/file 0").status_code == 404
+    result = run(app, "verify")
+    assert (result.exit_code, "1 came back from the quarantine" in result.output) == (0, True)
+    assert device.get("/api/files/download/file 0").data == b"abc"

@@ -1,7 +1,8 @@
-"""The command line: `flask --app wsgi cleanup | database`."""
+"""The command line: `flask --app wsgi cleanup | database | verify`."""
 
 import json
 import sys
+from dataclasses import asdict
 
 import click
 from flask import Flask
@@ -13,6 +14,7 @@ from transfer_service.schema import upgrade
 from transfer_service.services.cleanup import Report
 from transfer_service.services.installation import Survey
 from transfer_service.services.tallies import Tally
+from transfer_service.services.verification import Fault, Verdict
 from transfer_service.web.admin import orphans_left, report_json
 from transfer_service.web.services import services
 
@@ -87,7 +89,44 @@ def _show(report: Report, *, dry_run: bool) -> None:
         click.echo(f"missing: {report.missing} finished files have no bytes; `flask --app wsgi verify` names them")
 
 
+@click.command("verify")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@with_appcontext
+@plain_errors
+def verify(as_json: bool) -> None:
+    """Compare every stored byte with its digest. The service may run meanwhile.
+
+    Names every damaged and missing file; the exit code is 1 where there is one.
+    """
+    restored = services().orphans.restore()
+    verdict = services().verification.run(tell=_do_nothing if as_json else _show_fault)
+    if as_json:
+        checked = {kind.value: asdict(tally) for kind, tally in verdict.checked.items()}
+        faults = [asdict(fault) for fault in verdict.faults]
+        click.echo(json.dumps({"checked": checked, "restored": restored, "faults": faults}))
+    else:
+        _show_verdict(verdict, restored)
+    if verdict.faults:
+        sys.exit(1)
+
+
+def _do_nothing(_fault: Fault) -> None:
+    """All of them come at the end."""
+
+
+def _show_fault(fault: Fault) -> None:
+    click.echo(f"{fault.problem}: {fault.kind} {fault.name} ({fault.id}) of {fault.account or 'nobody'}")
+
+
+def _show_verdict(verdict: Verdict, restored: int) -> None:
+    for kind, tally in verdict.checked.items():
+        click.echo(f"{kind}s: {tally.count} checked, {tally.bytes} bytes read")
+    if restored:
+        click.echo(f"{restored} came back from the quarantine")
+    click.echo(f"{len(verdict.faults)} damaged or missing" if verdict.faults else "All is well")
+
+
 def init_upkeep_commands(app: Flask) -> None:
     """Add the commands to `flask --app wsgi`."""
-    for command in (database, cleanup):
+    for command in (database, cleanup, verify):
         app.cli.add_command(command)

@@ -25,6 +25,7 @@ from transfer_service.services.shelves import (
     BlobShelf,
 )
 from transfer_service.services.start_gate import StartGate
+from transfer_service.services.verification import Verification
 
 if TYPE_CHECKING:
     from transfer_service.file_wiring import FileServices
@@ -38,6 +39,7 @@ class Upkeep:
     cleanup: CleanupService
     orphans: Orphans
     installation: Installation
+    verification: Verification
     gate: StartGate
 
 
@@ -53,6 +55,13 @@ def build_upkeep(ground: Ground, files: FileServices) -> Upkeep:
         cleanup=_build_cleanup(ground, files, orphans, installation),
         orphans=orphans,
         installation=installation,
+        verification=Verification(
+            database=ground.database,
+            store=ground.store,
+            attachments=ground.attachments,
+            games=ground.games,
+            offload=offload,
+        ),
         gate=StartGate([partial(schema.check, ground.database), installation.ensure]),
     )
 

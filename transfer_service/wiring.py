@@ -79,6 +79,7 @@ def build_services(
         cleanup=upkeep.cleanup,
         orphans=upkeep.orphans,
         installation=upkeep.installation,
+        verification=upkeep.verification,
         gate=upkeep.gate,
         recovery=_build_recovery(ground),
         request_limits=RequestLimits(settings.rate_limits, redis_url=settings.redis_url),

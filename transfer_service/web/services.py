@@ -28,6 +28,7 @@ from transfer_service.services.space import Space
 from transfer_service.services.start_gate import StartGate
 from transfer_service.services.unfinished_uploads import UnfinishedUploads
 from transfer_service.services.uploads import UploadService
+from transfer_service.services.verification import Verification
 from transfer_service.services.whole_files import WholeFileService
 from transfer_service.storage.blobs import BlobStore
 
@@ -60,6 +61,7 @@ class Services:
     cleanup: CleanupService
     orphans: Orphans
     installation: Installation
+    verification: Verification
     gate: StartGate
     recovery: Recovery
     request_limits: RequestLimits
