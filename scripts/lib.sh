@@ -22,6 +22,7 @@ install() {
   fi
   content=$(cat requirements.txt "$1" | cksum)
   if [ "$(cat "$stamp" 2>/dev/null)" != "$content" ]; then
+    echo "Installing what $1 names into .venv, which may take a minute" >&2
     .venv/bin/python -m pip install --quiet --disable-pip-version-check --requirement "$1" >&2
     echo "$content" >"$stamp"
   fi
