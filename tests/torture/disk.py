@@ -6,7 +6,7 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -81,14 +81,22 @@ class LoggedDisk:
     def records(self) -> list[tuple[int, int]]:
         return list(RECORD.iter_unpack((self.folder / "index").read_bytes()))
 
-    def cuts(self, count: int, *, first: int, last: int, chance: random.Random) -> list[Cut]:
-        """Moments of a power loss from record `first` to `last`, half right before a flush, where most is lost."""
+    def cuts(
+        self, count: int, *, first: int, last: int, chance: random.Random, tense: Sequence[tuple[int, int]] = ()
+    ) -> list[Cut]:
+        """Moments of a power loss from record `first` to `last`: a third wherever, a third right before a flush,
+        where most is lost, and a third in the `tense` stretches of the log.
+        """
         records = self.records()
         flushes = [number for number, (_, length) in enumerate(records) if not length]
         late = [number for number in flushes if first <= number <= last]
         cuts = []
         for number in range(count):
-            position = chance.choice(late) if number % 2 and late else chance.randint(first, last)
+            position = chance.randint(first, last)
+            if number % 3 == 1 and late:
+                position = chance.choice(late)
+            elif number % 3 == 2 and tense:
+                position = min(chance.randint(*chance.choice(tense)), last)
             flushed = max((flush + 1 for flush in flushes if flush < position), default=0)
             share = chance.choice(
                 [0.0, 0.5, 1.0, 1.0]

@@ -13,6 +13,7 @@ from tests.torture.callers import Caller, InnerCaller, Unexpected
 from tests.torture.other_stories import Fetched
 from tests.torture.stories import Story
 from transfer_service import begin_serving, create_app
+from transfer_service.errors import TransferError
 from transfer_service.models import Account, File, Message
 from transfer_service.web.services import EXTENSION, Services
 
@@ -38,7 +39,11 @@ def judge_folder(
     try:
         begin_serving(app)
         call = InnerCaller(signed_in(app, "alice"))
+        if (answer := call("GET", "/readyz")).status != 200:
+            return [f"not ready: {answer.status}: {answer.body!r}"]
         return judge(call, stories, position=position, level=level, settled=settled, services=services)
+    except TransferError as error:
+        return [f"does not start: {error!r}"]
     finally:
         services.database.dispose()
 

@@ -13,10 +13,13 @@ from tests.live.server import wait_until
 from tests.torture.disk import LoggedDisk, logged_disk, make_disk, mounted
 from tests.torture.installation import Installation, QuietServer, make_games, prepare, running, settings_of
 from tests.torture.judge import judge_folder
+from tests.torture.resumable_stories import Concatenated
 from tests.torture.stories import LEVELS
 
 STORIES_OF_A_RUN = 30
 IMAGES_OF_A_RUN = 170
+AFTERWARDS = 40
+"""Records of the log after a removal, in which it may get ahead of what makes it harmless."""
 MOUNTS = ("commit=1", "commit=1,nodelalloc,data=writeback", "commit=2,nodelalloc")
 """ext4 as it comes, but quicker; facts before bytes; files that have grown before their bytes are there."""
 
@@ -71,7 +74,13 @@ class Run:
 
     def _judge(self, installation: Installation, disk: LoggedDisk, first: int, last: int) -> None:
         image, mountpoint = self.folder / "image", self.folder / "cut"
-        cuts = disk.cuts(self.images, first=first, last=last, chance=installation.chance)
+        tense = [
+            (step.began, (step.ended or step.began) + AFTERWARDS)
+            for story in installation.stories
+            for step in story.steps
+            if step.is_durable or isinstance(story, Concatenated)
+        ]
+        cuts = disk.cuts(self.images, first=first, last=last, chance=installation.chance, tense=tense)
         for cut in disk.images(cuts, image):
             with mounted(image, mountpoint):
                 found = judge_folder(
