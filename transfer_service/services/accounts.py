@@ -125,7 +125,7 @@ class AccountService:
     def set_password(self, name: str, password: str) -> None:
         """Replace the password and end every sign-in. Raises NotFound, InvalidRequest."""
         password_hash = self._passwords.hash(password)
-        with self._database.write() as session:
+        with self._database.write(durable=True) as session:
             account = _account(session, name, lock=True)
             account.password_hash = password_hash
             self._revoke_sign_ins(session, account.id)
@@ -141,7 +141,7 @@ class AccountService:
         except BadCredentials as error:
             raise WrongPassword from error
         password_hash = self._passwords.hash(new)
-        with self._database.write() as session:
+        with self._database.write(durable=True) as session:
             account = session.get(Account, identity.account_id, with_for_update=True)
             if account is None or account.password_hash != verified.password_hash:  # replaced meanwhile
                 raise WrongPassword
@@ -150,7 +150,7 @@ class AccountService:
 
     def disable(self, name: str) -> None:
         """Lock the account out at once and end every sign-in. Raises NotFound, LastAdmin."""
-        with self._database.write() as session:
+        with self._database.write(durable=True) as session:
             account = lock_expendable(session, name)
             account.disabled_at = account.disabled_at or self._now()
             self._revoke_sign_ins(session, account.id)
@@ -169,7 +169,7 @@ class AccountService:
     def revoke(self, name: str, permission: str) -> None:
         """Take a permission away. Raises NotFound."""
         rows = AccountPermission
-        with self._database.write() as session:
+        with self._database.write(durable=True) as session:
             account_id = _account(session, name).id
             session.execute(delete(rows).where(rows.account_id == account_id, rows.permission == permission))
 

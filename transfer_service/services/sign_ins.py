@@ -112,7 +112,7 @@ class SignInService:
 
     def end(self, sign_in_id: uuid.UUID) -> None:
         """Revoke the family: all its tokens, at once."""
-        with self._database.write() as session:
+        with self._database.write(durable=True) as session:
             session.execute(
                 update(SignIn)
                 .where(SignIn.id == sign_in_id, SignIn.revoked_at.is_(None))
