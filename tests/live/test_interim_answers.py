@@ -1,5 +1,6 @@
 """Answers before the answer: `100 Continue` for appends that are welcome, and `104` of the draft for creations."""
 
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -121,3 +122,28 @@ def test_no_interim_answer_where_it_could_do_harm(
     answer = begin_draft(listening, alice, *headers, version=version)
     assert answer.startswith(b"HTTP/" + version.encode() + b" 201 ")
     assert b" 104 " not in answer
+
+
+@pytest.mark.parametrize(("version", "is_told"), [("3", False), ("5", True), ("6", True), ("8", True)])
+def test_who_names_a_version_hears_how_far_it_got(
+    server: LiveServer, alice: requests.Session, version: str, is_told: bool
+) -> None:
+    """Once a second, and without the address, which is told at the creation."""
+    door = Door(server, alice, Protocol.DRAFT)
+    path, whole = door.create(30), bytes(30)
+    complete = "Upload-Incomplete: ?0" if version == "3" else "Upload-Complete: ?1"
+    named = (f"Upload-Draft-Interop-Version: {version}", complete)
+    with BareClient(server, alice) as client:
+        types = ("Content-Type: application/partial-upload", "Upload-Offset: 0", "Content-Length: 30")
+        client.send_head("PATCH", path, *types, *named)
+        for start in range(0, 30, 5):
+            client.send(whole[start : start + 5])
+            time.sleep(0.4)  # the pace is what is tested
+        told = []
+        while (head := client.receive_head())[0] == 104:
+            told.append(head[1])
+    assert head[0] == 200 if version != "3" else head[0] in {200, 201}
+    offsets = [int(each["upload-offset"]) for each in told]
+    assert (bool(told), offsets, len(offsets) <= 3) == (is_told, sorted(set(offsets)), True)
+    assert all(0 < offset <= 30 for offset in offsets)
+    assert all(each.keys() == {"upload-offset", "upload-draft-interop-version"} for each in told)

@@ -7,7 +7,7 @@ from flask import Flask
 
 from tests.conftest import Clock, Device
 from tests.web.conftest import signed_in
-from tests.web.uploads import ROOT, UNKNOWN, VERSIONS, Draft, Headers, Tus, id_of, left_on, receiving
+from tests.web.uploads import ROOT, UNKNOWN, VERSIONS, Draft, Headers, Tus, digest, id_of, left_on, receiving
 
 STATE = {"Upload-Offset", "Upload-Length", "Upload-Complete", "Upload-Incomplete", "Upload-Limit", "X-File-Id"}
 
@@ -38,6 +38,7 @@ def test_a_finished_upload_is_told_with_its_file(draft: Draft) -> None:
     headers = draft.head(location).headers
     assert (headers["Upload-Offset"], headers["Upload-Length"], draft.told(draft.head(location))) == ("5", "5", True)
     assert headers["X-File-Id"] == str(id_of(location))
+    assert headers["Repr-Digest"] == digest(b"hello")
     assert re.fullmatch(r"a%20%E6%96%87(%20%28\d\d?%29)?", headers["X-File-Name"])
 
 

@@ -9,7 +9,7 @@ import sys
 import termios
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import gevent
@@ -115,6 +115,12 @@ class TransferSocket(socket.socket):
         """Like `sendall`, and at once: WebSockets do not look how much of a frame was sent."""
         self._send_all(data, flags)
         return len(data)
+
+    def send_if_idle(self, data: bytes) -> None:
+        """Send a little, if the client has confirmed all that came before: who does not read is never waited for."""
+        with suppress(OSError):  # whoever reads from the client next meets it again
+            if self._queued_bytes() == 0:
+                self._send_all(data, 0)
 
     def _send_all(self, data: Any, flags: int) -> None:
         head, self._head = self._head, b""

@@ -54,6 +54,9 @@ class AppendBody(IncomingBytes, Protocol):
     def verify(self) -> None:
         """Called after the last byte. Raises ChecksumMismatch, InvalidRequest."""
 
+    def acknowledge(self, offset: int) -> None:
+        """Called while the body arrives, when everything up to `offset` counts."""
+
 
 @dataclass(frozen=True, slots=True)
 class Piece:
@@ -152,13 +155,18 @@ class Appends:
         length = upload.length if piece.length is None else piece.length
         if length is None and piece.is_last and body.announced is not None:
             length = piece.offset + body.announced
+
+        def commit(offset: int) -> None:
+            self._count(upload, offset, length, ends=upload.ends)
+            body.acknowledge(offset)
+
         landing = Landing(
             writer,
             start=upload.offset,
             limit=self._space.max_file_bytes if length is None else length,
             is_atomic=body.is_atomic,
             follower=self._completion.follow(upload.id),
-            commit=lambda offset: self._count(upload, offset, length, ends=upload.ends),
+            commit=commit,
             touch=lambda: self._touch(upload.id),
             begin=self._begin_offload,
         )

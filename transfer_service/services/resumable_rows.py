@@ -37,6 +37,7 @@ class UploadFacts:
     state: FileState | None
     length: int | None
     offset: int
+    sha256: str | None
     updated_at: datetime
     is_in_doubt: bool
     """Whether it was a file before a power loss, and may be one still."""
@@ -202,6 +203,7 @@ def _facts(row: Any) -> UploadFacts:
         state=row.state,
         length=row.length,
         offset=row.offset or 0,
+        sha256=row.sha256,
         is_in_doubt=row.state is FileState.RECEIVING and row.sha256 is not None,
         updated_at=max(row.updated_at, row.parts_updated_at or row.updated_at) if is_there else row.created_at,
     )

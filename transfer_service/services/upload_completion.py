@@ -196,6 +196,6 @@ class UploadCompletion:
         self._completion.forget(upload.id)
         if replaced_id is not None:
             self._files.discard_blob(replaced_id)
-        finished = replace(upload, name=name, state=FileState.COMPLETE, ends=True, length=upload.offset)
+        finished = replace(upload, name=name, state=FileState.COMPLETE, ends=True, length=upload.offset, sha256=sha256)
         self._news.tell(finished, is_last=True)
         return finished

@@ -29,6 +29,7 @@ EXPOSED_HEADERS = (
     "Location",
     "RateLimit",
     "RateLimit-Policy",
+    "Repr-Digest",
     "Retry-After",
     "Tus-Checksum-Algorithm",
     "Tus-Extension",

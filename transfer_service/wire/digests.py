@@ -1,5 +1,6 @@
 """Digest fields of HTTP messages (RFC 9530), as far as sha-256 and sha-512 go."""
 
+import base64
 from collections.abc import Mapping
 from typing import Final
 
@@ -21,6 +22,11 @@ def parse_digests(value: str, *, field: str) -> dict[str, bytes]:
     Only sha-256 and sha-512 are read; other algorithms are ignored (section 2), so there may be none. All must hold.
     """
     return _parse(value, field=field, algorithms=_ACTIVE)
+
+
+def format_sha256(sha256: str) -> str:
+    """The value of a `Content-Digest` or `Repr-Digest` for a SHA-256 in hexadecimal."""
+    return f"sha-256=:{base64.b64encode(bytes.fromhex(sha256)).decode()}:"
 
 
 def _parse(value: str, *, field: str, algorithms: Mapping[str, tuple[str, int]]) -> dict[str, bytes]:

@@ -164,6 +164,12 @@ def interim_response(version: Version, *, location: str, limits: str | None) -> 
     return f"HTTP/1.1 104 Upload Resumption Supported\r\n{''.join(lines)}\r\n".encode("ascii")
 
 
+def interim_progress(version: Version, *, offset: int) -> bytes:
+    """A whole 104 for HTTP/1.1 that tells what counts; the address is told once only."""
+    fields = f"{VERSION_FIELD}: {version.value}\r\nUpload-Offset: {offset}\r\n"
+    return f"HTTP/1.1 104 Upload Resumption Supported\r\n{fields}\r\n".encode("ascii")
+
+
 def problem_mismatching_offset(*, expected: int, provided: int) -> dict[str, str | int]:
     """The problem of a 409: the upload is at `expected`, the request begins at `provided`."""
     problem: dict[str, str | int] = {"expected-offset": expected, "provided-offset": provided}

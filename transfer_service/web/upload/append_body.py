@@ -8,6 +8,7 @@ from flask import request
 
 from transfer_service.errors import ChecksumMismatch, DigestMismatch, InvalidRequest
 from transfer_service.web.request_body import RequestBody
+from transfer_service.web.upload.interim_answers import InterimAnswers
 from transfer_service.wire import tus
 
 TRAILER = "UPLOAD-CHECKSUM"
@@ -37,6 +38,9 @@ class AppendBody(RequestBody):
     def verify(self) -> None:
         """Called after the last byte, for those who promised something."""
 
+    def acknowledge(self, offset: int) -> None:
+        """Called when everything up to `offset` counts, for those who can tell the client."""
+
 
 class TusBody(AppendBody):
     """A body with an Upload-Checksum, in front of it or behind. Raises InvalidRequest for a malformed one in front."""
@@ -64,10 +68,11 @@ class TusBody(AppendBody):
 
 
 class DigestedBody(AppendBody):
-    """A body with a Content-Digest (RFC 9530 section 2)."""
+    """A body with a Content-Digest (RFC 9530 section 2), whose client may hear how far it got."""
 
-    def __init__(self, promised: Mapping[str, bytes]) -> None:
+    def __init__(self, promised: Mapping[str, bytes], interim: InterimAnswers) -> None:
         super().__init__()
+        self.interim = interim
         self._promised = promised
         self._hashers = {algorithm: hashlib.new(algorithm, usedforsecurity=False) for algorithm in promised}
 
@@ -75,3 +80,7 @@ class DigestedBody(AppendBody):
         """Raises DigestMismatch."""
         if any(self._hashers[algorithm].digest() != expected for algorithm, expected in self._promised.items()):
             raise DigestMismatch
+
+    def acknowledge(self, offset: int) -> None:
+        """Tell the client."""
+        self.interim.acknowledge(offset)

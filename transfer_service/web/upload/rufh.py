@@ -1,7 +1,6 @@
 """Resumable Uploads for HTTP, the IETF draft, at `/api/uploads` (draft-ietf-httpbis-resumable-upload)."""
 
 import uuid
-from typing import Any
 
 from flask import Response, request
 
@@ -15,15 +14,13 @@ from transfer_service.web.query import flag_of
 from transfer_service.web.services import services
 from transfer_service.web.upload.append_body import DigestedBody
 from transfer_service.web.upload.first_bytes import append_first, check_first_bytes
+from transfer_service.web.upload.interim_answers import InterimAnswers
 from transfer_service.web.upload.upload_url import answer, location_of
 from transfer_service.wire import rufh, tus
-from transfer_service.wire.digests import parse_digests
+from transfer_service.wire.digests import format_sha256, parse_digests
 from transfer_service.wire.disposition import parse_filename
 from transfer_service.wire.filenames import parse_name
 from transfer_service.wire.rufh import Version
-
-# A proxy that does not know 104 may close the connection, or hold the response back.
-_SIGNS_OF_A_PROXY = ("Forwarded", "Via", "X-Forwarded-For", "X-Forwarded-Proto", "X-Forwarded-Host", "X-Real-IP")
 
 
 def options_headers() -> dict[str, str]:
@@ -40,7 +37,7 @@ def check() -> None:
 def create() -> Response:
     """Begin an upload with the bytes that came along, which may be all there are."""
     version = rufh.parse_version(request.headers)
-    body = _body()
+    body = _body(version)
     creation = rufh.parse_creation(version, request.headers, content_length=body.announced)
     check_first_bytes(creation.length, body)
     if body.announced == 0:
@@ -56,7 +53,7 @@ def create() -> Response:
         repr_digest=_repr_digest(),
     )
     upload = services().resumable_uploads.begin(current().account_id, draft)
-    is_known = _send_interim(version, upload)
+    is_known = body.interim.announce(location_of(upload), limits_of(version, upload))
     if body.announced != 0 or creation.is_complete:
         piece = Piece(offset=0, is_last=creation.is_complete)
         upload = append_first(upload, piece, body, is_known=is_known)
@@ -87,7 +84,7 @@ def _length(upload: UploadFacts) -> dict[str, str]:
 def append(upload_id: uuid.UUID) -> Response:
     """Continue an upload."""
     version = rufh.parse_version(request.headers)
-    body = _body()
+    body = _body(version)
     told = rufh.parse_append(version, request.headers, content_length=body.announced)
     piece = Piece(offset=told.offset, length=told.length, is_last=told.is_complete, repr_digest=_repr_digest())
     upload = services().resumable_uploads.append(current().account_id, upload_id, piece, body)
@@ -111,9 +108,10 @@ def _text_of(field: str) -> str:
         raise InvalidName("File name is not valid UTF-8") from error
 
 
-def _body() -> DigestedBody:
+def _body(version: Version) -> DigestedBody:
     given = request.headers.get("Content-Digest")
-    return DigestedBody(parse_digests(given, field="Content-Digest") if given is not None else {})
+    promised = parse_digests(given, field="Content-Digest") if given is not None else {}
+    return DigestedBody(promised, InterimAnswers(version))
 
 
 def _repr_digest() -> str | None:
@@ -127,6 +125,8 @@ def _answer(version: Version, upload: UploadFacts, status: int, headers: dict[st
     limits = limits_of(version, upload)
     if limits is not None:
         told["Upload-Limit"] = limits
+    if upload.is_finished and upload.sha256 is not None:
+        told["Repr-Digest"] = format_sha256(upload.sha256)
     if rufh.wants_interim(request.headers):
         told[rufh.VERSION_FIELD] = str(version.value)
     return answer(upload, status, told | headers)
@@ -136,18 +136,3 @@ def limits_of(version: Version, upload: UploadFacts) -> str | None:
     """Everything that limits an upload, None in versions that do not tell."""
     left = services().resumable_uploads.seconds_left(upload)
     return rufh.limit_header(version, max_bytes=services().space.max_file_bytes, max_age_seconds=left)
-
-
-def _send_interim(version: Version, upload: UploadFacts) -> bool:
-    """Tell the client where to resume before it has sent the body (104). Whether the connection could carry that."""
-    connection: Any = request.environ.get("gunicorn.socket")
-    is_direct = not any(field in request.headers for field in _SIGNS_OF_A_PROXY)
-    if (
-        connection is None
-        or not is_direct
-        or request.environ["SERVER_PROTOCOL"] != "HTTP/1.1"
-        or not rufh.wants_interim(request.headers)
-    ):
-        return False
-    connection.send(rufh.interim_response(version, location=location_of(upload), limits=limits_of(version, upload)))
-    return True
