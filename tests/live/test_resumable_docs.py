@@ -248,3 +248,10 @@ def test_the_tables_name_every_sentence(sentence: str) -> None:
 )  # fmt: skip
 def test_the_page_names_every_value(value: str) -> None:
     assert value in TEXT
+
+
+def test_the_tests_of_the_requirements_are_there() -> None:
+    named = set(re.findall(r"`(test_\w+)`", section("The draft, requirement by requirement")))
+    sources = "".join(path.read_text("utf-8") for path in (REPOSITORY / "tests").rglob("test_*.py"))
+    assert len(named) > 40
+    assert {name for name in named if f"def {name}(" not in sources} == set()
