@@ -147,10 +147,14 @@ CASES: dict[str, Callable[[], object]] = {
     "Upload-Concat: short ones": lambda: tus.parse_concat(filled("final;", "a ", LINE)),
     "Upload-Checksum": lambda: tus.parse_checksum(filled("sha1 ", "A", LINE)),
     "structured fields: parameters": lambda: rufh.parse_append(
-        rufh.Version.V8, {"Upload-Offset": filled("1", ";a=1", LINE)}, content_length=1
+        rufh.Version.V8,
+        {"Content-Type": rufh.MEDIA_TYPE, "Upload-Offset": filled("1", ";a=1", LINE)},
+        content_length=1,
     ),
     "structured fields: blanks": lambda: rufh.parse_append(
-        rufh.Version.V8, {"Upload-Offset": filled("1", ";a ", LINE, ";")}, content_length=1
+        rufh.Version.V8,
+        {"Content-Type": rufh.MEDIA_TYPE, "Upload-Offset": filled("1", ";a ", LINE, ";")},
+        content_length=1,
     ),
     "token: brackets": lambda: jwt.decode(token("[" * (LINE // 4 * 3)), "k" * 32, algorithms=["HS256"]),
     "token: members": lambda: jwt.decode(

@@ -254,6 +254,26 @@ def test_members_cannot_have_megabytes_parsed(
     assert client.is_closed()
 
 
+def test_an_account_cannot_fill_all_the_sockets_it_opens(server: LiveServer, door: Door, bob: requests.Session) -> None:
+    half, others = b"42" + b"x" * (30 * MIB), []
+    for _ in range(4):
+        others.append(door.let_in(WebSocket, bob))
+        others[-1].send_raw(frame(half, is_last=False))
+    others_closed = sum(each.is_closed(seconds=2) for each in others)
+    assert 1 <= others_closed <= 2  # a hundred MiB are three of them
+    for each in others:
+        each.close()
+    wait_until(lambda: can_fill(door, bob, half))
+    assert bob.get(f"{server.url}/conversations", timeout=30).status_code == 200
+
+
+def can_fill(door: Door, session: requests.Session, half: bytes) -> bool:
+    """Whether one more socket may hold as much."""
+    another = door.let_in(WebSocket, session)
+    another.send_raw(frame(half, is_last=False))
+    return not another.is_closed(seconds=2)
+
+
 def test_one_poll_at_a_time(server: LiveServer, door: Door, bob: requests.Session) -> None:
     client = door.let_in(Polling, bob)
     path = client.url.removeprefix(server.url)

@@ -60,15 +60,15 @@ def init_socketio(
         logger=log,
         engineio_logger=silent,
     )
-    shape_answers(socketio.server.eio)
-    _tell_strangers(socketio.server, bound_transports(socketio.server.eio))
-    _accept_only_own_events(socketio.server)
     sessions = LiveSessions(socketio=socketio, sign_ins=sign_ins, now=now)
     app.extensions[LIVE] = sessions
+    shape_answers(socketio.server.eio)
+    _tell_strangers(socketio.server, bound_transports(socketio.server.eio), sessions)
+    _accept_only_own_events(socketio.server)
     socketio.on_namespace(ChatNamespace(sessions, is_trusted))
 
 
-def _tell_strangers(server: Any, strangers: Strangers) -> None:
+def _tell_strangers(server: Any, strangers: Strangers, sessions: LiveSessions) -> None:
     """A transport is a stranger's until its client is let in to the one namespace, and again when it has left that."""
     connect, disconnect = server._handle_connect, server._handle_disconnect
 
@@ -76,7 +76,9 @@ def _tell_strangers(server: Any, strangers: Strangers) -> None:
         socket = server.eio.sockets.get(transport_id)
         if socket is None or socket.closed:
             return
-        is_stranger = server.manager.sid_from_eio_sid(transport_id, "/") is None
+        sid = server.manager.sid_from_eio_sid(transport_id, "/")
+        is_stranger = sid is None
+        socket.account_id = socket.account_id or sessions.account_of(sid)
         if is_stranger and not socket.is_stranger:
             strangers.add(transport_id)
         elif not is_stranger:

@@ -1,5 +1,6 @@
 """The sockets of this process and the sign-ins they live on: a socket ends when its token or its sign-in does."""
 
+import uuid
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -48,6 +49,11 @@ class LiveSessions:
             return False
         self._sessions[sid] = session
         return True
+
+    def account_of(self, sid: str) -> uuid.UUID | None:
+        """Whose socket it is."""
+        session = self._sessions.get(sid)
+        return session.identity.account_id if session else None
 
     def remove(self, sid: str) -> None:
         """A socket is gone."""

@@ -3,6 +3,7 @@
 Until a client has been let in it is a stranger, whatever it sends: a few KiB at a time, for some seconds.
 """
 
+import uuid
 from collections.abc import Callable
 from contextlib import suppress
 from io import BytesIO
@@ -15,6 +16,7 @@ from gevent.queue import Empty
 
 from transfer_service.logs import ENVIRON_KEY
 from transfer_service.web.messages.engine_packets import NONSENSE, SEPARATOR, parse_engine_packet
+from transfer_service.web.messages.in_flight import Held, InFlight
 from transfer_service.web.messages.strangers import Strangers
 from transfer_service.web.messages.websocket import BoundedServer, BoundedWebSocket
 
@@ -27,6 +29,7 @@ PACKETS_SENT_AT_ONCE = 16  # more of them a python-socketio client drops
 POLL_BLOCK_BYTES = 256 * 1024
 WAITING_PACKETS, WAITING_CHARACTERS = 1000, 4 * 1024 * 1024
 CLOSE_SECONDS = 1.0
+MESSAGES_IN_FLIGHT = 2  # of the largest, over all sockets of an account
 KEPT_OF_ENVIRON = frozenset({
     "REQUEST_METHOD", "SCRIPT_NAME", "SERVER_NAME", "SERVER_PORT", "SERVER_PROTOCOL", "REMOTE_ADDR", "wsgi.version",
     "wsgi.url_scheme", "wsgi.errors", "wsgi.multithread", "wsgi.multiprocess", "wsgi.run_once", "flask.app",
@@ -40,6 +43,7 @@ class BoundedSocket(engineio.socket.Socket):  # type: ignore[misc] # it has no t
 
     websocket: BoundedServer | None = None
     is_stranger = True
+    account_id: uuid.UUID | None = None
     _waiting_characters = 0
     _is_posting = False
 
@@ -48,6 +52,11 @@ class BoundedSocket(engineio.socket.Socket):  # type: ignore[misc] # it has no t
         """How many bytes this client may send at once."""
         limit: int = self.server.max_http_buffer_size
         return min(limit, STRANGER_BYTES) if self.is_stranger else limit
+
+    def begin_message(self) -> Held:
+        """What a message that begins will hold of its account's share."""
+        held: Held = self.server.in_flight.begin(self.account_id)
+        return held
 
     def send(self, packet: Any) -> None:
         """Put a packet into the client's queue."""
@@ -79,7 +88,13 @@ class BoundedSocket(engineio.socket.Socket):  # type: ignore[misc] # it has no t
         length = int(environ.get("CONTENT_LENGTH") or 0)
         if not 0 < length <= self.message_limit:
             raise ValueError("no poll, or too large a one")
-        text = _read(environ["wsgi.input"], length)
+        held = self.begin_message()
+        try:
+            self._take_poll(_read(environ["wsgi.input"], length, held))
+        finally:
+            held.release()
+
+    def _take_poll(self, text: str) -> None:
         if text.count(SEPARATOR) >= PACKETS_RECEIVED_AT_ONCE:
             raise ValueError("too many packets")
         start = 0
@@ -126,16 +141,16 @@ def _size(packet: Any) -> int:
     return len(data) if isinstance(data, (str, bytes)) else 0
 
 
-def _read(stream: Any, length: int) -> str:
+def _read(stream: Any, length: int, held: Held) -> str:
     """A body as a wire text (`wire.socket_packets`); memory grows with what comes, not with what was announced.
 
-    Raises ValueError where less comes.
+    Raises ValueError where less comes, or the account has too much in flight.
     """
     data = bytearray()
     while len(data) < length:
         block = stream.read(min(POLL_BLOCK_BYTES, length - len(data)))
-        if not block:
-            raise ValueError("the body ended early")
+        if not block or not held.add(len(block)):
+            raise ValueError("the body ended early, or there is too much in flight")
         data += block
     return data.decode("latin-1")
 
@@ -144,6 +159,7 @@ def bound_transports(server: Any, *, stranger_seconds: float | None = None) -> S
     """Put the bounds around an Engine.IO server; those of sockets hold for the whole process. Who is a stranger."""
     engineio.socket.Socket = BoundedSocket
     server._async = {**server._async, "websocket": BoundedWebSocket}
+    server.in_flight = InFlight(MESSAGES_IN_FLIGHT * server.max_http_buffer_size)
     server.http_compression = False  # it would be done on the event loop, for megabytes
     strangers = Strangers(server.disconnect, seconds=stranger_seconds)
     connect, disconnect = server.handlers["connect"], server.handlers["disconnect"]

@@ -1,9 +1,9 @@
 """WebSockets under Engine.IO, with bounds on what a client sends at once or ahead."""
 
-from collections.abc import Callable
+from collections import deque
 from contextlib import suppress
 from socket import SHUT_RDWR
-from typing import Any
+from typing import Any, Protocol
 
 import gevent.event
 import gevent.selectors
@@ -15,6 +15,7 @@ from wsproto.frame_protocol import CloseReason
 from wsproto.utilities import LocalProtocolError, RemoteProtocolError
 
 from transfer_service.web.messages.engine_packets import NONSENSE, is_engine_text
+from transfer_service.web.messages.in_flight import Held
 
 READ_BYTES = 16 * 1024
 READ_AHEAD_MESSAGES, READ_AHEAD_CHARACTERS = 16, 1024 * 1024
@@ -31,18 +32,32 @@ hundreds of KiB for it, and a stranger could have us inflate a thousand times wh
 _BROKEN = (OSError, LocalProtocolError, RemoteProtocolError, simple_websocket.ConnectionClosed, *NONSENSE)
 
 
+class Owner(Protocol):
+    """Whose WebSocket it is."""
+
+    is_stranger: bool
+
+    @property
+    def message_limit(self) -> int:
+        """How many bytes a message may have by now."""
+
+    def begin_message(self) -> Held:
+        """What a message that begins will hold of its account's share."""
+
+
 class BoundedServer(simple_websocket.Server):  # type: ignore[misc] # it has no types
     """One WebSocket. It reads no further while much waits to be handled: then TCP makes the client wait.
 
-    `limit` tells how many bytes a message may have by now. Texts are given as wire texts (`wire.socket_packets`),
+    Texts are given as wire texts (`wire.socket_packets`),
     binary messages empty: nobody wants their bytes.
     """
 
     connected: bool
 
-    def __init__(self, environ: dict[str, Any], *, limit: Callable[[], int], is_stranger: Callable[[], bool]) -> None:
-        self._limit = limit
-        self._is_stranger = is_stranger
+    def __init__(self, environ: dict[str, Any], owner: "Owner") -> None:
+        self._owner = owner
+        self._held: Held | None = None
+        self._held_by_others: deque[Held] = deque()  # first the message that is handled, then those that wait for it
         self._was_handled = gevent.event.Event()
         self._is_handling = False
         self._message = bytearray()
@@ -58,6 +73,8 @@ class BoundedServer(simple_websocket.Server):  # type: ignore[misc] # it has no 
 
     def receive(self, timeout: float | None = None) -> Any:
         """The next message; the one before has been handled. Raises ConnectionClosed."""
+        if self._is_handling:
+            self._held_by_others.popleft().release()
         self._is_handling = False
         self._was_handled.set()
         message = super().receive(timeout)
@@ -81,6 +98,9 @@ class BoundedServer(simple_websocket.Server):  # type: ignore[misc] # it has no 
             pass  # by the client
         self.connected = False
         self._message = bytearray()
+        for held in (self._held, *self._held_by_others):
+            if held is not None:
+                held.release()
         self.event.set()
         self.sock.close()
 
@@ -115,7 +135,9 @@ class BoundedServer(simple_websocket.Server):  # type: ignore[misc] # it has no 
         is_text = isinstance(event, TextMessage)
         data = event.data.encode() if is_text else event.data
         self._message_bytes += len(data)
-        if self._message_bytes > self._limit():
+        held = self._held = self._held or self._owner.begin_message()
+        is_too_long = self._message_bytes > self._owner.message_limit
+        if is_too_long or (is_text and not held.add(len(data))):
             self.sock.send(self.ws.send(CloseConnection(CloseReason.MESSAGE_TOO_BIG, "Message is too big")))
             return False
         if is_text:
@@ -123,12 +145,14 @@ class BoundedServer(simple_websocket.Server):  # type: ignore[misc] # it has no 
         if event.message_finished:
             message, self._message, self._message_bytes = self._message, bytearray(), 0
             self.input_buffer.append(message.decode("latin-1") if is_text else b"")
+            self._held_by_others.append(held)
+            self._held = None
             self.event.set()
         return True
 
     def _is_far_ahead(self) -> bool:
         waiting = self.input_buffer
-        if self._is_stranger():  # what comes behind the token may be large, but only if the token counts
+        if self._owner.is_stranger:  # what comes behind the token may be large, but only if the token counts
             return bool(waiting) or self._is_handling
         return len(waiting) > READ_AHEAD_MESSAGES or sum(map(len, waiting)) > READ_AHEAD_CHARACTERS
 
@@ -145,7 +169,7 @@ class BoundedWebSocket(WebSocketWSGI):  # type: ignore[misc] # it has no types
         """Serve one WebSocket to its end."""
         owner = self._owner
         try:
-            self.ws = BoundedServer(environ, limit=lambda: owner.message_limit, is_stranger=lambda: owner.is_stranger)
+            self.ws = BoundedServer(environ, owner)
         except (*_BROKEN, simple_websocket.ConnectionError):
             if not owner.connected:
                 owner.close(abort=True)
