@@ -149,6 +149,7 @@ def _build_resumable_uploads(
     )
     return ResumableUploadService(
         database=ground.database,
+        store=ground.store,
         space=ground.space,
         files=files,
         lookup=lookup,

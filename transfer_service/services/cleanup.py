@@ -138,11 +138,11 @@ class CleanupService:
             ),
         )
         for file_id in self._ids_where(is_stale):
-            if self._offload(lambda file_id=file_id: self._store.is_in_use(file_id)):  # type: ignore[misc]
-                continue
-            if not dry_run:
-                self._finish_if_due(file_id)
-            self._remove(file_id, is_stale, tally, dry_run)
+            with self._store.secluded(file_id) as is_free:
+                if is_free and not dry_run:
+                    self._finish_if_due(file_id)
+                if is_free:
+                    self._remove(file_id, is_stale, tally, dry_run)
 
     def _finish_if_due(self, file_id: uuid.UUID) -> None:
         """A crash may have left a file with every byte stored: that one is finished, not thrown away."""

@@ -76,6 +76,11 @@ _HELD = (
     )
     .where(_accounts.c.id == bindparam("account_id"))
 )
+_ID_BY_NAME = PreparedSelect(
+    select(_files.c.id).where(
+        _files.c.account_id == bindparam("account_id"), _files.c.name == bindparam("name"), _files.c.holds_name
+    )
+)
 _EXISTS = select(_files.c.id).where(_files.c.id == bindparam("file_id"))
 _LOCKED = select(_files).where(_files.c.id == bindparam("file_id")).with_for_update()
 _PROGRESS = (
@@ -139,6 +144,12 @@ def find_held(rows: Executor, account_id: uuid.UUID, name: str) -> tuple[FileFac
     if row is None:
         return None, 0
     return (cast(FileFacts, row) if row.id is not None else None), row.used_bytes
+
+
+def find_id(rows: Executor, account_id: uuid.UUID, name: str) -> uuid.UUID | None:
+    """The id of the account's file of that name, visible or not."""
+    row = _ID_BY_NAME.find(rows, {"account_id": account_id, "name": name})
+    return None if row is None else cast(uuid.UUID, row.id)
 
 
 def exists(rows: Executor, file_id: uuid.UUID) -> bool:

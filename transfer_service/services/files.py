@@ -1,6 +1,8 @@
 """The files of an account: what there is, how far it got, and who may read it."""
 
 import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol, cast
@@ -162,6 +164,17 @@ class FileService:
             statement = statement.where(tuple_(files.created_at, files.id) < tuple_(*after))
         with self._database.read_rows() as rows:
             return [status_of(row, row.prefix or 0) for row in rows.execute(statement)]
+
+    @contextmanager
+    def in_use(self, account_id: uuid.UUID, name: str) -> Iterator[None]:
+        """Keep what is stored under a name from being removed for resting too long until the block ends.
+
+        For a request that will append to it, from its first byte on. Raises RangeBusy.
+        """
+        with self._database.read_rows() as rows:
+            file_id = file_rows.find_id(rows, account_id, name)
+        with nullcontext() if file_id is None else self._store.in_use(file_id):
+            yield
 
     def delete(self, account_id: uuid.UUID, name: str) -> None:
         """Remove a file, finished or not; an upload of it ends. Raises NotFound."""

@@ -28,6 +28,7 @@ from transfer_service.services.resumable_rows import UploadFacts
 from transfer_service.services.space import Space
 from transfer_service.services.upload_completion import UploadCompletion
 from transfer_service.services.upload_lookup import UploadLookup
+from transfer_service.storage.blobs import BlobStore
 from transfer_service.upload_models import UploadKind, UploadProtocol
 from transfer_service.wire.media_types import stored_media_type
 
@@ -55,6 +56,7 @@ class ResumableUploadService:
         self,
         *,
         database: Database,
+        store: BlobStore,
         space: Space,
         files: FileService,
         lookup: UploadLookup,
@@ -65,6 +67,7 @@ class ResumableUploadService:
         now: Callable[[], datetime],
     ) -> None:
         self._database = database
+        self._store = store
         self._space = space
         self._files = files
         self._lookup = lookup
@@ -145,8 +148,9 @@ class ResumableUploadService:
         Raises NotFound, UploadEnded, UploadFinished, Forbidden, OffsetMismatch, InconsistentLength, TooLarge,
         RangeBusy, StorageFull, ChecksumMismatch, DigestMismatch, and what the body raises.
         """
-        upload = self._completion.settle_doubt(self._lookup.get(account_id, upload_id))
-        upload = self._appends.append(upload, piece, body)
+        with self._store.in_use(upload_id):
+            upload = self._completion.settle_doubt(self._lookup.get(account_id, upload_id))
+            upload = self._appends.append(upload, piece, body)
         self._completion.settle_finals_with(upload)
         return self._completion.settle(upload)
 

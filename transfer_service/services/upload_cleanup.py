@@ -62,10 +62,11 @@ class UploadCleanup:
             last: uuid.UUID | None = None
             while batch := self._ids_where(reason, after=last):
                 for upload_id in batch:
-                    if self._offload(lambda: self._store.is_in_use(upload_id)):  # noqa: B023
-                        continue
-                    if not self._is_saved(upload_id) and self._end(upload_id):
-                        yield self._files.discard_blob(upload_id)
+                    with self._store.secluded(upload_id) as is_free:
+                        is_ended = is_free and not self._is_saved(upload_id) and self._end(upload_id)
+                        freed_bytes = self._files.discard_blob(upload_id) if is_ended else 0
+                    if is_ended:
+                        yield freed_bytes
                 last = batch[-1]
         self._forget_tombstones()
 
@@ -73,8 +74,10 @@ class UploadCleanup:
         last: uuid.UUID | None = None
         while batch := self._ids_where(self._has_expired(), after=last):
             for upload_id in batch:
-                if not self._offload(lambda: self._store.is_in_use(upload_id)):  # noqa: B023
-                    yield self._store.stored_bytes(upload_id) or 0
+                with self._store.secluded(upload_id) as is_free:
+                    stored_bytes = self._store.stored_bytes(upload_id) or 0
+                if is_free:
+                    yield stored_bytes
             last = batch[-1]
 
     def _ids_where(self, reason: ColumnElement[bool], *, after: uuid.UUID | None) -> list[uuid.UUID]:

@@ -91,6 +91,15 @@ class BlobStore(Protocol):
     def is_in_use(self, blob_id: uuid.UUID) -> bool:
         """Whether any process holds a writer of the blob, or waits for one."""
 
+    def in_use(self, blob_id: uuid.UUID) -> AbstractContextManager[None]:
+        """Keep the blob, if there is one, from being removed for resting too long until the block ends.
+
+        Raises RangeBusy where it is just being removed, for long.
+        """
+
+    def secluded(self, blob_id: uuid.UUID) -> AbstractContextManager[bool]:
+        """Whether nobody uses the blob: then nobody begins to until the block ends."""
+
     def stored_bytes(self, blob_id: uuid.UUID) -> int | None:
         """The space the blob takes, None if there is no such blob."""
 

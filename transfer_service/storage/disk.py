@@ -4,14 +4,14 @@ import os
 import re
 import uuid
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import BinaryIO
 
 from transfer_service.errors import BlobMissing, ReadFailed, StorageFull, StoreUnavailable
 from transfer_service.faults import faults_named, read_faults_named
-from transfer_service.storage import range_locks
+from transfer_service.storage import presence, range_locks
 from transfer_service.storage.blobs import END, BlobFacts
 from transfer_service.storage.folders import flush_names, make_folder
 from transfer_service.storage.installation_mark import InstallationMark
@@ -180,6 +180,29 @@ class DiskStore:
                 return range_locks.is_claimed(descriptor, WHOLE) or range_locks.is_wanted(descriptor, WHOLE)
         except FileNotFoundError:
             return False
+
+    @contextmanager
+    def in_use(self, blob_id: uuid.UUID) -> Iterator[None]:
+        """Keep the blob, if there is one, from being removed for resting too long until the block ends.
+
+        Raises RangeBusy where it is just being removed, for long.
+        """
+        with ExitStack() as opened:
+            with suppress(FileNotFoundError):
+                file = opened.enter_context(self._files.open_reader(self.path_of(blob_id)))
+                presence.join(file.fileno())
+            yield
+
+    @contextmanager
+    def secluded(self, blob_id: uuid.UUID) -> Iterator[bool]:
+        """Whether nobody uses the blob: then nobody begins to until the block ends."""
+        with ExitStack() as opened:
+            try:
+                file = opened.enter_context(self._files.open_reader(self.path_of(blob_id)))
+            except FileNotFoundError:
+                yield True
+                return
+            yield presence.is_alone(file.fileno()) and not self.is_in_use(blob_id)
 
     def stored_bytes(self, blob_id: uuid.UUID) -> int | None:
         """The space the blob takes, None if there is no such blob."""

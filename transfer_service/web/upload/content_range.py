@@ -30,6 +30,15 @@ def upload_chunk(file_id: str) -> Response:
     content_range = _parse(value)
     body = RequestBody()
     check_announced(body, name, content_range.span, content_range.total, frame=SHORT_FRAME)
+    account_id = current().account_id
+    with services().files.in_use(account_id, name):  # before the first byte of the body: it may take its time
+        incoming = _incoming(body, content_range)
+        status = services().uploads.append(account_id, name, span=content_range.span, incoming=incoming)
+    note(file=str(status.file_id), stored_bytes=content_range.span.size)
+    return jsonify({"message": "Chunk received successfully", "next_byte": status.next_expected})
+
+
+def _incoming(body: RequestBody, content_range: ContentRange) -> IncomingChunk:
     incoming = IncomingChunk(
         SHORT_FRAME,
         body.blocks(),
@@ -41,9 +50,7 @@ def upload_chunk(file_id: str) -> Response:
         raise InvalidRequest(INVALID)
     if body.announced is not None:
         incoming.check_frame_bytes(body.announced)
-    status = services().uploads.append(current().account_id, name, span=content_range.span, incoming=incoming)
-    note(file=str(status.file_id), stored_bytes=content_range.span.size)
-    return jsonify({"message": "Chunk received successfully", "next_byte": status.next_expected})
+    return incoming
 
 
 def _parse(value: str) -> ContentRange:

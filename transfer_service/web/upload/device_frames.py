@@ -1,6 +1,7 @@
 """`POST /api/files/upload`: 17-byte chunks (docs/device-chunks.md)."""
 
 from collections.abc import Iterator
+from contextlib import ExitStack
 
 from flask import Blueprint, Response, jsonify, request
 
@@ -37,11 +38,17 @@ def upload_chunk() -> Response:
     total = _first_given(content_range.total if content_range else None, in_query)
     body = RequestBody()
     check_announced(body, name, content_range.span if content_range else None, total)
-    name, incoming = _from_form(body, name, total) if is_multipart() else (name or "", _raw(body, total))
-    span = incoming.header.span
-    if content_range is not None and content_range.span != span:
-        raise InvalidRequest("Content-Range does not match the chunk header")
-    status = services().uploads.append(current().account_id, name, span=span, incoming=incoming)
+    account_id = current().account_id
+    with ExitStack() as held:
+        if name is not None:  # before the first byte of the body: it may take its time
+            held.enter_context(services().files.in_use(account_id, name))
+        in_body, incoming = _from_form(body, name, total) if is_multipart() else (name or "", _raw(body, total))
+        if name is None:
+            held.enter_context(services().files.in_use(account_id, in_body))
+        span = incoming.header.span
+        if content_range is not None and content_range.span != span:
+            raise InvalidRequest("Content-Range does not match the chunk header")
+        status = services().uploads.append(account_id, in_body, span=span, incoming=incoming)
     note(file=str(status.file_id), stored_bytes=span.size)
     return jsonify(status_json(status))
 
