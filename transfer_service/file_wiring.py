@@ -10,8 +10,10 @@ from transfer_service.services.appends import Appends
 from transfer_service.services.completion import Completion
 from transfer_service.services.concatenation import Concatenation
 from transfer_service.services.displacement import Displacement
+from transfer_service.services.file_listing import FileListing
 from transfer_service.services.files import FileService
 from transfer_service.services.finishing import Finishing
+from transfer_service.services.renaming import Renaming
 from transfer_service.services.resumable_uploads import ResumableUploadService
 from transfer_service.services.running_digests import RunningDigests
 from transfer_service.services.unfinished_uploads import UnfinishedUploads
@@ -34,6 +36,8 @@ class FileServices:
     """The services, and `completion` and `cleanup`, of which the cleanup of everything is made."""
 
     files: FileService
+    file_listing: FileListing
+    renaming: Renaming
     uploads: UploadService
     whole_files: WholeFileService
     resumable_uploads: ResumableUploadService
@@ -54,6 +58,8 @@ def build_file_services(ground: Ground, *, tell: Callable[[UploadProgress], None
     upload_completion = _build_upload_completion(ground, files, completion, concatenation, news)
     return FileServices(
         files=files,
+        file_listing=FileListing(database=ground.database, offload=offload),
+        renaming=Renaming(database=ground.database, files=files, now=ground.now),
         uploads=_build_uploads(ground, files, completion),
         whole_files=_build_whole_files(ground, files),
         resumable_uploads=_build_resumable_uploads(ground, files, upload_completion, news),

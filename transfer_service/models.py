@@ -1,5 +1,6 @@
 """The facts: SQLAlchemy mapped classes and the enums that own their states."""
 
+import unicodedata
 import uuid
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -21,6 +22,7 @@ from sqlalchemy import (
     text,
 )
 from sqlalchemy.engine import Dialect
+from sqlalchemy.engine.default import DefaultExecutionContext
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 DELETED_ACCOUNT = "deleted account"
@@ -66,6 +68,16 @@ class Base(DeclarativeBase):
 def state_type(states: type[StrEnum]) -> Enum:
     """A column type that stores the values of an enum as text."""
     return Enum(states, native_enum=False, length=16, values_callable=lambda enum: [state.value for state in enum])
+
+
+def folded(name: str) -> str:
+    """A name as it is searched for: in NFC, without the difference of capitals and small letters in any script."""
+    return unicodedata.normalize("NFC", unicodedata.normalize("NFD", name).casefold())
+
+
+def _folded_name(context: DefaultExecutionContext) -> str:
+    parameters: dict[str, Any] = context.get_current_parameters()  # type: ignore[no-untyped-call] # SQLAlchemy's
+    return folded(parameters["name"])
 
 
 class FileState(StrEnum):
@@ -129,6 +141,7 @@ class File(Base):
 
     `holds_name` is false while a file that was sent in one request is still arriving: such a file gets its name when it
     is whole. `length_declared` tells a length the client promised from one inferred from the highest byte so far.
+    `folded_name` follows `name`, for searches. `completed_at` is its date, see `services.file_dates`.
     `unflushed_boot` is the boot of the machine in which bytes that count were received and not flushed. A file that is
     `receiving` and has a SHA-256 was whole before a power loss, and is again if that is still the one of its bytes.
     """
@@ -140,6 +153,12 @@ class File(Base):
             sqlite_where=text("holds_name = 1"), postgresql_where=text("holds_name"),
         ),
         Index("ix_files_account_id_created_at_id", "account_id", "created_at", "id"),
+        Index("ix_files_account_id_reserved_bytes_id", "account_id", "reserved_bytes", "id"),
+        Index("ix_files_account_id_updated_at_id", "account_id", "updated_at", "id"),
+        Index(
+            "ix_files_receiving", "account_id", "created_at", "id",
+            sqlite_where=text("state = 'receiving'"), postgresql_where=text("state = 'receiving'"),
+        ),
         Index("ix_files_state_updated_at", "state", "updated_at"),
         Index(
             "ix_files_unflushed_boot", "unflushed_boot",
@@ -149,7 +168,8 @@ class File(Base):
 
     id: Mapped[uuid.UUID] = mapped_column(primary_key=True)
     account_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("accounts.id", ondelete="CASCADE"))
-    name: Mapped[str] = mapped_column(String(255))
+    name: Mapped[str] = mapped_column(String(255).with_variant(String(255, collation="C"), "postgresql"))
+    folded_name: Mapped[str] = mapped_column(Text, default=_folded_name, server_default=text("''"))
     holds_name: Mapped[bool]
     media_type: Mapped[str] = mapped_column(String(255))
     state: Mapped[FileState] = mapped_column(state_type(FileState))
@@ -162,6 +182,21 @@ class File(Base):
     created_at: Mapped[datetime]
     updated_at: Mapped[datetime]
     completed_at: Mapped[datetime | None]
+
+
+class RetiredDate(Base):
+    """The date of a version of a name that is gone: no other version of it may have the same."""
+
+    __tablename__ = "retired_dates"
+    __table_args__ = (
+        Index("ix_retired_dates_account_id_name", "account_id", "name"),
+        Index("ix_retired_dates_modified_at", "modified_at"),
+    )
+
+    id: Mapped[uuid.UUID] = mapped_column(primary_key=True)
+    account_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("accounts.id", ondelete="CASCADE"))
+    name: Mapped[str] = mapped_column(String(255))
+    modified_at: Mapped[datetime]
 
 
 class ReceivedRange(Base):

@@ -61,6 +61,8 @@ def build_services(
         store=store,
         space=space,
         files=files.files,
+        file_listing=files.file_listing,
+        renaming=files.renaming,
         accounts=_build_accounts(ground),
         account_removal=_build_account_removal(ground, files, conversations),
         sign_ins=_build_sign_ins(ground),

@@ -99,7 +99,7 @@ class Bench:
         return {blob.blob_id for blob in self.services.store.list_blobs()}
 
     def names(self) -> list[str]:
-        return sorted(file.name for file in self.services.files.list_files(self.account_id, limit=1000))
+        return sorted(file.name for file in self.services.file_listing.list_files(self.account_id, limit=1000))
 
     def another_account(self) -> "Bench":
         """The same services in the hands of a new account."""

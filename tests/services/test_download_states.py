@@ -1,5 +1,6 @@
 """The states of a remote download: which may follow which, in the enum and in the rows."""
 
+from datetime import timedelta
 from itertools import product
 
 import pytest
@@ -70,3 +71,16 @@ def test_a_row_ends_only_where_its_state_may(any_downloads: Downloads) -> None:
         assert (is_done, any_downloads.state(run.job_id)) == (allowed, after if allowed else before), (before, after)
         assert len(any_downloads.activities()) == logged + allowed
         any_downloads.leases.fail(run, "done with")
+
+
+def test_no_two_archives_are_completed_within_the_same_second(any_downloads: Downloads) -> None:
+    """That second is the date of their members, of which one may take the address of another."""
+    dates = []
+    for _ in range(3):
+        run = any_downloads.claim()
+        any_downloads.bring_to(run, DownloadState.COMPLETED)
+        finished_at = any_downloads.job(run.job_id).finished_at
+        assert finished_at is not None
+        dates.append(finished_at.replace(microsecond=0))
+    first = any_downloads.clock().replace(microsecond=0)
+    assert dates == [first + timedelta(seconds=number) for number in range(3)]

@@ -57,7 +57,7 @@ def test_pages_cover_every_file_once_newest_first(any_bench: Bench) -> None:
         any_bench.clock.advance(seconds=number % 2)
     pages, position = list[list[str]](), None
     while not pages or len(pages[-1]) == 3:
-        page = any_bench.services.files.list_files(any_bench.account_id, limit=3, after=position)
+        page = any_bench.services.file_listing.list_files(any_bench.account_id, limit=3, after=position)
         pages.append([file.name for file in page])
         position = (page[-1].created_at, page[-1].file_id)
     assert [len(page) for page in pages] == [3, 3, 1]

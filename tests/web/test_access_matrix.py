@@ -31,6 +31,8 @@ TABLE = [
     ("POST", "/api/files?filename=new.bin", b"x", 401, 201, 201, 201),
     ("POST", "/api/files/upload?filename=part.bin", LONG_FRAME.format(0, b"x"), 401, 200, 200, 200),
     ("GET", "/api/files/status/log.bin", b"", 401, 200, 200, 200),
+    ("GET", "/api/files/{file_id}", b"", 401, 200, 404, 404),
+    ("PATCH", "/api/files/{file_id}", b'{"filename": "log.bin"}', 401, 200, 404, 404),
     ("PUT", "/api/files/put.bin", b"x", 401, 201, 201, 201),
     ("DELETE", "/api/files/log.bin", b"", 401, 200, 404, 404),
     ("GET", "/api/files/download/log.bin", b"", 401, 200, 404, 404),
@@ -78,7 +80,7 @@ def test_access(
     facts = {**device.store(b"hello"), "upload_id": id_of(Draft(device).begin())}
     asking = Device(app.test_client(use_cookies=False), {}) if who == "nobody" else sign_in(app, who)
     headers = {"Content-Range": "bytes 0-0/1"} if path.startswith("/upload/") else {}
-    headers = APPEND if method == "PATCH" else headers
+    headers = APPEND if method == "PATCH" and path.startswith("/api/uploads/") else headers
     with asking.request(method, path.format(**facts), data=body or None, headers=headers, buffered=True) as response:
         assert response.status_code == expected
         assert expected != 401 or response.headers["WWW-Authenticate"] == "Bearer"

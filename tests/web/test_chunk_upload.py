@@ -145,7 +145,9 @@ def test_the_answer_has_exactly_the_promised_fields(device: Device, wrap: Callab
     arguments = wrap(frame(0, b"hello"))
     response = device.post("/api/files/upload?filename=log.bin&total_size=8", **arguments)
     answer = response.get_json()
-    assert str(uuid.UUID(answer.pop("file_id"))) == device.status()["file_id"]
+    status = device.status()
+    assert str(uuid.UUID(answer.pop("file_id"))) == status["file_id"]
+    assert {answer.pop(field) for field in ("created_at", "updated_at")} == {status["created_at"]}
     assert (response.status_code, answer) == (
         200,
         {
@@ -155,6 +157,8 @@ def test_the_answer_has_exactly_the_promised_fields(device: Device, wrap: Callab
             "total_bytes": 8,
             "next_expected_byte": 5,
             "sha256": None,
+            "total_inferred": False,
+            "content_type": "application/octet-stream",
         },
     )
 

@@ -1,6 +1,7 @@
 """Looking at what is stored, and deleting it: listing, status and `DELETE /api/files/NAME`."""
 
 import uuid
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -8,7 +9,10 @@ import pytest
 from tests.conftest import Clock, Device, frame
 from tests.web.conftest import blobs
 
-FIELDS = {"filename", "file_id", "status", "bytes_received", "total_bytes", "next_expected_byte", "sha256"}
+FIELDS = {
+    "filename", "file_id", "status", "bytes_received", "total_bytes", "next_expected_byte", "sha256", "total_inferred",
+    "content_type", "created_at", "updated_at",
+}  # fmt: skip
 
 
 def test_the_status_of_an_unknown_file_is_pending(shared_device: Device) -> None:
@@ -23,6 +27,10 @@ def test_the_status_of_an_unknown_file_is_pending(shared_device: Device) -> None
             "total_bytes": None,
             "next_expected_byte": 0,
             "sha256": None,
+            "total_inferred": False,
+            "content_type": None,
+            "created_at": None,
+            "updated_at": None,
             "missing": [],
         },
     )
@@ -159,3 +167,28 @@ def test_a_new_file_of_an_old_name_has_a_new_id(device: Device) -> None:
     new = device.store(b"hello")
     assert uuid.UUID(new["file_id"]) != uuid.UUID(old["file_id"])
     assert device.get(f"/api/files/{old['file_id']}/download").status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("query", "inferred"),
+    [pytest.param({}, True, id="no-total"), pytest.param({"total_size": 5}, False, id="total")],
+)
+def test_a_guessed_total_is_told(device: Device, query: dict[str, int], inferred: bool) -> None:
+    sent = device.send(frame(0, b"hello"), query=query).get_json()
+    assert (sent["status"], sent["total_bytes"], sent["total_inferred"]) == ("complete", 5, inferred)
+    device.send(frame(0, b"hello"), query={"total_size": 5})
+    assert device.status()["total_inferred"] is False
+
+
+def test_a_total_that_nobody_guesses_is_not_inferred(device: Device) -> None:
+    device.send_range("log.bin", 0, b"hello", "*")
+    assert (device.status()["total_bytes"], device.status()["total_inferred"]) == (None, False)
+
+
+def test_the_type_and_the_times_of_a_file_are_told(device: Device, clock: Clock) -> None:
+    device.send(frame(0, b"x"), "a.webp", query={"total_size": 2})
+    clock.advance(seconds=90)
+    facts = device.send(frame(1, b"y"), "a.webp").get_json()
+    created, updated = (datetime.fromisoformat(facts[field]) for field in ("created_at", "updated_at"))
+    assert (facts["content_type"], updated - created) == ("image/webp", timedelta(seconds=90))
+    assert facts["created_at"].endswith("Z")

@@ -11,6 +11,7 @@ from transfer_service.models import File, FileState
 from transfer_service.offload import Offload
 from transfer_service.services import intervals
 from transfer_service.services.durability import Durability
+from transfer_service.services.file_dates import date_for
 from transfer_service.services.file_rows import FileFacts, is_in_doubt
 from transfer_service.services.running_digests import DigestFollower, RunningDigests
 from transfer_service.storage.blobs import END, BlobStore, BlobWriter
@@ -62,7 +63,9 @@ class Completion:
                 return
             self._durability.check(current.unflushed_boot)
             current.state, current.sha256 = FileState.COMPLETE, digest
-            current.completed_at = current.completed_at or self._now()
+            current.completed_at = current.completed_at or date_for(
+                session, current.account_id, current.name, self._now()
+            )
             current.unflushed_boot = None if flush else self._durability.boot
 
     def _judge(self, file: File) -> str:

@@ -3,7 +3,7 @@
 import uuid
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, cast
 
 from sqlalchemy import Table, and_, func, or_, select, update
@@ -170,6 +170,19 @@ def advance(session: Session, job_id: int, state: DownloadState, *, owner: uuid.
     return session.execute(statement.values(state=state, **values).returning(jobs.c.id)).one_or_none() is not None
 
 
+def _finished_at(session: Session, state: DownloadState, at: datetime) -> datetime:
+    """When a job counts as finished: archives in different seconds, for that is the date of their members.
+
+    One member may stand for the same address as one of another archive (`GET /game-zip/http://…`), and two versions of
+    an address must not share a date (RFC 9110 section 8.8.2.2).
+    """
+    latest = select(func.max(jobs.c.finished_at, type_=jobs.c.finished_at.type))
+    before: datetime | None = session.scalar(latest.where(jobs.c.state == DownloadState.COMPLETED))
+    if state is not DownloadState.COMPLETED or before is None or before < at.replace(microsecond=0):
+        return at
+    return before.replace(microsecond=0) + timedelta(seconds=1)
+
+
 def finish(
     session: Session,
     job_id: int,
@@ -197,7 +210,7 @@ def finish(
     ended = session.execute(
         statement.values(
             state=state, slot=None, active_game_id=None, lease_owner=None, lease_until=None, validator=None,
-            speed=0, error=error, updated_at=at, finished_at=at, **values,
+            speed=0, error=error, updated_at=at, finished_at=_finished_at(session, state, at), **values,
         ).returning(
             jobs.c.account_id, jobs.c.username, jobs.c.ip_address, jobs.c.game_id, jobs.c.game_data_id, jobs.c.sha256
         )

@@ -8,13 +8,13 @@ from datetime import datetime
 from typing import Protocol, cast
 
 import structlog
-from sqlalchemy import Table, delete, tuple_
+from sqlalchemy import Table, delete
 
 from transfer_service.database import Database, Executor
 from transfer_service.errors import BytesLost, Forbidden, NotComplete, NotFound, StorageFull
 from transfer_service.models import File, FileState, ReceivedRange
 from transfer_service.offload import Offload
-from transfer_service.services import discards, file_rows, intervals
+from transfer_service.services import discards, file_dates, file_rows, intervals
 from transfer_service.services.completion import Completion
 from transfer_service.services.file_rows import FileFacts
 from transfer_service.services.space import Space
@@ -49,6 +49,7 @@ class FileStatus:
     length: int | None
     is_length_declared: bool
     received_bytes: int
+    reserved_bytes: int
     next_expected: int
     sha256: str | None
     created_at: datetime
@@ -66,6 +67,7 @@ def status_of(file: FileFacts, next_expected: int) -> FileStatus:
         length=file.length,
         is_length_declared=file.length_declared,
         received_bytes=file.received_bytes,
+        reserved_bytes=file.reserved_bytes,
         next_expected=next_expected,
         sha256=file.sha256,
         created_at=file.created_at,
@@ -100,6 +102,14 @@ class FileService:
             return found
         by_id = self._find_by_id(file_id)
         return self._settled(by_id) if by_id and by_id[0].account_id == account_id else None
+
+    def get(self, account_id: uuid.UUID, file_id: uuid.UUID) -> FileStatus:
+        """The account's file of that UUID. Raises NotFound."""
+        found = self._find_by_id(file_id)
+        status = self._settled(found) if found and found[0].account_id == account_id else None
+        if status is None:
+            raise NotFound("File not found")
+        return status
 
     def _find_by_id(self, file_id: uuid.UUID) -> tuple[FileFacts, int] | None:
         with self._database.read_rows() as rows:
@@ -150,21 +160,6 @@ class FileService:
         with self._database.read_rows() as rows:
             return intervals.all_spans(rows, status.file_id)
 
-    def list_files(
-        self, account_id: uuid.UUID, *, limit: int, after: tuple[datetime, uuid.UUID] | None = None
-    ) -> list[FileStatus]:
-        """The account's files, newest first; behind `after`, when that one was made and its id."""
-        files = File.__table__.c
-        statement = (
-            file_rows.select_with_prefix.where(file_rows.is_visible, files.account_id == account_id)
-            .order_by(files.created_at.desc(), files.id.desc())
-            .limit(limit)
-        )
-        if after is not None:
-            statement = statement.where(tuple_(files.created_at, files.id) < tuple_(*after))
-        with self._database.read_rows() as rows:
-            return [status_of(row, row.prefix or 0) for row in rows.execute(statement)]
-
     @contextmanager
     def in_use(self, account_id: uuid.UUID, name: str) -> Iterator[None]:
         """Keep what is stored under a name from being removed for resting too long until the block ends.
@@ -177,11 +172,11 @@ class FileService:
             yield
 
     def delete(self, account_id: uuid.UUID, name: str) -> None:
-        """Remove a file, finished or not; an upload of it ends. Raises NotFound."""
+        """Remove a file by its name or else its UUID, finished or not; an upload of it ends. Raises NotFound."""
         try:
             self.discard_blob(self._remove_row(account_id, name))
         except StorageFull:  # not even room for the deletion: what is to go anyway makes it
-            status = self.find(account_id, name)
+            status = self.find_by_name_or_id(account_id, name)
             if status is not None:
                 self.discard_blob(status.file_id)
             self._remove_row(account_id, name)
@@ -189,8 +184,11 @@ class FileService:
     def _remove_row(self, account_id: uuid.UUID, name: str) -> uuid.UUID:
         with self._database.write(durable=True) as session:  # or the row may come back without its bytes
             found = file_rows.find_visible(session, account_id, name)
-            file = session.get(File, found[0].id, with_for_update=True) if found else None
-            if file is None:
+            file_id = found[0].id if found else parse_file_id(name)
+            if found is None and file_id is not None:
+                found = file_rows.find_visible_by_id(session, file_id)
+            file = session.get(File, file_id, with_for_update=True) if found else None
+            if file is None or file.account_id != account_id:
                 raise NotFound(f"File {name} not found")
             remove_row(session, file, self._space)
             return file.id
@@ -201,8 +199,8 @@ class FileService:
         return self._offload(lambda: self._store.delete(file_id))
 
     def get_readable(self, account_id: uuid.UUID, name: str) -> FileStatus:
-        """The whole file of that name. Raises NotFound, NotComplete."""
-        return _readable(self.find(account_id, name), f"File {name} not found")
+        """The whole file of that name, or else of that UUID. Raises NotFound, NotComplete."""
+        return _readable(self.find_by_name_or_id(account_id, name), f"File {name} not found")
 
     def get_readable_by_name_or_id(self, account_id: uuid.UUID, name: str) -> FileStatus:
         """The whole file of that name or UUID. Raises NotFound, also for one that is not complete."""
@@ -240,6 +238,7 @@ def parse_file_id(value: str) -> uuid.UUID | None:
 def remove_row(rows: Executor, file: ReservedFile, space: Space) -> None:
     """Delete a file's facts in the caller's transaction and give its room back; the blob is the caller's to discard."""
     space.reserve(rows, file.account_id, -file.reserved_bytes)
+    file_dates.retire(rows, file.id)
     discards.remember(rows, [file.id.hex])
     rows.execute(delete(_ranges).where(_ranges.c.file_id == file.id))
     rows.execute(delete(_files).where(_files.c.id == file.id))

@@ -30,22 +30,28 @@ def claim_name(
     """
     if overwrite:  # its file before the account, as everybody who changes a file does: or they wait for each other
         rows.execute(_LOCK_HOLDER, {"account_id": account_id, "name": name})
-    rows.execute(_LOCK_ACCOUNT, {"account_id": account_id})  # names are given out one at a time
-    holder = _holder(rows, account_id, name)
+    lock_names(rows, account_id)
+    holder = find_holder(rows, account_id, name)
     if holder is None:
         return name, None
     if overwrite:
         remove_row(rows, holder, space)
         return name, holder.id
     taken, free = 1, 2
-    while _holder(rows, account_id, numbered_name(name, free)) is not None:
+    while find_holder(rows, account_id, numbered_name(name, free)) is not None:
         taken, free = free, free * 2
     while free - taken > 1:  # so a thousand namesakes cost twenty look-ups
         middle = (taken + free) // 2
-        is_taken = _holder(rows, account_id, numbered_name(name, middle)) is not None
+        is_taken = find_holder(rows, account_id, numbered_name(name, middle)) is not None
         taken, free = (middle, free) if is_taken else (taken, middle)
     return numbered_name(name, free), None
 
 
-def _holder(rows: Executor, account_id: uuid.UUID, name: str) -> Any | None:
+def lock_names(rows: Executor, account_id: uuid.UUID) -> None:
+    """Names are given out one at a time: nobody else gives one of this account's before the transaction ends."""
+    rows.execute(_LOCK_ACCOUNT, {"account_id": account_id})
+
+
+def find_holder(rows: Executor, account_id: uuid.UUID, name: str) -> Any | None:
+    """Who holds a name, seen or not: the id and what a removal needs."""
     return _HOLDER.find(rows, {"account_id": account_id, "name": name})

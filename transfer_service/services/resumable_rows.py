@@ -9,8 +9,9 @@ from typing import Any, cast
 from sqlalchemy import Table, and_, bindparam, func, insert, select, update
 
 from transfer_service.database import Executor
-from transfer_service.models import File, FileState
+from transfer_service.models import File, FileState, folded
 from transfer_service.prepared import PreparedSelect
+from transfer_service.services.file_dates import date_for
 from transfer_service.upload_models import ResumableUpload, UploadKind, UploadPart, UploadProtocol
 
 _uploads = cast(Table, ResumableUpload.__table__)
@@ -106,6 +107,7 @@ _COMPLETE = (
     .where(_files.c.id == bindparam("file_id"))
     .values(
         name=bindparam("to_name"),
+        folded_name=bindparam("to_folded_name"),
         holds_name=True,
         state=FileState.COMPLETE,
         length=bindparam("to_length"),
@@ -115,7 +117,7 @@ _COMPLETE = (
         sha256=bindparam("to_sha256"),
         unflushed_boot=bindparam("to_unflushed_boot"),
         updated_at=bindparam("at"),
-        completed_at=bindparam("at"),
+        completed_at=bindparam("to_completed_at"),
     )
 )
 
@@ -171,10 +173,12 @@ def complete(
     values = {
         "file_id": upload.id,
         "to_name": name,
+        "to_folded_name": folded(name),
         "to_length": upload.offset,
         "to_sha256": sha256,
         "to_unflushed_boot": unflushed_boot,
         "at": now,
+        "to_completed_at": date_for(rows, upload.account_id, name, now),
     }
     rows.execute(_COMPLETE, values)
 

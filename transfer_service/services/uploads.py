@@ -16,7 +16,7 @@ from transfer_service.database import Database
 from transfer_service.errors import BlobMissing, UploadGone
 from transfer_service.models import Account, File, FileState
 from transfer_service.offload import Offload
-from transfer_service.services import file_rows, intervals
+from transfer_service.services import file_dates, file_rows, intervals
 from transfer_service.services.batches import BATCH_BYTES, OFFLOAD_FROM_BYTES, in_batches
 from transfer_service.services.completion import Completion
 from transfer_service.services.durability import Durability
@@ -239,6 +239,8 @@ class UploadService:
                 raise _FlushFirst
             self._space.reserve(rows, chunk.account_id, extent.reserved_bytes - file.reserved_bytes)
             changes = bool(added) or extent.length != file.length
+            if changes and file.state is FileState.COMPLETE:
+                file_dates.retire(rows, file_id)
             progress = Progress(
                 state=FileState.RECEIVING if changes else file.state,
                 length=extent.length,
@@ -258,6 +260,7 @@ class UploadService:
             length=progress.length,
             is_length_declared=progress.length_declared,
             received_bytes=progress.received_bytes,
+            reserved_bytes=progress.reserved_bytes,
             sha256=progress.sha256,
             updated_at=progress.updated_at,
             completed_at=progress.completed_at,

@@ -10,10 +10,11 @@ from sqlalchemy import select
 
 from transfer_service.database import Database
 from transfer_service.errors import StorageFull, UploadGone
-from transfer_service.models import Account, File, FileState
+from transfer_service.models import Account, File, FileState, folded
 from transfer_service.offload import Offload
 from transfer_service.services import intervals
 from transfer_service.services.durability import Durability
+from transfer_service.services.file_dates import date_for
 from transfer_service.services.files import FileService, FileStatus, remove_row, status_of
 from transfer_service.services.naming import claim_name
 from transfer_service.services.receiving import write_hashed
@@ -170,7 +171,8 @@ class WholeFileService:
             file.holds_name, file.state, file.sha256 = True, FileState.COMPLETE, sha256
             file.media_type = draft.media_type
             file.length = file.reserved_bytes = file.received_bytes = length
-            file.updated_at = file.completed_at = now
+            file.folded_name, file.updated_at = folded(file.name), now
+            file.completed_at = date_for(session, file.account_id, file.name, now)
             if length:
                 intervals.add_span(session, file_id, Span(0, length))
             session.flush()

@@ -6,7 +6,9 @@ from players, caches and analysis tools. `check_queries` puts this in front of e
 not come in hears of that first.
 """
 
+import unicodedata
 from collections.abc import Callable, Collection
+from enum import StrEnum
 from functools import partial, wraps
 from typing import Any, TypeVar
 
@@ -15,6 +17,7 @@ from flask import Flask, request
 from transfer_service.errors import InvalidRequest
 from transfer_service.web.requests import parse_count
 
+Choice = TypeVar("Choice", bound=StrEnum)
 View = TypeVar("View", bound=Callable[..., Any])
 _ATTRIBUTE = "query_parameters"
 _TRUE, _FALSE = frozenset({"true", "1", "yes"}), frozenset({"false", "0", "no"})
@@ -82,6 +85,25 @@ def count_of(name: str, *, default: int, most: int | None = None) -> int:
     if number < 1 or (most is not None and number > most):
         raise InvalidRequest(f"{name} must be 1 to {most}" if most is not None else f"Invalid {name}")
     return number
+
+
+def choice_of(name: str, choices: type[Choice]) -> Choice | None:
+    """One of the words that a parameter takes, None where it is absent. Raises InvalidRequest."""
+    value = request.args.get(name)
+    if value is None:
+        return None
+    try:
+        return choices(value)
+    except ValueError as error:
+        raise InvalidRequest(f"{name} must be one of {', '.join(each.value for each in choices)}") from error
+
+
+def text_of(name: str) -> str:
+    """A text in NFC, empty where it is absent. Raises InvalidRequest where there is a control character in it."""
+    value = unicodedata.normalize("NFC", request.args.get(name, ""))
+    if any(unicodedata.category(character) == "Cc" for character in value):
+        raise InvalidRequest(f"Invalid {name}")
+    return value
 
 
 def flag_of(name: str) -> bool:

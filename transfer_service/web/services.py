@@ -12,6 +12,7 @@ from transfer_service.services.attachments import AttachmentService
 from transfer_service.services.cleanup import CleanupService
 from transfer_service.services.concatenation import Concatenation
 from transfer_service.services.conversations import ConversationService
+from transfer_service.services.file_listing import FileListing
 from transfer_service.services.files import FileService
 from transfer_service.services.game_archives import GameArchives
 from transfer_service.services.games import GameService
@@ -21,6 +22,7 @@ from transfer_service.services.orphans import Orphans
 from transfer_service.services.recovery import Recovery
 from transfer_service.services.redis_link import RedisProbe
 from transfer_service.services.remote_downloads import RemoteDownloadService
+from transfer_service.services.renaming import Renaming
 from transfer_service.services.request_limits import RequestLimits
 from transfer_service.services.resumable_uploads import ResumableUploadService
 from transfer_service.services.sign_ins import SignInService
@@ -46,6 +48,8 @@ class Services:
     account_removal: AccountRemoval
     sign_ins: SignInService
     files: FileService
+    file_listing: FileListing
+    renaming: Renaming
     uploads: UploadService
     whole_files: WholeFileService
     resumable_uploads: ResumableUploadService

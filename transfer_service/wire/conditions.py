@@ -11,7 +11,10 @@ from transfer_service.wire.entity_tags import EntityTag, parse_http_date, parse_
 
 @dataclass(frozen=True, slots=True)
 class Validators:
-    """What identifies the selected representation; `modified_at` has whole seconds."""
+    """What identifies the selected representation; `modified_at` has whole seconds.
+
+    Whoever gives the date vouches that no other version ever has the same (section 8.8.2.2): it counts as strong.
+    """
 
     etag: EntityTag
     modified_at: datetime
