@@ -27,7 +27,7 @@ from transfer_service.web.method_override import override_methods
 from transfer_service.web.power_loss import init_power_loss, recover
 from transfer_service.web.progress_feed import FEED, ProgressFeed
 from transfer_service.web.query import check_queries
-from transfer_service.web.rate_limits import init_rate_limits
+from transfer_service.web.rate_limits import init_rate_limits, limit_handshakes
 from transfer_service.web.representation import init_representation, refuse_coded_polls
 from transfer_service.web.request_log import begin_requests, init_request_log
 from transfer_service.web.requests import init_requests
@@ -99,9 +99,9 @@ def create_app(settings: Settings, *, now: Callable[[], datetime] = utc_now, boo
 
 
 def _add_middleware(app: Flask, *, origins: Origins, trusted_proxies: int) -> None:
-    application: WSGIApplication = share_with_origins(
-        forbid_caching(refuse_coded_polls(override_methods(app.wsgi_app))), origins
-    )
+    services: Services = app.extensions[EXTENSION]
+    limited = limit_handshakes(refuse_coded_polls(override_methods(app.wsgi_app)), services.request_limits)
+    application: WSGIApplication = share_with_origins(forbid_caching(limited), origins)
     if trusted_proxies:
         hops = trusted_proxies
         application = ProxyFix(application, x_for=hops, x_proto=hops, x_host=hops, x_prefix=hops)

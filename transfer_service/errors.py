@@ -257,6 +257,12 @@ class InstallationMismatch(StoreUnavailable):
         )
 
 
+class FlushFailed(StoreUnavailable):
+    """The disk did not take what was written: nobody knows what of it is there."""
+
+    code = "flush_failed"
+
+
 class ReadFailed(TransferError):
     """The store has the bytes but cannot read them."""
 

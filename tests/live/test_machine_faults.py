@@ -154,6 +154,46 @@ CASES: list[tuple[Fault, str, list[Call]]] = [
 ]
 
 
+def test_bytes_whose_flush_failed_are_sent_again_as_chunks(machine: Machine) -> None:
+    name, halves = f"{uuid.uuid4()}.bin", (b"a" * 100, b"b" * 100)
+    first = send_chunk(machine.alice, machine.server, name, 0, halves[0], total=200)
+    with machine.calls.failing("fsync"):
+        refused = send_chunk(machine.alice, machine.server, name, 100, halves[1], total=200)
+    status = machine.request("GET", f"/api/files/status/{name}").json()
+    for start, half in zip((0, 100), halves, strict=True):
+        last = send_chunk(machine.alice, machine.server, name, start, half, total=200)
+    assert (first.status_code, refused.status_code) == (200, 503)
+    assert (status["status"], status["bytes_received"], status["next_expected_byte"]) == ("pending", 0, 0)
+    assert last.json()["status"] == "complete"
+    assert machine.request("GET", f"/api/files/download/{name}").content == halves[0] + halves[1]
+
+
+def test_bytes_whose_flush_failed_are_sent_again_to_a_resumable_upload(machine: Machine) -> None:
+    headers = {**TUS, "Content-Type": "application/offset+octet-stream"}
+    begun = machine.request("POST", "/api/uploads", headers={**TUS, "Upload-Length": "200"})
+    path = "/api/uploads/" + begun.headers["Location"].rpartition("/")[2]
+
+    def append(offset: int, data: bytes) -> int:
+        return machine.request("PATCH", path, data=data, headers={**headers, "Upload-Offset": str(offset)}).status_code
+
+    first = append(0, b"a" * 100)
+    with machine.calls.failing("fsync"):
+        refused = append(100, b"b" * 100)
+    offset = machine.request("HEAD", path, headers=TUS).headers["Upload-Offset"]
+    again = append(0, b"a" * 100 + b"b" * 100)
+    assert (first, refused, offset, again) == (204, 503, "0", 204)
+    file_id = path.rpartition("/")[2]
+    assert machine.request("GET", f"/api/files/{file_id}/download").content == b"a" * 100 + b"b" * 100
+
+
+@pytest.mark.parametrize("call", [download, media], ids=lambda call: call.__name__)
+def test_a_download_that_cannot_be_read_says_so(machine: Machine, call: Call) -> None:
+    with machine.calls.failing("open"):
+        answer = call(machine)
+    assert (answer.status_code, "Error reading file" in answer.text) == (500, True)
+    assert machine.failures() == []
+
+
 @pytest.mark.parametrize(
     ("fault", "call"),
     [pytest.param(fault, call, id=f"{name}-{call.__name__}") for fault, name, calls in CASES for call in calls],
@@ -167,14 +207,6 @@ def test_a_broken_machine_is_503_stores_nothing_and_is_no_failure_of_the_program
     assert (answer.status_code, answer.headers.get("Retry-After")) == (503, "5"), answer.text
     assert answer.headers["Content-Type"].partition(";")[0] == MEDIA_TYPES.get(call, "application/json")
     assert (state(machine), machine.failures()) == (before, [])
-
-
-@pytest.mark.parametrize("call", [download, media], ids=lambda call: call.__name__)
-def test_a_download_that_cannot_be_read_says_so(machine: Machine, call: Call) -> None:
-    with machine.calls.failing("open"):
-        answer = call(machine)
-    assert (answer.status_code, "Error reading file" in answer.text) == (500, True)
-    assert machine.failures() == []
 
 
 def test_a_disk_that_became_read_only_still_gives_what_it_has(machine: Machine) -> None:

@@ -173,6 +173,18 @@ def test_a_finished_file_gets_no_chunks_for_free(alice: Device) -> None:
     assert alice.send(frame(0, b"a"), query={"total_size": 1}).status_code == 429
 
 
+def test_connections_of_sockets_are_counted_by_address(limited: Flask) -> None:
+    client = limited.test_client()
+    path = "/socket.io/?EIO=4&transport=polling"
+    answers = [client.get(path, headers={"Origin": ORIGIN}) for _ in range(6)]
+    assert [answer.status_code for answer in answers] == [200] * 5 + [429]
+    refused = answers[-1]
+    assert refused.get_json() == {"detail": "Too many requests, try again later"}
+    assert int(refused.headers["Retry-After"]) > 0
+    assert refused.headers["Access-Control-Allow-Origin"] == ORIGIN
+    assert client.get(f"{path}&sid=unknown").status_code == 400
+
+
 def test_without_limits_nobody_is_counted(device: Device) -> None:
     answers = [device.get("/api/files") for _ in range(20)]
     assert {(answer.status_code, answer.headers.get("RateLimit")) for answer in answers} == {(200, None)}

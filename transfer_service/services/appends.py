@@ -29,6 +29,7 @@ from transfer_service.services.displacement import TAKE_OVER_SECONDS, Displaceme
 from transfer_service.services.durability import Durability
 from transfer_service.services.file_rows import Progress
 from transfer_service.services.files import FileService
+from transfer_service.services.flushing import flush_or_forget
 from transfer_service.services.landing import PAST_THE_LENGTH, IncomingBytes, Landing
 from transfer_service.services.resumable_rows import UploadFacts
 from transfer_service.services.space import Space
@@ -212,7 +213,7 @@ class Appends:
         """Let everything up to `offset` count, on the disk as far as that was asked for."""
         try:
             if self._durability.flush_chunks:
-                self._offload(lambda: self._store.sync(upload.id))
+                flush_or_forget(self._database, self._store, self._offload, upload.id)
             return self._commit(upload, offset, length=length, ends=ends)
         except BaseException:
             self._completion.forget(upload.id)  # of what was hashed, some does not count
@@ -239,6 +240,8 @@ class Appends:
             if file.state is FileState.COMPLETE:  # by somebody who found that nothing was missing
                 raise UploadFinished
             self._durability.check(file.unflushed_boot)
+            if file.received_bytes < upload.offset:  # forgotten meanwhile, see `flushing`
+                raise OffsetMismatch(offset=file.received_bytes, provided=upload.offset)
             reserved = max(file.reserved_bytes, offset) if length is None else length
             self._space.reserve(rows, upload.account_id, reserved - file.reserved_bytes)
             if offset > file.received_bytes:

@@ -6,13 +6,14 @@ from contextlib import suppress
 from datetime import datetime
 
 from transfer_service.database import Database
-from transfer_service.errors import BlobMissing, BytesLost, RangeBusy
+from transfer_service.errors import BlobMissing, BytesLost, FlushFailed, RangeBusy
 from transfer_service.models import File, FileState
 from transfer_service.offload import Offload
 from transfer_service.services import intervals
 from transfer_service.services.durability import Durability
 from transfer_service.services.file_dates import date_for
 from transfer_service.services.file_rows import FileFacts, is_in_doubt
+from transfer_service.services.flushing import flush_or_forget
 from transfer_service.services.running_digests import DigestFollower, RunningDigests
 from transfer_service.storage.blobs import END, BlobStore, BlobWriter
 from transfer_service.wire.spans import Span
@@ -92,8 +93,14 @@ class Completion:
             self._trim(file_id, length)
         else:
             writer.trim(length)
-        if self._durability.flush if flush is None else flush:
+        if flush:  # of a file that was whole: its bytes were not written now, and are not given up
             self._offload(lambda: self._store.sync(file_id))
+        elif flush is None and self._durability.flush:
+            try:
+                flush_or_forget(self._database, self._store, self._offload, file_id)
+            except FlushFailed:
+                self._digests.forget(file_id)
+                raise
         return digest
 
     def is_nearly_hashed(self, file_id: uuid.UUID, length: int) -> bool:

@@ -6,7 +6,7 @@ from contextlib import ExitStack
 from functools import partial
 from typing import Protocol
 
-from transfer_service.errors import QuotaExceeded, TooLarge
+from transfer_service.errors import FlushFailed, QuotaExceeded, TooLarge
 from transfer_service.offload import BeginOffload, T
 from transfer_service.services.batches import OFFLOAD_FROM_BYTES
 from transfer_service.services.running_digests import DigestFollower
@@ -116,7 +116,7 @@ class Landing:
         """After an error, let what arrived before it count, if it may."""
         if isinstance(error, QuotaExceeded):
             self._pending_bytes = 0
-        if self._is_atomic:
+        if self._is_atomic or isinstance(error, FlushFailed):  # then what came before counts no more either
             self._wait()
         else:
             self.settle()

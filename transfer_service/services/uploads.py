@@ -23,6 +23,7 @@ from transfer_service.services.durability import Durability
 from transfer_service.services.extents import agreed_extent
 from transfer_service.services.file_rows import FileFacts, Progress
 from transfer_service.services.files import FileService, FileStatus, remove_row, status_of
+from transfer_service.services.flushing import flush_or_forget
 from transfer_service.services.placement import Placement
 from transfer_service.services.space import Space
 from transfer_service.storage.blobs import BlobStore, BlobWriter
@@ -217,10 +218,10 @@ class UploadService:
         is_flushed = self._durability.flush_chunks
         try:
             if is_flushed:
-                self._offload(lambda: self._store.sync(chunk.file_id))
+                flush_or_forget(self._database, self._store, self._offload, chunk.file_id)
             return self._commit(chunk, is_flushed=is_flushed)
         except _FlushFirst:
-            self._offload(lambda: self._store.sync(chunk.file_id))
+            flush_or_forget(self._database, self._store, self._offload, chunk.file_id)
             return self._commit(chunk, is_flushed=True)
 
     def _commit(self, chunk: "_Chunk", *, is_flushed: bool) -> tuple[FileStatus, bool]:

@@ -107,7 +107,7 @@ class BlobStore(Protocol):
         """Where the blob ends. Raises BlobMissing."""
 
     def sync(self, blob_id: uuid.UUID) -> None:
-        """Return when the blob and its name survive power loss. Raises BlobMissing, StorageFull."""
+        """Return when the blob and its name survive power loss. Raises BlobMissing, StorageFull, FlushFailed."""
 
     def delete(self, blob_id: uuid.UUID) -> int:
         """Remove the blob and tell the bytes that this freed, 0 if there was none. Open readers keep the old bytes."""

@@ -1,5 +1,6 @@
 """The default store: one file a blob in a local folder, written in place."""
 
+import errno
 import os
 import re
 import uuid
@@ -9,7 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import BinaryIO
 
-from transfer_service.errors import BlobMissing, ReadFailed, StorageFull, StoreUnavailable
+from transfer_service.errors import BlobMissing, FlushFailed, ReadFailed, StorageFull, StoreUnavailable
 from transfer_service.faults import faults_named, read_faults_named
 from transfer_service.storage import presence, range_locks
 from transfer_service.storage.blobs import END, BlobFacts
@@ -219,11 +220,16 @@ class DiskStore:
             return facts.st_size
 
     def sync(self, blob_id: uuid.UUID) -> None:
-        """Return when the blob and its name survive power loss. Raises BlobMissing, StorageFull."""
+        """Return when the blob and its name survive power loss. Raises BlobMissing, StorageFull, FlushFailed."""
         path = self.path_of(blob_id)
         with faults_named(), absence_named(path):
-            for target in (path, path.parent):
-                self._files.sync(target)
+            try:
+                for target in (path, path.parent):
+                    self._files.sync(target)
+            except OSError as error:
+                if error.errno != errno.EIO:
+                    raise
+                raise FlushFailed from error
 
     def delete(self, blob_id: uuid.UUID) -> int:
         """Remove the blob and tell the bytes that this freed, 0 if there was none. Open readers keep the old bytes."""

@@ -5,18 +5,28 @@ sent in vain; the calls that ask about the service itself; and a browser's prefl
 """
 
 import uuid
+from collections.abc import Sequence
 from contextlib import suppress
+from typing import TYPE_CHECKING
 
 from flask import Flask, Response, current_app, g, request
 
 from transfer_service.errors import BadCredentials, InvalidName, NotAuthenticated, NotFound, TooManyRequests
 from transfer_service.services.files import FileStatus, parse_file_id
+from transfer_service.services.request_limits import RequestLimits
 from transfer_service.web.auth import GAME_COOKIE
 from transfer_service.web.current_account import identify, require_account
 from transfer_service.web.services import EXTENSION, Services, services
+from transfer_service.wire.error_bodies import format_error
 from transfer_service.wire.filenames import parse_name
-from transfer_service.wire.rate_limits import format_allowances, format_policies, retry_after_seconds
+from transfer_service.wire.rate_limits import Allowance, format_allowances, format_policies, retry_after_seconds
 
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
+
+_SOCKETS = "/socket.io"
 _FREE_BLUEPRINTS = frozenset({"health"})
 
 
@@ -70,10 +80,35 @@ def _continues_upload(account_id: uuid.UUID) -> bool:
 
 def _tell(response: Response) -> Response:
     allowances = g.get("allowances")
-    if allowances:
-        response.headers["RateLimit-Policy"] = format_policies(allowances)
-        response.headers["RateLimit"] = format_allowances(allowances)
+    return _with_allowances(response, allowances) if allowances else response
+
+
+def _with_allowances(response: Response, allowances: Sequence[Allowance]) -> Response:
+    response.headers["RateLimit-Policy"] = format_policies(allowances)
+    response.headers["RateLimit"] = format_allowances(allowances)
     return response
+
+
+def limit_handshakes(application: "WSGIApplication", limits: RequestLimits) -> "WSGIApplication":
+    """Count the requests that begin a connection of Socket.IO, by address: no request of its own tells who comes.
+
+    What follows within a connection is not counted; it has bounds of its own.
+    """
+    if not limits.are_set:
+        return application
+
+    def limiting(environ: "WSGIEnvironment", start_response: "StartResponse") -> "Iterable[bytes]":
+        if not environ.get("PATH_INFO", "").startswith(_SOCKETS) or "sid=" in environ.get("QUERY_STRING", ""):
+            return application(environ, start_response)
+        allowances = limits.count(account_id=None, address=environ.get("REMOTE_ADDR") or "")
+        if not any(each.is_exceeded for each in allowances):
+            return application(environ, start_response)
+        media_type, body = format_error(_SOCKETS, 429, TooManyRequests.detail, is_tus=False)
+        refusal = Response(body, status=429, content_type=media_type)
+        refusal.headers["Retry-After"] = str(retry_after_seconds(allowances))
+        return _with_allowances(refusal, allowances)(environ, start_response)
+
+    return limiting
 
 
 def init_rate_limits(app: Flask) -> None:
