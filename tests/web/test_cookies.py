@@ -5,7 +5,7 @@ from http.cookies import SimpleCookie
 import pytest
 from flask import Flask
 
-from tests.web.sign_ins import BAD, GOOD, browser, csrf, pair_of, show
+from tests.web.sign_ins import BAD, GOOD, NOBODY, browser, csrf, pair_of, show
 from transfer_service.web.services import Services
 
 CSRF_NAMES = ("csrf_access_token", "csrf_refresh_token")
@@ -109,3 +109,21 @@ def test_a_logout_by_cookie_ends_it(app: Flask) -> None:
     assert client.post("/auth/logout", headers=csrf(client)).status_code == 204
     assert client.get_cookie("access_token_cookie") is None
     assert show(app, token.value).get_json() == BAD
+
+
+def test_a_logout_works_when_only_the_refresh_cookie_is_left(app: Flask) -> None:
+    client, _ = browser(app)
+    token = client.get_cookie("refresh_token_cookie", path="/auth")
+    assert token is not None
+    client.delete_cookie("access_token_cookie")
+    assert client.get("/auth/me").get_json()["name"] == "alice"
+    assert client.post("/auth/logout", headers={"X-CSRF-TOKEN": "nonsense"}).status_code == 401
+    assert client.post("/auth/logout", headers=csrf(client, "refresh")).status_code == 204
+    assert show(app, token.value, "POST", "/auth/refresh").get_json() == BAD
+
+
+def test_a_refresh_cookie_is_good_for_nothing_else(app: Flask) -> None:
+    client, _ = browser(app)
+    client.delete_cookie("access_token_cookie")
+    response = client.post("/auth/password", json={}, headers=csrf(client, "refresh"))
+    assert (response.status_code, response.get_json()) == (401, NOBODY)

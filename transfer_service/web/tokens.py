@@ -52,8 +52,20 @@ def verify_shown(types: tuple[str, ...]) -> Claims:
     token = shown_token()
     if token is not None:
         return verify_text(token, types)
+    if len(types) == 1:
+        return _verify_cookie(types, refresh=types == ("refresh",))
+    try:
+        return _verify_cookie(types, refresh=False)
+    except (NotAuthenticated, BadCredentials) as error:  # after a long sleep only the longer one is left
+        try:
+            return _verify_cookie(types, refresh=True)
+        except NotAuthenticated:
+            raise error from None
+
+
+def _verify_cookie(types: tuple[str, ...], *, refresh: bool) -> Claims:
     with _failures_are_bad_credentials():
-        verify_jwt_in_request(locations="cookies", refresh=types == ("refresh",), verify_type=len(types) == 1)
+        verify_jwt_in_request(locations="cookies", refresh=refresh, verify_type=len(types) == 1)
         return _checked(get_jwt(), types, is_cookie=True)
 
 
