@@ -3,7 +3,9 @@
 import hashlib
 import os
 import random
+import socket
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -65,3 +67,18 @@ def test_two_instances_count_wrong_passwords_together_in_redis(data_dir: Path, r
 def _guess(server: LiveServer) -> int:
     credentials = {"username": "alice", "password": "wrong"}
     return requests.post(f"{server.url}/auth/token", json=credentials, timeout=30).status_code
+
+
+@pytest.mark.alone
+def test_an_instance_starts_and_signs_in_without_its_redis(data_dir: Path) -> None:
+    """One that accepts and never answers: worse than one that is down."""
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"redis://127.0.0.1:{silent.getsockname()[1]}/0"
+        with running(data_dir, "alice", TRANSFER_REDIS_URL=url) as server:
+            began = time.monotonic()
+            session = server.sign_in("alice")
+            statuses = [_guess(server) for _ in range(12)]
+            took = time.monotonic() - began
+            assert session.get(f"{server.url}/auth/me", timeout=30).json()["name"] == "alice"
+    assert statuses == [401] * 10 + [429] * 2
+    assert took < 10  # thirteen sign-ins, of which few wait for a second

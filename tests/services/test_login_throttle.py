@@ -1,20 +1,16 @@
 """Limiting how often a password may be guessed."""
 
-import shutil
 import socket
-import subprocess
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-import redis
 
-from tests.missing import missing
 from tests.ports import free_port
+from tests.redis_server import RedisServer
 from transfer_service.errors import BadCredentials, TooManyAttempts
 from transfer_service.services import shared_windows
 from transfer_service.services.login_throttle import LoginThrottle
@@ -183,46 +179,11 @@ def test_a_redis_that_hangs_is_waited_for_once() -> None:
 
 
 @pytest.fixture
-def redis_server(tmp_path: Path) -> Iterator["RedisServer"]:
-    program = shutil.which("redis-server")
-    if program is None:
-        missing("redis-server is not installed")
-    server = RedisServer(program, tmp_path, free_port())
+def redis_server(tmp_path: Path) -> Iterator[RedisServer]:
+    """A Redis that does not run yet."""
+    server = RedisServer(tmp_path)
     yield server
     server.stop()
-
-
-@dataclass
-class RedisServer:
-    """A Redis that can be stopped and started again."""
-
-    program: str
-    folder: Path
-    port: int
-    process: "subprocess.Popen[bytes] | None" = None
-
-    @property
-    def url(self) -> str:
-        return f"redis://127.0.0.1:{self.port}/0"
-
-    def start(self) -> None:
-        """Start and wait until it answers."""
-        command = [self.program, "--port", str(self.port), "--bind", "127.0.0.1", "--dir", str(self.folder)]
-        self.process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
-        deadline = time.monotonic() + 20
-        with redis.Redis(port=self.port) as client:
-            while time.monotonic() < deadline:
-                try:
-                    client.ping()
-                    return
-                except redis.ConnectionError:
-                    time.sleep(0.02)
-        raise AssertionError("redis-server does not start")
-
-    def stop(self) -> None:
-        if self.process is not None:
-            self.process.kill()
-            self.process.wait()
 
 
 def test_instances_count_together_as_soon_as_their_redis_is_there(

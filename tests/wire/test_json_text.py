@@ -1,4 +1,4 @@
-"""JSON that a client sent."""
+"""JSON objects that clients send."""
 
 import json
 from typing import Any
@@ -8,46 +8,45 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from transfer_service.errors import InvalidRequest
-from transfer_service.wire.json_text import MAX_STRUCTURE_BYTES, parse_object
+from transfer_service.wire.json_text import parse_object
 
-VALUES = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.text(max_size=20),
-    lambda children: st.lists(children, max_size=3) | st.dictionaries(st.text(max_size=5), children, max_size=3),
-    max_leaves=10,
+values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
 )
 
 
-@given(fields=st.dictionaries(st.text(max_size=5), VALUES, max_size=5), ascii_only=st.booleans())
-def test_every_object_is_read_as_it_was_written(fields: dict[str, Any], ascii_only: bool) -> None:
-    assert parse_object(json.dumps(fields, ensure_ascii=ascii_only, indent=1).encode()) == fields
-
-
-@pytest.mark.parametrize("character", ['"', "\\", "\n", "é", "👋", "["])
-def test_the_longest_text_of_a_message_comes_through(character: str) -> None:
-    fields = {"content": character * 65_536}
-    assert parse_object(json.dumps(fields).encode()) == fields
-
-
-def test_a_thousand_names_come_through() -> None:
-    fields = {"group_name": "all", "participants": [f"somebody {number}" for number in range(1000)]}
-    assert parse_object(json.dumps(fields, indent=8).encode()) == fields
+@given(st.dictionaries(st.text(), values))
+def test_every_object_is_read(value: dict[str, Any]) -> None:
+    assert parse_object(json.dumps(value).encode()) == value
 
 
 @pytest.mark.parametrize(
     "data",
     [
         pytest.param(b"", id="nothing"),
-        pytest.param(b"[]", id="a-list"),
-        pytest.param(b'{"a": NaN}', id="no-number"),
+        pytest.param(b"[]", id="array"),
+        pytest.param(b'"{}"', id="text"),
+        pytest.param(b"{", id="half"),
+        pytest.param(b"{}{}", id="two"),
+        pytest.param(b'{"a": NaN}', id="not-a-number"),
+        pytest.param(b'{"a": -Infinity}', id="infinity"),
         pytest.param(b'{"a": "\xff"}', id="not-utf-8"),
-        pytest.param(b'{"a": "b}', id="no-end"),
-        pytest.param(b'{"a":' + b"[" * 8000 + b"]" * 8000 + b"}", id="deep"),
-        pytest.param(b'{"a":[' + b"[]," * (MAX_STRUCTURE_BYTES // 3) + b"[]]}", id="many-lists"),
-        pytest.param(b'{"a":[' + b'"",' * (MAX_STRUCTURE_BYTES // 2) + b'""]}', id="many-strings"),
-        pytest.param(b'{"a":"' + b'\\"' * 200_000 + b'"}', id="many-quotes"),
-        pytest.param(b'{"a":"' + b"\\n" * 200_000 + b'"}', id="many-escapes"),
+        pytest.param(b"\xef\xbb\xbf{}", id="byte-order-mark"),
+        pytest.param('{"a": 1}'.encode("utf-16"), id="utf-16"),
+        pytest.param(b'{"a":' * 8000, id="nested-objects"),
+        pytest.param(b'{"a":' + b"[" * 8000 + b"]" * 8000 + b"}", id="nested-arrays"),
+        pytest.param(b'{"a":' + b"9" * 10_000 + b"}", id="endless-number"),
     ],
 )
 def test_anything_else_is_refused(data: bytes) -> None:
     with pytest.raises(InvalidRequest, match="Expected a JSON object"):
         parse_object(data)
+
+
+@given(st.binary(max_size=100))
+def test_nothing_else_is_raised(data: bytes) -> None:
+    try:
+        assert isinstance(parse_object(data), dict)
+    except InvalidRequest:
+        return
