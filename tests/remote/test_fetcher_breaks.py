@@ -86,6 +86,7 @@ def addresses(*ports: int, failure: OSError | None = None) -> Resolve:
     [
         pytest.param(socket.gaierror(socket.EAI_NONAME, "no such name"), [], id="no-such-name"),
         pytest.param(socket.gaierror(socket.EAI_NODATA, "no address"), [], id="name-without-address"),
+        pytest.param(socket.gaierror(socket.EAI_FAIL, "non-recoverable"), [], id="name-server-has-no-answer"),
         pytest.param(OSError(errno.ECONNREFUSED, "refused"), [], id="refused"),
         pytest.param(OSError(errno.EHOSTUNREACH, "no route"), [], id="no-way-to-the-host"),
         pytest.param(OSError(errno.ENETUNREACH, "no route"), [], id="no-way-to-the-network"),

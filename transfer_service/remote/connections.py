@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 MAX_CANDIDATES = 8
 _REFUSALS = frozenset({errno.ECONNREFUSED, errno.EHOSTUNREACH, errno.ENETUNREACH, errno.EACCES, errno.EPERM})
-_NO_SUCH_NAME = frozenset({socket.EAI_NONAME, socket.EAI_NODATA})
+_NO_SUCH_NAME = frozenset({socket.EAI_NONAME, socket.EAI_NODATA, socket.EAI_FAIL})
 BUFFER_BYTES = 64 * 1024
 
 
