@@ -1,0 +1,126 @@
+"""Pages about files and accounts by their own word: every example of four of them is run as printed."""
+
+import hashlib
+import json
+from pathlib import Path
+
+import pytest
+import requests
+
+from tests.conftest import PASSWORD
+from tests.live.doc_examples import blocks, run_node, run_python, run_shell
+from tests.live.node import token_of
+from tests.live.server import LiveServer
+
+REPORT = b"hello report"
+BIG = bytes(range(256)) * 4096
+
+
+@pytest.fixture
+def places(server: LiveServer, alice: requests.Session) -> dict[str, str]:
+    """What the examples expect in the environment."""
+    return {"SERVER": server.url, "TOKEN": token_of(alice)}
+
+
+def stored(server: LiveServer, alice: requests.Session, name: str) -> bytes:
+    return alice.get(f"{server.url}/api/files/download/{name}", timeout=30).content
+
+
+def test_whole_files_in_a_shell(
+    server: LiveServer, alice: requests.Session, places: dict[str, str], tmp_path: Path
+) -> None:
+    (tmp_path / "report.txt").write_bytes(REPORT)
+    send, digest, see = blocks("whole-files.md", "sh")
+    printed = run_shell(send + digest, tmp_path, **places)
+    names = [json.loads(each + "}")["filename"] for each in printed.replace("\n", "").split("}") if each]
+    assert names == ["report.txt", "report (2).txt", "report.txt", "report (3).txt"]
+    assert {stored(server, alice, name) for name in names} == {REPORT}
+    run_shell(see, tmp_path, **places)
+    assert alice.get(f"{server.url}/api/files/download/report.txt", timeout=30).status_code == 404
+
+
+def test_whole_files_in_a_browser(
+    server: LiveServer, alice: requests.Session, places: dict[str, str], tmp_path: Path
+) -> None:
+    (example,) = blocks("whole-files.md", "js")
+    here = f"const ask = fetch; globalThis.fetch = (path, ...rest) => ask({json.dumps(server.url)} + path, ...rest);\n"
+    act = f"const result = await upload(new File(['from a page'], 'a page.txt'), {json.dumps(places['TOKEN'])});"
+    result = run_node(f"{here}{example}\n{act}", tmp_path)
+    assert (result["filename"], stored(server, alice, "a page.txt")) == ("a page.txt", b"from a page")
+
+
+def test_chunks_in_a_shell(server: LiveServer, alice: requests.Session, places: dict[str, str], tmp_path: Path) -> None:
+    (example,) = blocks("device-chunks.md", "sh")
+    comments = [line.removeprefix("# ") for line in example.splitlines() if line.startswith("# ")]
+    received, status = run_shell(example, tmp_path, **places).splitlines()[:2]
+    assert received == comments[0]
+    assert (
+        json.loads(status).items() >= {"chunks": [{"start": 0, "end": 4}], "next_byte": 5, "received_bytes": 5}.items()
+    )
+    assert stored(server, alice, "hello.txt") == b"hello"
+
+
+def test_the_client_that_resumes(server: LiveServer, tmp_path: Path) -> None:
+    (client,) = blocks("device-chunks.md", "python")
+    (tmp_path / "film 100%.mp4").write_bytes(BIG * 5)
+    told = client.replace(
+        'print("stored as", status["file_id"], "sha256", status["sha256"])', "import json; print(json.dumps(status))"
+    )
+    status = run_python(told, tmp_path, server.url, "alice", PASSWORD, str(tmp_path / "film 100%.mp4"))
+    assert (status["status"], status["sha256"]) == ("complete", hashlib.sha256(BIG * 5).hexdigest())
+
+
+def test_downloads_by_four_programs(
+    server: LiveServer, alice: requests.Session, places: dict[str, str], tmp_path: Path
+) -> None:
+    location = server.store(alice, "big.bin", BIG)
+    resume, conditional = blocks("downloads.md", "sh")
+    programs = [line for line in resume.splitlines() if line.startswith(("curl -C", "wget", "aria2c", "rclone"))]
+    for number, line in enumerate(programs):
+        (folder := tmp_path / str(number)).mkdir()
+        run_shell(line, folder, ID=location.split("/")[3], **places)
+        assert (folder / "big.bin").read_bytes() == BIG
+    assert len(programs) == 4
+    server.store(alice, "hello.txt", b"hello, again")
+    run_shell(conditional + conditional, tmp_path, **places)
+    assert (tmp_path / "etag").read_text().strip().strip('"')
+
+
+def test_downloads_by_fetch(
+    server: LiveServer, alice: requests.Session, places: dict[str, str], tmp_path: Path
+) -> None:
+    url = server.url + server.store(alice, "fetched.bin", BIG)
+    (example,) = blocks("downloads.md", "js")
+    act = f"""
+const [url, token] = {json.dumps([url, places["TOKEN"]])};
+const whole = await fetchResumable(url, token);
+const rest = await fetchResumable(url, token, whole.blob.slice(0, 1000), whole.etag);
+const result = [whole.done, whole.blob.size, rest.done, rest.blob.size, whole.etag === rest.etag];"""
+    assert run_node(example + act, tmp_path) == [True, len(BIG), True, len(BIG), True]
+
+
+def test_a_device_signs_in(server: LiveServer, tmp_path: Path) -> None:
+    sign_in, renew, who = blocks("accounts.md", "sh")[1:]
+    pair = json.loads(run_shell(sign_in.replace("sensor-7", "bob"), tmp_path, SERVER=server.url, PASSWORD=PASSWORD))
+    tokens = {"SERVER": server.url, "REFRESH_TOKEN": pair["refresh_token"], "ACCESS_TOKEN": pair["access_token"]}
+    described = json.loads(blocks("accounts.md", "json")[1].replace("…", "1"))
+    assert json.loads(run_shell(who, tmp_path, **tokens)).keys() == described.keys()
+    assert json.loads(run_shell(renew.splitlines()[0], tmp_path, **tokens)).keys() == pair.keys()
+    run_shell(renew.splitlines()[1], tmp_path, **tokens)
+    assert json.loads(run_shell(who, tmp_path, **tokens)) == {"detail": "Could not validate credentials"}
+
+
+def test_accounts_on_the_command_line(server: LiveServer) -> None:
+    """Each line as printed; those that ask or need another account first are given what they need."""
+    (commands,) = blocks("accounts.md", "sh")[:1]
+    lines = [line.split("  #")[0].strip() for line in commands.splitlines()]
+    for line in lines[1:]:
+        words = line.rpartition("--app wsgi ")[2].split()
+        if words[1] in {"create", "set-password"} and "--password-stdin" not in words:
+            words.append("--password-stdin")
+        if words[2:3] == ["alice"] and words[1] == "create":
+            continue  # is there
+        if words[1] == "delete":
+            words.append("--yes")
+        server.command(*words, stdin=f"{PASSWORD}\n")
+    assert "sensor-7" not in server.command("accounts", "list")
