@@ -28,6 +28,8 @@ timeout = 120  # of the event loop, not of a transfer
 graceful_timeout = 60  # running transfers may finish for so long
 limit_request_line = 8190
 forwarded_allow_ips = ""  # whom to believe is what TRANSFER_TRUSTED_PROXIES says, also of proxies on this machine
+secure_scheme_headers: dict[str, str] = {}  # and of those on a Unix socket
+forwarder_headers = ""
 logger_class = JsonLogger
 control_socket_disable = True
 

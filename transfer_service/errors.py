@@ -223,6 +223,10 @@ class RangeBusy(TransferError):
     retry_after_seconds = 1
 
 
+class Superseded(RangeBusy):
+    """Somebody who came later wants the same range: the newest request wins."""
+
+
 class StorageFull(TransferError):
     """The disk is full. What was acknowledged stays, and the upload resumes once there is room."""
 

@@ -278,6 +278,25 @@ def test_two_appends_at_one_offset_never_mix(pair: Pair, protocol: Protocol) -> 
         assert (stop - start <= size, len(set(content[start:stop]))) == (True, 1)
 
 
+def test_where_the_process_that_holds_is_frozen_nothing_is_told_until_it_goes_on(pair: Pair) -> None:
+    with ExitStack() as stack:
+        stalls = [Stall(pair, stack, protocol, 1000) for protocol in Protocol]
+        for each in stalls:
+            wait_until(lambda: each.other.watched(each.path) == 1000)  # noqa: B023
+        pair.first.worker().suspend()
+        try:
+            started_at = time.monotonic()
+            answers = [each.other.look(each.path) for each in stalls]
+            seconds = time.monotonic() - started_at
+        finally:
+            pair.first.worker().resume()
+        assert [answer.status_code for answer in answers] == [each.other.protocol.busy_status for each in stalls]
+        assert not any("Upload-Offset" in answer.headers for answer in answers)
+        assert seconds < len(stalls) * LIMIT_SECONDS
+        assert [each.other.offset(each.path) for each in stalls] == [1000, 1000]
+    assert all(each.other.finish(each.path, WHOLE) == WHOLE for each in stalls)
+
+
 def test_what_a_killed_process_held_is_free_at_once(pair: Pair) -> None:
     durable = MIB // 3
     with ExitStack() as stack:

@@ -7,10 +7,13 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from tests.services.resumable import Append, Uploads, any_uploads, make_uploads
+from tests.live.server import wait_until
+from tests.services.resumable import Append, Client, Uploads, any_uploads, make_uploads
 from transfer_service.errors import (
+    BodyCutShort,
     OffsetMismatch,
     RangeBusy,
+    Superseded,
     TransferError,
     UploadEnded,
     UploadFinished,
@@ -66,7 +69,7 @@ def test_of_two_appends_at_one_offset_one_wins(any_uploads: Uploads, pool: Threa
             lambda: any_uploads.put(upload, halves(b"a"), offset=0),  # noqa: B023
             lambda: other.put(upload, halves(b"b"), offset=0),  # noqa: B023
         )
-        assert Counter(results) in ({None: 1, OffsetMismatch: 1}, {None: 1, RangeBusy: 1})
+        assert Counter(results) in [{None: 1, other: 1} for other in (OffsetMismatch, RangeBusy, Superseded)]
         winner = b"ab"[results.index(None) :][:1]
         winners[winner.decode()] += 1
         assert (any_uploads.get(upload).offset, any_uploads.stored(upload)) == (10, winner * 10)
@@ -87,7 +90,7 @@ def test_of_two_appends_that_finish_one_wins(any_uploads: Uploads, pool: ThreadP
             lambda: other.put(upload, halves(b"b"), offset=0),  # noqa: B023
         )
         assert results.count(None) == 1
-        assert {*results} - {None} <= {OffsetMismatch, RangeBusy, UploadFinished}
+        assert {*results} - {None} <= {OffsetMismatch, RangeBusy, Superseded, UploadFinished}
         assert any_uploads.file(f"{turn}.bin") == b"ab"[results.index(None) :][:1] * 10
     check_room(any_uploads)
 
@@ -104,8 +107,8 @@ def test_empty_appends_at_the_end_finish_it_once(any_uploads: Uploads, pool: Thr
             lambda: any_uploads.send(upload, 3, is_last=True),  # noqa: B023
             lambda: other.send(upload, 3, is_last=True),  # noqa: B023
         )
-        assert {*results} <= {None, UploadFinished, RangeBusy}  # the later one ends the other
-        assert results != [RangeBusy, RangeBusy]
+        assert {*results} <= {None, UploadFinished, Superseded}  # the later one ends the other
+        assert results != [Superseded, Superseded]
         assert any_uploads.get(upload).state is FileState.COMPLETE
     assert any_uploads.names() == sorted(f"{turn}.bin" for turn in range(RACES))
     assert {any_uploads.file(f"{turn}.bin") for turn in range(RACES)} == {b"abc"}
@@ -125,7 +128,7 @@ def test_a_cancelled_upload_is_gone_or_has_become_a_file(
             lambda: any_uploads.put(upload, halves(b"a"), offset=0),  # noqa: B023
             lambda: later(other, turn, lambda: other.cancel(upload)),  # noqa: B023
         )
-        assert appended in (None, UploadEnded, RangeBusy)
+        assert appended in (None, UploadEnded, Superseded)
         assert cancelled is None
         assert any_uploads.error_of(lambda: any_uploads.get(upload)) is UploadEnded  # noqa: B023
         if any_uploads.find(f"{turn}.bin") is not None:
@@ -253,3 +256,15 @@ def test_many_uploads_of_one_name_get_a_name_each(any_uploads: Uploads, pool: Th
         assert results == [None, None]
     assert any_uploads.names() == sorted(["log.bin", *(f"log ({number}).bin" for number in range(2, 2 * RACES + 1))])
     check_room(any_uploads)
+
+
+def test_all_who_look_at_once_are_told_the_same(any_uploads: Uploads, pool: ThreadPoolExecutor) -> None:
+    """The last of them ends the append; the others wait for that instead of being refused."""
+    other = any_uploads.another_instance()
+    for _ in range(3):
+        upload = any_uploads.begin(10, overwrite=True)
+        appending = pool.submit(any_uploads.error_of, lambda: any_uploads.stream(upload, 0, b"0123", Client.STALLS))  # noqa: B023
+        wait_until(lambda: other.get(upload).offset == 4)  # noqa: B023
+        looks = [pool.submit(each.look, upload) for each in (any_uploads, other)]
+        assert [look.result(20).offset for look in looks] == [4, 4]
+        assert appending.result(20) is BodyCutShort

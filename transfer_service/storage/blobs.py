@@ -76,7 +76,7 @@ class BlobStore(Protocol):
     ) -> AbstractContextManager[BlobWriter]:
         """Like `open_writer`, as the last one who came: who takes over holds it as long as nobody comes after.
 
-        Raises like it, and RangeBusy as soon as somebody else comes to take over.
+        Raises like it, and Superseded as soon as somebody else comes to take over.
         """
 
     def open_reader(self, blob_id: uuid.UUID) -> BinaryIO:

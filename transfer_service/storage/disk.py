@@ -145,7 +145,7 @@ class DiskStore:
 
     @contextmanager
     def take_over(self, blob_id: uuid.UUID, span: Span, *, create: bool, wait_seconds: float) -> Iterator[DiskWriter]:
-        """Like `open_writer`, as the last one who came. Raises like it, and RangeBusy when somebody comes after."""
+        """Like `open_writer`, as the last one who came. Raises like it, and Superseded when somebody comes after."""
         with self._opened(blob_id, span, create=create) as writer:
             writer.take_over(wait_seconds=wait_seconds)
             yield writer

@@ -15,7 +15,7 @@ import os
 import struct
 import time
 
-from transfer_service.errors import RangeBusy
+from transfer_service.errors import RangeBusy, Superseded
 from transfer_service.storage.blobs import END
 from transfer_service.wire.spans import Span
 
@@ -47,19 +47,21 @@ def claim(descriptor: int, span: Span, *, wait_seconds: float) -> None:
 def take_over(descriptor: int, span: Span, *, wait_seconds: float) -> int:
     """Lock the span like `claim`, as the last one who came: whoever came before must have let go and left.
 
-    The ticket is for `is_superseded`. Raises RangeBusy after `wait_seconds`, and as soon as somebody comes after.
+    The ticket is for `is_superseded`. Raises RangeBusy after `wait_seconds`, Superseded when somebody comes after.
     """
     ticket = _draw_ticket(descriptor)
     deadline = time.monotonic() + wait_seconds
     while not _try_lock(descriptor, fcntl.F_WRLCK, span):
-        if is_superseded(descriptor, ticket) or time.monotonic() >= deadline:
+        if is_superseded(descriptor, ticket):
+            raise Superseded
+        if time.monotonic() >= deadline:
             raise RangeBusy
         time.sleep(POLL_SECONDS)
     # Who waited longer must not come in when this one has left: what it was told would not be true any more.
     while _find_lock(descriptor, Span(SHADOW_OFFSET, ticket)) is not None and time.monotonic() < deadline:
         time.sleep(POLL_SECONDS)
     if is_superseded(descriptor, ticket):
-        raise RangeBusy
+        raise Superseded
     return ticket
 
 

@@ -19,6 +19,7 @@ from transfer_service.wire.rate_limits import QUOTA_EXCEEDED
 _TUS_STATUSES: dict[type[errors.TransferError], int] = {
     errors.ChecksumMismatch: 460,
     errors.RangeBusy: 423,
+    errors.Superseded: 423,
     errors.UploadFinished: 413,
 }
 _COMPLETENESS_UNSAID = (errors.UploadFinished, errors.NotFound, errors.UploadEnded)
