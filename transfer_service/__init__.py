@@ -111,6 +111,7 @@ def _add_middleware(app: Flask, *, origins: Origins, trusted_proxies: int) -> No
 def begin_serving(app: Flask) -> None:
     """Called by the server in the process that serves, before the first request. Raises InstallationMismatch."""
     services: Services = app.extensions[EXTENSION]
+    services.gate.add(services.database.take_reserve)
     services.gate.add(lambda: _restore(services))
     try:
         services.gate.enter()

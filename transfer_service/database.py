@@ -22,6 +22,7 @@ from sqlalchemy.exc import DBAPIError, OperationalError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import Session
 
+from transfer_service import reserve
 from transfer_service.errors import AccountGone, SchemaOutdated, StorageFull, StoreUnavailable, TransferError
 from transfer_service.patience import LOCK_WAIT_SECONDS, shared_patience
 
@@ -144,6 +145,11 @@ class Database:
         except (SQLAlchemyError, TransferError) as error:
             raise StoreUnavailable("The database cannot be written") from error
 
+    def take_reserve(self) -> None:
+        """Keep some room on the database's own disk, with which it can be opened when that is full."""
+        if self.is_sqlite:
+            reserve.take(Path(make_url(self.url).database or "").absolute().parent)
+
     def dispose(self) -> None:
         """Close every pooled connection."""
         while self._idle:
@@ -212,6 +218,7 @@ def _sqlite_engine(url: str, *, begin: str | None, synchronous: str = "NORMAL") 
 def _create_private(path: Path) -> None:
     """Make the database's file for its owner alone: a web server may be in the group, and reads files there."""
     path.parent.mkdir(mode=0o750, parents=True, exist_ok=True)
+    reserve.give_up_if_full(path.parent)
     os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
 
 

@@ -28,6 +28,7 @@ def upgrade_database() -> None:
     with failures_named():
         upgrade(services().database.url)
     services().installation.ensure()
+    services().database.take_reserve()
     click.echo("Database is up to date")
 
 

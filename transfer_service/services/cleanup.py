@@ -124,6 +124,8 @@ class CleanupService:
         self._remove_spent_sign_ins(removed.spent_sign_ins, dry_run)
         self._sweep_orphans(report, dry_run=dry_run, even_many=even_many)
         self._find_missing(report)
+        if not dry_run:
+            self._database.take_reserve()  # it was given up where the disk was full
         return report
 
     def _remove_stale_uploads(self, tally: Tally, dry_run: bool) -> None:
