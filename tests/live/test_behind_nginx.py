@@ -132,3 +132,33 @@ def test_an_empty_file_is_empty(site: Site) -> None:
     site.alice.post(f"{site.front.url}/api/files?filename=empty.bin&overwrite=true", data=b"", timeout=30)
     answer = site.get(site.front.url, "/download/empty.bin")
     assert (answer.status_code, answer.headers["Content-Length"]) == (200, "0")
+
+
+def test_the_date_of_one_version_never_passes_for_another(site: Site) -> None:
+    """Three versions of one name within a second, and the rest of the second asked for by the date of the first."""
+    path, versions = "/download/dated.bin", [b"first version", b"second version", b"third, the longest version"]
+    dates = []
+    for version in versions:
+        site.alice.put(f"{site.direct.url}/api/files/dated.bin", data=version, timeout=30)
+        dates.append(site.get(site.direct.url, path).headers["Last-Modified"])
+    assert len(set(dates)) == 3
+    for url in (site.direct.url, site.front.url):
+        for date in dates[:2]:
+            resumed = site.get(url, path, **{"Range": "bytes=6-", "If-Range": date})
+            assert (resumed.status_code, resumed.content) == (200, versions[2])
+            assert site.get(url, path, **{"If-Unmodified-Since": date}).status_code == 412
+        assert site.get(url, path, **{"Range": "bytes=6-", "If-Range": dates[2]}).content == versions[2][6:]
+
+
+@pytest.mark.parametrize("value", ["bytes=0-", "bytes=-1", "bytes=-0", "bytes=0-0,5-"])
+def test_an_empty_file_has_no_ranges_on_either_path(site: Site, value: str) -> None:
+    site.alice.put(f"{site.direct.url}/api/files/empty.bin", timeout=30)
+    answers = [site.get(url, "/download/empty.bin", Range=value) for url in (site.direct.url, site.front.url)]
+    assert [(answer.status_code, answer.content) for answer in answers] == [(200, b"")] * 2
+    assert headers_of(answers[0]) == headers_of(answers[1])
+
+
+def test_an_error_of_nginx_itself_is_not_kept(site: Site) -> None:
+    answer = site.alice.request("TRACE", site.front.url + site.path, timeout=30)
+    assert (answer.status_code, answer.headers["Cache-Control"]) == (405, "no-store")
+    assert answer.headers["X-Content-Type-Options"] == "nosniff"

@@ -8,7 +8,7 @@ import pytest
 
 from tests.conftest import Clock, Device
 from tests.web.conftest import MakeApp, SignIn
-from tests.web.uploads import ROOT, TUS_BYTES, Headers, Tus, b64, id_of, left_on, metadata, tus_refusal
+from tests.web.uploads import ROOT, TUS, TUS_BYTES, Headers, Tus, b64, id_of, left_on, metadata, tus_refusal
 from transfer_service.wire.entity_tags import format_http_date
 
 TOO_LONG = str(10 * 1024**3 + 1)
@@ -213,6 +213,13 @@ def test_a_taken_name_is_numbered_or_replaced_when_the_upload_is_whole(
     tus.patch(location)
     assert set(device.names()) == names
     assert device.get("/api/files/download/log.bin").data == (b"hello" if len(names) == 1 else b"old")
+
+
+def test_the_query_may_ask_for_a_replacement_too(device: Device) -> None:
+    device.store(b"old")
+    headers = {**TUS, "Upload-Length": "5", "Content-Type": TUS_BYTES, **metadata(filename="log.bin")}
+    assert device.post("/api/uploads?overwrite=true", headers=headers, data=b"hello").status_code == 201
+    assert (device.names(), device.get("/download/log.bin").data) == (["log.bin"], b"hello")
 
 
 @pytest.mark.parametrize(

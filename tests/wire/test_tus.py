@@ -206,6 +206,11 @@ def test_a_file_is_replaced_only_in_so_many_words(value: str, *, overwrite: bool
     assert tus.parse_metadata(value).overwrite is overwrite
 
 
+def test_other_words_for_replacing_are_refused() -> None:
+    with pytest.raises(InvalidRequest, match="Invalid overwrite"):
+        _ = tus.parse_metadata("overwrite bWF5YmU=").overwrite
+
+
 # Creation
 
 

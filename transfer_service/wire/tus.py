@@ -82,8 +82,11 @@ class Metadata:
 
     @property
     def overwrite(self) -> bool:
-        """Whether the client asked for it in so many words: `true` or `1`."""
-        return self.values.get("overwrite", b"").lower() in {b"true", b"1"}
+        """Whether the client asked for it in so many words: `true` or `1`. Raises InvalidRequest for other ones."""
+        word = self.values.get("overwrite", b"").lower()
+        if word not in {b"true", b"1", b"false", b"0", b""}:
+            raise InvalidRequest("Invalid overwrite")
+        return word in {b"true", b"1"}
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from transfer_service.services.resumable_rows import UploadFacts
 from transfer_service.services.resumable_uploads import UploadDraft
 from transfer_service.upload_models import UploadKind, UploadProtocol
 from transfer_service.web.current_account import current
+from transfer_service.web.query import flag_of
 from transfer_service.web.services import services
 from transfer_service.web.upload.append_body import TusBody
 from transfer_service.web.upload.first_bytes import append_first, check_first_bytes
@@ -71,7 +72,7 @@ def _draft(creation: tus.Creation, kind: UploadKind, *, length: int | None = Non
         name=parse_name(filename) if filename is not None else None,
         media_type=creation.metadata.filetype,
         length=creation.length if length is None else length,
-        overwrite=creation.metadata.overwrite,
+        overwrite=creation.metadata.overwrite or flag_of("overwrite"),
         kind=kind,
         upload_metadata=creation.metadata.raw,
         concat_header=creation.concat.raw if creation.concat else None,
