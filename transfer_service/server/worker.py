@@ -1,7 +1,6 @@
 """The gunicorn worker class: gevent's, with what file transfer needs from the socket."""
 
 import http
-import resource
 import socket as sockets
 import time
 import weakref
@@ -10,6 +9,7 @@ from contextlib import suppress
 from typing import Any, Literal
 
 import gevent
+from gevent.server import StreamServer
 from gunicorn.http import errors
 from gunicorn.util import http_date
 from gunicorn.workers.base_async import AsyncWorker
@@ -19,6 +19,7 @@ from transfer_service.faults import fault_of
 from transfer_service.logs import log_error
 from transfer_service.offload import fill_thread_pool
 from transfer_service.server.client_socket import TransferSocket, stall_is_reset
+from transfer_service.server.descriptors import RETRY_AFTER_SECONDS, Descriptors, turn_away
 from transfer_service.server.lazy_body import DRAIN_BYTES, LazyBody
 from transfer_service.server.request_head import bound_heads
 from transfer_service.wire.error_bodies import format_error
@@ -26,10 +27,8 @@ from transfer_service.wire.error_bodies import format_error
 FIRST_REQUEST_SECONDS = 20.0
 STALLED_AFTER_SECONDS = 60.0
 LINGER_SECONDS, LINGER_IDLE_SECONDS = 10.0, 2.0
-DESCRIPTORS = 65_536  # as many as deploy/systemd asks for, where the system gives so many
-MOST_RESERVED_DESCRIPTORS = 64
 CROWDED_SECONDS = 2.0
-RETRY_AFTER_SECONDS = 5
+ACCEPTS_A_TURN = 4  # of the loop: who comes then must be looked at before the next ones take more descriptors
 
 
 class Crowded(Exception):
@@ -78,14 +77,15 @@ class TransferWorker(GeventWorker):  # type: ignore[misc] # gunicorn has no type
         self._idle: set[_IdleTimeout] = set()
         self._known: weakref.WeakSet[Any] = weakref.WeakSet()
         self.on_stop: Callable[[], None] | None = None  # called once when no more connections are taken
-        self._crowded_from = DESCRIPTORS
+        self._descriptors: Descriptors | None = None
         bound_heads()
 
     def run(self) -> None:
         """Serve until the worker is stopped."""
         hub: Any = gevent.get_hub()
         hub.print_exception = _log_unhandled
-        self._crowded_from = _most_connected_descriptor()
+        self._descriptors = Descriptors()
+        StreamServer.max_accept = ACCEPTS_A_TURN
         fill_thread_pool()
         super().run()
 
@@ -110,8 +110,12 @@ class TransferWorker(GeventWorker):  # type: ignore[misc] # gunicorn has no type
 
     def handle(self, listener: Any, client: Any, addr: Any) -> None:
         """Serve one connection."""
-        connection: Any = gevent.getcurrent()
-        connection.is_crowded = client.fileno() >= self._crowded_from  # descriptors are given out from below
+        if self._descriptors is not None:
+            if self._descriptors.are_for_files(client):
+                turn_away(client)
+                return
+            connection: Any = gevent.getcurrent()
+            connection.is_crowded = self._descriptors.are_few(client)
         if not self.cfg.is_ssl:
             client = TransferSocket(client.family, client.type, client.proto, fileno=client.detach())
         AsyncWorker.handle(self, listener, client, addr)
@@ -167,15 +171,6 @@ class TransferWorker(GeventWorker):  # type: ignore[misc] # gunicorn has no type
 
 def _is_tus(req: Any) -> bool:
     return any(name == "TUS-RESUMABLE" for name, _ in getattr(req, "headers", ()) or ())
-
-
-def _most_connected_descriptor() -> int:
-    """The lowest number of a connection that leaves too few descriptors for files; raise the limit where that helps."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if soft < DESCRIPTORS:
-        soft = min(hard, DESCRIPTORS)
-        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
-    return soft - min(MOST_RESERVED_DESCRIPTORS, soft // 4)
 
 
 def _log_unhandled(_context: object, _kind: object, error: BaseException, trace: Any) -> None:
