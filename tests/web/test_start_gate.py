@@ -10,8 +10,9 @@ from flask.testing import FlaskClient
 from sqlalchemy import create_engine, text
 
 from config import Settings
-from tests.conftest import Clock
+from tests.conftest import Clock, Device
 from transfer_service import begin_serving, create_app
+from transfer_service.errors import SchemaOutdated
 from transfer_service.schema import upgrade
 from transfer_service.web.services import EXTENSION
 
@@ -73,6 +74,21 @@ def test_it_works_as_soon_as_the_database_is_migrated(
     assert client.get("/readyz").status_code == 200
     app.extensions[EXTENSION].accounts.create("alice", "correct horse")
     assert client.post("/auth/token", json={"username": "alice", "password": "correct horse"}).status_code == 200
+
+
+def test_no_socket_is_let_in_before_its_events_may_change_something(app: Flask, device: Device) -> None:
+    socketio = app.extensions["socketio"]
+    gate = app.extensions[EXTENSION].gate
+    state = {"is_right": False}
+
+    def step() -> None:
+        if not state["is_right"]:
+            raise SchemaOutdated
+
+    gate.add(step)
+    assert not socketio.test_client(app, headers=device.headers).is_connected()
+    state["is_right"] = True
+    assert socketio.test_client(app, headers=device.headers).is_connected()
 
 
 def test_a_schema_that_is_newer_than_the_code_is_refused_too(

@@ -67,6 +67,7 @@ class ChatNamespace(Namespace):  # type: ignore[misc] # flask-socketio has no ty
     def on_connect(self, auth: object = None) -> None:
         """Let in who shows a valid token: in the payload, in the header or in a cookie."""
         try:
+            services().gate.enter()  # its events change things
             token = _shown_token(auth)
             if token is None:
                 self._refuse_borrowed_cookies()
