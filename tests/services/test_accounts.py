@@ -1,6 +1,7 @@
 """Making, changing and authenticating accounts."""
 
 import threading
+import time
 import uuid
 from typing import Any
 
@@ -293,3 +294,29 @@ def test_of_two_administrators_disabled_at_once_one_stays(any_bench: Bench) -> N
         account.name for account in accounts.list_accounts() if account.is_admin and not account.disabled
     ] == refused
     assert len(refused) == 1
+
+
+@pytest.mark.alone
+@pytest.mark.parametrize(
+    ("name", "password"),
+    [
+        pytest.param("nobody", "wrong words", id="unknown"),
+        pytest.param("a/b", "wrong words", id="impossible"),
+        pytest.param("bob", PASSWORD, id="disabled"),
+        pytest.param("alice", "x" * 5000, id="long-password"),
+    ],
+)
+def test_time_does_not_tell_who_has_an_account(bench: Bench, name: str, password: str) -> None:
+    accounts = bench.services.accounts
+    accounts.create("bob", PASSWORD)
+    accounts.disable("bob")
+
+    def seconds(name: str, password: str) -> float:
+        began = time.perf_counter()
+        with pytest.raises(BadCredentials):
+            sign_in(accounts, name, password)
+        return time.perf_counter() - began
+
+    taken = [(seconds("alice", "wrong words"), seconds(name, password)) for _ in range(5)]
+    known, other = (min(column) for column in zip(*taken, strict=True))
+    assert known / 2 < other < known * 2
