@@ -298,6 +298,13 @@ def test_one_poll_at_a_time(server: LiveServer, door: Door, bob: requests.Sessio
         pytest.param(
             "GET", "EIO=4&transport=websocket", {"Connection": "Upgrade", "Upgrade": "websocket"}, 400, id="no-key"
         ),
+        pytest.param(
+            "GET",
+            "EIO=4&transport=websocket",
+            {"Connection": "keep-alive", "Upgrade": "websocket"},
+            400,
+            id="no-upgrade",
+        ),
     ],
 )
 def test_what_engine_io_answers_has_our_fields_and_words(

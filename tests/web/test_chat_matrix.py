@@ -19,7 +19,7 @@ HELLO = {"conversation_id": "{group}", "content": "hello"}
 # method, path, fields                                                        nobody member device former stranger admin
 ROUTES: list[tuple[Any, ...]] = [
     ("POST", "/conversations/create", {"email": "erin"}, 401, 200, 200, 200, 200, 200),
-    ("POST", "/conversations/create/group", {"group_name": "new"}, 401, 200, 200, 200, 200, 200),
+    ("POST", "/conversations/create/group", {"group_name": "new", "participants": []}, 401, 200, 200, 200, 200, 200),
     ("GET", "/conversations", None, 401, 200, 200, 200, 200, 200),
     ("GET", "/conversations/info?conversation_id={group}", None, 401, 200, 200, 403, 403, 403),
     ("POST", "/conversations/{group}/participants", {"email": "erin"}, 401, 200, 403, 403, 403, 403),

@@ -104,13 +104,14 @@ def test_info_of_a_dm(chat: Chat) -> None:
 
 
 def test_a_group_of_one_may_wait_for_others(chat: Chat) -> None:
-    answer = chat["alice"].post("/conversations/create/group", json={"group_name": "notes"})
+    answer = chat["alice"].post("/conversations/create/group", json={"group_name": "notes", "participants": []})
     assert chat.info(answer.get_json()["conversation_id"])["participants"] == ["alice"]
 
 
 @pytest.mark.parametrize(
     ("fields", "refused"),
     [
+        pytest.param({"group_name": "a"}, (400, "participants must be a list of account names"), id="no-participants"),
         pytest.param({"participants": ["bob"]}, (400, "group_name must be a string"), id="no-name"),
         pytest.param({"group_name": " ", "participants": []}, (400, "group_name must not be empty"), id="blank-name"),
         pytest.param({"group_name": 5, "participants": []}, (400, "group_name must be a string"), id="number"),

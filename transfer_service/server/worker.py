@@ -92,6 +92,8 @@ class TransferWorker(GeventWorker):  # type: ignore[misc] # gunicorn has no type
     def timeout_ctx(self) -> gevent.Timeout:
         """The limit for the next request to come on a connection, short for the first one."""
         connection = gevent.getcurrent()
+        if connection in self._known:  # the next requests may have come already, thousands of them, and nothing waits
+            gevent.sleep(0)
         seconds = self.cfg.keepalive if connection in self._known else min(FIRST_REQUEST_SECONDS, self.cfg.keepalive)
         if getattr(connection, "is_crowded", False):
             seconds = CROWDED_SECONDS

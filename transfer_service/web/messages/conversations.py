@@ -30,8 +30,9 @@ def create_direct() -> Response:
 def create_group() -> Response:
     """A new group, owned by who makes it."""
     fields = json_object()
-    names = fields.get("participants", [])
-    conversation_id = services().conversations.create_group(current().account_id, fields.get("group_name"), names)
+    conversation_id = services().conversations.create_group(
+        current().account_id, fields.get("group_name"), fields.get("participants")
+    )
     return _success(conversation_id=conversation_id)
 
 

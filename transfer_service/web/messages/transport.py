@@ -21,7 +21,7 @@ from transfer_service.web.messages.strangers import Strangers
 from transfer_service.web.messages.websocket import BoundedServer, BoundedWebSocket
 
 if TYPE_CHECKING:
-    from _typeshed.wsgi import WSGIEnvironment
+    from _typeshed.wsgi import StartResponse, WSGIEnvironment
 
 STRANGER_BYTES = 16 * 1024  # a token has at most eight
 PACKETS_RECEIVED_AT_ONCE = 10_000
@@ -71,6 +71,14 @@ class BoundedSocket(engineio.socket.Socket):  # type: ignore[misc] # it has no t
             while True:
                 self._take(block=False)
         self.close(abort=True)
+
+    def handle_get_request(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> Any:
+        """Answer a poll, or serve a WebSocket to its end."""
+        fields = environ.get("HTTP_CONNECTION", "").lower().split(",")
+        if not self.connected and "upgrade" not in map(str.strip, fields):  # Engine.IO would take it for a poll
+            self.close(abort=True)
+            return self.server._bad_request("Invalid websocket upgrade")
+        return super().handle_get_request(environ, start_response)
 
     def handle_post_request(self, environ: "WSGIEnvironment") -> None:
         """Take the packets of a poll. Raises EngineIOError for a client that is then disconnected."""
@@ -152,6 +160,7 @@ def _read(stream: Any, length: int, held: Held) -> str:
         if not block or not held.add(len(block)):
             raise ValueError("the body ended early, or there is too much in flight")
         data += block
+        sleep(0)  # there may always be something to read
     return data.decode("latin-1")
 
 

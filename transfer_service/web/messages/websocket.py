@@ -2,6 +2,7 @@
 
 from collections import deque
 from contextlib import suppress
+from itertools import count
 from socket import SHUT_RDWR
 from typing import Any, Protocol
 
@@ -19,7 +20,7 @@ from transfer_service.web.messages.in_flight import Held
 
 READ_BYTES = 16 * 1024
 READ_AHEAD_MESSAGES, READ_AHEAD_CHARACTERS = 16, 1024 * 1024
-EVENTS_A_TURN = 32  # a read may hold thousands of empty frames
+READS_A_TURN, EVENTS_A_TURN = 16, 32  # a read may hold thousands of empty frames
 HANDSHAKE_FIELDS = (
     "HTTP_HOST",
     "HTTP_UPGRADE",
@@ -88,7 +89,11 @@ class BoundedServer(simple_websocket.Server):  # type: ignore[misc] # it has no 
 
     def _thread(self) -> None:
         try:
-            while self.connected:
+            for number in count(1):
+                if not self.connected:
+                    break
+                if number % READS_A_TURN == 0:
+                    sleep(0)  # there may always be something to read
                 data = self.sock.recv(self.receive_bytes)
                 if not data:
                     break
