@@ -3,6 +3,7 @@
 import sqlite3
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from sqlalchemy import update
@@ -13,6 +14,7 @@ from transfer_service.errors import (
     BodyCutShort,
     DigestMismatch,
     InvalidRequest,
+    RangeBusy,
     ReadFailed,
     UploadEnded,
     UploadFinished,
@@ -200,3 +202,20 @@ def test_who_looks_does_not_wait_for_a_finish_that_takes_long(uploads: Uploads) 
     assert LOOK_SECONDS <= seconds < 2 * 2 * LOOK_SECONDS
     wait_until(lambda: uploads.find() is not None)  # the step went on
     assert (uploads.get(upload).is_finished, uploads.file()) == (True, b"01234")
+
+
+def test_a_finish_under_way_is_not_cut_by_who_looks(uploads: Uploads) -> None:
+    """Its last byte has come, so nothing is left to end: who asks meanwhile is told to ask again."""
+    upload, other = uploads.begin(5), uploads.another_instance()
+    uploads.send(upload, 0, b"01")
+    path = uploads.settings.data_dir / "transfer.sqlite3"
+    with ThreadPoolExecutor(1) as pool, sqlite3.connect(path, isolation_level=None) as writer:
+        writer.execute("BEGIN IMMEDIATE")
+        finishing = pool.submit(uploads.send, upload, 2, b"234")
+        wait_until(lambda: uploads.services.store.is_in_use(upload.id))
+        began_at = time.monotonic()
+        assert other.error_of(lambda: other.look(upload)) is RangeBusy
+        assert time.monotonic() - began_at < 2
+        writer.execute("ROLLBACK")
+        assert finishing.result(30).is_finished
+    assert (other.look(upload).is_finished, uploads.file()) == (True, b"01234")
