@@ -1,6 +1,7 @@
 """What fits through nginx: long headers both ways; and what it says itself to pages of other origins and to its log."""
 
 import base64
+import subprocess
 from collections.abc import Iterator
 
 import pytest
@@ -68,6 +69,14 @@ def test_metadata_that_is_too_long_is_431_directly_and_behind_nginx(
     headers = {**TUS, "Upload-Length": "9", "Upload-Metadata": metadata(size)}
     answers = [alice.post(f"{url}/api/uploads", headers=headers, timeout=30) for url in (server.url, front.url)]
     assert [answer.status_code for answer in answers] == [431, 431]
+
+
+@pytest.mark.parametrize("size", [9000, 20_000, 30_000])
+def test_a_long_field_over_http2_is_431_too(front: NginxFront, size: int) -> None:
+    command = ["curl", "-sS", "--http2", "--cacert", str(front.certificate), "-o", "/dev/null", "-w", "%{http_code}"]
+    command += ["-H", f"X-Long: {'x' * size}", f"{front.tls_url}/healthz"]
+    answer = subprocess.run(command, capture_output=True, check=False)
+    assert (answer.stdout, answer.stderr) == (b"431", b"")
 
 
 def test_the_longest_name_passes_in_an_address_and_comes_back(

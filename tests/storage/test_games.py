@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.missing import missing
-from transfer_service.errors import BlobMissing, ReadFailed, StorageFull
+from transfer_service.errors import BlobMissing, ReadFailed, StorageFull, StoreUnavailable
 from transfer_service.storage.games import GameStore, Part
 
 JOB, DATA = 5, 12345
@@ -268,3 +268,16 @@ class TestArchives:
         assert set(listed) == {(DATA, None), (None, 7)}
         assert listed[None, 7].modified_at == datetime.fromtimestamp(1_700_000_000, tz=UTC)
         assert listed[None, 7].stored_bytes == (root / "7.part").stat().st_blocks * 512 > 0
+
+
+def test_a_folder_that_is_gone_is_no_absence_of_archives(games: GameStore, root: Path) -> None:
+    publish(games, b"abc")
+    assert (games.has_archive(DATA), games.has_archive(DATA + 1)) == (True, False)
+    root.rename(root.with_name("elsewhere"))
+    for call in (
+        lambda: games.has_archive(DATA),
+        lambda: games.open_archive(DATA),
+        lambda: open_part(games).__enter__(),
+    ):
+        with pytest.raises(StoreUnavailable):
+            call()

@@ -21,12 +21,13 @@ class Descriptors:
     """The limit of this process, raised as far as the system lets it."""
 
     def __init__(self) -> None:
-        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-        if soft < DESCRIPTORS:
-            soft = min(hard, DESCRIPTORS)
-            resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
-        self._limit = soft
-        self._reserved = min(MOST_RESERVED, soft // 4)
+        self._limit, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        wanted = min(hard, DESCRIPTORS)
+        if self._limit < wanted:
+            with suppress(OSError, ValueError):  # a sandbox may forbid it
+                resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+                self._limit = wanted
+        self._reserved = min(MOST_RESERVED, self._limit // 4)
 
     def are_few(self, connection: Any) -> bool:
         """Whether a new connection leaves so few that it should be told to come later."""
