@@ -24,7 +24,6 @@ def mobile(message: str, status: int) -> dict[str, object]:
     ("path", "body"),
     [
         pytest.param("/nothing", {"detail": "Not found"}, id="unknown"),
-        pytest.param("/", {"detail": "Not found"}, id="root"),
         pytest.param("/auth/nothing", {"detail": "Not found"}, id="auth"),
         pytest.param("/api", {"detail": "Not found"}, id="api"),
         pytest.param("/api/filesystem", {"detail": "Not found"}, id="longer-than-a-prefix"),
