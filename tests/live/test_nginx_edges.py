@@ -86,6 +86,7 @@ def test_a_request_that_nginx_refuses_is_answered_in_json(site: NginxSite, reque
     assert (answer.status, list(answer.json)) == (status, ["detail"])
     assert answer.headers["content-type"] == "application/json"
     assert answer.headers["server"] in {"nginx", "gunicorn"}
+    assert (answer.headers["cache-control"], answer.headers["x-content-type-options"]) == ("no-store", "nosniff")
 
 
 def test_http_on_the_tls_port_is_answered_in_json(site: NginxSite) -> None:
