@@ -123,7 +123,7 @@ def test_the_shell_examples_work_as_printed_and_the_answers_look_so(installation
     assert granted == "games.download granted to alice\nactivities.read granted to alice"
     assert json.loads(started) == json.loads(STARTED)
     assert events(stream)[-1]["status"] == "completed"
-    assert {"success": True, "downloads": [json.loads(LISTED).keys()]} == {
+    assert {"success": True, "downloads": [json.loads(LISTED).keys()], "next_cursor": None} == {
         **downloads, "downloads": [each.keys() for each in downloads["downloads"]],
     }  # fmt: skip
     assert shape(activities) == shape(json.loads(ACTIVITIES))
