@@ -159,7 +159,7 @@ class Settings(BaseSettings):
     max_file_bytes: ByteSize = Field(default=ByteSize(10 * 1024**3), ge=1, le=2**53)
     quota_bytes: Annotated[ByteSize | None, BeforeValidator(_none_if_empty)] = None
     stale_upload_hours: float = Field(default=24, gt=0)
-    quarantine_days: float = Field(default=7, gt=0, le=3650)
+    quarantine_days: float = Field(default=7, ge=0, le=3650)
     durability: Durability = Durability.COMPLETE
     read_timeout_seconds: float = Field(default=60, ge=1)
     accel: Annotated[Literal["nginx"] | None, BeforeValidator(_none_if_empty)] = None

@@ -34,7 +34,8 @@ def test_cleanup_leaves_many_orphans_and_says_so(app: Flask, services: Services,
     orphan(services, device, clock, 3)
     result = run(app, "cleanup", "--json")
     assert result.exit_code == 1
-    assert (json.loads(result.stdout)["left"]["count"], "--yes-remove-many" in result.stderr) == (3, True)
+    report = json.loads(result.output)
+    assert (report["left"]["count"], "--yes-remove-many" in report["message"]) == (3, True)
     assert len(list(services.store.list_blobs())) == 20
 
 
@@ -52,7 +53,8 @@ def test_a_dry_run_says_beforehand_that_they_are_many(
     app: Flask, services: Services, device: Device, clock: Clock
 ) -> None:
     orphan(services, device, clock, 3)
-    assert run(app, "cleanup", "--dry-run").exit_code == 1
+    dry = run(app, "cleanup", "--dry-run")
+    assert (dry.exit_code, "--yes-remove-many" in dry.stderr) == (1, True)
     result = run(app, "cleanup", "--dry-run", "--yes-remove-many")
     assert (result.exit_code, "orphaned blobs: would remove 3, " in result.output) == (0, True)
     assert len(list(services.store.list_blobs())) == 20

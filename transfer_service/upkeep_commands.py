@@ -15,7 +15,7 @@ from transfer_service.services.cleanup import Report
 from transfer_service.services.installation import Survey
 from transfer_service.services.tallies import Tally
 from transfer_service.services.verification import Fault, Verdict
-from transfer_service.web.admin import orphans_left, report_json
+from transfer_service.web.admin import message_of, report_json
 from transfer_service.web.services import services
 
 database = AppGroup("database", help="The database's schema.")
@@ -70,11 +70,11 @@ def cleanup(dry_run: bool, as_json: bool, yes_remove_many: bool) -> None:
     services().recovery.ensure()  # it may run before the service does, after a power loss
     report = services().cleanup.run(dry_run=dry_run, even_many=yes_remove_many)
     if as_json:
-        click.echo(json.dumps({"dry_run": dry_run, **report_json(report)}))
+        click.echo(json.dumps({"dry_run": dry_run, "message": message_of(report), **report_json(report)}))
     else:
         _show(report, dry_run=dry_run)
+        click.echo(message_of(report), err=bool(report.left.count))
     if report.left.count:
-        click.echo(orphans_left(report), err=True)
         sys.exit(1)
 
 

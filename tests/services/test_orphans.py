@@ -2,15 +2,21 @@
 
 import uuid
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 from sqlalchemy import delete, insert, select
 
+from tests.services.chat import Chat
 from tests.services.conftest import Bench
 from transfer_service.models import File
+from transfer_service.offload import offload
 from transfer_service.services.cleanup import Report
+from transfer_service.services.orphans import Orphans
+from transfer_service.services.shelves import ATTACHMENTS, AttachmentShelf
+from transfer_service.wire.attachments import Attachment
 from transfer_service.wire.spans import Span
 
 OTHERS = 20
@@ -158,3 +164,26 @@ def test_bytes_of_deletions_that_were_killed_are_not_counted_as_orphans(bench: B
     report = later(bench, hours=2)
     assert (report.removed.unfinished_deletions.count, report.left.count) == (15, 0)
     assert bench.blobs() == set(ids[15:])
+
+
+def test_what_is_posted_while_it_is_looked_at_is_no_orphan(any_bench: Bench) -> None:
+    """It was in use when its message was not there yet, and is not any more once that is there."""
+    chat = Chat(any_bench)
+    store, message_id = any_bench.services.attachments._store, chat.messages.new_id()
+    with store.create(message_id, "film.mp4") as writer:
+        writer.write(0, [b"abc"])
+    conversation_id, attachment = chat.direct(), Attachment("film.mp4", "video/mp4", 3, "ab" * 32)
+
+    class Posting(AttachmentShelf):
+        """Asked whether it is in use, it sees the last moment before the message is posted."""
+
+        def is_in_use(self, name: str) -> bool:
+            if not self.known({name}):
+                chat.post(conversation_id, None, message_id=name, attachment=attachment)
+            return False
+
+    shelf = Posting(database=any_bench.services.database, store=store)
+    any_bench.clock.advance(hours=2)
+    orphans = Orphans(shelves={ATTACHMENTS: shelf}, offload=offload, now=any_bench.clock, kept_for=timedelta(days=7))
+    assert orphans.sweep(dry_run=False, even_many=True).set_aside[ATTACHMENTS].count == 0
+    assert [each.message_id for each in store.list_attachments()] == [message_id]

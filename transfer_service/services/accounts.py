@@ -114,7 +114,7 @@ class AccountService:
         files = cast(Table, File.__table__)
         counts = select(files.c.account_id, func.count()).where(is_visible).group_by(files.c.account_id)
         with self._database.read_rows() as rows:
-            return dict(rows.execute(counts).tuples().all())
+            return {row[0]: row[1] for row in rows.execute(counts)}
 
     def get(self, name: str) -> AccountFacts:
         """One account. Raises NotFound."""

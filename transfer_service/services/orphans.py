@@ -130,10 +130,10 @@ class Orphans:
         for name, shelf in self._shelves.items():
             for batch in self._batches_of(shelf):
                 total += len(batch)
-                # In this order: what is posted while we look is not in use any more, but known then.
-                free = [each for each in batch if each.modified_at < youngest and not shelf.is_in_use(each.name)]
-                known = shelf.known({each.name for each in free})
-                found += [(name, each) for each in free if each.name not in known]
+                unknown = _unknown(shelf, [each for each in batch if each.modified_at < youngest])
+                free = self._offload(lambda: [each for each in unknown if not shelf.is_in_use(each.name)])  # noqa: B023
+                # Asked again: what was posted while we looked is not in use any more, but known.
+                found += [(name, each) for each in _unknown(shelf, free)]
         return found, total
 
     def _batches_of(self, shelf: Shelf) -> Iterator[Sequence[Stored]]:
@@ -157,6 +157,11 @@ class Orphans:
 
     def _items(self, shelf: Shelf) -> list[KeptOrphan]:
         return self._offload(lambda: list(shelf.quarantine.items()))
+
+
+def _unknown(shelf: Shelf, things: Sequence[Stored]) -> list[Stored]:
+    known = shelf.known({each.name for each in things}) if things else set()
+    return [each for each in things if each.name not in known]
 
 
 def _is_many(found: Sequence[tuple[str, Stored]], total: int) -> bool:

@@ -25,14 +25,14 @@ def report_json(report: Report) -> dict[str, Any]:
     return asdict(report)
 
 
-def orphans_left(report: Report) -> str:
-    """The sentence about orphans that stay, empty where none do."""
+def message_of(report: Report) -> str:
+    """That it is done, and where orphans stay, that they do."""
     if not report.left.count:
-        return ""
+        return "Cleanup completed"
     return (
-        f"{report.left.count} orphaned files ({report.left.bytes} bytes) stay where they are: they are more than "
-        f"{MANY_SHARE:.0%} of all files or {MANY_BYTES // 1024**3} GiB, as with another or an older database. "
-        "If they are to go: flask --app wsgi cleanup --yes-remove-many"
+        f"Cleanup completed, but {report.left.count} orphaned files ({report.left.bytes} bytes) stay where they are: "
+        f"they are more than {MANY_SHARE:.0%} of all files or {MANY_BYTES // 1024**3} GiB, as with another or an older "
+        "database. If they are to go: flask --app wsgi cleanup --yes-remove-many"
     )
 
 
@@ -40,5 +40,4 @@ def orphans_left(report: Report) -> str:
 def cleanup() -> Response:
     """Run the cleanup now."""
     report = services().cleanup.run()
-    message = ", but ".join(filter(None, ["Cleanup completed", orphans_left(report)]))
-    return jsonify({"message": message, **report_json(report)})
+    return jsonify({"message": message_of(report), **report_json(report)})
