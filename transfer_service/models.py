@@ -184,21 +184,6 @@ class File(Base):
     completed_at: Mapped[datetime | None]
 
 
-class RetiredDate(Base):
-    """The date of a version of a name that is gone: no other version of it may have the same."""
-
-    __tablename__ = "retired_dates"
-    __table_args__ = (
-        Index("ix_retired_dates_account_id_name", "account_id", "name"),
-        Index("ix_retired_dates_modified_at", "modified_at"),
-    )
-
-    id: Mapped[uuid.UUID] = mapped_column(primary_key=True)
-    account_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("accounts.id", ondelete="CASCADE"))
-    name: Mapped[str] = mapped_column(String(255))
-    modified_at: Mapped[datetime]
-
-
 class ReceivedRange(Base):
     """A half-open range of a file that is durably stored. Ranges of one file never overlap or touch."""
 

@@ -1,10 +1,10 @@
-"""Resumable uploads: what is known of one besides its file's row, which has the same id."""
+"""Resumable uploads, each with its file's row, which has the same id; and the dates of names that are gone."""
 
 import uuid
 from datetime import datetime
 from enum import StrEnum
 
-from sqlalchemy import ForeignKey, Index, Text
+from sqlalchemy import ForeignKey, Index, String, Text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from transfer_service.models import Base, state_type
@@ -59,3 +59,18 @@ class UploadPart(Base):
     )
     position: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     part_id: Mapped[uuid.UUID]
+
+
+class RetiredDate(Base):
+    """The date of a version of a name that is gone: no other version of it may have the same."""
+
+    __tablename__ = "retired_dates"
+    __table_args__ = (
+        Index("ix_retired_dates_account_id_name", "account_id", "name"),
+        Index("ix_retired_dates_modified_at", "modified_at"),
+    )
+
+    id: Mapped[uuid.UUID] = mapped_column(primary_key=True)
+    account_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("accounts.id", ondelete="CASCADE"))
+    name: Mapped[str] = mapped_column(String(255))
+    modified_at: Mapped[datetime]

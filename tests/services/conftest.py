@@ -27,6 +27,7 @@ class Body:
     data: Sequence[bytes]
     total: int | None = None
     infers_length: bool = True
+    media_type: str | None = None
     digests: Sequence[bytes] = ()
     failure: Exception | None = None
     late_total: int | None = None

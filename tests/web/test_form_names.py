@@ -90,3 +90,18 @@ def test_a_large_chunk_is_not_stored_under_a_name_that_came_too_late(device: Dev
 def test_a_total_behind_a_chunk_counts(device: Device) -> None:
     parts = [part("file", frame(0, b"hello"), filename=b"a.bin"), part("total_size", b"9")]
     assert send(device, "/api/files/upload", *parts)[1]["total_bytes"] == 9
+
+
+@pytest.mark.parametrize(
+    ("media_type", "stored"),
+    [
+        ("image/png", "image/png"),
+        ("application/octet-stream", "image/webp"),
+        (None, "image/webp"),
+        ("none", "image/webp"),
+    ],
+)
+def test_the_type_of_a_part_is_that_of_its_file(device: Device, door: str, media_type: str | None, stored: str) -> None:
+    _, facts = send(device, door, part("file", DOORS[door], filename=b"a.webp", media_type=media_type))
+    assert device.get(f"/api/files/{facts['file_id']}").get_json()["content_type"] == stored
+    assert device.get("/download/a.webp").headers["Content-Type"] == stored

@@ -12,8 +12,9 @@ from typing import Any, cast
 from sqlalchemy import Table, Uuid, bindparam, delete, func, insert, literal, select
 
 from transfer_service.database import Executor
-from transfer_service.models import File, RetiredDate
+from transfer_service.models import File
 from transfer_service.prepared import PreparedSelect
+from transfer_service.upload_models import RetiredDate
 
 KEPT = timedelta(minutes=1)
 """By the wall clock. An older date can only be met again by a clock that was turned back further."""

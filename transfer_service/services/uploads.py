@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import chain
-from typing import Protocol
 
 from transfer_service.database import Database
 from transfer_service.errors import BlobMissing, UploadGone
@@ -24,30 +23,14 @@ from transfer_service.services.extents import agreed_extent
 from transfer_service.services.file_rows import FileFacts, Progress
 from transfer_service.services.files import FileService, FileStatus, remove_row, status_of
 from transfer_service.services.flushing import flush_or_forget
+from transfer_service.services.incoming import Incoming
 from transfer_service.services.placement import Placement
 from transfer_service.services.space import Space
 from transfer_service.storage.blobs import BlobStore, BlobWriter
-from transfer_service.wire.media_types import guess_media_type
+from transfer_service.wire.media_types import stored_media_type
 from transfer_service.wire.spans import Span
 
 CLAIM_WAIT_SECONDS = 2.0
-
-
-class Incoming(Protocol):
-    """The bytes of one chunk, as they arrive."""
-
-    def blocks(self) -> Iterator[bytes]:
-        """The chunk's data; raises a TransferError instead of ending where the chunk turns out to be invalid."""
-
-    @property
-    def infers_length(self) -> bool:
-        """Whether a file without a given length ends, for the time being, at its highest byte."""
-
-    def claimed_length(self) -> int | None:
-        """The file's total length if the client gave one; final only when `blocks` has ended."""
-
-    def give_up_when(self, condition: Callable[[], bool]) -> None:
-        """Stop waiting for a client that has gone quiet as soon as `condition` holds."""
 
 
 class UploadService:
@@ -112,7 +95,7 @@ class UploadService:
         """Where a chunk goes: into `file`, or into a new one."""
         return _Chunk(
             account_id=account_id,
-            file_id=file.id if file else self._begin(account_id, name),
+            file_id=file.id if file else self._begin(account_id, name, incoming.media_type),
             span=span,
             incoming=incoming,
             fits_in_memory=span.size <= BATCH_BYTES,
@@ -172,7 +155,7 @@ class UploadService:
         with self._database.read_rows() as rows:
             return file_rows.find_held(rows, account_id, name)
 
-    def _begin(self, account_id: uuid.UUID, name: str) -> uuid.UUID:
+    def _begin(self, account_id: uuid.UUID, name: str, media_type: str | None) -> uuid.UUID:
         """The id of the file of that name, made now, without bytes and so still invisible, if there is none."""
         now = self._now()
         with self._database.write() as session:
@@ -187,7 +170,7 @@ class UploadService:
                     account_id=account_id,
                     name=name,
                     holds_name=True,
-                    media_type=guess_media_type(name),
+                    media_type=stored_media_type(media_type, name),
                     state=FileState.RECEIVING,
                     created_at=now,
                     updated_at=now,

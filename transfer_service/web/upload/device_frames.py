@@ -98,6 +98,7 @@ def _from_form(body: RequestBody, name: str | None, total: int | None) -> tuple[
         infers_length=True,
         claimed_length=lambda: _first_given(total, parse_count(form.field("total_size"), "total_size")),
         give_up_when=body.give_up_when,
+        media_type=part.header("Content-Type"),
     )
 
 

@@ -18,12 +18,14 @@ class IncomingChunk:
         infers_length: bool,
         claimed_length: Callable[[], int | None],
         give_up_when: Callable[[Callable[[], bool]], None],
+        media_type: str | None = None,
     ) -> None:
         self._frame = frame
         self._pieces = pieces
         self.infers_length = infers_length
         self.claimed_length = claimed_length
         self.give_up_when = give_up_when
+        self.media_type = media_type
         self.header = self._read_header()
 
     def check_frame_bytes(self, size: int) -> None:
