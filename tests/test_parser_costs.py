@@ -32,7 +32,7 @@ from transfer_service.wire.socket_packets import parse_packet
 
 MOST_SECONDS = 0.15
 MIB, LINE, MESSAGE = 1024 * 1024, 8190, 50 * 1024 * 1024
-EVENT = '2["send_message",{"x":'
+EVENT = '42["send_message",{"x":'
 PART = b"Content-Disposition: form-data; name=file\r\n\r\n"
 COMBINING = "\u0315\u0300"  # the order of such marks is found by insertion: a long run of them takes its square
 
@@ -135,8 +135,8 @@ CASES: dict[str, Callable[[], object]] = {
     "socket: backslashes": packet(EVENT + '"', "\\", '"'),
     "socket: strings": packet(EVENT, '"",'),
     "socket: a file": packet(EVENT + '"","file_data":"', "A", '"}]'),
-    "socket: digits": packet("2", "9"),
-    "socket: a namespace": packet("2/", "n"),
+    "socket: digits": packet("42", "9"),
+    "socket: a namespace": packet("42/", "n"),
     "Upload-Metadata: keys": lambda: tus.parse_metadata(",".join(f"{n:x}" for n in range(1600))),
     "Upload-Metadata: one value": lambda: tus.parse_metadata(filled("filename ", "YWFh", LINE)),
     "Upload-Metadata: a name": lambda: parse_name(base64.b64decode(filled("", "zJXMgA==", LINE)).decode()),

@@ -29,6 +29,11 @@ JSON = st.recursive(
 )
 
 
+def parse(text: str) -> SocketPacket:
+    """The packet of a message of Engine.IO."""
+    return parse_packet("4" + text)
+
+
 def wire(text: str) -> str:
     """A text as it comes in: a character for each byte."""
     return text.encode().decode("latin-1")
@@ -67,7 +72,7 @@ def file_of(packet: SocketPacket) -> str:
     ],
 )
 def test_what_clients_send(text: str, expected: SocketPacket) -> None:
-    assert parse_packet(text) == expected
+    assert parse(text) == expected
 
 
 @pytest.mark.parametrize(
@@ -82,19 +87,19 @@ def test_what_clients_send(text: str, expected: SocketPacket) -> None:
 )  # fmt: skip
 def test_what_no_client_sends_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match=r"."):
-        parse_packet(text)
+        parse(text)
 
 
 @given(data=JSON, ascii_only=st.booleans())
 def test_every_small_event_is_read_as_json_is(data: Any, ascii_only: bool) -> None:
-    assert parse_packet(event(data, ascii_only=ascii_only)).data == ["send_message", data]
+    assert parse(event(data, ascii_only=ascii_only)).data == ["send_message", data]
 
 
 @pytest.mark.parametrize("character", ['"', "\\", "\n", "x", "é", "👋", "[", ","])
 @pytest.mark.parametrize("ascii_only", [True, False])
 def test_the_longest_text_of_a_message_comes_through(character: str, ascii_only: bool) -> None:
     content = character * LONGEST_TEXT
-    assert parse_packet(event({"content": content}, ascii_only=ascii_only)).data[1] == {"content": content}
+    assert parse(event({"content": content}, ascii_only=ascii_only)).data[1] == {"content": content}
 
 
 @pytest.mark.parametrize(
@@ -118,18 +123,18 @@ def test_the_longest_text_of_a_message_comes_through(character: str, ascii_only:
 )
 def test_what_would_cost_much_is_refused_before_it_is_parsed(hostile: str) -> None:
     with pytest.raises(ValueError, match=r"too m"):
-        parse_packet(f'2["send_message",{{"x":{hostile}}}]')
+        parse(f'2["send_message",{{"x":{hostile}}}]')
 
 
 def test_depth_ends_in_a_refusal() -> None:
     with pytest.raises(RecursionError):
-        parse_packet('2["a",' + "[" * (MAX_STRUCTURE_CHARACTERS - 100))
+        parse('2["a",' + "[" * (MAX_STRUCTURE_CHARACTERS - 100))
 
 
 @pytest.mark.parametrize("filler", ["A", "+/", "\\/", "A\\n", "\\u003d", "AAA\\r\\n", "A\\u002b"])
 def test_a_long_file_is_cut_out_and_read_in_pieces(filler: str) -> None:
     encoded = filler * (3 * MIB // len(filler))
-    packet = parse_packet(with_file(encoded))
+    packet = parse(with_file(encoded))
     assert file_of(packet) == json.loads(f'"{encoded}"')
     assert {name: value for name, value in packet.data[1].items() if name != "file_data"} == {
         "content": "see",
@@ -138,16 +143,16 @@ def test_a_long_file_is_cut_out_and_read_in_pieces(filler: str) -> None:
 
 
 def test_a_short_file_stays_a_string() -> None:
-    assert parse_packet(with_file("A" * 1000)).data[1]["file_data"] == "A" * 1000
+    assert parse(with_file("A" * 1000)).data[1]["file_data"] == "A" * 1000
 
 
 def test_a_long_text_elsewhere_is_no_string() -> None:
-    data = parse_packet(f'2["send_message",{{"content":"{"x" * 2 * MIB}","a":["{"y" * 2 * MIB}"]}}]').data[1]
+    data = parse(f'2["send_message",{{"content":"{"x" * 2 * MIB}","a":["{"y" * 2 * MIB}"]}}]').data[1]
     assert isinstance(data["content"], LongText)
     assert len(data["a"][0]) < 100  # nobody reads it
 
 
 def test_an_escape_that_no_json_has_is_told_when_it_is_read() -> None:
-    packet = parse_packet(with_file("A" * MIB + "\\x" + "A" * 10))
+    packet = parse(with_file("A" * MIB + "\\x" + "A" * 10))
     with pytest.raises(ValueError, match=r"escape"):
         file_of(packet)

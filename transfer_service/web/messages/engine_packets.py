@@ -18,9 +18,11 @@ def is_engine_text(text: str) -> bool:
 
 
 def parse_engine_packet(text: str) -> Packet:
-    """A packet of a poll; the bytes of a binary one are left out, nobody wants them. Raises ValueError."""
+    """A packet; the data of a message are all of its text, and nothing where it is binary. Raises ValueError."""
     if text.startswith("b"):
-        return Packet(MESSAGE, data=b"")
+        return Packet(MESSAGE, data=b"")  # nobody wants its bytes
     if not is_engine_text(text):
         raise ValueError("no packet of Engine.IO")
+    if text.startswith("4"):
+        return Packet(MESSAGE, data=text)
     return Packet(int(text[0]), data=text[1:])

@@ -105,11 +105,12 @@ class BoundedSocket(engineio.socket.Socket):  # type: ignore[misc] # it has no t
     def _take_poll(self, text: str) -> None:
         if text.count(SEPARATOR) >= PACKETS_RECEIVED_AT_ONCE:
             raise ValueError("too many packets")
+        sleep(0)  # putting megabytes together was enough for one turn
         start = 0
         while start <= len(text) and not self.closed:
             end = text.find(SEPARATOR, start)
             end = len(text) if end < 0 else end
-            self.receive(parse_engine_packet(text[start:end]))
+            self.receive(parse_engine_packet(text[start:end]))  # all of a text is itself, not a copy
             start = end + 1
 
     def poll(self) -> list[Any]:

@@ -10,12 +10,13 @@ import gevent.event
 import gevent.selectors
 import simple_websocket
 from engineio.async_drivers.gevent import Thread, WebSocketWSGI
+from engineio.packet import MESSAGE
 from gevent import sleep
 from wsproto.events import AcceptConnection, CloseConnection, Message, Ping, Request, TextMessage
 from wsproto.frame_protocol import CloseReason
 from wsproto.utilities import LocalProtocolError, RemoteProtocolError
 
-from transfer_service.web.messages.engine_packets import NONSENSE, is_engine_text
+from transfer_service.web.messages.engine_packets import NONSENSE, is_engine_text, parse_engine_packet
 from transfer_service.web.messages.in_flight import Held
 
 READ_BYTES = 16 * 1024
@@ -189,9 +190,22 @@ class BoundedWebSocket(WebSocketWSGI):  # type: ignore[misc] # it has no types
         raise StopIteration  # gunicorn: the connection is used up
 
     def wait(self) -> Any:
-        """The next message, None at the end, which is also where somebody sends what no client of Engine.IO sends."""
-        message = super().wait()
-        return None if isinstance(message, str) and not is_engine_text(message) else message
+        """The next packet but for messages, which go where they belong without being copied.
+
+        None at the end, which is also where somebody sends what no client of Engine.IO sends.
+        """
+        while True:
+            message = super().wait()
+            if not isinstance(message, str) or not self._owner.upgraded:  # before that it is a probe
+                return message if message is None or isinstance(message, bytes) or is_engine_text(message) else None
+            try:
+                packet = parse_engine_packet(message)
+            except ValueError:
+                return None
+            if packet.packet_type != MESSAGE:
+                return message
+            sleep(0)  # putting megabytes together was enough for one turn
+            self._owner.receive(packet)
 
     def close(self) -> None:
         """Say goodbye, where there is still somebody."""
