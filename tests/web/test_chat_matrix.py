@@ -46,6 +46,7 @@ EVENTS: list[tuple[Any, ...]] = [
     ("leave_conversation", HELLO, "refused", None, None, OUTSIDE, OUTSIDE, OUTSIDE),
     ("typing", HELLO, "refused", None, None, OUTSIDE, OUTSIDE, OUTSIDE),
     ("stop_typing", HELLO, "refused", None, None, OUTSIDE, OUTSIDE, OUTSIDE),
+    ("authenticate", HELLO, "refused", *["Missing access_token"] * 5),
 ]
 
 # what alice does, how often each is told of it                               nobody member device former stranger admin
