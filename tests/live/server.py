@@ -104,7 +104,7 @@ class LiveServer:
             try:
                 if requests.get(f"{self.url}/readyz", timeout=5, verify=self._verify).status_code == 200:
                     return
-            except requests.ConnectionError:
+            except (requests.ConnectionError, requests.Timeout):  # a busy machine
                 pass
             assert self.process.poll() is None, self.log_path.read_text()
             time.sleep(0.05)

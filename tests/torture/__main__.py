@@ -9,6 +9,7 @@ import time
 import structlog
 
 from tests.torture import kill, power
+from tests.torture.stories import LEVELS
 
 
 def main() -> None:
@@ -19,18 +20,21 @@ def main() -> None:
     kills = commands.add_parser("kill", help="kill -9 the service and its worker in the middle of everything")
     kills.add_argument("--cycles", type=int, default=100)
     for command in (cuts, kills):
+        command.add_argument("--level", choices=LEVELS, help="only this one, of TRANSFER_DURABILITY")
         command.add_argument("--seed", type=int, default=random.randrange(10**6))
     arguments = parser.parse_args()
     structlog.configure(logger_factory=structlog.ReturnLoggerFactory())
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that everything is unmounted
+    levels = [arguments.level] if arguments.level else LEVELS
     began = time.monotonic()
     if arguments.command == "power":
-        faults = power.torture(arguments.images, arguments.seed, _say)
+        faults, what = (
+            power.torture(arguments.images, arguments.seed, _say, levels=levels),
+            f"{arguments.images} images",
+        )
     else:
-        faults = kill.torture(arguments.cycles, arguments.seed, _say)
-    for fault in faults:
-        _say(fault)
-    _say(f"{len(faults)} faults, {time.monotonic() - began:.0f} s, --seed {arguments.seed}")
+        faults, what = kill.torture(arguments.cycles, arguments.seed, _say, levels=levels), f"{arguments.cycles} cycles"
+    _say(f"{len(faults)} faults, {what}, {time.monotonic() - began:.0f} s, --seed {arguments.seed}")
     sys.exit(bool(faults))
 
 

@@ -34,10 +34,9 @@ def make_disk(path: Path) -> None:
 
 @contextmanager
 def mounted(path: Path, mountpoint: Path, *options: str) -> Iterator[Path]:
-    """A file or device with ext4 in it, mounted: what was under way when the power went is replayed."""
+    """A file with ext4 in it, mounted: what was under way when the power went is replayed."""
     mountpoint.mkdir(parents=True, exist_ok=True)
-    loop = () if path.is_block_device() else ("loop",)
-    run("mount", "-t", "ext4", "-o", ",".join([*loop, "noatime", *options]), path, mountpoint)
+    run("mount", "-t", "ext4", "-o", ",".join(["loop", "noatime", *options]), path, mountpoint)
     try:
         yield mountpoint
     finally:
@@ -116,6 +115,7 @@ class LoggedDisk:
                     os.pwrite(disk.fileno(), os.pread(data.fileno(), length, place), offset)
                     place += length
                 done = cut.flushed
+                path.unlink(missing_ok=True)  # whoever still has the one before open writes to that
                 run("cp", "--sparse=always", replay, path)
                 self._add_kept(records, cut, path, data.fileno(), place)
                 yield cut
@@ -135,8 +135,7 @@ def logged_disk(base: Path, folder: Path, mountpoint: Path, *options: str) -> It
     folder.mkdir(parents=True)
     shutil.copyfile(base, folder / "disk")
     with ExitStack() as stack:
-        device = stack.enter_context(_loop_device(stack.enter_context(_logging(folder))))
-        stack.enter_context(mounted(device, mountpoint, *options))
+        stack.enter_context(mounted(stack.enter_context(_logging(folder)), mountpoint, *options))
         yield LoggedDisk(folder, base)
 
 
@@ -157,12 +156,3 @@ def _logging(folder: Path) -> Iterator[Path]:
         if inner.is_mount():
             _unmount(inner)
         process.wait(timeout=PATIENCE_SECONDS)
-
-
-@contextmanager
-def _loop_device(path: Path) -> Iterator[Path]:
-    device = Path(run("losetup", "--find", "--show", path))
-    try:
-        yield device
-    finally:
-        run("losetup", "--detach", device)

@@ -166,7 +166,7 @@ def running(installation: Installation) -> Iterator[None]:
     """The service and its worker, until the block ends: then they are stopped in order, or are dead already."""
     server = installation.server
     with ExitStack() as stack:
-        server.start()
         stack.callback(server.stop)
+        server.start()
         stack.enter_context(working(server.data_dir, **server.environment))
         yield

@@ -101,6 +101,8 @@ def torture(cycles: int, seed: int, say: Callable[[str], None], *, levels: Seque
         if share:
             found = _torture_level(level, share, seed + number)
             say(f"{level}: {share} cycles, {len(found)} faults")
+            for fault in found:
+                say(f"  {fault}")
             faults += [f"{level}, {fault}" for fault in found]
     return faults
 

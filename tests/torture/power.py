@@ -2,8 +2,8 @@
 
 import random
 import tempfile
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -15,6 +15,7 @@ from tests.torture.installation import Installation, QuietServer, make_games, pr
 from tests.torture.judge import judge_folder
 from tests.torture.resumable_stories import Concatenated
 from tests.torture.stories import LEVELS
+from transfer_service.web.services import Services
 
 STORIES_OF_A_RUN = 30
 IMAGES_OF_A_RUN = 170
@@ -100,31 +101,40 @@ class Run:
             working(data_dir, **installation.server.environment),
             QuietServer(data_dir, installation.server.environment).services() as services,
         ):
-            wait_until(lambda: all(not job.state.is_active for job in services.remote_downloads.list_downloads()))
+            with suppress(AssertionError):  # then the states tell
+                wait_until(lambda: not any(_is_active(services)), seconds=60)
             jobs = services.remote_downloads.list_downloads()
-        self.faults += [f"{self.name}: a download ended {job.state}" for job in jobs if job.state != "completed"]
+        if unfinished := [str(job.state) for job in jobs if job.state != "completed"]:
+            log = (data_dir.parent / "worker.log").read_text()[-2000:]
+            self.faults.append(f"{self.name}: downloads ended {unfinished}: {log}")
         for game in installation.games:
             archive = data_dir / "games" / f"{game.data_id}.zip"
             if any(job.game_data_id == game.data_id for job in jobs) and archive.read_bytes() != game.data:
                 self.faults.append(f"{self.name}: the archive {game.data_id} has other bytes")
 
 
-def plan(images: int, seed: int) -> Iterator[tuple[str, str, int, int]]:
+def _is_active(services: Services) -> Iterator[bool]:
+    return (job.state.is_active for job in services.remote_downloads.list_downloads())
+
+
+def plan(images: int, seed: int, levels: Sequence[str]) -> Iterator[tuple[str, str, int, int]]:
     """Levels, mount options, seeds and numbers of images of the runs that give so many images altogether."""
-    runs = max(len(LEVELS), -(-images // IMAGES_OF_A_RUN))
+    runs = max(len(levels), -(-images // IMAGES_OF_A_RUN))
     for number in range(runs):
         count = images // runs + (number < images % runs)
-        yield LEVELS[number % len(LEVELS)], MOUNTS[(number + number // len(LEVELS)) % len(MOUNTS)], seed + number, count
+        yield levels[number % len(levels)], MOUNTS[(number + number // len(levels)) % len(MOUNTS)], seed + number, count
 
 
-def torture(images: int, seed: int, say: Callable[[str], None]) -> list[str]:
-    """All that was found wrong on so many images."""
+def torture(images: int, seed: int, say: Callable[[str], None], *, levels: Sequence[str] = LEVELS) -> list[str]:
+    """All that was found wrong on so many images, shared by the levels."""
     faults: list[str] = []
-    for level, options, run_seed, count in plan(images, seed):
+    for level, options, run_seed, count in plan(images, seed, levels):
         with ExitStack() as stack:
             folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="transfer-power-")))
             run = Run(level, options, run_seed, count, folder)
             run.go()
             say(f"{run.name}: {count} images, {len(run.faults)} faults")
+            for fault in run.faults:
+                say(f"  {fault}")
             faults += run.faults
     return faults

@@ -1,7 +1,7 @@
 """Files that come by the open protocols at `/api/uploads`."""
 
 import base64
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from tests.torture.callers import Answer, Caller, Unexpected
 from tests.torture.stories import State, Story, World
@@ -107,43 +107,46 @@ class Concatenated(TusUpload):
             if part.size:
                 sent = (*sent, part)
                 with self.step(world, State(sent=sent)):
-                    self.append_part(world.call, number, 0)
+                    self.append_part(world.call, self.urls[number], self.part(number), 0)
         if not self.is_left:
             with self.step(world, State(content=self.data)):
-                self.url = self.join(world.call).must_be(201).location
+                self.url = self.join(world.call, self.urls).must_be(201).location
 
     def go_on(self, world: World) -> None:
         """Join the parts that were left, in another life of the service."""
         if all(self.urls):
             with self.step(world, State(content=self.data)):
-                self.url = self.join(world.call).must_be(201).location
+                self.url = self.join(world.call, self.urls).must_be(201).location
 
     def part(self, number: int) -> bytes:
         return self.data[self.half :] if number else self.data[: self.half]
 
-    def append_part(self, call: Caller, number: int, offset: int) -> None:
+    def append_part(self, call: Caller, url: str, data: bytes, offset: int) -> None:
         headers = {**TUS, "Upload-Offset": str(offset), "Content-Type": "application/offset+octet-stream"}
-        data = self.part(number)[offset:]
-        answer = call("PATCH", self.urls[number], headers=headers, data=data)
+        answer = call("PATCH", url, headers=headers, data=data[offset:])
         if answer.status != 204:
-            raise Unexpected(f"{answer.status} to {len(data)} bytes from {offset} on of part {number}")
+            raise Unexpected(f"{answer.status} to {len(data) - offset} bytes of a part from {offset} on")
 
-    def join(self, call: Caller) -> Answer:
-        concat = {"Upload-Concat": f"final;{' '.join(self.urls)}", "Upload-Metadata": self.metadata}
+    def join(self, call: Caller, urls: Sequence[str]) -> Answer:
+        concat = {"Upload-Concat": f"final;{' '.join(urls)}", "Upload-Metadata": self.metadata}
         return call("POST", ROOT, headers={**TUS, **concat}, data=b"")
 
     def is_joined(self, call: Caller) -> bool:
         """Whether the parts are spent: the answer was lost, and the same request asks for it again."""
-        return all(self.urls) and self.join(call).status == 201
+        return all(self.urls) and self.join(call, self.urls).status == 201
 
     def resume(self, call: Caller) -> bool:
         offsets = [self.offset(call, url) for url in self.urls]
-        if None in offsets:
-            return self.is_joined(call)
+        if None in offsets and self.is_joined(call):
+            return True
+        urls = list(self.urls)
         for number, offset in enumerate(offsets):
-            if offset is not None and offset < len(self.part(number)):
-                self.append_part(call, number, offset)
-        self.join(call).must_be(201)
+            part = self.part(number)
+            if offset is None:  # of which nothing was acknowledged, or what was may be gone
+                urls[number] = self.create(call, len(part), {"Upload-Concat": "partial"})
+            if (offset or 0) < len(part):
+                self.append_part(call, urls[number], part, offset or 0)
+        self.join(call, urls).must_be(201)
         return True
 
     def check_kept(self, call: Caller, sent: tuple[Span, ...]) -> None:
