@@ -35,8 +35,11 @@ def test_whole_files_in_a_shell(
     names = [json.loads(each + "}")["filename"] for each in printed.replace("\n", "").split("}") if each]
     assert names == ["report.txt", "report (2).txt", "report.txt", "report (3).txt"]
     assert {stored(server, alice, name) for name in names} == {REPORT}
-    run_shell(see, tmp_path, **places)
-    assert alice.get(f"{server.url}/api/files/download/report.txt", timeout=30).status_code == 404
+    numbered = alice.get(f"{server.url}/api/files/status/report%20(2).txt", timeout=30).json()["file_id"]
+    listed = run_shell(see, tmp_path, FILE_ID=numbered, **places)
+    assert listed.count('"next_cursor"') == 2
+    left = {each["filename"] for each in alice.get(f"{server.url}/api/files", timeout=30).json()["files"]}
+    assert left & {*names, "summary.txt"} == {"report (3).txt", "summary.txt"}
 
 
 def test_whole_files_in_a_browser(
