@@ -210,7 +210,7 @@ class Installation(Base):
 
 
 class DiscardedBytes(Base):
-    """Bytes whose facts this database has deleted: a blob, or an attachment. What is found under the name may go."""
+    """Bytes that are nobody's: of a file or message that was deleted, or an attachment that was not posted yet."""
 
     __tablename__ = "discarded_bytes"
     __table_args__ = ({"sqlite_with_rowid": False},)

@@ -71,6 +71,33 @@ def test_the_attachment_of_a_deleted_message_goes(chat: Chat) -> None:
     assert report.removed.unfinished_deletions.bytes >= len(DATA)
 
 
+def test_an_upload_that_was_killed_leaves_no_orphan(chat: Chat) -> None:
+    """Its bytes were nobody's, and this database knows."""
+    message_id = chat.bench.services.messages.announce_attachment()
+    stored(chat, message_id)
+    chat.clock.advance(minutes=50)
+    report = chat.bench.services.cleanup.run()
+    assert (report.removed.unfinished_deletions.count, lying_there(chat)) == (0, {message_id})
+    chat.clock.advance(minutes=20)
+    report = chat.bench.services.cleanup.run()
+    assert (report.removed.unfinished_deletions.count, report.left.count, lying_there(chat)) == (1, 0, set())
+
+
+def test_an_upload_that_takes_hours_is_left_alone_and_stays_when_it_is_posted(chat: Chat) -> None:
+    messages = chat.bench.services.messages
+    message_id = messages.announce_attachment()
+    with store_of(chat).create(message_id, "film.mp4") as writer:
+        writer.write(0, [DATA])
+        chat.clock.advance(hours=5)
+        cleanup(chat)
+        attachment = Attachment("film.mp4", "video/mp4", len(DATA), "ab" * 32)
+        messages.post(chat.id_of("alice"), chat.direct(), content=None, message_id=message_id, attachment=attachment)
+    for _ in range(2):
+        assert cleanup(chat).removed.unfinished_deletions.count == 0
+        chat.clock.advance(hours=5)
+    assert lying_there(chat) == {message_id}
+
+
 def test_a_conversation_that_everybody_has_left_goes_with_its_attachments_and_its_room(chat: Chat) -> None:
     conversation_id, kept = chat.group("bob"), posted(chat, chat.direct())
     posted(chat, conversation_id)

@@ -48,7 +48,7 @@ class AttachmentService:
 
     def receive(self, account_id: uuid.UUID, body: AttachmentBody) -> Message:
         """Store an attachment and post it. Raises what `MessageService.post` does, TooLarge, StorageFull."""
-        message_id = self._messages.new_id()
+        message_id = self._messages.announce_attachment()
         filename = body.filename
         with self._store.create(message_id, filename, is_needed=lambda: self._messages.is_there(message_id)) as writer:
             length, digest = write_hashed(

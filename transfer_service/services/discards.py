@@ -1,7 +1,8 @@
-"""Bytes whose facts were deleted: remembered by name until they are gone, so that a killed deletion leaves no orphan.
+"""Bytes that are nobody's any more, or not yet: noted by name, so that what was killed half-way leaves no orphan.
 
-The name is written in the transaction that deletes the facts. Whatever is found under it later is not somebody's whom
-this database has forgotten: it goes, at once.
+The name is written in the transaction that deletes the facts, or before an attachment arrives, and taken back in the
+one that posts it. Whatever is found under it later is not somebody's whom this database has forgotten: it goes, and
+needs no quarantine.
 """
 
 import uuid
@@ -32,8 +33,13 @@ def remember(rows: Executor, names: Sequence[str]) -> None:
         rows.execute(insert(_discarded), [{"name": name} for name in names])
 
 
+def keep(rows: Executor, name: str) -> None:
+    """Take the note back, in the transaction that makes the bytes somebody's."""
+    rows.execute(delete(_discarded).where(_discarded.c.name == name))
+
+
 class Discards:
-    """Removes what was left of deletions that were killed."""
+    """Removes what was left of deletions, and of attachments on their way, that were killed."""
 
     def __init__(
         self,
@@ -56,9 +62,10 @@ class Discards:
         while batch := self._batch(last):
             last = batch[-1].name
             found = {each.name: self._stored_bytes(each.name) for each in batch}
-            for name, stored_bytes in found.items():
-                if stored_bytes is not None:
-                    yield stored_bytes if dry_run else self._remove(name)
+            for each in batch:
+                stored_bytes = found[each.name]
+                if stored_bytes is not None and self._may_go(each):
+                    yield stored_bytes if dry_run else self._remove(each.name)
             if not dry_run:
                 self._forget([name for name, stored_bytes in found.items() if stored_bytes is None])
 
@@ -66,6 +73,17 @@ class Discards:
         statement = select(DiscardedBytes).where(DiscardedBytes.name > last).order_by(DiscardedBytes.name)
         with self._database.read() as session:
             return session.scalars(statement.limit(BATCH)).all()
+
+    def _may_go(self, noted: DiscardedBytes) -> bool:
+        """An attachment may still be on its way, and is its message's once that is posted."""
+        if _blob_id(noted.name) is not None:
+            return True
+        if noted.discarded_at > self._now() - REMEMBERED_FOR:
+            return False
+        if self._offload(lambda: self._attachments.is_in_use(noted.name)):
+            return False
+        with self._database.read() as session:  # asked last: it is posted while it is in use
+            return session.get(DiscardedBytes, noted.name) is not None
 
     def _forget(self, names: Sequence[str]) -> None:
         is_old = _discarded.c.discarded_at < self._now() - REMEMBERED_FOR

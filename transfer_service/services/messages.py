@@ -52,6 +52,13 @@ class MessageService:
         """An id for a message whose attachment has to be stored before it is posted."""
         return self._make_id(self._now())
 
+    def announce_attachment(self) -> str:
+        """The id of a message to come, whose bytes are nobody's before it is posted: so they leave no orphan."""
+        message_id = self.new_id()
+        with self._database.write_rows() as rows:
+            discards.remember(rows, [message_id])
+        return message_id
+
     def is_there(self, message_id: str) -> bool:
         """Whether there is such a message, deleted or not."""
         with self._database.read_rows() as rows:
@@ -101,6 +108,7 @@ class MessageService:
             )
             message_rows.insert_message(rows, message, seq=seq)
             if attachment is not None:
+                discards.keep(rows, message.id)
                 self._space.reserve(rows, account_id, attachment.length)
         self._publish(MessagePosted(members.account_ids, message))
         return message
