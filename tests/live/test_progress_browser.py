@@ -83,7 +83,7 @@ def test_the_bar_moves_to_its_end_and_the_browser_stays_away(
         ["pending", 0],
         ["downloading", 25],
         ["downloading", 50],
-        ["verifying", 99.9],
+        ["verifying", 99],
         ["completed", 100],
     ]
     assert page.evaluate("bar.value") == 100
