@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import requests
 
-from tests.live.appends import DATA, KIB, MIB, Append, Door, Pair, Protocol, blob_path, running_pair, tell
+from tests.live.appends import DATA, KIB, MIB, Append, Door, Pair, Protocol, blob_path, is_held, running_pair, tell
 from tests.live.server import wait_until
 
 STALLED, RACES = 50, 50
@@ -175,6 +175,7 @@ def test_who_only_watches_disturbs_nobody(pair: Pair, protocol: Protocol) -> Non
     path, seen = first.create(len(BIG)), [0]
     with first.appending(path, 0, length=len(BIG)) as append:
         with Flow(append):
+            wait_until(lambda: is_held(pair.first, path))
             until = time.monotonic() + 3
             while time.monotonic() < until:
                 watched = second.request("GET", path, {})
