@@ -37,6 +37,7 @@ def test_the_answer_is_201_with_the_same_fields_and_a_location(
     answer = response.get_json()
     location = f"/api/files/{answer.pop('file_id')}/download"
     assert (response.status_code, response.headers["Location"]) == (201, location)
+    assert answer.pop("created_at") == answer.pop("updated_at")
     assert answer == {
         "filename": "log.bin",
         "status": "complete",
@@ -44,6 +45,8 @@ def test_the_answer_is_201_with_the_same_fields_and_a_location(
         "total_bytes": 5,
         "next_expected_byte": 5,
         "sha256": hashlib.sha256(b"hello").hexdigest(),
+        "total_inferred": False,
+        "content_type": "application/octet-stream",
     }
     assert device.get(location).data == b"hello"
 
