@@ -2,15 +2,18 @@
 
 import os
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple
 
 import pytest
 import requests
+from sqlalchemy import update
 
 from tests.live.bare_socket import BareClient
 from tests.live.nginx import NginxSite, running_site
 from tests.live.server import LiveServer, running, wait_until
+from transfer_service.models import DiscardedBytes
 
 DATA = os.urandom(300_000)
 NAMES = ["film.mp4", "Übung 100% & mehr.png", "文件.bin", "a'b\"c.webm"]
@@ -133,7 +136,7 @@ def begin_upload(client: BareClient, conversation_id: str, size: int) -> None:
 
 def stored(server: LiveServer) -> list[Path]:
     """Everything that lies there for messages."""
-    return list((server.data_dir / "uploads/chats").iterdir())
+    return [path for path in (server.data_dir / "uploads/chats").iterdir() if path.name != ".installation"]
 
 
 def test_an_upload_that_breaks_off_leaves_no_message_and_no_file(data_dir: Path) -> None:
@@ -159,6 +162,8 @@ def test_what_a_killed_service_was_receiving_is_no_message_and_cleanup_removes_i
         assert alice.get(f"{server.url}/messages/get", params=query, timeout=30).json()["count"] == 0
         (left,) = stored(server)
         os.utime(left, (0, 0))
+        with server.services() as services, services.database.write() as session:  # as if it had been long ago
+            session.execute(update(DiscardedBytes).values(discarded_at=datetime(2020, 1, 1, tzinfo=UTC)))
         server.command("cleanup")
         assert stored(server) == []
 
