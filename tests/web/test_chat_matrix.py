@@ -7,6 +7,7 @@ import pytest
 from flask import Flask
 
 from tests.conftest import PASSWORD, Device
+from tests.web import socket_client
 from tests.web.chat import NOT_PARTICIPANT, Chat, attachment_form
 
 # A group that `alice` owns. She has posted the file. `bob` is in it too, and signed in as a device. `carol` has left,
@@ -110,8 +111,7 @@ def scene(chat: Chat) -> Scene:
 
 def connect(chat: Chat, who: str) -> Any:
     """A socket of Flask-SocketIO's test client."""
-    headers = chat[PEOPLE[who]].headers if who in PEOPLE else None
-    return chat.app.extensions["socketio"].test_client(chat.app, headers=headers)
+    return socket_client.connect(chat.app, chat[PEOPLE[who]].headers if who in PEOPLE else {})
 
 
 def names(client: Any) -> list[str]:

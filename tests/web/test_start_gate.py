@@ -11,6 +11,7 @@ from sqlalchemy import create_engine, text
 
 from config import Settings
 from tests.conftest import Clock, Device
+from tests.web import socket_client
 from transfer_service import begin_serving, create_app
 from transfer_service.errors import SchemaOutdated
 from transfer_service.schema import upgrade
@@ -77,7 +78,6 @@ def test_it_works_as_soon_as_the_database_is_migrated(
 
 
 def test_no_socket_is_let_in_before_its_events_may_change_something(app: Flask, device: Device) -> None:
-    socketio = app.extensions["socketio"]
     gate = app.extensions[EXTENSION].gate
     state = {"is_right": False}
 
@@ -86,9 +86,9 @@ def test_no_socket_is_let_in_before_its_events_may_change_something(app: Flask, 
             raise SchemaOutdated
 
     gate.add(step)
-    assert not socketio.test_client(app, headers=device.headers).is_connected()
+    assert not socket_client.connect(app, device.headers).is_connected()
     state["is_right"] = True
-    assert socketio.test_client(app, headers=device.headers).is_connected()
+    assert socket_client.connect(app, device.headers).is_connected()
 
 
 def test_a_schema_that_is_newer_than_the_code_is_refused_too(

@@ -7,6 +7,7 @@ import pytest
 from flask import Flask
 
 from tests.conftest import Device
+from tests.web import socket_client
 from tests.web.uploads import Draft, Tus, id_of, metadata
 
 SIZE = 20
@@ -14,7 +15,7 @@ SIZE = 20
 
 def listen(app: Flask, device: Device) -> Any:
     """A connected socket of Flask-SocketIO's test client."""
-    client = app.extensions["socketio"].test_client(app, headers=device.headers)
+    client = socket_client.connect(app, device.headers)
     assert client.is_connected()
     return client
 

@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import BinaryIO
 
-from transfer_service.errors import BlobMissing, RangeBusy, StoreUnavailable
+from transfer_service.errors import BlobMissing, RangeBusy, ReadFailed, StoreUnavailable
 from transfer_service.faults import faults_named, read_faults_named
 from transfer_service.storage import range_locks
 from transfer_service.storage.disk import BLOCK_UNITS, WHOLE, DiskWriter, absence_named
@@ -121,13 +121,16 @@ class GameStore:
 
     def publish(self, part: Part, job_id: int, game_data_id: int) -> None:
         """Give a part that is whole, verified and synced its name as an archive, for good. Raises BlobMissing where it
-        has lost its own name to another run, and StorageFull.
+        has lost its own name to another run, StorageFull, and ReadFailed where a folder has its place.
         """
         ready = self._root / f"{int(job_id)}.ready"
         ready.unlink(missing_ok=True)  # of a run that was killed right here
         with faults_named():
             part.link_to(ready)
-            ready.replace(self._archive_path(game_data_id))
+            try:
+                ready.replace(self._archive_path(game_data_id))
+            except IsADirectoryError as error:  # it would be in the way of every later run too
+                raise ReadFailed from error
             self._files.sync(self._root)
         if part.is_at(self._part_path(job_id)):
             self.delete_part(job_id)
