@@ -12,10 +12,10 @@ from sqlalchemy import insert
 
 from benchmarks.connection import Connection
 from benchmarks.servers import Server
-from transfer_service.database import Database
-from transfer_service.models import Account, SignIn
-from transfer_service.services.sign_ins import FamilyGrant
-from transfer_service.web.tokens import init_tokens, make_tokens
+from transfer_service.db.database import Database
+from transfer_service.models.accounts import Account, SignIn
+from transfer_service.services.accounts.sign_ins import FamilyGrant
+from transfer_service.web.accounts.tokens import init_tokens, make_tokens
 
 TOKEN_HOURS = 10
 

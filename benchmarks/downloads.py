@@ -25,7 +25,7 @@ from benchmarks.nginx import is_installed, nginx_static, service_behind_nginx
 from benchmarks.payload import Payload, make_payload, store
 from benchmarks.processes import Start, together
 from benchmarks.servers import Server, fastapi_peer, flask_peer, service
-from transfer_service.wire.spans import Span
+from transfer_service.wire.ranges import Span
 
 CONNECTIONS = 8
 SMALL_BYTES = 64 * 1024

@@ -13,7 +13,7 @@ from typing import Any, Self
 
 from benchmarks.measure import MEBIBYTE
 from benchmarks.servers import Server
-from transfer_service.wire.spans import Span
+from transfer_service.wire.ranges import Span
 
 TIMEOUT_SECONDS = 120
 HEAD_BYTES = 4096

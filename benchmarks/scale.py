@@ -20,8 +20,9 @@ from sqlalchemy import insert, select
 from benchmarks.connection import Connection
 from benchmarks.measure import Cost, median_cost, progress, say, say_goal, say_table
 from benchmarks.servers import ACCOUNT, Server, service
-from transfer_service.database import Database
-from transfer_service.models import Account, File, FileState, ReceivedRange
+from transfer_service.db.database import Database
+from transfer_service.models.accounts import Account
+from transfer_service.models.files import File, FileState, ReceivedRange
 from transfer_service.storage.disk import DiskStore
 from transfer_service.wire.chunk_frames import LONG_FRAME
 

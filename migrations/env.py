@@ -3,7 +3,7 @@
 from alembic import context
 from sqlalchemy import create_engine, event, pool
 
-from transfer_service.models import Base
+from transfer_service.models.base import Base
 
 
 def migrate() -> None:

@@ -17,8 +17,8 @@ from config import Settings
 from tests.postgres import postgres_server, postgres_url
 from tests.prepared import migrate
 from transfer_service import build_services, create_app
+from transfer_service.web.accounts.tokens import make_tokens
 from transfer_service.web.services import EXTENSION, Services
-from transfer_service.web.tokens import make_tokens
 from transfer_service.wire.chunk_frames import LONG_FRAME, SHORT_FRAME
 
 __all__ = ["postgres_server", "postgres_url"]

@@ -10,8 +10,8 @@ from pathlib import Path
 import psycopg
 from sqlalchemy import create_engine, insert, make_url
 
-from transfer_service.models import Installation
-from transfer_service.schema import upgrade
+from transfer_service.db.schema import upgrade
+from transfer_service.models.upkeep import Installation
 
 
 def migrate(url: str) -> None:

@@ -10,8 +10,8 @@ from typing import Any
 from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
-from transfer_service.database import Database
-from transfer_service.game_models import DownloadState, Game, GameData, RemoteDownload
+from transfer_service.db.database import Database
+from transfer_service.models.games import DownloadState, Game, GameData, RemoteDownload
 
 SIZE = 1000
 

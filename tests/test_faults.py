@@ -29,7 +29,7 @@ from gevent import monkey; monkey.patch_all()
 import resource, threading
 from gevent import get_hub
 from transfer_service.errors import StoreUnavailable
-from transfer_service.offload import fill_thread_pool, offload
+from transfer_service.threads import fill_thread_pool, offload
 
 threading.stack_size(512 * 1024 * 1024)
 size = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()

@@ -22,7 +22,7 @@ from werkzeug.http import parse_cookie, parse_options_header
 
 from transfer_service.errors import TransferError
 from transfer_service.server.request_head import HEAD_BYTES, BoundedRequest
-from transfer_service.wire import digests, disposition, entity_tags, ranges, rufh, tus
+from transfer_service.wire import conditions, digests, filenames, ranges, rufh, tus
 from transfer_service.wire.attachments import attachment_media_type, safe_filename
 from transfer_service.wire.filenames import parse_name
 from transfer_service.wire.instants import parse_instant
@@ -103,16 +103,16 @@ CASES: dict[str, Callable[[], object]] = {
     "media type": lambda: stored_media_type(filled("a/b", ";a=b", LINE), "a"),
     "Range": lambda: ranges.select_ranges(filled("bytes=0-0", ",0-0", LINE), 10**12),
     "Range: digits": lambda: ranges.select_ranges(filled("bytes=", "9", LINE, "-"), 10**12),
-    "If-None-Match": lambda: entity_tags.parse_tag_list(filled("", '"",', LINE)),
-    "If-None-Match: blanks": lambda: entity_tags.parse_tag_list(filled("", " ,", LINE, "x")),
-    "dates": lambda: entity_tags.parse_http_date(filled("Sun, ", "9", LINE)),
+    "If-None-Match": lambda: conditions.parse_tag_list(filled("", '"",', LINE)),
+    "If-None-Match: blanks": lambda: conditions.parse_tag_list(filled("", " ,", LINE, "x")),
+    "dates": lambda: conditions.parse_http_date(filled("Sun, ", "9", LINE)),
     "instants": lambda: parse_instant(filled("2024-01-01T", "1", LINE)),
     "digests": lambda: digests.parse_digests(filled("", "a=:AAAA:,", LINE), field="Content-Digest"),
     "digests: blanks": lambda: digests.parse_digests(filled("a", " ", LINE, "x"), field="Content-Digest"),
-    "Content-Disposition: quotes": lambda: disposition.parse_filename(filled("form-data", ';a="\\"', LINE)),
-    "Content-Disposition: parameters": lambda: disposition.parse_filename(filled("form-data", ";a=", LINE)),
-    "Content-Disposition: blanks": lambda: disposition.parse_filename(filled("form-data;a", " ", LINE, "x")),
-    "Content-Disposition: apostrophes": lambda: disposition.parse_filename(filled("a;filename*=utf-8", "'", LINE)),
+    "Content-Disposition: quotes": lambda: filenames.parse_filename(filled("form-data", ';a="\\"', LINE)),
+    "Content-Disposition: parameters": lambda: filenames.parse_filename(filled("form-data", ";a=", LINE)),
+    "Content-Disposition: blanks": lambda: filenames.parse_filename(filled("form-data;a", " ", LINE, "x")),
+    "Content-Disposition: apostrophes": lambda: filenames.parse_filename(filled("a;filename*=utf-8", "'", LINE)),
     "names": lambda: parse_name(filled("a", COMBINING, 16 * 1024)),
     "names: of attachments": lambda: safe_filename(filled("a", COMBINING, MIB)),
     "names: separators": lambda: safe_filename(filled("a", "/.", MIB)),

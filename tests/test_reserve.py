@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from tests.small_disk import fill, mounted
-from transfer_service import reserve
-from transfer_service.database import Database
-from transfer_service.schema import check, upgrade
+from transfer_service.db import reserve
+from transfer_service.db.database import Database
+from transfer_service.db.schema import check, upgrade
 
 MEBIBYTE = 1024 * 1024
 

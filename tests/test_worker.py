@@ -22,9 +22,9 @@ from structlog.testing import capture_logs
 
 from tests.live.server import REPOSITORY
 from transfer_service.errors import ReadFailed, StoreUnavailable, TransferError
-from transfer_service.game_models import DownloadState
 from transfer_service.logs import configure_logging
-from transfer_service.services.fetch_leases import LeaseLost, Run
+from transfer_service.models.games import DownloadState
+from transfer_service.services.games.leases import LeaseLost, Run
 from transfer_service.worker import FAULT, Worker
 
 JOB = 7

@@ -9,33 +9,37 @@ from flask import Flask
 from flask_socketio import SocketIO
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from transfer_service.commands import init_commands
+from transfer_service.bootstrap import build_services
+from transfer_service.cli.accounts import init_commands
+from transfer_service.cli.games import init_game_commands
+from transfer_service.cli.upkeep import init_upkeep_commands
 from transfer_service.errors import InstallationMismatch, StorageFull, StoreUnavailable
-from transfer_service.game_commands import init_game_commands
-from transfer_service.ground import utc_now
-from transfer_service.upkeep_commands import init_upkeep_commands
-from transfer_service.web import activities, admin, auth, game_zip, health, home, remote_downloads
+from transfer_service.services.core import utc_now
+from transfer_service.web import admin, home
+from transfer_service.web import operations as health
+from transfer_service.web.accounts import auth
+from transfer_service.web.accounts.tokens import init_tokens
 from transfer_service.web.addresses import init_addresses
 from transfer_service.web.caching import forbid_caching
+from transfer_service.web.chat import attachments, conversations, messages
+from transfer_service.web.chat.emitters import Fanout, ProgressEvents
+from transfer_service.web.chat.socketio import LIVE, init_socketio
 from transfer_service.web.cors import ORIGINS, Origins, share_with_origins
-from transfer_service.web.download import files as downloads
 from transfer_service.web.error_envelopes import init_error_envelopes
-from transfer_service.web.messages import attachments, conversations, messages
-from transfer_service.web.messages.fanout import Fanout
-from transfer_service.web.messages.live import LIVE, init_socketio
-from transfer_service.web.method_override import override_methods
+from transfer_service.web.files import routes as downloads
+from transfer_service.web.files import stored_files
+from transfer_service.web.games import activities, game_zip
+from transfer_service.web.games import downloads as remote_downloads
+from transfer_service.web.games.progress_feed import FEED, ProgressFeed
 from transfer_service.web.power_loss import init_power_loss, recover
-from transfer_service.web.progress_feed import FEED, ProgressFeed
 from transfer_service.web.query import check_queries
 from transfer_service.web.rate_limits import init_rate_limits, limit_handshakes
 from transfer_service.web.representation import init_representation, refuse_coded_polls
 from transfer_service.web.request_log import begin_requests, init_request_log
 from transfer_service.web.requests import init_requests
 from transfer_service.web.services import EXTENSION, Services
-from transfer_service.web.tokens import init_tokens
-from transfer_service.web.upload import content_range, device_frames, resumable, stored_files, whole_file
-from transfer_service.web.upload.progress_events import ProgressEvents
-from transfer_service.wiring import build_services
+from transfer_service.web.uploads import content_range, device_frames, resumable, whole_file
+from transfer_service.web.uploads.method_override import override_methods
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -44,7 +48,7 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
 
     from config import Settings
-    from transfer_service.web.messages.live_sessions import LiveSessions
+    from transfer_service.web.chat.sessions import LiveSessions
 
 __all__ = ["begin_serving", "build_services", "create_app", "end_serving", "stop_serving", "utc_now"]
 

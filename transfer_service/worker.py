@@ -17,18 +17,18 @@ import structlog
 from gevent.event import Event
 
 from config import ConfigurationError, load_settings
+from transfer_service.bootstrap import build_services
 from transfer_service.errors import InstallationMismatch, TransferError
 from transfer_service.faults import fault_of
-from transfer_service.ground import utc_now
 from transfer_service.logs import configure_logging, log_error
-from transfer_service.offload import offload
 from transfer_service.remote.fetcher import Fetcher, Limits
-from transfer_service.services.archive_removal import ArchiveRemoval
-from transfer_service.services.fetch_leases import LEASE, FetchLeases, LeaseLost, Run
-from transfer_service.services.fetching import Fetching
-from transfer_service.storage.games import GameStore
-from transfer_service.wire.source_urls import Source
-from transfer_service.wiring import build_services
+from transfer_service.services.core import utc_now
+from transfer_service.services.games.archive_removal import ArchiveRemoval
+from transfer_service.services.games.fetching import Fetching
+from transfer_service.services.games.leases import LEASE, FetchLeases, LeaseLost, Run
+from transfer_service.storage.archives import GameStore
+from transfer_service.threads import offload
+from transfer_service.wire.game_catalogue import Source
 
 if TYPE_CHECKING:
     from config import Settings

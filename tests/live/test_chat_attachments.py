@@ -13,7 +13,7 @@ from sqlalchemy import update
 from tests.live.bare_socket import BareClient
 from tests.live.nginx import NginxSite, running_site
 from tests.live.server import LiveServer, running, wait_until
-from transfer_service.models import DiscardedBytes
+from transfer_service.models.upkeep import DiscardedBytes
 
 DATA = os.urandom(300_000)
 NAMES = ["film.mp4", "Übung 100% & mehr.png", "文件.bin", "a'b\"c.webm"]

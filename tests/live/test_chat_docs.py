@@ -15,7 +15,7 @@ import requests
 from tests.live.doc_examples import Browser, blocks, browsing, run_node, run_python, run_shell
 from tests.live.node import token_of
 from tests.live.server import REPOSITORY, LiveServer
-from transfer_service.web.messages.socket import EVENTS, ChatNamespace
+from transfer_service.web.chat.socket import EVENTS, ChatNamespace
 
 PAGE = "chat.md"
 TEXT = (REPOSITORY / "docs" / PAGE).read_text("utf-8")

@@ -15,8 +15,8 @@ from sqlalchemy import update
 from tests.live.bare_socket import BareClient, Listening
 from tests.live.nginx import NginxSite, running_site
 from tests.live.server import LiveServer, wait_until
-from transfer_service.database import Database
-from transfer_service.models import File, ReceivedRange
+from transfer_service.db.database import Database
+from transfer_service.models.files import File, ReceivedRange
 
 MEMORY = Path("/dev/shm")
 MEBIBYTE = 1024 * 1024

@@ -20,7 +20,7 @@ from tests.live.chunks import send_chunk
 from tests.live.download_worker import working
 from tests.live.server import LiveServer, running
 from tests.missing import missing
-from transfer_service.models import File
+from transfer_service.models.files import File
 
 MEBIBYTE = 1024 * 1024
 

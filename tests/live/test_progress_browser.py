@@ -9,7 +9,7 @@ from tests.live.chromium import Page, browser
 from tests.live.pages import serving
 from tests.live.server import LiveServer, running, wait_until
 from tests.remote_jobs import SIZE, Jobs, jobs_of
-from transfer_service.game_models import DownloadState
+from transfer_service.models.games import DownloadState
 
 CLOSED = 2  # EventSource.readyState, WHATWG HTML section 9.2.2
 PAGE = """<!doctype html>

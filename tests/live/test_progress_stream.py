@@ -21,7 +21,7 @@ from tests.live.nginx import NginxFront, behind_nginx
 from tests.live.node import connected, token_of
 from tests.live.server import LiveServer, running, wait_until
 from tests.remote_jobs import SIZE, Jobs, jobs_of
-from transfer_service.game_models import DownloadState
+from transfer_service.models.games import DownloadState
 
 SECRET_KEY = "a secret of the tests, long enough for HS256"
 END_SECONDS, STOP_SECONDS = 3.0, 3.0

@@ -28,12 +28,12 @@ from tests.live.server import REPOSITORY, LiveServer, running
 from transfer_service import errors
 from transfer_service.remote import exchange, responses, targets, transfers, url_guard
 from transfer_service.remote.fetcher import Limits
-from transfer_service.services import fetching, game_archives
-from transfer_service.services.fetch_leases import LEASE
-from transfer_service.services.remote_downloads import ABANDONED_AFTER, WORKER_GONE
+from transfer_service.services.games import archives as game_archives
+from transfer_service.services.games import fetching
+from transfer_service.services.games.downloads import ABANDONED_AFTER, WORKER_GONE
+from transfer_service.services.games.leases import LEASE
 from transfer_service.storage import zip_members
-from transfer_service.wire.game_catalogue import parse_catalogue
-from transfer_service.wire.source_urls import Source
+from transfer_service.wire.game_catalogue import Source, parse_catalogue
 
 PAGE = "remote-downloads.md"
 TEXT = (REPOSITORY / "docs" / PAGE).read_text("utf-8")

@@ -23,10 +23,11 @@ from tests.live.node import token_of
 from tests.live.server import REPOSITORY, LiveServer, wait_until
 from tests.ports import free_port
 from transfer_service import errors
-from transfer_service.services import landing, unfinished_uploads
-from transfer_service.services.displacement import TAKE_OVER_SECONDS
-from transfer_service.services.upload_cleanup import TOMBSTONE_AGE
-from transfer_service.upload_models import UploadProtocol
+from transfer_service.models.uploads import UploadProtocol
+from transfer_service.services import body_writer as landing
+from transfer_service.services.upkeep.uploads import TOMBSTONE_AGE
+from transfer_service.services.uploads import listing as unfinished_uploads
+from transfer_service.services.uploads.displacement import TAKE_OVER_SECONDS
 from transfer_service.web.request_body import CHANCE_SECONDS
 from transfer_service.wire import rufh, tus
 

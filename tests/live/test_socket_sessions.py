@@ -18,7 +18,7 @@ from sqlalchemy import update
 from tests.conftest import PASSWORD
 from tests.live.node import connected, connecting, token_of
 from tests.live.server import LiveServer, running
-from transfer_service.models import RefreshToken
+from transfer_service.models.accounts import RefreshToken
 
 SECRET_KEY = "a secret of the tests, long enough for HS256"
 ALLOWED_ORIGIN = "https://app.example"

@@ -22,8 +22,8 @@ from tests.live.download_worker import Zygote, zygote
 from tests.prepared import migrate
 from transfer_service import build_services
 from transfer_service.errors import NotFound
-from transfer_service.game_models import Activity, DownloadState, Game, GameData, RemoteDownload
-from transfer_service.services.download_rows import Actor
+from transfer_service.models.games import Activity, DownloadState, Game, GameData, RemoteDownload
+from transfer_service.services.games.job_rows import Actor
 from transfer_service.web.services import Services
 
 KILLS = 200

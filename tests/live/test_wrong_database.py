@@ -9,7 +9,7 @@ import requests
 
 from tests.conftest import PASSWORD
 from tests.live.server import REPOSITORY, LiveServer, running, wait_until
-from transfer_service.schema import upgrade
+from transfer_service.db.schema import upgrade
 
 DATA = b"nobody's orphan"
 

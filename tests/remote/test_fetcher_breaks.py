@@ -15,7 +15,7 @@ from tests.remote.conftest import DATA, PATH, QUICK, Job
 from transfer_service.errors import StorageFull
 from transfer_service.remote.fetcher import Limits
 from transfer_service.remote.url_guard import Resolve
-from transfer_service.wire.entity_tags import format_http_date
+from transfer_service.wire.conditions import format_http_date
 
 OTHER = DATA[::-1]
 CLOSED = "The source closed the connection too often"

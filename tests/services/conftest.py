@@ -13,11 +13,12 @@ from tests.conftest import PASSWORD, Clock
 from tests.prepared import migrate
 from transfer_service import build_services
 from transfer_service.errors import DigestMismatch
-from transfer_service.models import Account, File
-from transfer_service.services.files import FileStatus
-from transfer_service.services.whole_files import Draft
+from transfer_service.models.accounts import Account
+from transfer_service.models.files import File
+from transfer_service.services.files.files import FileStatus
+from transfer_service.services.uploads.whole_files import Draft
 from transfer_service.web.services import Services
-from transfer_service.wire.spans import Span
+from transfer_service.wire.ranges import Span
 
 
 @dataclass

@@ -1,5 +1,6 @@
 """Transactions and migrations."""
 
+import gc
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -9,19 +10,22 @@ import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import create_engine, inspect, select, text, update
+from sqlalchemy.types import NullType
 
 from tests.services.conftest import Bench
-from transfer_service.database import Database
+from transfer_service.db.database import Database
+from transfer_service.db.prepared import PreparedSelect
+from transfer_service.db.schema import upgrade
 from transfer_service.errors import StoreUnavailable
-from transfer_service.models import Account, Base
-from transfer_service.schema import upgrade
+from transfer_service.models.accounts import Account
+from transfer_service.models.base import Base
 
 REPOSITORY = Path(__file__).parents[2]
 PROCESSES, INCREMENTS = 4, 30
 _INCREMENT = """
 import sys
-from transfer_service.database import Database
-from transfer_service.models import Account
+from transfer_service.db.database import Database
+from transfer_service.models.accounts import Account
 
 database, times = Database(sys.argv[1]), int(sys.argv[2])
 print("ready", flush=True)
@@ -150,3 +154,10 @@ def test_an_instant_comes_back_in_utc(any_bench: Bench) -> None:
         created_at = session.scalars(select(Account.created_at)).one()
     assert created_at == any_bench.clock()
     assert str(created_at.tzinfo) == "UTC"
+
+
+def test_prepared_statements_know_the_types_of_their_parameters() -> None:
+    prepared = [thing for thing in gc.get_objects() if isinstance(thing, PreparedSelect)]
+    binds = [bind for each in prepared for bind in each._statement.compile().binds.values()]
+    assert [bind.key for bind in binds if isinstance(bind.type, NullType)] == []
+    assert len(prepared) > 10

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text
 
-from transfer_service.database import Database
+from transfer_service.db.database import Database
 from transfer_service.errors import StoreUnavailable
 from transfer_service.patience import one_patience, shared_patience
 from transfer_service.web.request_log import begin_requests
@@ -25,7 +25,7 @@ from gevent import monkey; monkey.patch_all()
 import sys, time
 import gevent
 from sqlalchemy import text
-from transfer_service.database import Database
+from transfer_service.db.database import Database
 from transfer_service.errors import StoreUnavailable
 
 gaps = []

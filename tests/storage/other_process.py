@@ -7,14 +7,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from transfer_service.wire.spans import Span
+from transfer_service.wire.ranges import Span
 
 REPOSITORY = Path(__file__).parents[2]
 _HOLD = """
 import sys, uuid
 from pathlib import Path
 from transfer_service.storage.disk import DiskStore
-from transfer_service.wire.spans import Span
+from transfer_service.wire.ranges import Span
 
 root, blob_id, start, stop = sys.argv[1:]
 store = DiskStore(Path(root))

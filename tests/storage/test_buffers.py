@@ -4,8 +4,8 @@ import ctypes
 
 import pytest
 
-from transfer_service.storage.buffers import SPARE_WINDOWS, WINDOW_BYTES, WindowPair
-from transfer_service.wire.spans import Span
+from transfer_service.storage.direct_io import SPARE_WINDOWS, WINDOW_BYTES, WindowPair
+from transfer_service.wire.ranges import Span
 
 PAGE_BYTES = 4096
 

@@ -9,7 +9,7 @@ import pytest
 from transfer_service.errors import BlobMissing, RangeBusy, ReadFailed, StoreUnavailable
 from transfer_service.storage.blobs import END
 from transfer_service.storage.disk import DiskStore
-from transfer_service.wire.spans import Span
+from transfer_service.wire.ranges import Span
 
 ROOM = Span(0, 1 << 40)
 

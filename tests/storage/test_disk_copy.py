@@ -7,7 +7,7 @@ import pytest
 from transfer_service.errors import ReadFailed
 from transfer_service.storage.blobs import END
 from transfer_service.storage.disk import DiskStore
-from transfer_service.wire.spans import Span
+from transfer_service.wire.ranges import Span
 
 ANYWHERE = Span(0, END)
 

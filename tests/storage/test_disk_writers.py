@@ -10,7 +10,7 @@ import pytest
 from tests.storage.other_process import holding
 from transfer_service.errors import BlobMissing, RangeBusy
 from transfer_service.storage.disk import DiskStore
-from transfer_service.wire.spans import Span
+from transfer_service.wire.ranges import Span
 
 PATIENCE_SECONDS = 20.0
 

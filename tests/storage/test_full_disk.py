@@ -14,7 +14,7 @@ from tests.missing import missing
 from tests.storage.other_process import REPOSITORY
 from transfer_service.errors import StorageFull, StoreUnavailable
 from transfer_service.storage.disk import DiskStore
-from transfer_service.wire.spans import Span
+from transfer_service.wire.ranges import Span
 
 ROOM = Span(0, 1 << 40)
 DISK_BYTES = 1024 * 1024
@@ -23,7 +23,7 @@ import json, resource, signal, sys, uuid
 from pathlib import Path
 from transfer_service.errors import StorageFull
 from transfer_service.storage.disk import DiskStore
-from transfer_service.wire.spans import Span
+from transfer_service.wire.ranges import Span
 
 store, blob_id = DiskStore(Path(sys.argv[1])), uuid.UUID(sys.argv[2])
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from transfer_service.errors import BlobMissing, StoreUnavailable
+from transfer_service.storage.archives import GameStore
 from transfer_service.storage.attachments import AttachmentStore
 from transfer_service.storage.disk import DiskStore
-from transfer_service.storage.games import GameStore
-from transfer_service.wire.spans import Span
+from transfer_service.wire.ranges import Span
 
 MESSAGE_ID = "65a1b2c3d4e5f60718293a4b"
 SECRET = b"secret of somebody else"

@@ -13,7 +13,7 @@ from tests.storage.other_process import REPOSITORY
 from transfer_service.errors import RangeBusy
 from transfer_service.storage import presence
 from transfer_service.storage.disk import DiskStore
-from transfer_service.wire.spans import Span
+from transfer_service.wire.ranges import Span
 
 _USE = """
 import sys, uuid

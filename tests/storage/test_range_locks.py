@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from transfer_service.errors import RangeBusy
 from transfer_service.storage.range_locks import claim, is_claimed, is_wanted
-from transfer_service.wire.spans import Span
+from transfer_service.wire.ranges import Span
 
 SPANS = st.tuples(st.integers(0, 20), st.integers(1, 20)).map(lambda pair: Span(pair[0], pair[0] + pair[1]))
 PATIENCE_SECONDS = 20.0

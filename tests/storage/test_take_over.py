@@ -12,7 +12,7 @@ from tests.storage.other_process import holding
 from transfer_service.errors import BlobMissing, RangeBusy
 from transfer_service.storage.blobs import END
 from transfer_service.storage.disk import DiskStore
-from transfer_service.wire.spans import Span
+from transfer_service.wire.ranges import Span
 
 ALL = Span(0, END)
 LAST = Span(END - 1, END)

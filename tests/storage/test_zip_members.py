@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from tests.storage.zips import BZIP2, DEFLATED, Part, deflate, make
 from transfer_service.errors import MemberUnreadable, ReadFailed
 from transfer_service.storage.zip_members import PIECE_BYTES, InflatedMember, MemberPlace, check_stored
-from transfer_service.wire.spans import Span
+from transfer_service.wire.ranges import Span
 
 T = TypeVar("T")
 DATA = b"".join(b"%d\n" % number for number in range(400_000))  # five pieces

@@ -17,7 +17,7 @@ from tests.missing import missing
 from transfer_service.errors import MemberUnreadable, ReadFailed
 from transfer_service.storage.zip_directory import Directory, NoZip, name_digest
 from transfer_service.storage.zip_members import InflatedMember, MemberPlace, Method, check_stored, find_data
-from transfer_service.wire.spans import Span
+from transfer_service.wire.ranges import Span
 
 T = TypeVar("T")
 LIMIT = 10_000_000

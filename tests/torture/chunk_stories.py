@@ -4,7 +4,7 @@ from tests.torture.callers import Caller, Unexpected
 from tests.torture.stories import State, Story, World, is_within
 from tests.web.forms import file_form
 from transfer_service.wire.chunk_frames import LONG_FRAME, SHORT_FRAME
-from transfer_service.wire.spans import Span
+from transfer_service.wire.ranges import Span
 
 OCTETS = {"Content-Type": "application/octet-stream"}
 

@@ -14,7 +14,9 @@ from tests.torture.other_stories import Fetched
 from tests.torture.stories import Story
 from transfer_service import begin_serving, create_app
 from transfer_service.errors import TransferError
-from transfer_service.models import Account, File, Message
+from transfer_service.models.accounts import Account
+from transfer_service.models.chat import Message
+from transfer_service.models.files import File
 from transfer_service.web.services import EXTENSION, Services
 
 AFTER = "after the power loss"

@@ -8,7 +8,7 @@ from pathlib import Path
 from tests.torture.callers import Caller, Unexpected
 from tests.torture.stories import State, Step, Story, World
 from tests.web.forms import form, part
-from transfer_service.wire.spans import Span
+from transfer_service.wire.ranges import Span
 
 
 class Attached(Story):

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 
 from tests.torture.callers import Answer, Caller, Unexpected
 from tests.torture.stories import State, Story, World
-from transfer_service.wire.spans import Span
+from transfer_service.wire.ranges import Span
 
 ROOT = "/api/uploads"
 TUS = {"Tus-Resumable": "1.0.0"}

@@ -8,7 +8,7 @@ from itertools import pairwise
 from typing import ClassVar
 
 from tests.torture.callers import Caller, Unexpected
-from transfer_service.wire.spans import Span
+from transfer_service.wire.ranges import Span
 
 LEVELS = ("process", "complete", "ack")
 

@@ -13,8 +13,8 @@ from werkzeug.test import TestResponse
 from tests.conftest import Clock, Device
 from tests.live.server import wait_until
 from tests.remote_jobs import SIZE
-from transfer_service.services.download_rows import DownloadFacts
-from transfer_service.web.progress_feed import FEED, ProgressFeed
+from transfer_service.services.games.job_rows import DownloadFacts
+from transfer_service.web.games.progress_feed import FEED, ProgressFeed
 from transfer_service.web.services import Services
 from transfer_service.wire.sse import HEARTBEAT
 

@@ -6,9 +6,9 @@ import pytest
 from flask import Flask
 
 from tests.conftest import Device
+from tests.web.chat.test_chat_matrix import ROUTES as CHAT_ROUTES
 from tests.web.conftest import SignIn
-from tests.web.test_chat_matrix import ROUTES as CHAT_ROUTES
-from tests.web.uploads import Draft, id_of
+from tests.web.uploads.bench import Draft, id_of
 from transfer_service.wire.chunk_frames import LONG_FRAME, SHORT_FRAME
 
 # method, path, body                                       nobody alice bob  root

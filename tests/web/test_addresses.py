@@ -4,7 +4,7 @@ import pytest
 
 from tests.conftest import Device
 from tests.web.conftest import MakeApp, SignIn
-from tests.web.uploads import ROOT, Draft, Tus, id_of, left_on
+from tests.web.uploads.bench import ROOT, Draft, Tus, id_of, left_on
 
 BASE = "https://files.example.com/base"
 SPEAKS = pytest.mark.parametrize("speaks", [Tus, Draft], ids=["tus", "draft"])

@@ -7,7 +7,7 @@ import pytest
 from flask import Flask
 
 from tests.conftest import Device
-from tests.web.chat import attachment_form
+from tests.web.chat.bench import attachment_form
 from tests.web.test_openapi import operations
 
 NEITHER_KEPT_NOR_GUESSED = ("no-store", "nosniff")

@@ -11,7 +11,7 @@ from werkzeug.test import TestResponse
 
 from tests.conftest import Device, frame
 from tests.web.conftest import MakeApp, SignIn, blob_path
-from tests.web.test_file_names import at
+from tests.web.files.test_file_names import at
 
 UUID = "2f1f9c2e-6f57-4c7b-8a53-1c9d0c3e7b11"
 

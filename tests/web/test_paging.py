@@ -10,7 +10,7 @@ from flask import Flask
 from tests.conftest import Clock, Device, frame
 from tests.remote_jobs import Jobs
 from tests.web.conftest import SignIn
-from transfer_service.game_models import DownloadState
+from transfer_service.models.games import DownloadState
 from transfer_service.web.services import Services
 
 LISTS = {

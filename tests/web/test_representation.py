@@ -8,7 +8,7 @@ from flask import Flask
 
 from tests.conftest import Device
 from tests.web.conftest import MakeApp, SignIn
-from tests.web.uploads import ROOT, Draft, Tus, left_on
+from tests.web.uploads.bench import ROOT, Draft, Tus, left_on
 from transfer_service.wire.chunk_frames import LONG_FRAME, SHORT_FRAME
 
 READ_ONLY = {"GET", "HEAD", "OPTIONS"}

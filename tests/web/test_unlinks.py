@@ -10,7 +10,7 @@ from flask import Flask
 
 from tests.conftest import Clock, Device, frame
 from tests.web.forms import form, part
-from transfer_service.database import Database
+from transfer_service.db.database import Database
 from transfer_service.storage.attachments import AttachmentStore
 from transfer_service.storage.disk import DiskStore
 from transfer_service.web.services import EXTENSION, Services

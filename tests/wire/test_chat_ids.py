@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from transfer_service.errors import InvalidRequest
-from transfer_service.wire.chat_ids import new_chat_id, parse_chat_id
+from transfer_service.wire.chat import new_chat_id, parse_chat_id
 
 INSTANTS = st.integers(0, 4 * 10**9).map(lambda seconds: datetime.fromtimestamp(seconds, UTC))
 

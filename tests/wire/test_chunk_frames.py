@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from transfer_service.errors import InvalidRequest
 from transfer_service.wire.chunk_frames import LONG_FRAME, SHORT_FRAME, FrameFormat, byte_sum, plain_sum
-from transfer_service.wire.spans import Span
+from transfer_service.wire.ranges import Span
 
 FORMATS = [pytest.param(LONG_FRAME, id="17-bytes"), pytest.param(SHORT_FRAME, id="12-bytes")]
 HEADER_BYTES = {LONG_FRAME: 17, SHORT_FRAME: 12}

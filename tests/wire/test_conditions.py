@@ -7,8 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from transfer_service.wire.conditions import Validators, Verdict, evaluate, range_applies
-from transfer_service.wire.entity_tags import EntityTag, format_http_date
+from transfer_service.wire.conditions import EntityTag, Validators, Verdict, evaluate, format_http_date, range_applies
 
 MODIFIED = datetime(2026, 3, 1, 12, 0, 0, tzinfo=UTC)
 CURRENT = Validators(etag=EntityTag("now"), modified_at=MODIFIED)

@@ -5,9 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from transfer_service.errors import InvalidRequest
-from transfer_service.wire.content_range import INVALID, ContentRange, parse_content_range
-from transfer_service.wire.ranges import format_content_range
-from transfer_service.wire.spans import Span
+from transfer_service.wire.ranges import INVALID, ContentRange, Span, format_content_range, parse_content_range
 
 OFFSETS = st.integers(0, 2**63)
 

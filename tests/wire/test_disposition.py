@@ -9,8 +9,7 @@ from hypothesis import strategies as st
 from werkzeug.http import parse_options_header
 
 from transfer_service.errors import InvalidName
-from transfer_service.wire.disposition import format_disposition, parse_filename, parse_form_filename
-from transfer_service.wire.filenames import MAX_NAME_BYTES
+from transfer_service.wire.filenames import MAX_NAME_BYTES, format_disposition, parse_filename, parse_form_filename
 
 NAMES = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=60)
 GRAMMAR = re.compile(

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from transfer_service.wire.entity_tags import (
+from transfer_service.wire.conditions import (
     EntityTag,
     format_http_date,
     parse_http_date,

@@ -7,8 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from transfer_service.wire import ranges
-from transfer_service.wire.ranges import MAX_RANGES, Unsatisfiable, select_ranges
-from transfer_service.wire.spans import Span
+from transfer_service.wire.ranges import MAX_RANGES, Span, Unsatisfiable, select_ranges
 
 LENGTHS = st.integers(0, 40)
 POSITIONS = st.integers(0, 60)

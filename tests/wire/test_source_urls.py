@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from transfer_service.wire.source_urls import Source
+from transfer_service.wire.game_catalogue import Source
 
 GAME = uuid.UUID("0b8bd5ab-2f5c-4b3c-a3d5-2f2fd2c6d1f0")
 SHA256 = "ab" * 32

@@ -6,12 +6,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from transfer_service.errors import SourceFailed
-from transfer_service.remote.batches import QUIET_SECONDS, Sink
 from transfer_service.remote.connections import Guard, Patience
 from transfer_service.remote.exchange import Client, raise_if_late
 from transfer_service.remote.responses import SourceBroke, SourceRefused
 from transfer_service.remote.targets import Target
-from transfer_service.remote.transfers import Transfer
+from transfer_service.remote.transfers import QUIET_SECONDS, Sink, Transfer
 from transfer_service.remote.url_guard import Resolve
 
 __all__ = ["Fetcher", "Limits", "Sink"]

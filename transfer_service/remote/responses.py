@@ -7,8 +7,8 @@ from datetime import datetime, timedelta
 from urllib3 import HTTPHeaderDict
 
 from transfer_service.errors import InvalidRequest, SourceFailed
-from transfer_service.wire.content_range import parse_content_range
-from transfer_service.wire.entity_tags import format_http_date, parse_http_date, parse_tag
+from transfer_service.wire.conditions import format_http_date, parse_http_date, parse_tag
+from transfer_service.wire.ranges import parse_content_range
 
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
 ANOTHER_SIZE = "The source sent another size"

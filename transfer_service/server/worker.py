@@ -17,11 +17,11 @@ from gunicorn.workers.ggevent import GeventWorker
 
 from transfer_service.faults import fault_of
 from transfer_service.logs import log_error
-from transfer_service.offload import fill_thread_pool
 from transfer_service.server.client_socket import TransferSocket, stall_is_reset
 from transfer_service.server.descriptors import RETRY_AFTER_SECONDS, Descriptors, turn_away
 from transfer_service.server.lazy_body import DRAIN_BYTES, LazyBody
 from transfer_service.server.request_head import bound_heads
+from transfer_service.threads import fill_thread_pool
 from transfer_service.wire.error_bodies import format_error
 
 FIRST_REQUEST_SECONDS = 20.0

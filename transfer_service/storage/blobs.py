@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import BinaryIO, Protocol
 
 from transfer_service.storage.quarantine import Quarantine
-from transfer_service.wire.spans import Span
+from transfer_service.wire.ranges import Span
 
 
 @dataclass(frozen=True, slots=True)

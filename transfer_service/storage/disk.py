@@ -14,13 +14,13 @@ from transfer_service.errors import BlobMissing, FlushFailed, ReadFailed, Storag
 from transfer_service.faults import faults_named, read_faults_named
 from transfer_service.storage import presence, range_locks
 from transfer_service.storage.blobs import END, BlobFacts
+from transfer_service.storage.direct_io import write_cached, write_direct
 from transfer_service.storage.folders import flush_names, make_folder
 from transfer_service.storage.installation_mark import InstallationMark
 from transfer_service.storage.plain_files import PlainFiles
 from transfer_service.storage.probes import write_probe
 from transfer_service.storage.quarantine import Quarantine
-from transfer_service.storage.writing import write_cached, write_direct
-from transfer_service.wire.spans import Span
+from transfer_service.wire.ranges import Span
 
 WHOLE = Span(0, END)
 BLOCK_UNITS = 512  # of st_blocks, stat(2)

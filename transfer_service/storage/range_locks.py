@@ -17,7 +17,7 @@ import time
 
 from transfer_service.errors import RangeBusy, Superseded
 from transfer_service.storage.blobs import END
-from transfer_service.wire.spans import Span
+from transfer_service.wire.ranges import Span
 
 SHADOW_OFFSET = END
 _LAST = 2 * END - 1

@@ -13,8 +13,8 @@ from enum import IntEnum
 from typing import BinaryIO, NamedTuple, Protocol
 
 from transfer_service.errors import MemberUnreadable, ReadFailed
-from transfer_service.offload import Offload
-from transfer_service.wire.spans import Span
+from transfer_service.threads import Offload
+from transfer_service.wire.ranges import Span
 
 PIECE_BYTES = 512 * 1024
 """So much is inflated in one hop off the event loop, and kept in memory."""

@@ -5,8 +5,8 @@ from typing import Any
 
 from flask import Blueprint, Response, jsonify, request
 
-from transfer_service.services.cleanup import Report
-from transfer_service.services.orphans import MANY_BYTES, MANY_SHARE
+from transfer_service.services.upkeep.cleanup import Report
+from transfer_service.services.upkeep.orphans import MANY_BYTES, MANY_SHARE
 from transfer_service.web.current_account import guard, require_admin
 from transfer_service.web.services import services
 

@@ -10,7 +10,7 @@ from werkzeug.http import parse_options_header
 
 from transfer_service.errors import InvalidRequest, UnsupportedMediaType
 from transfer_service.web.request_body import RequestBody
-from transfer_service.wire.disposition import parse_form_filename
+from transfer_service.wire.filenames import parse_form_filename
 
 OVERHEAD_BYTES = 512 * 1024
 MAX_FIELD_BYTES = 256 * 1024  # the longest caption, in characters of four bytes

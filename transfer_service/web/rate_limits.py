@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 from flask import Flask, Response, current_app, g, request
 
 from transfer_service.errors import BadCredentials, InvalidName, NotAuthenticated, NotFound, TooManyRequests
-from transfer_service.services.files import FileStatus, parse_file_id
+from transfer_service.services.files.files import FileStatus, parse_file_id
 from transfer_service.services.request_limits import RequestLimits
-from transfer_service.web.auth import GAME_COOKIE
+from transfer_service.web.accounts.auth import GAME_COOKIE
 from transfer_service.web.current_account import identify, require_account
 from transfer_service.web.services import EXTENSION, Services, services
 from transfer_service.wire.error_bodies import format_error

@@ -10,7 +10,7 @@ from flask import Flask, request
 from werkzeug.routing import BaseConverter
 
 from transfer_service.errors import InvalidRequest, NotFound, TooLarge
-from transfer_service.services.files import parse_file_id
+from transfer_service.services.files.files import parse_file_id
 from transfer_service.web.request_body import RequestBody
 from transfer_service.web.services import services
 from transfer_service.wire.json_text import parse_object

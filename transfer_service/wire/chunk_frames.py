@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from transfer_service.errors import InvalidRequest
-from transfer_service.wire.spans import Span
+from transfer_service.wire.ranges import Span
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,9 @@
 """Names of files: untrusted labels that never become paths."""
 
+import hashlib
+import re
 import unicodedata
+from urllib.parse import quote, unquote_to_bytes
 
 from transfer_service.errors import InvalidName
 
@@ -41,3 +44,77 @@ def numbered_name(name: str, number: int) -> str:
         suffix = f" ({number})"
         stem, room = name, MAX_NAME_BYTES - len(suffix)
     return stem.encode()[:room].decode(errors="ignore") + suffix
+
+
+_PARAMETER = re.compile(r';\s*([\w*-]+)\s*=\s*("(?:[^"\\]|\\.)*"|[^;]*)', re.ASCII | re.DOTALL)
+_QUOTED_NAME = re.compile(r'"(?:[^"\\]|\\.)*"\s*(?:;|$)|[^"]', re.DOTALL)
+_EXTENDED = re.compile(r"utf-8'[^']*'(\S*)", re.ASCII | re.IGNORECASE)
+_EXTENSION = re.compile(r"[A-Za-z0-9]{1,16}", re.ASCII)
+_ATTR_CHARS = "!#$&+-.^_`|~"  # RFC 8187 attr-char besides letters and digits
+
+
+def format_disposition(filename: str, *, kind: str = "attachment") -> str:
+    """`attachment; filename="ascii"`, and `; filename*=UTF-8''exact` where that is not the whole name."""
+    plain = _ascii_name(filename)
+    exact = "" if plain == filename else f"; filename*=UTF-8''{quote(filename, safe=_ATTR_CHARS)}"
+    return f'{kind}; filename="{plain}"{exact}'
+
+
+def _ascii_name(name: str) -> str:
+    """The name itself, or what ASCII can say of it: never empty or hidden, and another one for every other name.
+
+    curl reads no `filename*`, and would write every file in Chinese over the one before.
+    """
+    if all(map(_is_safe, name)) and name.strip(" ") == name and not name.startswith("."):
+        return name
+    stem, dot, extension = name.rpartition(".")
+    suffix = dot + extension
+    if not stem or not _EXTENSION.fullmatch(extension):
+        stem, suffix = name, ""
+    suffix = f"-{hashlib.sha256(name.encode(errors='surrogatepass')).hexdigest()[:8]}{suffix}"
+    plain = "".join(map(_ascii_character, unicodedata.normalize("NFC", stem))).strip(" .")
+    return (plain or "file")[: MAX_NAME_BYTES - len(suffix)] + suffix
+
+
+def _ascii_character(character: str) -> str:
+    if unicodedata.combining(character):
+        return ""
+    plain = unicodedata.normalize("NFKD", character).encode("ascii", "ignore").decode()
+    return plain if plain and all(map(_is_safe, plain)) else "_"
+
+
+def _is_safe(character: str) -> bool:
+    """Whether everybody reads it alike between quotes; some decode `%41` there."""
+    return " " <= character <= "~" and character not in '"\\/%'
+
+
+def parse_filename(value: str) -> str | None:
+    """The filename in a part's Content-Disposition, `filename*` first. Raises InvalidName where it is not UTF-8.
+
+    Nothing is cut off: a path stays one, for the rules of names to refuse.
+    """
+    parameters: dict[str, str] = {}
+    for match in _PARAMETER.finditer(value):
+        if match[1].lower() == "filename" and _QUOTED_NAME.match(value, match.start(2)) is None:
+            raise InvalidName("File name has no closing quote, or something behind it")
+        parameters[match[1].lower()] = match[2].strip()
+    if (extended := _EXTENDED.fullmatch(parameters.get("filename*", ""))) is not None:
+        try:
+            return unquote_to_bytes(extended[1]).decode()
+        except UnicodeDecodeError as error:
+            raise InvalidName("File name is not valid UTF-8") from error
+    given = parameters.get("filename")
+    if given is None or not given.startswith('"'):
+        return given
+    return re.sub(r'\\(["\\])', r"\1", given[1:-1])
+
+
+def parse_form_filename(value: str) -> str | None:
+    """The filename of a form's part, with what browsers encode in it decoded. Raises like `parse_filename`.
+
+    They encode `"`, CR and LF and nothing else, not even `%` (https://html.spec.whatwg.org, multipart form data).
+    """
+    filename = parse_filename(value)
+    if filename is None or "filename*" in value.lower():
+        return filename
+    return filename.replace("%22", '"').replace("%0D", "\r").replace("%0A", "\n")

@@ -1,0 +1,40 @@
+"""Who was locked out stays out: a power loss must not bring back what let him in."""
+
+from collections.abc import Callable
+
+import pytest
+
+from tests.conftest import PASSWORD
+from tests.services.conftest import Bench
+from transfer_service.db.database import Database
+
+NEW_PASSWORD = "another long password"
+
+
+def end_a_sign_in(bench: Bench) -> None:
+    grant = bench.services.sign_ins.begin(account_id=bench.account_id, name="alice")
+    bench.services.sign_ins.end(grant.sign_in_id)
+
+
+@pytest.mark.parametrize(
+    "act",
+    [
+        pytest.param(lambda bench: bench.services.accounts.set_password("alice", NEW_PASSWORD), id="new-password"),
+        pytest.param(lambda bench: bench.services.accounts.disable("alice"), id="disabled"),
+        pytest.param(lambda bench: bench.services.accounts.revoke("alice", "games.download"), id="permission"),
+        pytest.param(end_a_sign_in, id="signed-out"),
+    ],
+)
+def test_a_lock_out_is_on_the_disk(bench: Bench, act: Callable[[Bench], None], monkeypatch: pytest.MonkeyPatch) -> None:
+    bench.services.accounts.create("bob", PASSWORD, is_admin=True)
+    bench.services.accounts.grant("alice", "games.download")
+    commits = []
+    commit = Database._commit
+
+    def noted_commit(self: Database, work: Callable[[], None], *, durable: bool) -> None:
+        commits.append(durable)
+        commit(self, work, durable=durable)
+
+    monkeypatch.setattr(Database, "_commit", noted_commit)
+    act(bench)
+    assert commits[-1] is True

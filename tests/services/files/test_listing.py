@@ -1,0 +1,166 @@
+"""Listing the files of an account: filters, orders, pages, and the indexes that keep them fast."""
+
+from collections.abc import Sequence
+from itertools import product
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.services.conftest import Bench
+from transfer_service.models.files import folded
+from transfer_service.services.files.listing import FileQuery, Sort, Status, _successor, place_of
+
+NAMES = ["a.txt", "B.txt", "b.txt", "Ärger.txt", "ärger 2.txt", "文件.bin", "Straße.md", "100%_off.md", "ΣΊΣΥΦΟΣ"]
+
+
+def fill(bench: Bench) -> Bench:
+    """Files of those names, some of the same instant, of different sizes; the last one is unfinished."""
+    for number, name in enumerate(NAMES[:-1]):
+        bench.store(b"x" * (number % 3), name)
+        bench.clock.advance(seconds=number % 2)
+    bench.append(0, b"abc", NAMES[-1], total=9)
+    bench.another_account().store(b"y", "a.txt")
+    return bench
+
+
+@pytest.fixture
+def shelf(bench: Bench) -> Bench:
+    """On SQLite."""
+    return fill(bench)
+
+
+def names(bench: Bench, query: FileQuery, limit: int = 100) -> list[str]:
+    return [file.name for file in bench.services.file_listing.list_files(bench.account_id, query, limit=limit)]
+
+
+@pytest.mark.parametrize(
+    ("search", "found"),
+    [
+        pytest.param("", NAMES, id="nothing"),
+        pytest.param("B", ["B.txt", "b.txt", "文件.bin"], id="capital"),
+        pytest.param("ÄRGER", ["Ärger.txt", "ärger 2.txt"], id="umlaut"),
+        pytest.param("a\u0308rger", ["Ärger.txt", "ärger 2.txt"], id="decomposed"),
+        pytest.param("STRASSE", ["Straße.md"], id="sharp-s"),
+        pytest.param("σίσυφος", ["ΣΊΣΥΦΟΣ"], id="greek"),
+        pytest.param("文", ["文件.bin"], id="chinese"),
+        pytest.param("%_", ["100%_off.md"], id="no-wildcards"),
+        pytest.param("_", ["100%_off.md"], id="no-wildcard"),
+        pytest.param("x" * 300, [], id="long"),
+    ],
+)
+def test_a_part_of_the_name_is_found_in_any_case(shelf: Bench, search: str, found: list[str]) -> None:
+    assert sorted(names(shelf, FileQuery(search=search))) == sorted(found)
+
+
+@pytest.mark.parametrize(
+    ("prefix", "found"),
+    [
+        ("b", ["b.txt"]),
+        ("B.", ["B.txt"]),
+        ("ä", ["ärger 2.txt"]),
+        ("100%", ["100%_off.md"]),
+        ("z", []),
+        ("文", ["文件.bin"]),
+    ],
+)
+def test_a_prefix_counts_letter_by_letter(shelf: Bench, prefix: str, found: list[str]) -> None:
+    assert names(shelf, FileQuery(prefix=prefix)) == found
+
+
+@pytest.mark.parametrize(
+    ("status", "found"), [(Status.PENDING, []), (Status.PARTIAL, NAMES[-1:]), (Status.COMPLETE, NAMES[:-1])]
+)
+def test_a_status_is_found(shelf: Bench, status: Status, found: list[str]) -> None:
+    assert sorted(names(shelf, FileQuery(status=status))) == sorted(found)
+
+
+def test_filters_together_narrow_the_list(shelf: Bench) -> None:
+    assert names(shelf, FileQuery(search="TXT", prefix="b", status=Status.COMPLETE)) == ["b.txt"]
+
+
+def test_both_databases_search_and_sort_alike(any_bench: Bench) -> None:
+    shelf = fill(any_bench)
+    assert names(shelf, FileQuery(Sort.NAME, is_ascending=True)) == sorted(NAMES, key=str.encode)
+    assert sorted(names(shelf, FileQuery(search="ÄRGER"))) == ["Ärger.txt", "ärger 2.txt"]
+    assert names(shelf, FileQuery(search="%_")) == names(shelf, FileQuery(prefix="100%")) == ["100%_off.md"]
+    assert names(shelf, FileQuery(status=Status.PARTIAL)) == NAMES[-1:]
+    for sort, is_ascending in product(Sort, [False, True]):
+        assert by_pages(shelf, FileQuery(sort, is_ascending)) == names(shelf, FileQuery(sort, is_ascending))
+
+
+def test_sizes_are_those_of_whole_files(shelf: Bench) -> None:
+    listed = shelf.services.file_listing.list_files(shelf.account_id, FileQuery(Sort.SIZE), limit=100)
+    assert listed[0].name == NAMES[-1]  # of which 3 of 9 bytes are here
+    assert [file.length for file in listed] == sorted((file.length or 0 for file in listed), reverse=True)
+
+
+def test_what_changed_last_comes_first(shelf: Bench) -> None:
+    shelf.clock.advance(seconds=1)
+    shelf.append(3, b"d", NAMES[-1])
+    assert names(shelf, FileQuery(Sort.UPDATED), limit=1) == NAMES[-1:]
+
+
+@pytest.mark.parametrize(("sort", "is_ascending"), list(product(Sort, [False, True])))
+def test_pages_together_are_the_list_forwards_and_backwards(shelf: Bench, sort: Sort, is_ascending: bool) -> None:
+    query = FileQuery(sort, is_ascending)
+    found = by_pages(shelf, query)
+    assert sorted(found) == sorted(NAMES)
+    assert found == names(shelf, query) == names(shelf, FileQuery(sort, not is_ascending))[::-1]
+
+
+def by_pages(bench: Bench, query: FileQuery) -> list[str]:
+    """The names of a list, two at a time."""
+    after, found = None, list[str]()
+    while page := bench.services.file_listing.list_files(bench.account_id, query, limit=2, after=after):
+        found += [file.name for file in page]
+        after = place_of(query.sort, page[-1])
+    return found
+
+
+@pytest.mark.parametrize(("sort", "is_ascending"), list(product(Sort, [False, True])))
+@pytest.mark.parametrize("is_first", [True, False])
+def test_no_order_sorts_or_reads_all_files(bench: Bench, sort: Sort, is_ascending: bool, is_first: bool) -> None:
+    last = bench.store(b"x")
+    after = None if is_first else place_of(sort, last)
+    plan = plan_of(bench, FileQuery(sort, is_ascending), after)
+    assert [step for step in plan if "TEMP B-TREE" in step or "SCAN" in step] == []
+    assert is_first or any("<" in step or ">" in step for step in plan if "received" not in step)
+
+
+def test_unfinished_files_have_an_index_of_their_own(bench: Bench) -> None:
+    assert any("ix_files_receiving" in step for step in plan_of(bench, FileQuery(status=Status.PARTIAL), None))
+
+
+def plan_of(bench: Bench, query: FileQuery, after: Sequence[object] | None) -> list[str]:
+    """How SQLite would go about it."""
+    place = tuple(after) if after is not None else None
+    statement = bench.services.file_listing.statement(bench.account_id, query, limit=10, after=place)
+    with bench.services.database.read_rows() as rows:
+        compiled = statement.compile(rows.engine, compile_kwargs={"literal_binds": False})
+        driver = rows.connection.driver_connection
+        assert driver is not None
+        values = [None] * len(compiled.positiontup or ())
+        return [row[3] for row in driver.execute(f"EXPLAIN QUERY PLAN {compiled}", values)]
+
+
+@given(prefix=st.text(min_size=1, max_size=5), more=st.text(max_size=3))
+def test_everything_with_a_prefix_is_before_its_successor(prefix: str, more: str) -> None:
+    successor = _successor(prefix)
+    if successor is None:
+        assert set(prefix) == {chr(0x10FFFF)}
+    else:
+        assert (prefix + more).encode(errors="surrogatepass") < successor.encode()
+        assert not successor.startswith(prefix)
+
+
+@given(name=st.text(max_size=30))
+def test_folding_again_changes_nothing(name: str) -> None:
+    assert folded(folded(name)) == folded(name)
+
+
+def test_a_numbered_and_an_overwritten_name_are_found(any_bench: Bench) -> None:
+    for overwrite in (False, False, True):
+        any_bench.store(b"x", "Öl.txt", overwrite=overwrite)
+    assert sorted(names(any_bench, FileQuery(search="ÖL"))) == ["Öl (2).txt", "Öl.txt"]
+    assert names(any_bench, FileQuery(search="(2)")) == ["Öl (2).txt"]

@@ -1,0 +1,31 @@
+"""Remembering verified tokens."""
+
+import time
+import uuid
+
+from transfer_service.web.accounts import verified_tokens
+from transfer_service.web.accounts.verified_tokens import Claims, VerifiedTokens
+
+
+def claims(seconds: float = 60) -> Claims:
+    return Claims(uuid.uuid4(), "alice", time.time() + seconds, "id", False)
+
+
+def test_a_header_is_known_once_it_is_remembered() -> None:
+    tokens, known = VerifiedTokens(), claims()
+    tokens.remember("Bearer a", known)
+    assert (tokens.find("Bearer a"), tokens.find("Bearer b")) == (known, None)
+
+
+def test_an_expired_token_is_forgotten() -> None:
+    tokens = VerifiedTokens()
+    tokens.remember("Bearer a", claims(seconds=-1))
+    assert tokens.find("Bearer a") is None
+
+
+def test_only_the_latest_are_kept() -> None:
+    tokens = VerifiedTokens()
+    for number in range(verified_tokens.CAPACITY + 5):
+        tokens.remember(f"Bearer {number}", claims())
+    assert tokens.find("Bearer 4") is None
+    assert tokens.find("Bearer 5") is not None

@@ -1,0 +1,133 @@
+"""The command line: `flask --app wsgi cleanup | database | verify`."""
+
+import json
+import sys
+from dataclasses import asdict
+
+import click
+from flask import Flask
+from flask.cli import AppGroup, with_appcontext
+
+from transfer_service.cli.accounts import plain_errors
+from transfer_service.db.database import failures_named
+from transfer_service.db.schema import upgrade
+from transfer_service.services.upkeep.cleanup import Report
+from transfer_service.services.upkeep.installation import Survey
+from transfer_service.services.upkeep.tallies import Tally
+from transfer_service.services.upkeep.verification import Fault, Verdict
+from transfer_service.web.admin import message_of, report_json
+from transfer_service.web.services import services
+
+database = AppGroup("database", help="The database's schema.")
+
+
+@database.command("upgrade")
+@plain_errors
+def upgrade_database() -> None:
+    """Bring the schema up to date. Run it before the service starts."""
+    with failures_named():
+        upgrade(services().database.url)
+    services().installation.ensure()
+    services().database.take_reserve()
+    click.echo("Database is up to date")
+
+
+@database.command("adopt")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@plain_errors
+def adopt(yes: bool) -> None:
+    """Join this database and this store on purpose, whatever they belonged to. Stop the service before."""
+    survey = services().installation.survey()
+    _show_survey(survey)
+    if survey.are_joined:
+        click.echo("They belong together already")
+        return
+    if not yes:
+        click.confirm("Join them?", abort=True)
+    services().installation.adopt()
+    click.echo("They belong together now")
+
+
+def _show_survey(survey: Survey) -> None:
+    click.echo(f"The database belongs to {survey.database_id or 'no installation'}")
+    for name, census in survey.census.items():
+        click.echo(f"{name[0].upper()}{name[1:]} belongs to {survey.ids[name] or 'no installation'}")
+        click.echo(f"  the database knows {census.facts}, of which {census.lacking} are not there")
+        click.echo(f"  there are {census.stored}, of which {census.unknown} are unknown to the database")
+
+
+@click.command("cleanup")
+@click.option("--dry-run", is_flag=True, help="Only tell what would be removed.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@click.option("--yes-remove-many", is_flag=True, help="Take orphans away even where they are very many.")
+@with_appcontext
+@plain_errors
+def cleanup(dry_run: bool, as_json: bool, yes_remove_many: bool) -> None:
+    """Remove stale uploads, leftovers and spent sign-ins; set orphaned files aside.
+
+    Orphans of more than 10 % of all files or 1 GiB stay where they are: the exit code is 1 then.
+    """
+    services().recovery.ensure()  # it may run before the service does, after a power loss
+    report = services().cleanup.run(dry_run=dry_run, even_many=yes_remove_many)
+    if as_json:
+        click.echo(json.dumps({"dry_run": dry_run, "message": message_of(report), **report_json(report)}))
+    else:
+        _show(report, dry_run=dry_run)
+        click.echo(message_of(report), err=bool(report.left.count))
+    if report.left.count:
+        sys.exit(1)
+
+
+def _show(report: Report, *, dry_run: bool) -> None:
+    verb = "would remove" if dry_run else "removed"
+    for kind in report.removed.__slots__:
+        tally: Tally = getattr(report.removed, kind)
+        click.echo(f"{kind.replace('_', ' ')}: {verb} {tally.count}, {tally.bytes} bytes")
+    restored = "would restore" if dry_run else "restored"
+    click.echo(f"quarantine: {restored} {report.restored.count}, {report.restored.bytes} bytes")
+    click.echo(f"quarantine: holds {report.in_quarantine.count}, {report.in_quarantine.bytes} bytes")
+    if report.missing:
+        click.echo(f"missing: {report.missing} finished files have no bytes; `flask --app wsgi verify` names them")
+
+
+@click.command("verify")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@with_appcontext
+@plain_errors
+def verify(as_json: bool) -> None:
+    """Compare every stored byte with its digest. The service may run meanwhile.
+
+    Names every damaged and missing file; the exit code is 1 where there is one.
+    """
+    restored = services().orphans.restore()
+    verdict = services().verification.run(tell=_do_nothing if as_json else _show_fault)
+    if as_json:
+        checked = {kind.value: asdict(tally) for kind, tally in verdict.checked.items()}
+        faults = [asdict(fault) for fault in verdict.faults]
+        click.echo(json.dumps({"checked": checked, "restored": restored, "faults": faults}))
+    else:
+        _show_verdict(verdict, restored)
+    if verdict.faults:
+        sys.exit(1)
+
+
+def _do_nothing(_fault: Fault) -> None:
+    """All of them come at the end."""
+
+
+def _show_fault(fault: Fault) -> None:
+    click.echo(f"{fault.problem}: {fault.kind} {fault.name} ({fault.id}) of {fault.account or 'nobody'}")
+
+
+def _show_verdict(verdict: Verdict, restored: int) -> None:
+    for kind, tally in verdict.checked.items():
+        click.echo(f"{kind}s: {tally.count} checked, {tally.bytes} bytes read")
+    if restored:
+        click.echo(f"{restored} came back from the quarantine")
+    click.echo(f"{len(verdict.faults)} damaged or missing" if verdict.faults else "All is well")
+
+
+def init_upkeep_commands(app: Flask) -> None:
+    """Add the commands to `flask --app wsgi`."""
+    for command in (database, cleanup, verify):
+        app.cli.add_command(command)

@@ -1,0 +1,243 @@
+"""Read and write transactions.
+
+SQLite runs in WAL mode. Its write transactions begin with `BEGIN IMMEDIATE`, so a read-modify-write can neither lose an
+update nor be refused half-way, and a semaphore lets one greenlet of a process in at a time. The wait for another
+process's transaction sleeps here, cooperatively, instead of inside SQLite where it would stop the whole worker. Both
+waits take from one patience (`patience.py`), which a request has once. Nothing that waits (network, large disk work)
+belongs inside a write transaction.
+"""
+
+import os
+import sqlite3
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from random import uniform
+from typing import Any, TypeAlias
+
+from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
+from sqlalchemy.exc import DBAPIError, OperationalError, SQLAlchemyError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.orm import Session
+
+from transfer_service.db import reserve
+from transfer_service.errors import AccountGone, SchemaOutdated, StorageFull, StoreUnavailable, TransferError
+from transfer_service.patience import LOCK_WAIT_SECONDS, shared_patience
+
+_UNKNOWN_TO_SQLITE = ("no such table", "no such column", "has no column")
+_UNKNOWN_TO_POSTGRESQL = frozenset({"42P01", "42703"})
+"""undefined_table, undefined_column"""
+SERVER_CONNECTIONS = 16
+LOCKED = "The database is locked by somebody else"
+
+Executor: TypeAlias = Session | Connection
+"""What runs a prepared statement."""
+
+Run: TypeAlias = Callable[[Callable[[], None]], None]
+
+
+def run_inline(work: Callable[[], None]) -> None:
+    """Run `work` here and now."""
+    work()
+
+
+class Database:
+    """The engines of one process.
+
+    `run_blocking` runs a commit that waits for the disk, off the event loop under gevent. Work without a patience waits
+    `lock_wait_seconds` for each transaction.
+    """
+
+    def __init__(
+        self, url: str, *, run_blocking: Run = run_inline, lock_wait_seconds: float = LOCK_WAIT_SECONDS
+    ) -> None:
+        self.url = url
+        self._lock_wait_seconds = lock_wait_seconds
+        self.is_sqlite = make_url(url).get_backend_name() == "sqlite"
+        self._run_blocking = run_blocking
+        self._idle: list[Connection] = []
+        if self.is_sqlite:
+            # A lock, not a semaphore: released under gevent, that lets a whole round of other greenlets run.
+            self._writers: threading.Lock | threading.Semaphore = threading.Lock()
+            self._read_engine = _sqlite_engine(url, begin="BEGIN")
+            self._write_engine = _sqlite_engine(url, begin="BEGIN IMMEDIATE")
+            # A commit here flushes the write-ahead log, and with it every earlier commit of any connection.
+            self._durable_engine = _sqlite_engine(url, begin="BEGIN IMMEDIATE", synchronous="FULL")
+            self._row_engine = _sqlite_engine(url, begin=None)
+        else:
+            self._writers = threading.BoundedSemaphore(SERVER_CONNECTIONS)
+            engine = create_engine(
+                url, pool_size=SERVER_CONNECTIONS, max_overflow=SERVER_CONNECTIONS, pool_pre_ping=True
+            )
+            event.listen(engine, "connect", _bound_lock_waits)
+            self._read_engine = self._write_engine = self._durable_engine = engine
+            self._row_engine = engine.execution_options(isolation_level="AUTOCOMMIT")
+
+    @contextmanager
+    def read(self) -> Iterator[Session]:
+        """A session that sees one consistent state and changes nothing."""
+        with failures_named(), Session(self._read_engine, expire_on_commit=False, autoflush=False) as session:
+            yield session
+
+    @contextmanager
+    def write(self, *, durable: bool = False) -> Iterator[Session]:
+        """A write transaction: committed at the end of the block, rolled back if it raises.
+
+        `durable` makes the commit, and all earlier ones, survive power loss before the block ends.
+        """
+        engine = self._durable_engine if durable else self._write_engine
+        with failures_named(), self._turn(), Session(engine, expire_on_commit=False) as session:
+            yield session
+            self._commit(session.commit, durable=durable)
+
+    @contextmanager
+    def read_rows(self) -> Iterator[Connection]:
+        """A connection for prepared statements, each of which sees the latest commit: cheaper than `read`."""
+        with failures_named():
+            connection = self._idle.pop() if self._idle else self._row_engine.connect()
+            try:
+                yield connection
+            except BaseException:
+                connection.close()
+                raise
+            if self.is_sqlite:  # a file cannot have gone away meanwhile, as a server can
+                self._idle.append(connection)
+            else:
+                connection.close()
+
+    @contextmanager
+    def write_rows(self, *, durable: bool = False) -> Iterator[Connection]:
+        """Like `write` for prepared statements: half the price of a session."""
+        engine = self._durable_engine if durable else self._write_engine
+        with failures_named(), self._turn(), engine.connect() as connection:
+            yield connection
+            self._commit(connection.commit, durable=durable)
+
+    @contextmanager
+    def _turn(self) -> Iterator[None]:
+        """Wait for this process's other writers, and have one patience for that and for other processes' locks."""
+        with shared_patience(self._lock_wait_seconds) as patience:
+            if not self._writers.acquire(blocking=False):
+                with patience.spent():
+                    is_ours = self._writers.acquire(timeout=patience.left_seconds)
+                if not is_ours:
+                    raise StoreUnavailable(LOCKED)
+            try:
+                yield
+            finally:
+                self._writers.release()
+
+    def _commit(self, commit: Callable[[], None], *, durable: bool) -> None:
+        if durable and self.is_sqlite:
+            self._run_blocking(commit)
+        else:
+            commit()
+
+    def check(self) -> None:
+        """Prove that the database answers and can be written. Raises StoreUnavailable."""
+        try:
+            with self.write() as session:
+                session.execute(text("UPDATE alembic_version SET version_num = version_num"))
+        except SchemaOutdated:
+            raise
+        except (SQLAlchemyError, TransferError) as error:
+            raise StoreUnavailable("The database cannot be written") from error
+
+    def take_reserve(self) -> None:
+        """Keep some room on the database's own disk, with which it can be opened when that is full."""
+        if self.is_sqlite:
+            reserve.take(Path(make_url(self.url).database or "").absolute().parent)
+
+    def dispose(self) -> None:
+        """Close every pooled connection."""
+        while self._idle:
+            self._idle.pop().close()
+        for engine in (self._read_engine, self._write_engine, self._durable_engine, self._row_engine):
+            engine.dispose()
+
+
+@contextmanager
+def failures_named() -> Iterator[None]:
+    """A full disk, and a database that is damaged or does not answer, are the machine's faults and get errors."""
+    try:
+        yield
+    except (DBAPIError, sqlite3.Error) as error:
+        cause = error.orig if isinstance(error, DBAPIError) else error
+        if "foreign key" in str(cause).lower():  # all else that rows hang on is locked before they are added
+            raise AccountGone from error
+        if _is_of_another_schema(cause):
+            raise SchemaOutdated from error
+        if not _is_of_the_machine(cause):
+            raise
+        reason = str(cause)
+        if "full" in reason or "No space left" in reason:
+            raise StorageFull from error
+        raise StoreUnavailable(LOCKED if "locked" in reason else None) from error
+    except PoolTimeout as error:
+        raise StoreUnavailable from error
+
+
+def _is_of_another_schema(error: BaseException | None) -> bool:
+    """Whether tables or columns are unknown that this version of the service needs."""
+    if isinstance(error, sqlite3.OperationalError):
+        return any(each in str(error) for each in _UNKNOWN_TO_SQLITE)
+    return getattr(error, "sqlstate", None) in _UNKNOWN_TO_POSTGRESQL
+
+
+def _is_of_the_machine(error: BaseException | None) -> bool:
+    """Whether a driver's error tells of the database's state, not of what was asked (PEP 249)."""
+    kinds = {kind.__name__ for kind in type(error).__mro__}
+    # A damaged file of SQLite is a DatabaseError and none of its children.
+    return not kinds.isdisjoint({"OperationalError", "InternalError"}) or type(error) is sqlite3.DatabaseError
+
+
+def _sqlite_engine(url: str, *, begin: str | None, synchronous: str = "NORMAL") -> Engine:
+    """An engine in WAL mode whose transactions start with `begin`; without it every statement stands alone."""
+    _create_private(Path(make_url(url).database or "").absolute())
+    engine = create_engine(url, connect_args={"check_same_thread": False, "timeout": 0.0})
+
+    @event.listens_for(engine, "connect")
+    def _configure(connection: sqlite3.Connection, _record: Any) -> None:
+        connection.isolation_level = None  # transactions begin where this module says, not where the driver guesses
+        _retry_while_locked(lambda: connection.execute("PRAGMA journal_mode = WAL"))
+        connection.execute(f"PRAGMA synchronous = {synchronous}")
+        connection.execute("PRAGMA foreign_keys = ON")
+
+    def _begin(connection: Connection) -> None:
+        driver: Any = connection.connection.dbapi_connection
+        _retry_while_locked(lambda: driver.execute(begin))
+
+    if begin is not None:
+        event.listen(engine, "begin", _begin)
+
+    return engine
+
+
+def _create_private(path: Path) -> None:
+    """Make the database's file for its owner alone: a web server may be in the group, and reads files there."""
+    path.parent.mkdir(mode=0o750, parents=True, exist_ok=True)
+    reserve.give_up_if_full(path.parent)
+    os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+
+
+def _retry_while_locked(statement: Callable[[], object]) -> None:
+    """Run `statement` again, after short sleeps, for as long as another process holds the lock and patience lasts."""
+    with shared_patience() as patience:
+        while True:
+            try:
+                statement()
+                return
+            except (OperationalError, sqlite3.OperationalError) as error:
+                if "locked" not in str(error) or not patience.left_seconds:
+                    raise
+            with patience.spent():
+                time.sleep(uniform(0.0005, 0.005))  # noqa: S311 - jitter, not a secret
+
+
+def _bound_lock_waits(connection: Any, _record: Any) -> None:
+    """Let a server's connection wait no longer for a lock than SQLite does here."""
+    is_autocommit, connection.autocommit = connection.autocommit, True
+    connection.execute(f"SET lock_timeout = {round(LOCK_WAIT_SECONDS * 1000)}")
+    connection.autocommit = is_autocommit

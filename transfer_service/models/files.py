@@ -1,0 +1,95 @@
+"""Files and the ranges of them that have been received."""
+
+import unicodedata
+import uuid
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import (
+    ForeignKey,
+    Index,
+    String,
+    Text,
+    text,
+)
+from sqlalchemy.engine.default import DefaultExecutionContext
+from sqlalchemy.orm import Mapped, mapped_column
+
+from transfer_service.models.base import Base, state_type
+
+
+def folded(name: str) -> str:
+    """A name as it is searched for: in NFC, without the difference of capitals and small letters in any script."""
+    return unicodedata.normalize("NFC", unicodedata.normalize("NFD", name).casefold())
+
+
+def _folded_name(context: DefaultExecutionContext) -> str:
+    parameters: dict[str, Any] = context.get_current_parameters()  # type: ignore[no-untyped-call] # SQLAlchemy's
+    return folded(parameters["name"])
+
+
+class FileState(StrEnum):
+    """`receiving` until every byte up to the length is stored, verified and hashed; then `complete`."""
+
+    RECEIVING = "receiving"
+    COMPLETE = "complete"
+
+
+class File(Base):
+    """The owner-visible record of a blob, from its first byte on.
+
+    `holds_name` is false while a file that was sent in one request is still arriving: such a file gets its name when it
+    is whole. `length_declared` tells a length the client promised from one inferred from the highest byte so far.
+    `folded_name` follows `name`, for searches. `completed_at` is its date, see `services.file_dates`.
+    `unflushed_boot` is the boot of the machine in which bytes that count were received and not flushed. A file that is
+    `receiving` and has a SHA-256 was whole before a power loss, and is again if that is still the one of its bytes.
+    """
+
+    __tablename__ = "files"
+    __table_args__ = (
+        Index(
+            "uq_files_account_id_name", "account_id", "name", unique=True,
+            sqlite_where=text("holds_name = 1"), postgresql_where=text("holds_name"),
+        ),
+        Index("ix_files_account_id_created_at_id", "account_id", "created_at", "id"),
+        Index("ix_files_account_id_reserved_bytes_id", "account_id", "reserved_bytes", "id"),
+        Index("ix_files_account_id_updated_at_id", "account_id", "updated_at", "id"),
+        Index(
+            "ix_files_receiving", "account_id", "created_at", "id",
+            sqlite_where=text("state = 'receiving'"), postgresql_where=text("state = 'receiving'"),
+        ),
+        Index("ix_files_state_updated_at", "state", "updated_at"),
+        Index(
+            "ix_files_unflushed_boot", "unflushed_boot",
+            sqlite_where=text("unflushed_boot IS NOT NULL"), postgresql_where=text("unflushed_boot IS NOT NULL"),
+        ),
+    )  # fmt: skip
+
+    id: Mapped[uuid.UUID] = mapped_column(primary_key=True)
+    account_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("accounts.id", ondelete="CASCADE"))
+    name: Mapped[str] = mapped_column(String(255).with_variant(String(255, collation="C"), "postgresql"))
+    folded_name: Mapped[str] = mapped_column(Text, default=_folded_name, server_default=text("''"))
+    holds_name: Mapped[bool]
+    media_type: Mapped[str] = mapped_column(String(255))
+    state: Mapped[FileState] = mapped_column(state_type(FileState))
+    length: Mapped[int | None]
+    length_declared: Mapped[bool] = mapped_column(default=False)
+    received_bytes: Mapped[int] = mapped_column(default=0)
+    reserved_bytes: Mapped[int] = mapped_column(default=0)
+    sha256: Mapped[str | None] = mapped_column(String(64))
+    unflushed_boot: Mapped[str | None] = mapped_column(String(64))
+    created_at: Mapped[datetime]
+    updated_at: Mapped[datetime]
+    completed_at: Mapped[datetime | None]
+
+
+class ReceivedRange(Base):
+    """A half-open range of a file that is durably stored. Ranges of one file never overlap or touch."""
+
+    __tablename__ = "received_ranges"
+    __table_args__ = ({"sqlite_with_rowid": False},)
+
+    file_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("files.id", ondelete="CASCADE"), primary_key=True)
+    start: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    stop: Mapped[int]

@@ -1,0 +1,260 @@
+"""Accounts: devices and people, their passwords and permissions."""
+
+import re
+import uuid
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import cast
+
+from sqlalchemy import Table, bindparam, delete, func, select, update
+from sqlalchemy.orm import Session
+
+from transfer_service.db.database import Database
+from transfer_service.db.prepared import PreparedSelect
+from transfer_service.errors import (
+    BadCredentials,
+    InvalidName,
+    InvalidRequest,
+    LastAdmin,
+    NameTaken,
+    NotFound,
+    WrongPassword,
+)
+from transfer_service.models.accounts import DELETED_ACCOUNT, Account, AccountPermission, SignIn
+from transfer_service.models.files import File
+from transfer_service.services.accounts.login_throttle import LoginThrottle
+from transfer_service.services.accounts.passwords import Passwords, check_new_password
+from transfer_service.services.accounts.sign_ins import Identity
+from transfer_service.services.files.rows import is_visible
+from transfer_service.wire.filenames import parse_name
+
+_PERMISSION = re.compile(r"[a-z][a-z0-9_.-]{0,99}", re.ASCII)
+
+_permissions = cast(Table, AccountPermission.__table__)
+_HELD = PreparedSelect(
+    select(_permissions.c.permission).where(
+        _permissions.c.account_id == bindparam("account_id"), _permissions.c.permission == bindparam("permission")
+    )
+)
+
+
+@dataclass(frozen=True, slots=True)
+class AccountFacts:
+    """An account as others may see it."""
+
+    account_id: uuid.UUID
+    name: str
+    is_admin: bool
+    permissions: tuple[str, ...]
+    disabled: bool
+    used_bytes: int
+    created_at: datetime
+    last_sign_in_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Verified:
+    """An account whose password was shown, and the hash that it was verified against."""
+
+    account: AccountFacts
+    password_hash: str
+
+
+class AccountService:
+    """Rules of section 3 of the contract that concern accounts; tokens are in `sign_ins`."""
+
+    def __init__(
+        self, *, database: Database, passwords: Passwords, throttle: LoginThrottle, now: Callable[[], datetime]
+    ) -> None:
+        self._database = database
+        self._passwords = passwords
+        self._throttle = throttle
+        self._now = now
+
+    def create(self, name: str, password: str, *, is_admin: bool = False, permissions: tuple[str, ...] = ()) -> None:
+        """Make an account. Raises InvalidName, InvalidRequest, NameTaken."""
+        name = _new_name(name)
+        for permission in permissions:
+            _check_permission(permission)
+        password_hash = self._passwords.hash(password)
+        with self._database.write() as session:
+            if session.scalar(select(Account.id).where(Account.name == name)) is not None:
+                raise NameTaken(f"Account {name} exists")
+            account = Account(
+                id=uuid.uuid4(), name=name, password_hash=password_hash, is_admin=is_admin, created_at=self._now()
+            )
+            session.add(account)
+            session.flush()
+            session.add_all(
+                AccountPermission(account_id=account.id, permission=each) for each in sorted(set(permissions))
+            )
+
+    def create_first_admin(self, name: str, password: str, *, permissions: tuple[str, ...] = ()) -> bool:
+        """Make an administrator if there is no account at all, and tell whether that was so."""
+        with self._database.read() as session:
+            if session.scalar(select(Account.id).limit(1)) is not None:
+                return False
+        try:
+            self.create(name, password, is_admin=True, permissions=permissions)
+        except NameTaken:  # another process was faster
+            return False
+        return True
+
+    def list_accounts(self) -> list[AccountFacts]:
+        """Every account by name."""
+        permissions: dict[uuid.UUID, list[str]] = {}
+        with self._database.read() as session:
+            accounts = session.scalars(select(Account).order_by(Account.name)).all()
+            for row in session.scalars(select(AccountPermission).order_by(AccountPermission.permission)):
+                permissions.setdefault(row.account_id, []).append(row.permission)
+        return [_facts(account, permissions.get(account.id, ())) for account in accounts]
+
+    def count_files(self) -> dict[uuid.UUID, int]:
+        """How many files each account sees, finished or not; accounts without any are missing."""
+        files = cast(Table, File.__table__)
+        counts = select(files.c.account_id, func.count()).where(is_visible).group_by(files.c.account_id)
+        with self._database.read_rows() as rows:
+            return {row[0]: row[1] for row in rows.execute(counts)}
+
+    def get(self, name: str) -> AccountFacts:
+        """One account. Raises NotFound."""
+        with self._database.read() as session:
+            account = _account(session, name)
+            return _facts(account, _permissions_of(session, account.id))
+
+    def set_password(self, name: str, password: str) -> None:
+        """Replace the password and end every sign-in. Raises NotFound, InvalidRequest."""
+        password_hash = self._passwords.hash(password)
+        with self._database.write(durable=True) as session:
+            account = _account(session, name, lock=True)
+            account.password_hash = password_hash
+            self._revoke_sign_ins(session, account.id)
+
+    def change_password(self, identity: Identity, *, current: str, new: str, address: str) -> None:
+        """Replace the own password and end every other sign-in.
+
+        A wrong current one counts like one at a sign-in. Raises InvalidRequest, TooManyAttempts, WrongPassword.
+        """
+        check_new_password(new)
+        try:
+            verified = self.authenticate(identity.name, current, address=address)
+        except BadCredentials as error:
+            raise WrongPassword from error
+        password_hash = self._passwords.hash(new)
+        with self._database.write(durable=True) as session:
+            account = session.get(Account, identity.account_id, with_for_update=True)
+            if account is None or account.password_hash != verified.password_hash:  # replaced meanwhile
+                raise WrongPassword
+            account.password_hash = password_hash
+            self._revoke_sign_ins(session, account.id, keep=identity.sign_in_id)
+
+    def disable(self, name: str) -> None:
+        """Lock the account out at once and end every sign-in. Raises NotFound, LastAdmin."""
+        with self._database.write(durable=True) as session:
+            account = lock_expendable(session, name)
+            account.disabled_at = account.disabled_at or self._now()
+            self._revoke_sign_ins(session, account.id)
+
+    def enable(self, name: str) -> None:
+        """Let the account sign in again; no old token revives. Raises NotFound."""
+        with self._database.write() as session:
+            _account(session, name).disabled_at = None
+
+    def grant(self, name: str, permission: str) -> None:
+        """Give a permission. Raises NotFound, InvalidRequest."""
+        _check_permission(permission)
+        with self._database.write() as session:
+            session.merge(AccountPermission(account_id=_account(session, name).id, permission=permission))
+
+    def revoke(self, name: str, permission: str) -> None:
+        """Take a permission away. Raises NotFound."""
+        rows = AccountPermission
+        with self._database.write(durable=True) as session:
+            account_id = _account(session, name).id
+            session.execute(delete(rows).where(rows.account_id == account_id, rows.permission == permission))
+
+    def has_permission(self, account_id: uuid.UUID, permission: str) -> bool:
+        """Whether the account was given the permission; administrators hold none by being administrators."""
+        with self._database.read_rows() as rows:
+            return _HELD.find(rows, {"account_id": account_id, "permission": permission}) is not None
+
+    def authenticate(self, name: str, password: str, *, address: str) -> Verified:
+        """The account that this name and password belong to. Raises BadCredentials, TooManyAttempts.
+
+        Unknown names, wrong passwords and disabled accounts take the same time and give the same error.
+        """
+        with self._throttle.attempt(name=name, address=address), self._passwords.turns:
+            account = self._find(name)
+            if not self._passwords.verify(account.password_hash if account else None, password):
+                raise BadCredentials
+            if account is None or account.disabled_at is not None:
+                raise BadCredentials
+            return Verified(self.get(name), account.password_hash)
+
+    def _find(self, name: str) -> Account | None:
+        try:
+            name = parse_name(name)
+        except InvalidName:
+            return None
+        with self._database.read() as session:
+            return session.scalar(select(Account).where(Account.name == name))
+
+    def _revoke_sign_ins(self, session: Session, account_id: uuid.UUID, *, keep: uuid.UUID | None = None) -> None:
+        rows = SignIn
+        alive = update(rows).where(rows.account_id == account_id, rows.revoked_at.is_(None))
+        if keep is not None:
+            alive = alive.where(rows.id != keep)
+        session.execute(alive.values(revoked_at=self._now()))
+
+
+def lock_expendable(session: Session, name: str) -> Account:
+    """Lock an account without which an enabled administrator is left until the caller's commit.
+
+    Raises NotFound, LastAdmin.
+    """
+    enabled = select(Account.id).where(Account.is_admin, Account.disabled_at.is_(None)).order_by(Account.id)
+    admins = set(session.scalars(enabled.with_for_update()))  # all of them first: else two callers wait for each other
+    account = _account(session, name, lock=True)
+    if admins == {account.id}:
+        raise LastAdmin(f"{account.name} is the last enabled administrator")
+    return account
+
+
+def _account(session: Session, name: str, *, lock: bool = False) -> Account:
+    statement = select(Account).where(Account.name == parse_name(name))
+    account = session.scalar(statement.with_for_update() if lock else statement)
+    if account is None:
+        raise NotFound(f"There is no account {name}")
+    return account
+
+
+def _permissions_of(session: Session, account_id: uuid.UUID) -> Sequence[str]:
+    rows = AccountPermission
+    return session.scalars(select(rows.permission).where(rows.account_id == account_id).order_by(rows.permission)).all()
+
+
+def _facts(account: Account, permissions: Iterable[str]) -> AccountFacts:
+    return AccountFacts(
+        account_id=account.id,
+        name=account.name,
+        is_admin=account.is_admin,
+        permissions=tuple(permissions),
+        disabled=account.disabled_at is not None,
+        used_bytes=account.used_bytes,
+        created_at=account.created_at,
+        last_sign_in_at=account.last_sign_in_at,
+    )
+
+
+def _new_name(name: str) -> str:
+    """The name of a new account. Raises InvalidName, also for one that would be taken for a deleted account's."""
+    name = parse_name(name)
+    if " ".join(name.casefold().split()) == DELETED_ACCOUNT:
+        raise InvalidName(f"No account can be called {name}")
+    return name
+
+
+def _check_permission(permission: str) -> None:
+    if _PERMISSION.fullmatch(permission) is None:
+        raise InvalidRequest(f"{permission!r} is no permission: use lower-case letters, digits, . _ -")

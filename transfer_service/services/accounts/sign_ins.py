@@ -1,0 +1,148 @@
+"""Token families: what one sign-in gave out, and when it ends (RFC 9700 section 4.14.2, refresh token rotation)."""
+
+import uuid
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import cast
+
+from sqlalchemy import Table, bindparam, delete, select, update
+from sqlalchemy.orm import Session
+
+from transfer_service.db.database import Database
+from transfer_service.db.prepared import PreparedSelect
+from transfer_service.errors import BadCredentials
+from transfer_service.models.accounts import Account, RefreshToken, SignIn
+
+_accounts, _sign_ins = cast(Table, Account.__table__), cast(Table, SignIn.__table__)
+_ALIVE = PreparedSelect(
+    select(_accounts.c.id, _accounts.c.is_admin)
+    .select_from(_sign_ins.join(_accounts, _sign_ins.c.account_id == _accounts.c.id))
+    .where(_sign_ins.c.id == bindparam("sign_in_id"), _sign_ins.c.revoked_at.is_(None))
+    .where(_accounts.c.disabled_at.is_(None), _accounts.c.name == bindparam("name"))
+)
+
+
+_THE_ALIVE = (
+    select(_sign_ins.c.id)
+    .select_from(_sign_ins.join(_accounts, _sign_ins.c.account_id == _accounts.c.id))
+    .where(_sign_ins.c.id.in_(bindparam("sign_in_ids", expanding=True)), _sign_ins.c.revoked_at.is_(None))
+    .where(_accounts.c.disabled_at.is_(None))
+)
+IDS_A_QUERY = 500
+REUSE_SECONDS = 30
+"""For how long after its first use a refresh token still counts: for a second tab, or after an answer that was lost."""
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Who sends a request, and under which sign-in."""
+
+    account_id: uuid.UUID
+    name: str
+    is_admin: bool
+    sign_in_id: uuid.UUID
+
+
+@dataclass(frozen=True, slots=True)
+class FamilyGrant:
+    """What a new pair of tokens must carry."""
+
+    name: str
+    sign_in_id: uuid.UUID
+    refresh_jti: str
+
+
+class SignInService:
+    """Begins, renews, checks and ends sign-ins. A family without a row counts as ended."""
+
+    def __init__(self, *, database: Database, now: Callable[[], datetime], refresh_lifetime: timedelta) -> None:
+        self._database = database
+        self._now = now
+        self._refresh_lifetime = refresh_lifetime
+
+    def begin(self, *, account_id: uuid.UUID, name: str, password_hash: str | None = None) -> FamilyGrant:
+        """A new family. Raises BadCredentials where the account has changed since its password was verified.
+
+        `password_hash` is what the password was verified against, None where no password was shown.
+        """
+        grant = FamilyGrant(name=name, sign_in_id=uuid.uuid4(), refresh_jti=str(uuid.uuid4()))
+        now = self._now()
+        with self._database.write() as session:
+            account = session.get(Account, account_id, with_for_update=True)
+            if account is None or account.disabled_at is not None:
+                raise BadCredentials
+            if password_hash not in {None, account.password_hash}:
+                raise BadCredentials
+            account.last_sign_in_at = now
+            session.add(
+                SignIn(
+                    id=grant.sign_in_id,
+                    account_id=account_id,
+                    created_at=now,
+                    expires_at=now + self._refresh_lifetime,
+                )
+            )
+            session.flush()
+            session.add(RefreshToken(jti=grant.refresh_jti, sign_in_id=grant.sign_in_id))
+        return grant
+
+    def renew(self, identity: Identity, *, refresh_jti: str) -> FamilyGrant:
+        """Spend a refresh token for a new pair.
+
+        Within REUSE_SECONDS of its first use it gives one more pair. Later it was stolen or copied: the family ends.
+        Raises BadCredentials.
+        """
+        grant = FamilyGrant(name=identity.name, sign_in_id=identity.sign_in_id, refresh_jti=str(uuid.uuid4()))
+        now = self._now()
+        with self._database.write() as session:
+            alive = select(SignIn).where(SignIn.id == identity.sign_in_id, SignIn.revoked_at.is_(None))
+            family = session.scalar(alive.with_for_update())
+            if family is None:
+                raise BadCredentials
+            is_good = _spend(session, grant.sign_in_id, refresh_jti, now=now)
+            if is_good:
+                family.expires_at = now + self._refresh_lifetime
+                session.add(RefreshToken(jti=grant.refresh_jti, sign_in_id=grant.sign_in_id))
+            else:
+                family.revoked_at = now
+        if not is_good:
+            raise BadCredentials
+        return grant
+
+    def end(self, sign_in_id: uuid.UUID) -> None:
+        """Revoke the family: all its tokens, at once."""
+        with self._database.write(durable=True) as session:
+            session.execute(
+                update(SignIn)
+                .where(SignIn.id == sign_in_id, SignIn.revoked_at.is_(None))
+                .values(revoked_at=self._now())
+            )
+
+    def find_alive(self, sign_in_ids: Collection[uuid.UUID]) -> set[uuid.UUID]:
+        """Those of the families that have not ended and whose accounts are not disabled."""
+        alive: set[uuid.UUID] = set()
+        with self._database.read_rows() as rows:
+            ids = list(sign_in_ids)
+            for start in range(0, len(ids), IDS_A_QUERY):
+                asked = {"sign_in_ids": ids[start : start + IDS_A_QUERY]}
+                alive.update(rows.execute(_THE_ALIVE, asked).scalars())
+        return alive
+
+    def find_identity(self, sign_in_id: uuid.UUID, *, name: str) -> Identity | None:
+        """Who a verified token speaks for, None where its family ended or its account is disabled."""
+        with self._database.read_rows() as rows:
+            row = _ALIVE.find(rows, {"sign_in_id": sign_in_id, "name": name})
+        return Identity(account_id=row.id, name=name, is_admin=row.is_admin, sign_in_id=sign_in_id) if row else None
+
+
+def _spend(session: Session, sign_in_id: uuid.UUID, jti: str, *, now: datetime) -> bool:
+    """Mark a refresh token as used, and tell whether that was all right. The caller holds the family's lock."""
+    oldest = now - timedelta(seconds=REUSE_SECONDS)
+    tokens = RefreshToken
+    session.execute(delete(tokens).where(tokens.sign_in_id == sign_in_id, tokens.spent_at < oldest))
+    token = session.scalar(select(tokens).where(tokens.sign_in_id == sign_in_id, tokens.jti == jti))
+    if token is None:
+        return False
+    token.spent_at = token.spent_at or now
+    return True

@@ -1,0 +1,222 @@
+"""The bytes of one append on their way to the disk, with the progress that is a fact before the append is over."""
+
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+from functools import partial
+from typing import Protocol
+
+from transfer_service.errors import FlushFailed, QuotaExceeded, TooLarge
+from transfer_service.services.digests import DigestFollower
+from transfer_service.services.uploads.batches import OFFLOAD_FROM_BYTES
+from transfer_service.storage.blobs import BlobWriter
+from transfer_service.storage.direct_io import WINDOW_BYTES, WindowPair
+from transfer_service.threads import BeginOffload, T
+from transfer_service.wire.ranges import Span
+
+FACT_BYTES = 8 * 1024 * 1024
+FACT_SECONDS = 1.0
+WRITE_SECONDS = 0.5
+DIRECT_FROM_BYTES = 1024 * 1024
+"""Less than this is small enough to be looked at soon, and to be kept in memory until then."""
+PAST_THE_LENGTH = "The bytes reach past the end of the upload"
+
+
+class IncomingBytes(Protocol):
+    """The body of an append, as it arrives."""
+
+    def readinto(self, buffer: memoryview, /) -> int:
+        """Put what comes next into `buffer` and tell how much that is: 0 at the end, if that is all of it.
+
+        Raises a TransferError where it is not.
+        """
+
+    def end_when(self, condition: Callable[[], bool]) -> None:
+        """End the body where it is as soon as `condition` holds, whether the client is quiet or not.
+
+        Not before it has had its chance to bring anything. Raises RangeBusy from `readinto` then.
+        """
+
+    def when_quiet(self, use_the_time: Callable[[], object]) -> None:
+        """Call `use_the_time` while the client sends nothing; what it raises ends the body."""
+
+
+class Landing:
+    """Writes the bytes from `start` on, and nothing past `limit`; `commit` makes everything up to an offset count.
+
+    That happens every FACT_BYTES or FACT_SECONDS, when the client goes quiet and at the end, whatever the end is. An
+    `is_atomic` append counts as a whole or not at all; `touch` tells meanwhile that it is alive. One window of bytes is
+    written and hashed while the next one is received. What is hashed already is not read again soon, and goes past the
+    page cache.
+    """
+
+    def __init__(
+        self,
+        writer: BlobWriter,
+        *,
+        start: int,
+        limit: int,
+        is_atomic: bool,
+        follower: DigestFollower,
+        commit: Callable[[int], object],
+        touch: Callable[[], object],
+        begin: BeginOffload,
+    ) -> None:
+        self._writer = writer
+        self._limit = limit
+        self._is_atomic = is_atomic
+        self._follower = follower
+        self._commit = commit
+        self._touch = touch
+        self._begin = begin
+        self._windows = WindowPair()
+        self._pending_bytes = 0
+        self._is_slow = False
+        self._ongoing: _Storing | None = None
+        self._handed = self._written = self._committed = start
+        self._written_at = self._committed_at = time.monotonic()
+
+    @property
+    def offset(self) -> int:
+        """Where the bytes end that have been taken."""
+        return self._handed + self._pending_bytes
+
+    def receive(self, incoming: IncomingBytes) -> None:
+        """Take and write all that comes. Raises what `incoming` raises, TooLarge, StorageFull, what `commit` raises."""
+        incoming.when_quiet(self._use_the_silence)
+        try:
+            while count := incoming.readinto(self._windows.room(self.offset)):
+                self._take(count)
+            self._write()
+            self._wait()
+        except BaseException as error:
+            self._rescue(error)
+            raise
+        finally:
+            incoming.when_quiet(_do_nothing)  # the rest of the body may still be waited for, by somebody else
+            self._pending_bytes = 0
+            if self._ongoing is None:
+                self._windows.close()
+
+    def settle(self) -> None:
+        """Make everything that was taken count."""
+        self._write()
+        self._wait()
+        if self._written > self._committed:
+            self._commit(self._written)
+            self._committed = self._written
+        self._committed_at = time.monotonic()
+
+    @property
+    def has_loose_bytes(self) -> bool:
+        """Whether some of what was written, and hashed, does not count."""
+        return self._written != self._committed
+
+    def _rescue(self, error: BaseException) -> None:
+        """After an error, let what arrived before it count, if it may."""
+        if isinstance(error, QuotaExceeded):
+            self._pending_bytes = 0
+        if self._is_atomic or isinstance(error, FlushFailed):  # then what came before counts no more either
+            self._wait()
+        else:
+            self.settle()
+
+    def _use_the_silence(self) -> None:
+        """Let everything count that may, and keep no memory for a client that sends nothing."""
+        if self._is_atomic:
+            self._write()
+            self._wait()
+        elif self.offset > self._committed:
+            self.settle()
+        self._windows.rest()
+
+    def _take(self, count: int) -> None:
+        if self.offset + count > self._limit:
+            raise TooLarge(PAST_THE_LENGTH)
+        self._pending_bytes += count
+        now = time.monotonic()
+        self._is_slow = now - self._written_at >= WRITE_SECONDS
+        if self._is_slow or self.offset % WINDOW_BYTES == 0:
+            self._write()
+        is_much = self.offset - self._committed >= FACT_BYTES and not self._is_atomic
+        is_due = is_much or now - self._committed_at >= FACT_SECONDS
+        if is_due and self._is_atomic:
+            self._touch()
+            self._committed_at = now
+        elif is_due:
+            self.settle()
+
+    def _write(self) -> None:
+        """Hand what is pending over to be written, once what was handed over before is."""
+        part = Span(self._handed, self.offset)
+        if not part.size:
+            return
+        self._wait()
+        data = self._windows.take(part)
+        self._pending_bytes = 0
+        self._handed = part.stop
+        follower = self._follower if not self._is_atomic and self._follower.begin(part.start) else None
+        self._ongoing = _Storing(follower)  # first: begun steps must be waited for whatever happens
+        self._ongoing.begin(self._writer, part, data, self._begin if part.size >= OFFLOAD_FROM_BYTES else _later)
+
+    def _wait(self) -> None:
+        """Wait for what is being written. Raises StorageFull, OSError; then nothing may follow what is missing."""
+        ongoing, self._ongoing = self._ongoing, None
+        if ongoing is None:
+            return
+        is_stored = False
+        try:
+            is_stored = ongoing.finish()
+        finally:
+            if not is_stored:
+                self._handed, self._pending_bytes = self._written, 0
+        if is_stored:
+            self._windows.release_other()
+            self._written = self._handed
+            self._written_at = time.monotonic()
+            if self._is_slow:  # there may be thousands of such clients
+                self._windows.forget(self._written)
+
+
+class _Storing:
+    """A part on its way to the disk, and at the same time through the hash of its `follower`, if it has one."""
+
+    def __init__(self, follower: DigestFollower | None) -> None:
+        self._follower = follower
+        self._waits: list[Callable[[], object]] = []
+        self._is_begun = False
+
+    def begin(self, writer: BlobWriter, part: Span, data: memoryview, begin: BeginOffload) -> None:
+        """Begin to store `data`. Whatever is raised, `finish` must be called."""
+        is_direct = self._follower is not None and part.size >= DIRECT_FROM_BYTES
+        write = (
+            partial(writer.write_direct, part.start, data) if is_direct else partial(writer.write, part.start, [data])
+        )
+        self._waits.append(begin(write))
+        if self._follower is not None:
+            self._waits.append(begin(partial(self._follower.update, data)))
+        self._is_begun = True
+
+    def finish(self) -> bool:
+        """Wait for all that was begun, and tell whether that was everything. Raises StorageFull, OSError."""
+        is_stored = False
+        try:
+            with ExitStack() as each_of_them:
+                for wait in self._waits:
+                    each_of_them.callback(wait)
+            is_stored = self._is_begun
+        finally:
+            if self._follower is not None:
+                if not is_stored:
+                    self._follower.restart()
+                self._follower.end()
+        return is_stored
+
+
+def _later(work: Callable[[], T], /) -> Callable[[], T]:
+    """Little work is done when it is waited for."""
+    return work
+
+
+def _do_nothing() -> None:
+    pass

@@ -1,0 +1,54 @@
+"""What the chat services tell once it is committed; `recipients` were in the conversation at that moment."""
+
+import uuid
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TypeAlias
+
+from transfer_service.services.chat.message_rows import Message
+
+
+@dataclass(frozen=True, slots=True)
+class MessagePosted:
+    """There is a new message."""
+
+    recipients: tuple[uuid.UUID, ...]
+    message: Message
+
+
+@dataclass(frozen=True, slots=True)
+class MessageEdited:
+    """The content of a message was replaced."""
+
+    recipients: tuple[uuid.UUID, ...]
+    message: Message
+
+
+@dataclass(frozen=True, slots=True)
+class MessagePinned:
+    """A message was pinned, or its pin was taken away: `message.pinned` tells."""
+
+    recipients: tuple[uuid.UUID, ...]
+    message: Message
+
+
+@dataclass(frozen=True, slots=True)
+class MessageDeleted:
+    """A message has lost its content and its attachment."""
+
+    recipients: tuple[uuid.UUID, ...]
+    message_id: str
+    conversation_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class MessagesRead:
+    """A participant has read everything up to `read_at`."""
+
+    recipients: tuple[uuid.UUID, ...]
+    conversation_id: str
+    reader: str
+    read_at: datetime
+
+
+ChatEvent: TypeAlias = MessagePosted | MessageEdited | MessagePinned | MessageDeleted | MessagesRead

@@ -1,0 +1,243 @@
+"""Messages: posting, paging, editing, pinning, deleting and reading them (section 8 of the contract).
+
+Events are published after the commit. Whatever `publish` raises reaches the caller, and the change stays.
+"""
+
+import uuid
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Row
+
+from transfer_service.db.database import Database, Executor
+from transfer_service.errors import Forbidden, InvalidRequest, NotFound, NotParticipant
+from transfer_service.services.chat import message_rows, participant_rows
+from transfer_service.services.chat.events import (
+    ChatEvent,
+    MessageDeleted,
+    MessageEdited,
+    MessagePinned,
+    MessagePosted,
+    MessagesRead,
+)
+from transfer_service.services.chat.message_rows import Message, attachment_of, message_of
+from transfer_service.services.chat.participant_rows import Members
+from transfer_service.services.files import discards
+from transfer_service.services.limits import Space
+from transfer_service.wire.attachments import Attachment, MessageType, message_type
+from transfer_service.wire.chat import new_chat_id, parse_caption, parse_chat_id, parse_text
+
+
+class MessageService:
+    """What participants do with messages. Ids that come from clients go through `parse_chat_id` first."""
+
+    def __init__(
+        self,
+        *,
+        database: Database,
+        space: Space,
+        now: Callable[[], datetime],
+        publish: Callable[[ChatEvent], None],
+        make_id: Callable[[datetime], str] = new_chat_id,
+    ) -> None:
+        self._database = database
+        self._space = space
+        self._now = now
+        self._publish = publish
+        self._make_id = make_id
+
+    def new_id(self) -> str:
+        """An id for a message whose attachment has to be stored before it is posted."""
+        return self._make_id(self._now())
+
+    def announce_attachment(self) -> str:
+        """The id of a message to come, whose bytes are nobody's before it is posted: so they leave no orphan."""
+        message_id = self.new_id()
+        with self._database.write_rows() as rows:
+            discards.remember(rows, [message_id])
+        return message_id
+
+    def is_there(self, message_id: str) -> bool:
+        """Whether there is such a message, deleted or not."""
+        with self._database.read_rows() as rows:
+            return message_rows.exists(rows, message_id)
+
+    def check_post(self, account_id: uuid.UUID, conversation_id: str, reply_to: str | None) -> None:
+        """Refuse what `post` would refuse, before an attachment is received. Raises NotFound, NotParticipant."""
+        with self._database.read_rows() as rows:
+            participant_rows.require(rows, conversation_id, account_id)
+            _check_reply(rows, conversation_id, reply_to)
+
+    def post(
+        self,
+        account_id: uuid.UUID,
+        conversation_id: str,
+        *,
+        content: object,
+        message_id: str | None = None,
+        reply_to: str | None = None,
+        attachment: Attachment | None = None,
+        flush: bool = False,
+    ) -> Message:
+        """Append a message; with `flush` it survives power loss. The attachment's bytes are stored already.
+
+        Raises InvalidRequest, NotFound, NotParticipant, QuotaExceeded; then nothing is stored.
+        """
+        text = parse_text(content) if attachment is None else parse_caption(content)
+        with self._database.write_rows(durable=flush) as rows:
+            now = self._now()
+            seq = message_rows.take_seq(rows, conversation_id, now)
+            members = participant_rows.members(rows, conversation_id, account_id)
+            _check_reply(rows, conversation_id, reply_to)
+            message = Message(
+                id=message_id or self._make_id(now),
+                conversation_id=conversation_id,
+                sender=members.name,
+                sender_id=account_id,
+                content=text,
+                type=message_type(attachment.filename, attachment.media_type) if attachment else MessageType.TEXT,
+                attachment=attachment,
+                reply_to=reply_to,
+                is_read=False,
+                is_deleted=False,
+                created_at=now,
+                edited_at=None,
+                pinned=False,
+            )
+            message_rows.insert_message(rows, message, seq=seq)
+            if attachment is not None:
+                discards.keep(rows, message.id)
+                self._space.reserve(rows, account_id, attachment.length)
+        self._publish(MessagePosted(members.account_ids, message))
+        return message
+
+    def history(
+        self,
+        account_id: uuid.UUID,
+        conversation_id: str,
+        *,
+        limit: int,
+        before: str | None = None,
+        after: str | None = None,
+    ) -> list[Message]:
+        """The newest messages, or those before one of them, newest first; those after one of them oldest first.
+
+        Raises NotFound, NotParticipant.
+        """
+        with self._database.read_rows() as rows:
+            participant_rows.require(rows, conversation_id, account_id)
+            if after is not None:
+                above = _get_seq(rows, conversation_id, after)
+                found = message_rows.page_up(rows, conversation_id, above=above, limit=limit)
+            else:
+                below = message_rows.ABOVE_ALL if before is None else _get_seq(rows, conversation_id, before)
+                found = message_rows.page(rows, conversation_id, below=below, limit=limit)
+            reads = participant_rows.lowest_reads(rows, conversation_id)
+        return [message_of(row, reads) for row in found]
+
+    def edit(self, account_id: uuid.UUID, message_id: str, content: object) -> Message:
+        """Replace the text or caption of an own message. Raises InvalidRequest, NotFound, Forbidden."""
+        with self._database.write_rows() as rows:
+            row, members = _locked(rows, account_id, message_id)
+            _check_own(row, account_id, "You can only edit your own messages")
+            _check_not_deleted(row)
+            text = parse_text(content) if row.filename is None else parse_caption(content)
+            now = self._now()
+            message_rows.edit(rows, message_id, content=text, now=now)
+            message = replace(message_of(row, members.reads), content=text, edited_at=now)
+        self._publish(MessageEdited(members.account_ids, message))
+        return message
+
+    def set_pinned(self, account_id: uuid.UUID, message_id: str, pinned: bool) -> Message:
+        """Pin a message or take its pin away; any participant may. Raises NotFound, NotParticipant."""
+        with self._database.write_rows() as rows:
+            row, members = _locked(rows, account_id, message_id)
+            _check_not_deleted(row)
+            message = message_of(row, members.reads)
+            if message.pinned == pinned:
+                return message
+            message_rows.pin(rows, message_id, pinned_at=self._now() if pinned else None)
+            message = replace(message, pinned=pinned)
+        self._publish(MessagePinned(members.account_ids, message))
+        return message
+
+    def delete(self, account_id: uuid.UUID, message_id: str) -> tuple[Message, Attachment | None]:
+        """Empty an own message, and tell which attachment's bytes are now the caller's to discard.
+
+        Raises NotFound, Forbidden. A message that is deleted already stays so.
+        """
+        with self._database.write_rows(durable=True) as rows:  # or it may come back without its attachment
+            row, members = _locked(rows, account_id, message_id)
+            _check_own(row, account_id, "You can only delete your own messages")
+            message, attachment = message_of(row, members.reads), attachment_of(row)
+            if message.is_deleted:
+                return message, None
+            message_rows.erase(rows, message_id, now=self._now())
+            if attachment is not None:
+                discards.remember(rows, [message_id])
+                self._space.reserve(rows, account_id, -attachment.length)
+            message = replace(message, content=None, attachment=None, is_deleted=True, pinned=False)
+        self._publish(MessageDeleted(members.account_ids, message.id, message.conversation_id))
+        return message, attachment
+
+    def mark_read(self, account_id: uuid.UUID, conversation_id: str) -> datetime:
+        """Record that the account has read everything there is, and when. Raises NotFound, NotParticipant."""
+        with self._database.write_rows() as rows:
+            now = self._now()
+            locked = participant_rows.lock(rows, conversation_id)
+            members = participant_rows.members(rows, conversation_id, account_id)
+            if (account_id, locked.last_seq) in members.reads:
+                return now
+            participant_rows.mark_read(rows, conversation_id, account_id, seq=locked.last_seq)
+        self._publish(MessagesRead(members.account_ids, conversation_id, members.name, now))
+        return now
+
+    def get_attachment(self, account_id: uuid.UUID, message_id: str, filename: str) -> tuple[Attachment, datetime]:
+        """The attachment of that name of a message, and when it was posted. Raises NotFound, NotParticipant."""
+        try:
+            parse_chat_id(message_id)
+        except InvalidRequest as error:  # the end of a path: such a file does not exist
+            raise NotFound("File not found") from error
+        with self._database.read_rows() as rows:
+            row = message_rows.find_for(rows, message_id, account_id)
+        if row is None:
+            raise NotFound("File not found")
+        if row.account_id is None:
+            raise NotParticipant
+        attachment = attachment_of(row)
+        if attachment is None or attachment.filename != filename:
+            raise NotFound("File not found")
+        return attachment, row.created_at
+
+
+def _get_seq(rows: Executor, conversation_id: str, message_id: str) -> int:
+    seq = message_rows.find_seq(rows, conversation_id, message_id)
+    if seq is None:
+        raise NotFound("Message not found")
+    return seq
+
+
+def _check_reply(rows: Executor, conversation_id: str, reply_to: str | None) -> None:
+    if reply_to is not None and message_rows.find_seq(rows, conversation_id, reply_to) is None:
+        raise NotFound("Reply target not found")
+
+
+def _locked(rows: Executor, account_id: uuid.UUID, message_id: str) -> tuple[Row[Any], Members]:
+    """A message that nobody else may change before the transaction ends. Raises NotFound, NotParticipant."""
+    conversation_id = message_rows.lock_conversation_of(rows, message_id)
+    if conversation_id is None:
+        raise NotFound("Message not found")
+    members = participant_rows.members(rows, conversation_id, account_id)
+    return message_rows.get_row(rows, message_id), members
+
+
+def _check_own(row: Row[Any], account_id: uuid.UUID, detail: str) -> None:
+    if row.sender_id != account_id:
+        raise Forbidden(detail)
+
+
+def _check_not_deleted(row: Row[Any]) -> None:
+    if row.deleted_at is not None:
+        raise NotFound("Message not found")

@@ -1,0 +1,125 @@
+"""SHA-256 of files while they arrive: hashed up to the first gap as it moves, so that little is left to the end."""
+
+import hashlib
+import threading
+import uuid
+from collections import OrderedDict
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from transfer_service.errors import BlobMissing
+from transfer_service.storage.blobs import BlobStore
+from transfer_service.threads import Offload
+
+if TYPE_CHECKING:
+    from hashlib import _Hash
+
+MAX_ENTRIES = 1024
+PIECE_BYTES = 1024 * 1024
+PIECES_A_HOP = 16
+HEADWAY_BYTES = 8 * 1024 * 1024
+
+
+@dataclass(slots=True)
+class _Entry:
+    hasher: "_Hash" = field(default_factory=hashlib.sha256)
+    offset: int = 0
+    turn: threading.Lock = field(default_factory=threading.Lock)
+
+
+class DigestFollower:
+    """Takes bytes on their way to the store, where they continue what is hashed already.
+
+    What it took must come to count, or be forgotten.
+    """
+
+    def __init__(self, entry: _Entry) -> None:
+        self._entry = entry
+
+    def begin(self, offset: int) -> bool:
+        """Whether `update` may be called, with the bytes from `offset` on; then `end` must be called."""
+        if not self._entry.turn.acquire(blocking=False):
+            return False
+        if self._entry.offset > offset:  # of what was hashed, some never came to count
+            self.restart()
+        if self._entry.offset == offset:
+            return True
+        self._entry.turn.release()
+        return False
+
+    def update(self, data: memoryview) -> None:
+        """Hash the bytes; on any thread."""
+        self._entry.hasher.update(data)
+        self._entry.offset += len(data)
+
+    def restart(self) -> None:
+        """Forget what was hashed: some of it will not come to count."""
+        self._entry.hasher, self._entry.offset = hashlib.sha256(), 0
+
+    def end(self) -> None:
+        """Let others hash again; where `begin` was called."""
+        self._entry.turn.release()
+
+
+class RunningDigests:
+    """Hash states by file, of this process only: one that is lost (restart, eviction) is computed again from the store.
+
+    Only bytes that are stored for good may be hashed: callers pass the contiguous length that is committed.
+    """
+
+    def __init__(self, *, store: BlobStore, offload: Offload) -> None:
+        self._store = store
+        self._offload = offload
+        self._entries: OrderedDict[uuid.UUID, _Entry] = OrderedDict()
+
+    def make_headway(self, file_id: uuid.UUID, committed: int) -> None:
+        """Hash some of the bytes up to `committed`, unless somebody else is at it for this file."""
+        entry = self._entry(file_id)
+        if committed - entry.offset < HEADWAY_BYTES or not entry.turn.acquire(blocking=False):
+            return
+        try:
+            self._hash_up_to(file_id, entry, min(committed, entry.offset + 2 * HEADWAY_BYTES))
+        except BlobMissing:  # deleted meanwhile
+            self.forget(file_id)
+        finally:
+            entry.turn.release()
+
+    def digest(self, file_id: uuid.UUID, length: int) -> str:
+        """The SHA-256 of the first `length` bytes in hexadecimal. Raises BlobMissing, ReadFailed."""
+        entry = self._entry(file_id)
+        with entry.turn:
+            self._hash_up_to(file_id, entry, length)
+            return entry.hasher.hexdigest()
+
+    def is_near(self, file_id: uuid.UUID, length: int) -> bool:
+        """Whether little is left to hash of the first `length` bytes."""
+        return length - self._entry(file_id).offset <= 2 * HEADWAY_BYTES
+
+    def follow(self, file_id: uuid.UUID) -> "DigestFollower":
+        """For the only writer of a file, which hashes its bytes while it has them."""
+        return DigestFollower(self._entry(file_id))
+
+    def forget(self, file_id: uuid.UUID) -> None:
+        """Drop the state of a file that is gone."""
+        self._entries.pop(file_id, None)
+
+    def _entry(self, file_id: uuid.UUID) -> _Entry:
+        entry = self._entries.setdefault(file_id, _Entry())
+        self._entries.move_to_end(file_id)
+        while len(self._entries) > MAX_ENTRIES:
+            self._entries.popitem(last=False)
+        return entry
+
+    def _hash_up_to(self, file_id: uuid.UUID, entry: _Entry, stop: int) -> None:
+        while entry.offset < stop:
+            self._offload(lambda: self._hash_pieces(file_id, entry, stop))
+
+    def _hash_pieces(self, file_id: uuid.UUID, entry: _Entry, stop: int) -> None:
+        with self._store.open_reader(file_id) as blob:
+            blob.seek(entry.offset)
+            for _ in range(PIECES_A_HOP):
+                piece = blob.read(min(PIECE_BYTES, stop - entry.offset))
+                if not piece and entry.offset < stop:
+                    raise BlobMissing("The stored file is shorter than it should be")
+                entry.hasher.update(piece)
+                entry.offset += len(piece)

@@ -1,0 +1,69 @@
+"""`Last-Modified` as a strong validator: two versions of one name never share a second (RFC 9110 section 8.8.2.2).
+
+So whoever resumes with `If-Range: <date>` never gets the rest of another file. The date of a version is the instant of
+its completion, or a second later than the version before it. What is gone leaves its date behind for a while: a file
+that is deleted and sent again within a second is another version too. So is what gets the name by a renaming.
+"""
+
+import uuid
+from datetime import UTC, datetime, timedelta
+from typing import Any, cast
+
+from sqlalchemy import Table, Uuid, bindparam, delete, func, insert, literal, select
+
+from transfer_service.db.database import Executor
+from transfer_service.db.prepared import PreparedSelect
+from transfer_service.models.files import File
+from transfer_service.models.uploads import RetiredDate
+
+KEPT = timedelta(minutes=1)
+"""By the wall clock. An older date can only be met again by a clock that was turned back further."""
+
+_files = cast(Table, File.__table__)
+_retired = cast(Table, RetiredDate.__table__)
+_LATEST = PreparedSelect(
+    select(func.max(_retired.c.modified_at, type_=_retired.c.modified_at.type).label("at")).where(
+        _retired.c.account_id == bindparam("account_id"), _retired.c.name == bindparam("name")
+    )
+)
+_OF_FILE = PreparedSelect(
+    select(_files.c.completed_at.label("at")).where(
+        _files.c.account_id == bindparam("account_id"), _files.c.id == bindparam("file_id")
+    )
+)
+_PURGE = delete(_retired).where(_retired.c.modified_at < bindparam("before"))
+
+
+def date_for(rows: Executor, account_id: uuid.UUID, name: str, now: datetime) -> datetime:
+    """The date of a version that has this name from now on: now, or the second behind those that had it before."""
+    found = [_LATEST.find(rows, {"account_id": account_id, "name": name})]
+    file_id = _uuid_in(name)
+    if file_id is not None:  # at /download/{file_id} another file was seen under this "name"
+        found.append(_OF_FILE.find(rows, {"account_id": account_id, "file_id": file_id}))
+    before = max((row.at for row in found if row is not None and row.at is not None), default=None)
+    if before is None or _second(before) < _second(now):
+        return now
+    return _second(before) + timedelta(seconds=1)
+
+
+def retire(rows: Executor, file_id: uuid.UUID) -> None:
+    """Remember the date of a finished file that is about to lose its bytes or its name, where it may be met again."""
+    recently = datetime.now(UTC) - KEPT
+    version = select(literal(uuid.uuid4(), Uuid()), _files.c.account_id, _files.c.name, _files.c.completed_at).where(
+        _files.c.id == file_id, _files.c.completed_at >= recently
+    )
+    columns = ["id", "account_id", "name", "modified_at"]
+    inserted: Any = rows.execute(insert(_retired).from_select(columns, version))
+    if inserted.rowcount:
+        rows.execute(_PURGE, {"before": recently})
+
+
+def _second(at: datetime) -> datetime:
+    return at.replace(microsecond=0)
+
+
+def _uuid_in(name: str) -> uuid.UUID | None:
+    try:
+        return uuid.UUID(name)
+    except ValueError:
+        return None

@@ -1,0 +1,108 @@
+"""Bytes that are nobody's any more, or not yet: noted by name, so that what was killed half-way leaves no orphan.
+
+The name is written in the transaction that deletes the facts, or before an attachment arrives, and taken back in the
+one that posts it. Whatever is found under it later is not somebody's whom this database has forgotten: it goes, and
+needs no quarantine.
+"""
+
+import uuid
+from collections.abc import Callable, Iterator, Sequence
+from datetime import datetime, timedelta
+from typing import cast
+
+from sqlalchemy import Table, delete, insert, select
+
+from transfer_service.db.database import Database, Executor
+from transfer_service.models.upkeep import DiscardedBytes
+from transfer_service.storage.attachments import AttachmentStore
+from transfer_service.storage.blobs import BlobStore
+from transfer_service.threads import Offload
+
+REMEMBERED_FOR = timedelta(hours=1)
+"""Longer than any kernel takes to write an unlink to the disk: a power loss before that brings the bytes back."""
+BATCH = 500
+
+_discarded = cast(Table, DiscardedBytes.__table__)
+
+
+def remember(rows: Executor, names: Sequence[str]) -> None:
+    """Note, in the transaction that deletes their facts, which bytes are to go: blobs by their hexadecimal digits,
+    attachments by their message's id.
+    """
+    if names:
+        rows.execute(insert(_discarded), [{"name": name} for name in names])
+
+
+def keep(rows: Executor, name: str) -> None:
+    """Take the note back, in the transaction that makes the bytes somebody's."""
+    rows.execute(delete(_discarded).where(_discarded.c.name == name))
+
+
+class Discards:
+    """Removes what was left of deletions, and of attachments on their way, that were killed."""
+
+    def __init__(
+        self,
+        *,
+        database: Database,
+        store: BlobStore,
+        attachments: AttachmentStore,
+        offload: Offload,
+        now: Callable[[], datetime],
+    ) -> None:
+        self._database = database
+        self._store = store
+        self._attachments = attachments
+        self._offload = offload
+        self._now = now
+
+    def finish(self, *, dry_run: bool) -> Iterator[int]:
+        """Remove what is still there, and forget what has been gone for long. The bytes that each thing frees."""
+        last = ""
+        while batch := self._batch(last):
+            last = batch[-1].name
+            found = {each.name: self._stored_bytes(each.name) for each in batch}
+            for each in batch:
+                stored_bytes = found[each.name]
+                if stored_bytes is not None and self._may_go(each):
+                    yield stored_bytes if dry_run else self._remove(each.name)
+            if not dry_run:
+                self._forget([name for name, stored_bytes in found.items() if stored_bytes is None])
+
+    def _batch(self, last: str) -> Sequence[DiscardedBytes]:
+        statement = select(DiscardedBytes).where(DiscardedBytes.name > last).order_by(DiscardedBytes.name)
+        with self._database.read() as session:
+            return session.scalars(statement.limit(BATCH)).all()
+
+    def _may_go(self, noted: DiscardedBytes) -> bool:
+        """An attachment may still be on its way, and is its message's once that is posted."""
+        if _blob_id(noted.name) is not None:
+            return True
+        if noted.discarded_at > self._now() - REMEMBERED_FOR:
+            return False
+        if self._offload(lambda: self._attachments.is_in_use(noted.name)):
+            return False
+        with self._database.read() as session:  # asked last: it is posted while it is in use
+            return session.get(DiscardedBytes, noted.name) is not None
+
+    def _forget(self, names: Sequence[str]) -> None:
+        is_old = _discarded.c.discarded_at < self._now() - REMEMBERED_FOR
+        if names:
+            with self._database.write() as session:
+                session.execute(delete(_discarded).where(_discarded.c.name.in_(names), is_old))
+
+    def _stored_bytes(self, name: str) -> int | None:
+        blob_id = _blob_id(name)
+        if blob_id is not None:
+            return self._offload(lambda: self._store.stored_bytes(blob_id))
+        return self._offload(lambda: self._attachments.stored_bytes(name))
+
+    def _remove(self, name: str) -> int:
+        blob_id = _blob_id(name)
+        if blob_id is not None:
+            return self._offload(lambda: self._store.delete(blob_id))
+        return self._offload(lambda: self._attachments.delete(name))
+
+
+def _blob_id(name: str) -> uuid.UUID | None:
+    return uuid.UUID(hex=name) if len(name) == len(uuid.UUID(int=0).hex) else None

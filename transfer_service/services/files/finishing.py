@@ -1,0 +1,149 @@
+"""The step from "every byte is stored" to "the file is whole": hash, flush, and one committed fact."""
+
+import uuid
+from collections.abc import Callable
+from contextlib import suppress
+from datetime import datetime
+
+from transfer_service.db.database import Database
+from transfer_service.errors import BlobMissing, BytesLost, FlushFailed, RangeBusy
+from transfer_service.models.files import File, FileState
+from transfer_service.services.digests import DigestFollower, RunningDigests
+from transfer_service.services.durability import Durability
+from transfer_service.services.files import received_ranges as intervals
+from transfer_service.services.files.dates import date_for
+from transfer_service.services.files.flushing import flush_or_forget
+from transfer_service.services.files.rows import FileFacts, is_in_doubt
+from transfer_service.storage.blobs import END, BlobStore, BlobWriter
+from transfer_service.threads import Offload
+from transfer_service.wire.ranges import Span
+
+
+class Completion:
+    """Finishes files. A crash on the way leaves a file that the next look at it finishes."""
+
+    def __init__(
+        self,
+        *,
+        database: Database,
+        store: BlobStore,
+        digests: RunningDigests,
+        offload: Offload,
+        now: Callable[[], datetime],
+        durability: Durability,
+    ) -> None:
+        self._database = database
+        self._store = store
+        self._digests = digests
+        self._offload = offload
+        self._now = now
+        self._durability = durability
+
+    @staticmethod
+    def is_due(file: FileFacts) -> bool:
+        """Whether every byte is there but the file is not complete yet."""
+        return file.state is FileState.RECEIVING and file.length is not None and file.received_bytes == file.length
+
+    def finish(self, file_id: uuid.UUID) -> None:
+        """Complete the file if it is due. Raises BlobMissing, ReadFailed, StorageFull: it then stays due.
+
+        Raises BytesLost where it was whole before a power loss, and has other bytes now.
+        """
+        with self._database.read() as session:
+            file = session.get(File, file_id)
+        if file is None or not self.is_due(file) or file.length is None:
+            return
+        self._durability.check(file.unflushed_boot)
+        was_whole = is_in_doubt(file)
+        flush = self._durability.flush or was_whole
+        digest = self._judge(file) if was_whole else self.seal(file_id, file.length)
+        with self._database.write(durable=flush) as session:
+            current = session.get(File, file_id, with_for_update=True)
+            # A guessed length may have grown meanwhile; then whoever brought the new bytes finishes.
+            if current is None or not self.is_due(current) or current.length != file.length:
+                return
+            self._durability.check(current.unflushed_boot)
+            current.state, current.sha256 = FileState.COMPLETE, digest
+            current.completed_at = current.completed_at or date_for(
+                session, current.account_id, current.name, self._now()
+            )
+            current.unflushed_boot = None if flush else self._durability.boot
+
+    def _judge(self, file: File) -> str:
+        """The SHA-256 of a file that was whole before a power loss, if it is whole still. Raises BytesLost."""
+        try:
+            digest = self.seal(file.id, file.received_bytes, flush=True)
+        except BlobMissing as error:
+            raise BytesLost from error
+        if digest != file.sha256:
+            raise BytesLost
+        return digest
+
+    def seal(
+        self, file_id: uuid.UUID, length: int, writer: BlobWriter | None = None, *, flush: bool | None = None
+    ) -> str:
+        """The SHA-256 of a file whose bytes are all stored, once they are where they must be and nothing else is.
+
+        `writer` is the caller's own, if it has one; `flush` goes before what is set.
+
+        Raises BlobMissing, ReadFailed, StorageFull.
+        """
+        digest = self._digests.digest(file_id, length)
+        if writer is None:
+            self._trim(file_id, length)
+        else:
+            writer.trim(length)
+        if flush:  # of a file that was whole: its bytes were not written now, and are not given up
+            self._offload(lambda: self._store.sync(file_id))
+        elif flush is None and self._durability.flush:
+            try:
+                flush_or_forget(self._database, self._store, self._offload, file_id)
+            except FlushFailed:
+                self._digests.forget(file_id)
+                raise
+        return digest
+
+    def is_nearly_hashed(self, file_id: uuid.UUID, length: int) -> bool:
+        """Whether little is left to hash of a file of that length."""
+        return self._digests.is_near(file_id, length)
+
+    def follow(self, file_id: uuid.UUID) -> DigestFollower:
+        """For a writer that hashes its bytes while it has them."""
+        return self._digests.follow(file_id)
+
+    @property
+    def durability(self) -> Durability:
+        """What must be flushed."""
+        return self._durability
+
+    def make_headway(self, file_id: uuid.UUID, committed: int) -> None:
+        """Hash a part of what is stored without a gap."""
+        self._digests.make_headway(file_id, committed)
+
+    def tidy_after_refusal(self, file_id: uuid.UUID) -> None:
+        """Cut off what a refused chunk may have written behind everything that counts."""
+        with self._database.read_rows() as rows:
+            end = intervals.committed_end(rows, file_id)
+        with suppress(BlobMissing):  # deleted meanwhile
+            self._trim(file_id, end)
+
+    def forget(self, file_id: uuid.UUID) -> None:
+        """Drop what is kept in memory about a file."""
+        self._digests.forget(file_id)
+
+    def _trim(self, file_id: uuid.UUID, end: int) -> None:
+        """Cut off what refused chunks left past `end`, unless it is in use or has become part of the file.
+
+        Whoever writes past `end` claims that place until his bytes are a fact. So once the claim is ours, what the
+        database says is the last word.
+        """
+        if self._store.size(file_id) <= end:
+            return
+        with (
+            suppress(RangeBusy),
+            self._store.open_writer(file_id, Span(end, END), create=False, wait_seconds=0) as writer,
+        ):
+            with self._database.read_rows() as rows:
+                is_settled = intervals.committed_end(rows, file_id) == end
+            if is_settled:
+                writer.cut()

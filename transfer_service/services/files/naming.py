@@ -1,0 +1,58 @@
+"""Giving a file its name when it is whole: numbered where that is taken, or in place of the old one."""
+
+import uuid
+from typing import Any, cast
+
+from sqlalchemy import Table, bindparam, select
+
+from transfer_service.db.database import Executor
+from transfer_service.db.prepared import PreparedSelect
+from transfer_service.models.accounts import Account
+from transfer_service.models.files import File
+from transfer_service.services.files.files import remove_row
+from transfer_service.services.limits import Space
+from transfer_service.wire.filenames import numbered_name
+
+_accounts = cast(Table, Account.__table__)
+_files = cast(Table, File.__table__)
+_LOCK_ACCOUNT = select(_accounts.c.id).where(_accounts.c.id == bindparam("account_id")).with_for_update()
+_held = select(_files.c.id, _files.c.account_id, _files.c.reserved_bytes).where(
+    _files.c.account_id == bindparam("account_id"), _files.c.name == bindparam("name"), _files.c.holds_name
+)
+_HOLDER, _LOCK_HOLDER = PreparedSelect(_held), _held.with_for_update()
+
+
+def claim_name(
+    rows: Executor, account_id: uuid.UUID, name: str, *, overwrite: bool, space: Space
+) -> tuple[str, uuid.UUID | None]:
+    """A name that a file may hold from the caller's transaction on: `name` itself, or `name` with a number.
+
+    With `overwrite` whoever holds it is removed; then its id comes along, and its blob is the caller's to discard.
+    """
+    if overwrite:  # its file before the account, as everybody who changes a file does: or they wait for each other
+        rows.execute(_LOCK_HOLDER, {"account_id": account_id, "name": name})
+    lock_names(rows, account_id)
+    holder = find_holder(rows, account_id, name)
+    if holder is None:
+        return name, None
+    if overwrite:
+        remove_row(rows, holder, space)
+        return name, holder.id
+    taken, free = 1, 2
+    while find_holder(rows, account_id, numbered_name(name, free)) is not None:
+        taken, free = free, free * 2
+    while free - taken > 1:  # so a thousand namesakes cost twenty look-ups
+        middle = (taken + free) // 2
+        is_taken = find_holder(rows, account_id, numbered_name(name, middle)) is not None
+        taken, free = (middle, free) if is_taken else (taken, middle)
+    return numbered_name(name, free), None
+
+
+def lock_names(rows: Executor, account_id: uuid.UUID) -> None:
+    """Names are given out one at a time: nobody else gives one of this account's before the transaction ends."""
+    rows.execute(_LOCK_ACCOUNT, {"account_id": account_id})
+
+
+def find_holder(rows: Executor, account_id: uuid.UUID, name: str) -> Any | None:
+    """Who holds a name, seen or not: the id and what a removal needs."""
+    return _HOLDER.find(rows, {"account_id": account_id, "name": name})

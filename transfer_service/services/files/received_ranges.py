@@ -1,0 +1,103 @@
+"""Merged intervals of received bytes: pure arithmetic, and the few indexed rows that one chunk touches."""
+
+import uuid
+from collections.abc import Iterable, Sequence
+from typing import cast
+
+from sqlalchemy import Table, and_, bindparam, delete, func, insert, select, update
+
+from transfer_service.db.database import Executor
+from transfer_service.models.files import File, ReceivedRange
+from transfer_service.wire.ranges import Span
+
+
+def absorb(touching: Sequence[Span], new: Span) -> tuple[Span, int]:
+    """The one span that `new` and the stored spans that it touches become, and how many of its bytes are new."""
+    start = min([new.start, *(span.start for span in touching)])
+    stop = max([new.stop, *(span.stop for span in touching)])
+    return Span(start, stop), (stop - start) - sum(span.size for span in touching)
+
+
+def gaps(spans: Iterable[Span], length: int) -> list[Span]:
+    """What is missing between sorted, disjoint `spans` and `length`."""
+    missing, position = [], 0
+    for span in spans:
+        if span.start > position:
+            missing.append(Span(position, span.start))
+        position = span.stop
+    if position < length:
+        missing.append(Span(position, length))
+    return missing
+
+
+_files = cast(Table, File.__table__)
+_ranges = cast(Table, ReceivedRange.__table__)
+_of_file = _ranges.c.file_id == bindparam("of_file")
+_LAST_BEFORE = select(func.max(_ranges.c.start)).where(_of_file, _ranges.c.start <= bindparam("from")).scalar_subquery()
+_is_near = and_(
+    _ranges.c.start >= func.coalesce(_LAST_BEFORE, bindparam("from")),
+    _ranges.c.start <= bindparam("to"),
+)
+_TOUCHING = select(_ranges.c.start, _ranges.c.stop).where(_of_file, _is_near).order_by(_ranges.c.start)
+_TOUCHING_OF_FILE = (
+    select(_ranges.c.start, _ranges.c.stop)
+    .select_from(_files.outerjoin(_ranges, and_(_ranges.c.file_id == _files.c.id, _is_near)))
+    .where(_files.c.id == bindparam("of_file"))
+    .order_by(_ranges.c.start)
+)
+_FROM_THE_FRONT = select(_ranges.c.start, _ranges.c.stop).where(_of_file).order_by(_ranges.c.start)
+_FIRST = _FROM_THE_FRONT.limit(bindparam("limit"))
+_END = select(_ranges.c.stop).where(_of_file).order_by(_ranges.c.start.desc()).limit(1)
+_PREFIX = select(_ranges.c.stop).where(_of_file, _ranges.c.start == 0)
+_EXTEND = update(_ranges).where(_of_file, _ranges.c.start == bindparam("from")).values(stop=bindparam("to"))
+_DELETE = delete(_ranges).where(_of_file, _ranges.c.start.between(bindparam("from"), bindparam("to")))
+_INSERT = insert(_ranges)
+
+
+def touching_spans(rows: Executor, file_id: uuid.UUID, span: Span) -> list[Span]:
+    """The stored spans that overlap `span` or border on it, by two index look-ups however many there are."""
+    found = rows.execute(_TOUCHING, {"of_file": file_id, "from": span.start, "to": span.stop})
+    return [Span(start, stop) for start, stop in found if stop >= span.start]
+
+
+def find_touching_spans(rows: Executor, file_id: uuid.UUID, span: Span) -> list[Span] | None:
+    """The same, or None where there is no such file any more."""
+    found = rows.execute(_TOUCHING_OF_FILE, {"of_file": file_id, "from": span.start, "to": span.stop}).all()
+    if not found:
+        return None
+    return [Span(start, stop) for start, stop in found if stop is not None and stop >= span.start]
+
+
+def add_span(rows: Executor, file_id: uuid.UUID, span: Span) -> tuple[Span, int]:
+    """Record `span` as received. The stored span that it is now part of, and how many of its bytes are new."""
+    touching = touching_spans(rows, file_id, span)
+    merged, added = absorb(touching, span)
+    if not added:
+        return merged, 0
+    if len(touching) == 1 and touching[0].start == merged.start:  # the usual case: the chunk behind the last one
+        rows.execute(_EXTEND, {"of_file": file_id, "from": merged.start, "to": merged.stop})
+        return merged, added
+    if touching:
+        rows.execute(_DELETE, {"of_file": file_id, "from": touching[0].start, "to": touching[-1].start})
+    rows.execute(_INSERT, {"file_id": file_id, "start": merged.start, "stop": merged.stop})
+    return merged, added
+
+
+def first_spans(rows: Executor, file_id: uuid.UUID, *, limit: int) -> list[Span]:
+    """The first stored spans."""
+    return [Span(start, stop) for start, stop in rows.execute(_FIRST, {"of_file": file_id, "limit": limit})]
+
+
+def all_spans(rows: Executor, file_id: uuid.UUID) -> list[Span]:
+    """Every stored span, sorted."""
+    return [Span(start, stop) for start, stop in rows.execute(_FROM_THE_FRONT, {"of_file": file_id})]
+
+
+def contiguous_from_start(rows: Executor, file_id: uuid.UUID) -> int:
+    """The first byte that is missing: the stop of the span that begins at 0."""
+    return rows.execute(_PREFIX, {"of_file": file_id}).scalar_one_or_none() or 0
+
+
+def committed_end(rows: Executor, file_id: uuid.UUID) -> int:
+    """Where the last stored span ends, 0 where nothing is stored."""
+    return rows.execute(_END, {"of_file": file_id}).scalar_one_or_none() or 0

@@ -1,0 +1,178 @@
+"""Members of verified archives: how they are found, and their bytes, which are never unpacked to disk."""
+
+import hashlib
+import os
+import uuid
+from contextlib import ExitStack, closing
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, BinaryIO
+
+from transfer_service.db.database import Database
+from transfer_service.errors import MemberUnreadable, NotFound, ReadFailed
+from transfer_service.services.games import member_rows
+from transfer_service.services.games.member_checks import MemberChecks
+from transfer_service.services.games.member_rows import ROWS_A_TRANSACTION, Hold
+from transfer_service.storage.archives import GameStore
+from transfer_service.storage.zip_directory import Directory, Flaw, NoZip, name_digest
+from transfer_service.storage.zip_members import InflatedMember, MemberPlace, Method, check_stored, find_data
+from transfer_service.threads import Offload
+
+CHECKED_STORED_BYTES = 64 * 1024 * 1024
+"""Larger stored members are not read before they are sent: their length cannot lie, their bytes are the archive's,
+whose SHA-256 was verified, and a client that seeks in a film must not wait for all of it."""
+
+URL_FOLDERS = ("content/", "htdocs/", "")
+_DETAILS = {
+    Flaw.ENCRYPTED: "This member of the archive is encrypted",
+    Flaw.UNSUPPORTED: "This member of the archive is compressed by an unsupported method",
+    Flaw.DAMAGED: "This member of the archive is damaged",
+    Flaw.OVERSIZED: "This member of the archive is larger than the limit",
+}
+NO_ZIP = "The archive of this game is not a readable zip file"
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """A member that may be sent. `etag` is the same from every instance; `modified_at` is when it was downloaded."""
+
+    name: str
+    game_data_id: int
+    archive_bytes: int
+    place: MemberPlace
+    etag: str
+    modified_at: datetime
+
+    @property
+    def length(self) -> int:
+        """In bytes, as they are sent."""
+        return self.place.length
+
+
+class GameArchives:
+    """Knows the members of archives, finds and opens them."""
+
+    def __init__(self, *, database: Database, store: GameStore, offload: Offload, max_member_bytes: int) -> None:
+        self._database = database
+        self._store = store
+        self._offload = offload
+        self._max_member_bytes = max_member_bytes
+        self._checks = MemberChecks()
+
+    def index(self, game_data_id: int, *, hold: Hold) -> int | None:
+        """Learn the members of an archive and give their number, None where it is no readable zip.
+
+        Whoever is killed in it may begin again. `hold` is called in each of its transactions, of which there are many,
+        because others want to write too; it raises where another run does the work by now. Raises BlobMissing,
+        ReadFailed.
+        """
+        directory = self._offload(lambda: self._read_directory(game_data_id))
+        deleted = ROWS_A_TRANSACTION
+        while deleted == ROWS_A_TRANSACTION:
+            with self._database.write_rows() as rows:
+                hold(rows)
+                deleted = member_rows.delete_some(rows, game_data_id, limit=ROWS_A_TRANSACTION)
+        if directory is None:
+            return None
+        for batch in directory.batches(ROWS_A_TRANSACTION):
+            with self._database.write_rows() as rows:
+                hold(rows)
+                member_rows.add(rows, game_data_id, batch)
+        return len(directory)
+
+    def _read_directory(self, game_data_id: int) -> Directory | None:
+        with self._store.open_archive(game_data_id) as file:
+            try:
+                return Directory(file, max_member_bytes=self._max_member_bytes)
+            except NoZip:
+                return None
+            except OSError as error:
+                raise ReadFailed from error
+
+    def get_member(self, game_id: uuid.UUID, name: str) -> Member:
+        """A member of the game's newest completed archive.
+
+        Raises NotFound, MemberUnreadable, BlobMissing, ReadFailed.
+        """
+        with self._database.read_rows() as rows:
+            found = member_rows.find_in_game(rows, game_id, name_digest(name))
+        for row in found:
+            if not self.is_there(row.game_data_id):
+                continue
+            if row.member_count is None:
+                raise MemberUnreadable(NO_ZIP)
+            if row.header_offset is None:
+                break
+            return self._checked(_member(row, name))
+        raise NotFound
+
+    def find_by_url(self, location: str) -> Member:
+        """The member for a URL without its scheme, `host/path`, in the archive completed last that has it.
+
+        Host names know no case (RFC 3986 section 3.2.2), folders of archives do: as it is asked for comes first, and
+        the lower case second. Raises what `get_member` does.
+        """
+        host, slash, path = location.partition("/")
+        hosts = (host, host.lower())
+        names = [f"{folder}{each}{slash}{path}" for folder in URL_FOLDERS for each in hosts]
+        by_digest = {name_digest(name): name for name in reversed(names)}
+        with self._database.read_rows() as rows:
+            found = member_rows.find_anywhere(rows, [name_digest(name) for name in names])
+        for row in found:
+            if self.is_there(row.game_data_id):
+                return self._checked(_member(row, by_digest[bytes(row.name_digest)]))
+        raise NotFound
+
+    def is_there(self, game_data_id: int) -> bool:
+        """Whether the archive is still in its place."""
+        return self._store.has_archive(game_data_id)
+
+    def open(self, member: Member) -> BinaryIO | InflatedMember:
+        """The bytes, for the caller to close: the archive itself, at their first byte, or what inflates them.
+
+        Raises BlobMissing, ReadFailed.
+        """
+        with ExitStack() as cleanup:
+            file = cleanup.enter_context(self._store.open_archive(member.game_data_id))
+            if file.seek(0, os.SEEK_END) != member.archive_bytes:
+                raise ReadFailed  # another archive than the one that was indexed
+            body: BinaryIO | InflatedMember = file
+            if member.place.method != Method.STORED:
+                body = InflatedMember(file, member.place, self._offload)
+            else:
+                file.seek(find_data(file, member.place))
+            cleanup.pop_all()
+            return body
+
+    def _checked(self, member: Member) -> Member:
+        """The member, when its data was looked at once. Raises MemberUnreadable, BlobMissing, ReadFailed."""
+        if member.place.method != Method.STORED or member.length <= CHECKED_STORED_BYTES:
+            self._checks.check_once((member.game_data_id, member.etag), lambda: self._check(member))
+        return member
+
+    def _check(self, member: Member) -> None:
+        with closing(self.open(member)) as body:
+            if isinstance(body, InflatedMember):
+                body.check()
+            else:
+                check_stored(body, member.place, self._offload)
+
+
+def _member(row: Any, name: str) -> Member:
+    """The member in a row. Raises MemberUnreadable where it has a flaw."""
+    if row.flaw is not None:
+        raise MemberUnreadable(_DETAILS[Flaw(row.flaw)])
+    return Member(
+        name=name,
+        game_data_id=row.game_data_id,
+        archive_bytes=row.total_bytes,
+        place=MemberPlace(
+            header_offset=row.header_offset,
+            compressed_bytes=row.compressed_bytes,
+            length=row.length,
+            crc32=row.crc32,
+            method=row.method,
+        ),
+        etag=hashlib.sha256(f"{row.sha256}:{row.header_offset}".encode()).hexdigest(),
+        modified_at=row.finished_at,
+    )

@@ -1,0 +1,147 @@
+"""Remote downloads as accounts see them: started, followed, cancelled (docs/remote-downloads.md).
+
+A job is admitted by one transaction over the rows of the jobs, whose unique columns keep the limits whatever several
+processes do at once. The work itself is done by `fetching`, in the download worker.
+"""
+
+import uuid
+from collections.abc import Callable, Collection, Sequence
+from contextlib import suppress
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Any
+
+import structlog
+from sqlalchemy import select
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
+
+from transfer_service.db.database import Database
+from transfer_service.errors import (
+    AlreadyDownloaded,
+    DownloadInProgress,
+    MissingPermission,
+    NotFound,
+    StorageFull,
+    StoreUnavailable,
+    TooManyDownloads,
+)
+from transfer_service.models.games import DownloadState, Game, GameData
+from transfer_service.services.games import job_rows as download_rows
+from transfer_service.services.games.job_rows import Actor, DownloadFacts, is_active, jobs
+from transfer_service.storage.archives import GameStore
+
+ABANDONED_AFTER = timedelta(seconds=45)
+WORKER_GONE = "The download worker stopped"
+SILENT_AFTER = timedelta(seconds=3)
+"""A speed that the worker told longer ago is not told on."""
+LIST_LIMIT = 1000
+
+
+class RemoteDownloadService:
+    """The rules of section 7 of the contract."""
+
+    def __init__(
+        self,
+        *,
+        database: Database,
+        store: GameStore,
+        now: Callable[[], datetime],
+        max_active: int,
+        source_names: Sequence[str],
+    ) -> None:
+        self._database = database
+        self._store = store
+        self._now = now
+        self._serving_since = now()
+        self._max_active = max_active
+        self._source_names = source_names
+
+    def start(self, actor: Actor, game_id: uuid.UUID, game_data_id: int) -> int:
+        """Admit a job and give its id.
+
+        Raises NotFound, DownloadInProgress, AlreadyDownloaded, TooManyDownloads.
+        """
+        self._look(download_rows.list_active)  # a job that nobody works on must not keep its slot
+        job_id = None
+        for _ in range(2 * self._max_active):
+            with suppress(IntegrityError), self._database.write() as session:
+                job_id = self._admit(session, actor, game_id, game_data_id)
+            if job_id is not None:
+                return job_id
+            # Another process has taken the same slot, or the same game, at this very moment: look again.
+        raise TooManyDownloads
+
+    def _admit(self, session: Session, actor: Actor, game_id: uuid.UUID, game_data_id: int) -> int:
+        game = session.get(Game, game_id, with_for_update=True)
+        if game is None:
+            raise NotFound("Game not found")
+        data = session.get(GameData, game_data_id)
+        if data is None or data.game_id != game_id:
+            raise NotFound("Game data not found")
+        held = session.execute(select(jobs.c.slot, jobs.c.game_id).where(is_active)).all()
+        if any(each.game_id == game_id for each in held):
+            raise DownloadInProgress
+        if self._is_downloaded(session, data):
+            raise AlreadyDownloaded
+        if len(held) >= self._max_active:
+            raise TooManyDownloads
+        slot = min(set(range(self._max_active)) - {each.slot for each in held})
+        return download_rows.begin(
+            session, game, data, slot=slot, actor=actor, sources=self._source_names, at=self._now()
+        )
+
+    def _is_downloaded(self, session: Session, data: GameData) -> bool:
+        """Whether it is here as the catalogue names it: somebody may have removed it, or the catalogue have changed."""
+        completed = select(jobs.c.id).where(
+            jobs.c.game_data_id == data.id, jobs.c.state == DownloadState.COMPLETED, jobs.c.sha256 == data.sha256
+        )
+        return (
+            session.scalars(completed.limit(1)).first() is not None and self._store.archive_bytes(data.id) == data.size
+        )
+
+    def cancel(self, actor: Actor, game_id: uuid.UUID | None, *, may_cancel_any: bool) -> None:
+        """End the active job of a game, None for one that cannot be. Raises NotFound, and MissingPermission for who
+        neither started the last one nor may cancel any.
+        """
+        with self._database.read() as session:
+            latest = download_rows.find_latest(session, [game_id] if game_id else [])
+        if not may_cancel_any and not any(job.account_id == actor.account_id for job in latest):
+            raise MissingPermission
+        with self._database.write() as session:
+            if not any(self._ends(session, job, DownloadState.CANCELLED, actor=actor) for job in latest):
+                raise NotFound("No active download")
+
+    def find_progress(self, game_ids: Collection[uuid.UUID]) -> dict[uuid.UUID, DownloadFacts]:
+        """The last job of each of the games, for those that ever had one: one query."""
+        latest = self._look(lambda session: download_rows.find_latest(session, game_ids))
+        return {job.game_id: job for job in latest}
+
+    def list_downloads(self, *, limit: int = LIST_LIMIT, after: tuple[bool, int] | None = None) -> list[DownloadFacts]:
+        """Every job, the active ones first, then the latest; behind `after`: whether that one had ended, and its id."""
+        return self._look(lambda session: download_rows.list_jobs(session, limit, after))
+
+    def _look(self, find: Callable[[Session], list[DownloadFacts]]) -> list[DownloadFacts]:
+        """What `find` finds once the jobs among it that nobody works on have failed, if the database can be written."""
+        with self._database.read() as session:
+            found = find(session)
+        abandoned = [job for job in found if self._is_abandoned(job)]
+        if abandoned:
+            self._end_abandoned(abandoned)
+            with self._database.read() as session:
+                found = find(session)
+        silent_since = self._now() - SILENT_AFTER
+        return [replace(job, speed=0) if job.updated_at < silent_since else job for job in found]
+
+    def _is_abandoned(self, job: DownloadFacts) -> bool:
+        """Whether no worker has given a sign for long, while this process was there to see one."""
+        return job.state.is_active and max(job.updated_at, self._serving_since) < self._now() - ABANDONED_AFTER
+
+    def _end_abandoned(self, abandoned: Sequence[DownloadFacts]) -> None:
+        structlog.get_logger().warning("worker_gone", jobs=[job.job_id for job in abandoned])
+        with suppress(StoreUnavailable, StorageFull), self._database.write() as session:
+            for job in abandoned:
+                self._ends(session, job, DownloadState.ERROR, unchanged_since=job.updated_at, error=WORKER_GONE)
+
+    def _ends(self, session: Session, job: DownloadFacts, state: DownloadState, **others: Any) -> bool:
+        return download_rows.finish(session, job.job_id, state, at=self._now(), sources=self._source_names, **others)

@@ -1,0 +1,176 @@
+"""The work behind a remote download: from one source after the other, until one has given the catalogue's bytes."""
+
+import hashlib
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from functools import partial
+from typing import BinaryIO, Protocol
+
+from transfer_service.errors import BlobMissing, ReadFailed, SourceFailed, StorageFull
+from transfer_service.models.games import DownloadState
+from transfer_service.services.games.archive_removal import ArchiveRemoval
+from transfer_service.services.games.leases import FetchLeases, LeaseLost, Run
+from transfer_service.services.games.member_rows import Hold
+from transfer_service.services.games.part_writer import HashedPart
+from transfer_service.storage.archives import READ_BYTES, GameStore, Part
+from transfer_service.threads import Offload
+from transfer_service.wire.game_catalogue import Source
+
+LONGEST_SECONDS = 24 * 3600.0
+WRONG_BYTES = "The bytes of the source are not the catalogue's"
+NO_SOURCES = "No sources are configured"
+
+
+class Fetch(Protocol):
+    """How bytes are fetched (`remote.fetcher`)."""
+
+    def __call__(
+        self,
+        url: str,
+        sink: HashedPart,
+        *,
+        size: int,
+        validator: str | None,
+        deadline: float,
+        remember_validator: Callable[[str | None], None],
+    ) -> None:
+        """Append to `sink` until it holds `size` bytes. Raises SourceFailed, StorageFull."""
+
+
+class Indexer(Protocol):
+    """Who looks into verified archives (`game_archives`)."""
+
+    def index(self, game_data_id: int, *, hold: Hold) -> int | None:
+        """Learn the members and tell their number, None where it is no readable zip. `hold` raises in each transaction
+        of a run that has lost its lease.
+        """
+
+
+class Fetching:
+    """Brings claimed jobs to their end."""
+
+    def __init__(
+        self,
+        *,
+        leases: FetchLeases,
+        store: GameStore,
+        archives: Indexer,
+        removal: ArchiveRemoval,
+        sources: Sequence[Source],
+        fetch: Fetch,
+        offload: Offload,
+        now: Callable[[], datetime],
+        monotonic: Callable[[], float],
+    ) -> None:
+        self._leases = leases
+        self._store = store
+        self._archives = archives
+        self._removal = removal
+        self._sources = sources
+        self._fetch = fetch
+        self._offload = offload
+        self._now = now
+        self._monotonic = monotonic
+
+    def work(self, run: Run) -> DownloadState:
+        """Fetch, verify, publish; how it ended. Raises LeaseLost, and StoreUnavailable: then another run goes on."""
+        may_replace = partial(self._leases.beat, run)
+        try:
+            with self._store.open_part(run.job_id, may_replace=may_replace) as part:
+                if not self._is_published(run, part):
+                    self._fetch_verified(run, part)
+            members = self._archives.index(run.game_data_id, hold=partial(self._leases.hold, run))
+        except BlobMissing as error:  # what was this run's belongs to another one by now
+            raise LeaseLost from error
+        except (SourceFailed, StorageFull, ReadFailed) as failure:
+            self._leases.fail(run, failure.detail)
+            return DownloadState.ERROR
+        if not self._leases.complete(run, member_count=members):
+            raise LeaseLost
+        return DownloadState.COMPLETED
+
+    def tidy(self, run: Run) -> None:
+        """Remove what a job that has ended leaves: its part, and its archive unless that was completed."""
+        if self._leases.has_ended(run):
+            self._offload(lambda: self._store.delete_part(run.job_id))
+            if run.has_published:
+                self._removal.remove_unneeded(run.game_data_id, sha256=run.sha256)
+
+    def _is_published(self, run: Run, part: Part) -> bool:
+        """Whether an earlier run came as far as naming the archive. It is verified again: the name can be stale."""
+        if part.length or not self._store.has_archive(run.game_data_id):
+            return False
+        hasher = hashlib.sha256()
+        with self._store.open_archive(run.game_data_id) as archive:
+            while self._offload(lambda: _hash_next(archive, hasher)):
+                pass
+            length = archive.tell()
+        if (length, hasher.hexdigest()) != (run.size, run.sha256):
+            return False
+        run.has_published = True
+        self._leases.advance(run, DownloadState.DOWNLOADING)
+        self._leases.advance(run, DownloadState.VERIFYING)
+        return True
+
+    def _fetch_verified(self, run: Run, part: Part) -> None:
+        """Fetch from the first source that gives the right bytes, and publish them. Raises SourceFailed, LeaseLost."""
+        sink = HashedPart(part, offload=self._offload)
+        sink.catch_up()
+        run.part = sink
+        failures = []
+        first = run.source_index if run.source_index < len(self._sources) else 0  # there may be fewer of them by now
+        for index, source in list(enumerate(self._sources))[first:]:
+            if index != run.source_index:
+                sink.restart()
+                run.source_index, run.validator = index, None
+            try:
+                self._fetch_from(source, run, sink)
+            except SourceFailed as failure:
+                failures.append(f"{source.name}: {failure.detail}")
+            else:
+                self._offload(lambda: self._publish(run, part))
+                return
+        raise SourceFailed("; ".join(failures) or NO_SOURCES)
+
+    def _publish(self, run: Run, part: Part) -> None:
+        self._store.publish(part, run.job_id, run.game_data_id)
+        run.has_published = True
+
+    def _fetch_from(self, source: Source, run: Run, sink: HashedPart) -> None:
+        """Raises SourceFailed, LeaseLost."""
+        was_resumed = sink.length > 0
+        if self._fetches_right_bytes(source, run, sink):
+            return
+        # After a power loss a part may have holes, so one of an earlier run gets a second chance from its beginning.
+        if not (was_resumed and self._fetches_right_bytes(source, run, sink)):
+            raise SourceFailed(WRONG_BYTES)
+
+    def _fetches_right_bytes(self, source: Source, run: Run, sink: HashedPart) -> bool:
+        """Fetch what is missing and compare the digest; wrong bytes are forgotten."""
+        self._leases.advance(run, DownloadState.DOWNLOADING, source_index=run.source_index, validator=run.validator)
+        if sink.length > run.size:
+            sink.restart()
+        self._fetch(
+            source.url_of(game_id=run.game_id, game_data_id=run.game_data_id, added_at=run.added_at, sha256=run.sha256),
+            sink,
+            size=run.size,
+            validator=run.validator,
+            deadline=self._monotonic() + LONGEST_SECONDS - (self._now() - run.started_at).total_seconds(),
+            remember_validator=lambda validator: self._leases.remember_validator(run, validator),
+        )
+        self._leases.advance(run, DownloadState.VERIFYING, bytes_downloaded=sink.length)
+        if sink.sha256() == run.sha256:
+            sink.sync()
+            if not self._leases.beat(run):  # what comes now makes a name, so let it be ours to make
+                raise LeaseLost
+            return True
+        sink.restart()
+        run.validator = None
+        return False
+
+
+def _hash_next(file: BinaryIO, hasher: "hashlib._Hash") -> bool:
+    """Hash the next block, False at the end of the file."""
+    block = file.read(READ_BYTES)
+    hasher.update(block)
+    return bool(block)

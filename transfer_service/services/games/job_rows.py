@@ -1,0 +1,224 @@
+"""The rows of remote downloads: the one place that changes a job's state, together with the activity about it."""
+
+import uuid
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, cast
+
+from sqlalchemy import Table, and_, func, or_, select, update
+from sqlalchemy.orm import Session
+
+from transfer_service.models.games import ACTIVE_STATES, DownloadState, Game, GameData, RemoteDownload
+from transfer_service.services.games.activities import Action, record
+
+jobs = cast(Table, RemoteDownload.__table__)
+is_active = jobs.c.slot.is_not(None)
+ACTIONS = {
+    DownloadState.COMPLETED: Action.COMPLETED,
+    DownloadState.ERROR: Action.FAILED,
+    DownloadState.CANCELLED: Action.CANCELLED,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Actor:
+    """Who does something with a download, and from where."""
+
+    account_id: uuid.UUID | None
+    name: str
+    ip_address: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class DownloadFacts:
+    """A job as clients see it. Sizes in bytes, `speed` in bytes a second."""
+
+    job_id: int
+    game_id: uuid.UUID
+    game_data_id: int
+    title: str
+    account_id: uuid.UUID | None
+    state: DownloadState
+    bytes_downloaded: int
+    total_bytes: int
+    speed: int
+    error: str | None
+    started_at: datetime
+    updated_at: datetime
+    finished_at: datetime | None
+
+    @property
+    def progress(self) -> int:
+        """How much is here, in whole percent, rounded down; 100 only for what is completed."""
+        if self.state is DownloadState.COMPLETED:
+            return 100
+        return min(100 * self.bytes_downloaded // self.total_bytes, 99) if self.total_bytes else 0
+
+
+_FACTS = select(
+    jobs.c.id.label("job_id"),
+    jobs.c.game_id,
+    jobs.c.game_data_id,
+    Game.title,
+    jobs.c.account_id,
+    jobs.c.state,
+    jobs.c.bytes_downloaded,
+    jobs.c.total_bytes,
+    jobs.c.speed,
+    jobs.c.error,
+    jobs.c.started_at,
+    jobs.c.updated_at,
+    jobs.c.finished_at,
+).join_from(jobs, Game, jobs.c.game_id == Game.id)
+
+
+def find_latest(session: Session, game_ids: Collection[uuid.UUID]) -> list[DownloadFacts]:
+    """The last job of each of the games that ever had one."""
+    latest = select(func.max(jobs.c.id)).where(jobs.c.game_id.in_(game_ids)).group_by(jobs.c.game_id)
+    return [DownloadFacts(*row) for row in session.execute(_FACTS.where(jobs.c.id.in_(latest)))]
+
+
+def list_active(session: Session) -> list[DownloadFacts]:
+    """The active jobs."""
+    return [DownloadFacts(*row) for row in session.execute(_FACTS.where(is_active))]
+
+
+def list_jobs(session: Session, limit: int, after: tuple[bool, int] | None = None) -> list[DownloadFacts]:
+    """Active jobs, then the others, the latest first; behind the one that had ended or not, and has that id."""
+    statement = _FACTS.order_by(jobs.c.slot.is_(None), jobs.c.id.desc()).limit(limit)
+    if after is not None:
+        had_ended, job_id = after
+        is_behind = and_(jobs.c.slot.is_(None) if had_ended else is_active, jobs.c.id < job_id)
+        statement = statement.where(is_behind if had_ended else or_(is_behind, jobs.c.slot.is_(None)))
+    return [DownloadFacts(*row) for row in session.execute(statement)]
+
+
+def is_archive_needed(session: Session, game_data_id: int, *, sha256: str | None = None) -> bool:
+    """Whether a job works on the archive, or has completed it (with that digest), in the caller's transaction.
+
+    Until that ends no job of a game in the catalogue begins.
+    """
+    session.execute(select(Game.id).join(GameData).where(GameData.id == game_data_id).with_for_update(of=Game))
+    is_completed = jobs.c.state == DownloadState.COMPLETED
+    if sha256 is not None:
+        is_completed &= jobs.c.sha256 == sha256
+    needed = select(jobs.c.id).where(jobs.c.game_data_id == game_data_id, or_(is_active, is_completed))
+    return session.scalars(needed.limit(1)).first() is not None
+
+
+@dataclass(frozen=True, slots=True)
+class _Subject:
+    """What an activity tells of a job."""
+
+    game_id: uuid.UUID
+    title: str
+    game_data_id: int
+    sha256: str
+    sources: Sequence[str]
+
+
+def begin(
+    session: Session, game: Game, data: GameData, *, slot: int, actor: Actor, sources: Sequence[str], at: datetime
+) -> int:
+    """Make a job, log that, and give its id. Raises IntegrityError where its slot or its game is taken."""
+    job = RemoteDownload(
+        game_id=game.id,
+        game_data_id=data.id,
+        account_id=actor.account_id,
+        username=actor.name,
+        ip_address=actor.ip_address,
+        state=DownloadState.PENDING,
+        slot=slot,
+        active_game_id=game.id,
+        sha256=data.sha256,
+        total_bytes=data.size,
+        started_at=at,
+        updated_at=at,
+    )
+    session.add(job)
+    session.flush()
+    _tell(session, Action.STARTED, actor, _Subject(game.id, game.title, data.id, data.sha256, sources), at=at)
+    return job.id
+
+
+def _tell(
+    session: Session, action: Action, actor: Actor, subject: _Subject, *, at: datetime, error: str | None = None
+) -> None:
+    details: dict[str, Any] = {
+        "gameDataId": subject.game_data_id,
+        "gameTitle": subject.title,
+        "sha256": subject.sha256,
+        "sources": list(subject.sources),
+    }
+    record(
+        session,
+        username=actor.name,
+        ip_address=actor.ip_address,
+        action=action,
+        resource="games",
+        resource_id=str(subject.game_id),
+        details=details if error is None else {**details, "error": error},
+        at=at,
+    )
+
+
+def advance(session: Session, job_id: int, state: DownloadState, *, owner: uuid.UUID, **values: Any) -> bool:
+    """Bring a job into a state that is not final, if it is not there already. False where `owner` does not hold it."""
+    before = [each for each in ACTIVE_STATES if each is state or each.may_become(state)]
+    statement = update(jobs).where(jobs.c.id == job_id, jobs.c.lease_owner == owner, jobs.c.state.in_(before))
+    return session.execute(statement.values(state=state, **values).returning(jobs.c.id)).one_or_none() is not None
+
+
+def _finished_at(session: Session, state: DownloadState, at: datetime) -> datetime:
+    """When a job counts as finished: archives in different seconds, for that is the date of their members.
+
+    One member may stand for the same address as one of another archive (`GET /game-zip/http://…`), and two versions of
+    an address must not share a date (RFC 9110 section 8.8.2.2).
+    """
+    latest = select(func.max(jobs.c.finished_at, type_=jobs.c.finished_at.type))
+    before: datetime | None = session.scalar(latest.where(jobs.c.state == DownloadState.COMPLETED))
+    if state is not DownloadState.COMPLETED or before is None or before < at.replace(microsecond=0):
+        return at
+    return before.replace(microsecond=0) + timedelta(seconds=1)
+
+
+def finish(
+    session: Session,
+    job_id: int,
+    state: DownloadState,
+    *,
+    at: datetime,
+    sources: Sequence[str],
+    actor: Actor | None = None,
+    owner: uuid.UUID | None = None,
+    unchanged_since: datetime | None = None,
+    error: str | None = None,
+    **values: Any,
+) -> bool:
+    """Bring a job to its end, free its slot, and log that; False, and nothing is changed, where it has ended already.
+
+    With `owner` only that run may do it; with `unchanged_since` only if nobody has worked on it since. Without an
+    `actor` it is told of who started it.
+    """
+    before = [each for each in ACTIVE_STATES if each.may_become(state)]
+    statement = update(jobs).where(jobs.c.id == job_id, jobs.c.state.in_(before))
+    if owner is not None:
+        statement = statement.where(jobs.c.lease_owner == owner)
+    if unchanged_since is not None:
+        statement = statement.where(jobs.c.updated_at <= unchanged_since)
+    ended = session.execute(
+        statement.values(
+            state=state, slot=None, active_game_id=None, lease_owner=None, lease_until=None, validator=None,
+            speed=0, error=error, updated_at=at, finished_at=_finished_at(session, state, at), **values,
+        ).returning(
+            jobs.c.account_id, jobs.c.username, jobs.c.ip_address, jobs.c.game_id, jobs.c.game_data_id, jobs.c.sha256
+        )
+    ).one_or_none()  # fmt: skip
+    if ended is None:
+        return False
+    title = session.scalars(select(Game.title).where(Game.id == ended.game_id)).one()
+    starter = Actor(ended.account_id, ended.username, ended.ip_address)
+    subject = _Subject(ended.game_id, title, ended.game_data_id, ended.sha256, sources)
+    _tell(session, ACTIONS[state], actor or starter, subject, at=at, error=error)
+    return True

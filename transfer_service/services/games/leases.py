@@ -1,0 +1,170 @@
+"""Who works on a remote download.
+
+A run holds a lease on its job and prolongs it again and again. When a lease has run out, with the process that held it,
+another run takes the job over. Every change of a job asks for the lease, so a run that has lost it, or whose job was
+cancelled, changes nothing any more.
+"""
+
+import uuid
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import ColumnElement, or_, select, update
+
+from transfer_service.db.database import Database, Executor
+from transfer_service.models.games import DownloadState, GameData
+from transfer_service.services.games import job_rows as download_rows
+from transfer_service.services.games.job_rows import is_active, jobs
+from transfer_service.services.games.part_writer import HashedPart
+from transfer_service.services.games.speed_meter import SpeedMeter
+
+LEASE = timedelta(seconds=15)
+
+
+class LeaseLost(Exception):
+    """The job was cancelled, has ended, or belongs to another run by now."""
+
+
+@dataclass(slots=True)
+class Run:
+    """One run's hold on a job. `part` is there once it is known how far earlier runs came, and
+    `has_published` tells whether its archive has its name.
+    """
+
+    job_id: int
+    owner: uuid.UUID
+    game_id: uuid.UUID
+    game_data_id: int
+    sha256: str
+    size: int
+    source_index: int
+    validator: str | None
+    started_at: datetime
+    added_at: datetime
+    part: HashedPart | None = None
+    has_published: bool = False
+    meter: SpeedMeter = field(default_factory=SpeedMeter)
+
+
+class FetchLeases:
+    """Takes, prolongs and ends leases."""
+
+    def __init__(
+        self,
+        *,
+        database: Database,
+        source_names: Sequence[str],
+        now: Callable[[], datetime],
+        monotonic: Callable[[], float],
+        lease: timedelta = LEASE,
+    ) -> None:
+        self.lease = lease
+        self._database = database
+        self._source_names = source_names
+        self._now = now
+        self._monotonic = monotonic
+
+    def find_waiting(self) -> list[int]:
+        """The active jobs on which nobody works."""
+        with self._database.read() as session:
+            return list(session.scalars(select(jobs.c.id).where(is_active, self._is_free()).order_by(jobs.c.id)))
+
+    def _is_free(self) -> ColumnElement[bool]:
+        return or_(jobs.c.lease_until.is_(None), jobs.c.lease_until < self._now())
+
+    def claim(self, job_id: int) -> Run | None:
+        """Take a waiting job, None where it does not wait any more."""
+        now, owner = self._now(), uuid.uuid4()
+        taken = (
+            update(jobs)
+            .where(jobs.c.id == job_id, is_active, self._is_free())
+            .values(lease_owner=owner, lease_until=now + self.lease, updated_at=now)
+            .returning(
+                jobs.c.game_id,
+                jobs.c.game_data_id,
+                jobs.c.sha256,
+                jobs.c.total_bytes,
+                jobs.c.source_index,
+                jobs.c.validator,
+                jobs.c.started_at,
+            )
+        )
+        with self._database.write() as session:
+            job = session.execute(taken).one_or_none()
+            if job is None:
+                return None
+            added_at = session.scalars(select(GameData.added_at).where(GameData.id == job.game_data_id)).one()
+        return Run(
+            job_id,
+            owner,
+            game_id=job.game_id,
+            game_data_id=job.game_data_id,
+            sha256=job.sha256,
+            size=job.total_bytes,
+            source_index=job.source_index,
+            validator=job.validator,
+            started_at=job.started_at,
+            added_at=added_at,
+        )
+
+    def beat(self, run: Run) -> bool:
+        """Prolong the lease and tell how far it is. False where it is lost."""
+        now = self._now()
+        values: dict[str, Any] = {"lease_until": now + self.lease, "updated_at": now}
+        if run.part is not None:
+            values["bytes_downloaded"] = run.part.length
+            values["speed"] = run.meter.measure(run.part.length, self._monotonic())
+        return self._change(run, **values)
+
+    def hold(self, run: Run, rows: Executor) -> None:
+        """Keep the lease until the caller's transaction ends. Raises LeaseLost."""
+        mine = select(jobs.c.id).where(jobs.c.id == run.job_id, jobs.c.lease_owner == run.owner, is_active)
+        if rows.execute(mine.with_for_update()).one_or_none() is None:
+            raise LeaseLost
+
+    def release(self, run: Run) -> None:
+        """Give the lease back, so that another run goes on at once."""
+        self._change(run, lease_owner=None, lease_until=None, speed=0)
+
+    def remember_validator(self, run: Run, validator: str | None) -> None:
+        """Keep what proves that the next bytes belong to those in the part. Raises LeaseLost."""
+        if not self._change(run, validator=validator):
+            raise LeaseLost
+
+    def _change(self, run: Run, **values: Any) -> bool:
+        mine = update(jobs).where(jobs.c.id == run.job_id, jobs.c.lease_owner == run.owner, is_active)
+        with self._database.write() as session:
+            return session.execute(mine.values(**values).returning(jobs.c.id)).one_or_none() is not None
+
+    def advance(self, run: Run, state: DownloadState, **values: Any) -> None:
+        """Bring the job into a state that is not final, if it is not there already. Raises LeaseLost."""
+        with self._database.write() as session:
+            if not download_rows.advance(session, run.job_id, state, owner=run.owner, **values):
+                raise LeaseLost
+
+    def fail(self, run: Run, error: str) -> bool:
+        """End the job in `error`. False where it has ended already."""
+        return self._finish(run, DownloadState.ERROR, error=error)
+
+    def complete(self, run: Run, *, member_count: int | None) -> bool:
+        """End the job for good: its archive is verified, and has its name. False where it has ended already."""
+        return self._finish(run, DownloadState.COMPLETED, bytes_downloaded=run.size, member_count=member_count)
+
+    def _finish(self, run: Run, state: DownloadState, **values: Any) -> bool:
+        with self._database.write(durable=True) as session:
+            return download_rows.finish(
+                session,
+                run.job_id,
+                state,
+                at=self._now(),
+                sources=self._source_names,
+                owner=run.owner,
+                **values,
+            )
+
+    def has_ended(self, run: Run) -> bool:
+        """Whether nobody will work on the job any more."""
+        with self._database.read() as session:
+            return session.scalars(select(jobs.c.id).where(jobs.c.id == run.job_id, is_active)).first() is None

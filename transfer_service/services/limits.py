@@ -1,0 +1,52 @@
+"""Room for bytes: the size limit of a file and the quota of an account."""
+
+import uuid
+from dataclasses import dataclass
+from typing import cast
+
+from sqlalchemy import BigInteger, Table, bindparam, update
+
+from transfer_service.db.database import Executor
+from transfer_service.errors import QuotaExceeded, TooLarge
+from transfer_service.models.accounts import Account
+
+_accounts = cast(Table, Account.__table__)
+_total = _accounts.c.used_bytes + bindparam("additional", type_=BigInteger)
+_RESERVE = (
+    update(_accounts)
+    .where(_accounts.c.id == bindparam("of_account"))
+    .values(used_bytes=_total)
+    .returning(_accounts.c.id)
+)
+_RESERVE_WITHIN = _RESERVE.where(_total <= bindparam("quota", type_=BigInteger))
+
+
+@dataclass(frozen=True, slots=True)
+class Space:
+    """The limits, in bytes. `quota_bytes` counts what an account's files have reserved, None means without limit."""
+
+    max_file_bytes: int
+    quota_bytes: int | None
+
+    def check_size(self, size: int) -> None:
+        """Raises TooLarge for a file that could never be stored."""
+        if size > self.max_file_bytes:
+            raise TooLarge
+
+    def has_room(self, used_bytes: int, additional_bytes: int) -> bool:
+        """Whether a reservation would succeed right now."""
+        return self.quota_bytes is None or additional_bytes <= 0 or used_bytes + additional_bytes <= self.quota_bytes
+
+    def check_quota(self, used_bytes: int, additional_bytes: int) -> None:
+        """Raises QuotaExceeded where a reservation would fail right now."""
+        if not self.has_room(used_bytes, additional_bytes):
+            raise QuotaExceeded
+
+    def reserve(self, rows: Executor, account_id: uuid.UUID, additional_bytes: int) -> None:
+        """Count more (negative: fewer) bytes against the account, in the caller's transaction. Raises QuotaExceeded."""
+        if additional_bytes == 0:
+            return
+        values = {"of_account": account_id, "additional": additional_bytes, "quota": self.quota_bytes}
+        is_limited = additional_bytes > 0 and self.quota_bytes is not None
+        if rows.execute(_RESERVE_WITHIN if is_limited else _RESERVE, values).one_or_none() is None:
+            raise QuotaExceeded

@@ -1,0 +1,147 @@
+"""Removing an account with all its data.
+
+First nobody can act as the account any more; then its data goes in batches, each in a transaction of its own, facts
+before bytes; its row goes last. So a removal that was killed leaves a disabled account, and is done by doing it again.
+Of its messages the empty rows stay, without a sender: others see that something was said.
+"""
+
+import uuid
+from collections.abc import Callable, Iterator, Sequence
+from datetime import datetime
+from typing import TypeVar, cast
+
+from sqlalchemy import ColumnElement, Table, delete, func, select, update
+from sqlalchemy.orm import InstrumentedAttribute, Session
+
+from transfer_service.db.database import Database
+from transfer_service.models.accounts import Account, SignIn
+from transfer_service.models.chat import Conversation, Message, Participant
+from transfer_service.models.files import File
+from transfer_service.services.accounts.accounts import lock_expendable
+from transfer_service.services.chat.conversations import ConversationService
+from transfer_service.services.files import discards
+from transfer_service.services.files.files import FileService, remove_row
+from transfer_service.services.limits import Space
+from transfer_service.storage.attachments import AttachmentStore
+from transfer_service.threads import Offload
+
+BATCH = 200
+Key = TypeVar("Key", str, uuid.UUID)
+
+_messages = cast(Table, Message.__table__)
+
+
+class AccountRemoval:
+    """Removes accounts."""
+
+    def __init__(
+        self,
+        *,
+        database: Database,
+        files: FileService,
+        conversations: ConversationService,
+        attachments: AttachmentStore,
+        space: Space,
+        offload: Offload,
+        now: Callable[[], datetime],
+    ) -> None:
+        self._database = database
+        self._files = files
+        self._conversations = conversations
+        self._attachments = attachments
+        self._space = space
+        self._offload = offload
+        self._now = now
+
+    def remove(self, name: str) -> None:
+        """Remove the account, its files, uploads, sign-ins and attachments. Raises NotFound, LastAdmin."""
+        account_id, stored_name = self._lock_out(name)
+        while True:
+            self._leave_conversations(account_id, stored_name)
+            self._empty_messages(account_id)
+            self._remove_files(account_id)
+            if self._remove_account(account_id):
+                return
+
+    def _lock_out(self, name: str) -> tuple[uuid.UUID, str]:
+        """From now on every request of the account is refused, also those with tokens given before."""
+        with self._database.write(durable=True) as session:
+            account = lock_expendable(session, name)
+            account.disabled_at = account.disabled_at or self._now()
+            session.execute(delete(SignIn).where(SignIn.account_id == account.id))
+            return account.id, account.name
+
+    def _leave_conversations(self, account_id: uuid.UUID, name: str) -> None:
+        with self._database.read() as session:
+            own = select(Participant.conversation_id).where(Participant.account_id == account_id)
+            conversation_ids = session.scalars(own).all()
+        for conversation_id in conversation_ids:  # somebody else inherits what it owned
+            self._conversations.remove_participant(account_id, conversation_id, name)
+
+    def _empty_messages(self, account_id: uuid.UUID) -> None:
+        for message_ids in self._batches(Message.id, Message.sender_id == account_id):
+            with self._database.write(durable=True) as session:
+                attached = self._empty(session, account_id, message_ids)
+            for message_id in attached:
+                self._offload(lambda message_id=message_id: self._attachments.delete(message_id))  # type: ignore[misc]
+
+    def _empty(self, session: Session, account_id: uuid.UUID, message_ids: Sequence[str]) -> list[str]:
+        """Keep nothing of some messages but their rows; those whose attachments are to be discarded."""
+        conversations = select(_messages.c.conversation_id).where(_messages.c.id.in_(message_ids))
+        locked = select(Conversation.id).where(Conversation.id.in_(conversations)).order_by(Conversation.id)
+        session.execute(locked.with_for_update())  # who changes a message holds its conversation's lock
+        attached = session.execute(
+            select(_messages.c.id, _messages.c.length).where(
+                _messages.c.id.in_(message_ids), _messages.c.filename.is_not(None)
+            )
+        ).all()
+        discards.remember(session, [each.id for each in attached])
+        self._space.reserve(session, account_id, -sum(each.length or 0 for each in attached))
+        session.execute(
+            update(_messages)
+            .where(_messages.c.id.in_(message_ids))
+            .values(
+                sender_id=None, content=None, filename=None, media_type=None, length=None, sha256=None,
+                pinned_at=None, deleted_at=func.coalesce(_messages.c.deleted_at, self._now()),
+            )
+        )  # fmt: skip
+        return [each.id for each in attached]
+
+    def _remove_files(self, account_id: uuid.UUID) -> None:
+        for file_ids in self._batches(File.id, File.account_id == account_id):
+            with self._database.write(durable=True) as session:
+                gone = self._remove_rows(session, file_ids)
+            for file_id in gone:
+                self._files.discard_blob(file_id)
+
+    def _remove_rows(self, session: Session, file_ids: Sequence[uuid.UUID]) -> list[uuid.UUID]:
+        files = session.scalars(select(File).where(File.id.in_(file_ids)).order_by(File.id).with_for_update()).all()
+        for file in files:
+            remove_row(session, file, self._space)
+        return [file.id for file in files]
+
+    def _remove_account(self, account_id: uuid.UUID) -> bool:
+        """Remove the row and what hangs on it, unless a request that was under way has brought something meanwhile."""
+        with self._database.write(durable=True) as session:
+            account = session.get(Account, account_id, with_for_update=True)  # nothing can be added behind it now
+            for owned in (
+                select(File.id).where(File.account_id == account_id),
+                select(Message.id).where(Message.sender_id == account_id),
+            ):
+                if session.execute(owned.limit(1)).first() is not None:
+                    return False
+            if account is not None:
+                session.execute(delete(Account).where(Account.id == account_id))
+            return True
+
+    def _batches(self, key: InstrumentedAttribute[Key], is_own: ColumnElement[bool]) -> Iterator[Sequence[Key]]:
+        """The keys of what matches, in short reads along the key, so that nothing is read twice."""
+        statement = select(key).where(is_own).order_by(key).limit(BATCH)
+        last: Key | None = None
+        while True:
+            with self._database.read() as session:
+                batch = session.scalars(statement if last is None else statement.where(key > last)).all()
+            if not batch:
+                return
+            yield batch
+            last = batch[-1]

@@ -1,0 +1,173 @@
+"""What lies in the stores without facts: set aside for some days, never removed at once, and put back when missed.
+
+A row is committed before its bytes are made, and goes before they do. So bytes without a row belong to nobody, or the
+database is an older one, a new one, or another installation's. Nobody can tell from here. Therefore they move to a
+quarantine first, whoever has a row again gets them back, and many at once stay where they are.
+"""
+
+from collections.abc import Callable, Collection, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Protocol
+
+from transfer_service.services.upkeep.tallies import Tally
+from transfer_service.storage.quarantine import KeptOrphan, Quarantine
+from transfer_service.threads import Offload
+
+ORPHAN_AGE = timedelta(hours=1)
+MANY_SHARE = 0.1
+MANY_BYTES = 1024**3
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """Something in a store. `length` is what it would be to its owner, `stored_bytes` the space it takes."""
+
+    name: str
+    modified_at: datetime
+    length: int
+    stored_bytes: int
+
+
+class Shelf(Protocol):
+    """One kind of stored bytes, and the facts that belong to it."""
+
+    @property
+    def quarantine(self) -> Quarantine:
+        """Where its orphans are kept."""
+
+    def batches(self) -> Iterator[Sequence[Stored]]:
+        """All that is stored, in no order."""
+
+    def known(self, names: Collection[str]) -> set[str]:
+        """Those that have facts."""
+
+    def is_in_use(self, name: str) -> bool:
+        """Whether somebody writes it."""
+
+    @property
+    def must_be_there(self) -> bool:
+        """Whether a fact without its bytes is a loss."""
+
+    def expected(self) -> Iterator[Sequence[str]]:
+        """The names that facts need bytes for."""
+
+    def is_there(self, name: str) -> bool:
+        """Whether something has that name."""
+
+    def set_aside(self, name: str, *, now: datetime) -> bool:
+        """Move it to the quarantine, unless it has facts by now. Whether it went."""
+
+
+@dataclass(slots=True)
+class Findings:
+    """What came of one look at every shelf. `set_aside` has the tally of each shelf, by its name."""
+
+    set_aside: dict[str, Tally] = field(default_factory=dict)
+    restored: Tally = field(default_factory=Tally)
+    expired: Tally = field(default_factory=Tally)
+    left: Tally = field(default_factory=Tally)
+    in_quarantine: Tally = field(default_factory=Tally)
+
+
+class Orphans:
+    """Sets orphans aside, puts them back and removes them when their days are over."""
+
+    def __init__(
+        self, *, shelves: dict[str, Shelf], offload: Offload, now: Callable[[], datetime], kept_for: timedelta
+    ) -> None:
+        self._shelves = shelves
+        self._offload = offload
+        self._now = now
+        self._kept_for = kept_for
+
+    def sweep(self, *, dry_run: bool, even_many: bool) -> Findings:
+        """Put back what is missed, remove what is past its days, set aside what is new, unless that is too much.
+
+        `even_many` sets aside also more than MANY_SHARE of all that is stored, or MANY_BYTES.
+        """
+        findings = Findings(set_aside={name: Tally() for name in self._shelves})
+        self.restore(findings, dry_run=dry_run)
+        self._remove_expired(findings, dry_run)
+        found, total = self._look()
+        if not even_many and _is_many(found, total):
+            for _, orphan in found:
+                findings.left.add(orphan.stored_bytes)
+        else:
+            for name, orphan in found:
+                if dry_run or self._set_aside(self._shelves[name], orphan):
+                    findings.set_aside[name].add(orphan.stored_bytes)
+        for _, item in self._kept():
+            findings.in_quarantine.add(item.stored_bytes)
+        return findings
+
+    def restore(self, findings: Findings | None = None, *, dry_run: bool = False) -> int:
+        """Put everything back that has facts again. How many things that were."""
+        restored = Tally()
+        for shelf in self._shelves.values():
+            for batch in _batches(self._items(shelf)):
+                known = shelf.known({item.name for item in batch})
+                for item in batch:
+                    if item.name in known and (dry_run or self._take_back(shelf, item)):
+                        restored.add(item.stored_bytes)
+        if findings is not None:
+            findings.restored = restored
+        return restored.count
+
+    def _remove_expired(self, findings: Findings, dry_run: bool) -> None:
+        youngest = self._now() - self._kept_for
+        for shelf, item in list(self._kept()):
+            if item.since < youngest and not (dry_run and shelf.known({item.name})):
+                findings.expired.add(item.stored_bytes)
+                if not dry_run:
+                    self._remove(shelf, item)
+
+    def _look(self) -> tuple[list[tuple[str, Stored]], int]:
+        """Every orphan, with the name of its shelf, and how many things there are at all."""
+        found: list[tuple[str, Stored]] = []
+        total = 0
+        youngest = self._now() - ORPHAN_AGE
+        for name, shelf in self._shelves.items():
+            for batch in self._batches_of(shelf):
+                total += len(batch)
+                unknown = _unknown(shelf, [each for each in batch if each.modified_at < youngest])
+                free = self._offload(lambda: [each for each in unknown if not shelf.is_in_use(each.name)])  # noqa: B023
+                # Asked again: what was posted while we looked is not in use any more, but known.
+                found += [(name, each) for each in _unknown(shelf, free)]
+        return found, total
+
+    def _batches_of(self, shelf: Shelf) -> Iterator[Sequence[Stored]]:
+        batches = shelf.batches()
+        while batch := self._offload(lambda: next(batches, None)):
+            yield batch
+
+    def _set_aside(self, shelf: Shelf, orphan: Stored) -> bool:
+        return self._offload(lambda: not shelf.is_in_use(orphan.name)) and shelf.set_aside(orphan.name, now=self._now())
+
+    def _take_back(self, shelf: Shelf, item: KeptOrphan) -> bool:
+        return self._offload(lambda: shelf.quarantine.take_back(item))
+
+    def _remove(self, shelf: Shelf, item: KeptOrphan) -> None:
+        self._offload(lambda: shelf.quarantine.remove(item))
+
+    def _kept(self) -> Iterator[tuple[Shelf, KeptOrphan]]:
+        for shelf in self._shelves.values():
+            for item in self._items(shelf):
+                yield shelf, item
+
+    def _items(self, shelf: Shelf) -> list[KeptOrphan]:
+        return self._offload(lambda: list(shelf.quarantine.items()))
+
+
+def _unknown(shelf: Shelf, things: Sequence[Stored]) -> list[Stored]:
+    known = shelf.known({each.name for each in things}) if things else set()
+    return [each for each in things if each.name not in known]
+
+
+def _is_many(found: Sequence[tuple[str, Stored]], total: int) -> bool:
+    return len(found) > MANY_SHARE * total or sum(orphan.length for _, orphan in found) > MANY_BYTES
+
+
+def _batches(items: Sequence[KeptOrphan], size: int = 500) -> Iterator[Sequence[KeptOrphan]]:
+    for start in range(0, len(items), size):
+        yield items[start : start + size]

@@ -1,0 +1,229 @@
+"""Every stored byte against its digest.
+
+It may run beside the service: what is deleted or changed meanwhile is no fault. So a fault counts only where the row,
+read again afterwards, still says what it said before.
+"""
+
+import hashlib
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any, BinaryIO, TypeAlias
+
+from sqlalchemy import func, select
+
+from transfer_service.db.database import Database
+from transfer_service.errors import BlobMissing, ReadFailed
+from transfer_service.models.accounts import Account
+from transfer_service.models.chat import Message
+from transfer_service.models.files import File, FileState, ReceivedRange
+from transfer_service.models.games import DownloadState, Game, GameData, RemoteDownload
+from transfer_service.services.upkeep.tallies import Tally
+from transfer_service.storage.archives import GameStore
+from transfer_service.storage.attachments import AttachmentStore
+from transfer_service.storage.blobs import BlobStore
+from transfer_service.threads import Offload
+
+BATCH = 200
+READ_BYTES = 1024 * 1024
+
+_Statement: TypeAlias = Any
+"""A select whose first column is the key of its rows: SQLAlchemy types each by its columns."""
+
+
+class Kind(StrEnum):
+    """What stored bytes are to their owner."""
+
+    FILE = "file"
+    UPLOAD = "upload"
+    ATTACHMENT = "attachment"
+    ARCHIVE = "archive"
+
+
+class Problem(StrEnum):
+    """What is wrong with them: not there, other bytes or fewer than there were, or not to be read."""
+
+    MISSING = "missing"
+    DAMAGED = "damaged"
+    UNREADABLE = "unreadable"
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """Something damaged or missing. `account` is None where it is nobody's any more."""
+
+    kind: Kind
+    problem: Problem
+    account: str | None
+    name: str
+    id: str
+
+
+@dataclass(slots=True)
+class Verdict:
+    """What was looked at, by kind, and what is wrong."""
+
+    checked: dict[Kind, Tally] = field(default_factory=lambda: {kind: Tally() for kind in Kind})
+    faults: list[Fault] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class _Thing:
+    """Stored bytes that a row promises: `length` of them, with that `sha256` where it is known."""
+
+    kind: Kind
+    key: Any
+    account: str | None
+    name: str
+    length: int
+    sha256: str | None
+
+
+class Verification:
+    """Reads everything that facts promise."""
+
+    def __init__(
+        self,
+        *,
+        database: Database,
+        store: BlobStore,
+        attachments: AttachmentStore,
+        games: GameStore,
+        offload: Offload,
+    ) -> None:
+        self._database = database
+        self._store = store
+        self._attachments = attachments
+        self._games = games
+        self._offload = offload
+
+    def run(self, *, tell: Callable[[Fault], object] = lambda _fault: None) -> Verdict:
+        """Look at everything; `tell` hears of each fault at once."""
+        verdict = Verdict()
+        for statement, look in _PROMISES:
+            for row in self._rows(statement):
+                self._check(statement, look, look(row), verdict, tell)
+        return verdict
+
+    def _check(
+        self,
+        statement: _Statement,
+        look: Callable[[Any], "_Thing"],
+        thing: "_Thing",
+        verdict: Verdict,
+        tell: Callable[[Fault], object],
+    ) -> None:
+        problem, length = self._offload(lambda: self._examine(thing))
+        if problem is Problem.MISSING and thing.kind is Kind.ARCHIVE:
+            return  # archives may be removed by hand, and are fetched again
+        if problem is None:
+            verdict.checked[thing.kind].add(length)
+        elif self._is_still_promised(statement, look, thing):
+            verdict.checked[thing.kind].add(length)
+            fault = Fault(thing.kind, problem, thing.account, thing.name, str(thing.key))
+            verdict.faults.append(fault)
+            tell(fault)
+
+    def _rows(self, statement: _Statement) -> Iterator[Any]:
+        """The rows of a statement in the order of its first column, in short reads."""
+        key = statement.selected_columns[0]
+        last: Any = None
+        while True:
+            page = statement.order_by(key).limit(BATCH)
+            with self._database.read() as session:
+                rows: Sequence[Any] = session.execute(page if last is None else page.where(key > last)).all()
+            if not rows:
+                return
+            yield from rows
+            last = rows[-1][0]
+
+    def _is_still_promised(self, statement: _Statement, look: Callable[[Any], "_Thing"], thing: "_Thing") -> bool:
+        key = statement.selected_columns[0]
+        with self._database.read() as session:
+            row = session.execute(statement.where(key == thing.key)).one_or_none()
+        return row is not None and look(row) == thing
+
+    def _examine(self, thing: _Thing) -> tuple[Problem | None, int]:
+        """What is wrong with it, and how many bytes were read."""
+        try:
+            with closing(self._open(thing)) as body:
+                if thing.sha256 is None:
+                    return (Problem.DAMAGED if body.seek(0, 2) < thing.length else None), 0
+                digest, length = _digest_of(body, thing.length)
+        except BlobMissing:
+            return Problem.MISSING, 0
+        except (OSError, ReadFailed):
+            return Problem.UNREADABLE, 0
+        return (None if (digest, length) == (thing.sha256, thing.length) else Problem.DAMAGED), length
+
+    def _open(self, thing: _Thing) -> BinaryIO:
+        if thing.kind is Kind.ATTACHMENT:
+            return self._attachments.open_reader(thing.key, thing.name)
+        if thing.kind is Kind.ARCHIVE:
+            return self._games.open_archive(thing.key)
+        return self._store.open_reader(thing.key)
+
+
+def _file(row: Any) -> _Thing:
+    return _Thing(Kind.FILE, row.id, row.account, row.name, row.length or 0, row.sha256)
+
+
+def _upload(row: Any) -> _Thing:
+    return _Thing(Kind.UPLOAD, row.id, row.account, row.name, row.stop, None)
+
+
+def _attachment(row: Any) -> _Thing:
+    return _Thing(Kind.ATTACHMENT, row.id, row.account, row.filename, row.length or 0, row.sha256)
+
+
+def _archive(row: Any) -> _Thing:
+    return _Thing(Kind.ARCHIVE, row.game_data_id, None, row.title, row.total_bytes, row.sha256)
+
+
+_FILES = (
+    select(File.id, File.name, File.length, File.sha256, Account.name.label("account"))
+    .join(Account, Account.id == File.account_id)
+    .where(File.state == FileState.COMPLETE)
+)
+_UPLOADS = (
+    select(File.id, File.name, func.max(ReceivedRange.stop).label("stop"), Account.name.label("account"))
+    .join(Account, Account.id == File.account_id)
+    .join(ReceivedRange, ReceivedRange.file_id == File.id)
+    .where(File.state == FileState.RECEIVING)
+    .group_by(File.id, File.name, Account.name)
+)
+_ATTACHMENTS = (
+    select(Message.id, Message.filename, Message.length, Message.sha256, Account.name.label("account"))
+    .outerjoin(Account, Account.id == Message.sender_id)
+    .where(Message.filename.is_not(None))
+)
+_newest = (
+    select(func.max(RemoteDownload.id))
+    .where(RemoteDownload.state == DownloadState.COMPLETED)
+    .group_by(RemoteDownload.game_data_id)
+)
+_ARCHIVES = (
+    select(RemoteDownload.game_data_id, RemoteDownload.total_bytes, RemoteDownload.sha256, Game.title)
+    .join(GameData, GameData.id == RemoteDownload.game_data_id)
+    .join(Game, Game.id == GameData.game_id)
+    .where(RemoteDownload.id.in_(_newest))
+)
+
+_PROMISES: list[tuple[_Statement, Callable[[Any], _Thing]]] = [
+    (_FILES, _file),
+    (_UPLOADS, _upload),
+    (_ATTACHMENTS, _attachment),
+    (_ARCHIVES, _archive),
+]
+"""The rows that promise bytes, each by its key first, and what they promise."""
+
+
+def _digest_of(body: BinaryIO, length: int) -> tuple[str, int]:
+    """The SHA-256 of the first `length` bytes, and how many of them there are."""
+    hasher = hashlib.sha256()
+    left = length
+    while left and (block := body.read(min(READ_BYTES, left))):
+        hasher.update(block)
+        left -= len(block)
+    return hasher.hexdigest(), length - left

@@ -1,0 +1,270 @@
+"""Appending to a resumable upload: one writer at a time in all processes, and whatever arrives counts.
+
+An append claims everything from its offset on. The kernel drops the claim with the process; who comes later is seen by
+its holder, who lets go. Written bytes count from the commit on that moves the offset.
+"""
+
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Protocol
+
+from transfer_service.db.database import Database
+from transfer_service.errors import (
+    BlobMissing,
+    DigestMismatch,
+    Forbidden,
+    InconsistentLength,
+    OffsetMismatch,
+    QuotaExceeded,
+    TooLarge,
+    UploadEnded,
+    UploadFinished,
+)
+from transfer_service.models.files import FileState
+from transfer_service.models.uploads import UploadKind
+from transfer_service.services.body_writer import PAST_THE_LENGTH, IncomingBytes, Landing
+from transfer_service.services.durability import Durability
+from transfer_service.services.files import received_ranges as intervals
+from transfer_service.services.files import rows as file_rows
+from transfer_service.services.files.files import FileService
+from transfer_service.services.files.flushing import flush_or_forget
+from transfer_service.services.files.rows import Progress
+from transfer_service.services.limits import Space
+from transfer_service.services.uploads import rows as resumable_rows
+from transfer_service.services.uploads.displacement import TAKE_OVER_SECONDS, Displacement
+from transfer_service.services.uploads.finishing import UploadCompletion
+from transfer_service.services.uploads.lookup import UploadLookup
+from transfer_service.services.uploads.progress import ProgressNews
+from transfer_service.services.uploads.rows import UploadFacts
+from transfer_service.storage.blobs import END, BlobStore, BlobWriter
+from transfer_service.threads import BeginOffload, Offload
+from transfer_service.wire.ranges import Span
+
+
+class AppendBody(IncomingBytes, Protocol):
+    """The bytes of an append and what is promised about them."""
+
+    @property
+    def is_atomic(self) -> bool:
+        """Whether all of it counts or nothing, because it has a checksum."""
+
+    @property
+    def announced(self) -> int | None:
+        """The number of bytes, None where only the end tells."""
+
+    def verify(self) -> None:
+        """Called after the last byte. Raises ChecksumMismatch, InvalidRequest."""
+
+    def acknowledge(self, offset: int) -> None:
+        """Called while the body arrives, when everything up to `offset` counts."""
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """Where an append begins, and what it says of the whole: its length, whether it ends here, what it hashes to.
+
+    With `ends` it is whole as soon as it has its length, with `is_last` it has its length here.
+    """
+
+    offset: int
+    length: int | None = None
+    is_last: bool = False
+    repr_digest: str | None = None
+    ends: bool = False
+
+
+class Appends:
+    """Takes the bytes of appends."""
+
+    def __init__(
+        self,
+        *,
+        database: Database,
+        store: BlobStore,
+        space: Space,
+        files: FileService,
+        lookup: UploadLookup,
+        displacement: Displacement,
+        completion: UploadCompletion,
+        news: ProgressNews,
+        offload: Offload,
+        begin_offload: BeginOffload,
+        now: Callable[[], datetime],
+        durability: Durability,
+    ) -> None:
+        self._database = database
+        self._store = store
+        self._space = space
+        self._files = files
+        self._lookup = lookup
+        self._displacement = displacement
+        self._completion = completion
+        self._news = news
+        self._offload = offload
+        self._begin_offload = begin_offload
+        self._now = now
+        self._durability = durability
+
+    def append(self, upload: UploadFacts, piece: Piece, body: AppendBody) -> UploadFacts:
+        """Store bytes at the end of an upload, and finish it if they are the last: see ResumableUploadService."""
+        if upload.kind is UploadKind.FINAL:
+            raise Forbidden("A final upload takes no bytes of its own")
+        if not upload.is_finished:
+            return self._append(upload, piece, body)
+        if piece.offset != upload.offset:
+            raise OffsetMismatch(offset=upload.offset, provided=piece.offset)
+        is_replay = piece.is_last or piece.ends  # its answer may have been lost
+        if not is_replay or body.announced or (body.announced is None and body.readinto(memoryview(bytearray(1)))):
+            raise UploadFinished
+        return upload
+
+    def _append(self, upload: UploadFacts, piece: Piece, body: AppendBody) -> UploadFacts:
+        if upload.offset != piece.offset:  # what it is told must be true for its next request
+            self._displacement.end_append(upload.id)
+            upload = self._lookup.get(upload.account_id, upload.id)
+        self._check(upload, piece, body)
+        span = Span(piece.offset, END)
+        try:
+            with self._store.take_over(
+                upload.id, span, create=upload.offset == 0, wait_seconds=TAKE_OVER_SECONDS
+            ) as writer:
+                upload = self._check(self._lookup.get(upload.account_id, upload.id), piece, body)
+                return upload if upload.is_finished else self._land(upload, piece, body, writer)
+        except BlobMissing as error:
+            raise UploadEnded from error
+        except UploadEnded:
+            if not self._files.is_there(upload.id):  # or it was finished and then forgotten: the file stays
+                self._files.discard_blob(upload.id)
+            raise
+
+    def _check(self, upload: UploadFacts, piece: Piece, body: AppendBody) -> UploadFacts:
+        """Refuse what the facts rule out. Raises OffsetMismatch, InconsistentLength, TooLarge."""
+        if upload.offset != piece.offset:
+            raise OffsetMismatch(offset=upload.offset, provided=piece.offset)
+        length = upload.length if piece.length is None else piece.length
+        stop = piece.offset + (body.announced or 0)
+        if upload.length is not None and length != upload.length:
+            raise InconsistentLength
+        if length is not None and stop > length:
+            raise TooLarge(PAST_THE_LENGTH)
+        if length is not None and piece.is_last and body.announced is not None and stop != length:
+            raise InconsistentLength
+        self._space.check_size(max(length or 0, stop))
+        return upload
+
+    def _land(self, upload: UploadFacts, piece: Piece, body: AppendBody, writer: BlobWriter) -> UploadFacts:
+        length = upload.length if piece.length is None else piece.length
+        if length is None and piece.is_last and body.announced is not None:
+            length = piece.offset + body.announced
+
+        def commit(offset: int) -> None:
+            self._count(upload, offset, length, ends=upload.ends)
+            body.acknowledge(offset)
+
+        landing = Landing(
+            writer,
+            start=upload.offset,
+            limit=self._space.max_file_bytes if length is None else length,
+            is_atomic=body.is_atomic,
+            follower=self._completion.follow(upload.id),
+            commit=commit,
+            touch=lambda: self._touch(upload.id),
+            begin=self._begin_offload,
+        )
+        body.end_when(writer.is_wanted)
+        try:
+            landing.receive(body)
+            body.verify()
+            if piece.is_last and length is not None and landing.offset != length:
+                if not body.is_atomic:
+                    landing.settle()
+                raise InconsistentLength
+        except BaseException:
+            if body.is_atomic:
+                self._offload(writer.cut)
+            elif landing.has_loose_bytes:
+                self._completion.forget(upload.id)
+            raise
+        if piece.repr_digest is not None:
+            upload = self._promise(upload, piece.repr_digest)
+        whole = replace(
+            upload,
+            offset=landing.offset,
+            length=landing.offset if piece.is_last else length,
+            ends=upload.ends or piece.is_last or piece.ends,
+        )
+        return self._conclude(upload, whole, writer)
+
+    def _conclude(self, before: UploadFacts, after: UploadFacts, writer: BlobWriter) -> UploadFacts:
+        """Let all that has landed count; where that makes the upload whole, in one step with finishing it."""
+        is_finishing = self._completion.is_nearly_hashed(after)
+        try:
+            if is_finishing:
+                return self._completion.settle_landed(after, writer)
+        except (DigestMismatch, QuotaExceeded):  # it counts all the same, and stays unfinished
+            self._count(before, after.offset, after.length, ends=after.ends)
+            raise
+        except BaseException:
+            self._completion.forget(after.id)
+            raise
+        return self._count(before, after.offset, after.length, ends=after.ends)
+
+    def _count(self, upload: UploadFacts, offset: int, length: int | None, *, ends: bool) -> UploadFacts:
+        """Let everything up to `offset` count, on the disk as far as that was asked for."""
+        try:
+            if self._durability.flush_chunks:
+                flush_or_forget(self._database, self._store, self._offload, upload.id)
+            return self._commit(upload, offset, length=length, ends=ends)
+        except BaseException:
+            self._completion.forget(upload.id)  # of what was hashed, some does not count
+            raise
+
+    def _touch(self, upload_id: uuid.UUID) -> None:
+        """Tell others that bytes are arriving, of which none counts yet. Raises UploadEnded."""
+        with self._database.write_rows() as rows:
+            if not file_rows.touch(rows, upload_id, self._now()):
+                raise UploadEnded
+
+    def _promise(self, upload: UploadFacts, repr_digest: str) -> UploadFacts:
+        """Remember what the whole must hash to."""
+        with self._database.write_rows() as rows:
+            resumable_rows.set_repr_digest(rows, upload.id, repr_digest)
+        return replace(upload, repr_digest=repr_digest)
+
+    def _commit(self, upload: UploadFacts, offset: int, *, length: int | None, ends: bool) -> UploadFacts:
+        """Let everything up to `offset` count. Raises UploadEnded, QuotaExceeded."""
+        with self._database.write_rows(durable=self._durability.flush_chunks) as rows:
+            file = file_rows.lock(rows, upload.id)
+            if file is None:
+                raise UploadEnded
+            if file.state is FileState.COMPLETE:  # by somebody who found that nothing was missing
+                raise UploadFinished
+            self._durability.check(file.unflushed_boot)
+            if file.received_bytes < upload.offset:  # forgotten meanwhile, see `flushing`
+                raise OffsetMismatch(offset=file.received_bytes, provided=upload.offset)
+            reserved = max(file.reserved_bytes, offset) if length is None else length
+            self._space.reserve(rows, upload.account_id, reserved - file.reserved_bytes)
+            if offset > file.received_bytes:
+                intervals.add_span(rows, upload.id, Span(0, offset))
+            if ends and not upload.ends:
+                resumable_rows.set_ends(rows, upload.id)
+            updated_at = max(file.updated_at, self._now())
+            progress = Progress(
+                state=FileState.RECEIVING,
+                length=length,
+                length_declared=length is not None,
+                received_bytes=offset,
+                reserved_bytes=reserved,
+                sha256=None,
+                unflushed_boot=self._durability.mark_of_chunk(file.unflushed_boot),
+                updated_at=updated_at,
+                completed_at=None,
+            )
+            file_rows.record(rows, upload.id, progress)
+        upload = replace(upload, offset=offset, length=length, ends=ends, updated_at=updated_at)
+        if not upload.is_due:
+            self._news.tell(upload)
+            self._completion.make_headway(upload.id, offset)
+        return upload

@@ -1,0 +1,168 @@
+"""Putting a final upload together from its parts (tus concatenation), as soon as all of them are whole.
+
+The parts' bytes are copied within the kernel; then, in one transaction, they count as the final upload's and the parts
+are spent. So a crash leaves either parts from which it is done again or a final upload that lacks nothing.
+"""
+
+import uuid
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from datetime import datetime
+
+from transfer_service.db.database import Database
+from transfer_service.errors import BlobMissing, InvalidRequest, RangeBusy, UploadEnded
+from transfer_service.models.files import File, FileState
+from transfer_service.models.uploads import ResumableUpload, UploadKind
+from transfer_service.services.durability import Durability
+from transfer_service.services.files import received_ranges as intervals
+from transfer_service.services.files.files import FileService, remove_row
+from transfer_service.services.limits import Space
+from transfer_service.services.uploads import rows as resumable_rows
+from transfer_service.services.uploads.rows import UploadFacts
+from transfer_service.storage.blobs import END, BlobStore, BlobWriter
+from transfer_service.threads import Offload
+from transfer_service.wire.ranges import Span
+
+STEP_BYTES = 64 * 1024 * 1024
+MAX_FINALS = 16  # that want one part, of which one can have it
+
+
+class Concatenation:
+    """Knows which parts may become a whole, and makes it of them."""
+
+    def __init__(
+        self,
+        *,
+        database: Database,
+        store: BlobStore,
+        space: Space,
+        files: FileService,
+        offload: Offload,
+        now: Callable[[], datetime],
+        durability: Durability,
+    ) -> None:
+        self._database = database
+        self._store = store
+        self._space = space
+        self._files = files
+        self._offload = offload
+        self._now = now
+        self._durability = durability
+
+    def check_parts(self, account_id: uuid.UUID, part_ids: Sequence[uuid.UUID]) -> int | None:
+        """The length that the parts have together, None while one of them does not know its own.
+
+        Raises InvalidRequest where one is unknown, spent, named twice or no partial upload of the account.
+        """
+        with self._database.read_rows() as rows:
+            parts = [resumable_rows.find(rows, part_id) for part_id in part_ids]
+            others = max((len(resumable_rows.finals_with(rows, part_id)) for part_id in part_ids), default=0)
+        if others >= MAX_FINALS:
+            raise InvalidRequest("Too many final uploads want the same part")
+        lengths: list[int | None] = []
+        for part in parts:
+            if part is None or part.account_id != account_id or part.kind is not UploadKind.PARTIAL or part.has_ended:
+                raise InvalidRequest("Upload-Concat names what is no partial upload")
+            lengths.append(part.length)
+        if len(set(part_ids)) != len(part_ids):
+            raise InvalidRequest("Upload-Concat names an upload twice")
+        known = [length for length in lengths if length is not None]
+        total = sum(known)
+        self._space.check_size(total)
+        return total if len(known) == len(lengths) else None
+
+    def find_repeated(self, account_id: uuid.UUID, concat_header: str) -> UploadFacts | None:
+        """The final upload that the same request has made before: its answer may have been lost."""
+        with self._database.read_rows() as rows:
+            found = resumable_rows.find_final(rows, account_id, concat_header)
+        return found if found is not None and not found.has_ended else None
+
+    def assemble(self, final: UploadFacts) -> UploadFacts:
+        """Put the final upload together if its parts are whole and nobody else is at it. What it is then.
+
+        Raises UploadEnded where a part is gone, TooLarge, StorageFull.
+        """
+        parts = self._parts(final.id)
+        is_hopeless = any(part.has_ended for part in parts)
+        if not is_hopeless and any(part.length is None or part.offset != part.length for part in parts):
+            return final
+        total = sum(part.offset for part in parts)
+        self._space.check_size(total)
+        with (
+            suppress(RangeBusy),
+            self._store.open_writer(final.id, Span(0, END), create=True, wait_seconds=0) as writer,
+        ):
+            current = self._find(final.id)
+            if current.is_due or current.is_finished:
+                return current
+            if any(part.has_ended for part in self._parts(final.id)):
+                self._give_up(final.id)
+            try:
+                self._copy(parts, writer)
+                if self._durability.flush:
+                    self._offload(lambda: self._store.sync(final.id))
+            except BaseException:
+                self._offload(writer.cut)  # half a copy would keep the room that a full disk needs
+                raise
+            self._spend(final, parts, total)
+            for part in parts:
+                self._files.discard_blob(part.id)
+        return self._find(final.id)
+
+    def _copy(self, parts: Sequence[UploadFacts], writer: BlobWriter) -> None:
+        position = 0
+        for part in parts:
+            for start in range(0, part.offset, STEP_BYTES):
+                length = min(STEP_BYTES, part.offset - start)
+                self._offload(lambda: self._copy_step(part.id, writer, start, length, position + start))  # noqa: B023
+            position += part.offset
+
+    def _copy_step(self, part_id: uuid.UUID, writer: BlobWriter, start: int, length: int, to: int) -> None:
+        try:
+            with self._store.open_reader(part_id) as source:
+                writer.copy(source, start=start, length=length, to=to)
+        except BlobMissing as error:
+            raise UploadEnded from error
+
+    def _spend(self, final: UploadFacts, parts: Sequence[UploadFacts], total: int) -> None:
+        """Let the copied bytes count and the parts be gone. Raises UploadEnded where one of them was cancelled."""
+        # The parts are unlinked afterwards: whatever is asked for, they must not come back without their bytes.
+        with self._database.write(durable=True) as session:
+            file = session.get(File, final.id, with_for_update=True)
+            ids = sorted(part.id for part in parts)  # always in this order: two finals may have the same parts
+            rows = [session.get(File, part_id, with_for_update=True) for part_id in ids]
+            if file is None or file.state is not FileState.RECEIVING or None in rows:
+                raise UploadEnded
+            for row in rows:
+                if row is not None:
+                    self._durability.check(row.unflushed_boot)
+                    remove_row(session, row, self._space)
+            resumable_rows.end(session, [part.id for part in parts], now=self._now())
+            self._space.reserve(session, final.account_id, total - file.reserved_bytes)
+            if total:
+                intervals.add_span(session, final.id, Span(0, total))
+            file.length = file.reserved_bytes = file.received_bytes = total
+            file.length_declared, file.updated_at = True, self._now()
+            file.unflushed_boot = self._durability.mark_of_whole()
+
+    def _give_up(self, final_id: uuid.UUID) -> None:
+        """End a final upload that can never be whole. Raises UploadEnded."""
+        with self._database.write() as session:
+            file = session.get(File, final_id, with_for_update=True)
+            row = session.get(ResumableUpload, final_id)
+            if file is not None and row is not None and file.state is FileState.RECEIVING:
+                row.ended_at = self._now()
+                remove_row(session, file, self._space)
+        self._files.discard_blob(final_id)
+        raise UploadEnded
+
+    def _parts(self, final_id: uuid.UUID) -> list[UploadFacts]:
+        with self._database.read_rows() as rows:
+            return resumable_rows.parts_of(rows, final_id)
+
+    def _find(self, final_id: uuid.UUID) -> UploadFacts:
+        with self._database.read_rows() as rows:
+            found = resumable_rows.find(rows, final_id)
+        if found is None or found.has_ended:
+            raise UploadEnded
+        return found

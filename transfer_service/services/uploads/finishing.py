@@ -1,0 +1,203 @@
+"""The last step of a resumable upload: verified, flushed, named, and from then on a file like any other."""
+
+import hashlib
+import uuid
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import replace
+from datetime import datetime
+
+from transfer_service.db.database import Database
+from transfer_service.errors import BlobMissing, DigestMismatch, RangeBusy, TransferError, UploadEnded
+from transfer_service.models.files import FileState
+from transfer_service.models.uploads import UploadKind
+from transfer_service.services.digests import DigestFollower
+from transfer_service.services.files import received_ranges as intervals
+from transfer_service.services.files import rows as file_rows
+from transfer_service.services.files.files import FileService
+from transfer_service.services.files.finishing import Completion
+from transfer_service.services.files.naming import claim_name
+from transfer_service.services.limits import Space
+from transfer_service.services.uploads import rows as resumable_rows
+from transfer_service.services.uploads.concatenation import Concatenation
+from transfer_service.services.uploads.progress import ProgressNews
+from transfer_service.services.uploads.rows import UploadFacts
+from transfer_service.storage.blobs import END, BlobStore, BlobWriter
+from transfer_service.threads import Offload
+from transfer_service.wire.digests import parse_digests
+from transfer_service.wire.ranges import Span
+
+PIECE_BYTES, PIECES_A_HOP = 1024 * 1024, 16
+MAX_REFUSED = 1024
+
+
+class UploadCompletion:
+    """Finishes uploads. A crash on the way leaves an upload that the next look at it finishes."""
+
+    def __init__(
+        self,
+        *,
+        database: Database,
+        store: BlobStore,
+        space: Space,
+        files: FileService,
+        completion: Completion,
+        concatenation: Concatenation,
+        news: ProgressNews,
+        offload: Offload,
+        now: Callable[[], datetime],
+    ) -> None:
+        self._database = database
+        self._store = store
+        self._space = space
+        self._files = files
+        self._completion = completion
+        self._concatenation = concatenation
+        self._news = news
+        self._offload = offload
+        self._now = now
+        self._refused: set[tuple[uuid.UUID, str | None]] = set()
+
+    def settle(self, upload: UploadFacts) -> UploadFacts:
+        """The upload after the step that is due, if one is: to a file, or from parts to the whole.
+
+        Raises UploadEnded, DigestMismatch (it then stays unfinished), ReadFailed, StorageFull, TooLarge.
+        """
+        if upload.kind is UploadKind.FINAL and not upload.is_due and not upload.is_finished:
+            upload = self._concatenation.assemble(upload)
+        if not upload.is_due:
+            return upload
+        if upload.is_in_doubt:
+            return self.settle_doubt(upload)
+        self._check_not_refused(upload)
+        try:
+            if not upload.length:  # no append has made a blob yet
+                self._make_blob(upload.id)
+            sha256 = self._completion.seal(upload.id, upload.offset)
+            return self._declare(upload, self._verified(upload, sha256))
+        except BlobMissing as error:
+            raise UploadEnded from error
+
+    def settle_doubt(self, upload: UploadFacts) -> UploadFacts:
+        """The upload, a file again or gone where a power loss has put that in doubt. Raises UploadEnded."""
+        if not upload.is_in_doubt:
+            return upload
+        with self._database.read_rows() as rows:
+            file = file_rows.find_visible_by_id(rows, upload.id)
+        if file is not None:
+            self._files.finish(file[0])
+        with self._database.read_rows() as rows:
+            settled = resumable_rows.find(rows, upload.id)
+        if settled is None or settled.has_ended:
+            raise UploadEnded
+        return settled
+
+    def settle_finals_with(self, part: UploadFacts) -> None:
+        """Put together what only waited for this part."""
+        if part.kind is UploadKind.PARTIAL and part.offset == part.length:
+            for final in self._finals_with(part.id):
+                with suppress(TransferError):  # the part is whole; whoever asks for the final hears of it
+                    self.settle(final)
+
+    def is_nearly_hashed(self, upload: UploadFacts) -> bool:
+        """Whether `settle_landed` would take no longer than it takes to flush the bytes."""
+        promised = parse_digests(upload.repr_digest, field="Repr-Digest") if upload.repr_digest else {}
+        is_sha256 = promised.keys() <= {"sha256"}  # of any other, nothing is hashed yet
+        return upload.is_due and is_sha256 and self._completion.is_nearly_hashed(upload.id, upload.offset)
+
+    def settle_landed(self, upload: UploadFacts, writer: BlobWriter) -> UploadFacts:
+        """Finish an upload of which the last bytes are written but do not count yet: now they do, in the same step.
+
+        Only for the holder of the claim. Raises like `settle`; then the bytes still do not count.
+        """
+        self._check_not_refused(upload)
+        try:
+            sha256 = self._completion.seal(upload.id, upload.offset, writer)
+        except BlobMissing as error:
+            raise UploadEnded from error
+        return self._declare(upload, self._verified(upload, sha256))
+
+    def follow(self, upload_id: uuid.UUID) -> DigestFollower:
+        """For an append that hashes its bytes while it has them."""
+        return self._completion.follow(upload_id)
+
+    def make_headway(self, upload_id: uuid.UUID, committed: int) -> None:
+        """Hash a part of what counts already."""
+        self._completion.make_headway(upload_id, committed)
+
+    def forget(self, upload_id: uuid.UUID) -> None:
+        """Drop what was hashed: some of it never came to count."""
+        self._completion.forget(upload_id)
+
+    def _finals_with(self, part_id: uuid.UUID) -> list[UploadFacts]:
+        with self._database.read_rows() as rows:
+            found = [resumable_rows.find(rows, final_id) for final_id in resumable_rows.finals_with(rows, part_id)]
+        return [final for final in found if final is not None and not final.has_ended]
+
+    def _make_blob(self, upload_id: uuid.UUID) -> None:
+        with suppress(RangeBusy), self._store.open_writer(upload_id, Span(0, END), create=True, wait_seconds=0):
+            pass
+
+    def _verified(self, upload: UploadFacts, sha256: str) -> str:
+        """The SHA-256, if the bytes are what was promised. Raises DigestMismatch."""
+        promised = parse_digests(upload.repr_digest, field="Repr-Digest") if upload.repr_digest else {}
+        for algorithm, expected in promised.items():
+            found = bytes.fromhex(sha256) if algorithm == "sha256" else self._digest(upload.id, algorithm)
+            if found != expected:
+                self._refuse(upload)
+                raise DigestMismatch
+        return sha256
+
+    def _check_not_refused(self, upload: UploadFacts) -> None:
+        """Raises DigestMismatch where these bytes were hashed before and found to be others than the promised ones."""
+        if (upload.id, upload.repr_digest) in self._refused:
+            raise DigestMismatch
+
+    def _refuse(self, upload: UploadFacts) -> None:
+        if len(self._refused) >= MAX_REFUSED:
+            self._refused.clear()
+        self._refused.add((upload.id, upload.repr_digest))
+
+    def _digest(self, upload_id: uuid.UUID, algorithm: str) -> bytes:
+        hasher = hashlib.new(algorithm, usedforsecurity=False)
+
+        def hash_some() -> bytes:
+            for _ in range(PIECES_A_HOP):
+                piece = blob.read(PIECE_BYTES)
+                hasher.update(piece)
+            return piece
+
+        with self._store.open_reader(upload_id) as blob:
+            while self._offload(hash_some):
+                pass
+        return hasher.digest()
+
+    def _declare(self, upload: UploadFacts, sha256: str) -> UploadFacts:
+        """Name the file and declare it whole, in one step. Raises UploadEnded, QuotaExceeded."""
+        durability = self._completion.durability
+        # What is replaced is unlinked afterwards: then it must not come back.
+        with self._database.write_rows(durable=durability.flush or upload.overwrite) as rows:
+            file = file_rows.lock(rows, upload.id)
+            current = resumable_rows.find(rows, upload.id)
+            if file is None or current is None or current.has_ended:
+                raise UploadEnded
+            if current.is_finished:  # somebody else was first
+                return current
+            durability.check(file.unflushed_boot)
+            self._space.reserve(rows, upload.account_id, upload.offset - file.reserved_bytes)
+            if upload.offset > file.received_bytes:
+                intervals.add_span(rows, upload.id, Span(0, upload.offset))
+            name, replaced_id = claim_name(
+                rows, upload.account_id, file.name, overwrite=upload.overwrite, space=self._space
+            )
+            resumable_rows.complete(
+                rows, upload, name=name, sha256=sha256, unflushed_boot=durability.mark_of_whole(), now=self._now()
+            )
+            if not current.ends:
+                resumable_rows.set_ends(rows, upload.id)
+        self._completion.forget(upload.id)
+        if replaced_id is not None:
+            self._files.discard_blob(replaced_id)
+        finished = replace(upload, name=name, state=FileState.COMPLETE, ends=True, length=upload.offset, sha256=sha256)
+        self._news.tell(finished, is_last=True)
+        return finished

@@ -1,0 +1,102 @@
+"""The account's unfinished uploads, whichever door they came through."""
+
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, cast
+
+from sqlalchemy import Table, and_, or_, tuple_
+
+from transfer_service.db.database import Database
+from transfer_service.errors import NotFound
+from transfer_service.models.files import File, FileState
+from transfer_service.models.uploads import ResumableUpload, UploadKind
+from transfer_service.services.files import rows as file_rows
+from transfer_service.services.uploads.rows import LATEST_OF_PARTS
+
+_files = cast(Table, File.__table__)
+_uploads = cast(Table, ResumableUpload.__table__)
+CHUNKS, WHOLE = "chunks", "whole"
+# As UploadFacts.is_due has it.
+_is_due = and_(_uploads.c.ends, _uploads.c.kind != UploadKind.PARTIAL, _files.c.received_bytes == _files.c.length)
+_joined = file_rows.select_with_prefix.add_columns(
+    _uploads.c.protocol, _is_due.label("is_due"), LATEST_OF_PARTS.label("parts_updated_at")
+).outerjoin(_uploads, _uploads.c.id == _files.c.id)
+
+
+@dataclass(frozen=True, slots=True)
+class ListedUpload:
+    """An upload as its owner sees it. One that came in a single request cannot be resumed, and so never expires."""
+
+    upload_id: uuid.UUID
+    filename: str
+    is_finished: bool
+    offset: int
+    length: int | None
+    protocol: str | None
+    created_at: datetime
+    expires_at: datetime | None
+
+
+class UnfinishedUploads:
+    """Lists uploads. `stale_after` is how long an upload may rest."""
+
+    def __init__(self, *, database: Database, now: Callable[[], datetime], stale_after: timedelta) -> None:
+        self._database = database
+        self._now = now
+        self._stale_after = stale_after
+
+    def list_uploads(
+        self, account_id: uuid.UUID, *, limit: int, after: tuple[datetime, uuid.UUID] | None = None
+    ) -> list[ListedUpload]:
+        """The account's unfinished uploads, newest first; behind `after`, when that one began and its id."""
+        youngest = self._now() - self._stale_after
+        is_begun = or_(_uploads.c.id.is_not(None), ~_files.c.holds_name, _files.c.received_bytes > 0)
+        statement = (
+            _joined.where(
+                _files.c.account_id == account_id,
+                _files.c.state == FileState.RECEIVING,
+                or_(_files.c.updated_at > youngest, youngest < LATEST_OF_PARTS, _is_due),
+                and_(is_begun, _uploads.c.ended_at.is_(None)),
+            )
+            .order_by(_files.c.created_at.desc(), _files.c.id.desc())
+            .limit(limit)
+        )
+        if after is not None:
+            statement = statement.where(tuple_(_files.c.created_at, _files.c.id) < tuple_(*after))
+        with self._database.read_rows() as rows:
+            return [self._listed(row) for row in rows.execute(statement)]
+
+    def get(self, account_id: uuid.UUID, upload_id: uuid.UUID) -> ListedUpload:
+        """An upload of the account that is a row of `files`, unfinished or not. Raises NotFound."""
+        statement = _joined.where(_files.c.id == upload_id, _files.c.account_id == account_id)
+        with self._database.read_rows() as rows:
+            row = rows.execute(statement).one_or_none()
+        if row is None:
+            raise NotFound("Upload not found")
+        return self._listed(row)
+
+    def _listed(self, row: Any) -> ListedUpload:
+        is_finished = row.state is FileState.COMPLETE
+        in_one_request = row.protocol is None and not row.holds_name
+        rested_since = max(filter(None, (row.updated_at, row.parts_updated_at)))
+        return ListedUpload(
+            upload_id=row.id,
+            filename=row.name,
+            is_finished=is_finished,
+            offset=row.prefix or 0,
+            length=row.length,
+            protocol=_protocol(row, is_finished=is_finished, in_one_request=in_one_request),
+            created_at=row.created_at,
+            expires_at=None if is_finished or in_one_request or row.is_due else rested_since + self._stale_after,
+        )
+
+
+def _protocol(row: Any, *, is_finished: bool, in_one_request: bool) -> str | None:
+    """What the upload speaks; of a finished file that no open protocol brought, nobody knows any more."""
+    if row.protocol is not None:
+        return str(row.protocol.value)
+    if is_finished:
+        return None
+    return WHOLE if in_one_request else CHUNKS

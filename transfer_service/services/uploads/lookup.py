@@ -1,0 +1,45 @@
+"""Finding an account's uploads, and telling which of them have ended."""
+
+import uuid
+from collections.abc import Callable
+from datetime import datetime, timedelta
+
+from transfer_service.db.database import Database
+from transfer_service.errors import NotFound, UploadEnded
+from transfer_service.services.uploads import rows as resumable_rows
+from transfer_service.services.uploads.rows import UploadFacts
+
+
+class UploadLookup:
+    """Reads uploads. `stale_after` is how long one may rest before it expires."""
+
+    def __init__(self, *, database: Database, now: Callable[[], datetime], stale_after: timedelta) -> None:
+        self._database = database
+        self._now = now
+        self._stale_after = stale_after
+
+    def get(self, account_id: uuid.UUID, upload_id: uuid.UUID) -> UploadFacts:
+        """The account's upload. Raises NotFound, and UploadEnded also for one that has expired."""
+        upload = self.find(upload_id)
+        if upload is None or upload.account_id != account_id:
+            raise NotFound("Upload not found")
+        expires_at = self.expires_at(upload)
+        if upload.has_ended or (expires_at is not None and expires_at <= self._now()):
+            raise UploadEnded
+        return upload
+
+    def find(self, upload_id: uuid.UUID) -> UploadFacts | None:
+        """Anybody's upload, ended or not."""
+        with self._database.read_rows() as rows:
+            return resumable_rows.find(rows, upload_id)
+
+    def expires_at(self, upload: UploadFacts) -> datetime | None:
+        """When an upload that lacks some bytes expires unless it goes on."""
+        if upload.is_finished or upload.is_due:
+            return None
+        return upload.updated_at + self._stale_after
+
+    def seconds_left(self, upload: UploadFacts) -> int | None:
+        """How long an unfinished upload may rest from now on."""
+        expires_at = self.expires_at(upload)
+        return None if expires_at is None else max(0, int((expires_at - self._now()).total_seconds()))

@@ -1,0 +1,175 @@
+"""`/auth` and `/token`: signing in, renewing, signing out (docs/accounts.md)."""
+
+from typing import Any
+
+from flask import Blueprint, Response, current_app, jsonify, request
+from flask_jwt_extended import get_csrf_token
+
+from transfer_service.errors import BadCredentials, Forbidden
+from transfer_service.services.accounts.accounts import AccountFacts
+from transfer_service.services.accounts.sign_ins import FamilyGrant
+from transfer_service.web.accounts.sign_in_log import logged_sign_in
+from transfer_service.web.accounts.tokens import make_tokens, shown_token
+from transfer_service.web.cors import ORIGINS, Origins
+from transfer_service.web.current_account import current_claims, require_account
+from transfer_service.web.request_log import note
+from transfer_service.web.requests import buffer_small_body, fields_of_body, json_object, text_field
+from transfer_service.web.services import services
+from transfer_service.wire.json_text import parse_object
+
+MAX_CREDENTIALS_BYTES = 16 * 1024
+ACCESS_COOKIE, REFRESH_COOKIE = "access_token_cookie", "refresh_token_cookie"
+# Pages of games run in a sandbox, as if they were another site's: browsers leave the Lax cookie out when such a page
+# loads its own images. So the same token comes again for /game-zip/ alone (web/games/game_zip.py). Browsers keep it
+# where it counts as Secure: over https, and over http on localhost.
+GAME_COOKIE, GAME_COOKIE_PATH = "game_zip_token", "/game-zip/"
+
+blueprint = Blueprint("auth", __name__)
+
+
+@blueprint.post("/auth/token")
+def device_token() -> Response:
+    """Tokens for a device."""
+    return _pair(_sign_in("Incorrect device ID or password", name_fields=("username", "device_id")))
+
+
+@blueprint.post("/token")
+def token() -> Response:
+    """Tokens for a person."""
+    return _pair(_sign_in("Incorrect username or password", name_fields=("username",)))
+
+
+@blueprint.post("/auth/login")
+def login() -> Response:
+    """Cookies for a browser."""
+    _refuse_foreign_pages()
+    return _with_cookies(_sign_in("Incorrect username or password", name_fields=("username", "device_id")))
+
+
+@blueprint.get("/auth/me")
+def me() -> Response:
+    """Who the token speaks for, and until when."""
+    identity = require_account(any_type=True)
+    account, claims = services().accounts.get(identity.name), current_claims()
+    facts = {
+        "id": str(account.account_id),
+        **_user_json(account),
+        "used_bytes": account.used_bytes,
+        "quota_bytes": services().space.quota_bytes,
+        "expires_at": int(claims.expires_at),
+    }
+    return jsonify(facts)
+
+
+@blueprint.post("/auth/password")
+def change_password() -> Response:
+    """Replace the own password; every other sign-in ends."""
+    identity = require_account()
+    fields = json_object(MAX_CREDENTIALS_BYTES)
+    current, new = text_field(fields, "current_password"), text_field(fields, "new_password")
+    services().accounts.change_password(identity, current=current, new=new, address=request.remote_addr or "")
+    return Response(status=204)
+
+
+@blueprint.post("/auth/refresh")
+def refresh() -> Response:
+    """A new pair for a refresh token; in cookies where it came in one."""
+    identity = require_account(refresh=True, token=shown_token() or _token_in_body())
+    claims = current_claims()
+    grant = services().sign_ins.renew(identity, refresh_jti=claims.jti)
+    return _with_cookies(grant) if claims.is_cookie else _pair(grant)
+
+
+@blueprint.post("/auth/logout")
+def logout() -> Response:
+    """End this sign-in: all its tokens. Takes an access or a refresh token, so it works after a long sleep too."""
+    services().sign_ins.end(require_account(any_type=True).sign_in_id)
+    response = Response(status=204)
+    for name, path in ((ACCESS_COOKIE, "/"), (REFRESH_COOKIE, "/auth"), *_CSRF_COOKIES):
+        response.delete_cookie(name, path=path)
+    response.delete_cookie(GAME_COOKIE, path=GAME_COOKIE_PATH, secure=True, httponly=True, samesite="None")
+    return response
+
+
+_CSRF_COOKIES = (("csrf_access_token", "/"), ("csrf_refresh_token", "/"))
+
+
+def _refuse_foreign_pages() -> None:
+    """Nobody is signed in to a stranger's account by a stranger's page without noticing. Raises Forbidden."""
+    origins: Origins = current_app.extensions[ORIGINS]
+    is_foreign = request.headers.get("Sec-Fetch-Site", "").strip().lower() == "cross-site"
+    if is_foreign and not origins.may_use_cookies(request.headers.get("Origin")):
+        raise Forbidden("Pages of this origin cannot sign anybody in")
+
+
+def _sign_in(refusal: str, *, name_fields: tuple[str, ...]) -> FamilyGrant:
+    name, password = _credentials(name_fields)
+    try:
+        with logged_sign_in(name):
+            verified = services().accounts.authenticate(name, password, address=request.remote_addr or "")
+            account = verified.account
+            note(account=str(account.account_id))
+            return services().sign_ins.begin(
+                account_id=account.account_id, name=account.name, password_hash=verified.password_hash
+            )
+    except BadCredentials as error:
+        raise BadCredentials(refusal) from error
+
+
+def _credentials(name_fields: tuple[str, ...]) -> tuple[str, str]:
+    """Name and password from a JSON object or a form. Raises InvalidRequest."""
+    fields = fields_of_body(MAX_CREDENTIALS_BYTES)
+    name_field = next((field for field in name_fields if field in fields), name_fields[0])
+    return text_field(fields, name_field), text_field(fields, "password")
+
+
+def _token_in_body() -> str | None:
+    """The refresh token in a JSON body, None where there is no such body or field. Raises InvalidRequest."""
+    data = buffer_small_body(MAX_CREDENTIALS_BYTES) if request.is_json else b""
+    fields = parse_object(data) if data else {}
+    return text_field(fields, "refresh_token") if "refresh_token" in fields else None
+
+
+def _pair(grant: FamilyGrant) -> Response:
+    access, renewal = make_tokens(grant)
+    lifetime = current_app.config["JWT_ACCESS_TOKEN_EXPIRES"]
+    return jsonify(
+        {
+            "access_token": access,
+            "token_type": "bearer",
+            "expires_in": int(lifetime.total_seconds()),
+            "refresh_token": renewal,
+        }
+    )
+
+
+def _with_cookies(grant: FamilyGrant) -> Response:
+    access, renewal = make_tokens(grant)
+    csrf_access, csrf_refresh = str(get_csrf_token(access)), str(get_csrf_token(renewal))
+    response = jsonify(
+        {
+            "user": _user_json(services().accounts.get(grant.name)),
+            # For pages on another host of the same site, which cannot read this one's cookies.
+            "csrf_access_token": csrf_access,
+            "csrf_refresh_token": csrf_refresh,
+        }
+    )
+    access_seconds = int(current_app.config["JWT_ACCESS_TOKEN_EXPIRES"].total_seconds())
+    refresh_seconds = int(current_app.config["JWT_REFRESH_TOKEN_EXPIRES"].total_seconds())
+    for name, value, path, seconds, for_scripts in (
+        (ACCESS_COOKIE, access, "/", access_seconds, False),
+        (REFRESH_COOKIE, renewal, "/auth", refresh_seconds, False),
+        ("csrf_access_token", csrf_access, "/", access_seconds, True),
+        ("csrf_refresh_token", csrf_refresh, "/", refresh_seconds, True),
+    ):
+        response.set_cookie(
+            name, value, max_age=seconds, path=path, secure=request.is_secure, httponly=not for_scripts, samesite="Lax"
+        )
+    response.set_cookie(
+        GAME_COOKIE, access, max_age=access_seconds, path=GAME_COOKIE_PATH, secure=True, httponly=True, samesite="None"
+    )
+    return response
+
+
+def _user_json(account: AccountFacts) -> dict[str, Any]:
+    return {"name": account.name, "is_admin": account.is_admin, "permissions": list(account.permissions)}

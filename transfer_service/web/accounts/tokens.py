@@ -1,0 +1,144 @@
+"""Making tokens, and verifying what a request shows (docs/accounts.md)."""
+
+import math
+import time
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from typing import Any
+
+from flask import Flask, current_app, request
+from flask_jwt_extended import (
+    create_access_token,
+    create_refresh_token,
+    decode_token,
+    get_jwt,
+    verify_jwt_in_request,
+)
+from flask_jwt_extended.exceptions import CSRFError, JWTExtendedException, NoAuthorizationError
+from jwt import InvalidTokenError, PyJWTError
+
+from transfer_service.errors import BadCredentials, InvalidName, NotAuthenticated
+from transfer_service.extensions import jwt
+from transfer_service.services.accounts.sign_ins import FamilyGrant
+from transfer_service.web.accounts.verified_tokens import Claims, VerifiedTokens
+from transfer_service.wire.bearer import parse_bearer
+from transfer_service.wire.filenames import parse_name
+
+FAMILY_CLAIM = "family"
+VERIFIED = "transfer_service.verified_tokens"
+MAX_TOKEN_CHARACTERS = 8190
+"""What fits into a header; the claims are parsed before the signature is verified."""
+CLOCK_DIFFERENCE_SECONDS = 30
+"""How far ahead the clock of the instance may be that made a token."""
+
+_TEXTS = ("sub", "jti", "type", FAMILY_CLAIM)
+_INSTANTS = ("exp", "iat")
+_BAD_TOKEN = (
+    JWTExtendedException, PyJWTError, InvalidName, KeyError, ValueError, AttributeError, TypeError,
+    RecursionError,  # brackets, thousands deep
+    OverflowError,  # an instant without end
+)  # fmt: skip
+
+
+def shown_token() -> str | None:
+    """The bearer token of the request, which goes before any cookie."""
+    return parse_bearer(request.headers.get("Authorization"))
+
+
+def verify_shown(types: tuple[str, ...]) -> Claims:
+    """The claims of the request's token, wherever it is. Raises NotAuthenticated, BadCredentials."""
+    token = shown_token()
+    if token is not None:
+        return verify_text(token, types)
+    if len(types) == 1:
+        return _verify_cookie(types, refresh=types == ("refresh",))
+    try:
+        return _verify_cookie(types, refresh=False)
+    except (NotAuthenticated, BadCredentials) as error:  # after a long sleep only the longer one is left
+        try:
+            return _verify_cookie(types, refresh=True)
+        except NotAuthenticated:
+            raise error from None
+
+
+def _verify_cookie(types: tuple[str, ...], *, refresh: bool) -> Claims:
+    with _failures_are_bad_credentials():
+        verify_jwt_in_request(locations="cookies", refresh=refresh, verify_type=len(types) == 1)
+        return _checked(get_jwt(), types, is_cookie=True)
+
+
+def verify_text(token: str, types: tuple[str, ...]) -> Claims:
+    """The claims of a token, wherever it came from. Raises BadCredentials."""
+    if len(token) > MAX_TOKEN_CHARACTERS:
+        raise BadCredentials
+    with _failures_are_bad_credentials():
+        return _checked(decode_token(token), types, is_cookie=False)
+
+
+def _checked(claims: dict[str, Any], types: tuple[str, ...], *, is_cookie: bool) -> Claims:
+    if claims["type"] not in types or claims["exp"] <= time.time():  # the leeway is for `iat` alone
+        raise BadCredentials
+    return Claims(
+        family=uuid.UUID(claims[FAMILY_CLAIM]),
+        name=parse_name(claims["sub"]),
+        expires_at=claims["exp"],
+        jti=claims["jti"],
+        is_cookie=is_cookie,
+    )
+
+
+@contextmanager
+def _failures_are_bad_credentials() -> Iterator[None]:
+    try:
+        yield
+    except CSRFError as error:
+        raise BadCredentials("CSRF token missing or incorrect") from error
+    except NoAuthorizationError as error:
+        raise NotAuthenticated from error
+    except _BAD_TOKEN as error:
+        raise BadCredentials from error
+
+
+def make_tokens(grant: FamilyGrant) -> tuple[str, str]:
+    """The access and the refresh token of a grant."""
+    family = {FAMILY_CLAIM: str(grant.sign_in_id)}
+    return (
+        create_access_token(grant.name, additional_claims=family),
+        create_refresh_token(grant.name, additional_claims={**family, "jti": grant.refresh_jti}),
+    )
+
+
+@jwt.decode_key_loader
+def _key_of_complete_tokens(_header: dict[str, Any], claims: dict[str, Any]) -> bytes:
+    """The key, for tokens whose claims are those of ours: the library fills in some that are missing, and reads text
+    as a number, which would surprise whoever counts with it later.
+    """
+    texts, instants = [claims.get(name) for name in _TEXTS], [claims.get(name) for name in _INSTANTS]
+    if not all(isinstance(each, str) for each in texts) or not all(_is_instant(each) for each in instants):
+        raise InvalidTokenError("claims are missing or of a wrong type")
+    key: bytes = current_app.config["JWT_SECRET_KEY"]
+    return key
+
+
+def _is_instant(value: object) -> bool:
+    """Whether it is a NumericDate (RFC 7519 section 2) of the next thousand years."""
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    return is_number and math.isfinite(value) and 0 <= value < 2**35  # type: ignore[arg-type, operator]
+
+
+def init_tokens(app: Flask, *, secret_key: bytes, access_minutes: int, refresh_days: int) -> None:
+    """Configure flask-jwt-extended; a token in the URL is never accepted, a header wins over a cookie."""
+    app.config.update(
+        JWT_SECRET_KEY=secret_key,
+        JWT_ALGORITHM="HS256",
+        JWT_TOKEN_LOCATION=["headers", "cookies"],
+        JWT_ACCESS_TOKEN_EXPIRES=timedelta(minutes=access_minutes),
+        JWT_REFRESH_TOKEN_EXPIRES=timedelta(days=refresh_days),
+        JWT_DECODE_LEEWAY=CLOCK_DIFFERENCE_SECONDS,
+        JWT_ENCODE_NBF=False,
+        JWT_REFRESH_COOKIE_PATH="/auth",
+    )
+    jwt.init_app(app)
+    app.extensions[VERIFIED] = VerifiedTokens()

@@ -1,0 +1,82 @@
+"""`/messages`: what is said in a conversation, and the attachments it carries (docs/chat.md)."""
+
+from flask import Blueprint, Response, jsonify, request
+
+from transfer_service.errors import InvalidRequest
+from transfer_service.services.chat.message_rows import Message
+from transfer_service.web.chat.attachment_bodies import AttachmentForm
+from transfer_service.web.chat.printing import message_json
+from transfer_service.web.current_account import current, guard
+from transfer_service.web.query import count_of, takes
+from transfer_service.web.request_log import note
+from transfer_service.web.requests import json_object
+from transfer_service.web.services import services
+from transfer_service.wire.chat import parse_conversation_id, parse_message_id, parse_reply
+
+DEFAULT_LIMIT, MAX_LIMIT = 30, 100
+
+blueprint = Blueprint("messages", __name__, url_prefix="/messages")
+blueprint.before_request(guard)
+
+
+@blueprint.post("")
+def post_text() -> Response:
+    """Say something."""
+    fields = json_object()
+    conversation_id = parse_conversation_id(fields.get("conversation_id"))
+    reply_to = parse_reply(fields.get("reply_to"))
+    message = services().messages.post(
+        current().account_id, conversation_id, content=fields.get("content"), reply_to=reply_to
+    )
+    return _answer(message)
+
+
+@blueprint.post("/upload")
+def post_attachment() -> Response:
+    """Say something with a file, which is streamed to its place whatever its size."""
+    form = AttachmentForm.open(current().account_id)
+    message = services().attachments.receive(current().account_id, form)
+    note(stored_bytes=message.attachment.length if message.attachment else None)
+    return _answer(message)
+
+
+@blueprint.get("/get")
+@takes("conversation_id", "limit", "before", "after")
+def history() -> Response:
+    """A page of a conversation, newest first, or oldest first after a message."""
+    conversation_id = parse_conversation_id(request.args.get("conversation_id"))
+    before, after = request.args.get("before"), request.args.get("after")
+    if before is not None and after is not None:
+        raise InvalidRequest("Expected either before or after")
+    found = services().messages.history(
+        current().account_id,
+        conversation_id,
+        limit=count_of("limit", default=DEFAULT_LIMIT, most=MAX_LIMIT),
+        before=None if before is None else parse_message_id(before),
+        after=None if after is None else parse_message_id(after),
+    )
+    return jsonify({"count": len(found), "messages": [message_json(each) for each in found]})
+
+
+@blueprint.patch("/<message_id>")
+def change(message_id: str) -> Response:
+    """Edit an own message, or pin any, or take its pin away."""
+    parsed, fields = parse_message_id(message_id), json_object()
+    if len(fields.keys() & {"content", "pinned"}) != 1:
+        raise InvalidRequest("Expected either content or pinned")
+    if "content" in fields:
+        return _answer(services().messages.edit(current().account_id, parsed, fields["content"]))
+    if not isinstance(fields["pinned"], bool):
+        raise InvalidRequest("Invalid pinned")
+    return _answer(services().messages.set_pinned(current().account_id, parsed, fields["pinned"]))
+
+
+@blueprint.delete("/<message_id>")
+def delete(message_id: str) -> Response:
+    """Empty an own message; its row stays."""
+    parsed = parse_message_id(message_id)
+    return _answer(services().attachments.delete_message(current().account_id, parsed))
+
+
+def _answer(message: Message) -> Response:
+    return jsonify({"success": True, "message": message_json(message)})

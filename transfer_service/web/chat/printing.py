@@ -1,0 +1,41 @@
+"""Messages and conversations as clients see them, over HTTP and over sockets alike."""
+
+from typing import Any
+from urllib.parse import quote
+
+from transfer_service.services.chat.conversation_rows import Conversation
+from transfer_service.services.chat.message_rows import Message
+from transfer_service.wire.instants import format_second
+
+
+def message_json(message: Message) -> dict[str, Any]:
+    """A message."""
+    attachment = message.attachment
+    return {
+        "_id": message.id,
+        "conversation_id": message.conversation_id,
+        "sender": message.sender,
+        "content": message.content,
+        "type": message.type.value,
+        "media_url": f"/uploads/chats/{message.id}/{quote(attachment.filename)}" if attachment else None,
+        "reply_to": message.reply_to,
+        "is_read": message.is_read,
+        "is_deleted": message.is_deleted,
+        "created_at": format_second(message.created_at),
+        "edited_at": format_second(message.edited_at) if message.edited_at else None,
+        "pinned": message.pinned,
+    }
+
+
+def conversation_json(conversation: Conversation) -> dict[str, Any]:
+    """A conversation."""
+    return {
+        "_id": conversation.id,
+        "type": conversation.kind.value,
+        "participants": list(conversation.participants),
+        "owner": conversation.owner,
+        "group_name": conversation.group_name,
+        "created_at": format_second(conversation.created_at),
+        "last_message": message_json(conversation.last_message) if conversation.last_message else None,
+        "pinned_messages": list(conversation.pinned_message_ids),
+    }

@@ -1,0 +1,166 @@
+"""Chat over Socket.IO: the legacy door beside `/messages`, with the same checks and services (docs/chat.md)."""
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Any, TypeAlias
+
+from flask import request
+from flask_socketio import ConnectionRefusedError as Refused
+from flask_socketio import Namespace, emit, join_room, leave_room
+
+from transfer_service.errors import BadCredentials, Forbidden, InvalidRequest, NotAuthenticated, TransferError
+from transfer_service.faults import fault_of
+from transfer_service.patience import one_patience
+from transfer_service.services.accounts.sign_ins import Identity
+from transfer_service.web.chat.printing import message_json
+from transfer_service.web.chat.rooms import account_room, audience, muted_room
+from transfer_service.web.chat.sessions import TOKEN_EXPIRED, LiveSession, LiveSessions
+from transfer_service.web.chat.socket_attachment import SocketAttachment
+from transfer_service.web.current_account import identify
+from transfer_service.web.error_envelopes import as_answered
+from transfer_service.web.request_log import log_request_error
+from transfer_service.web.services import services
+from transfer_service.wire.chat import parse_conversation_id, parse_reply
+
+EVENTS = frozenset({"authenticate", "send_message", "join_conversation", "leave_conversation", "typing", "stop_typing"})
+"""What clients may send."""
+
+Answer: TypeAlias = dict[str, Any]
+Handler: TypeAlias = Callable[["ChatNamespace", Identity, dict[str, Any]], Answer]
+
+
+def _answered(handler: Handler) -> Callable[..., Answer]:
+    """Ask who is there, hand over the event's object, and answer failures like the documented ones over HTTP."""
+
+    @wraps(handler)
+    def answer(self: "ChatNamespace", data: object = None, *_more: object) -> Answer:
+        try:
+            identity = self.sessions.find(_sid())
+            if identity is None:
+                expired = self.sessions.is_expired(_sid())
+                self.sessions.close(_sid())
+                raise BadCredentials(TOKEN_EXPIRED) if expired else NotAuthenticated
+            if not isinstance(data, dict):
+                raise InvalidRequest("Expected an object")
+            with one_patience():
+                return handler(self, identity, data)
+        except TransferError as error:
+            detail = as_answered(error).detail
+        except Exception as error:  # noqa: BLE001 - a client gets an answer, and the log the place
+            log_request_error(error)
+            fault = fault_of(error)
+            detail = fault.detail if fault else "Internal server error"
+        emit("error", {"detail": detail})
+        return {"success": False, "detail": detail}
+
+    return answer
+
+
+class ChatNamespace(Namespace):  # type: ignore[misc] # flask-socketio has no types
+    """The default namespace."""
+
+    def __init__(self, sessions: LiveSessions, is_trusted: Callable[[str, dict[str, Any]], bool]) -> None:
+        super().__init__("/")
+        self.sessions = sessions
+        self._is_trusted = is_trusted
+
+    def on_connect(self, auth: object = None) -> None:
+        """Let in who shows a valid token: in the payload, in the header or in a cookie."""
+        try:
+            services().gate.enter()  # its events change things
+            token = _shown_token(auth)
+            if token is None:
+                self._refuse_borrowed_cookies()
+            identity, expires_at = identify(token)
+        except TransferError as error:
+            raise Refused(error.detail) from error
+        join_room(account_room(identity.account_id))
+        self.sessions.add(_sid(), LiveSession(identity, expires_at))
+
+    def _refuse_borrowed_cookies(self) -> None:
+        """A page of anybody's may open a socket where `*` is allowed, and its browser would add our cookie."""
+        origin = request.headers.get("Origin")
+        if origin and "Authorization" not in request.headers and not self._is_trusted(origin, request.environ):
+            raise NotAuthenticated
+
+    def on_disconnect(self, _reason: object = None) -> None:
+        """Forget the socket."""
+        self.sessions.remove(_sid())
+
+    @_answered
+    def on_authenticate(self, identity: Identity, data: dict[str, Any]) -> Answer:
+        """Live on a newer token of the same account; an older one shortens the life of the socket alike."""
+        token = _shown_token(data)
+        if token is None:
+            raise InvalidRequest("Missing access_token")
+        shown, expires_at = identify(token)
+        if shown.account_id != identity.account_id or not self.sessions.prolong(_sid(), LiveSession(shown, expires_at)):
+            raise Forbidden("The token is another account's")
+        return {"success": True}
+
+    @_answered
+    def on_send_message(self, identity: Identity, data: dict[str, Any]) -> Answer:
+        """Say something, with a file if `file_data` brings one."""
+        conversation_id, reply_to = _conversation_of(data), parse_reply(data.get("reply_to"))
+        if data.get("file_data") is None:
+            message = services().messages.post(
+                identity.account_id, conversation_id, content=data.get("content"), reply_to=reply_to
+            )
+        else:
+            services().messages.check_post(identity.account_id, conversation_id, reply_to)
+            attachment = SocketAttachment.of(data, conversation_id=conversation_id, reply_to=reply_to)
+            services().whole_files.check_room(identity.account_id, attachment.length)
+            message = services().attachments.receive(identity.account_id, attachment)
+        return {"success": True, "message": message_json(message)}
+
+    @_answered
+    def on_join_conversation(self, identity: Identity, data: dict[str, Any]) -> Answer:
+        """Hear of a conversation again."""
+        conversation_id = _conversation_of(data)
+        services().conversations.require_participant(identity.account_id, conversation_id)
+        leave_room(muted_room(conversation_id))
+        return {"success": True}
+
+    @_answered
+    def on_leave_conversation(self, identity: Identity, data: dict[str, Any]) -> Answer:
+        """Mute a conversation for this socket."""
+        conversation_id = _conversation_of(data)
+        services().conversations.require_participant(identity.account_id, conversation_id)
+        join_room(muted_room(conversation_id))
+        return {"success": True}
+
+    @_answered
+    def on_typing(self, identity: Identity, data: dict[str, Any]) -> Answer:
+        """Tell the others that somebody writes."""
+        return _tell_others("typing", identity, _conversation_of(data))
+
+    @_answered
+    def on_stop_typing(self, identity: Identity, data: dict[str, Any]) -> Answer:
+        """Tell the others that nobody writes any more."""
+        return _tell_others("stop_typing", identity, _conversation_of(data))
+
+
+def _sid() -> str:
+    sid: str = request.sid  # type: ignore[attr-defined] # flask-socketio puts it there
+    return sid
+
+
+def _shown_token(auth: object) -> str | None:
+    """The token in the payload of a connection, None where it has none."""
+    if not isinstance(auth, dict):
+        return None
+    token = auth.get("access_token") or auth.get("token")
+    return str(token).removeprefix("Bearer ") if token else None
+
+
+def _conversation_of(data: dict[str, Any]) -> str:
+    return parse_conversation_id(data.get("conversation_id"))
+
+
+def _tell_others(event: str, identity: Identity, conversation_id: str) -> Answer:
+    services().conversations.require_participant(identity.account_id, conversation_id)
+    others = [each for each in services().conversations.participant_ids(conversation_id) if each != identity.account_id]
+    if others:
+        facts = {"conversation_id": conversation_id, "sender": identity.name}
+        emit(event, facts, to=audience(conversation_id, others))
+    return {"success": True}

@@ -1,0 +1,220 @@
+"""The one function that sends stored bytes, whole or in ranges, by RFC 9110 sections 13 and 14."""
+
+import io
+import os
+import secrets
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
+from typing import IO, TYPE_CHECKING, Any, BinaryIO, cast
+
+from flask import Response, request, send_file
+from werkzeug.datastructures import Headers
+
+from transfer_service.errors import BlobMissing, ReadFailed
+from transfer_service.services.files.files import FileStatus
+from transfer_service.web.error_envelopes import error_response
+from transfer_service.web.files import accel
+from transfer_service.web.files.stored_file import MadeBytes, StoredFile
+from transfer_service.web.request_log import note
+from transfer_service.web.services import services
+from transfer_service.wire import conditions, ranges
+from transfer_service.wire.conditions import EntityTag, format_http_date
+from transfer_service.wire.filenames import format_disposition
+from transfer_service.wire.ranges import Span
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIEnvironment
+
+__all__ = ["respond", "respond_with_file"]
+
+PART_BLOCK_BYTES = 64 * 1024
+
+
+def respond_with_file(file: FileStatus) -> Response:
+    """Answer a GET or HEAD for a file of an account. Raises BlobMissing, ReadFailed."""
+    note(file=str(file.file_id))
+    store, length = services().store, file.length or 0
+
+    def find_accel_path() -> str | None:
+        # A file of inferred length may grow while nginx opens it.
+        if not (file.is_length_declared and store.is_settled(file.file_id, length)):
+            return None
+        return f"blobs/{store.relative_path_of(file.file_id)}"
+
+    return respond(
+        StoredFile(
+            name=file.name,
+            media_type=file.media_type,
+            length=length,
+            etag=file.sha256 or "",
+            modified_at=file.completed_at or file.updated_at,
+            open=lambda: store.open_reader(file.file_id),
+            still_exists=lambda: services().files.is_there(file.file_id),
+            find_accel_path=find_accel_path,
+        )
+    )
+
+
+def respond(file: StoredFile) -> Response:
+    """Answer a GET or HEAD for stored bytes. Raises BlobMissing, ReadFailed."""
+    validators = conditions.Validators(etag=EntityTag(file.etag), modified_at=file.modified_at.replace(microsecond=0))
+    verdict = conditions.evaluate(request.headers, validators)
+    if verdict is conditions.Verdict.NOT_MODIFIED:
+        return _with_validators(_NotModified(status=304), file, validators)
+    if verdict is conditions.Verdict.PRECONDITION_FAILED:
+        return _with_validators(error_response("Precondition failed", 412), file, validators)
+    length = file.length
+    try:
+        spans = _requested_spans(validators, length)
+    except ranges.Unsatisfiable:
+        refusal = _with_validators(error_response("Range not satisfiable", 416), file, validators)
+        refusal.headers["Content-Range"] = ranges.format_unsatisfied(length)
+        return refusal
+    target = accel.find_target(file, spans, validators)
+    response = _handed_over(file, target) if target else _body_response(file, spans)
+    kind = "inline" if file.is_inline else "attachment"
+    response.headers["Content-Disposition"] = format_disposition(file.name, kind=kind)
+    response.headers["X-Content-Type-Options"] = "nosniff"
+    if file.is_inline:
+        response.headers["Content-Security-Policy"] = file.content_security_policy
+    return _with_validators(response, file, validators)
+
+
+def _handed_over(file: StoredFile, target: str) -> Response:
+    """An answer whose body, length and status nginx fills in."""
+    note(handed_over=True)
+    return Response(status=200, content_type=file.media_type, headers={"X-Accel-Redirect": target})
+
+
+def _requested_spans(validators: conditions.Validators, length: int) -> list[Span] | None:
+    value = request.headers.get("Range")
+    if value is None or request.method != "GET":
+        return None
+    if not conditions.range_applies(request.headers.get("If-Range"), validators):
+        return None
+    return ranges.select_ranges(value, length)
+
+
+def _with_validators(response: Response, file: StoredFile, validators: conditions.Validators) -> Response:
+    response.headers["ETag"] = str(validators.etag)
+    response.headers["Last-Modified"] = format_http_date(validators.modified_at)
+    response.headers["Cache-Control"] = file.cache_control if response.status_code < 400 else "no-store"
+    response.headers["Accept-Ranges"] = "bytes"
+    return response
+
+
+def _body_response(file: StoredFile, spans: list[Span] | None) -> Response:
+    length = file.length
+    body = file.open()
+    try:
+        if _is_short(body, length):  # deleted under our hands, or the disk has lost bytes
+            raise ReadFailed if file.still_exists() else BlobMissing
+        if spans is None:
+            response = _span_response(body, Span(0, length), file)
+        elif len(spans) == 1:
+            response = _span_response(body, spans[0], file)
+            response.status_code = 206
+            response.headers["Content-Range"] = ranges.format_content_range(spans[0], length)
+        else:
+            if isinstance(body, MadeBytes):  # making them backward would begin anew for each; any order is allowed
+                spans = sorted(spans, key=lambda span: span.start)
+            response = _multipart_response(body, spans, file)
+    except BaseException:
+        body.close()
+        raise
+    if request.method == "HEAD":
+        response.close()
+        response.response = []
+    return response
+
+
+def _is_short(body: BinaryIO | MadeBytes, length: int) -> bool:
+    return not isinstance(body, MadeBytes) and os.fstat(body.fileno()).st_size - body.tell() < length
+
+
+def _span_response(body: BinaryIO | MadeBytes, span: Span, file: StoredFile) -> Response:
+    """One span, of a file by the server's own means of sending files."""
+    if isinstance(body, MadeBytes):
+        response = Response(body.blocks(span))
+        response.call_on_close(body.close)
+    else:
+        slice_ = cast("IO[bytes]", FileSlice(body, span))
+        response = send_file(slice_, mimetype=file.media_type, etag=False, conditional=False)
+    response.headers["Content-Type"] = file.media_type
+    response.headers["Content-Length"] = str(span.size)
+    return response
+
+
+def _multipart_response(body: BinaryIO | MadeBytes, spans: list[Span], file: StoredFile) -> Response:
+    """Several spans as multipart/byteranges (RFC 9110 section 14.6)."""
+    boundary = secrets.token_hex(16)
+    length = file.length
+    heads = [ranges.part_header(span, length=length, media_type=file.media_type, boundary=boundary) for span in spans]
+    tail = ranges.closing_boundary(boundary)
+    blocks = body.blocks if isinstance(body, MadeBytes) else partial(_file_blocks, body.fileno(), body.tell())
+    response = Response(_parts(blocks, zip(heads, spans, strict=True), tail), status=206)
+    response.call_on_close(body.close)
+    response.headers["Content-Type"] = f"multipart/byteranges; boundary={boundary}"
+    response.headers["Content-Length"] = str(sum(map(len, heads)) + sum(span.size for span in spans) + len(tail))
+    return response
+
+
+def _parts(
+    blocks: Callable[[Span], Iterable[bytes]], parts: Iterable[tuple[bytes, Span]], tail: bytes
+) -> Iterator[bytes]:
+    for head, span in parts:
+        yield head
+        yield from blocks(span)
+    yield tail
+
+
+def _file_blocks(descriptor: int, base: int, span: Span) -> Iterator[bytes]:
+    for start in range(span.start, span.stop, PART_BLOCK_BYTES):
+        yield os.pread(descriptor, min(PART_BLOCK_BYTES, span.stop - start), base + start)
+
+
+class _NotModified(Response):
+    """A 304 with the validators that the 200 would have (RFC 9110 section 15.4.5); Werkzeug takes Last-Modified out."""
+
+    default_mimetype = None
+
+    def get_wsgi_headers(self, environ: "WSGIEnvironment") -> Headers:
+        """The headers as they were set."""
+        headers = super().get_wsgi_headers(environ)
+        headers["Last-Modified"] = self.headers["Last-Modified"]
+        return headers
+
+
+class FileSlice(io.RawIOBase):
+    """A span of an open file as a file of its own: servers may read it, or send it by its descriptor and position.
+
+    It counts from where the file is: there begins what is sent.
+    """
+
+    def __init__(self, file: BinaryIO, span: Span) -> None:
+        super().__init__()
+        self._file = file
+        self._left = span.size
+        self._file.seek(span.start, os.SEEK_CUR)
+
+    def fileno(self) -> int:
+        """The descriptor, at the position where the span begins."""
+        return self._file.fileno()
+
+    def readable(self) -> bool:
+        """It is."""
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        """Read on, up to the end of the span. Raises OSError where the file has become shorter."""
+        view = memoryview(buffer)[: self._left]
+        count: int = self._file.readinto(view)  # type: ignore[attr-defined]
+        if count == 0 and len(view):
+            raise OSError("the file ended before its length")
+        self._left -= count
+        return count
+
+    def close(self) -> None:
+        """Close the file itself."""
+        self._file.close()
+        super().close()

@@ -1,0 +1,40 @@
+"""A file's progress in the words of `/api/files`."""
+
+from typing import Any
+
+from transfer_service.services.files.files import FileStatus
+from transfer_service.wire.instants import format_instant
+
+
+def status_json(status: FileStatus) -> dict[str, Any]:
+    """What there is of a file. Its total is inferred while nobody has told it and later chunks may extend it."""
+    return {
+        "filename": status.name,
+        "file_id": str(status.file_id),
+        "status": "complete" if status.is_complete else "partial",
+        "bytes_received": status.received_bytes,
+        "total_bytes": status.length,
+        "next_expected_byte": status.next_expected,
+        "sha256": status.sha256,
+        "total_inferred": status.length is not None and not status.is_length_declared,
+        "content_type": status.media_type,
+        "created_at": format_instant(status.created_at),
+        "updated_at": format_instant(status.updated_at),
+    }
+
+
+def pending_json(name: str) -> dict[str, Any]:
+    """What there is of a file of which nothing came yet."""
+    return {
+        "filename": name,
+        "file_id": None,
+        "status": "pending",
+        "bytes_received": 0,
+        "total_bytes": None,
+        "next_expected_byte": 0,
+        "sha256": None,
+        "total_inferred": False,
+        "content_type": None,
+        "created_at": None,
+        "updated_at": None,
+    }

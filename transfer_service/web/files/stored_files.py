@@ -1,0 +1,97 @@
+"""`/api/files`: what is stored under an account's names (docs/device-chunks.md, docs/whole-files.md)."""
+
+import uuid
+from enum import StrEnum
+from functools import partial
+from typing import Any
+
+from flask import Blueprint, Response, jsonify
+
+from transfer_service.errors import InvalidRequest, NotFound
+from transfer_service.services.files.files import FileStatus, parse_file_id
+from transfer_service.services.files.listing import FileQuery, Sort, Status, place_of, place_types
+from transfer_service.web.current_account import current, guard
+from transfer_service.web.files.printing import pending_json, status_json
+from transfer_service.web.paging import PAGING, read_page
+from transfer_service.web.query import choice_of, takes, text_of
+from transfer_service.web.requests import json_object
+from transfer_service.web.services import services
+from transfer_service.wire.filenames import parse_name
+
+blueprint = Blueprint("stored_files", __name__, url_prefix="/api/files")
+blueprint.before_request(guard)
+
+
+class Order(StrEnum):
+    """The two ways through a list."""
+
+    ASCENDING = "asc"
+    DESCENDING = "desc"
+
+
+@blueprint.get("/status/<name:name>")
+def status(name: str) -> Response:
+    """How far a file got, by its name or else its UUID."""
+    name = parse_name(name)
+    found = services().files.find_by_name_or_id(current().account_id, name)
+    return jsonify({**pending_json(name), "missing": []} if found is None else _with_gaps(found))
+
+
+@blueprint.get("/<name>")
+def show_file(name: str) -> Response:
+    """The same by UUID."""
+    return jsonify(_with_gaps(services().files.get(current().account_id, _file_id(name))))
+
+
+@blueprint.patch("/<name>")
+def rename_file(name: str) -> Response:
+    """Give a file another name."""
+    filename = json_object().get("filename")
+    if not isinstance(filename, str):
+        raise InvalidRequest("filename must be a string")
+    renamed = services().renaming.rename(current().account_id, _file_id(name), parse_name(filename))
+    return jsonify(_with_gaps(renamed))
+
+
+def _file_id(text: str) -> uuid.UUID:
+    """Raises NotFound: what is no UUID is the id of no file."""
+    parsed = parse_file_id(text)
+    if parsed is None:
+        raise NotFound("File not found")
+    return parsed
+
+
+def _with_gaps(found: FileStatus) -> dict[str, Any]:
+    missing = [{"start": span.start, "end": span.stop - 1} for span in services().files.missing(found)]
+    return {**status_json(found), "missing": missing}
+
+
+@blueprint.get("")
+@takes(*PAGING, "prefix", "search", "status", "sort", "order")
+def list_files() -> Response:
+    """The account's files, newest first unless asked otherwise."""
+    query = _file_query()
+    page = read_page(partial(place_of, query.sort), *place_types(query.sort))
+    found = services().file_listing.list_files(current().account_id, query, limit=page.wanted, after=page.after)
+    shown, next_cursor = page.cut(found)
+    return jsonify({"files": [status_json(file) for file in shown], "next_cursor": next_cursor})
+
+
+def _file_query() -> FileQuery:
+    """What the query asks for. Raises InvalidRequest."""
+    sort, order = choice_of("sort", Sort) or Sort.CREATED, choice_of("order", Order)
+    return FileQuery(
+        sort=sort,
+        is_ascending=sort is Sort.NAME if order is None else order is Order.ASCENDING,
+        prefix=text_of("prefix"),
+        search=text_of("search"),
+        status=choice_of("status", Status),
+    )
+
+
+@blueprint.delete("/<name:name>")
+def delete_file(name: str) -> Response:
+    """Delete a file, or cancel its upload, by its name or else its UUID."""
+    name = parse_name(name)
+    services().files.delete(current().account_id, name)
+    return jsonify({"detail": f"File {name} deleted successfully"})

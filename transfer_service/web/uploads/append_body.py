@@ -1,0 +1,125 @@
+"""The body of an append, with whatever is promised about it."""
+
+import hashlib
+import uuid
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import quote
+
+from flask import Response, request
+
+from transfer_service.errors import ChecksumMismatch, DigestMismatch, InvalidRequest, NotFound
+from transfer_service.services.files.files import parse_file_id
+from transfer_service.services.uploads.rows import UploadFacts
+from transfer_service.web.addresses import absolute_url
+from transfer_service.web.request_body import RequestBody
+from transfer_service.web.request_log import note
+from transfer_service.web.uploads.interim_answers import InterimAnswers
+from transfer_service.wire import tus
+
+
+def parse_upload_id(text: str) -> uuid.UUID:
+    """The id in a path. Raises NotFound: what is no UUID is the id of no upload."""
+    parsed = parse_file_id(text)
+    if parsed is None:
+        raise NotFound("Upload not found")
+    return parsed
+
+
+def location_of(upload: UploadFacts) -> str:
+    """Where the upload is continued: a whole URL, because many clients understand nothing else."""
+    return absolute_url("resumable.look", upload_id=upload.id)
+
+
+def empty(status: int) -> Response:
+    """An answer without a body, and so without a type of one."""
+    response = Response(status=status)
+    del response.headers["Content-Type"]
+    return response
+
+
+def answer(upload: UploadFacts, status: int, headers: dict[str, str]) -> Response:
+    """An answer about an upload; once it is finished, with the id and the name of its file."""
+    response = empty(status)
+    response.headers.update(headers)
+    response.headers["Cache-Control"] = "no-store"
+    if upload.is_finished:
+        response.headers["X-File-Id"] = str(upload.id)
+        response.headers["X-File-Name"] = quote(upload.name)
+    note(file=str(upload.id), upload_offset=upload.offset)
+    return response
+
+
+TRAILER = "UPLOAD-CHECKSUM"
+
+
+class AppendBody(RequestBody):
+    """The `AppendBody` of the resumable uploads: what comes goes through its hashers, if it has any."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        if self.is_absent:
+            self.announced = 0
+        self._hashers: dict[str, Any] = {}
+
+    @property
+    def is_atomic(self) -> bool:
+        """Whether all of it counts or nothing."""
+        return bool(self._hashers)
+
+    def readinto(self, buffer: memoryview, /) -> int:
+        """Read like any body, and hash what passes."""
+        count = super().readinto(buffer)
+        for hasher in self._hashers.values():
+            hasher.update(buffer[:count])
+        return count
+
+    def verify(self) -> None:
+        """Called after the last byte, for those who promised something."""
+
+    def acknowledge(self, offset: int) -> None:
+        """Called when everything up to `offset` counts, for those who can tell the client."""
+
+
+class TusBody(AppendBody):
+    """A body with an Upload-Checksum, in front of it or behind. Raises InvalidRequest for a malformed one in front."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        given = request.headers.get("Upload-Checksum")
+        self._checksum = tus.parse_checksum(given) if given is not None else None
+        self._is_in_trailer = given is None and tus.announces_trailer(request.headers)
+        algorithms = tus.CHECKSUM_ALGORITHMS if self._is_in_trailer else ()
+        if self._checksum is not None:
+            algorithms = (self._checksum.algorithm,)
+        self._hashers = {algorithm: tus.make_hasher(algorithm) for algorithm in algorithms}
+
+    def verify(self) -> None:
+        """Raises ChecksumMismatch, and InvalidRequest where an announced trailer is missing or malformed."""
+        checksum = self._checksum
+        if self._is_in_trailer:
+            trailers: Mapping[str, str] = getattr(request.environ["wsgi.input"], "trailers", {})
+            if TRAILER not in trailers:
+                raise InvalidRequest("The Upload-Checksum that Trailer announces is missing")
+            checksum = tus.parse_checksum(trailers[TRAILER])
+        if checksum is not None and self._hashers[checksum.algorithm].digest() != checksum.expected:
+            raise ChecksumMismatch
+
+
+class DigestedBody(AppendBody):
+    """A body with a Content-Digest (RFC 9530 section 2), whose client may hear how far it got."""
+
+    def __init__(self, promised: Mapping[str, bytes], interim: InterimAnswers) -> None:
+        super().__init__()
+        self.interim = interim
+        self._promised = promised
+        self._hashers = {algorithm: hashlib.new(algorithm, usedforsecurity=False) for algorithm in promised}
+
+    def verify(self) -> None:
+        """Raises DigestMismatch."""
+        if any(self._hashers[algorithm].digest() != expected for algorithm, expected in self._promised.items()):
+            raise DigestMismatch
+
+    def acknowledge(self, offset: int) -> None:
+        """Tell the client."""
+        self.interim.acknowledge(offset)

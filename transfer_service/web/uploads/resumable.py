@@ -1,0 +1,135 @@
+"""`/api/uploads`: resumable uploads for any client, by tus 1.0.0 or by the IETF draft (docs/resumable.md).
+
+A request with `Tus-Resumable` speaks tus, any other the draft. `GET` answers in JSON whoever asks; in the words of a
+protocol it is a `HEAD` with that JSON, without them it disturbs nobody.
+"""
+
+import uuid
+from collections.abc import Callable
+from contextlib import suppress
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from flask import Blueprint, Response, jsonify, request
+
+from transfer_service.errors import NotFound
+from transfer_service.services.uploads.listing import ListedUpload
+from transfer_service.services.uploads.rows import UploadFacts
+from transfer_service.web.current_account import current, guard
+from transfer_service.web.error_envelopes import speaks_tus
+from transfer_service.web.paging import PAGING, read_page
+from transfer_service.web.query import takes
+from transfer_service.web.services import services
+from transfer_service.web.uploads import rufh, tus
+from transfer_service.web.uploads.append_body import empty, parse_upload_id
+from transfer_service.web.uploads.resumable_errors import init_resumable_errors
+from transfer_service.wire.error_bodies import is_uploads_path
+from transfer_service.wire.instants import format_instant
+from transfer_service.wire.rufh import is_protocol
+from transfer_service.wire.tus import VERSION
+
+blueprint = Blueprint("resumable", __name__, url_prefix="/api/uploads")
+blueprint.before_request(guard)
+init_resumable_errors(blueprint)
+
+
+@blueprint.after_app_request
+def _name_version(response: Response) -> Response:
+    """Every answer to tus names its version, also where no view was reached."""
+    if speaks_tus() and is_uploads_path(request.path):
+        response.headers["Tus-Resumable"] = VERSION
+    return response
+
+
+@blueprint.route("", methods=["OPTIONS"], provide_automatic_options=False)
+@blueprint.route("/<upload_id>", methods=["OPTIONS"], provide_automatic_options=False)
+def options(upload_id: str | None = None) -> Response:
+    """What both protocols can do here; the answer to a preflight too."""
+    response = empty(204)
+    response.headers.update(tus.options_headers())
+    response.headers.update(rufh.options_headers())
+    response.headers["Allow"] = "DELETE, GET, HEAD, OPTIONS, PATCH" if upload_id else "GET, HEAD, OPTIONS, POST"
+    return response
+
+
+@blueprint.post("")
+@takes("overwrite")
+def create() -> Response:
+    """Begin an upload."""
+    return tus.create() if speaks_tus() else rufh.create()
+
+
+@blueprint.route("/<upload_id>", methods=["HEAD"], provide_automatic_options=False)
+def look(upload_id: str) -> Response:
+    """How far an upload got."""
+    door: Callable[[Any], Response] = tus.look if speaks_tus() else rufh.look
+    return door(parse_upload_id(upload_id))
+
+
+@blueprint.patch("/<upload_id>", provide_automatic_options=False)
+def append(upload_id: str) -> Response:
+    """Continue an upload."""
+    door: Callable[[Any], Response] = tus.append if speaks_tus() else rufh.append
+    return door(parse_upload_id(upload_id))
+
+
+@blueprint.delete("/<upload_id>", provide_automatic_options=False)
+def cancel(upload_id: str) -> Response:
+    """End an upload; the file of a finished one stays."""
+    (tus.check if speaks_tus() else rufh.check)()
+    services().resumable_uploads.cancel(current().account_id, parse_upload_id(upload_id))
+    return empty(204)
+
+
+@blueprint.route("/<upload_id>", methods=["GET"], provide_automatic_options=False)
+def show(upload_id: str) -> Response:
+    """One upload; for who asks by a protocol like HEAD, an append that is running ends."""
+    identifier, account_id = parse_upload_id(upload_id), current().account_id
+    told: Response | None = None
+    if speaks_tus():
+        told = tus.look(identifier)
+    elif is_protocol(request.headers):
+        told = rufh.look(identifier)
+    else:
+        with suppress(NotFound):  # it may have come through another door
+            told = rufh.watch(_watched(account_id, identifier))
+    response = jsonify(_upload_json(services().unfinished_uploads.get(account_id, identifier)))
+    if told is not None:
+        response.headers.extend(told.headers.items())
+    return response
+
+
+def _watched(account_id: uuid.UUID, upload_id: uuid.UUID) -> tuple[UploadFacts, bool]:
+    """An upload, and whether its offset is a promise: not while somebody appends."""
+    uploads = services().resumable_uploads
+    is_promise = not uploads.is_appending(upload_id)  # first: what begins later is newer than this request
+    return uploads.get(account_id, upload_id), is_promise
+
+
+@blueprint.get("", provide_automatic_options=False)
+@takes(*PAGING)
+def list_uploads() -> Response:
+    """The account's unfinished uploads, newest first."""
+    page = read_page(_place, datetime, UUID)
+    found = services().unfinished_uploads.list_uploads(current().account_id, limit=page.wanted, after=page.after)
+    shown, next_cursor = page.cut(found)
+    return jsonify({"uploads": [_upload_json(upload) for upload in shown], "next_cursor": next_cursor})
+
+
+def _place(upload: ListedUpload) -> tuple[datetime, UUID]:
+    return upload.created_at, upload.upload_id
+
+
+def _upload_json(upload: ListedUpload) -> dict[str, Any]:
+    status = "complete" if upload.is_finished else "partial" if upload.offset else "pending"
+    return {
+        "upload_id": str(upload.upload_id),
+        "filename": upload.filename,
+        "status": status,
+        "offset": upload.offset,
+        "length": upload.length,
+        "expires_at": format_instant(upload.expires_at) if upload.expires_at else None,
+        "file_id": str(upload.upload_id) if upload.is_finished else None,
+        "protocol": upload.protocol,
+    }
