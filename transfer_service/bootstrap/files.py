@@ -22,7 +22,6 @@ from transfer_service.services.uploads.lookup import UploadLookup
 from transfer_service.services.uploads.progress import ProgressNews
 from transfer_service.services.uploads.resumable import ResumableUploadService
 from transfer_service.services.uploads.whole_files import WholeFileService
-from transfer_service.threads import begin_offload, offload
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -49,132 +48,38 @@ class FileServices:
 
 def build_file_services(core: Core, *, tell: Callable[[UploadProgress], None]) -> FileServices:
     """The services, each with what it needs. `tell` gets the progress of uploads."""
-    completion = _build_completion(core)
-    files = FileService(
-        database=core.database, store=core.store, space=core.space, completion=completion, offload=offload
-    )
-    concatenation = _build_concatenation(core, files)
+    completion = Completion(core, digests=RunningDigests(store=core.store, offload=core.offload))
+    files = FileService(core, completion=completion)
+    concatenation = Concatenation(core, files=files)
     news = ProgressNews(tell)
-    upload_completion = _build_upload_completion(core, files, completion, concatenation, news)
+    upload_completion = UploadCompletion(
+        core, files=files, completion=completion, concatenation=concatenation, news=news
+    )
     return FileServices(
         files=files,
-        file_listing=FileListing(database=core.database, offload=offload),
+        file_listing=FileListing(database=core.database, offload=core.offload),
         renaming=Renaming(database=core.database, files=files, now=core.now),
-        uploads=_build_uploads(core, files, completion),
-        whole_files=_build_whole_files(core, files),
+        uploads=UploadService(core, files=files, completion=completion),
+        whole_files=WholeFileService(core, files=files),
         resumable_uploads=_build_resumable_uploads(core, files, upload_completion, news),
         concatenation=concatenation,
-        unfinished_uploads=UnfinishedUploads(database=core.database, now=core.now, stale_after=core.stale_after),
+        unfinished_uploads=UnfinishedUploads(core),
         completion=completion,
-        cleanup=_build_upload_cleanup(core, files, upload_completion),
-    )
-
-
-def _build_completion(core: Core) -> Completion:
-    return Completion(
-        database=core.database,
-        store=core.store,
-        digests=RunningDigests(store=core.store, offload=offload),
-        offload=offload,
-        now=core.now,
-        durability=core.durability,
-    )
-
-
-def _build_uploads(core: Core, files: FileService, completion: Completion) -> UploadService:
-    return UploadService(
-        database=core.database,
-        store=core.store,
-        space=core.space,
-        files=files,
-        completion=completion,
-        offload=offload,
-        now=core.now,
-        durability=core.durability,
-    )
-
-
-def _build_whole_files(core: Core, files: FileService) -> WholeFileService:
-    return WholeFileService(
-        database=core.database,
-        store=core.store,
-        space=core.space,
-        files=files,
-        offload=offload,
-        now=core.now,
-        durability=core.durability,
-    )
-
-
-def _build_concatenation(core: Core, files: FileService) -> Concatenation:
-    return Concatenation(
-        database=core.database,
-        store=core.store,
-        space=core.space,
-        files=files,
-        offload=offload,
-        now=core.now,
-        durability=core.durability,
-    )
-
-
-def _build_upload_completion(
-    core: Core, files: FileService, completion: Completion, concatenation: Concatenation, news: ProgressNews
-) -> UploadCompletion:
-    return UploadCompletion(
-        database=core.database,
-        store=core.store,
-        space=core.space,
-        files=files,
-        completion=completion,
-        concatenation=concatenation,
-        news=news,
-        offload=offload,
-        now=core.now,
+        cleanup=UploadCleanup(core, files=files, completion=upload_completion),
     )
 
 
 def _build_resumable_uploads(
     core: Core, files: FileService, completion: UploadCompletion, news: ProgressNews
 ) -> ResumableUploadService:
-    lookup = UploadLookup(database=core.database, now=core.now, stale_after=core.stale_after)
-    displacement = Displacement(store=core.store, offload=offload)
-    appends = Appends(
-        database=core.database,
-        store=core.store,
-        space=core.space,
-        files=files,
-        lookup=lookup,
-        displacement=displacement,
-        completion=completion,
-        news=news,
-        offload=offload,
-        begin_offload=begin_offload,
-        now=core.now,
-        durability=core.durability,
-    )
+    lookup, displacement = UploadLookup(core), Displacement(store=core.store, offload=core.offload)
+    appends = Appends(core, files=files, lookup=lookup, displacement=displacement, completion=completion, news=news)
     return ResumableUploadService(
-        database=core.database,
-        store=core.store,
-        space=core.space,
+        core,
         files=files,
         lookup=lookup,
         displacement=displacement,
         appends=appends,
         completion=completion,
         finishing=Finishing(completion=completion),
-        now=core.now,
-    )
-
-
-def _build_upload_cleanup(core: Core, files: FileService, completion: UploadCompletion) -> UploadCleanup:
-    return UploadCleanup(
-        database=core.database,
-        store=core.store,
-        space=core.space,
-        files=files,
-        completion=completion,
-        offload=offload,
-        now=core.now,
-        stale_after=core.stale_after,
     )

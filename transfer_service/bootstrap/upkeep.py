@@ -85,18 +85,13 @@ def _parts(core: Core, shelves: dict[str, Shelf]) -> list[Part]:
 def _build_cleanup(core: Core, files: FileServices, orphans: Orphans, installation: Installation) -> CleanupService:
     database, space, now = core.database, core.space, core.now
     return CleanupService(
-        database=database,
-        store=core.store,
+        core,
         files=files.files,
         completion=files.completion,
-        space=space,
         installation=installation,
         uploads=files.cleanup,
         discards=Discards(database=database, store=core.store, attachments=core.attachments, offload=offload, now=now),
         orphans=orphans,
         chat=ChatCleanup(database=database, store=core.attachments, space=space, offload=offload),
         games=GameCleanup(database=database, store=core.games, offload=offload, now=now),
-        offload=offload,
-        now=now,
-        stale_after=core.stale_after,
     )

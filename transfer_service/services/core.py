@@ -1,4 +1,4 @@
-"""What most services stand on: the settings, the database, the stores, the clock."""
+"""What most services stand on: the settings, the database, the stores, the clock, work off the event loop."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from transfer_service.services.limits import Space
 from transfer_service.storage.archives import GameStore
 from transfer_service.storage.attachments import AttachmentStore
 from transfer_service.storage.disk import DiskStore
-from transfer_service.threads import offload
+from transfer_service.threads import BeginOffload, Offload, begin_offload, offload
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -38,6 +38,8 @@ class Core:
     now: Callable[[], datetime]
     durability: Durability
     stale_after: timedelta
+    offload: Offload = offload
+    begin_offload: BeginOffload = begin_offload
 
 
 def build_core(settings: Settings, now: Callable[[], datetime], *, boot: str | None = None) -> Core:

@@ -1,7 +1,7 @@
 """What is on the disk before a resumable upload's facts say that it is there."""
 
 from collections.abc import Callable
-from datetime import timedelta
+from dataclasses import replace
 from pathlib import Path
 from uuid import UUID
 
@@ -9,6 +9,7 @@ import pytest
 
 from tests.services.uploads.bench import Append, Client, Uploads, make_uploads
 from transfer_service.models.files import File, FileState
+from transfer_service.services.core import build_core
 from transfer_service.services.digests import RunningDigests
 from transfer_service.services.durability import Durability
 from transfer_service.services.files.files import FileService
@@ -20,7 +21,6 @@ from transfer_service.services.uploads.finishing import UploadCompletion
 from transfer_service.services.uploads.lookup import UploadLookup
 from transfer_service.services.uploads.progress import ProgressNews
 from transfer_service.storage.disk import DiskStore
-from transfer_service.threads import begin_offload, offload
 
 __all__ = ["make_uploads"]
 
@@ -42,41 +42,27 @@ class WatchedStore(DiskStore):
 
 def appends_on(store: WatchedStore, *, durability: Durability) -> Appends:
     """As the service is wired, on that store."""
-    services, now = store.uploads.services, store.uploads.clock
-    database, space = services.database, services.space
-    digests = RunningDigests(store=store, offload=offload)
-    completion = Completion(
-        database=database, store=store, digests=digests, offload=offload, now=now, durability=durability
+    uploads = store.uploads
+    core = replace(
+        build_core(uploads.settings, uploads.clock),
+        database=uploads.services.database,
+        store=store,
+        durability=durability,
     )
-    files = FileService(database=database, store=store, space=space, completion=completion, offload=offload)
-    news = ProgressNews(store.uploads.told.append)
-    concatenation = Concatenation(
-        database=database, store=store, space=space, files=files, offload=offload, now=now, durability=durability
-    )
+    completion = Completion(core, digests=RunningDigests(store=store, offload=core.offload))
+    files = FileService(core, completion=completion)
+    news = ProgressNews(uploads.told.append)
     upload_completion = UploadCompletion(
-        database=database,
-        store=store,
-        space=space,
-        files=files,
-        completion=completion,
-        concatenation=concatenation,
-        news=news,
-        offload=offload,
-        now=now,
+        core, files=files, completion=completion, concatenation=Concatenation(core, files=files), news=news
     )
+    displacement = Displacement(store=store, offload=core.offload)
     return Appends(
-        database=database,
-        store=store,
-        space=space,
+        core,
         files=files,
-        lookup=UploadLookup(database=database, now=now, stale_after=timedelta(hours=24)),
-        displacement=Displacement(store=store, offload=offload),
+        lookup=UploadLookup(core),
+        displacement=displacement,
         completion=upload_completion,
         news=news,
-        offload=offload,
-        begin_offload=begin_offload,
-        now=now,
-        durability=durability,
     )
 
 

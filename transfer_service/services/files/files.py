@@ -10,9 +10,10 @@ from typing import Protocol, cast
 import structlog
 from sqlalchemy import Table, delete
 
-from transfer_service.db.database import Database, Executor
+from transfer_service.db.database import Executor
 from transfer_service.errors import BytesLost, Forbidden, NotComplete, NotFound, StorageFull
 from transfer_service.models.files import File, FileState, ReceivedRange
+from transfer_service.services.core import Core
 from transfer_service.services.files import dates as file_dates
 from transfer_service.services.files import discards
 from transfer_service.services.files import received_ranges as intervals
@@ -20,8 +21,6 @@ from transfer_service.services.files import rows as file_rows
 from transfer_service.services.files.finishing import Completion
 from transfer_service.services.files.rows import FileFacts
 from transfer_service.services.limits import Space
-from transfer_service.storage.blobs import BlobStore
-from transfer_service.threads import Offload
 from transfer_service.wire.ranges import Span
 
 MAX_MISSING = 100
@@ -82,14 +81,12 @@ def status_of(file: FileFacts, next_expected: int) -> FileStatus:
 class FileService:
     """Reading, listing and deleting files."""
 
-    def __init__(
-        self, *, database: Database, store: BlobStore, space: Space, completion: Completion, offload: Offload
-    ) -> None:
-        self._database = database
-        self._store = store
-        self._space = space
+    def __init__(self, core: Core, *, completion: Completion) -> None:
+        self._database = core.database
+        self._store = core.store
+        self._space = core.space
         self._completion = completion
-        self._offload = offload
+        self._offload = core.offload
 
     def find(self, account_id: uuid.UUID, name: str) -> FileStatus | None:
         """The account's file of that name, None where nothing of it is stored."""

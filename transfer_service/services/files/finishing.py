@@ -1,43 +1,31 @@
 """The step from "every byte is stored" to "the file is whole": hash, flush, and one committed fact."""
 
 import uuid
-from collections.abc import Callable
 from contextlib import suppress
-from datetime import datetime
 
-from transfer_service.db.database import Database
 from transfer_service.errors import BlobMissing, BytesLost, FlushFailed, RangeBusy
 from transfer_service.models.files import File, FileState
+from transfer_service.services.core import Core
 from transfer_service.services.digests import DigestFollower, RunningDigests
 from transfer_service.services.durability import Durability
 from transfer_service.services.files import received_ranges as intervals
 from transfer_service.services.files.dates import date_for
 from transfer_service.services.files.flushing import flush_or_forget
 from transfer_service.services.files.rows import FileFacts, is_in_doubt
-from transfer_service.storage.blobs import END, BlobStore, BlobWriter
-from transfer_service.threads import Offload
+from transfer_service.storage.blobs import END, BlobWriter
 from transfer_service.wire.ranges import Span
 
 
 class Completion:
     """Finishes files. A crash on the way leaves a file that the next look at it finishes."""
 
-    def __init__(
-        self,
-        *,
-        database: Database,
-        store: BlobStore,
-        digests: RunningDigests,
-        offload: Offload,
-        now: Callable[[], datetime],
-        durability: Durability,
-    ) -> None:
-        self._database = database
-        self._store = store
+    def __init__(self, core: Core, *, digests: RunningDigests) -> None:
+        self._database = core.database
+        self._store = core.store
         self._digests = digests
-        self._offload = offload
-        self._now = now
-        self._durability = durability
+        self._offload = core.offload
+        self._now = core.now
+        self._durability = core.durability
 
     @staticmethod
     def is_due(file: FileFacts) -> bool:

@@ -7,20 +7,18 @@ finds things younger.
 """
 
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
 
 from sqlalchemy import ColumnElement, and_, delete, func, or_, select
 
-from transfer_service.db.database import Database
 from transfer_service.errors import BlobMissing
 from transfer_service.models.accounts import SignIn
 from transfer_service.models.files import File, FileState
+from transfer_service.services.core import Core
 from transfer_service.services.files.discards import Discards
 from transfer_service.services.files.files import FileService, remove_row
 from transfer_service.services.files.finishing import Completion
-from transfer_service.services.limits import Space
 from transfer_service.services.upkeep.chat import ChatCleanup
 from transfer_service.services.upkeep.games import GameCleanup
 from transfer_service.services.upkeep.installation import Installation
@@ -28,8 +26,6 @@ from transfer_service.services.upkeep.orphans import ORPHAN_AGE, Orphans
 from transfer_service.services.upkeep.shelves import ARCHIVES, ATTACHMENTS, BLOBS
 from transfer_service.services.upkeep.tallies import Tally
 from transfer_service.services.upkeep.uploads import UploadCleanup, is_resumable
-from transfer_service.storage.blobs import BlobStore
-from transfer_service.threads import Offload
 
 MOST_NAMED = 100
 
@@ -73,36 +69,31 @@ class CleanupService:
 
     def __init__(
         self,
+        core: Core,
         *,
-        database: Database,
-        store: BlobStore,
         files: FileService,
         completion: Completion,
-        space: Space,
         installation: Installation,
         uploads: UploadCleanup,
         discards: Discards,
         orphans: Orphans,
         chat: ChatCleanup,
         games: GameCleanup,
-        offload: Offload,
-        now: Callable[[], datetime],
-        stale_after: timedelta,
     ) -> None:
-        self._database = database
-        self._store = store
+        self._database = core.database
+        self._store = core.store
         self._files = files
         self._completion = completion
-        self._space = space
+        self._space = core.space
         self._uploads = uploads
         self._installation = installation
         self._discards = discards
         self._orphans = orphans
         self._chat = chat
         self._games = games
-        self._offload = offload
-        self._now = now
-        self._stale_after = stale_after
+        self._offload = core.offload
+        self._now = core.now
+        self._stale_after = core.stale_after
 
     def run(self, *, dry_run: bool = False, even_many: bool = False) -> Report:
         """Remove everything that is due and tell what went; with `dry_run` only tell.

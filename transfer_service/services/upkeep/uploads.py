@@ -1,22 +1,19 @@
 """Sweeping resumable uploads: expired ones, and tombstones that nobody will ask about any more."""
 
 import uuid
-from collections.abc import Callable, Iterator
-from datetime import datetime, timedelta
+from collections.abc import Iterator
+from datetime import timedelta
 
 from sqlalchemy import ColumnElement, and_, delete, exists, func, select
 from sqlalchemy.orm import aliased
 
-from transfer_service.db.database import Database
 from transfer_service.errors import TransferError
 from transfer_service.models.files import File, FileState
 from transfer_service.models.uploads import ResumableUpload, UploadKind, UploadPart
+from transfer_service.services.core import Core
 from transfer_service.services.files.files import FileService, remove_row
-from transfer_service.services.limits import Space
 from transfer_service.services.uploads import rows as resumable_rows
 from transfer_service.services.uploads.finishing import UploadCompletion
-from transfer_service.storage.blobs import BlobStore
-from transfer_service.threads import Offload
 
 TOMBSTONE_AGE = timedelta(days=30)
 BATCH = 1000
@@ -29,26 +26,15 @@ is_final = is_resumable.where(ResumableUpload.kind == UploadKind.FINAL)
 class UploadCleanup:
     """Ends what has expired and forgets what ended long ago. `stale_after` is how long an upload may rest."""
 
-    def __init__(
-        self,
-        *,
-        database: Database,
-        store: BlobStore,
-        space: Space,
-        files: FileService,
-        completion: UploadCompletion,
-        offload: Offload,
-        now: Callable[[], datetime],
-        stale_after: timedelta,
-    ) -> None:
-        self._database = database
-        self._store = store
-        self._space = space
+    def __init__(self, core: Core, *, files: FileService, completion: UploadCompletion) -> None:
+        self._database = core.database
+        self._store = core.store
+        self._space = core.space
         self._files = files
         self._completion = completion
-        self._offload = offload
-        self._now = now
-        self._stale_after = stale_after
+        self._offload = core.offload
+        self._now = core.now
+        self._stale_after = core.stale_after
 
     def remove_expired(self, *, dry_run: bool) -> Iterator[int]:
         """End every upload that has rested too long; the bytes of disk that each one frees.

@@ -5,12 +5,9 @@ its holder, who lets go. Written bytes count from the commit on that moves the o
 """
 
 import uuid
-from collections.abc import Callable
 from dataclasses import dataclass, replace
-from datetime import datetime
 from typing import Protocol
 
-from transfer_service.db.database import Database
 from transfer_service.errors import (
     BlobMissing,
     DigestMismatch,
@@ -25,21 +22,19 @@ from transfer_service.errors import (
 from transfer_service.models.files import FileState
 from transfer_service.models.uploads import UploadKind
 from transfer_service.services.body_writer import PAST_THE_LENGTH, IncomingBytes, Landing
-from transfer_service.services.durability import Durability
+from transfer_service.services.core import Core
 from transfer_service.services.files import received_ranges as intervals
 from transfer_service.services.files import rows as file_rows
 from transfer_service.services.files.files import FileService
 from transfer_service.services.files.flushing import flush_or_forget
 from transfer_service.services.files.rows import Progress
-from transfer_service.services.limits import Space
 from transfer_service.services.uploads import rows as resumable_rows
 from transfer_service.services.uploads.displacement import TAKE_OVER_SECONDS, Displacement
 from transfer_service.services.uploads.finishing import UploadCompletion
 from transfer_service.services.uploads.lookup import UploadLookup
 from transfer_service.services.uploads.progress import ProgressNews
 from transfer_service.services.uploads.rows import UploadFacts
-from transfer_service.storage.blobs import END, BlobStore, BlobWriter
-from transfer_service.threads import BeginOffload, Offload
+from transfer_service.storage.blobs import END, BlobWriter
 from transfer_service.wire.ranges import Span
 
 
@@ -80,32 +75,26 @@ class Appends:
 
     def __init__(
         self,
+        core: Core,
         *,
-        database: Database,
-        store: BlobStore,
-        space: Space,
         files: FileService,
         lookup: UploadLookup,
         displacement: Displacement,
         completion: UploadCompletion,
         news: ProgressNews,
-        offload: Offload,
-        begin_offload: BeginOffload,
-        now: Callable[[], datetime],
-        durability: Durability,
     ) -> None:
-        self._database = database
-        self._store = store
-        self._space = space
+        self._database = core.database
+        self._store = core.store
+        self._space = core.space
         self._files = files
         self._lookup = lookup
         self._displacement = displacement
         self._completion = completion
         self._news = news
-        self._offload = offload
-        self._begin_offload = begin_offload
-        self._now = now
-        self._durability = durability
+        self._offload = core.offload
+        self._begin_offload = core.begin_offload
+        self._now = core.now
+        self._durability = core.durability
 
     def append(self, upload: UploadFacts, piece: Piece, body: AppendBody) -> UploadFacts:
         """Store bytes at the end of an upload, and finish it if they are the last: see ResumableUploadService."""

@@ -6,16 +6,14 @@ half-way needs no undoing.
 """
 
 import uuid
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
 from itertools import chain
 
-from transfer_service.db.database import Database
 from transfer_service.errors import BlobMissing, UploadGone
 from transfer_service.models.accounts import Account
 from transfer_service.models.files import File, FileState
-from transfer_service.services.durability import Durability
+from transfer_service.services.core import Core
 from transfer_service.services.files import dates as file_dates
 from transfer_service.services.files import received_ranges as intervals
 from transfer_service.services.files import rows as file_rows
@@ -23,13 +21,11 @@ from transfer_service.services.files.files import FileService, FileStatus, remov
 from transfer_service.services.files.finishing import Completion
 from transfer_service.services.files.flushing import flush_or_forget
 from transfer_service.services.files.rows import FileFacts, Progress
-from transfer_service.services.limits import Space
 from transfer_service.services.uploads.batches import BATCH_BYTES, OFFLOAD_FROM_BYTES, in_batches
 from transfer_service.services.uploads.incoming import Incoming
 from transfer_service.services.uploads.lengths import agreed_extent
 from transfer_service.services.uploads.placement import Placement
-from transfer_service.storage.blobs import BlobStore, BlobWriter
-from transfer_service.threads import Offload
+from transfer_service.storage.blobs import BlobWriter
 from transfer_service.wire.media_types import stored_media_type
 from transfer_service.wire.ranges import Span
 
@@ -39,26 +35,15 @@ CLAIM_WAIT_SECONDS = 2.0
 class UploadService:
     """Receives chunks."""
 
-    def __init__(
-        self,
-        *,
-        database: Database,
-        store: BlobStore,
-        space: Space,
-        files: FileService,
-        completion: Completion,
-        offload: Offload,
-        now: Callable[[], datetime],
-        durability: Durability,
-    ) -> None:
-        self._database = database
-        self._store = store
-        self._space = space
+    def __init__(self, core: Core, *, files: FileService, completion: Completion) -> None:
+        self._database = core.database
+        self._store = core.store
+        self._space = core.space
         self._files = files
         self._completion = completion
-        self._offload = offload
-        self._now = now
-        self._durability = durability
+        self._offload = core.offload
+        self._now = core.now
+        self._durability = core.durability
 
     def append(self, account_id: uuid.UUID, name: str, *, span: Span, incoming: Incoming) -> FileStatus:
         """Store one chunk at `span`, all of it or nothing, and tell how far the file got.

@@ -5,22 +5,18 @@ are spent. So a crash leaves either parts from which it is done again or a final
 """
 
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
-from datetime import datetime
 
-from transfer_service.db.database import Database
 from transfer_service.errors import BlobMissing, InvalidRequest, RangeBusy, UploadEnded
 from transfer_service.models.files import File, FileState
 from transfer_service.models.uploads import ResumableUpload, UploadKind
-from transfer_service.services.durability import Durability
+from transfer_service.services.core import Core
 from transfer_service.services.files import received_ranges as intervals
 from transfer_service.services.files.files import FileService, remove_row
-from transfer_service.services.limits import Space
 from transfer_service.services.uploads import rows as resumable_rows
 from transfer_service.services.uploads.rows import UploadFacts
-from transfer_service.storage.blobs import END, BlobStore, BlobWriter
-from transfer_service.threads import Offload
+from transfer_service.storage.blobs import END, BlobWriter
 from transfer_service.wire.ranges import Span
 
 STEP_BYTES = 64 * 1024 * 1024
@@ -30,24 +26,14 @@ MAX_FINALS = 16  # that want one part, of which one can have it
 class Concatenation:
     """Knows which parts may become a whole, and makes it of them."""
 
-    def __init__(
-        self,
-        *,
-        database: Database,
-        store: BlobStore,
-        space: Space,
-        files: FileService,
-        offload: Offload,
-        now: Callable[[], datetime],
-        durability: Durability,
-    ) -> None:
-        self._database = database
-        self._store = store
-        self._space = space
+    def __init__(self, core: Core, *, files: FileService) -> None:
+        self._database = core.database
+        self._store = core.store
+        self._space = core.space
         self._files = files
-        self._offload = offload
-        self._now = now
-        self._durability = durability
+        self._offload = core.offload
+        self._now = core.now
+        self._durability = core.durability
 
     def check_parts(self, account_id: uuid.UUID, part_ids: Sequence[uuid.UUID]) -> int | None:
         """The length that the parts have together, None while one of them does not know its own.

@@ -2,28 +2,24 @@
 
 import hashlib
 import uuid
-from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
-from datetime import datetime
 
-from transfer_service.db.database import Database
 from transfer_service.errors import BlobMissing, DigestMismatch, RangeBusy, TransferError, UploadEnded
 from transfer_service.models.files import FileState
 from transfer_service.models.uploads import UploadKind
+from transfer_service.services.core import Core
 from transfer_service.services.digests import DigestFollower
 from transfer_service.services.files import received_ranges as intervals
 from transfer_service.services.files import rows as file_rows
 from transfer_service.services.files.files import FileService
 from transfer_service.services.files.finishing import Completion
 from transfer_service.services.files.naming import claim_name
-from transfer_service.services.limits import Space
 from transfer_service.services.uploads import rows as resumable_rows
 from transfer_service.services.uploads.concatenation import Concatenation
 from transfer_service.services.uploads.progress import ProgressNews
 from transfer_service.services.uploads.rows import UploadFacts
-from transfer_service.storage.blobs import END, BlobStore, BlobWriter
-from transfer_service.threads import Offload
+from transfer_service.storage.blobs import END, BlobWriter
 from transfer_service.wire.digests import parse_digests
 from transfer_service.wire.ranges import Span
 
@@ -36,26 +32,22 @@ class UploadCompletion:
 
     def __init__(
         self,
+        core: Core,
         *,
-        database: Database,
-        store: BlobStore,
-        space: Space,
         files: FileService,
         completion: Completion,
         concatenation: Concatenation,
         news: ProgressNews,
-        offload: Offload,
-        now: Callable[[], datetime],
     ) -> None:
-        self._database = database
-        self._store = store
-        self._space = space
+        self._database = core.database
+        self._store = core.store
+        self._space = core.space
         self._files = files
         self._completion = completion
         self._concatenation = concatenation
         self._news = news
-        self._offload = offload
-        self._now = now
+        self._offload = core.offload
+        self._now = core.now
         self._refused: set[tuple[uuid.UUID, str | None]] = set()
 
     def settle(self, upload: UploadFacts) -> UploadFacts:

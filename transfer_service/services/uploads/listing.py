@@ -1,17 +1,16 @@
 """The account's unfinished uploads, whichever door they came through."""
 
 import uuid
-from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, cast
 
 from sqlalchemy import Table, and_, or_, tuple_
 
-from transfer_service.db.database import Database
 from transfer_service.errors import NotFound
 from transfer_service.models.files import File, FileState
 from transfer_service.models.uploads import ResumableUpload, UploadKind
+from transfer_service.services.core import Core
 from transfer_service.services.files import rows as file_rows
 from transfer_service.services.uploads.rows import LATEST_OF_PARTS
 
@@ -42,10 +41,10 @@ class ListedUpload:
 class UnfinishedUploads:
     """Lists uploads. `stale_after` is how long an upload may rest."""
 
-    def __init__(self, *, database: Database, now: Callable[[], datetime], stale_after: timedelta) -> None:
-        self._database = database
-        self._now = now
-        self._stale_after = stale_after
+    def __init__(self, core: Core) -> None:
+        self._database = core.database
+        self._now = core.now
+        self._stale_after = core.stale_after
 
     def list_uploads(
         self, account_id: uuid.UUID, *, limit: int, after: tuple[datetime, uuid.UUID] | None = None

@@ -1,11 +1,10 @@
 """Finding an account's uploads, and telling which of them have ended."""
 
 import uuid
-from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import datetime
 
-from transfer_service.db.database import Database
 from transfer_service.errors import NotFound, UploadEnded
+from transfer_service.services.core import Core
 from transfer_service.services.uploads import rows as resumable_rows
 from transfer_service.services.uploads.rows import UploadFacts
 
@@ -13,10 +12,10 @@ from transfer_service.services.uploads.rows import UploadFacts
 class UploadLookup:
     """Reads uploads. `stale_after` is how long one may rest before it expires."""
 
-    def __init__(self, *, database: Database, now: Callable[[], datetime], stale_after: timedelta) -> None:
-        self._database = database
-        self._now = now
-        self._stale_after = stale_after
+    def __init__(self, core: Core) -> None:
+        self._database = core.database
+        self._now = core.now
+        self._stale_after = core.stale_after
 
     def get(self, account_id: uuid.UUID, upload_id: uuid.UUID) -> UploadFacts:
         """The account's upload. Raises NotFound, and UploadEnded also for one that has expired."""

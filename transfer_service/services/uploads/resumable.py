@@ -4,12 +4,11 @@ Offsets are true and never go back (`appends`); a finished upload is a file like
 """
 
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 
-from transfer_service.db.database import Database
 from transfer_service.errors import (
     DigestMismatch,
     QuotaExceeded,
@@ -20,8 +19,8 @@ from transfer_service.errors import (
 )
 from transfer_service.models.files import File, FileState
 from transfer_service.models.uploads import UploadKind, UploadProtocol
+from transfer_service.services.core import Core
 from transfer_service.services.files.files import FileService, remove_row
-from transfer_service.services.limits import Space
 from transfer_service.services.uploads import rows as resumable_rows
 from transfer_service.services.uploads.appends import AppendBody, Appends, Piece
 from transfer_service.services.uploads.displacement import Displacement
@@ -29,7 +28,6 @@ from transfer_service.services.uploads.finishing import UploadCompletion
 from transfer_service.services.uploads.last_steps import Finishing
 from transfer_service.services.uploads.lookup import UploadLookup
 from transfer_service.services.uploads.rows import UploadFacts
-from transfer_service.storage.blobs import BlobStore
 from transfer_service.wire.media_types import stored_media_type
 
 
@@ -54,28 +52,25 @@ class ResumableUploadService:
 
     def __init__(
         self,
+        core: Core,
         *,
-        database: Database,
-        store: BlobStore,
-        space: Space,
         files: FileService,
         lookup: UploadLookup,
         displacement: Displacement,
         appends: Appends,
         completion: UploadCompletion,
         finishing: Finishing,
-        now: Callable[[], datetime],
     ) -> None:
-        self._database = database
-        self._store = store
-        self._space = space
+        self._database = core.database
+        self._store = core.store
+        self._space = core.space
         self._files = files
         self._lookup = lookup
         self._displacement = displacement
         self._appends = appends
         self._completion = completion
         self._finishing = finishing
-        self._now = now
+        self._now = core.now
 
     def begin(self, account_id: uuid.UUID, draft: UploadDraft, *, part_ids: Sequence[uuid.UUID] = ()) -> UploadFacts:
         """A new upload; one of no bytes that ends there is finished at once. Raises TooLarge, InvalidRequest."""

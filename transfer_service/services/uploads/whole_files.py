@@ -1,26 +1,22 @@
 """A whole file in one request: streamed to its final place, named when it is whole, gone if it breaks."""
 
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Protocol
 
 from sqlalchemy import select
 
-from transfer_service.db.database import Database
 from transfer_service.errors import StorageFull, UploadGone
 from transfer_service.models.accounts import Account
 from transfer_service.models.files import File, FileState, folded
-from transfer_service.services.durability import Durability
+from transfer_service.services.core import Core
 from transfer_service.services.files import received_ranges as intervals
 from transfer_service.services.files.dates import date_for
 from transfer_service.services.files.files import FileService, FileStatus, remove_row, status_of
 from transfer_service.services.files.naming import claim_name
-from transfer_service.services.limits import Space
 from transfer_service.services.uploads.receiving import write_hashed
-from transfer_service.storage.blobs import END, BlobStore, BlobWriter
-from transfer_service.threads import Offload
+from transfer_service.storage.blobs import END, BlobWriter
 from transfer_service.wire.ranges import Span
 
 ANYWHERE = Span(0, END)
@@ -58,24 +54,14 @@ class WholeBody(Protocol):
 class WholeFileService:
     """Receives whole files."""
 
-    def __init__(
-        self,
-        *,
-        database: Database,
-        store: BlobStore,
-        space: Space,
-        files: FileService,
-        offload: Offload,
-        now: Callable[[], datetime],
-        durability: Durability,
-    ) -> None:
-        self._database = database
-        self._store = store
-        self._space = space
+    def __init__(self, core: Core, *, files: FileService) -> None:
+        self._database = core.database
+        self._store = core.store
+        self._space = core.space
         self._files = files
-        self._offload = offload
-        self._now = now
-        self._durability = durability
+        self._offload = core.offload
+        self._now = core.now
+        self._durability = core.durability
 
     def check_room(self, account_id: uuid.UUID, length: int) -> None:
         """Refuse a file that needs at least `length` bytes where there is no room. Raises TooLarge."""
