@@ -274,6 +274,15 @@ def can_fill(door: Door, session: requests.Session, half: bytes) -> bool:
     return not another.is_closed(seconds=2)
 
 
+@pytest.mark.parametrize("last_words", ["1", "42{", "b!!!", "42" + "9" * 50])
+def test_a_session_that_has_ended_is_unknown(server: LiveServer, last_words: str) -> None:
+    stranger = Polling(server)
+    stranger.say(last_words)
+    answers = [stranger.session.post(stranger.url, data="3", timeout=30) for _ in range(2)]
+    assert [answer.status_code for answer in answers] == [400, 400]
+    stranger.close()
+
+
 def test_one_poll_at_a_time(server: LiveServer, door: Door, bob: requests.Session) -> None:
     client = door.let_in(Polling, bob)
     path = client.url.removeprefix(server.url)

@@ -137,6 +137,24 @@ def test_a_preflight_never_counts(limited: Flask) -> None:
     assert {client.options("/api/files", headers=headers).status_code for _ in range(7)} == {200}
 
 
+@pytest.mark.parametrize("path", ["/api/uploads", "/api/files", "/auth/token"])
+def test_options_without_a_token_are_answered_and_counted(limited: Flask, path: str) -> None:
+    client = limited.test_client()
+    statuses = [client.options(path).status_code for _ in range(6)]
+    assert (max(statuses[:5]) < 300, statuses[5]) == (True, 429)
+
+
+def test_a_refresh_token_counts_for_its_account(limited: Flask, alice: Device) -> None:
+    spend(alice)
+    pair = limited.test_client().post("/auth/token", json={"username": "alice", "password": PASSWORD}).get_json()
+    refused = limited.test_client().post(
+        "/auth/refresh",
+        headers={"Authorization": f"Bearer {pair['refresh_token']}"},
+        environ_base={"REMOTE_ADDR": "192.0.2.9"},
+    )
+    assert refused.status_code == 429
+
+
 def test_chunks_of_an_upload_that_was_begun_never_count(alice: Device) -> None:
     begun = alice.send(frame(0, b"a"), query={"total_size": 100})
     spend(alice)

@@ -41,12 +41,13 @@ def adopt(token: str) -> Identity:
     return require_account(token=token)
 
 
-def identify(token: str | None) -> tuple[Identity, float]:
+def identify(token: str | None, *, refresh: bool = False) -> tuple[Identity, float]:
     """Who an access token speaks for, and when it expires in unix seconds; without one, who the request's speaks for.
 
-    Raises NotAuthenticated, BadCredentials.
+    With `refresh` a refresh token is meant. Raises NotAuthenticated, BadCredentials.
     """
-    claims = verify_shown(("access",)) if token is None else verify_text(token, ("access",))
+    types = ("refresh",) if refresh else ("access",)
+    claims = verify_shown(types) if token is None else verify_text(token, types)
     identity = services().sign_ins.find_identity(claims.family, name=claims.name)
     if identity is None:
         raise BadCredentials

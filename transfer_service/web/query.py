@@ -20,7 +20,7 @@ from transfer_service.web.requests import parse_count
 Choice = TypeVar("Choice", bound=StrEnum)
 View = TypeVar("View", bound=Callable[..., Any])
 _ATTRIBUTE = "query_parameters"
-_TRUE, _FALSE = frozenset({"true", "1", "yes"}), frozenset({"false", "0", "no"})
+_FLAGS = {"true": True, "false": False}
 
 
 def takes(*names: str) -> Callable[[View], View]:
@@ -111,7 +111,6 @@ def flag_of(name: str) -> bool:
     value = request.args.get(name)
     if value is None:
         return False
-    word = value.strip().lower()
-    if word not in _TRUE | _FALSE:
+    if value not in _FLAGS:
         raise InvalidRequest(f"Invalid {name}")
-    return word in _TRUE
+    return _FLAGS[value]

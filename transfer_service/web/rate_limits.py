@@ -55,6 +55,8 @@ def _find_account() -> uuid.UUID | None:
     """Whose request it is, None for nobody's: what is wrong with its token is said by the door."""
     with suppress(NotAuthenticated, BadCredentials):
         return require_account().account_id
+    with suppress(NotAuthenticated, BadCredentials):
+        return identify(None, refresh=True)[0].account_id
     token = request.cookies.get(GAME_COOKIE) if request.blueprint == "game_zip" else None
     with suppress(BadCredentials):
         return identify(token)[0].account_id if token else None

@@ -79,6 +79,9 @@ def fields_of_body(max_bytes: int) -> Mapping[str, Any]:
     if request.is_json:
         return json_object(max_bytes)
     buffer_small_body(max_bytes)
+    for name, values in request.form.lists():
+        if len(values) > 1:
+            raise InvalidRequest(f"Field given more than once: {name}")
     return request.form
 
 

@@ -187,3 +187,9 @@ def test_every_sign_in_path_counts_to_the_same_limit(app: Flask) -> None:
         client.post(("/token", "/auth/token", "/auth/login")[number % 3], json={"username": "alice", "password": "no"})
     for path in ("/token", "/auth/token", "/auth/login"):
         assert client.post(path, json=GOOD).status_code == 429
+
+
+def test_a_field_that_comes_twice_is_400(app: Flask) -> None:
+    body = f"username=alice&username=bob&password={PASSWORD}"
+    answer = app.test_client().post("/auth/token", data=body, content_type="application/x-www-form-urlencoded")
+    assert (answer.status_code, answer.get_json()) == (400, {"detail": "Field given more than once: username"})

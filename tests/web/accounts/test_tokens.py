@@ -92,6 +92,7 @@ def test_a_request_without_a_good_token_is_401(shared_app: Flask, header: str | 
         pytest.param({"family": 7}, id="family-no-string"),
         pytest.param({"family": ["x"]}, id="family-in-a-list"),
         pytest.param({"sub": "\ud800"}, id="name-not-utf-8"),
+        pytest.param({"jti": "\ud800"}, id="id-not-utf-8"),
         pytest.param({"sub": "a/b"}, id="name-that-cannot-be"),
         pytest.param({"key": "another secret of at least thirty-two bytes"}, id="other-key"),
         pytest.param({"exp": None}, id="no-expiry"),

@@ -224,6 +224,14 @@ def test_the_highest_byte_of_the_format_can_be_stored(device: Device) -> None:
     assert status["chunks"] == [{"start": 2**32 - 2, "end": 2**32 - 1}]
 
 
+def test_a_total_that_four_bytes_cannot_reach_is_413(device: Device) -> None:
+    response = device.post("/upload/log.bin", data=HELLO, headers={"Content-Range": f"bytes 0-4/{2**32 + 1}"})
+    assert (response.status_code, device.names()) == (413, [])
+    assert (
+        device.post("/upload/log.bin", data=HELLO, headers={"Content-Range": f"bytes 0-4/{2**32}"}).status_code == 200
+    )
+
+
 @pytest.mark.parametrize("content_range", ["bytes 0-4/11", "bytes 0-4/*"])
 def test_a_file_over_the_limit_is_413(
     make_app: Callable[..., Flask], sign_in: Callable[[Flask, str], Device], content_range: str

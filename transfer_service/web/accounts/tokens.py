@@ -65,7 +65,8 @@ def verify_shown(types: tuple[str, ...]) -> Claims:
 
 def _verify_cookie(types: tuple[str, ...], *, refresh: bool) -> Claims:
     with _failures_are_bad_credentials():
-        verify_jwt_in_request(locations="cookies", refresh=refresh, verify_type=len(types) == 1)
+        if verify_jwt_in_request(locations="cookies", refresh=refresh, verify_type=len(types) == 1) is None:
+            raise NoAuthorizationError  # the library does not look at an OPTIONS
         return _checked(get_jwt(), types, is_cookie=True)
 
 
@@ -116,10 +117,18 @@ def _key_of_complete_tokens(_header: dict[str, Any], claims: dict[str, Any]) -> 
     as a number, which would surprise whoever counts with it later.
     """
     texts, instants = [claims.get(name) for name in _TEXTS], [claims.get(name) for name in _INSTANTS]
-    if not all(isinstance(each, str) for each in texts) or not all(_is_instant(each) for each in instants):
+    if not all(map(_is_text, texts)) or not all(map(_is_instant, instants)):
         raise InvalidTokenError("claims are missing or of a wrong type")
     key: bytes = current_app.config["JWT_SECRET_KEY"]
     return key
+
+
+def _is_text(value: object) -> bool:
+    """Whether it is text that a database can be asked for: JSON knows halves of characters, UTF-8 does not."""
+    try:
+        return isinstance(value, str) and bool(value.encode())
+    except UnicodeEncodeError:
+        return False
 
 
 def _is_instant(value: object) -> bool:

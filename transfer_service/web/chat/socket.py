@@ -15,7 +15,7 @@ from transfer_service.services.accounts.sign_ins import Identity
 from transfer_service.web.chat.printing import message_json
 from transfer_service.web.chat.rooms import account_room, audience, muted_room
 from transfer_service.web.chat.sessions import TOKEN_EXPIRED, LiveSession, LiveSessions
-from transfer_service.web.chat.socket_attachment import SocketAttachment
+from transfer_service.web.chat.socket_attachment import SocketAttachment, check_announced_type
 from transfer_service.web.current_account import identify
 from transfer_service.web.error_envelopes import as_answered
 from transfer_service.web.request_log import log_request_error
@@ -102,7 +102,9 @@ class ChatNamespace(Namespace):  # type: ignore[misc] # flask-socketio has no ty
     def on_send_message(self, identity: Identity, data: dict[str, Any]) -> Answer:
         """Say something, with a file if `file_data` brings one."""
         conversation_id, reply_to = _conversation_of(data), parse_reply(data.get("reply_to"))
-        if data.get("file_data") is None:
+        has_file = data.get("file_data") is not None
+        check_announced_type(data.get("type"), data.get("file_name"), has_file=has_file)
+        if not has_file:
             message = services().messages.post(
                 identity.account_id, conversation_id, content=data.get("content"), reply_to=reply_to
             )

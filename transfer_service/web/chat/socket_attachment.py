@@ -13,6 +13,7 @@ from transfer_service.services.chat.attachments import Post
 from transfer_service.wire.attachments import attachment_media_type, safe_filename
 from transfer_service.wire.socket_packets import LongText
 
+MESSAGE_TYPES = ("text", "image", "video", "file")
 PIECE_CHARACTERS = 256 * 1024
 _PREFIX = re.compile(r"data:([^,;]{0,100})(?:;[^,;]{0,100}){0,4};base64,", re.IGNORECASE)
 _BLANKS = str.maketrans("", "", " \t\r\n")
@@ -77,6 +78,17 @@ class SocketAttachment:
             yield piece[skip:].translate(_BLANKS)  # Android's encoder breaks lines
             skip = 0
             sleep(0)
+
+
+def check_announced_type(kind: object, file_name: object, *, has_file: bool) -> None:
+    """Refuse a message that speaks of a file which it does not bring: who sent it would take that for sent.
+
+    Of what kind a file is, its name says. Raises InvalidRequest.
+    """
+    if kind is not None and kind not in MESSAGE_TYPES:
+        raise InvalidRequest("Invalid type")
+    if not has_file and (kind not in {None, "text"} or file_name is not None):
+        raise InvalidRequest("Missing file_data")
 
 
 def _pieces(encoded: str | LongText) -> Iterator[str]:

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from io import BytesIO
 from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qs
 
 import engineio.socket
 from engineio.exceptions import EngineIOError, QueueEmpty
@@ -184,8 +185,24 @@ def bound_transports(server: Any, *, stranger_seconds: float | None = None) -> S
         return disconnect(transport_id, *reason)
 
     server.handlers["connect"], server.handlers["disconnect"] = connected, disconnected
+    server.handle_request = _without_ended_sessions(server, server.handle_request)
     server.handlers["message"] = _guarded(server, server.handlers["message"])
     return strangers
+
+
+def _without_ended_sessions(server: Any, handle: Callable[..., Any]) -> Callable[..., Any]:
+    """The handler of requests: a session that has ended is unknown. Engine.IO remembers it for one request more, and
+    fails there.
+    """
+
+    def handle_request(environ: "WSGIEnvironment", start_response: "StartResponse") -> Any:
+        for session_id in parse_qs(environ.get("QUERY_STRING", "")).get("sid", []):
+            session = server.sockets.get(session_id)
+            if session is not None and session.closed:
+                del server.sockets[session_id]
+        return handle(environ, start_response)
+
+    return handle_request
 
 
 def _guarded(server: Any, handle: Callable[[str, Any], Any]) -> Callable[[str, Any], Any]:

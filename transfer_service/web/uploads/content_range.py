@@ -4,7 +4,7 @@ from typing import Any
 
 from flask import Blueprint, Response, jsonify, request
 
-from transfer_service.errors import InvalidRequest
+from transfer_service.errors import InvalidRequest, TooLarge
 from transfer_service.services.files.files import FileStatus
 from transfer_service.web.current_account import current, guard
 from transfer_service.web.request_body import RequestBody
@@ -15,6 +15,9 @@ from transfer_service.web.uploads.incoming_chunk import IncomingChunk
 from transfer_service.wire.chunk_frames import SHORT_FRAME
 from transfer_service.wire.filenames import parse_name
 from transfer_service.wire.ranges import INVALID, ContentRange, parse_content_range
+
+MAX_LENGTH = 2**32
+"""What a header of four bytes can reach: a longer file could never be whole."""
 
 blueprint = Blueprint("content_range", __name__)
 blueprint.before_request(guard)
@@ -28,6 +31,8 @@ def upload_chunk(file_id: str) -> Response:
     if value is None:
         raise InvalidRequest("Content-Range header required")
     content_range = _parse(value)
+    if (content_range.total or 0) > MAX_LENGTH:
+        raise TooLarge
     body = RequestBody()
     check_announced(body, name, content_range.span, content_range.total, frame=SHORT_FRAME)
     account_id = current().account_id
