@@ -19,8 +19,8 @@ PATCHED = """
 from gevent import monkey
 monkey.patch_all()
 import json, sys
-from tests import test_offload
-print(json.dumps(getattr(test_offload, sys.argv[1])()))
+from tests import test_threads
+print(json.dumps(getattr(test_threads, sys.argv[1])()))
 """
 
 
