@@ -14,7 +14,7 @@ CONTRAST = """(() => {
       .map((each) => (each <= 0.04045 ? each / 12.92 : ((each + 0.055) / 1.055) ** 2.4));
     return 0.2126 * red + 0.7152 * green + 0.0722 * blue;
   };
-  const core = (element) => {
+  const ground = (element) => {
     const color = getComputedStyle(element).backgroundColor;
     return color === "rgba(0, 0, 0, 0)" && element.parentElement ? ground(element.parentElement) : color;
   };
