@@ -71,5 +71,5 @@ def test_a_part_of_the_documentation_is_reached_from_the_page(server: LiveServer
     page.open(f"{server.url}/")
     link = page.evaluate("""[...document.querySelectorAll("a")].find((a) => a.textContent.includes("Chat")).href""")
     page.open(link)
-    wait_until(lambda: page.evaluate("scrollY") > 0)
-    assert page.evaluate("document.querySelector('#operations-tag-Chat').getBoundingClientRect().top < innerHeight")
+    is_shown = "document.querySelector('#operations-tag-Chat').getBoundingClientRect().top < innerHeight"
+    wait_until(lambda: page.evaluate("scrollY") > 0 and page.evaluate(is_shown))  # it scrolls there, in steps
