@@ -90,7 +90,7 @@ def test_without_any_worker_a_download_ends_in_an_error(site: Site, tmp_path: Pa
     config = adapted_config(
         tmp_path / "gunicorn.conf.py",
         "from datetime import timedelta",
-        "from transfer_service.services import remote_downloads",
+        "from transfer_service.services.games import downloads as remote_downloads",
         f"remote_downloads.ABANDONED_AFTER = timedelta(seconds={ABANDONED_SECONDS})",
     )
     game = site.next_game(HONEST)
