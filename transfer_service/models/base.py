@@ -3,13 +3,14 @@
 import uuid
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from sqlalchemy import (
     BigInteger,
     DateTime,
     Enum,
     MetaData,
+    Table,
     TypeDecorator,
     Uuid,
 )
@@ -41,6 +42,9 @@ class UtcDateTime(TypeDecorator[datetime]):
 
 class Base(DeclarativeBase):
     """Base of the mapped classes; constraint names are fixed so that migrations can name them."""
+
+    if TYPE_CHECKING:
+        __table__: ClassVar[Table]  # SQLAlchemy promises a FromClause only: these classes are all mapped to tables
 
     metadata = MetaData(
         naming_convention={

@@ -2,15 +2,14 @@
 
 import uuid
 from dataclasses import dataclass
-from typing import cast
 
-from sqlalchemy import BigInteger, Table, bindparam, update
+from sqlalchemy import BigInteger, bindparam, update
 
 from transfer_service.db.database import Executor
 from transfer_service.errors import QuotaExceeded, TooLarge
 from transfer_service.models.accounts import Account
 
-_accounts = cast(Table, Account.__table__)
+_accounts = Account.__table__
 _total = _accounts.c.used_bytes + bindparam("additional", type_=BigInteger)
 _RESERVE = (
     update(_accounts)

@@ -5,9 +5,8 @@ import uuid
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import cast
 
-from sqlalchemy import Table, bindparam, delete, func, select, update
+from sqlalchemy import bindparam, delete, func, select, update
 from sqlalchemy.orm import Session
 
 from transfer_service.db.database import Database
@@ -31,7 +30,7 @@ from transfer_service.wire.filenames import parse_name
 
 _PERMISSION = re.compile(r"[a-z][a-z0-9_.-]{0,99}", re.ASCII)
 
-_permissions = cast(Table, AccountPermission.__table__)
+_permissions = AccountPermission.__table__
 _HELD = PreparedSelect(
     select(_permissions.c.permission).where(
         _permissions.c.account_id == bindparam("account_id"), _permissions.c.permission == bindparam("permission")
@@ -112,7 +111,7 @@ class AccountService:
 
     def count_files(self) -> dict[uuid.UUID, int]:
         """How many files each account sees, finished or not; accounts without any are missing."""
-        files = cast(Table, File.__table__)
+        files = File.__table__
         counts = select(files.c.account_id, func.count()).where(is_visible).group_by(files.c.account_id)
         with self._database.read_rows() as rows:
             return {row[0]: row[1] for row in rows.execute(counts)}

@@ -4,9 +4,8 @@ import uuid
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import cast
 
-from sqlalchemy import Table, bindparam, delete, select, update
+from sqlalchemy import bindparam, delete, select, update
 from sqlalchemy.orm import Session
 
 from transfer_service.db.database import Database
@@ -14,7 +13,7 @@ from transfer_service.db.prepared import PreparedSelect
 from transfer_service.errors import BadCredentials
 from transfer_service.models.accounts import Account, RefreshToken, SignIn
 
-_accounts, _sign_ins = cast(Table, Account.__table__), cast(Table, SignIn.__table__)
+_accounts, _sign_ins = Account.__table__, SignIn.__table__
 _ALIVE = PreparedSelect(
     select(_accounts.c.id, _accounts.c.is_admin)
     .select_from(_sign_ins.join(_accounts, _sign_ins.c.account_id == _accounts.c.id))

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, cast
 
-from sqlalchemy import Row, Table, bindparam, func, insert, select, tuple_, update
+from sqlalchemy import Row, bindparam, func, insert, select, tuple_, update
 
 from transfer_service.db.database import Executor
 from transfer_service.models.accounts import Account
@@ -16,9 +16,9 @@ from transfer_service.models.chat import ConversationKind, Participant
 from transfer_service.services.chat import message_rows, participant_rows
 from transfer_service.services.chat.message_rows import Message, message_of
 
-_accounts = cast(Table, Account.__table__)
-_conversations = cast(Table, ConversationRow.__table__)
-_participants = cast(Table, Participant.__table__)
+_accounts = Account.__table__
+_conversations = ConversationRow.__table__
+_participants = Participant.__table__
 
 _with_owner = _conversations.outerjoin(_accounts, _accounts.c.id == _conversations.c.owner_id)
 _select = select(_conversations, _accounts.c.name.label("owner"))

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, cast
 
-from sqlalchemy import Row, Select, Table, and_, bindparam, func, insert, select, update
+from sqlalchemy import Row, Select, and_, bindparam, func, insert, select, update
 
 from transfer_service.db.database import Executor
 from transfer_service.errors import NotFound
@@ -19,10 +19,10 @@ from transfer_service.wire.attachments import Attachment, MessageType
 ABOVE_ALL = 2**63 - 1
 """No message has so high a number."""
 
-_accounts = cast(Table, Account.__table__)
-_conversations = cast(Table, Conversation.__table__)
-_participants = cast(Table, Participant.__table__)
-_messages = cast(Table, MessageRow.__table__)
+_accounts = Account.__table__
+_conversations = Conversation.__table__
+_participants = Participant.__table__
+_messages = MessageRow.__table__
 
 _is_message = _messages.c.id == bindparam("message_id")
 _of_conversation = _messages.c.conversation_id == bindparam("conversation_id")

@@ -8,9 +8,9 @@ import uuid
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, cast
+from typing import Any
 
-from sqlalchemy import Row, Table, and_, bindparam, delete, func, insert, select, update
+from sqlalchemy import Row, and_, bindparam, delete, func, insert, select, update
 
 from transfer_service.db.database import Executor
 from transfer_service.db.prepared import PreparedSelect
@@ -19,9 +19,9 @@ from transfer_service.models.accounts import Account
 from transfer_service.models.chat import Conversation, ConversationKind, Participant
 from transfer_service.wire.filenames import parse_name
 
-_accounts = cast(Table, Account.__table__)
-_conversations = cast(Table, Conversation.__table__)
-_participants = cast(Table, Participant.__table__)
+_accounts = Account.__table__
+_conversations = Conversation.__table__
+_participants = Participant.__table__
 
 _is_conversation = _conversations.c.id == bindparam("of_conversation")
 _of_conversation = _participants.c.conversation_id == bindparam("of_conversation")

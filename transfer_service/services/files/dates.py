@@ -7,9 +7,9 @@ that is deleted and sent again within a second is another version too. So is wha
 
 import uuid
 from datetime import UTC, datetime, timedelta
-from typing import Any, cast
+from typing import Any
 
-from sqlalchemy import Table, Uuid, bindparam, delete, func, insert, literal, select
+from sqlalchemy import Uuid, bindparam, delete, func, insert, literal, select
 
 from transfer_service.db.database import Executor
 from transfer_service.db.prepared import PreparedSelect
@@ -19,8 +19,8 @@ from transfer_service.models.uploads import RetiredDate
 KEPT = timedelta(minutes=1)
 """By the wall clock. An older date can only be met again by a clock that was turned back further."""
 
-_files = cast(Table, File.__table__)
-_retired = cast(Table, RetiredDate.__table__)
+_files = File.__table__
+_retired = RetiredDate.__table__
 _LATEST = PreparedSelect(
     select(func.max(_retired.c.modified_at, type_=_retired.c.modified_at.type).label("at")).where(
         _retired.c.account_id == bindparam("account_id"), _retired.c.name == bindparam("name")

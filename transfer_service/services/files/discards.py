@@ -8,9 +8,8 @@ needs no quarantine.
 import uuid
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime, timedelta
-from typing import cast
 
-from sqlalchemy import Table, delete, insert, select
+from sqlalchemy import delete, insert, select
 
 from transfer_service.db.database import Database, Executor
 from transfer_service.models.upkeep import DiscardedBytes
@@ -22,7 +21,7 @@ REMEMBERED_FOR = timedelta(hours=1)
 """Longer than any kernel takes to write an unlink to the disk: a power loss before that brings the bytes back."""
 BATCH = 500
 
-_discarded = cast(Table, DiscardedBytes.__table__)
+_discarded = DiscardedBytes.__table__
 
 
 def remember(rows: Executor, names: Sequence[str]) -> None:

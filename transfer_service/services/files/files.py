@@ -5,10 +5,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol, cast
+from typing import Protocol
 
 import structlog
-from sqlalchemy import Table, delete
+from sqlalchemy import delete
 
 from transfer_service.db.database import Executor
 from transfer_service.errors import BytesLost, Forbidden, NotComplete, NotFound, StorageFull
@@ -25,8 +25,8 @@ from transfer_service.wire.ranges import Span
 
 MAX_MISSING = 100
 
-_files = cast(Table, File.__table__)
-_ranges = cast(Table, ReceivedRange.__table__)
+_files = File.__table__
+_ranges = ReceivedRange.__table__
 
 
 class ReservedFile(Protocol):

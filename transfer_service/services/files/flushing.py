@@ -5,9 +5,8 @@ bytes that are lost (fsync(2)). So bytes whose flush failed count no more; their
 """
 
 import uuid
-from typing import cast
 
-from sqlalchemy import Table, bindparam, delete, update
+from sqlalchemy import bindparam, delete, update
 
 from transfer_service.db.database import Database
 from transfer_service.errors import FlushFailed
@@ -15,7 +14,7 @@ from transfer_service.models.files import File, FileState, ReceivedRange
 from transfer_service.storage.blobs import BlobStore
 from transfer_service.threads import Offload
 
-_files, _ranges = cast(Table, File.__table__), cast(Table, ReceivedRange.__table__)
+_files, _ranges = File.__table__, ReceivedRange.__table__
 _FORGET = (
     update(_files)
     .where(_files.c.id == bindparam("file_id"), _files.c.state == FileState.RECEIVING)

@@ -11,7 +11,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, Final, cast
 
-from sqlalchemy import ColumnElement, Select, Table, and_, func, or_, text
+from sqlalchemy import ColumnElement, Select, and_, func, or_, text
 
 from transfer_service.db.database import Database
 from transfer_service.models.files import File, FileState, folded
@@ -19,7 +19,7 @@ from transfer_service.services.files import rows as file_rows
 from transfer_service.services.files.files import FileStatus, status_of
 from transfer_service.threads import Offload
 
-_files = cast(Table, File.__table__)
+_files = File.__table__
 _LAST_CHARACTER, _SURROGATES = 0x10FFFF, range(0xD800, 0xE000)
 Place = tuple[Any, ...]
 

@@ -1,9 +1,9 @@
 """Giving a file its name when it is whole: numbered where that is taken, or in place of the old one."""
 
 import uuid
-from typing import Any, cast
+from typing import Any
 
-from sqlalchemy import Table, bindparam, select
+from sqlalchemy import bindparam, select
 
 from transfer_service.db.database import Executor
 from transfer_service.db.prepared import PreparedSelect
@@ -13,8 +13,8 @@ from transfer_service.services.files.files import remove_row
 from transfer_service.services.limits import Space
 from transfer_service.wire.filenames import numbered_name
 
-_accounts = cast(Table, Account.__table__)
-_files = cast(Table, File.__table__)
+_accounts = Account.__table__
+_files = File.__table__
 _LOCK_ACCOUNT = select(_accounts.c.id).where(_accounts.c.id == bindparam("account_id")).with_for_update()
 _held = select(_files.c.id, _files.c.account_id, _files.c.reserved_bytes).where(
     _files.c.account_id == bindparam("account_id"), _files.c.name == bindparam("name"), _files.c.holds_name

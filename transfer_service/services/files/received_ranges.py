@@ -2,9 +2,8 @@
 
 import uuid
 from collections.abc import Iterable, Sequence
-from typing import cast
 
-from sqlalchemy import Table, and_, bindparam, delete, func, insert, select, update
+from sqlalchemy import and_, bindparam, delete, func, insert, select, update
 
 from transfer_service.db.database import Executor
 from transfer_service.models.files import File, ReceivedRange
@@ -30,8 +29,8 @@ def gaps(spans: Iterable[Span], length: int) -> list[Span]:
     return missing
 
 
-_files = cast(Table, File.__table__)
-_ranges = cast(Table, ReceivedRange.__table__)
+_files = File.__table__
+_ranges = ReceivedRange.__table__
 _of_file = _ranges.c.file_id == bindparam("of_file")
 _LAST_BEFORE = select(func.max(_ranges.c.start)).where(_of_file, _ranges.c.start <= bindparam("from")).scalar_subquery()
 _is_near = and_(

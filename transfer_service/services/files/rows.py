@@ -8,16 +8,16 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol, cast
 
-from sqlalchemy import Table, and_, bindparam, or_, select, update
+from sqlalchemy import and_, bindparam, or_, select, update
 
 from transfer_service.db.database import Executor
 from transfer_service.db.prepared import PreparedSelect
 from transfer_service.models.accounts import Account
 from transfer_service.models.files import File, FileState, ReceivedRange
 
-_files = cast(Table, File.__table__)
-_accounts = cast(Table, Account.__table__)
-_ranges = cast(Table, ReceivedRange.__table__)
+_files = File.__table__
+_accounts = Account.__table__
+_ranges = ReceivedRange.__table__
 
 
 class FileFacts(Protocol):

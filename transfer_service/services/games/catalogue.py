@@ -5,7 +5,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from operator import attrgetter
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar
 
 from sqlalchemy import Table, bindparam, exists, insert, select, update
 from sqlalchemy.exc import IntegrityError
@@ -100,11 +100,9 @@ def _check_games_known(session: Session, catalogue: Catalogue) -> None:
     """
     named = {game.id for game in catalogue.games}
     asked = {entry.game_id for entry in catalogue.game_data} - named
-    named.update(_stored(session, cast(Table, Game.__table__), ["id"], asked))
+    named.update(_stored(session, Game.__table__, ["id"], asked))
     wanted = {entry.id for entry in catalogue.game_data}
-    owners = {
-        key: row[1] for key, row in _stored(session, cast(Table, GameData.__table__), ["id", "game_id"], wanted).items()
-    }
+    owners = {key: row[1] for key, row in _stored(session, GameData.__table__, ["id", "game_id"], wanted).items()}
     mistakes = []
     for place, entry in enumerate(catalogue.game_data):
         if entry.game_id not in named:
@@ -122,7 +120,7 @@ def _store(
 
     In the order of their ids, so that two imports at once wait for each other and do not block each other.
     """
-    table = cast(Table, model.__table__)
+    table = model.__table__
     names = kind.__slots__  # the fields of an entry are the columns of its table
     values = attrgetter(*names)
     wanted = {entry.id: values(entry) for entry in sorted(entries, key=lambda entry: entry.id)}

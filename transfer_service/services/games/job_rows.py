@@ -4,15 +4,15 @@ import uuid
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, cast
+from typing import Any
 
-from sqlalchemy import Table, and_, func, or_, select, update
+from sqlalchemy import and_, func, or_, select, update
 from sqlalchemy.orm import Session
 
 from transfer_service.models.games import ACTIVE_STATES, DownloadState, Game, GameData, RemoteDownload
 from transfer_service.services.games.activities import Action, record
 
-jobs = cast(Table, RemoteDownload.__table__)
+jobs = RemoteDownload.__table__
 is_active = jobs.c.slot.is_not(None)
 ACTIONS = {
     DownloadState.COMPLETED: Action.COMPLETED,

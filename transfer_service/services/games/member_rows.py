@@ -4,7 +4,7 @@ import uuid
 from collections.abc import Callable, Sequence
 from typing import Any, TypeAlias, cast
 
-from sqlalchemy import CursorResult, Table, and_, bindparam, case, delete, insert, or_, select
+from sqlalchemy import CursorResult, and_, bindparam, case, delete, insert, or_, select
 
 from transfer_service.db.database import Executor
 from transfer_service.db.prepared import PreparedSelect
@@ -18,8 +18,8 @@ ROWS_A_TRANSACTION = 2000
 MAX_DOWNLOADS = 50
 """So many completed downloads are looked at for one that still has its archive."""
 
-_members = cast(Table, ArchiveMember.__table__)
-_downloads = cast(Table, RemoteDownload.__table__)
+_members = ArchiveMember.__table__
+_downloads = RemoteDownload.__table__
 _facts = (_downloads.c.sha256, _downloads.c.total_bytes, _downloads.c.finished_at, _downloads.c.member_count)
 _place = [
     _members.c.name_digest, _members.c.header_offset, _members.c.compressed_bytes, _members.c.length, _members.c.crc32,

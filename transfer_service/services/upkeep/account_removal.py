@@ -8,9 +8,9 @@ Of its messages the empty rows stay, without a sender: others see that something
 import uuid
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
-from typing import TypeVar, cast
+from typing import TypeVar
 
-from sqlalchemy import ColumnElement, Table, delete, func, select, update
+from sqlalchemy import ColumnElement, delete, func, select, update
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from transfer_service.db.database import Database
@@ -28,7 +28,7 @@ from transfer_service.threads import Offload
 BATCH = 200
 Key = TypeVar("Key", str, uuid.UUID)
 
-_messages = cast(Table, Message.__table__)
+_messages = Message.__table__
 
 
 class AccountRemoval:

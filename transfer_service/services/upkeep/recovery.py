@@ -11,9 +11,8 @@ import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import cast
 
-from sqlalchemy import Table, and_, bindparam, delete, select, update
+from sqlalchemy import and_, bindparam, delete, select, update
 
 from transfer_service.db.database import Database, Executor
 from transfer_service.models.files import File, FileState, ReceivedRange
@@ -21,8 +20,8 @@ from transfer_service.models.files import File, FileState, ReceivedRange
 BEFORE = "before"
 """The boot of bytes that came before boots were written down."""
 
-_files = cast(Table, File.__table__)
-_ranges = cast(Table, ReceivedRange.__table__)
+_files = File.__table__
+_ranges = ReceivedRange.__table__
 _is_of_another_boot = and_(_files.c.unflushed_boot.is_not(None), _files.c.unflushed_boot != bindparam("boot"))
 _IS_NEEDED = select(_files.c.id).where(_is_of_another_boot).limit(1)
 _FORGET = (

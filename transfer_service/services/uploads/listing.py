@@ -3,9 +3,9 @@
 import uuid
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, cast
+from typing import Any
 
-from sqlalchemy import Table, and_, or_, tuple_
+from sqlalchemy import and_, or_, tuple_
 
 from transfer_service.errors import NotFound
 from transfer_service.models.files import File, FileState
@@ -14,8 +14,8 @@ from transfer_service.services.core import Core
 from transfer_service.services.files import rows as file_rows
 from transfer_service.services.uploads.rows import LATEST_OF_PARTS
 
-_files = cast(Table, File.__table__)
-_uploads = cast(Table, ResumableUpload.__table__)
+_files = File.__table__
+_uploads = ResumableUpload.__table__
 CHUNKS, WHOLE = "chunks", "whole"
 # As UploadFacts.is_due has it.
 _is_due = and_(_uploads.c.ends, _uploads.c.kind != UploadKind.PARTIAL, _files.c.received_bytes == _files.c.length)

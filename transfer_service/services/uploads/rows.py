@@ -4,9 +4,9 @@ import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, cast
+from typing import Any
 
-from sqlalchemy import Table, and_, bindparam, func, insert, select, update
+from sqlalchemy import and_, bindparam, func, insert, select, update
 
 from transfer_service.db.database import Executor
 from transfer_service.db.prepared import PreparedSelect
@@ -14,9 +14,9 @@ from transfer_service.models.files import File, FileState, folded
 from transfer_service.models.uploads import ResumableUpload, UploadKind, UploadPart, UploadProtocol
 from transfer_service.services.files.dates import date_for
 
-_uploads = cast(Table, ResumableUpload.__table__)
-_files = cast(Table, File.__table__)
-_parts = cast(Table, UploadPart.__table__)
+_uploads = ResumableUpload.__table__
+_files = File.__table__
+_parts = UploadPart.__table__
 
 
 @dataclass(frozen=True, slots=True)
