@@ -3,15 +3,18 @@
 import uuid
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import ClauseElement, func, select
+from sqlalchemy.dialects.postgresql import asyncpg
+from sqlalchemy.sql.compiler import SQLCompiler
 
 from config import Settings
 from tests.conftest import PASSWORD, Clock
 from tests.prepared import migrate
 from transfer_service import build_services
+from transfer_service.db.database import Database
 from transfer_service.errors import DigestMismatch
 from transfer_service.models.accounts import Account
 from transfer_service.models.files import File
@@ -109,6 +112,29 @@ class Bench:
         with self.services.database.write() as session:
             session.add(account := Account(id=uuid.uuid4(), name=name, password_hash="!", created_at=self.clock()))
         return Bench(self.services, self.clock, account.id)
+
+
+_NUMBERED = asyncpg.dialect()  # type: ignore[no-untyped-call] # SQLAlchemy's; it writes $1, as PREPARE wants it
+
+
+def plan_of(database: Database, statement: ClauseElement) -> str:
+    """How a database goes about a statement whatever its parameters are, where PostgreSQL takes no table for small."""
+    with database.read_rows() as rows:
+        if database.is_sqlite:
+            compiled = statement.compile(rows.engine)
+            values = [None] * len(cast(SQLCompiler, compiled).positiontup or ())
+            return "\n".join(row[3] for row in rows.exec_driver_sql(f"EXPLAIN QUERY PLAN {compiled}", tuple(values)))
+        numbered = cast(SQLCompiler, statement.compile(dialect=_NUMBERED))
+        nulls = ", ".join(["NULL"] * len(numbered.positiontup or ()))
+        for each in (
+            "SET enable_seqscan = off",
+            "SET plan_cache_mode = force_generic_plan",
+            f"PREPARE p AS {numbered}",
+        ):
+            rows.exec_driver_sql(each)
+        found = [row[0] for row in rows.exec_driver_sql(f"EXPLAIN EXECUTE p({nulls})")]
+        rows.exec_driver_sql("DISCARD ALL")
+        return "\n".join(found)
 
 
 @pytest.fixture

@@ -1,9 +1,11 @@
 """Listing the uploads of an account."""
 
+import re
 from datetime import timedelta
 
 import pytest
 
+from tests.services.conftest import plan_of
 from tests.services.uploads.bench import Uploads, any_uploads, make_uploads, repr_digest, uploads
 from transfer_service.errors import DigestMismatch, NotFound
 from transfer_service.services.uploads.listing import ListedUpload
@@ -101,3 +103,12 @@ def test_an_upload_that_only_lacks_the_last_step_is_listed_and_does_not_expire(a
     assert any_uploads.error_of(lambda: any_uploads.send(upload, 0, b"abc")) is DigestMismatch
     any_uploads.clock.advance(hours=100)
     assert [(each.upload_id, each.expires_at) for each in listed(any_uploads)] == [(upload.id, None)]
+
+
+@pytest.mark.parametrize("is_first", [True, False])
+def test_finished_files_are_not_read(any_uploads: Uploads, is_first: bool) -> None:
+    upload, listing = any_uploads.begin(10), any_uploads.services.unfinished_uploads
+    after = None if is_first else (upload.created_at, upload.id)
+    plan = plan_of(any_uploads.services.database, listing.statement(any_uploads.account_id, limit=10, after=after))
+    assert "ix_files_receiving" in plan
+    assert not re.search("USE TEMP B-TREE FOR ORDER BY|SCAN files|Sort", plan)

@@ -11,7 +11,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, Final, cast
 
-from sqlalchemy import ColumnElement, Select, and_, func, or_, text
+from sqlalchemy import ColumnElement, Select, and_, func, or_
 
 from transfer_service.db.database import Database
 from transfer_service.models.files import File, FileState, folded
@@ -137,8 +137,8 @@ class FileListing:
             conditions.append(find(_files.c.folded_name, folded(query.search)) > 0)
         if query.status is Status.COMPLETE:
             conditions.append(_files.c.state == FileState.COMPLETE)
-        elif query.status is Status.PARTIAL:  # in the words of the index of unfinished files, or it is not used
-            conditions.append(text("files.state = 'receiving'"))  # type: ignore[arg-type]
+        elif query.status is Status.PARTIAL:
+            conditions.append(file_rows.is_receiving)
         return conditions
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol, cast
 
-from sqlalchemy import and_, bindparam, or_, select, update
+from sqlalchemy import and_, bindparam, literal_column, or_, select, update
 
 from transfer_service.db.database import Executor
 from transfer_service.db.prepared import PreparedSelect
@@ -56,6 +56,8 @@ class FileFacts(Protocol):
 # A row without bytes is an upload whose first chunk has not been accepted yet: nobody sees it.
 is_visible = and_(_files.c.holds_name, or_(_files.c.received_bytes > 0, _files.c.state == FileState.COMPLETE))
 """The files that their owner sees."""
+is_receiving = _files.c.state == literal_column("'receiving'")
+"""The unfinished ones, in the words of their index `ix_files_receiving`: with a parameter it is not used."""
 
 _from_start = _files.outerjoin(_ranges, and_(_ranges.c.file_id == _files.c.id, _ranges.c.start == 0))
 select_with_prefix = select(_files, _ranges.c.stop.label("prefix")).select_from(_from_start)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import and_, or_, tuple_
+from sqlalchemy import Select, and_, or_, tuple_
 
 from transfer_service.errors import NotFound
 from transfer_service.models.files import File, FileState
@@ -50,12 +50,20 @@ class UnfinishedUploads:
         self, account_id: uuid.UUID, *, limit: int, after: tuple[datetime, uuid.UUID] | None = None
     ) -> list[ListedUpload]:
         """The account's unfinished uploads, newest first; behind `after`, when that one began and its id."""
+        with self._database.read_rows() as rows:
+            found = rows.execute(self.statement(account_id, limit=limit, after=after))
+            return [self._listed(row) for row in found]
+
+    def statement(
+        self, account_id: uuid.UUID, *, limit: int, after: tuple[datetime, uuid.UUID] | None = None
+    ) -> Select[Any]:
+        """What is asked of the database."""
         youngest = self._now() - self._stale_after
         is_begun = or_(_uploads.c.id.is_not(None), ~_files.c.holds_name, _files.c.received_bytes > 0)
         statement = (
             _joined.where(
                 _files.c.account_id == account_id,
-                _files.c.state == FileState.RECEIVING,
+                file_rows.is_receiving,
                 or_(_files.c.updated_at > youngest, youngest < LATEST_OF_PARTS, _is_due),
                 and_(is_begun, _uploads.c.ended_at.is_(None)),
             )
@@ -64,8 +72,7 @@ class UnfinishedUploads:
         )
         if after is not None:
             statement = statement.where(tuple_(_files.c.created_at, _files.c.id) < tuple_(*after))
-        with self._database.read_rows() as rows:
-            return [self._listed(row) for row in rows.execute(statement)]
+        return statement
 
     def get(self, account_id: uuid.UUID, upload_id: uuid.UUID) -> ListedUpload:
         """An upload of the account that is a row of `files`, unfinished or not. Raises NotFound."""
