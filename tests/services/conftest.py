@@ -18,7 +18,7 @@ from transfer_service.db.database import Database
 from transfer_service.errors import DigestMismatch
 from transfer_service.models.accounts import Account
 from transfer_service.models.files import File
-from transfer_service.services.files.files import FileStatus
+from transfer_service.services.files.rows import FileRecord
 from transfer_service.services.uploads.whole_files import Draft
 from transfer_service.web.services import Services
 from transfer_service.wire.ranges import Span
@@ -65,23 +65,23 @@ class Bench:
     clock: Clock
     account_id: uuid.UUID
 
-    def append(self, start: int, data: bytes, name: str = "log.bin", **body: Any) -> FileStatus:
+    def append(self, start: int, data: bytes, name: str = "log.bin", **body: Any) -> FileRecord:
         """One chunk."""
         span = Span(start, start + len(data))
         return self.services.uploads.append(self.account_id, name, span=span, incoming=Body([data], **body))
 
     def store(
         self, data: bytes, name: str = "log.bin", *, overwrite: bool = False, length: int | None = None, **body: Any
-    ) -> FileStatus:
+    ) -> FileRecord:
         """A whole file in one request."""
         draft = Draft(name=name, media_type="text/plain", length=length, overwrite=overwrite)
-        return self.services.whole_files.receive(self.account_id, draft, Body([data], **body)).status
+        return self.services.whole_files.receive(self.account_id, draft, Body([data], **body)).file
 
-    def find(self, name: str = "log.bin") -> FileStatus | None:
+    def find(self, name: str = "log.bin") -> FileRecord | None:
         return self.services.files.find(self.account_id, name)
 
-    def content(self, status: FileStatus) -> bytes:
-        with self.services.store.open_reader(status.file_id) as blob:
+    def content(self, status: FileRecord) -> bytes:
+        with self.services.store.open_reader(status.id) as blob:
             return blob.read()
 
     def used_bytes(self) -> int:

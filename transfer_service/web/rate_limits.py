@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 from flask import Flask, Response, current_app, g, request
 
 from transfer_service.errors import BadCredentials, InvalidName, NotAuthenticated, NotFound, TooManyRequests
-from transfer_service.services.files.files import FileStatus, parse_file_id
+from transfer_service.services.files.files import parse_file_id
+from transfer_service.services.files.rows import FileRecord
 from transfer_service.services.request_limits import RequestLimits
 from transfer_service.web.accounts.auth import GAME_COOKIE
 from transfer_service.web.current_account import identify, require_account
@@ -71,7 +72,7 @@ def _continues_upload(account_id: uuid.UUID) -> bool:
         with suppress(NotFound):
             return identifier is not None and bool(services().unfinished_uploads.get(account_id, identifier))
         return False
-    found: FileStatus | None = None
+    found: FileRecord | None = None
     with suppress(InvalidName):
         if request.endpoint == "device_frames.upload_chunk":
             found = services().files.find(account_id, parse_name(request.args.get("filename", "")))

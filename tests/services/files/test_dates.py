@@ -45,7 +45,7 @@ def give_its_name_to_another(bench: Bench) -> None:
 def rename(bench: Bench, old: str, new: str) -> None:
     status = bench.services.files.find(bench.account_id, old)
     assert status is not None
-    bench.services.renaming.rename(bench.account_id, status.file_id, new)
+    bench.services.renaming.rename(bench.account_id, status.id, new)
 
 
 CHANGES = [overwrite, delete_and_store, delete_and_send, rename_away_and_store, give_its_name_to_another]
@@ -100,8 +100,8 @@ def test_other_names_are_not_concerned(bench: Bench) -> None:
 def test_what_took_the_address_of_a_file_has_another_date(bench: Bench) -> None:
     """At /download/{file_id} the file of that very name goes first."""
     first = bench.store(b"old")
-    bench.store(b"new", str(first.file_id))
-    assert date(bench, str(first.file_id)) == date(bench) + timedelta(seconds=1)
+    bench.store(b"new", str(first.id))
+    assert date(bench, str(first.id)) == date(bench) + timedelta(seconds=1)
 
 
 def test_a_renamed_file_keeps_its_id_and_is_found_by_its_new_name(any_bench: Bench) -> None:
@@ -109,4 +109,4 @@ def test_a_renamed_file_keeps_its_id_and_is_found_by_its_new_name(any_bench: Ben
     rename(any_bench, NAME, "Öl.txt")
     found = any_bench.find("Öl.txt")
     assert found is not None
-    assert (found.file_id, found.sha256, any_bench.find(NAME)) == (stored.file_id, stored.sha256, None)
+    assert (found.id, found.sha256, any_bench.find(NAME)) == (stored.id, stored.sha256, None)

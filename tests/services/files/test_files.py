@@ -13,23 +13,23 @@ from transfer_service.wire.ranges import Span
 
 def test_a_file_is_found_by_name_and_by_id(any_bench: Bench) -> None:
     status, files = any_bench.store(b"hello"), any_bench.services.files
-    for name in ("log.bin", str(status.file_id), str(status.file_id).upper()):
+    for name in ("log.bin", str(status.id), str(status.id).upper()):
         assert files.find_by_name_or_id(any_bench.account_id, name) == status
-    assert files.get_readable_by_id(any_bench.account_id, str(status.file_id)) == status
+    assert files.get_readable_by_id(any_bench.account_id, str(status.id)) == status
 
 
 def test_a_name_wins_over_an_id(bench: Bench) -> None:
     first = bench.store(b"first")
-    second = bench.store(b"second", str(first.file_id))
-    assert bench.services.files.find_by_name_or_id(bench.account_id, str(first.file_id)) == second
+    second = bench.store(b"second", str(first.id))
+    assert bench.services.files.find_by_name_or_id(bench.account_id, str(first.id)) == second
 
 
 def test_another_accounts_file_does_not_exist_by_name_and_is_forbidden_by_id(any_bench: Bench) -> None:
     status, other = any_bench.store(b"hello"), any_bench.another_account()
     files = any_bench.services.files
-    assert files.find_by_name_or_id(other.account_id, str(status.file_id)) is None
+    assert files.find_by_name_or_id(other.account_id, str(status.id)) is None
     with pytest.raises(Forbidden):
-        files.get_readable_by_id(other.account_id, str(status.file_id))
+        files.get_readable_by_id(other.account_id, str(status.id))
     with pytest.raises(NotFound):
         files.delete(other.account_id, "log.bin")
 
@@ -39,7 +39,7 @@ def test_an_unfinished_file_cannot_be_read(bench: Bench) -> None:
     with pytest.raises(NotComplete):
         files.get_readable(bench.account_id, "log.bin")
     with pytest.raises(NotComplete):
-        files.get_readable_by_id(bench.account_id, str(status.file_id))
+        files.get_readable_by_id(bench.account_id, str(status.id))
     with pytest.raises(NotFound, match="File not found"):
         files.get_readable_by_name_or_id(bench.account_id, "log.bin")
 
@@ -59,7 +59,7 @@ def test_pages_cover_every_file_once_newest_first(any_bench: Bench) -> None:
     while not pages or len(pages[-1]) == 3:
         page = any_bench.services.file_listing.list_files(any_bench.account_id, limit=3, after=position)
         pages.append([file.name for file in page])
-        position = (page[-1].created_at, page[-1].file_id)
+        position = (page[-1].created_at, page[-1].id)
     assert [len(page) for page in pages] == [3, 3, 1]
     assert sorted(chain.from_iterable(pages)) == [f"{number}" for number in range(7)]
     assert pages[0][0] == "6"

@@ -20,7 +20,7 @@ def test_of_many_that_want_a_name_one_gets_it(any_bench: Bench) -> None:
         return True
 
     with ThreadPoolExecutor(len(files)) as pool:
-        successes = list(pool.map(rename, [file.file_id for file in files]))
+        successes = list(pool.map(rename, [file.id for file in files]))
     assert successes.count(True) == 1
     winner = NAMES[successes.index(True)]
     assert any_bench.names() == sorted({*NAMES, "wanted.bin"} - {winner})
@@ -31,7 +31,7 @@ def test_a_file_that_arrives_meanwhile_gets_a_number_or_comes_first(any_bench: B
 
     def rename() -> bool:
         try:
-            any_bench.services.renaming.rename(any_bench.account_id, old.file_id, "wanted.bin")
+            any_bench.services.renaming.rename(any_bench.account_id, old.id, "wanted.bin")
         except NameTaken:
             return False
         return True

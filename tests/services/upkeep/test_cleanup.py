@@ -40,7 +40,7 @@ def messy(bench: Bench) -> set[str]:
     bench.append(0, b"abc", "stale", total=10)
     lost = bench.store(b"lost", "lost")
     bench.store(b"kept", "kept")
-    bench.services.store.delete(lost.file_id)
+    bench.services.store.delete(lost.id)
     orphaned_blob(bench)
     ended = bench.services.sign_ins.begin(account_id=bench.account_id, name="alice")
     bench.services.sign_ins.end(ended.sign_in_id)
@@ -105,18 +105,18 @@ def test_a_finished_file_is_never_stale(bench: Bench) -> None:
 def test_a_stale_upload_whose_bytes_are_all_there_is_finished_instead(any_bench: Bench) -> None:
     status = any_bench.append(0, b"abcde", total=5)
     with any_bench.services.database.write() as session:
-        file = session.get_one(File, status.file_id)
+        file = session.get_one(File, status.id)
         file.state, file.sha256, file.completed_at = FileState.RECEIVING, None, None
     any_bench.clock.advance(hours=25)
     assert any_bench.services.cleanup.run().removed.stale_uploads == Tally()
     with any_bench.services.database.read() as session:
-        assert session.get_one(File, status.file_id).sha256 == status.sha256
+        assert session.get_one(File, status.id).sha256 == status.sha256
 
 
 def test_an_upload_in_use_is_left_alone_until_its_writer_is_gone(bench: Bench) -> None:
     status = bench.append(0, b"abc", total=10)
     bench.clock.advance(hours=25)
-    with bench.services.store.open_writer(status.file_id, Span(3, 10), create=True, wait_seconds=0):
+    with bench.services.store.open_writer(status.id, Span(3, 10), create=True, wait_seconds=0):
         assert counts(bench.services.cleanup.run()) == (0, 0, 0, 0)
     assert counts(bench.services.cleanup.run()) == (1, 0, 0, 0)
     assert bench.names() == []
@@ -144,10 +144,10 @@ def test_an_orphaned_blob_in_use_is_left_alone(bench: Bench) -> None:
 
 def test_a_file_whose_bytes_are_gone_is_told_and_stays(any_bench: Bench) -> None:
     lost, kept = any_bench.store(b"lost", "lost"), any_bench.store(b"kept", "kept")
-    any_bench.services.store.delete(lost.file_id)
+    any_bench.services.store.delete(lost.id)
     any_bench.clock.advance(hours=2)
     report = any_bench.services.cleanup.run()
-    assert (report.missing, report.missing_files) == (1, [str(lost.file_id)])
+    assert (report.missing, report.missing_files) == (1, [str(lost.id)])
     assert (any_bench.names(), any_bench.used_bytes()) == ([kept.name, lost.name], 8)
 
 
@@ -155,7 +155,7 @@ def test_a_run_that_was_killed_between_row_and_blob_is_completed_by_the_next(any
     status = any_bench.append(0, b"abc", total=10)
     any_bench.clock.advance(hours=25)
     with any_bench.services.database.write() as session:
-        remove_row(session, session.get_one(File, status.file_id), any_bench.services.space)
+        remove_row(session, session.get_one(File, status.id), any_bench.services.space)
     report = any_bench.services.cleanup.run()
     assert (report.removed.unfinished_deletions.count, report.removed.orphaned_blobs.count) == (1, 0)
     assert (any_bench.rows(), any_bench.blobs(), report.in_quarantine.count) == (0, set(), 0)
@@ -174,7 +174,7 @@ def test_names_of_deleted_bytes_are_forgotten_when_no_power_loss_can_bring_them_
 def test_a_whole_file_that_died_on_its_way_is_removed_after_an_hour(bench: Bench) -> None:
     status = bench.append(0, b"abc", total=10)
     with bench.services.database.write() as session:
-        session.get_one(File, status.file_id).holds_name = False
+        session.get_one(File, status.id).holds_name = False
     bench.clock.advance(minutes=61)
     assert counts(bench.services.cleanup.run()) == (1, 0, 0, 0)
     assert (bench.rows(), bench.blobs(), bench.used_bytes()) == (0, set(), 0)

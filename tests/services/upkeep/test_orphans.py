@@ -24,7 +24,7 @@ OTHERS = 20
 
 
 def files(bench: Bench, count: int = OTHERS) -> list[uuid.UUID]:
-    return [bench.store(b"%d" % number, f"file {number}").file_id for number in range(count)]
+    return [bench.store(b"%d" % number, f"file {number}").id for number in range(count)]
 
 
 def lose_rows(bench: Bench, ids: list[uuid.UUID]) -> list[dict[str, Any]]:

@@ -7,12 +7,12 @@ from tests.services.uploads.bench import Client, Uploads, any_uploads, make_uplo
 from transfer_service.errors import NotFound, UploadEnded
 from transfer_service.models.files import File
 from transfer_service.services.upkeep.cleanup import Report
-from transfer_service.services.uploads.rows import UploadFacts
+from transfer_service.services.uploads.rows import UploadRecord
 
 __all__ = ["any_uploads", "make_uploads", "uploads"]
 
 
-def begun(uploads: Uploads) -> UploadFacts:
+def begun(uploads: Uploads) -> UploadRecord:
     """An upload with some bytes."""
     upload = uploads.begin(10_000)
     return uploads.send(upload, 0, b"x" * 5000)

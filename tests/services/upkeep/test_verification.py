@@ -60,13 +60,13 @@ def test_of_a_sound_store_everything_is_counted_and_nothing_complained_of(any_be
 )
 def test_a_harmed_file_is_named_with_its_owner(any_bench: Bench, harm: Any, problem: Problem) -> None:
     any_bench.store(b"sound", "sound")
-    file_id = any_bench.store(DATA, "photo.jpg").file_id
+    file_id = any_bench.store(DATA, "photo.jpg").id
     harm(path_of(any_bench, file_id))
     assert verify(any_bench).faults == [Fault(Kind.FILE, problem, "alice", "photo.jpg", str(file_id))]
 
 
 def test_bytes_behind_the_end_are_nobodys(bench: Bench) -> None:
-    file_id = bench.store(DATA).file_id
+    file_id = bench.store(DATA).id
     with path_of(bench, file_id).open("ab") as blob:
         blob.write(b"of a refused chunk")
     assert verify(bench).faults == []
@@ -74,7 +74,7 @@ def test_bytes_behind_the_end_are_nobodys(bench: Bench) -> None:
 
 @pytest.mark.parametrize(("harm", "problem"), [(truncate, Problem.DAMAGED), (Path.unlink, Problem.MISSING)])
 def test_an_upload_that_has_lost_acknowledged_bytes_is_named(bench: Bench, harm: Any, problem: Problem) -> None:
-    file_id = bench.append(0, b"abc", total=10).file_id
+    file_id = bench.append(0, b"abc", total=10).id
     bench.append(5, b"def")
     harm(path_of(bench, file_id))
     assert verify(bench).faults == [Fault(Kind.UPLOAD, problem, "alice", "log.bin", str(file_id))]
@@ -83,7 +83,7 @@ def test_an_upload_that_has_lost_acknowledged_bytes_is_named(bench: Bench, harm:
 def test_what_is_deleted_meanwhile_is_no_fault(bench: Bench) -> None:
     """Between the look at the bytes and the second look at the row."""
     for name in ("a", "b"):
-        flip_a_bit(path_of(bench, bench.store(DATA, name).file_id))
+        flip_a_bit(path_of(bench, bench.store(DATA, name).id))
     services = bench.services
 
     def look_and_lose(work: Callable[[], T], /) -> T:

@@ -23,7 +23,7 @@ from transfer_service.models.uploads import ResumableUpload, UploadKind, UploadP
 from transfer_service.services.uploads.appends import Piece
 from transfer_service.services.uploads.progress import UploadProgress
 from transfer_service.services.uploads.resumable import UploadDraft
-from transfer_service.services.uploads.rows import UploadFacts
+from transfer_service.services.uploads.rows import UploadRecord
 from transfer_service.web.services import Services
 
 
@@ -113,50 +113,50 @@ class Uploads(Bench):
     told: list[UploadProgress]
     instances: list[Services]
 
-    def begin(self, length: int | None = None, name: str | None = "log.bin", **draft: Any) -> UploadFacts:
+    def begin(self, length: int | None = None, name: str | None = "log.bin", **draft: Any) -> UploadRecord:
         overwrite = draft.pop("overwrite", False)
         protocol = draft.pop("protocol", UploadProtocol.TUS)
         part_ids = draft.pop("part_ids", ())
         new = UploadDraft(protocol=protocol, name=name, media_type=None, length=length, overwrite=overwrite, **draft)
         return self.services.resumable_uploads.begin(self.account_id, new, part_ids=part_ids)
 
-    def begin_ietf(self, length: int | None = None, **draft: Any) -> UploadFacts:
+    def begin_ietf(self, length: int | None = None, **draft: Any) -> UploadRecord:
         return self.begin(length, protocol=UploadProtocol.IETF, ends=False, **draft)
 
-    def part(self, data: bytes | None = None, *, length: int | None = None) -> UploadFacts:
+    def part(self, data: bytes | None = None, *, length: int | None = None) -> UploadRecord:
         """A partial upload: whole with its `data`, or without a byte."""
         upload = self.begin(length if data is None else len(data), kind=UploadKind.PARTIAL, concat_header="partial")
         return self.send(upload, 0, data) if data else upload
 
-    def concatenate(self, *parts: UploadFacts, name: str = "joined.bin", **draft: Any) -> UploadFacts:
+    def concatenate(self, *parts: UploadRecord, name: str = "joined.bin", **draft: Any) -> UploadRecord:
         ids = [part.id for part in parts]
         length = self.services.concatenation.check_parts(self.account_id, ids)
         header = "final;" + " ".join(f"/api/uploads/{part_id}" for part_id in ids)
         return self.begin(length, name, kind=UploadKind.FINAL, concat_header=header, part_ids=ids, **draft)
 
-    def send(self, upload: UploadFacts, offset: int, *steps: Step, **piece: Any) -> UploadFacts:
+    def send(self, upload: UploadRecord, offset: int, *steps: Step, **piece: Any) -> UploadRecord:
         """Append what is announced."""
         return self.put(upload, announced(*steps), offset=offset, **piece)
 
-    def stream(self, upload: UploadFacts, offset: int, *steps: Step, **piece: Any) -> UploadFacts:
+    def stream(self, upload: UploadRecord, offset: int, *steps: Step, **piece: Any) -> UploadRecord:
         """Append by chunked coding."""
         return self.put(upload, Append(steps), offset=offset, **piece)
 
-    def put(self, upload: UploadFacts, body: Append, **piece: Any) -> UploadFacts:
+    def put(self, upload: UploadRecord, body: Append, **piece: Any) -> UploadRecord:
         """Append in the words of the protocol that began it."""
         piece = {"ends": upload.protocol is UploadProtocol.TUS, **piece}
         return self.services.resumable_uploads.append(self.account_id, upload.id, Piece(**piece), body)
 
-    def get(self, upload: UploadFacts) -> UploadFacts:
+    def get(self, upload: UploadRecord) -> UploadRecord:
         return self.services.resumable_uploads.get(self.account_id, upload.id)
 
-    def look(self, upload: UploadFacts) -> UploadFacts:
+    def look(self, upload: UploadRecord) -> UploadRecord:
         return self.services.resumable_uploads.look(self.account_id, upload.id)
 
-    def cancel(self, upload: UploadFacts) -> None:
+    def cancel(self, upload: UploadRecord) -> None:
         self.services.resumable_uploads.cancel(self.account_id, upload.id)
 
-    def stored(self, upload: UploadFacts) -> bytes:
+    def stored(self, upload: UploadRecord) -> bytes:
         """Everything in the upload's blob, whether it counts or not."""
         with self.services.store.open_reader(upload.id) as blob:
             return blob.read()

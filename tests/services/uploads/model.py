@@ -2,14 +2,14 @@
 
 from dataclasses import dataclass, field
 
-from transfer_service.services.uploads.rows import UploadFacts
+from transfer_service.services.uploads.rows import UploadRecord
 
 
 @dataclass(eq=False)
 class Model:
     """One upload. `held` is the name of the file that it became."""
 
-    facts: UploadFacts
+    facts: UploadRecord
     name: str
     length: int | None
     overwrite: bool = False

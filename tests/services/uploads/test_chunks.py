@@ -112,7 +112,7 @@ def test_a_complete_file_of_guessed_length_is_opened_again_and_fixed_by_a_total(
 def test_a_crash_before_the_finish_is_made_good_by_the_next_look(any_bench: Bench) -> None:
     status = any_bench.append(0, b"abcde", total=5)
     with any_bench.services.database.write() as session:
-        file = session.get_one(File, status.file_id)
+        file = session.get_one(File, status.id)
         file.state, file.sha256, file.completed_at = FileState.RECEIVING, None, None
     found = any_bench.find()
     assert found is not None
@@ -121,7 +121,7 @@ def test_a_crash_before_the_finish_is_made_good_by_the_next_look(any_bench: Benc
 
 def test_bytes_that_a_crash_left_behind_the_end_are_cut_off_at_the_finish(bench: Bench) -> None:
     status = bench.append(0, b"abc", total=5)
-    with bench.services.store.path_of(status.file_id).open("ab") as blob:  # type: ignore[attr-defined]
+    with bench.services.store.path_of(status.id).open("ab") as blob:  # type: ignore[attr-defined]
         blob.write(b"..left over")
     whole = bench.append(3, b"de")
     assert whole.sha256 == hashlib.sha256(b"abcde").hexdigest()
@@ -139,7 +139,7 @@ def test_a_small_chunk_whose_file_is_deleted_meanwhile_begins_a_new_one(bench: B
     old = bench.append(0, b"abc", total=10)
     new = bench.append(3, b"xyz", before_the_end=lambda: bench.services.files.delete(bench.account_id, "log.bin"))
     assert (new.received_bytes, new.next_expected) == (3, 0)
-    assert (new.file_id != old.file_id, bench.blobs()) == (True, {new.file_id})
+    assert (new.id != old.id, bench.blobs()) == (True, {new.id})
     assert bench.used_bytes() == bench.reserved_bytes() == 6
 
 
@@ -166,7 +166,7 @@ def test_many_writers_at_once_make_one_whole_file(any_bench: Bench) -> None:
 
 def test_a_chunk_for_a_file_whose_bytes_are_gone_makes_no_file_with_a_hole(bench: Bench) -> None:
     status = bench.append(0, b"abc", total=6)
-    blob = bench.services.store.path_of(status.file_id)  # type: ignore[attr-defined] # the disk store's own
+    blob = bench.services.store.path_of(status.id)  # type: ignore[attr-defined] # the disk store's own
     with pytest.raises(UploadGone):
         bench.append(3, b"xyz", total=6, before_the_end=blob.unlink)
     found = bench.find()

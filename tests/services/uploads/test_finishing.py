@@ -30,7 +30,7 @@ from transfer_service.errors import (
 )
 from transfer_service.models.files import File
 from transfer_service.services.uploads.last_steps import LOOK_SECONDS
-from transfer_service.services.uploads.rows import UploadFacts
+from transfer_service.services.uploads.rows import UploadRecord
 from transfer_service.storage.blobs import END
 from transfer_service.wire.ranges import Span
 
@@ -39,7 +39,7 @@ __all__ = ["any_uploads", "make_uploads", "uploads"]
 MEBIBYTE = 1024 * 1024
 
 
-def crash_before_the_finish(uploads: Uploads, upload: UploadFacts, data: bytes) -> None:
+def crash_before_the_finish(uploads: Uploads, upload: UploadRecord, data: bytes) -> None:
     """What a crash between the last commit and the finish leaves: every byte counts, and the file is none."""
     uploads.send(upload, 0, data[:-1])
     with uploads.services.store.open_writer(
@@ -59,7 +59,7 @@ def test_a_crash_before_the_last_step_is_made_good(any_uploads: Uploads, call: s
         restarted.clock.advance(hours=25)
         assert restarted.services.cleanup.run().removed.stale_uploads.count == 0
     else:
-        calls: dict[str, Callable[[], UploadFacts]] = {
+        calls: dict[str, Callable[[], UploadRecord]] = {
             "get": lambda: restarted.get(upload),
             "look": lambda: restarted.look(upload),
             "append": lambda: restarted.send(upload, 5),
@@ -139,7 +139,7 @@ def test_overwriting_replaces_the_file_when_the_new_one_is_whole(any_uploads: Up
     assert any_uploads.file() == b"old bytes"
     any_uploads.send(upload, 3, b"er")
     assert (any_uploads.file(), any_uploads.names(), any_uploads.used_bytes()) == (b"newer", ["log.bin"], 5)
-    assert old.file_id not in any_uploads.blobs()
+    assert old.id not in any_uploads.blobs()
 
 
 def test_an_upload_that_was_overwritten_is_gone(uploads: Uploads) -> None:

@@ -14,7 +14,7 @@ __all__ = ["any_uploads", "make_uploads", "uploads"]
 
 
 def listed(uploads: Uploads, limit: int = 100, after: ListedUpload | None = None) -> list[ListedUpload]:
-    position = (after.created_at, after.upload_id) if after else None
+    position = (after.file.created_at, after.file.id) if after else None
     return uploads.services.unfinished_uploads.list_uploads(uploads.account_id, limit=limit, after=position)
 
 
@@ -27,19 +27,19 @@ def test_uploads_of_every_door_are_listed_newest_first(any_uploads: Uploads) -> 
     any_uploads.append(0, b"ab", "chunks.bin", total=5)
     any_uploads.append(4, b"e", "chunks.bin", total=5)
     found = listed(any_uploads)
-    assert [(each.filename, each.protocol, each.offset, each.length) for each in found] == [
+    assert [(each.file.name, each.protocol, each.file.next_expected, each.file.length) for each in found] == [
         ("chunks.bin", "chunks", 2, 5),
         ("draft.bin", "ietf", 0, None),
         ("tus.bin", "tus", 4, 10),
     ]
-    assert [each.upload_id for each in found[1:]] == [draft.id, tus.id]
+    assert [each.file.id for each in found[1:]] == [draft.id, tus.id]
     assert {each.expires_at for each in found[:1]} == {any_uploads.clock() + timedelta(hours=24)}
 
 
 def test_a_file_on_its_way_in_one_request_is_listed_and_never_expires(uploads: Uploads) -> None:
     seen: list[ListedUpload] = []
     uploads.store(b"x" * 10, length=10, before_the_end=lambda: seen.extend(listed(uploads)))
-    assert [(each.protocol, each.length, each.expires_at) for each in seen] == [("whole", 10, None)]
+    assert [(each.protocol, each.file.length, each.expires_at) for each in seen] == [("whole", 10, None)]
     assert listed(uploads) == []
 
 
@@ -51,7 +51,7 @@ def test_what_is_finished_cancelled_expired_or_spent_is_not_listed(any_uploads: 
     any_uploads.concatenate(any_uploads.part(b"abc"))
     any_uploads.store(b"x", "stored")
     any_uploads.begin(1, "left")
-    assert [each.filename for each in listed(any_uploads)] == ["left"]
+    assert [each.file.name for each in listed(any_uploads)] == ["left"]
 
 
 def test_somebody_elses_uploads_are_not_listed(uploads: Uploads) -> None:
@@ -71,7 +71,7 @@ def test_pages_together_are_the_whole_list(any_uploads: Uploads, limit: int) -> 
         pages.append(listed(any_uploads, limit, pages[-1][-1]))
     found = [each for page in pages for each in page]
     assert (found, len(pages)) == (listed(any_uploads), 6 // limit + 1)
-    assert {each.filename for each in found} == {f"{number}.bin" for number in range(6)}
+    assert {each.file.name for each in found} == {f"{number}.bin" for number in range(6)}
 
 
 def test_one_upload_can_be_asked_for_unfinished_and_finished(any_uploads: Uploads) -> None:
@@ -80,7 +80,7 @@ def test_one_upload_can_be_asked_for_unfinished_and_finished(any_uploads: Upload
     found = [any_uploads.services.unfinished_uploads.get(any_uploads.account_id, upload.id)]
     any_uploads.send(upload, 2, b"c")
     found.append(any_uploads.services.unfinished_uploads.get(any_uploads.account_id, upload.id))
-    assert [(each.is_finished, each.offset) for each in found] == [(False, 2), (True, 3)]
+    assert [(each.file.is_complete, each.file.next_expected) for each in found] == [(False, 2), (True, 3)]
     assert [each.expires_at is None for each in found] == [False, True]
 
 
@@ -91,7 +91,7 @@ def test_a_final_upload_rests_only_when_its_parts_do(any_uploads: Uploads) -> No
     any_uploads.send(part, 0, b"abc")
     any_uploads.clock.advance(hours=20)
     expires_at = any_uploads.clock() + timedelta(hours=4)
-    found = {each.upload_id: each.expires_at for each in listed(any_uploads)}
+    found = {each.file.id: each.expires_at for each in listed(any_uploads)}
     assert found == {part.id: expires_at, final.id: expires_at}
     assert any_uploads.services.unfinished_uploads.get(any_uploads.account_id, final.id).expires_at == expires_at
     any_uploads.clock.advance(hours=4)
@@ -102,7 +102,7 @@ def test_an_upload_that_only_lacks_the_last_step_is_listed_and_does_not_expire(a
     upload = any_uploads.begin(3, repr_digest=repr_digest(b"other"))
     assert any_uploads.error_of(lambda: any_uploads.send(upload, 0, b"abc")) is DigestMismatch
     any_uploads.clock.advance(hours=100)
-    assert [(each.upload_id, each.expires_at) for each in listed(any_uploads)] == [(upload.id, None)]
+    assert [(each.file.id, each.expires_at) for each in listed(any_uploads)] == [(upload.id, None)]
 
 
 @pytest.mark.parametrize("is_first", [True, False])

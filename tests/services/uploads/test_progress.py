@@ -7,16 +7,16 @@ import pytest
 
 from tests.services.uploads.bench import Client, Uploads, make_uploads, uploads
 from transfer_service.services.uploads.progress import MAX_REMEMBERED, ProgressNews, UploadProgress
-from transfer_service.services.uploads.rows import UploadFacts
+from transfer_service.services.uploads.rows import UploadRecord
 
 __all__ = ["make_uploads", "uploads"]
 
 
-def at(upload: UploadFacts, offset: int) -> UploadFacts:
-    return replace(upload, offset=offset)
+def at(upload: UploadRecord, offset: int) -> UploadRecord:
+    return upload.with_file(received_bytes=offset)
 
 
-def another(upload: UploadFacts) -> UploadFacts:
+def another(upload: UploadRecord) -> UploadRecord:
     return replace(upload, id=uuid.uuid4())
 
 

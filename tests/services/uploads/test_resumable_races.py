@@ -18,8 +18,7 @@ from transfer_service.errors import (
     UploadEnded,
     UploadFinished,
 )
-from transfer_service.models.files import FileState
-from transfer_service.services.uploads.rows import UploadFacts
+from transfer_service.services.uploads.rows import UploadRecord
 
 __all__ = ["any_uploads", "make_uploads"]
 
@@ -109,7 +108,7 @@ def test_empty_appends_at_the_end_finish_it_once(any_uploads: Uploads, pool: Thr
         )
         assert {*results} <= {None, UploadFinished, Superseded}  # the later one ends the other
         assert results != [Superseded, Superseded]
-        assert any_uploads.get(upload).state is FileState.COMPLETE
+        assert any_uploads.get(upload).is_finished
     assert any_uploads.names() == sorted(f"{turn}.bin" for turn in range(RACES))
     assert {any_uploads.file(f"{turn}.bin") for turn in range(RACES)} == {b"abc"}
     check_room(any_uploads)
@@ -220,7 +219,7 @@ def test_a_file_that_is_replaced_has_the_bytes_of_one_of_them(
 ) -> None:
     other = any_uploads.another_instance()
 
-    def begin() -> UploadFacts:
+    def begin() -> UploadRecord:
         return any_uploads.begin(10, overwrite=True)
 
     for turn in range(RACES):

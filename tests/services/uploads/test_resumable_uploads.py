@@ -19,9 +19,8 @@ from transfer_service.errors import (
     UploadEnded,
     UploadFinished,
 )
-from transfer_service.models.files import FileState
 from transfer_service.models.uploads import UploadKind, UploadProtocol
-from transfer_service.services.uploads.rows import UploadFacts
+from transfer_service.services.uploads.rows import UploadRecord
 
 __all__ = ["any_uploads", "make_uploads", "uploads"]
 
@@ -30,7 +29,7 @@ def test_an_upload_goes_on_where_it_ended(any_uploads: Uploads) -> None:
     upload = any_uploads.begin(10)
     offsets = [any_uploads.send(upload, 0, b"01", b"234").offset, any_uploads.get(upload).offset]
     finished = any_uploads.stream(upload, 5, b"56789")
-    assert (offsets, finished.offset, finished.state) == ([5, 5], 10, FileState.COMPLETE)
+    assert (offsets, finished.offset, finished.is_finished) == ([5, 5], 10, True)
     assert any_uploads.file() == b"0123456789"
 
 
@@ -57,7 +56,7 @@ def test_the_upload_is_its_file(uploads: Uploads) -> None:
     upload = uploads.send(uploads.begin(3), 0, b"abc")
     found = uploads.find()
     assert found is not None
-    assert (found.file_id, found.length) == (upload.id, 3)
+    assert (found.id, found.length) == (upload.id, 3)
 
 
 BEGUN = 10
@@ -174,7 +173,7 @@ def test_a_chunked_end_before_the_length_keeps_its_bytes_and_finishes_nothing(up
     assert (found.offset, found.ends, found.is_finished) == (3, False, False)
 
 
-def refusals(uploads: Uploads, upload: UploadFacts, *, offset: int) -> set[type[TransferError] | None]:
+def refusals(uploads: Uploads, upload: UploadRecord, *, offset: int) -> set[type[TransferError] | None]:
     """What every call is refused with."""
     calls: list[Callable[[], object]] = [
         lambda: uploads.get(upload),

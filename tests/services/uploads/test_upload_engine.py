@@ -13,7 +13,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_stat
 from tests.services.conftest import Bench
 from transfer_service.errors import InvalidRequest, NotFound, QuotaExceeded, RangeConflict, TooLarge, TransferError
 from transfer_service.models.files import File, FileState
-from transfer_service.services.files.files import FileStatus
+from transfer_service.services.files.rows import FileRecord
 from transfer_service.wire.ranges import Span
 
 MAX_FILE_BYTES, QUOTA_BYTES = 48, 90
@@ -153,7 +153,7 @@ class UploadEngine(RuleBasedStateMachine):
         if (found := self.bench.find(name)) is None or not found.is_complete or not found.length:
             return  # an empty file comes in one request and completes in one step
         with self.bench.services.database.write() as session:
-            file = session.get_one(File, found.file_id)
+            file = session.get_one(File, found.id)
             file.state, file.sha256, file.completed_at = FileState.RECEIVING, None, None
 
     @invariant()
@@ -170,14 +170,14 @@ class UploadEngine(RuleBasedStateMachine):
     def the_quota_counter_is_the_sum_of_what_is_reserved(self) -> None:
         assert self.bench.used_bytes() == self.bench.reserved_bytes() == self.reserved
 
-    def agree(self, status: FileStatus, model: Model) -> None:
+    def agree(self, status: FileRecord, model: Model) -> None:
         first_gap = next((position for position in range(100) if position not in model.stored), 100)
         assert (status.length, status.is_complete) == (model.length, model.is_complete)
         assert (status.received_bytes, status.next_expected) == (len(model.stored), first_gap)
         data = bytes(model.stored[position] for position in sorted(model.stored))
         assert status.sha256 == (hashlib.sha256(data).hexdigest() if model.is_complete else None)
 
-    def agree_on_ranges(self, status: FileStatus, model: Model) -> None:
+    def agree_on_ranges(self, status: FileRecord, model: Model) -> None:
         assert self.bench.services.files.received(status) == model.spans()
         content = self.bench.content(status)
         assert all(content[position] == byte for position, byte in model.stored.items())

@@ -51,10 +51,10 @@ def test_an_unfinished_upload_holds_its_name_too(bench: Bench) -> None:
 
 def test_overwriting_replaces_the_file_and_frees_its_bytes(any_bench: Bench) -> None:
     old = any_bench.store(b"old bytes")
-    with any_bench.services.store.open_reader(old.file_id) as reader:
+    with any_bench.services.store.open_reader(old.id) as reader:
         new = any_bench.store(b"new", overwrite=True)
         assert reader.read() == b"old bytes"
-    assert (any_bench.names(), any_bench.blobs()) == (["log.bin"], {new.file_id})
+    assert (any_bench.names(), any_bench.blobs()) == (["log.bin"], {new.id})
     assert any_bench.used_bytes() == any_bench.reserved_bytes() == 3
 
 
@@ -93,7 +93,7 @@ def test_a_refused_file_leaves_no_trace(
     old = bench.store(b"old")
     with pytest.raises(error):
         bench.store(**arguments, overwrite=overwrite)
-    assert (bench.find(), bench.rows(), bench.blobs()) == (old, 1, {old.file_id})
+    assert (bench.find(), bench.rows(), bench.blobs()) == (old, 1, {old.id})
     assert bench.used_bytes() == 3
 
 

@@ -2,16 +2,18 @@
 
 import uuid
 from contextlib import suppress
+from dataclasses import replace
 
 from transfer_service.errors import BlobMissing, BytesLost, FlushFailed, RangeBusy
-from transfer_service.models.files import File, FileState
+from transfer_service.models.files import FileState
 from transfer_service.services.core import Core
 from transfer_service.services.digests import DigestFollower, RunningDigests
 from transfer_service.services.durability import Durability
 from transfer_service.services.files import received_ranges as intervals
+from transfer_service.services.files import rows as file_rows
 from transfer_service.services.files.dates import date_for
 from transfer_service.services.files.flushing import flush_or_forget
-from transfer_service.services.files.rows import FileFacts, is_in_doubt
+from transfer_service.services.files.rows import FileRecord
 from transfer_service.storage.blobs import END, BlobWriter
 from transfer_service.wire.ranges import Span
 
@@ -27,37 +29,30 @@ class Completion:
         self._now = core.now
         self._durability = core.durability
 
-    @staticmethod
-    def is_due(file: FileFacts) -> bool:
-        """Whether every byte is there but the file is not complete yet."""
-        return file.state is FileState.RECEIVING and file.length is not None and file.received_bytes == file.length
-
     def finish(self, file_id: uuid.UUID) -> None:
         """Complete the file if it is due. Raises BlobMissing, ReadFailed, StorageFull: it then stays due.
 
         Raises BytesLost where it was whole before a power loss, and has other bytes now.
         """
-        with self._database.read() as session:
-            file = session.get(File, file_id)
-        if file is None or not self.is_due(file) or file.length is None:
+        with self._database.read_rows() as rows:
+            file = file_rows.find(rows, file_id)
+        if file is None or not file.is_due:
             return
         self._durability.check(file.unflushed_boot)
-        was_whole = is_in_doubt(file)
-        flush = self._durability.flush or was_whole
-        digest = self._judge(file) if was_whole else self.seal(file_id, file.length)
-        with self._database.write(durable=flush) as session:
-            current = session.get(File, file_id, with_for_update=True)
+        flush = self._durability.flush or file.is_in_doubt
+        digest = self._judge(file) if file.is_in_doubt else self.seal(file_id, file.received_bytes)
+        with self._database.write_rows(durable=flush) as rows:
+            current = file_rows.lock(rows, file_id)
             # A guessed length may have grown meanwhile; then whoever brought the new bytes finishes.
-            if current is None or not self.is_due(current) or current.length != file.length:
+            if current is None or not current.is_due or current.length != file.length:
                 return
             self._durability.check(current.unflushed_boot)
-            current.state, current.sha256 = FileState.COMPLETE, digest
-            current.completed_at = current.completed_at or date_for(
-                session, current.account_id, current.name, self._now()
-            )
-            current.unflushed_boot = None if flush else self._durability.boot
+            at = current.completed_at or date_for(rows, current.account_id, current.name, self._now())
+            boot = None if flush else self._durability.boot
+            finished = replace(current, state=FileState.COMPLETE, sha256=digest, completed_at=at, unflushed_boot=boot)
+            file_rows.save_progress(rows, finished)
 
-    def _judge(self, file: File) -> str:
+    def _judge(self, file: FileRecord) -> str:
         """The SHA-256 of a file that was whole before a power loss, if it is whole still. Raises BytesLost."""
         try:
             digest = self.seal(file.id, file.received_bytes, flush=True)

@@ -16,7 +16,7 @@ from sqlalchemy import ColumnElement, Select, and_, func, or_
 from transfer_service.db.database import Database
 from transfer_service.models.files import File, FileState, folded
 from transfer_service.services.files import rows as file_rows
-from transfer_service.services.files.files import FileStatus, status_of
+from transfer_service.services.files.rows import FileRecord
 from transfer_service.threads import Offload
 
 _files = File.__table__
@@ -63,19 +63,19 @@ class _Order:
 
     columns: tuple[ColumnElement[Any], ...]
     types: tuple[type, ...]
-    place_of: Callable[[FileStatus], Place]
+    place_of: Callable[[FileRecord], Place]
 
 
 _ORDERS: Final = {
     Sort.CREATED: _Order(
-        (_files.c.created_at, _files.c.id), (datetime, uuid.UUID), lambda file: (file.created_at, file.file_id)
+        (_files.c.created_at, _files.c.id), (datetime, uuid.UUID), lambda file: (file.created_at, file.id)
     ),
     Sort.NAME: _Order((_files.c.name,), (str,), lambda file: (file.name,)),
     Sort.SIZE: _Order(
-        (_files.c.reserved_bytes, _files.c.id), (int, uuid.UUID), lambda file: (file.reserved_bytes, file.file_id)
+        (_files.c.reserved_bytes, _files.c.id), (int, uuid.UUID), lambda file: (file.reserved_bytes, file.id)
     ),
     Sort.UPDATED: _Order(
-        (_files.c.updated_at, _files.c.id), (datetime, uuid.UUID), lambda file: (file.updated_at, file.file_id)
+        (_files.c.updated_at, _files.c.id), (datetime, uuid.UUID), lambda file: (file.updated_at, file.id)
     ),
 }
 
@@ -85,7 +85,7 @@ def place_types(sort: Sort) -> tuple[type, ...]:
     return _ORDERS[sort].types
 
 
-def place_of(sort: Sort, file: FileStatus) -> Place:
+def place_of(sort: Sort, file: FileRecord) -> Place:
     """Where a file stands in an order."""
     return _ORDERS[sort].place_of(file)
 
@@ -99,7 +99,7 @@ class FileListing:
 
     def list_files(
         self, account_id: uuid.UUID, query: FileQuery | None = None, *, limit: int, after: Place | None = None
-    ) -> list[FileStatus]:
+    ) -> list[FileRecord]:
         """The account's files, newest first unless the query says otherwise; behind `after`, a place of that order."""
         query = query or FileQuery()
         if query.status is Status.PENDING:
@@ -110,20 +110,20 @@ class FileListing:
         """What is asked of the database."""
         order = _ORDERS[query.sort]
         directed = [column.asc() if query.is_ascending else column.desc() for column in order.columns]
-        statement = file_rows.select_with_prefix.where(
+        statement = file_rows.select_records.where(
             file_rows.is_visible, _files.c.account_id == account_id, *self._conditions(query)
         )
         if after is not None:
             statement = statement.where(_is_behind(order.columns, after, is_ascending=query.is_ascending))
         return statement.order_by(*directed).limit(limit)
 
-    def _run(self, statement: Select[Any], *, is_long: bool) -> list[FileStatus]:
+    def _run(self, statement: Select[Any], *, is_long: bool) -> list[FileRecord]:
         with self._database.read_rows() as rows:
             if is_long and self._database.is_sqlite:
                 found = self._offload(lambda: rows.execute(statement).all())
             else:
                 found = rows.execute(statement).all()
-        return [status_of(row, row.prefix or 0) for row in found]
+        return [FileRecord(*row) for row in found]
 
     def _conditions(self, query: FileQuery) -> list[ColumnElement[bool]]:
         conditions: list[ColumnElement[bool]] = []

@@ -1,7 +1,6 @@
 """Giving a file its name when it is whole: numbered where that is taken, or in place of the old one."""
 
 import uuid
-from typing import Any
 
 from sqlalchemy import bindparam, select
 
@@ -10,13 +9,14 @@ from transfer_service.db.prepared import PreparedSelect
 from transfer_service.models.accounts import Account
 from transfer_service.models.files import File
 from transfer_service.services.files.files import remove_row
+from transfer_service.services.files.rows import COLUMNS, FileRecord
 from transfer_service.services.limits import Space
 from transfer_service.wire.filenames import numbered_name
 
 _accounts = Account.__table__
 _files = File.__table__
 _LOCK_ACCOUNT = select(_accounts.c.id).where(_accounts.c.id == bindparam("account_id")).with_for_update()
-_held = select(_files.c.id, _files.c.account_id, _files.c.reserved_bytes).where(
+_held = select(*COLUMNS).where(
     _files.c.account_id == bindparam("account_id"), _files.c.name == bindparam("name"), _files.c.holds_name
 )
 _HOLDER, _LOCK_HOLDER = PreparedSelect(_held), _held.with_for_update()
@@ -53,6 +53,7 @@ def lock_names(rows: Executor, account_id: uuid.UUID) -> None:
     rows.execute(_LOCK_ACCOUNT, {"account_id": account_id})
 
 
-def find_holder(rows: Executor, account_id: uuid.UUID, name: str) -> Any | None:
-    """Who holds a name, seen or not: the id and what a removal needs."""
-    return _HOLDER.find(rows, {"account_id": account_id, "name": name})
+def find_holder(rows: Executor, account_id: uuid.UUID, name: str) -> FileRecord | None:
+    """Who holds a name, visible or not."""
+    row = _HOLDER.find(rows, {"account_id": account_id, "name": name})
+    return FileRecord(*row) if row is not None else None

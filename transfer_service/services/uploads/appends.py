@@ -19,7 +19,6 @@ from transfer_service.errors import (
     UploadEnded,
     UploadFinished,
 )
-from transfer_service.models.files import FileState
 from transfer_service.models.uploads import UploadKind
 from transfer_service.services.body_writer import PAST_THE_LENGTH, IncomingBytes, Landing
 from transfer_service.services.core import Core
@@ -27,13 +26,12 @@ from transfer_service.services.files import received_ranges as intervals
 from transfer_service.services.files import rows as file_rows
 from transfer_service.services.files.files import FileService
 from transfer_service.services.files.flushing import flush_or_forget
-from transfer_service.services.files.rows import Progress
 from transfer_service.services.uploads import rows as resumable_rows
 from transfer_service.services.uploads.displacement import TAKE_OVER_SECONDS, Displacement
 from transfer_service.services.uploads.finishing import UploadCompletion
 from transfer_service.services.uploads.lookup import UploadLookup
 from transfer_service.services.uploads.progress import ProgressNews
-from transfer_service.services.uploads.rows import UploadFacts
+from transfer_service.services.uploads.rows import UploadRecord
 from transfer_service.storage.blobs import END, BlobWriter
 from transfer_service.wire.ranges import Span
 
@@ -96,7 +94,7 @@ class Appends:
         self._now = core.now
         self._durability = core.durability
 
-    def append(self, upload: UploadFacts, piece: Piece, body: AppendBody) -> UploadFacts:
+    def append(self, upload: UploadRecord, piece: Piece, body: AppendBody) -> UploadRecord:
         """Store bytes at the end of an upload, and finish it if they are the last: see ResumableUploadService."""
         if upload.kind is UploadKind.FINAL:
             raise Forbidden("A final upload takes no bytes of its own")
@@ -109,7 +107,7 @@ class Appends:
             raise UploadFinished
         return upload
 
-    def _append(self, upload: UploadFacts, piece: Piece, body: AppendBody) -> UploadFacts:
+    def _append(self, upload: UploadRecord, piece: Piece, body: AppendBody) -> UploadRecord:
         if upload.offset != piece.offset:  # what it is told must be true for its next request
             self._displacement.end_append(upload.id)
             upload = self._lookup.get(upload.account_id, upload.id)
@@ -128,7 +126,7 @@ class Appends:
                 self._files.discard_blob(upload.id)
             raise
 
-    def _check(self, upload: UploadFacts, piece: Piece, body: AppendBody) -> UploadFacts:
+    def _check(self, upload: UploadRecord, piece: Piece, body: AppendBody) -> UploadRecord:
         """Refuse what the facts rule out. Raises OffsetMismatch, InconsistentLength, TooLarge."""
         if upload.offset != piece.offset:
             raise OffsetMismatch(offset=upload.offset, provided=piece.offset)
@@ -143,7 +141,7 @@ class Appends:
         self._space.check_size(max(length or 0, stop))
         return upload
 
-    def _land(self, upload: UploadFacts, piece: Piece, body: AppendBody, writer: BlobWriter) -> UploadFacts:
+    def _land(self, upload: UploadRecord, piece: Piece, body: AppendBody, writer: BlobWriter) -> UploadRecord:
         length = upload.length if piece.length is None else piece.length
         if length is None and piece.is_last and body.announced is not None:
             length = piece.offset + body.announced
@@ -178,15 +176,10 @@ class Appends:
             raise
         if piece.repr_digest is not None:
             upload = self._promise(upload, piece.repr_digest)
-        whole = replace(
-            upload,
-            offset=landing.offset,
-            length=landing.offset if piece.is_last else length,
-            ends=upload.ends or piece.is_last or piece.ends,
-        )
-        return self._conclude(upload, whole, writer)
+        whole = upload.with_file(received_bytes=landing.offset, length=landing.offset if piece.is_last else length)
+        return self._conclude(upload, replace(whole, ends=upload.ends or piece.is_last or piece.ends), writer)
 
-    def _conclude(self, before: UploadFacts, after: UploadFacts, writer: BlobWriter) -> UploadFacts:
+    def _conclude(self, before: UploadRecord, after: UploadRecord, writer: BlobWriter) -> UploadRecord:
         """Let all that has landed count; where that makes the upload whole, in one step with finishing it."""
         is_finishing = self._completion.is_nearly_hashed(after)
         try:
@@ -200,7 +193,7 @@ class Appends:
             raise
         return self._count(before, after.offset, after.length, ends=after.ends)
 
-    def _count(self, upload: UploadFacts, offset: int, length: int | None, *, ends: bool) -> UploadFacts:
+    def _count(self, upload: UploadRecord, offset: int, length: int | None, *, ends: bool) -> UploadRecord:
         """Let everything up to `offset` count, on the disk as far as that was asked for."""
         try:
             if self._durability.flush_chunks:
@@ -216,19 +209,19 @@ class Appends:
             if not file_rows.touch(rows, upload_id, self._now()):
                 raise UploadEnded
 
-    def _promise(self, upload: UploadFacts, repr_digest: str) -> UploadFacts:
+    def _promise(self, upload: UploadRecord, repr_digest: str) -> UploadRecord:
         """Remember what the whole must hash to."""
         with self._database.write_rows() as rows:
             resumable_rows.set_repr_digest(rows, upload.id, repr_digest)
         return replace(upload, repr_digest=repr_digest)
 
-    def _commit(self, upload: UploadFacts, offset: int, *, length: int | None, ends: bool) -> UploadFacts:
+    def _commit(self, upload: UploadRecord, offset: int, *, length: int | None, ends: bool) -> UploadRecord:
         """Let everything up to `offset` count. Raises UploadEnded, QuotaExceeded."""
         with self._database.write_rows(durable=self._durability.flush_chunks) as rows:
             file = file_rows.lock(rows, upload.id)
             if file is None:
                 raise UploadEnded
-            if file.state is FileState.COMPLETE:  # by somebody who found that nothing was missing
+            if file.is_complete:  # by somebody who found that nothing was missing
                 raise UploadFinished
             self._durability.check(file.unflushed_boot)
             if file.received_bytes < upload.offset:  # forgotten meanwhile, see `flushing`
@@ -239,20 +232,19 @@ class Appends:
                 intervals.add_span(rows, upload.id, Span(0, offset))
             if ends and not upload.ends:
                 resumable_rows.set_ends(rows, upload.id)
-            updated_at = max(file.updated_at, self._now())
-            progress = Progress(
-                state=FileState.RECEIVING,
+            after = replace(
+                file,
                 length=length,
                 length_declared=length is not None,
                 received_bytes=offset,
                 reserved_bytes=reserved,
                 sha256=None,
                 unflushed_boot=self._durability.mark_of_chunk(file.unflushed_boot),
-                updated_at=updated_at,
+                updated_at=max(file.updated_at, self._now()),
                 completed_at=None,
             )
-            file_rows.record(rows, upload.id, progress)
-        upload = replace(upload, offset=offset, length=length, ends=ends, updated_at=updated_at)
+            file_rows.save_progress(rows, after)
+        upload = replace(upload, ends=ends, rested_since=after.updated_at, file=after)
         if not upload.is_due:
             self._news.tell(upload)
             self._completion.make_headway(upload.id, offset)

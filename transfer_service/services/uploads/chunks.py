@@ -9,21 +9,22 @@ import uuid
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
+from typing import Any
 
 from transfer_service.errors import BlobMissing, UploadGone
-from transfer_service.models.accounts import Account
-from transfer_service.models.files import File, FileState
+from transfer_service.models.files import FileState
 from transfer_service.services.core import Core
 from transfer_service.services.files import dates as file_dates
 from transfer_service.services.files import received_ranges as intervals
 from transfer_service.services.files import rows as file_rows
-from transfer_service.services.files.files import FileService, FileStatus, remove_row, status_of
+from transfer_service.services.files.files import FileService, remove_row
 from transfer_service.services.files.finishing import Completion
 from transfer_service.services.files.flushing import flush_or_forget
-from transfer_service.services.files.rows import FileFacts, Progress
+from transfer_service.services.files.naming import lock_names
+from transfer_service.services.files.rows import FileRecord
 from transfer_service.services.uploads.batches import BATCH_BYTES, OFFLOAD_FROM_BYTES, in_batches
 from transfer_service.services.uploads.incoming import Incoming
-from transfer_service.services.uploads.lengths import agreed_extent
+from transfer_service.services.uploads.lengths import agreed
 from transfer_service.services.uploads.placement import Placement
 from transfer_service.storage.blobs import BlobWriter
 from transfer_service.wire.media_types import stored_media_type
@@ -45,7 +46,7 @@ class UploadService:
         self._now = core.now
         self._durability = core.durability
 
-    def append(self, account_id: uuid.UUID, name: str, *, span: Span, incoming: Incoming) -> FileStatus:
+    def append(self, account_id: uuid.UUID, name: str, *, span: Span, incoming: Incoming) -> FileRecord:
         """Store one chunk at `span`, all of it or nothing, and tell how far the file got.
 
         Raises InvalidRequest, RangeConflict, TooLarge, RangeBusy, UploadGone, StorageFull.
@@ -60,15 +61,15 @@ class UploadService:
         content = chain([head], batches)
         chunk = self._address(account_id, name, file, span, incoming)
         try:
-            status, is_due = self._store_chunk(chunk, content)
+            status = self._store_chunk(chunk, content)
         except UploadGone as error:
             if not fits_in_memory and not isinstance(error, _GoneBeforeTheFirstByte):
                 raise
             # Deleted, or given up by another first chunk, between our look and our claim: look again, and begin anew.
             file = self.check(account_id, name, span=span, claimed=incoming.claimed_length(), infer=infer)
             chunk = self._address(account_id, name, file, span, incoming)
-            status, is_due = self._store_chunk(chunk, iter([head]) if fits_in_memory else content)
-        if not is_due:
+            status = self._store_chunk(chunk, iter([head]) if fits_in_memory else content)
+        if not status.is_due:
             self._completion.make_headway(chunk.file_id, status.next_expected)
             return status
         try:
@@ -78,7 +79,7 @@ class UploadService:
         return self._status(chunk.file_id)
 
     def _address(
-        self, account_id: uuid.UUID, name: str, file: FileFacts | None, span: Span, incoming: Incoming
+        self, account_id: uuid.UUID, name: str, file: FileRecord | None, span: Span, incoming: Incoming
     ) -> "_Chunk":
         """Where a chunk goes: into `file`, or into a new one."""
         return _Chunk(
@@ -90,7 +91,7 @@ class UploadService:
             is_first=file is None or not file.received_bytes,
         )
 
-    def _store_chunk(self, chunk: "_Chunk", batches: Iterator[Sequence[bytes]]) -> tuple[FileStatus, bool]:
+    def _store_chunk(self, chunk: "_Chunk", batches: Iterator[Sequence[bytes]]) -> FileRecord:
         """Write a chunk under a claim of its span and make it a fact; if that fails, leave nothing of it."""
         try:
             with self._store.open_writer(
@@ -116,55 +117,55 @@ class UploadService:
         """Give the name of a file back whose first chunk was refused, unless another one is on its way."""
         if self._store.is_in_use(file_id):
             return
-        with self._database.write() as session:
-            file = session.get(File, file_id, with_for_update=True)
-            if file is None or file.received_bytes or file.state is FileState.COMPLETE:
+        with self._database.write_rows() as rows:
+            file = file_rows.lock(rows, file_id)
+            if file is None or file.received_bytes or file.is_complete:
                 return
-            remove_row(session, file, self._space)
+            remove_row(rows, file, self._space)
         self._offload(lambda: self._store.delete(file_id))
 
     def check(
         self, account_id: uuid.UUID, name: str, *, span: Span, claimed: int | None, infer: bool
-    ) -> FileFacts | None:
+    ) -> FileRecord | None:
         """Refuse what the facts already rule out, before the body is read. The file if there is one.
 
         Raises InvalidRequest, RangeConflict, TooLarge.
         """
         self._space.check_size(max(span.stop, claimed or 0))
         file, used_bytes = self._find_held(account_id, name)
-        if file is not None and file_rows.is_in_doubt(file):
+        if file is not None and file.is_in_doubt:
             self._files.finish(file)
             file, used_bytes = self._find_held(account_id, name)
-        extent = agreed_extent(file, span, claimed=claimed, infer=infer)
-        self._space.check_quota(used_bytes, extent.reserved_bytes - (file.reserved_bytes if file else 0))
+        before = file or self._new_file(account_id, name)
+        after = agreed(before, span, claimed=claimed, infer=infer)
+        self._space.check_quota(used_bytes, after.reserved_bytes - before.reserved_bytes)
         return file
 
-    def _find_held(self, account_id: uuid.UUID, name: str) -> tuple[FileFacts | None, int]:
+    def _find_held(self, account_id: uuid.UUID, name: str) -> tuple[FileRecord | None, int]:
         with self._database.read_rows() as rows:
             return file_rows.find_held(rows, account_id, name)
 
     def _begin(self, account_id: uuid.UUID, name: str, media_type: str | None) -> uuid.UUID:
         """The id of the file of that name, made now, without bytes and so still invisible, if there is none."""
+        with self._database.write_rows() as rows:
+            lock_names(rows, account_id)  # two first chunks at once make one file
+            file, _ = file_rows.find_held(rows, account_id, name)
+            if file is None:
+                file = self._new_file(account_id, name, media_type)
+                file_rows.add(rows, file)
+        return file.id
+
+    def _new_file(self, account_id: uuid.UUID, name: str, media_type: str | None = None) -> FileRecord:
         now = self._now()
-        with self._database.write() as session:
-            session.get(Account, account_id, with_for_update=True)  # two first chunks at once make one file
-            file, _ = file_rows.find_held(session, account_id, name)
-            if file is not None:
-                return file.id
-            file_id = uuid.uuid4()
-            session.add(
-                File(
-                    id=file_id,
-                    account_id=account_id,
-                    name=name,
-                    holds_name=True,
-                    media_type=stored_media_type(media_type, name),
-                    state=FileState.RECEIVING,
-                    created_at=now,
-                    updated_at=now,
-                )
-            )
-        return file_id
+        return FileRecord(
+            id=uuid.uuid4(),
+            account_id=account_id,
+            name=name,
+            holds_name=True,
+            media_type=stored_media_type(media_type, name),
+            created_at=now,
+            updated_at=now,
+        )
 
     def _place(self, writer: BlobWriter, chunk: "_Chunk", batches: Iterator[Sequence[bytes]]) -> None:
         """Write what is new and compare what is stored. Raises RangeConflict, UploadGone."""
@@ -184,8 +185,8 @@ class UploadService:
                 place()
             offset = part.stop
 
-    def _make_fact(self, chunk: "_Chunk") -> tuple[FileStatus, bool]:
-        """Let the chunk count. The status, and whether the file is now due to be finished."""
+    def _make_fact(self, chunk: "_Chunk") -> FileRecord:
+        """Let the chunk count. The file, which may be due to be finished now."""
         is_flushed = self._durability.flush_chunks
         try:
             if is_flushed:
@@ -195,7 +196,7 @@ class UploadService:
             flush_or_forget(self._database, self._store, self._offload, chunk.file_id)
             return self._commit(chunk, is_flushed=True)
 
-    def _commit(self, chunk: "_Chunk", *, is_flushed: bool) -> tuple[FileStatus, bool]:
+    def _commit(self, chunk: "_Chunk", *, is_flushed: bool) -> FileRecord:
         """Make the chunk a fact. Raises _FlushFirst where it goes on with a finished file: that survives power loss."""
         file_id, span, incoming = chunk.file_id, chunk.span, chunk.incoming
         claimed = incoming.claimed_length()
@@ -205,53 +206,42 @@ class UploadService:
             if file is None:
                 raise UploadGone
             self._durability.check(file.unflushed_boot)
-            extent = agreed_extent(file, span, claimed=claimed, infer=incoming.infers_length)
+            agreed_file = agreed(file, span, claimed=claimed, infer=incoming.infers_length)
             merged, added = intervals.add_span(rows, file_id, span)
             if added and self._durability.flush and not is_flushed and _was_whole(file):
                 raise _FlushFirst
-            self._space.reserve(rows, chunk.account_id, extent.reserved_bytes - file.reserved_bytes)
-            changes = bool(added) or extent.length != file.length
-            if changes and file.state is FileState.COMPLETE:
+            self._space.reserve(rows, chunk.account_id, agreed_file.reserved_bytes - file.reserved_bytes)
+            changes = bool(added) or agreed_file.length != file.length
+            if changes and file.is_complete:
                 file_dates.retire(rows, file_id)
-            progress = Progress(
-                state=FileState.RECEIVING if changes else file.state,
-                length=extent.length,
-                length_declared=extent.is_declared,
+            reopened: dict[str, Any] = (
+                {"state": FileState.RECEIVING, "sha256": None, "completed_at": None} if changes else {}
+            )
+            from_start = merged.stop if merged.start == 0 else intervals.contiguous_from_start(rows, file_id)
+            after = replace(
+                agreed_file,
                 received_bytes=file.received_bytes + added,
-                reserved_bytes=extent.reserved_bytes,
-                sha256=None if changes else file.sha256,
                 unflushed_boot=self._durability.mark_of_chunk(file.unflushed_boot, is_flushed=is_flushed or not added),
                 updated_at=max(file.updated_at, self._now()),
-                completed_at=None if changes else file.completed_at,
+                next_expected=from_start,
+                **(reopened if changes else {}),
             )
-            file_rows.record(rows, file_id, progress)
-            next_expected = merged.stop if merged.start == 0 else intervals.contiguous_from_start(rows, file_id)
-        status = replace(
-            status_of(file, next_expected),
-            is_complete=progress.state is FileState.COMPLETE,
-            length=progress.length,
-            is_length_declared=progress.length_declared,
-            received_bytes=progress.received_bytes,
-            reserved_bytes=progress.reserved_bytes,
-            sha256=progress.sha256,
-            updated_at=progress.updated_at,
-            completed_at=progress.completed_at,
-        )
-        return status, not status.is_complete and status.received_bytes == status.length
+            file_rows.save_progress(rows, after)
+        return after
 
-    def _status(self, file_id: uuid.UUID) -> FileStatus:
+    def _status(self, file_id: uuid.UUID) -> FileRecord:
         with self._database.read_rows() as rows:
             found = file_rows.find_visible_by_id(rows, file_id)
         if found is None:
             raise UploadGone
-        return status_of(*found)
+        return found
 
 
 class _GoneBeforeTheFirstByte(UploadGone):
     """The upload was deleted before anything of the chunk's content was taken."""
 
 
-def _was_whole(file: FileFacts) -> bool:
+def _was_whole(file: FileRecord) -> bool:
     """Whether a file of a guessed total was finished, and so flushed: a chunk that is not would put all in doubt."""
     return not file.length_declared and bool(file.received_bytes) and file.unflushed_boot is None
 

@@ -7,15 +7,16 @@ are spent. So a crash leaves either parts from which it is done again or a final
 import uuid
 from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import replace
 
 from transfer_service.errors import BlobMissing, InvalidRequest, RangeBusy, UploadEnded
-from transfer_service.models.files import File, FileState
-from transfer_service.models.uploads import ResumableUpload, UploadKind
+from transfer_service.models.uploads import UploadKind
 from transfer_service.services.core import Core
 from transfer_service.services.files import received_ranges as intervals
+from transfer_service.services.files import rows as file_rows
 from transfer_service.services.files.files import FileService, remove_row
 from transfer_service.services.uploads import rows as resumable_rows
-from transfer_service.services.uploads.rows import UploadFacts
+from transfer_service.services.uploads.rows import UploadRecord
 from transfer_service.storage.blobs import END, BlobWriter
 from transfer_service.wire.ranges import Span
 
@@ -57,13 +58,13 @@ class Concatenation:
         self._space.check_size(total)
         return total if len(known) == len(lengths) else None
 
-    def find_repeated(self, account_id: uuid.UUID, concat_header: str) -> UploadFacts | None:
+    def find_repeated(self, account_id: uuid.UUID, concat_header: str) -> UploadRecord | None:
         """The final upload that the same request has made before: its answer may have been lost."""
         with self._database.read_rows() as rows:
             found = resumable_rows.find_final(rows, account_id, concat_header)
         return found if found is not None and not found.has_ended else None
 
-    def assemble(self, final: UploadFacts) -> UploadFacts:
+    def assemble(self, final: UploadRecord) -> UploadRecord:
         """Put the final upload together if its parts are whole and nobody else is at it. What it is then.
 
         Raises UploadEnded where a part is gone, TooLarge, StorageFull.
@@ -95,7 +96,7 @@ class Concatenation:
                 self._files.discard_blob(part.id)
         return self._find(final.id)
 
-    def _copy(self, parts: Sequence[UploadFacts], writer: BlobWriter) -> None:
+    def _copy(self, parts: Sequence[UploadRecord], writer: BlobWriter) -> None:
         position = 0
         for part in parts:
             for start in range(0, part.offset, STEP_BYTES):
@@ -110,43 +111,48 @@ class Concatenation:
         except BlobMissing as error:
             raise UploadEnded from error
 
-    def _spend(self, final: UploadFacts, parts: Sequence[UploadFacts], total: int) -> None:
+    def _spend(self, final: UploadRecord, parts: Sequence[UploadRecord], total: int) -> None:
         """Let the copied bytes count and the parts be gone. Raises UploadEnded where one of them was cancelled."""
         # The parts are unlinked afterwards: whatever is asked for, they must not come back without their bytes.
-        with self._database.write(durable=True) as session:
-            file = session.get(File, final.id, with_for_update=True)
+        with self._database.write_rows(durable=True) as rows:
+            file = file_rows.lock(rows, final.id)
             ids = sorted(part.id for part in parts)  # always in this order: two finals may have the same parts
-            rows = [session.get(File, part_id, with_for_update=True) for part_id in ids]
-            if file is None or file.state is not FileState.RECEIVING or None in rows:
+            spent = [file_rows.lock(rows, part_id) for part_id in ids]
+            if file is None or file.is_complete or None in spent:
                 raise UploadEnded
-            for row in rows:
-                if row is not None:
-                    self._durability.check(row.unflushed_boot)
-                    remove_row(session, row, self._space)
-            resumable_rows.end(session, [part.id for part in parts], now=self._now())
-            self._space.reserve(session, final.account_id, total - file.reserved_bytes)
+            for part in filter(None, spent):
+                self._durability.check(part.unflushed_boot)
+                remove_row(rows, part, self._space)
+            resumable_rows.end(rows, ids, now=self._now())
+            self._space.reserve(rows, final.account_id, total - file.reserved_bytes)
             if total:
-                intervals.add_span(session, final.id, Span(0, total))
-            file.length = file.reserved_bytes = file.received_bytes = total
-            file.length_declared, file.updated_at = True, self._now()
-            file.unflushed_boot = self._durability.mark_of_whole()
+                intervals.add_span(rows, final.id, Span(0, total))
+            put_together = replace(
+                file,
+                length=total,
+                length_declared=True,
+                received_bytes=total,
+                reserved_bytes=total,
+                unflushed_boot=self._durability.mark_of_whole(),
+                updated_at=self._now(),
+            )
+            file_rows.save_progress(rows, put_together)
 
     def _give_up(self, final_id: uuid.UUID) -> None:
         """End a final upload that can never be whole. Raises UploadEnded."""
-        with self._database.write() as session:
-            file = session.get(File, final_id, with_for_update=True)
-            row = session.get(ResumableUpload, final_id)
-            if file is not None and row is not None and file.state is FileState.RECEIVING:
-                row.ended_at = self._now()
-                remove_row(session, file, self._space)
+        with self._database.write_rows() as rows:
+            file = file_rows.lock(rows, final_id)
+            if file is not None and not file.is_complete:
+                resumable_rows.end(rows, [final_id], now=self._now())
+                remove_row(rows, file, self._space)
         self._files.discard_blob(final_id)
         raise UploadEnded
 
-    def _parts(self, final_id: uuid.UUID) -> list[UploadFacts]:
+    def _parts(self, final_id: uuid.UUID) -> list[UploadRecord]:
         with self._database.read_rows() as rows:
             return resumable_rows.parts_of(rows, final_id)
 
-    def _find(self, final_id: uuid.UUID) -> UploadFacts:
+    def _find(self, final_id: uuid.UUID) -> UploadRecord:
         with self._database.read_rows() as rows:
             found = resumable_rows.find(rows, final_id)
         if found is None or found.has_ended:

@@ -12,13 +12,14 @@ from transfer_service.services.core import Core
 from transfer_service.services.digests import DigestFollower
 from transfer_service.services.files import received_ranges as intervals
 from transfer_service.services.files import rows as file_rows
+from transfer_service.services.files.dates import date_for
 from transfer_service.services.files.files import FileService
 from transfer_service.services.files.finishing import Completion
 from transfer_service.services.files.naming import claim_name
 from transfer_service.services.uploads import rows as resumable_rows
 from transfer_service.services.uploads.concatenation import Concatenation
 from transfer_service.services.uploads.progress import ProgressNews
-from transfer_service.services.uploads.rows import UploadFacts
+from transfer_service.services.uploads.rows import UploadRecord
 from transfer_service.storage.blobs import END, BlobWriter
 from transfer_service.wire.digests import parse_digests
 from transfer_service.wire.ranges import Span
@@ -50,7 +51,7 @@ class UploadCompletion:
         self._now = core.now
         self._refused: set[tuple[uuid.UUID, str | None]] = set()
 
-    def settle(self, upload: UploadFacts) -> UploadFacts:
+    def settle(self, upload: UploadRecord) -> UploadRecord:
         """The upload after the step that is due, if one is: to a file, or from parts to the whole.
 
         Raises UploadEnded, DigestMismatch (it then stays unfinished), ReadFailed, StorageFull, TooLarge.
@@ -70,34 +71,34 @@ class UploadCompletion:
         except BlobMissing as error:
             raise UploadEnded from error
 
-    def settle_doubt(self, upload: UploadFacts) -> UploadFacts:
+    def settle_doubt(self, upload: UploadRecord) -> UploadRecord:
         """The upload, a file again or gone where a power loss has put that in doubt. Raises UploadEnded."""
         if not upload.is_in_doubt:
             return upload
         with self._database.read_rows() as rows:
             file = file_rows.find_visible_by_id(rows, upload.id)
         if file is not None:
-            self._files.finish(file[0])
+            self._files.finish(file)
         with self._database.read_rows() as rows:
             settled = resumable_rows.find(rows, upload.id)
         if settled is None or settled.has_ended:
             raise UploadEnded
         return settled
 
-    def settle_finals_with(self, part: UploadFacts) -> None:
+    def settle_finals_with(self, part: UploadRecord) -> None:
         """Put together what only waited for this part."""
         if part.kind is UploadKind.PARTIAL and part.offset == part.length:
             for final in self._finals_with(part.id):
                 with suppress(TransferError):  # the part is whole; whoever asks for the final hears of it
                     self.settle(final)
 
-    def is_nearly_hashed(self, upload: UploadFacts) -> bool:
+    def is_nearly_hashed(self, upload: UploadRecord) -> bool:
         """Whether `settle_landed` would take no longer than it takes to flush the bytes."""
         promised = parse_digests(upload.repr_digest, field="Repr-Digest") if upload.repr_digest else {}
         is_sha256 = promised.keys() <= {"sha256"}  # of any other, nothing is hashed yet
         return upload.is_due and is_sha256 and self._completion.is_nearly_hashed(upload.id, upload.offset)
 
-    def settle_landed(self, upload: UploadFacts, writer: BlobWriter) -> UploadFacts:
+    def settle_landed(self, upload: UploadRecord, writer: BlobWriter) -> UploadRecord:
         """Finish an upload of which the last bytes are written but do not count yet: now they do, in the same step.
 
         Only for the holder of the claim. Raises like `settle`; then the bytes still do not count.
@@ -121,7 +122,7 @@ class UploadCompletion:
         """Drop what was hashed: some of it never came to count."""
         self._completion.forget(upload_id)
 
-    def _finals_with(self, part_id: uuid.UUID) -> list[UploadFacts]:
+    def _finals_with(self, part_id: uuid.UUID) -> list[UploadRecord]:
         with self._database.read_rows() as rows:
             found = [resumable_rows.find(rows, final_id) for final_id in resumable_rows.finals_with(rows, part_id)]
         return [final for final in found if final is not None and not final.has_ended]
@@ -130,7 +131,7 @@ class UploadCompletion:
         with suppress(RangeBusy), self._store.open_writer(upload_id, Span(0, END), create=True, wait_seconds=0):
             pass
 
-    def _verified(self, upload: UploadFacts, sha256: str) -> str:
+    def _verified(self, upload: UploadRecord, sha256: str) -> str:
         """The SHA-256, if the bytes are what was promised. Raises DigestMismatch."""
         promised = parse_digests(upload.repr_digest, field="Repr-Digest") if upload.repr_digest else {}
         for algorithm, expected in promised.items():
@@ -140,12 +141,12 @@ class UploadCompletion:
                 raise DigestMismatch
         return sha256
 
-    def _check_not_refused(self, upload: UploadFacts) -> None:
+    def _check_not_refused(self, upload: UploadRecord) -> None:
         """Raises DigestMismatch where these bytes were hashed before and found to be others than the promised ones."""
         if (upload.id, upload.repr_digest) in self._refused:
             raise DigestMismatch
 
-    def _refuse(self, upload: UploadFacts) -> None:
+    def _refuse(self, upload: UploadRecord) -> None:
         if len(self._refused) >= MAX_REFUSED:
             self._refused.clear()
         self._refused.add((upload.id, upload.repr_digest))
@@ -164,7 +165,7 @@ class UploadCompletion:
                 pass
         return hasher.digest()
 
-    def _declare(self, upload: UploadFacts, sha256: str) -> UploadFacts:
+    def _declare(self, upload: UploadRecord, sha256: str) -> UploadRecord:
         """Name the file and declare it whole, in one step. Raises UploadEnded, QuotaExceeded."""
         durability = self._completion.durability
         # What is replaced is unlinked afterwards: then it must not come back.
@@ -182,14 +183,27 @@ class UploadCompletion:
             name, replaced_id = claim_name(
                 rows, upload.account_id, file.name, overwrite=upload.overwrite, space=self._space
             )
-            resumable_rows.complete(
-                rows, upload, name=name, sha256=sha256, unflushed_boot=durability.mark_of_whole(), now=self._now()
+            now = self._now()
+            whole = replace(
+                file,
+                name=name,
+                holds_name=True,
+                state=FileState.COMPLETE,
+                length=upload.offset,
+                length_declared=True,
+                received_bytes=upload.offset,
+                reserved_bytes=upload.offset,
+                sha256=sha256,
+                unflushed_boot=durability.mark_of_whole(),
+                updated_at=now,
+                completed_at=date_for(rows, upload.account_id, name, now),
             )
+            file_rows.save(rows, whole)
             if not current.ends:
                 resumable_rows.set_ends(rows, upload.id)
         self._completion.forget(upload.id)
         if replaced_id is not None:
             self._files.discard_blob(replaced_id)
-        finished = replace(upload, name=name, state=FileState.COMPLETE, ends=True, length=upload.offset, sha256=sha256)
+        finished = replace(upload, ends=True, file=whole)
         self._news.tell(finished, is_last=True)
         return finished

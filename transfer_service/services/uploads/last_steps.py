@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from transfer_service.models.uploads import UploadKind
 from transfer_service.services.uploads.finishing import UploadCompletion
-from transfer_service.services.uploads.rows import UploadFacts
+from transfer_service.services.uploads.rows import UploadRecord
 
 LOOK_SECONDS = 1.0
 
@@ -19,7 +19,7 @@ class Finishing:
         self._completion = completion
         self._ongoing: dict[uuid.UUID, _Step] = {}
 
-    def settle(self, upload: UploadFacts) -> UploadFacts:
+    def settle(self, upload: UploadRecord) -> UploadRecord:
         """The upload after the step that is due; as it is, where the step takes longer than LOOK_SECONDS: it goes on.
 
         Raises like `UploadCompletion.settle`.
@@ -32,7 +32,7 @@ class Finishing:
             step.begin()
         return step.outcome(LOOK_SECONDS) or upload
 
-    def _take(self, upload: UploadFacts) -> UploadFacts:
+    def _take(self, upload: UploadRecord) -> UploadRecord:
         try:
             return self._completion.settle(upload)
         finally:
@@ -42,9 +42,9 @@ class Finishing:
 class _Step:
     """Work that goes on when nobody waits for it any more. A process that ends leaves it to the next look."""
 
-    def __init__(self, work: Callable[[], UploadFacts]) -> None:
+    def __init__(self, work: Callable[[], UploadRecord]) -> None:
         self._work = work
-        self._result: UploadFacts | None = None
+        self._result: UploadRecord | None = None
         self._failure: Exception | None = None
         context = contextvars.copy_context()  # what fails is logged under the request that began it
         self._thread = threading.Thread(target=context.run, args=(self._run,), daemon=True)
@@ -56,7 +56,7 @@ class _Step:
     def begin(self) -> None:
         self._thread.start()
 
-    def outcome(self, seconds: float) -> UploadFacts | None:
+    def outcome(self, seconds: float) -> UploadRecord | None:
         """What came of it, None while it goes on. Raises what it raised."""
         self._thread.join(seconds)
         if self._failure is not None:

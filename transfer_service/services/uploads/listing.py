@@ -8,18 +8,19 @@ from typing import Any
 from sqlalchemy import Select, and_, or_, tuple_
 
 from transfer_service.errors import NotFound
-from transfer_service.models.files import File, FileState
-from transfer_service.models.uploads import ResumableUpload, UploadKind
+from transfer_service.models.files import File
+from transfer_service.models.uploads import ResumableUpload, UploadProtocol
 from transfer_service.services.core import Core
 from transfer_service.services.files import rows as file_rows
+from transfer_service.services.files.rows import FileRecord
+from transfer_service.services.uploads import rows as upload_rows
 from transfer_service.services.uploads.rows import LATEST_OF_PARTS
 
 _files = File.__table__
 _uploads = ResumableUpload.__table__
 CHUNKS, WHOLE = "chunks", "whole"
-# As UploadFacts.is_due has it.
-_is_due = and_(_uploads.c.ends, _uploads.c.kind != UploadKind.PARTIAL, _files.c.received_bytes == _files.c.length)
-_joined = file_rows.select_with_prefix.add_columns(
+_is_due = upload_rows.is_due(_uploads.c, _files.c)
+_joined = file_rows.select_records.add_columns(
     _uploads.c.protocol, _is_due.label("is_due"), LATEST_OF_PARTS.label("parts_updated_at")
 ).outerjoin(_uploads, _uploads.c.id == _files.c.id)
 
@@ -28,13 +29,8 @@ _joined = file_rows.select_with_prefix.add_columns(
 class ListedUpload:
     """An upload as its owner sees it. One that came in a single request cannot be resumed, and so never expires."""
 
-    upload_id: uuid.UUID
-    filename: str
-    is_finished: bool
-    offset: int
-    length: int | None
+    file: FileRecord
     protocol: str | None
-    created_at: datetime
     expires_at: datetime | None
 
 
@@ -84,25 +80,22 @@ class UnfinishedUploads:
         return self._listed(row)
 
     def _listed(self, row: Any) -> ListedUpload:
-        is_finished = row.state is FileState.COMPLETE
-        in_one_request = row.protocol is None and not row.holds_name
-        rested_since = max(filter(None, (row.updated_at, row.parts_updated_at)))
+        *values, protocol, is_due, parts_updated_at = row
+        file = FileRecord(*values)
+        rested_since = max(filter(None, (file.updated_at, parts_updated_at)))
+        in_one_request = protocol is None and not file.holds_name
+        never_expires = file.is_complete or in_one_request or is_due
         return ListedUpload(
-            upload_id=row.id,
-            filename=row.name,
-            is_finished=is_finished,
-            offset=row.prefix or 0,
-            length=row.length,
-            protocol=_protocol(row, is_finished=is_finished, in_one_request=in_one_request),
-            created_at=row.created_at,
-            expires_at=None if is_finished or in_one_request or row.is_due else rested_since + self._stale_after,
+            file,
+            protocol=_spoken(protocol, file),
+            expires_at=None if never_expires else rested_since + self._stale_after,
         )
 
 
-def _protocol(row: Any, *, is_finished: bool, in_one_request: bool) -> str | None:
+def _spoken(protocol: UploadProtocol | None, file: FileRecord) -> str | None:
     """What the upload speaks; of a finished file that no open protocol brought, nobody knows any more."""
-    if row.protocol is not None:
-        return str(row.protocol.value)
-    if is_finished:
+    if protocol is not None:
+        return protocol.value
+    if file.is_complete:
         return None
-    return WHOLE if in_one_request else CHUNKS
+    return CHUNKS if file.holds_name else WHOLE

@@ -6,7 +6,7 @@ from datetime import datetime
 from transfer_service.errors import NotFound, UploadEnded
 from transfer_service.services.core import Core
 from transfer_service.services.uploads import rows as resumable_rows
-from transfer_service.services.uploads.rows import UploadFacts
+from transfer_service.services.uploads.rows import UploadRecord
 
 
 class UploadLookup:
@@ -17,7 +17,7 @@ class UploadLookup:
         self._now = core.now
         self._stale_after = core.stale_after
 
-    def get(self, account_id: uuid.UUID, upload_id: uuid.UUID) -> UploadFacts:
+    def get(self, account_id: uuid.UUID, upload_id: uuid.UUID) -> UploadRecord:
         """The account's upload. Raises NotFound, and UploadEnded also for one that has expired."""
         upload = self.find(upload_id)
         if upload is None or upload.account_id != account_id:
@@ -27,18 +27,18 @@ class UploadLookup:
             raise UploadEnded
         return upload
 
-    def find(self, upload_id: uuid.UUID) -> UploadFacts | None:
+    def find(self, upload_id: uuid.UUID) -> UploadRecord | None:
         """Anybody's upload, ended or not."""
         with self._database.read_rows() as rows:
             return resumable_rows.find(rows, upload_id)
 
-    def expires_at(self, upload: UploadFacts) -> datetime | None:
+    def expires_at(self, upload: UploadRecord) -> datetime | None:
         """When an upload that lacks some bytes expires unless it goes on."""
         if upload.is_finished or upload.is_due:
             return None
-        return upload.updated_at + self._stale_after
+        return upload.rested_since + self._stale_after
 
-    def seconds_left(self, upload: UploadFacts) -> int | None:
+    def seconds_left(self, upload: UploadRecord) -> int | None:
         """How long an unfinished upload may rest from now on."""
         expires_at = self.expires_at(upload)
         return None if expires_at is None else max(0, int((expires_at - self._now()).total_seconds()))

@@ -6,7 +6,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from transfer_service.services.uploads.rows import UploadFacts
+from transfer_service.services.uploads.rows import UploadRecord
 
 PAUSE_SECONDS = 1.0
 MAX_REMEMBERED = 1024
@@ -30,7 +30,7 @@ class ProgressNews:
         self._publish = publish
         self._told_at: OrderedDict[uuid.UUID, float] = OrderedDict()
 
-    def tell(self, upload: UploadFacts, *, is_last: bool = False) -> None:
+    def tell(self, upload: UploadRecord, *, is_last: bool = False) -> None:
         """Publish, unless something was published less than a second ago."""
         now = time.monotonic()
         told_at = self._told_at.pop(upload.id, None)

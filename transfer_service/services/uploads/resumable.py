@@ -1,6 +1,6 @@
 """Uploads that any client can resume: one append after the other, from where the last one ended.
 
-Offsets are true and never go back (`appends`); a finished upload is a file like any other (`upload_completion`).
+Offsets are true and never go back (`appends`); a finished upload is a file like any other (`finishing`).
 """
 
 import uuid
@@ -17,17 +17,18 @@ from transfer_service.errors import (
     StorageFull,
     UploadEnded,
 )
-from transfer_service.models.files import File, FileState
 from transfer_service.models.uploads import UploadKind, UploadProtocol
 from transfer_service.services.core import Core
+from transfer_service.services.files import rows as file_rows
 from transfer_service.services.files.files import FileService, remove_row
+from transfer_service.services.files.rows import FileRecord
 from transfer_service.services.uploads import rows as resumable_rows
 from transfer_service.services.uploads.appends import AppendBody, Appends, Piece
 from transfer_service.services.uploads.displacement import Displacement
 from transfer_service.services.uploads.finishing import UploadCompletion
 from transfer_service.services.uploads.last_steps import Finishing
 from transfer_service.services.uploads.lookup import UploadLookup
-from transfer_service.services.uploads.rows import UploadFacts
+from transfer_service.services.uploads.rows import UploadRecord
 from transfer_service.wire.media_types import stored_media_type
 
 
@@ -72,7 +73,7 @@ class ResumableUploadService:
         self._finishing = finishing
         self._now = core.now
 
-    def begin(self, account_id: uuid.UUID, draft: UploadDraft, *, part_ids: Sequence[uuid.UUID] = ()) -> UploadFacts:
+    def begin(self, account_id: uuid.UUID, draft: UploadDraft, *, part_ids: Sequence[uuid.UUID] = ()) -> UploadRecord:
         """A new upload; one of no bytes that ends there is finished at once. Raises TooLarge, InvalidRequest."""
         self._space.check_size(draft.length or 0)
         now, upload_id = self._now(), uuid.uuid4()
@@ -80,55 +81,55 @@ class ResumableUploadService:
         reserved = 0 if part_ids else draft.length or 0
         # Of empty parts nothing is missing; it becomes a whole only when they are spent, and knows its length then.
         length = draft.length or None if part_ids else draft.length
-        upload = {
-            "id": upload_id,
-            "account_id": account_id,
-            "protocol": draft.protocol,
-            "kind": draft.kind,
-            "upload_metadata": draft.upload_metadata,
-            "concat_header": draft.concat_header,
-            "repr_digest": draft.repr_digest,
-            "overwrite": draft.overwrite,
-            "ends": draft.ends,
-            "created_at": now,
-            "ended_at": None,
-        }
-        file = {
-            "id": upload_id,
-            "account_id": account_id,
-            "name": name,
-            "holds_name": False,
-            "media_type": stored_media_type(draft.media_type, name),
-            "state": FileState.RECEIVING,
-            "length": length,
-            "length_declared": length is not None,
-            "received_bytes": 0,
-            "reserved_bytes": reserved,
-            "created_at": now,
-            "updated_at": now,
-        }
+        file = FileRecord(
+            id=upload_id,
+            account_id=account_id,
+            name=name,
+            holds_name=False,
+            media_type=stored_media_type(draft.media_type, name),
+            created_at=now,
+            updated_at=now,
+            length=length,
+            length_declared=length is not None,
+            reserved_bytes=reserved,
+        )
+        upload = UploadRecord(
+            file=file,
+            rested_since=now,
+            id=upload_id,
+            account_id=account_id,
+            protocol=draft.protocol,
+            kind=draft.kind,
+            upload_metadata=draft.upload_metadata,
+            concat_header=draft.concat_header,
+            repr_digest=draft.repr_digest,
+            overwrite=draft.overwrite,
+            ends=draft.ends,
+            created_at=now,
+            ended_at=None,
+        )
         with self._database.write_rows() as rows:
             self._space.reserve(rows, account_id, reserved)
-            resumable_rows.add(rows, upload=upload, file=file)
+            resumable_rows.add(rows, upload, file)
             if part_ids:
                 resumable_rows.add_parts(rows, upload_id, part_ids)
         return self._completion.settle(self._lookup.get(account_id, upload_id))
 
-    def get(self, account_id: uuid.UUID, upload_id: uuid.UUID) -> UploadFacts:
+    def get(self, account_id: uuid.UUID, upload_id: uuid.UUID) -> UploadRecord:
         """The upload, finished if that is due. Raises NotFound, UploadEnded."""
         return self._settled(self._lookup.get(account_id, upload_id))
 
-    def conclude(self, account_id: uuid.UUID, upload_id: uuid.UUID) -> UploadFacts:
+    def conclude(self, account_id: uuid.UUID, upload_id: uuid.UUID) -> UploadRecord:
         """Like `get`, for who asked for the step that is due: raises what it raises too, StorageFull and the like."""
         return self._completion.settle(self._lookup.get(account_id, upload_id))
 
-    def look(self, account_id: uuid.UUID, upload_id: uuid.UUID) -> UploadFacts:
+    def look(self, account_id: uuid.UUID, upload_id: uuid.UUID) -> UploadRecord:
         """Like `get`, once the append that is still running has ended and all it brought counts.
 
         So the offset is the one that the next append must begin at. Raises RangeBusy where it cannot be told in time.
         """
         upload = self._lookup.get(account_id, upload_id)
-        if upload.state is FileState.RECEIVING and upload.kind is not UploadKind.FINAL:
+        if upload.is_receiving and upload.kind is not UploadKind.FINAL:
             self._displacement.end_append(upload_id)
             upload = self._lookup.get(account_id, upload_id)
         return self._settled(upload)
@@ -137,7 +138,7 @@ class ResumableUploadService:
         """Whether any process appends to the upload: its offset is no promise then."""
         return self._displacement.is_appending(upload_id)
 
-    def append(self, account_id: uuid.UUID, upload_id: uuid.UUID, piece: Piece, body: AppendBody) -> UploadFacts:
+    def append(self, account_id: uuid.UUID, upload_id: uuid.UUID, piece: Piece, body: AppendBody) -> UploadRecord:
         """Store bytes at the end of an upload, and finish it if they are the last. What arrived counts, on errors too.
 
         Raises NotFound, UploadEnded, UploadFinished, Forbidden, OffsetMismatch, InconsistentLength, TooLarge,
@@ -149,11 +150,11 @@ class ResumableUploadService:
         self._completion.settle_finals_with(upload)
         return self._completion.settle(upload)
 
-    def expires_at(self, upload: UploadFacts) -> datetime | None:
+    def expires_at(self, upload: UploadRecord) -> datetime | None:
         """When an unfinished upload expires unless it goes on."""
         return self._lookup.expires_at(upload)
 
-    def seconds_left(self, upload: UploadFacts) -> int | None:
+    def seconds_left(self, upload: UploadRecord) -> int | None:
         """How long an unfinished upload may rest from now on."""
         return self._lookup.seconds_left(upload)
 
@@ -167,28 +168,27 @@ class ResumableUploadService:
             self._displacement.end_append(upload_id)
         try:
             is_removed = self._end(upload)
-        except StorageFull:  # not even room for that: what is to go anyway makes it
+        except StorageFull:  # ending it needs room too: its bytes, which go in any case, make it
             self._files.discard_blob(upload_id)
             is_removed = self._end(upload)
         if is_removed:
             self._files.discard_blob(upload_id)
 
-    def _end(self, upload: UploadFacts) -> bool:
+    def _end(self, upload: UploadRecord) -> bool:
         """Turn an upload into a tombstone. Whether its file went too: one that was finished meanwhile stays."""
-        with self._database.write(durable=True) as session:  # or the file may come back without its bytes
-            file = session.get(File, upload.id, with_for_update=True)
+        with self._database.write_rows(durable=True) as rows:  # or the file may come back without its bytes
+            file = file_rows.lock(rows, upload.id)
             if file is None:
                 raise UploadEnded
-            resumable_rows.end(session, [upload.id], now=self._now())
-            is_unfinished = file.state is FileState.RECEIVING
-            if is_unfinished:
-                remove_row(session, file, self._space)
-            return is_unfinished
+            resumable_rows.end(rows, [upload.id], now=self._now())
+            if not file.is_complete:
+                remove_row(rows, file, self._space)
+            return not file.is_complete
 
-    def _settled(self, upload: UploadFacts) -> UploadFacts:
-        """The upload after the step that is due. Where that fails it stays as it is: a look is no request for it.
+    def _settled(self, upload: UploadRecord) -> UploadRecord:
+        """The upload after the step that is due; as it is where that step fails or takes long.
 
-        So it does where the step takes long. Who looks is told the truth of now.
+        Whoever only looks did not ask for the step, so its failure is not theirs: they are told how things are now.
         """
         try:
             return self._finishing.settle(upload)

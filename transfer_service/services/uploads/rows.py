@@ -2,7 +2,7 @@
 
 import uuid
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from datetime import datetime
 from typing import Any
 
@@ -10,9 +10,10 @@ from sqlalchemy import and_, bindparam, func, insert, select, update
 
 from transfer_service.db.database import Executor
 from transfer_service.db.prepared import PreparedSelect
-from transfer_service.models.files import File, FileState, folded
+from transfer_service.models.files import File
 from transfer_service.models.uploads import ResumableUpload, UploadKind, UploadPart, UploadProtocol
-from transfer_service.services.files.dates import date_for
+from transfer_service.services.files import rows as file_rows
+from transfer_service.services.files.rows import FileRecord
 
 _uploads = ResumableUpload.__table__
 _files = File.__table__
@@ -20,9 +21,14 @@ _parts = UploadPart.__table__
 
 
 @dataclass(frozen=True, slots=True)
-class UploadFacts:
-    """An upload as its rows have it. `offset` is the bytes that count; a file that is gone has state None."""
+class UploadRecord:
+    """A row of `resumable_uploads` with that of its file: None where that is gone.
 
+    `rested_since` is when anything was received last, of a final upload by any of its parts.
+    """
+
+    file: FileRecord | None
+    rested_since: datetime
     id: uuid.UUID
     account_id: uuid.UUID
     protocol: UploadProtocol
@@ -34,30 +40,55 @@ class UploadFacts:
     ends: bool
     created_at: datetime
     ended_at: datetime | None
-    name: str
-    state: FileState | None
-    length: int | None
-    offset: int
-    sha256: str | None
-    updated_at: datetime
-    is_in_doubt: bool
-    """Whether it was a file before a power loss, and may be one still."""
+
+    @property
+    def name(self) -> str:
+        """What its file is called, or will be."""
+        return self.file.name if self.file else ""
+
+    @property
+    def length(self) -> int | None:
+        """The length of the whole, None while nobody has said it."""
+        return self.file.length if self.file else None
+
+    @property
+    def offset(self) -> int:
+        """How many bytes count."""
+        return self.file.received_bytes if self.file else 0
+
+    @property
+    def is_receiving(self) -> bool:
+        """Whether it is not a file yet, and may be one."""
+        return self.file is not None and not self.file.is_complete
 
     @property
     def has_ended(self) -> bool:
         """Whether there is nothing left to append to or to ask about."""
-        return self.ended_at is not None or self.state is None
+        return self.ended_at is not None or self.file is None
 
     @property
     def is_finished(self) -> bool:
         """Whether the upload is a file by now."""
-        return self.state is FileState.COMPLETE and not self.has_ended
+        return self.file is not None and self.file.is_complete and not self.has_ended
 
     @property
     def is_due(self) -> bool:
-        """Whether every byte is there and only the step to a file is missing."""
-        is_whole = self.length is not None and self.offset == self.length
-        return is_whole and self.ends and self.kind is not UploadKind.PARTIAL and self.state is FileState.RECEIVING
+        """Whether every byte is there and only the step to a file is missing. See `is_due`."""
+        return self.file is not None and bool(is_due(self, self.file))
+
+    @property
+    def is_in_doubt(self) -> bool:
+        """Whether it was a file before a power loss, and may be one still."""
+        return self.file is not None and self.file.is_in_doubt
+
+    def with_file(self, **changes: Any) -> "UploadRecord":
+        """The same with other values in its file's row."""
+        return self if self.file is None else replace(self, file=replace(self.file, **changes))
+
+
+def is_due(upload: Any, file: Any) -> Any:
+    """Whether only the step to a file is missing: of records, or of the tables' columns."""
+    return upload.ends & (upload.kind != UploadKind.PARTIAL) & file_rows.is_due(file)
 
 
 _part_files = _files.alias("part_files")
@@ -69,16 +100,9 @@ LATEST_OF_PARTS = (
     .correlate(_uploads)
     .scalar_subquery()
 )
-_COLUMNS = (
-    *_uploads.c,
-    _files.c.name,
-    _files.c.state,
-    _files.c.length,
-    _files.c.sha256,
-    _files.c.received_bytes.label("offset"),
-    _files.c.updated_at,
-    LATEST_OF_PARTS.label("parts_updated_at"),
-)
+_own_columns = [_uploads.c[each.name] for each in fields(UploadRecord) if each.name in _uploads.c]
+_file_columns = [column.label(f"file_{column.name}") for column in file_rows.COLUMNS]
+_COLUMNS = (*_own_columns, LATEST_OF_PARTS.label("parts_updated_at"), *_file_columns)
 _JOINED = select(*_COLUMNS).select_from(_uploads.outerjoin(_files, _files.c.id == _uploads.c.id))
 _BY_ID = PreparedSelect(_JOINED.where(_uploads.c.id == bindparam("upload_id")))
 _FINAL_BY_HEADER = PreparedSelect(
@@ -102,41 +126,21 @@ _SET_ENDS = update(_uploads).where(_uploads.c.id == bindparam("upload_id")).valu
 _SET_DIGEST = update(_uploads).where(_uploads.c.id == bindparam("upload_id")).values(repr_digest=bindparam("digest"))
 
 
-_COMPLETE = (
-    update(_files)
-    .where(_files.c.id == bindparam("file_id"))
-    .values(
-        name=bindparam("to_name"),
-        folded_name=bindparam("to_folded_name"),
-        holds_name=True,
-        state=FileState.COMPLETE,
-        length=bindparam("to_length"),
-        length_declared=True,
-        received_bytes=bindparam("to_length"),
-        reserved_bytes=bindparam("to_length"),
-        sha256=bindparam("to_sha256"),
-        unflushed_boot=bindparam("to_unflushed_boot"),
-        updated_at=bindparam("at"),
-        completed_at=bindparam("to_completed_at"),
-    )
-)
-
-
-def find(rows: Executor, upload_id: uuid.UUID) -> UploadFacts | None:
+def find(rows: Executor, upload_id: uuid.UUID) -> UploadRecord | None:
     """The upload of that id, ended or not."""
     row = _BY_ID.find(rows, {"upload_id": upload_id})
-    return _facts(row) if row is not None else None
+    return _record(row) if row is not None else None
 
 
-def find_final(rows: Executor, account_id: uuid.UUID, concat_header: str) -> UploadFacts | None:
+def find_final(rows: Executor, account_id: uuid.UUID, concat_header: str) -> UploadRecord | None:
     """The account's latest final upload that was asked for in the same words and has not ended."""
     found = _FINAL_BY_HEADER.find(rows, {"account_id": account_id, "concat_header": concat_header})
-    return _facts(found) if found is not None else None
+    return _record(found) if found is not None else None
 
 
-def parts_of(rows: Executor, final_id: uuid.UUID) -> list[UploadFacts]:
+def parts_of(rows: Executor, final_id: uuid.UUID) -> list[UploadRecord]:
     """The partial uploads of a final one, in their order."""
-    return [_facts(row) for row in _PARTS.find_all(rows, {"final_id": final_id})]
+    return [_record(row) for row in _PARTS.find_all(rows, {"final_id": final_id})]
 
 
 def finals_with(rows: Executor, part_id: uuid.UUID) -> Sequence[uuid.UUID]:
@@ -144,10 +148,10 @@ def finals_with(rows: Executor, part_id: uuid.UUID) -> Sequence[uuid.UUID]:
     return [row.final_id for row in rows.execute(_FINALS_WITH, {"with_part": part_id})]
 
 
-def add(rows: Executor, *, upload: dict[str, Any], file: dict[str, Any]) -> None:
+def add(rows: Executor, upload: UploadRecord, file: FileRecord) -> None:
     """Insert an upload and its file."""
-    rows.execute(insert(_files), file)
-    rows.execute(insert(_uploads), upload)
+    file_rows.add(rows, file)
+    rows.execute(insert(_uploads), {column.name: getattr(upload, column.name) for column in _own_columns})
 
 
 def add_parts(rows: Executor, final_id: uuid.UUID, part_ids: Sequence[uuid.UUID]) -> None:
@@ -166,48 +170,15 @@ def set_repr_digest(rows: Executor, upload_id: uuid.UUID, value: str) -> None:
     rows.execute(_SET_DIGEST, {"upload_id": upload_id, "digest": value})
 
 
-def complete(
-    rows: Executor, upload: UploadFacts, *, name: str, sha256: str, unflushed_boot: str | None, now: datetime
-) -> None:
-    """Make an upload of which every byte is stored a file of that name."""
-    values = {
-        "file_id": upload.id,
-        "to_name": name,
-        "to_folded_name": folded(name),
-        "to_length": upload.offset,
-        "to_sha256": sha256,
-        "to_unflushed_boot": unflushed_boot,
-        "at": now,
-        "to_completed_at": date_for(rows, upload.account_id, name, now),
-    }
-    rows.execute(_COMPLETE, values)
-
-
 def end(rows: Executor, upload_ids: Sequence[uuid.UUID], *, now: datetime) -> None:
     """Turn uploads into tombstones."""
     statement = update(_uploads).where(and_(_uploads.c.id.in_(upload_ids), _uploads.c.ended_at.is_(None)))
     rows.execute(statement.values(ended_at=now))
 
 
-def _facts(row: Any) -> UploadFacts:
-    is_there = row.state is not None
-    return UploadFacts(
-        id=row.id,
-        account_id=row.account_id,
-        protocol=row.protocol,
-        kind=row.kind,
-        upload_metadata=row.upload_metadata,
-        concat_header=row.concat_header,
-        repr_digest=row.repr_digest,
-        overwrite=bool(row.overwrite),
-        ends=bool(row.ends),
-        created_at=row.created_at,
-        ended_at=row.ended_at,
-        name=row.name if is_there else "",
-        state=row.state,
-        length=row.length,
-        offset=row.offset or 0,
-        sha256=row.sha256,
-        is_in_doubt=row.state is FileState.RECEIVING and row.sha256 is not None,
-        updated_at=max(row.updated_at, row.parts_updated_at or row.updated_at) if is_there else row.created_at,
-    )
+def _record(row: Any) -> UploadRecord:
+    ends_at = len(_own_columns)
+    values = row[ends_at + 1 :]
+    file = FileRecord(*values) if values[0] is not None else None
+    moments = (file.updated_at, row.parts_updated_at) if file else (row.created_at,)
+    return UploadRecord(file, max(filter(None, moments)), *row[:ends_at])

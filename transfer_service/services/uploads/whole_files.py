@@ -2,19 +2,21 @@
 
 import uuid
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from sqlalchemy import select
 
 from transfer_service.errors import StorageFull, UploadGone
 from transfer_service.models.accounts import Account
-from transfer_service.models.files import File, FileState, folded
+from transfer_service.models.files import FileState
 from transfer_service.services.core import Core
 from transfer_service.services.files import received_ranges as intervals
+from transfer_service.services.files import rows as file_rows
 from transfer_service.services.files.dates import date_for
-from transfer_service.services.files.files import FileService, FileStatus, remove_row, status_of
+from transfer_service.services.files.files import FileService, remove_row
 from transfer_service.services.files.naming import claim_name
+from transfer_service.services.files.rows import FileRecord
 from transfer_service.services.uploads.receiving import write_hashed
 from transfer_service.storage.blobs import END, BlobWriter
 from transfer_service.wire.ranges import Span
@@ -37,7 +39,7 @@ class Draft:
 class Received:
     """What became of a file, and whether another one of its name is gone for it."""
 
-    status: FileStatus
+    file: FileRecord
     has_replaced: bool
 
 
@@ -83,33 +85,32 @@ class WholeFileService:
                 draft = body.settle(draft, digest)
                 if self._durability.flush:
                     self._offload(lambda: self._store.sync(file_id))
-                status, replaced = self._commit(file_id, draft, length=length, sha256=digest.hex())
+                file, replaced = self._commit(file_id, draft, length=length, sha256=digest.hex())
         except BaseException:
             self._discard(file_id)
             raise
         if replaced is not None:
             self._files.discard_blob(replaced)
-        return Received(status, has_replaced=replaced is not None)
+        return Received(file, has_replaced=replaced is not None)
 
     def _begin(self, account_id: uuid.UUID, draft: Draft) -> uuid.UUID:
         now = self._now()
         reserved = draft.length or 0
-        with self._database.write() as session:
-            self._space.reserve(session, account_id, reserved)
-            file = File(
+        with self._database.write_rows() as rows:
+            self._space.reserve(rows, account_id, reserved)
+            file = FileRecord(
                 id=uuid.uuid4(),
                 account_id=account_id,
                 name=draft.name,
                 holds_name=False,
                 media_type=draft.media_type,
-                state=FileState.RECEIVING,
+                created_at=now,
+                updated_at=now,
                 length=draft.length,
                 length_declared=True,
                 reserved_bytes=reserved,
-                created_at=now,
-                updated_at=now,
             )
-            session.add(file)
+            file_rows.add(rows, file)
         return file.id
 
     def _write(
@@ -128,42 +129,52 @@ class WholeFileService:
 
     def _reserve_up_to(self, file_id: uuid.UUID, needed: int) -> int:
         """Reserve room for a file of unknown length, in steps that no other upload can take away."""
-        with self._database.write() as session:
-            file = session.get(File, file_id, with_for_update=True)
+        with self._database.write_rows() as rows:
+            file = file_rows.lock(rows, file_id)
             if file is None:
                 raise UploadGone
-            used = session.scalar(select(Account.used_bytes).where(Account.id == file.account_id)) or 0
+            used = rows.scalar(select(Account.used_bytes).where(Account.id == file.account_id)) or 0
             step = needed - file.reserved_bytes
             if self._space.has_room(used, step + RESERVATION_STEP_BYTES):
                 step += RESERVATION_STEP_BYTES
-            self._space.reserve(session, file.account_id, step)
-            file.reserved_bytes += step
-            return file.reserved_bytes
+            self._space.reserve(rows, file.account_id, step)
+            reserved = file.reserved_bytes + step
+            file_rows.save_progress(rows, replace(file, reserved_bytes=reserved))
+            return reserved
 
     def _commit(
         self, file_id: uuid.UUID, draft: Draft, *, length: int, sha256: str
-    ) -> tuple[FileStatus, uuid.UUID | None]:
+    ) -> tuple[FileRecord, uuid.UUID | None]:
         """Name the file and declare it whole, in one step. Its status, and the id of the file it replaced."""
         # What is replaced is unlinked afterwards: then it must not come back.
-        with self._database.write(durable=self._durability.flush or draft.overwrite) as session:
-            file = session.get(File, file_id, with_for_update=True)
+        with self._database.write_rows(durable=self._durability.flush or draft.overwrite) as rows:
+            file = file_rows.lock(rows, file_id)
             if file is None:
                 raise UploadGone
-            file.name, replaced_id = claim_name(
-                session, file.account_id, draft.name, overwrite=draft.overwrite, space=self._space
+            name, replaced_id = claim_name(
+                rows, file.account_id, draft.name, overwrite=draft.overwrite, space=self._space
             )
-            self._space.reserve(session, file.account_id, length - file.reserved_bytes)
+            self._space.reserve(rows, file.account_id, length - file.reserved_bytes)
             now = self._now()
-            file.unflushed_boot = self._durability.mark_of_whole()
-            file.holds_name, file.state, file.sha256 = True, FileState.COMPLETE, sha256
-            file.media_type = draft.media_type
-            file.length = file.reserved_bytes = file.received_bytes = length
-            file.folded_name, file.updated_at = folded(file.name), now
-            file.completed_at = date_for(session, file.account_id, file.name, now)
+            whole = replace(
+                file,
+                name=name,
+                holds_name=True,
+                media_type=draft.media_type,
+                state=FileState.COMPLETE,
+                length=length,
+                received_bytes=length,
+                reserved_bytes=length,
+                sha256=sha256,
+                unflushed_boot=self._durability.mark_of_whole(),
+                updated_at=now,
+                completed_at=date_for(rows, file.account_id, name, now),
+                next_expected=length,
+            )
+            file_rows.save(rows, whole)
             if length:
-                intervals.add_span(session, file_id, Span(0, length))
-            session.flush()
-            return status_of(file, length), replaced_id
+                intervals.add_span(rows, file_id, Span(0, length))
+            return whole, replaced_id
 
     def _discard(self, file_id: uuid.UUID) -> None:
         """Leave nothing of a file that broke. One whose commit failed only in telling that it succeeded stays."""
@@ -177,8 +188,8 @@ class WholeFileService:
 
     def _remove_unfinished(self, file_id: uuid.UUID) -> bool:
         """Take the row away. Whether there is none."""
-        with self._database.write() as session:
-            file = session.get(File, file_id, with_for_update=True)
-            if file is not None and file.state is FileState.RECEIVING:
-                remove_row(session, file, self._space)
-            return file is None or file.state is FileState.RECEIVING
+        with self._database.write_rows() as rows:
+            file = file_rows.lock(rows, file_id)
+            if file is not None and not file.is_complete:
+                remove_row(rows, file, self._space)
+            return file is None or not file.is_complete

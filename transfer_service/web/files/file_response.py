@@ -11,7 +11,7 @@ from flask import Response, request, send_file
 from werkzeug.datastructures import Headers
 
 from transfer_service.errors import BlobMissing, ReadFailed
-from transfer_service.services.files.files import FileStatus
+from transfer_service.services.files.rows import FileRecord
 from transfer_service.web.error_envelopes import error_response
 from transfer_service.web.files import accel
 from transfer_service.web.files.stored_file import MadeBytes, StoredFile
@@ -30,16 +30,16 @@ __all__ = ["respond", "respond_with_file"]
 PART_BLOCK_BYTES = 64 * 1024
 
 
-def respond_with_file(file: FileStatus) -> Response:
+def respond_with_file(file: FileRecord) -> Response:
     """Answer a GET or HEAD for a file of an account. Raises BlobMissing, ReadFailed."""
-    note(file=str(file.file_id))
+    note(file=str(file.id))
     store, length = services().store, file.length or 0
 
     def find_accel_path() -> str | None:
         # A file of inferred length may grow while nginx opens it.
-        if not (file.is_length_declared and store.is_settled(file.file_id, length)):
+        if not (file.length_declared and store.is_settled(file.id, length)):
             return None
-        return f"blobs/{store.relative_path_of(file.file_id)}"
+        return f"blobs/{store.relative_path_of(file.id)}"
 
     return respond(
         StoredFile(
@@ -48,8 +48,8 @@ def respond_with_file(file: FileStatus) -> Response:
             length=length,
             etag=file.sha256 or "",
             modified_at=file.completed_at or file.updated_at,
-            open=lambda: store.open_reader(file.file_id),
-            still_exists=lambda: services().files.is_there(file.file_id),
+            open=lambda: store.open_reader(file.id),
+            still_exists=lambda: services().files.is_there(file.id),
             find_accel_path=find_accel_path,
         )
     )

@@ -2,21 +2,21 @@
 
 from typing import Any
 
-from transfer_service.services.files.files import FileStatus
+from transfer_service.services.files.rows import FileRecord
 from transfer_service.wire.instants import format_instant
 
 
-def status_json(status: FileStatus) -> dict[str, Any]:
+def status_json(status: FileRecord) -> dict[str, Any]:
     """What there is of a file. Its total is inferred while nobody has told it and later chunks may extend it."""
     return {
         "filename": status.name,
-        "file_id": str(status.file_id),
+        "file_id": str(status.id),
         "status": "complete" if status.is_complete else "partial",
         "bytes_received": status.received_bytes,
         "total_bytes": status.length,
         "next_expected_byte": status.next_expected,
         "sha256": status.sha256,
-        "total_inferred": status.length is not None and not status.is_length_declared,
+        "total_inferred": status.length is not None and not status.length_declared,
         "content_type": status.media_type,
         "created_at": format_instant(status.created_at),
         "updated_at": format_instant(status.updated_at),

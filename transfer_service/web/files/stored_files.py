@@ -8,8 +8,9 @@ from typing import Any
 from flask import Blueprint, Response, jsonify
 
 from transfer_service.errors import InvalidRequest, NotFound
-from transfer_service.services.files.files import FileStatus, parse_file_id
+from transfer_service.services.files.files import parse_file_id
 from transfer_service.services.files.listing import FileQuery, Sort, Status, place_of, place_types
+from transfer_service.services.files.rows import FileRecord
 from transfer_service.web.current_account import current, guard
 from transfer_service.web.files.printing import pending_json, status_json
 from transfer_service.web.paging import PAGING, read_page
@@ -61,7 +62,7 @@ def _file_id(text: str) -> uuid.UUID:
     return parsed
 
 
-def _with_gaps(found: FileStatus) -> dict[str, Any]:
+def _with_gaps(found: FileRecord) -> dict[str, Any]:
     missing = [{"start": span.start, "end": span.stop - 1} for span in services().files.missing(found)]
     return {**status_json(found), "missing": missing}
 

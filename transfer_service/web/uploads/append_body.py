@@ -10,7 +10,7 @@ from flask import Response, request
 
 from transfer_service.errors import ChecksumMismatch, DigestMismatch, InvalidRequest, NotFound
 from transfer_service.services.files.files import parse_file_id
-from transfer_service.services.uploads.rows import UploadFacts
+from transfer_service.services.uploads.rows import UploadRecord
 from transfer_service.web.addresses import absolute_url
 from transfer_service.web.request_body import RequestBody
 from transfer_service.web.request_log import note
@@ -26,7 +26,7 @@ def parse_upload_id(text: str) -> uuid.UUID:
     return parsed
 
 
-def location_of(upload: UploadFacts) -> str:
+def location_of(upload: UploadRecord) -> str:
     """Where the upload is continued: a whole URL, because many clients understand nothing else."""
     return absolute_url("resumable.look", upload_id=upload.id)
 
@@ -38,7 +38,7 @@ def empty(status: int) -> Response:
     return response
 
 
-def answer(upload: UploadFacts, status: int, headers: dict[str, str]) -> Response:
+def answer(upload: UploadRecord, status: int, headers: dict[str, str]) -> Response:
     """An answer about an upload; once it is finished, with the id and the name of its file."""
     response = empty(status)
     response.headers.update(headers)

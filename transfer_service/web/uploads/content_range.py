@@ -5,7 +5,7 @@ from typing import Any
 from flask import Blueprint, Response, jsonify, request
 
 from transfer_service.errors import InvalidRequest, TooLarge
-from transfer_service.services.files.files import FileStatus
+from transfer_service.services.files.rows import FileRecord
 from transfer_service.web.current_account import current, guard
 from transfer_service.web.request_body import RequestBody
 from transfer_service.web.request_log import note
@@ -39,7 +39,7 @@ def upload_chunk(file_id: str) -> Response:
     with services().files.in_use(account_id, name):  # before the first byte of the body: it may take its time
         incoming = _incoming(body, content_range)
         status = services().uploads.append(account_id, name, span=content_range.span, incoming=incoming)
-    note(file=str(status.file_id), stored_bytes=content_range.span.size)
+    note(file=str(status.id), stored_bytes=content_range.span.size)
     return jsonify({"message": "Chunk received successfully", "next_byte": status.next_expected})
 
 
@@ -79,7 +79,7 @@ def status(file_id: str) -> Response:
     return jsonify(_status_json(file_id, found) if found else _not_found_json(file_id))
 
 
-def _status_json(file_id: str, status: FileStatus) -> dict[str, Any]:
+def _status_json(file_id: str, status: FileRecord) -> dict[str, Any]:
     return {
         "file_id": file_id,
         "status": "complete" if status.is_complete else "partial",

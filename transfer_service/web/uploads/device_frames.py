@@ -48,7 +48,7 @@ def upload_chunk() -> Response:
         if content_range is not None and content_range.span != span:
             raise InvalidRequest("Content-Range does not match the chunk header")
         status = services().uploads.append(account_id, in_body, span=span, incoming=incoming)
-    note(file=str(status.file_id), stored_bytes=span.size)
+    note(file=str(status.id), stored_bytes=span.size)
     return jsonify(status_json(status))
 
 

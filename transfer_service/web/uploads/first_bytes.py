@@ -5,7 +5,7 @@ from contextlib import suppress
 from transfer_service.errors import DigestMismatch, NotFound, TooLarge, TransferError, UploadEnded
 from transfer_service.services.body_writer import PAST_THE_LENGTH
 from transfer_service.services.uploads.appends import Piece
-from transfer_service.services.uploads.rows import UploadFacts
+from transfer_service.services.uploads.rows import UploadRecord
 from transfer_service.web.current_account import current
 from transfer_service.web.services import services
 from transfer_service.web.uploads.append_body import AppendBody
@@ -19,7 +19,7 @@ def check_first_bytes(length: int | None, body: AppendBody) -> None:
     services().space.check_size(announced)
 
 
-def append_first(upload: UploadFacts, piece: Piece, body: AppendBody, *, is_known: bool) -> UploadFacts:
+def append_first(upload: UploadRecord, piece: Piece, body: AppendBody, *, is_known: bool) -> UploadRecord:
     """Append the first bytes to a new upload; if none of them counts, or they are the wrong ones, the upload ends.
 
     Unless the client knows its URL already (`is_known`): then it may try again. Raises what an append raises.

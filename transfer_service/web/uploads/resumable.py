@@ -15,7 +15,7 @@ from flask import Blueprint, Response, jsonify, request
 
 from transfer_service.errors import NotFound
 from transfer_service.services.uploads.listing import ListedUpload
-from transfer_service.services.uploads.rows import UploadFacts
+from transfer_service.services.uploads.rows import UploadRecord
 from transfer_service.web.current_account import current, guard
 from transfer_service.web.error_envelopes import speaks_tus
 from transfer_service.web.paging import PAGING, read_page
@@ -100,7 +100,7 @@ def show(upload_id: str) -> Response:
     return response
 
 
-def _watched(account_id: uuid.UUID, upload_id: uuid.UUID) -> tuple[UploadFacts, bool]:
+def _watched(account_id: uuid.UUID, upload_id: uuid.UUID) -> tuple[UploadRecord, bool]:
     """An upload, and whether its offset is a promise: not while somebody appends."""
     uploads = services().resumable_uploads
     is_promise = not uploads.is_appending(upload_id)  # first: what begins later is newer than this request
@@ -118,18 +118,18 @@ def list_uploads() -> Response:
 
 
 def _place(upload: ListedUpload) -> tuple[datetime, UUID]:
-    return upload.created_at, upload.upload_id
+    return upload.file.created_at, upload.file.id
 
 
 def _upload_json(upload: ListedUpload) -> dict[str, Any]:
-    status = "complete" if upload.is_finished else "partial" if upload.offset else "pending"
+    file = upload.file
     return {
-        "upload_id": str(upload.upload_id),
-        "filename": upload.filename,
-        "status": status,
-        "offset": upload.offset,
-        "length": upload.length,
+        "upload_id": str(file.id),
+        "filename": file.name,
+        "status": "complete" if file.is_complete else "partial" if file.next_expected else "pending",
+        "offset": file.next_expected,
+        "length": file.length,
         "expires_at": format_instant(upload.expires_at) if upload.expires_at else None,
-        "file_id": str(upload.upload_id) if upload.is_finished else None,
+        "file_id": str(file.id) if file.is_complete else None,
         "protocol": upload.protocol,
     }

@@ -8,7 +8,7 @@ from transfer_service.errors import InvalidName
 from transfer_service.models.uploads import UploadProtocol
 from transfer_service.services.uploads.appends import Piece
 from transfer_service.services.uploads.resumable import UploadDraft
-from transfer_service.services.uploads.rows import UploadFacts
+from transfer_service.services.uploads.rows import UploadRecord
 from transfer_service.web.current_account import current
 from transfer_service.web.query import flag_of
 from transfer_service.web.services import services
@@ -66,7 +66,7 @@ def look(upload_id: uuid.UUID) -> Response:
     return _answer(version, upload, 204, _length(upload))
 
 
-def watch(watched: tuple[UploadFacts, bool]) -> Response:
+def watch(watched: tuple[UploadRecord, bool]) -> Response:
     """How far an upload got, for who disturbs nobody: without the offset where that is no promise."""
     upload, is_promise = watched
     response = _answer(Version.V8, upload, 204, _length(upload))
@@ -75,7 +75,7 @@ def watch(watched: tuple[UploadFacts, bool]) -> Response:
     return response
 
 
-def _length(upload: UploadFacts) -> dict[str, str]:
+def _length(upload: UploadRecord) -> dict[str, str]:
     return {"Upload-Length": str(upload.length)} if upload.length is not None else {}
 
 
@@ -118,19 +118,19 @@ def _repr_digest() -> str | None:
     return given if given is not None and parse_digests(given, field="Repr-Digest") else None
 
 
-def _answer(version: Version, upload: UploadFacts, status: int, headers: dict[str, str]) -> Response:
+def _answer(version: Version, upload: UploadRecord, status: int, headers: dict[str, str]) -> Response:
     told = rufh.progress_headers(version, offset=upload.offset, is_complete=upload.is_finished)
     limits = limits_of(version, upload)
     if limits is not None:
         told["Upload-Limit"] = limits
-    if upload.is_finished and upload.sha256 is not None:
-        told["Repr-Digest"] = format_sha256(upload.sha256)
+    if upload.is_finished and upload.file and upload.file.sha256 is not None:
+        told["Repr-Digest"] = format_sha256(upload.file.sha256)
     if rufh.wants_interim(request.headers):
         told[rufh.VERSION_FIELD] = str(version.value)
     return answer(upload, status, told | headers)
 
 
-def limits_of(version: Version, upload: UploadFacts) -> str | None:
+def limits_of(version: Version, upload: UploadRecord) -> str | None:
     """Everything that limits an upload, None in versions that do not tell."""
     left = services().resumable_uploads.seconds_left(upload)
     return rufh.limit_header(version, max_bytes=services().space.max_file_bytes, max_age_seconds=left)

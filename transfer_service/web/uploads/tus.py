@@ -8,7 +8,7 @@ from transfer_service.errors import Forbidden
 from transfer_service.models.uploads import UploadKind, UploadProtocol
 from transfer_service.services.uploads.appends import Piece
 from transfer_service.services.uploads.resumable import UploadDraft
-from transfer_service.services.uploads.rows import UploadFacts
+from transfer_service.services.uploads.rows import UploadRecord
 from transfer_service.web.current_account import current
 from transfer_service.web.query import flag_of
 from transfer_service.web.services import services
@@ -78,11 +78,11 @@ def _draft(creation: tus.Creation, kind: UploadKind, *, length: int | None = Non
     )
 
 
-def _created(upload: UploadFacts, headers: dict[str, str]) -> Response:
+def _created(upload: UploadRecord, headers: dict[str, str]) -> Response:
     return answer(upload, 201, {"Location": location_of(upload), **_expires(upload), **headers})
 
 
-def _expires(upload: UploadFacts) -> dict[str, str]:
+def _expires(upload: UploadRecord) -> dict[str, str]:
     expires_at = services().resumable_uploads.expires_at(upload)
     return {"Upload-Expires": format_http_date(expires_at)} if expires_at is not None else {}
 

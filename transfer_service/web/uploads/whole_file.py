@@ -58,10 +58,10 @@ def _receive_raw(name: str, *, overwrite: bool) -> tuple[bool, Answer]:
 def _receive(draft: Draft, body: WholeBody) -> tuple[bool, Answer]:
     """Store a file. Whether it has replaced one, and the answer."""
     received = services().whole_files.receive(current().account_id, draft, body)
-    status = received.status
-    note(file=str(status.file_id), stored_bytes=status.length)
-    location = url_for("files.download_by_id", file_id=status.file_id)
-    return received.has_replaced, (jsonify(status_json(status)), 201, {"Location": location})
+    file = received.file
+    note(file=str(file.id), stored_bytes=file.length)
+    location = url_for("files.download_by_id", file_id=file.id)
+    return received.has_replaced, (jsonify(status_json(file)), 201, {"Location": location})
 
 
 def _promises() -> list[dict[str, bytes]]:
