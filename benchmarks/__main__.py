@@ -5,37 +5,48 @@ import os
 import platform
 from datetime import UTC, datetime
 
-from benchmarks import chat, downloads, fairness, remote, resumable, scale, structure, uploads
+from benchmarks import chat, downloads, fairness, lines, remote, resumable, scale, structure, uploads
 from benchmarks.measure import say
 
+
+def _run_peers(arguments: argparse.Namespace) -> None:
+    for module in (uploads, downloads, resumable, fairness):
+        module.run(arguments)
+
+
 BENCHMARKS = {
+    "peers": _run_peers,
     "uploads": uploads.run,
     "downloads": downloads.run,
+    "resumable": resumable.run,
     "fairness": fairness.run,
     "scale": scale.run,
     "chat": chat.run,
     "remote": remote.run,
-    "resumable": resumable.run,
     "structure": structure.run,
 }
+ALL = [name for name in BENCHMARKS if name != "peers"]
+HELP = f"one of {', '.join(ALL)}; peers: the first four, beside other servers; without any: all"
 
 
 def main() -> None:
     """Parse the command line and run."""
     parser = argparse.ArgumentParser(prog="scripts/bench", description="Measure the service. Nothing fails: it prints.")
-    parser.add_argument("names", nargs="*", metavar="name", help=f"one of {', '.join(BENCHMARKS)}; without any: all")
+    parser.add_argument("names", nargs="*", metavar="name", help=HELP)
     parser.add_argument("--runs", type=int, default=3, help="how often each thing is measured (default: 3)")
-    parser.add_argument(
-        "--mebibytes", type=int, help="size of files up and down (default: 256 up in 64 KiB chunks, else 1024)"
-    )
-    for module in (uploads, downloads, fairness, scale, chat, remote, resumable, structure):
+    parser.add_argument("--mebibytes", type=int, help="size of large files up and down (default: 1024)")
+    lines.add_arguments(parser)
+    for module in (fairness, scale, chat, remote, structure):
         module.add_arguments(parser)
     arguments = parser.parse_args()
+    if arguments.quick:
+        arguments.runs, arguments.seconds, arguments.probe_seconds = 1, min(arguments.seconds, 2), 5
+    arguments.mebibytes = arguments.mebibytes or (256 if arguments.quick else 1024)
     unknown = [name for name in arguments.names if name not in BENCHMARKS]
     if unknown:
         parser.error(f"no such benchmark: {', '.join(unknown)}")
     say(f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC, Python {platform.python_version()}, {os.cpu_count()} CPUs")
-    for name in arguments.names or BENCHMARKS:
+    for name in arguments.names or ALL:
         BENCHMARKS[name](arguments)
 
 

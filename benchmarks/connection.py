@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import socket
 from dataclasses import dataclass
 from typing import Any, BinaryIO, Self
@@ -12,10 +13,18 @@ SENDFILE_BYTES = 1 << 30
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """Status and body."""
+    """Status, head and body."""
 
     status: int
+    head: bytes
     body: bytes
+
+    def field(self, name: str) -> str:
+        """The value of a header field."""
+        found = re.search(rf"\r\n{name}: *([^\r]*)".encode(), self.head, re.IGNORECASE)
+        if found is None:
+            raise RuntimeError(f"The answer has no {name}: {self.head!r}")
+        return found[1].decode()
 
     def expect(self, status: int) -> Self:
         """The answer itself if it has that status. Raises RuntimeError."""
@@ -43,9 +52,10 @@ class Connection:
     def __exit__(self, *exception: object) -> None:
         self._socket.close()
 
-    def head(self, method: str, path: str, length: int, media_type: str) -> bytes:
-        """Everything before the body."""
-        fields = f"Host: 127.0.0.1\r\n{self._authorization}Content-Type: {media_type}\r\nContent-Length: {length}\r\n"
+    def head(self, method: str, path: str, length: int, media_type: str, more: str = "") -> bytes:
+        """Everything before the body; `more` are other fields, each with its end of line."""
+        fields = f"Host: 127.0.0.1\r\n{self._authorization}Content-Type: {media_type}\r\n"
+        fields += f"Content-Length: {length}\r\n{more}"
         return f"{method} {path} HTTP/1.1\r\n{fields}\r\n".encode()
 
     def request(
@@ -66,6 +76,10 @@ class Connection:
             self._socket.sendall(body[sent - len(head) :])
         return self._read_answer()
 
+    def send(self, data: bytes) -> None:
+        """Send, and leave it at that."""
+        self._socket.sendall(data)
+
     def exchange_file(self, head: bytes, file: BinaryIO, tail: bytes = b"") -> Answer:
         """Send a prepared request whose body is `file`, from the kernel, and read its answer."""
         self._socket.sendall(head)
@@ -82,11 +96,11 @@ class Connection:
         data = b""
         while (end := data.find(b"\r\n\r\n")) < 0:
             data += self._receive()
-        head = data[:end].lower()
-        length = int(head.partition(b"content-length:")[2].partition(b"\r\n")[0])
+        head = data[:end]
+        length = int(head.lower().partition(b"content-length:")[2].partition(b"\r\n")[0] or 0)
         while len(data) < end + 4 + length:
             data += self._receive()
-        return Answer(int(head[9:12]), data[end + 4 :])
+        return Answer(int(head[9:12]), head, data[end + 4 :])
 
     def _receive(self) -> bytes:
         data = self._socket.recv(65536)

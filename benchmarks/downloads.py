@@ -1,172 +1,138 @@
-"""How fast do files go out, and what do they cost the server? Beside nginx and the usual Python ways, in the same run.
+"""What does it cost to send files, whole, in ranges, and small ones? Beside peers, in the same run, by turns.
 
-Whole files and ranges come over one connection, whose client throws away what it gets and so costs next to nothing
-(`benchmarks.fetch`); small files go to eight keep-alive connections of as many processes. Each server has one process
-(nginx a worker). Ours, behind nginx or not, authenticates every request; the others let everybody in. CPU is that of
-all processes of a server, nginx and gunicorn together. A large file takes a fraction of a second, of which CPU times
-show hundredths: so a run fetches it several times. Length and status of every answer are checked, the bytes once per
-server and kind, before anything is measured.
+Large ones come over one connection, whose client throws away what it gets and so costs next to nothing
+(`benchmarks.fetch`); small ones go to keep-alive connections of as many processes. Each server has one process (nginx
+a worker); gunicorn's own worker closes the connection after every answer. Ours, behind nginx or not, authenticates
+every request; the others let everybody in. Length and status of every answer are checked, the bytes once per server and
+kind, before anything is measured.
 """
 
 import argparse
 import hashlib
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from benchmarks.downloads_report import Kind, report
+from benchmarks.contenders import BEHIND_NGINX, FASTAPI_FILES, FLASK_FILES, FLASK_GEVENT, NGINX, OURS, Contenders
 from benchmarks.fetch import Fetcher, Wanted, sha256_of, wanted
-from benchmarks.measure import GIBIBYTE, MEBIBYTE, Cost, median_cost, progress, say
-from benchmarks.nginx import is_installed, nginx_static, service_behind_nginx
+from benchmarks.lines import Line, Side, Spent, compare, size_of, spend, timed
+from benchmarks.measure import GIBIBYTE, KIBIBYTE, MEBIBYTE
 from benchmarks.payload import Payload, make_payload, store
 from benchmarks.processes import Start, together
-from benchmarks.servers import Server, fastapi_peer, flask_peer, service
+from benchmarks.servers import Server
 from transfer_service.wire.ranges import Span
 
-CONNECTIONS = 8
-SMALL_BYTES = 64 * 1024
+CONNECTIONS = 4
 RANGE_BYTES = 64 * MEBIBYTE
-STREAMED_PART = 8  # the slow peer gets a file so many times smaller, once a run
+REPEATS = 4  # a large file takes a fraction of a second, of which CPU times show hundredths
 
-
-@dataclass(frozen=True)
-class Site:
-    """A server, and the files that it has at `large_path` and `small_path`."""
-
-    title: str
-    server: Server
-    large: Payload
-    large_path: str
-    small: Payload
-    small_path: str
-    repeats: int
-    has_ranges: bool = True
-
-    def whole(self) -> list[Wanted]:
-        """The large file."""
-        return [wanted(self.server, self.large_path, len(self.large.view))]
-
-    def ranges(self) -> list[Wanted]:
-        """The large file but for its first byte, in pieces of 64 MiB that begin at odd places."""
-        length = len(self.large.view)
-        spans = [Span(start, min(start + RANGE_BYTES, length)) for start in range(1, length, RANGE_BYTES)]
-        return [wanted(self.server, self.large_path, length, span) for span in spans]
-
-    def few(self) -> list[Wanted]:
-        """The small file."""
-        return [wanted(self.server, self.small_path, len(self.small.view))]
-
-
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Options of this benchmark."""
-    group = parser.add_argument_group("downloads")
-    group.add_argument("--repeats", type=int, default=5, help="how often a run fetches the large file (default: 5)")
-    group.add_argument("--small-seconds", type=float, default=4, help="how long a run fetches small files (default: 4)")
+_PREFIXES = {FASTAPI_FILES: "/files/", FLASK_FILES: "/files/", FLASK_GEVENT: "/files/", NGINX: "/"}
+Kind = Callable[[Server, str, Payload], list[Wanted]]
 
 
 def run(arguments: argparse.Namespace) -> None:
     """Measure and print."""
-    with tempfile.TemporaryDirectory(prefix="bench-") as folder, ExitStack() as stack:
-        sites = _open_sites(stack, Path(folder), (arguments.mebibytes or 1024) * MEBIBYTE, arguments.repeats)
-        for site in sites:
-            progress(f"looking at the bytes: {site.title}")
-            _check_bytes(site)
-        measures: dict[Kind, Callable[[Site], Cost]] = {
-            Kind.WHOLE: lambda site: _fetch(site, site.whole()),
-            Kind.RANGES: lambda site: _fetch(site, site.ranges()),
-            Kind.SMALL: lambda site: _fetch_small(site, arguments.small_seconds),
-        }
-        costs: dict[tuple[str, Kind], list[Cost]] = {}
-        for number in range(arguments.runs):
-            for kind, measure in measures.items():
-                for site in _turned(sites, number):
-                    if kind is Kind.RANGES and not site.has_ranges:
-                        continue
-                    progress(f"run {number + 1} of {arguments.runs}: {kind.value}, {site.title}")
-                    costs.setdefault((site.title, kind), []).append(measure(site))
-    medians = {key: median_cost(each) for key, each in costs.items()}
-    report([site.title for site in sites], medians, runs=arguments.runs)
+    with tempfile.TemporaryDirectory(prefix="bench-") as name, ExitStack() as stack:
+        sites = _Sites(Contenders(stack, Path(name)))
+        large = make_payload(Path(name) / "large", arguments.mebibytes * MEBIBYTE)
+        small = [make_payload(Path(name) / f"small-{size}", size * KIBIBYTE) for size in (16, 64)]
+        lines = [
+            _small_line(sites, small[0], arguments.seconds, FLASK_FILES, FLASK_GEVENT, FASTAPI_FILES, cpu_goal=1),
+            _small_line(sites, small[1], arguments.seconds, FASTAPI_FILES, FLASK_GEVENT, rate_goal=1.3),
+            _large_line(sites, f"{size_of(large)} down", large, _whole, cpu_goal=0.7),
+            _large_line(sites, f"{size_of(large)} down in ranges of 64 MiB", large, _ranges, cpu_goal=0.9),
+        ]
+        compare("Downloads", lines, arguments)
 
 
-def _turned(sites: Sequence[Site], number: int) -> list[Site]:
-    """All of them, beginning with another one in each run."""
-    first = number % len(sites)
-    return [*sites[first:], *sites[:first]]
+class _Sites:
+    """Where each server has its files; what it sends is looked at before it counts."""
+
+    def __init__(self, contenders: Contenders) -> None:
+        self._contenders = contenders
+        self._found: dict[tuple[str, str, Kind], tuple[Server, list[Wanted]]] = {}
+        self._paths: dict[tuple[str, str], str] = {}
+
+    def files(self, name: str, payload: Payload, kind: Kind) -> tuple[Server, list[Wanted]]:
+        """What to ask a server for. Raises NotInstalled, RuntimeError where it sends other bytes than it has got."""
+        key = name, payload.path.name, kind
+        if key not in self._found:
+            server = self._contenders[name]
+            files = kind(server, self._path(name, server, payload), payload)
+            skipped = len(payload.view) - sum(file.length for file in files)
+            if sha256_of(server, files) != hashlib.sha256(payload.view[skipped:]).hexdigest():
+                raise RuntimeError(f"{name} sent other bytes than are stored")
+            self._found[key] = server, files
+        return self._found[key]
+
+    def _path(self, name: str, server: Server, payload: Payload) -> str:
+        key = name, payload.path.name
+        if key not in self._paths:
+            prefix = _PREFIXES.get(name)
+            self._paths[key] = store(server, payload) if prefix is None else f"{prefix}{payload.path.name}"
+        return self._paths[key]
 
 
-def _open_sites(stack: ExitStack, folder: Path, large_bytes: int, repeats: int) -> list[Site]:
-    """Start every server, with its files."""
-    large, small = make_payload(folder / "large", large_bytes), make_payload(folder / "small", SMALL_BYTES)
-    medium = make_payload(folder / "medium", large_bytes // STREAMED_PART)
-
-    def ours(title: str, server: Server, direct: Server) -> Site:
-        paths = [store(direct, large), store(direct, small)]
-        return Site(title, server, large, paths[0], small, paths[1], repeats)
-
-    def peer(title: str, server: Server, prefix: str) -> Site:
-        return Site(title, server, large, f"{prefix}/large", small, f"{prefix}/small", repeats)
-
-    direct = stack.enter_context(service())
-    sites = [ours("ours", direct, direct)]
-    if is_installed():
-        front, behind = stack.enter_context(service_behind_nginx())
-        sites.append(ours("ours behind nginx", front, behind))
-        sites.append(peer("nginx static", stack.enter_context(nginx_static(folder)), ""))
-    else:
-        say("There is no nginx here: what is compared with it is left out")
-    fastapi = stack.enter_context(fastapi_peer("fastapi_downloads", data_dir=folder))
-    sites.append(peer("FileResponse", fastapi, "/files"))
-    streamed = ("/streamed/medium", small, "/streamed/small")
-    sites.append(Site("StreamingResponse", fastapi, medium, *streamed, repeats=1, has_ranges=False))
-    flask = stack.enter_context(flask_peer("flask_downloads", PEER_DATA_DIR=str(folder)))
-    sites.append(peer("gevent send_file", flask, "/files"))
-    return sites
+def _whole(server: Server, path: str, payload: Payload) -> list[Wanted]:
+    return [wanted(server, path, len(payload.view))]
 
 
-def _check_bytes(site: Site) -> None:
-    """Raises RuntimeError where a server sends other bytes than it has got."""
-    expected = [(site.whole(), site.large.sha256), (site.few(), site.small.sha256)]
-    if site.has_ranges:
-        expected.append((site.ranges(), hashlib.sha256(site.large.view[1:]).hexdigest()))
-    for files, digest in expected:
-        if sha256_of(site.server, files) != digest:
-            raise RuntimeError(f"{site.title} sent other bytes than are stored")
+def _ranges(server: Server, path: str, payload: Payload) -> list[Wanted]:
+    """The file but for its first byte, in pieces that begin at odd places."""
+    length = len(payload.view)
+    spans = [Span(start, min(start + RANGE_BYTES, length)) for start in range(1, length, RANGE_BYTES)]
+    return [wanted(server, path, length, span) for span in spans]
 
 
-def _fetch(site: Site, files: list[Wanted]) -> Cost:
-    """What a GiB costs."""
-    with Fetcher(site.server.port) as fetcher:
-        before, began = site.server.cpu_seconds(), time.monotonic()
-        for _ in range(site.repeats):
+def _small_line(sites: _Sites, payload: Payload, seconds: float, *peers: str, **goals: float) -> Line:
+    def side(name: str) -> Side:
+        return Side(name, "", lambda: _fetch_small(*sites.files(name, payload, _whole), seconds))
+
+    title = f"{len(payload.view) // KIBIBYTE} KiB down"
+    return Line(title, "file", side(OURS), [side(peers[0])], [side(name) for name in peers[1:]], **goals)
+
+
+def _large_line(sites: _Sites, title: str, payload: Payload, kind: Kind, **goals: float) -> Line:
+    def side(name: str) -> Side:
+        return Side(name, "", lambda: _fetch(*sites.files(name, payload, kind)))
+
+    others = [side(name) for name in (BEHIND_NGINX, FASTAPI_FILES, FLASK_GEVENT)]
+    return Line(title, "GiB", side(OURS), [side(NGINX)], others, **goals)
+
+
+def _fetch(server: Server, files: list[Wanted]) -> Spent:
+    def fetch_all() -> None:
+        for _ in range(REPEATS):
             for file in files:
                 fetcher.fetch(file)
-        wall_seconds, cpu_seconds = time.monotonic() - began, site.server.cpu_seconds() - before
-    gibibytes = site.repeats * sum(file.length for file in files) / GIBIBYTE
-    return Cost(wall_seconds / gibibytes, cpu_seconds / gibibytes)
+
+    with Fetcher(server.port) as fetcher:
+        gibibytes = REPEATS * sum(file.length for file in files) / GIBIBYTE
+        return spend(server, lambda: timed(fetch_all, units=gibibytes))
 
 
-def _fetch_small(site: Site, seconds: float) -> Cost:
-    """What a request costs."""
-    (file,) = site.few()
-    before = site.server.cpu_seconds()
-    results = together([partial(_fetch_for, site.server.port, file, seconds)] * CONNECTIONS)
-    cpu_seconds = site.server.cpu_seconds() - before
-    requests = sum(count for count, _, _ in results)
-    wall_seconds = max(stop for _, _, stop in results) - min(start for _, start, _ in results)
-    return Cost(wall_seconds / requests, cpu_seconds / requests)
+def _fetch_small(server: Server, files: list[Wanted], seconds: float) -> Spent:
+    def fetch_all() -> tuple[float, float]:
+        results = together([partial(_fetch_for, server.port, files[0], seconds)] * CONNECTIONS)
+        took = max(stop for _, _, stop in results) - min(start for _, start, _ in results)
+        return sum(count for count, _, _ in results), took
+
+    return spend(server, fetch_all)
 
 
 def _fetch_for(port: int, file: Wanted, seconds: float, start_together: Start) -> tuple[int, float, float]:
     """In a process of its own: fetch it again and again; how often, and when that began and ended."""
-    with Fetcher(port) as fetcher:
-        fetcher.fetch(file)
+    with ExitStack() as stack:
+        fetcher = stack.enter_context(Fetcher(port))
         start_together()
         began, count = time.monotonic(), 0
         while time.monotonic() < began + seconds:
             fetcher.fetch(file)
             count += 1
+            if fetcher.is_closing:
+                stack.close()
+                fetcher = stack.enter_context(Fetcher(port))
         return count, began, time.monotonic()

@@ -48,7 +48,9 @@ def wanted(server: Server, path: str, length: int, span: Span | None = None) -> 
 
 
 class Fetcher:
-    """One keep-alive connection to a server on this machine."""
+    """One connection to a server on this machine; `is_closing` where the last answer was said to be the last."""
+
+    is_closing = False
 
     def __init__(self, port: int, receive_buffer_bytes: int = 0) -> None:
         self._socket = socket.socket()
@@ -76,6 +78,10 @@ class Fetcher:
     def ask(self, file: Wanted) -> None:
         """Send the request only."""
         self._socket.sendall(file.request)
+
+    def drink(self, size: int) -> int:
+        """Take at most `size` bytes of what has come, and tell how many that were."""
+        return self._more(_discarded[:size], socket.MSG_TRUNC)
 
     def fetch(self, file: Wanted) -> None:
         """Send the request, and discard what comes. Raises RuntimeError for another answer than the wanted one."""
@@ -110,6 +116,7 @@ class Fetcher:
                 raise ConnectionError("The server closed the connection")
             data += block
         head = data[: end + 2].lower()
+        self.is_closing = b"\r\nconnection: close\r\n" in head
         is_wanted = int(head[9:12]) == file.status and b"\r\ncontent-length: %d\r\n" % file.length in head
         if not (is_wanted and file.content_range in head):
             raise RuntimeError(f"{file.request!r} was answered {data[:end]!r}")

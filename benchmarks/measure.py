@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from statistics import median
 
+KIBIBYTE = 1024
 MEBIBYTE = 1024**2
 GIBIBYTE = 1024**3
 

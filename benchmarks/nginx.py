@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-from benchmarks.servers import REPOSITORY, Server, free_port, running, service, temporary_folder
+from benchmarks.servers import REPOSITORY, NotInstalled, Server, free_port, running, service, temporary_folder
 
 PATH = f"{os.environ.get('PATH', '')}:/usr/sbin"
 
@@ -69,17 +69,19 @@ def nginx_static(root: Path, *, bytes_per_second: int = 0) -> Iterator[Server]:
 
 
 @contextmanager
-def service_behind_nginx() -> Iterator[tuple[Server, Server]]:
-    """Our service behind nginx, which sends the files itself (X-Accel-Redirect), and the same without the nginx."""
+def service_behind_nginx() -> Iterator[Server]:
+    """Our service behind nginx, which sends the files itself (X-Accel-Redirect)."""
     with (
         service(TRANSFER_ACCEL="nginx", TRANSFER_TRUSTED_PROXIES="1") as behind,
         _nginx(free_port(), _SERVICE, upstream_port=behind.port, data_dir=behind.folder / "data") as front,
     ):
-        yield replace(front, token=behind.token, roots=(*front.roots, *behind.roots)), behind
+        yield replace(front, token=behind.token, roots=(*front.roots, *behind.roots))
 
 
 @contextmanager
 def _nginx(port: int, site: str, **values: object) -> Iterator[Server]:
+    if not is_installed():
+        raise NotInstalled("there is no nginx")
     with temporary_folder() as folder:
         (folder / "transfer").symlink_to(REPOSITORY / "deploy/nginx/transfer")
         user = "user root;" if os.geteuid() == 0 else ""  # so that it may read temporary folders

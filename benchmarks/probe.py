@@ -29,11 +29,11 @@ def median_latency(each: Sequence[Latency]) -> Latency:
     )
 
 
-def probe(server: Server, name: str, seconds: float) -> Latency:
-    """Ask for the status of a file every 20 ms, or later where the answer before took longer, on one connection."""
+def probe(server: Server, path: str, seconds: float) -> Latency:
+    """GET a path every 20 ms, or later where the answer before took longer, on one connection."""
     times = []
     with Connection(server.port, server.token) as connection:
-        request = connection.head("GET", f"/api/files/status/{name}", 0, "text/plain")
+        request = connection.head("GET", path, 0, "text/plain")
         connection.exchange(request).expect(200)
         end = time.monotonic() + seconds
         while (began := time.monotonic()) < end:

@@ -37,7 +37,7 @@ def run(arguments: argparse.Namespace) -> None:
     if not is_installed() or shutil.which("curl") is None:
         say("There is no nginx or no curl here: remote downloads are left out")
         return
-    mebibytes = arguments.mebibytes or 1024
+    mebibytes = arguments.mebibytes
     with tempfile.TemporaryDirectory(prefix="bench-") as folder:
         files = Path(folder)
         large = _archive(files, mebibytes * MEBIBYTE)

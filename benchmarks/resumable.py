@@ -1,106 +1,90 @@
-"""What do resumable uploads cost? tus-js-client on node sends to our service and to two peers, by turns in one run.
+"""What do uploads by tus-js-client on node cost? Beside peers, in the same run, by turns; and on a long line.
 
-Ours flushes and hashes what it finishes, the peers do neither. A server on node that throws everything away shows what
-the client can do at most. Every upload is checked by HEAD, and in the first round by the SHA-256 of what is stored.
-Each round has new servers in new folders, which are gone after it.
+Ours flushes and hashes what it finishes, the peers do neither. Every upload is checked by HEAD, and by its bytes where
+they lie. What a server costs with a client that costs nothing is a question of `benchmarks.uploads`.
+
+On the long line 200 small files go over 8 connections, each in one request that takes a round trip: at most so fast
+can anybody be.
 """
 
 import argparse
-import os
-import shutil
 import tempfile
-import time
 from contextlib import ExitStack
 from pathlib import Path
 
-from benchmarks.measure import GIBIBYTE, MEBIBYTE, progress, say, sha256_cpu_seconds
+from benchmarks.connection import Connection
+from benchmarks.contenders import NODE_TUS, OURS, OURS_ACK, PYTHON_TUS, Contenders
+from benchmarks.lines import Line, Side, Spent, compare, size_of, spend
+from benchmarks.measure import GIBIBYTE, KIBIBYTE, MEBIBYTE, say
 from benchmarks.payload import Payload, make_payload
 from benchmarks.resumable_client import Way, client, is_installed
-from benchmarks.resumable_report import Floor, Measurement, Row, report
-from benchmarks.resumable_servers import CONTENDERS, Contender
+from benchmarks.servers import Server
+from benchmarks.uploads import FLUSHED, UNFLUSHED, check_and_empty
+from tests.live.slow_line import slow_line
 
-KIBIBYTE = 1024
-SMALL_BYTES = 64 * KIBIBYTE
-SMALL_PARALLEL = 8
-WARM_UPS = 16
-
-
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Options of this benchmark."""
-    group = parser.add_argument_group("resumable")
-    group.add_argument("--small-uploads", type=int, default=200, help="how many of 64 KiB (default: 200)")
-    group.add_argument(
-        "--contender", action="append", choices=list(CONTENDERS), help="only this one; may be repeated (default: all)"
-    )
+PARALLEL = 8
+SMALL_FILES, SMALL_BYTES = 200, 16 * KIBIBYTE
+MEDIUM_BYTES = 64 * KIBIBYTE
+ROUND_TRIP_SECONDS = 0.1
 
 
 def run(arguments: argparse.Namespace) -> None:
     """Measure and print."""
     if not is_installed():
-        say("There is no node or no npm here: resumable uploads are left out")
+        say("There is no node or no npm here: tus-js-client is left out")
         return
-    mebibytes = arguments.mebibytes or 1024
-    with tempfile.TemporaryDirectory(prefix="bench-") as name:
-        folder = Path(name)
-        large = make_payload(folder / "large", mebibytes * MEBIBYTE)
-        small = make_payload(folder / "small", arguments.small_uploads * SMALL_BYTES)
-        warm_up = make_payload(folder / "warm-up", WARM_UPS * SMALL_BYTES)
-        one_by_one = Way(piece_bytes=SMALL_BYTES, parallel=SMALL_PARALLEL)
-        rows = [
-            Row(f"{mebibytes} MiB in chunks of 5 MiB", large, Way(chunk_bytes=5 * MEBIBYTE)),
-            Row(f"{mebibytes} MiB in chunks of 50 MiB", large, Way(chunk_bytes=50 * MEBIBYTE)),
-            Row(f"{mebibytes} MiB in one PATCH", large, Way()),
-            Row(f"{arguments.small_uploads} uploads of 64 KiB, {SMALL_PARALLEL} at a time", small, one_by_one),
+    with tempfile.TemporaryDirectory(prefix="bench-") as name, ExitStack() as stack:
+        contenders = Contenders(stack, Path(name))
+        large = make_payload(Path(name) / "large", arguments.mebibytes * MEBIBYTE)
+        medium = make_payload(Path(name) / "medium", SMALL_FILES * MEDIUM_BYTES)
+        small = make_payload(Path(name) / "small", SMALL_FILES * SMALL_BYTES)
+        one_by_one = Way(piece_bytes=MEDIUM_BYTES, parallel=PARALLEL)
+        lines = [
+            _line(contenders, f"{size_of(large)} in chunks of 5 MiB", large, Way(chunk_bytes=5 * MEBIBYTE)),
+            _line(contenders, f"{size_of(large)} in chunks of 50 MiB", large, Way(chunk_bytes=50 * MEBIBYTE)),
+            _line(contenders, f"{SMALL_FILES} of 64 KiB, {PARALLEL} at a time", medium, one_by_one),
+            _long_line(contenders, small),
         ]
-        results: dict[tuple[str, str], list[Measurement]] = {}
-        floors = []
-        for number in range(arguments.runs):
-            floors.append(_floor(large))
-            _run_round(number, [Row("warm-up", warm_up, one_by_one), *rows], results, arguments)
-    report(rows, results, floors, runs=arguments.runs)
+        compare("tus-js-client", lines, arguments)
 
 
-def _floor(payload: Payload) -> Floor:
-    """What hashing a file costs on this machine, and how long a disk takes that has nothing else to do."""
-    os.sync()
-    copy = payload.path.with_suffix(".copy")
-    shutil.copyfile(payload.path, copy)
-    began = time.monotonic()
-    with copy.open("rb") as file:
-        os.fsync(file.fileno())
-    flush_seconds = time.monotonic() - began
-    copy.unlink()
-    gibibytes = len(payload.view) / GIBIBYTE
-    return Floor(sha256_cpu_seconds(payload.view) / gibibytes, flush_seconds / gibibytes)
+def _line(contenders: Contenders, title: str, payload: Payload, way: Way) -> Line:
+    uploads = len(payload.view) / GIBIBYTE if way.piece_bytes is None else SMALL_FILES
+
+    def side(name: str, flushes: str) -> Side:
+        return Side(name, flushes, lambda: _measure(contenders[name], payload, way, uploads))
+
+    peers = [side(name, UNFLUSHED) for name in (NODE_TUS, PYTHON_TUS)]
+    unit = "GiB" if way.piece_bytes is None else "upload"
+    return Line(title, unit, side(OURS, FLUSHED), peers, [side(OURS_ACK, "each PATCH")], rate_goal=1.3)
 
 
-def _run_round(
-    number: int, rows: list[Row], results: dict[tuple[str, str], list[Measurement]], arguments: argparse.Namespace
-) -> None:
-    """Send each of `rows` to each server, and add what it took to `results`. Another server begins each round."""
-    names = arguments.contender or list(CONTENDERS)
-    turn = number % len(names)
-    with ExitStack() as stack:
-        contenders = [stack.enter_context(CONTENDERS[name]()) for name in (*names[turn:], *names[:turn])]
-        for row in rows:
-            for contender in contenders:
-                progress(f"run {number + 1} of {arguments.runs}: {row.title}, {contender.name}")
-                measurement = _measure(contender, row.payload, row.way, checks_bytes=number == 0)
-                results.setdefault((row.title, contender.name), []).append(measurement)
+def _long_line(contenders: Contenders, payload: Payload) -> Line:
+    way = Way(piece_bytes=SMALL_BYTES, parallel=PARALLEL, in_creation=True)
+
+    def side(name: str, flushes: str) -> Side:
+        return Side(name, flushes, lambda: _measure(contenders[name], payload, way, 1, ROUND_TRIP_SECONDS))
+
+    floor = Spent(SMALL_FILES / PARALLEL * ROUND_TRIP_SECONDS, 0)
+    title = f"{SMALL_FILES} of 16 KiB, {PARALLEL} at a time, {ROUND_TRIP_SECONDS * 1000:.0f} ms away"
+    peers = [Side("a round trip for each", "", lambda: floor)]
+    return Line(title, "all", side(OURS, FLUSHED), peers, [side(NODE_TUS, UNFLUSHED)], rate_goal=1 / 1.4)
 
 
-def _measure(contender: Contender, payload: Payload, way: Way, *, checks_bytes: bool) -> Measurement:
+def _measure(server: Server, payload: Payload, way: Way, units: float, round_trip_seconds: float = 0) -> Spent:
     """Send a file, see that it has arrived whole, and remove it."""
-    os.sync()  # so that nobody pays for what another has written
-    server = contender.server
-    with client(contender.endpoint, server.token, payload.path, way) as sender:
-        server.forget_peak_memory()
-        before = server.cpu_seconds()
-        spent = sender.upload()
-        cpu_seconds = server.cpu_seconds() - before
-        peak_bytes = server.peak_memory_bytes()
+    path = "/files" if server.name in (NODE_TUS, PYTHON_TUS) else "/api/uploads"
+    with ExitStack() as stack:
+        port = server.port
+        if round_trip_seconds:
+            port = stack.enter_context(slow_line(server.port, round_trip_seconds=round_trip_seconds))
+        sender = stack.enter_context(client(f"http://127.0.0.1:{port}{path}", server.token, payload.path, way))
+        spent = spend(server, lambda: (units, sender.upload().wall_seconds))
         uploads = sender.verify()
-    if checks_bytes and contender.digest is not None and contender.digest(uploads) != payload.sha256:
-        raise RuntimeError(f"{contender.name} stored other bytes than were sent")
-    contender.remove(uploads)
-    return Measurement(spent.wall_seconds, cpu_seconds, spent.client_cpu_seconds, peak_bytes)
+    if server.name in (NODE_TUS, PYTHON_TUS):
+        check_and_empty(server, payload)
+        return spent
+    with Connection(server.port, server.token) as connection:
+        for upload in uploads:
+            connection.request("DELETE", f"/api/files/{upload.name}").expect(200)
+    return spent

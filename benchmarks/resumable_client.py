@@ -19,6 +19,7 @@ class Way:
     piece_bytes: int | None = None
     chunk_bytes: int | None = None
     parallel: int = 1
+    in_creation: bool = False  # whether the request that creates an upload brings its first bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +79,7 @@ def client(endpoint: str, token: str, path: Path, way: Way) -> Iterator[Client]:
         "piece_bytes": way.piece_bytes,
         "chunk_bytes": way.chunk_bytes,
         "parallel": way.parallel,
+        "in_creation": way.in_creation,
     }
     command = ["node", str(FOLDER / "tus_client.mjs"), json.dumps(task)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:

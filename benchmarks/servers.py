@@ -22,6 +22,10 @@ START_SECONDS = 60.0
 STOP_SECONDS = 20.0
 
 
+class NotInstalled(Exception):
+    """A server that this machine does not have; the text says why."""
+
+
 @dataclass(frozen=True)
 class Server:
     """A running server: its processes have these for ancestors. `token` is empty where it wants none."""
@@ -96,11 +100,11 @@ def fastapi_peer(module: str = "fastapi_chunks", *, data_dir: Path | None = None
 
 
 @contextmanager
-def flask_peer(module: str, **environment: str) -> Iterator[Server]:
-    """A program of `benchmarks.peers` on gunicorn with one gevent worker of its own."""
+def flask_peer(module: str, *, worker: str = "gevent", **environment: str) -> Iterator[Server]:
+    """A program of `benchmarks.peers` on gunicorn with one worker of its own."""
     with temporary_folder() as folder:
         port = free_port()
-        command = [sys.executable, "-m", "gunicorn", "-k", "gevent", "--bind", f"127.0.0.1:{port}"]
+        command = [sys.executable, "-m", "gunicorn", "-k", worker, "--bind", f"127.0.0.1:{port}"]
         command += ["--workers", "1", "--no-control-socket", f"benchmarks.peers.{module}:app"]
         with running(folder, clean_environment(**environment), command, port) as pid:
             yield Server("flask peer", port, "", folder, (pid,))

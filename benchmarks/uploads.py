@@ -1,109 +1,134 @@
-"""How fast do files come in, and what do they cost the server? Beside a peer, in the same run.
+"""What do uploads cost, small and large, in one request or in chunks? Beside peers, in the same run, by turns.
 
-Chunks go over four keep-alive connections from processes of their own, which hold their frames ready; whole files are
-sent by the kernel. Every result is checked by its SHA-256. One row after the other, ours and the peer's by turns.
+Small files and chunks go over four keep-alive connections from processes of their own; large whole files are sent by
+the kernel. What arrived is checked by its bytes or its SHA-256. Ours flushes and hashes what it finishes.
 """
 
 import argparse
+import hashlib
 import tempfile
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
-from statistics import median
 
 from benchmarks.connection import Connection
+from benchmarks.contenders import COPYPARTY, FASTAPI, NODE_TUS, OURS, POCKETBASE, PYTHON_TUS, Contenders
 from benchmarks.floor import bare_receive_cpu_seconds
-from benchmarks.measure import (
-    GIBIBYTE,
-    MEBIBYTE,
-    Cost,
-    median_cost,
-    progress,
-    say,
-    say_goal,
-    say_table,
-    sha256_cpu_seconds,
-)
+from benchmarks.lines import Line, Side, Spent, compare, size_of, spend, timed
+from benchmarks.measure import GIBIBYTE, KIBIBYTE, MEBIBYTE
 from benchmarks.payload import Payload, chunk_requests, make_payload
 from benchmarks.processes import Start, together
-from benchmarks.servers import Server, fastapi_peer, service
+from benchmarks.servers import Server
+from benchmarks.small_uploads import BOUNDARY, FRAME, OCTETS, PEER_TUS, PUT, RAW, RECORD, TUS, TUS_OCTETS, small_side
 
 CONNECTIONS = 4
 NAME = "payload.bin"
-BOUNDARY = "a-boundary-that-does-not-occur"
-COLUMNS = ["", "MiB", "ours MiB/s", "peer MiB/s", "ratio", "ours CPU s/GiB", "peer CPU s/GiB", "ratio"]
-
-
-@dataclass(frozen=True)
-class Row:
-    """One line of the table: how `payload` is sent to a server, and the wall-clock seconds that takes."""
-
-    title: str
-    payload: Payload
-    send: Callable[[Server, Payload], float]
-
-
-@dataclass(frozen=True)
-class Floor:
-    """CPU seconds per GiB on this machine, in the same run: of SHA-256 alone, and of receiving, hashing and writing."""
-
-    sha256: float
-    receive: float
-
-
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Options of this benchmark."""
-    group = parser.add_argument_group("uploads")
-    group.add_argument(
-        "--durability", choices=["process", "complete", "ack"], default="complete", help="of our service (complete)"
-    )
+SMALL_BYTES = 16 * KIBIBYTE
+FLUSHED, UNFLUSHED = "each file", "nothing"
 
 
 def run(arguments: argparse.Namespace) -> None:
     """Measure and print."""
-    with tempfile.TemporaryDirectory(prefix="bench-") as folder:
-        large = make_payload(Path(folder) / "large", (arguments.mebibytes or 1024) * MEBIBYTE)
-        small = make_payload(Path(folder) / "small", (arguments.mebibytes or 256) * MEBIBYTE)
-        rows = [
-            Row("64 KiB chunks", small, partial(_send_chunks, chunk_bytes=64 * 1024)),
-            Row("1 MiB chunks", large, partial(_send_chunks, chunk_bytes=MEBIBYTE)),
-            Row("8 MiB chunks", large, partial(_send_chunks, chunk_bytes=8 * MEBIBYTE)),
-            Row("whole file, raw", large, _send_raw),
-            Row("whole file, form", large, _send_form),
-        ]
-        with service(TRANSFER_DURABILITY=arguments.durability) as ours, fastapi_peer() as peer:
-            costs: dict[tuple[str, str], list[Cost]] = {}
-            hashing, receiving = [], []
-            for number in range(arguments.runs):
-                hashing.append(sha256_cpu_seconds(large.view) * GIBIBYTE / len(large.view))
-                receiving.append(bare_receive_cpu_seconds(large.path) * GIBIBYTE / len(large.view))
-                for row in rows:
-                    for server in (ours, peer) if number % 2 == 0 else (peer, ours):
-                        progress(f"run {number + 1} of {arguments.runs}: {row.title}, {server.name}")
-                        costs.setdefault((row.title, server.name), []).append(_measure(row, server))
-    medians = {key: median_cost(each) for key, each in costs.items()}
-    _report(rows, medians, Floor(median(hashing), median(receiving)), arguments)
+    with tempfile.TemporaryDirectory(prefix="bench-") as name, ExitStack() as stack:
+        folder = Path(name)
+        contenders = Contenders(stack, folder)
+        large = make_payload(folder / "large", arguments.mebibytes * MEBIBYTE)
+        lines = [*_small_lines(contenders, make_payload(folder / "small", SMALL_BYTES), arguments.seconds)]
+        chunked = make_payload(folder / "chunked", arguments.mebibytes // 4 * MEBIBYTE)
+        lines += [*_chunk_lines(contenders, chunked, large), *_large_lines(contenders, large)]
+        compare("Uploads", lines, arguments)
 
 
-def _measure(row: Row, server: Server) -> Cost:
-    """Send a row's file, see that it has arrived whole, and delete it."""
-    before = server.cpu_seconds()
-    wall_seconds = row.send(server, row.payload)
-    cpu_seconds = server.cpu_seconds() - before
-    with Connection(server.port, server.token) as connection:
-        stored = connection.request("GET", f"/api/files/status/{NAME}").expect(200).json()
-        if stored["sha256"] != row.payload.sha256:
-            raise RuntimeError(f"{server.name} stored other bytes than were sent: {stored}")
-        connection.request("DELETE", f"/api/files/{NAME}").expect(200)
-    return Cost(wall_seconds, cpu_seconds)
+def _small_lines(contenders: Contenders, payload: Payload, seconds: float) -> list[Line]:
+    ours = partial(small_side, contenders, OURS, payload=payload, seconds=seconds, flushes=FLUSHED)
+    peer = partial(small_side, contenders, payload=payload, seconds=seconds, flushes=UNFLUSHED)
+    raw = ours(way=RAW)
+    return [
+        Line(
+            "16 KiB up raw",
+            "upload",
+            raw,
+            [peer(POCKETBASE, RECORD)],
+            [peer(COPYPARTY, PUT)],
+            cpu_goal=2,
+            rate_goal=0.5,
+        ),
+        Line("16 KiB up by tus", "upload", ours(way=TUS), [peer(NODE_TUS, PEER_TUS)], cpu_goal=0.9),
+        Line("16 KiB in one 17-byte frame", "upload", ours(way=FRAME), [_named("ours, raw", raw)], cpu_goal=1.1),
+    ]
 
 
-def _send_chunks(server: Server, payload: Payload, *, chunk_bytes: int) -> float:
+def _chunk_lines(contenders: Contenders, small: Payload, large: Payload) -> list[Line]:
+    def line(
+        title: str,
+        payload: Payload,
+        chunk_bytes: int,
+        *,
+        cpu_goal: float | None = None,
+        rate_goal: float | None = None,
+    ) -> Line:
+        def side(name: str, flushes: str) -> Side:
+            return Side(name, flushes, lambda: _send_chunks(contenders[name], payload, chunk_bytes))
+
+        return Line(
+            title, "chunk", side(OURS, FLUSHED), [side(FASTAPI, UNFLUSHED)], cpu_goal=cpu_goal, rate_goal=rate_goal
+        )
+
+    return [
+        line("64 KiB chunks", small, 64 * KIBIBYTE, cpu_goal=0.8),
+        line("1 MiB chunks", large, MEBIBYTE, rate_goal=4),
+        line("8 MiB chunks", large, 8 * MEBIBYTE),
+    ]
+
+
+def _large_lines(contenders: Contenders, payload: Payload) -> list[Line]:
+    size = size_of(payload)
+
+    def side(name: str, flushes: str, send: Callable[[Server, Payload], None]) -> Side:
+        return Side(name, flushes, lambda: _send_whole(contenders[name], payload, send))
+
+    raw, by_tus = side(OURS, FLUSHED, _send_raw), side(OURS, FLUSHED, partial(_send_by_tus, "/api/uploads"))
+    peers = [side(name, UNFLUSHED, partial(_send_by_tus, "/files")) for name in (NODE_TUS, PYTHON_TUS)]
+    bare = Side("bare loop that receives, hashes, writes", UNFLUSHED, lambda: _receive_barely(payload))
+    return [
+        Line(
+            f"{size} up raw",
+            "GiB",
+            raw,
+            [_named("ours, by tus", by_tus)],
+            [side(FASTAPI, UNFLUSHED, _send_raw), bare],
+            cpu_goal=1.1,
+        ),
+        Line(f"{size} up by tus, one PATCH", "GiB", by_tus, peers, cpu_goal=0.61),
+        Line(
+            f"{size} up in a form",
+            "GiB",
+            side(OURS, FLUSHED, _send_form),
+            [_named("ours, raw", raw)],
+            [side(FASTAPI, UNFLUSHED, _send_form)],
+            cpu_goal=2,
+        ),
+    ]
+
+
+def _named(name: str, side: Side) -> Side:
+    return Side(name, side.flushes, side.measure)
+
+
+def _send_chunks(server: Server, payload: Payload, chunk_bytes: int) -> Spent:
+    """Send a file in chunks, see that it has arrived whole, and delete it."""
     senders = [partial(_send_every_fourth, server, payload, chunk_bytes, number) for number in range(CONNECTIONS)]
-    times = together(senders)
-    return max(stop for _, stop in times) - min(start for start, _ in times)
+
+    def send_all() -> tuple[float, float]:
+        times = together(senders)
+        took = max(stop for _, stop in times) - min(start for start, _ in times)
+        return len(payload.view) / chunk_bytes, took
+
+    spent = spend(server, send_all)
+    _check_and_delete(server, payload)
+    return spent
 
 
 def _send_every_fourth(
@@ -120,56 +145,65 @@ def _send_every_fourth(
         return began, time.monotonic()
 
 
-def _send_raw(server: Server, payload: Payload) -> float:
+def _check_and_delete(server: Server, payload: Payload) -> None:
+    with Connection(server.port, server.token) as connection:
+        stored = connection.request("GET", f"/api/files/status/{NAME}").expect(200).json()
+        if stored["sha256"] != payload.sha256:
+            raise RuntimeError(f"{server.name} stored other bytes than were sent: {stored}")
+        connection.request("DELETE", f"/api/files/{NAME}").expect(200)
+
+
+def _send_whole(server: Server, payload: Payload, send: Callable[[Server, Payload], None]) -> Spent:
+    """Send a file by one request, see that it has arrived whole, and delete it."""
+    gibibytes = len(payload.view) / GIBIBYTE
+    spent = spend(server, lambda: timed(lambda: send(server, payload), units=gibibytes))
+    if server.name in (NODE_TUS, PYTHON_TUS):
+        check_and_empty(server, payload)
+    else:
+        _check_and_delete(server, payload)
+    return spent
+
+
+def check_and_empty(server: Server, payload: Payload) -> None:
+    """Of a peer that keeps each upload as a file, and facts about it in files beside. Raises RuntimeError."""
+    for path in [path for path in server.folder.rglob("*") if path.is_file() and path.suffix != ".log"]:
+        if path.stat().st_size == len(payload.view):
+            with path.open("rb") as file:
+                if hashlib.file_digest(file, "sha256").hexdigest() != payload.sha256:
+                    raise RuntimeError(f"{server.name} stored other bytes than were sent")
+        path.unlink()
+
+
+def _send_raw(server: Server, payload: Payload) -> None:
     with Connection(server.port, server.token) as connection, payload.path.open("rb") as file:
-        path = f"/api/files?filename={NAME}"
-        head = connection.head("POST", path, len(payload.view), "application/octet-stream")
-        began = time.monotonic()
+        head = connection.head("POST", f"/api/files?filename={NAME}", len(payload.view), OCTETS)
         connection.exchange_file(head, file).expect(201)
-        return time.monotonic() - began
 
 
-def _send_form(server: Server, payload: Payload) -> float:
+def _send_form(server: Server, payload: Payload) -> None:
     with Connection(server.port, server.token) as connection, payload.path.open("rb") as file:
         disposition = f'Content-Disposition: form-data; name="file"; filename="{NAME}"'
-        opening = f"--{BOUNDARY}\r\n{disposition}\r\nContent-Type: application/octet-stream\r\n\r\n".encode()
+        opening = f"--{BOUNDARY}\r\n{disposition}\r\nContent-Type: {OCTETS}\r\n\r\n".encode()
         closing = f"\r\n--{BOUNDARY}--\r\n".encode()
         length = len(opening) + len(payload.view) + len(closing)
         media_type = f"multipart/form-data; boundary={BOUNDARY}"
         head = connection.head("POST", f"/api/files?filename={NAME}", length, media_type)
-        began = time.monotonic()
         connection.exchange_file(head + opening, file, closing).expect(201)
-        return time.monotonic() - began
 
 
-def _report(rows: list[Row], medians: dict[tuple[str, str], Cost], floor: Floor, arguments: argparse.Namespace) -> None:
-    lines, throughput_ratio, cpu_per_gibibyte = [], {}, {}
-    for row in rows:
-        size = len(row.payload.view)
-        ours, peer = medians[row.title, "service"], medians[row.title, "peer"]
-        throughput_ratio[row.title] = peer.wall_seconds / ours.wall_seconds
-        cpu_per_gibibyte[row.title] = ours.cpu_seconds * GIBIBYTE / size
-        lines.append(
-            [
-                row.title,
-                f"{size // MEBIBYTE}",
-                f"{size / MEBIBYTE / ours.wall_seconds:.0f}",
-                f"{size / MEBIBYTE / peer.wall_seconds:.0f}",
-                f"{throughput_ratio[row.title]:.2f}",
-                f"{cpu_per_gibibyte[row.title]:.2f}",
-                f"{peer.cpu_seconds * GIBIBYTE / size:.2f}",
-                f"{ours.cpu_seconds / peer.cpu_seconds:.2f}",
-            ]
-        )
-    title = f"Uploads, medians of {arguments.runs} runs, durability {arguments.durability} (the peer flushes nothing)"
-    say_table(title, COLUMNS, lines)
-    raw, form = cpu_per_gibibyte["whole file, raw"], cpu_per_gibibyte["whole file, form"]
-    chunks = throughput_ratio["1 MiB chunks"]
-    say()
-    say(f"SHA-256 alone: {floor.sha256:.2f} CPU s/GiB. Raw upload without it: {raw - floor.sha256:.2f} CPU s/GiB")
-    say(f"Without HTTP, a bare loop that receives, hashes and writes: {floor.receive:.2f} CPU s/GiB")
-    say()
-    say_goal("1 MiB chunks at least 4 times as fast as the peer", f"{chunks:.2f} times", chunks >= 4)
-    limit = 0.45 + floor.sha256
-    say_goal("raw upload at most 0.45 CPU s/GiB and SHA-256's", f"{raw:.2f} of {limit:.2f}", raw <= limit)
-    say_goal("form upload at most twice the CPU of a raw one", f"{form / raw:.2f} times", form <= 2 * raw)
+def _send_by_tus(path: str, server: Server, payload: Payload) -> None:
+    length = len(payload.view)
+    version = "Tus-Resumable: 1.0.0\r\n"
+    metadata = "Upload-Metadata: filename cGF5bG9hZC5iaW4=\r\n"  # NAME in base64
+    with Connection(server.port, server.token) as connection, payload.path.open("rb") as file:
+        creation = f"{version}Upload-Length: {length}\r\n{metadata}"
+        created = connection.exchange(connection.head("POST", path, 0, OCTETS, creation)).expect(201)
+        target = created.field("Location").split("/", 3)[3]
+        head = connection.head("PATCH", f"/{target}", length, TUS_OCTETS, f"{version}Upload-Offset: 0\r\n")
+        connection.exchange_file(head, file).expect(204)
+
+
+def _receive_barely(payload: Payload) -> Spent:
+    gibibytes, began = len(payload.view) / GIBIBYTE, time.monotonic()
+    cpu_seconds = bare_receive_cpu_seconds(payload.path)
+    return Spent((time.monotonic() - began) / gibibytes, cpu_seconds / gibibytes)

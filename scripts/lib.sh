@@ -28,6 +28,22 @@ install() {
   fi
 }
 
+# install_each FILE: each of its lines by itself, into the .venv that is there. What this machine cannot have is named, and
+# asked for again the next time.
+install_each() {
+  local stamp=".venv/.installed-${1//\//-}" line
+  if cmp -s "$1" "$stamp"; then
+    return
+  fi
+  cp "$1" "$stamp"
+  while read -r line; do
+    if ! .venv/bin/python -m pip install --quiet --disable-pip-version-check "$line" >&2; then
+      echo "Left out, it cannot be installed here: $line" >&2
+      rm -f "$stamp"
+    fi
+  done < <(grep -v '^#' "$1")
+}
+
 run_python() {
   .venv/bin/python "$@"
 }

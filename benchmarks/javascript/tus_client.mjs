@@ -1,8 +1,8 @@
 // Uploads a file with tus-js-client, whole or in pieces, and tells what that took.
 //
-// Argument: JSON {endpoint, headers, path, piece_bytes, chunk_bytes, parallel}. Each piece is an upload of its own, and each
-// chunk a PATCH; null means all of it. Speaks lines: it prints "ready", and for every line that it gets it takes the next
-// step and prints JSON: first {wall_seconds, cpu_seconds} of the uploads, then what the server says it has, by HEAD.
+// Argument: JSON {endpoint, headers, path, piece_bytes, chunk_bytes, parallel, in_creation}. Each piece is an upload of its
+// own, and each chunk a PATCH; null means all of it. Speaks lines: it prints "ready", and for every line that it gets it takes
+// the next step and prints JSON: first {wall_seconds, cpu_seconds} of the uploads, then what the server says it has, by HEAD.
 
 import { readFileSync } from "node:fs";
 import { createInterface } from "node:readline";
@@ -24,6 +24,7 @@ function upload({ name, bytes }) {
       headers: task.headers,
       metadata: { filename: name, filetype: "application/octet-stream" },
       chunkSize: task.chunk_bytes ?? Number.POSITIVE_INFINITY,
+      uploadDataDuringCreation: task.in_creation,
       retryDelays: null,
       onError: reject,
       onSuccess: () => resolve({ name, length: bytes.length, url: sending.url }),
