@@ -1,0 +1,108 @@
+"""Requests for conversations and messages."""
+
+from benchmarks.scale_cases import BYTES, Steps, case, deep_page, plain
+from benchmarks.scale_client import Ask, Request, as_json
+from benchmarks.scale_data import FRIEND, Size, chat_id_of
+
+LONG = chat_id_of(1)
+
+
+plain("listConversations", "GET", "/conversations?limit=50")
+case("listConversations", "cursor")(deep_page("/conversations"))
+plain("createConversation", "POST", "/conversations/create", **as_json({"email": FRIEND}))
+plain("getConversation", "GET", f"/conversations/info?conversation_id={LONG}")
+plain("markRead", "POST", f"/conversations/{LONG}/read", "of nothing new")
+for _title, _query in (
+    ("", ""), ("before", f"&before={chat_id_of(300)}"), ("after", f"&after={chat_id_of(100)}"),
+):  # fmt: skip
+    plain("getMessages", "GET", f"/messages/get?conversation_id={LONG}&limit=50{_query}", _title)
+
+
+@case("createGroup")
+def _create_group(_ask: Ask, _size: Size) -> Steps:
+    while True:
+        body = as_json({"group_name": "a group", "participants": [FRIEND, "account 2"]})
+        yield Request("POST", "/conversations/create/group", **body)
+
+
+@case("addParticipant")
+def _add_participant(ask: Ask, _size: Size) -> Steps:
+    path = f"/conversations/{LONG}/participants"
+    while True:
+        yield Request("POST", path, **as_json({"email": "account 3"}))
+        ask(Request("DELETE", f"{path}/account%203"))
+
+
+@case("removeParticipant")
+def _remove_participant(ask: Ask, _size: Size) -> Steps:
+    path = f"/conversations/{LONG}/participants"
+    while True:
+        ask(Request("POST", path, **as_json({"email": "account 3"})))
+        yield Request("DELETE", f"{path}/account%203")
+
+
+@case("markRead")
+def _mark_read(ask: Ask, _size: Size) -> Steps:
+    while True:
+        said(ask)
+        yield Request("POST", f"/conversations/{LONG}/read")
+
+
+@case("postMessage")
+def _post_message(_ask: Ask, _size: Size) -> Steps:
+    while True:
+        yield Request("POST", "/messages", **as_json({"conversation_id": LONG, "content": "Hello"}))
+
+
+@case("postMessage", "reply_to")
+def _reply(_ask: Ask, _size: Size) -> Steps:
+    while True:
+        body = {"conversation_id": LONG, "content": "Hello", "reply_to": chat_id_of(100)}
+        yield Request("POST", "/messages", **as_json(body))
+
+
+def said(ask: Ask) -> str:
+    """The id of a new message."""
+    message = ask(Request("POST", "/messages", **as_json({"conversation_id": LONG, "content": "Hello"}))).json()
+    return str(message["message"]["_id"])
+
+
+def attachment() -> Request:
+    """A message with a file."""
+    fields = {"conversation_id": LONG, "content": "Look"}
+    parts = [
+        f'--b\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{value}\r\n' for name, value in fields.items()
+    ]
+    file = '--b\r\nContent-Disposition: form-data; name="file"; filename="a.txt"\r\nContent-Type: text/plain\r\n\r\n'
+    body = "".join(parts).encode() + file.encode() + BYTES + b"\r\n--b--\r\n"
+    return Request("POST", "/messages/upload", body, headers={"Content-Type": "multipart/form-data; boundary=b"})
+
+
+@case("postAttachment")
+def _post_attachment(_ask: Ask, _size: Size) -> Steps:
+    while True:
+        yield attachment()
+
+
+@case("downloadAttachment")
+def _download_attachment(ask: Ask, _size: Size) -> Steps:
+    message = ask(attachment()).json()["message"]
+    while True:
+        yield Request("GET", f"/uploads/chats/{message['_id']}/a.txt")
+
+
+for _title, _change in (("content", {"content": "Hello you"}), ("pinned", {"pinned": True})):
+
+    @case("changeMessage", _title)
+    def _change_message(ask: Ask, _size: Size, change: object = _change) -> Steps:
+        while True:
+            path = f"/messages/{said(ask)}"
+            yield Request("PATCH", path, **as_json(change))
+            if change != {"content": "Hello you"}:
+                ask(Request("PATCH", path, **as_json({"pinned": False})))
+
+
+@case("deleteMessage")
+def _delete_message(ask: Ask, _size: Size) -> Steps:
+    while True:
+        yield Request("DELETE", f"/messages/{said(ask)}")
