@@ -5,13 +5,14 @@ import json
 import os
 import re
 import secrets
+from contextlib import suppress
 from enum import StrEnum
+from importlib import import_module
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
 from dotenv import dotenv_values
-from limits import parse_many
 from pydantic import (
     AfterValidator,
     BaseModel,
@@ -21,8 +22,6 @@ from pydantic import (
     Field,
     SecretStr,
     ValidationError,
-    field_validator,
-    model_validator,
 )
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
@@ -47,14 +46,8 @@ class ConfigurationError(Exception):
     """The settings are wrong; the message names every mistake, one a line."""
 
 
-def _none_if_empty(value: Any) -> Any:
-    return None if value == "" else value
-
-
 def _comma_list(value: Any) -> Any:
-    if isinstance(value, str):
-        return [item.strip() for item in value.split(",") if item.strip()]
-    return value
+    return [item.strip() for item in value.split(",") if item.strip()] if isinstance(value, str) else value
 
 
 def _json(value: Any) -> Any:
@@ -81,6 +74,8 @@ def _rate_limits(value: str | None) -> str | None:
     """Limits such as `600/minute;20000/hour`; raises ValueError."""
     if value is None:
         return None
+    from limits import parse_many
+
     try:
         items = parse_many(value)
     except ValueError as error:
@@ -92,6 +87,15 @@ def _rate_limits(value: str | None) -> str | None:
     return value
 
 
+def _is_web_address(value: str) -> bool:
+    """Whether it begins with http:// or https:// and a host."""
+    try:
+        parts = urlsplit(value)
+        return parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # it quotes what it does not understand
+        return False
+
+
 def _base_url(value: str) -> str:
     """A URL that the address of an archive begins with; raises ValueError, without the URL, which may hold a secret."""
     if _NO_URL.search(value):
@@ -99,29 +103,77 @@ def _base_url(value: str) -> str:
     for placeholder in re.findall(r"[{][^{}]*[}]|[{}]", value):
         if placeholder not in SOURCE_PLACEHOLDERS:
             raise ValueError(f"may hold {', '.join(sorted(SOURCE_PLACEHOLDERS))} and no other braces")
-    try:
-        parts = urlsplit(value)
-        is_whole = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
-    except ValueError:  # it quotes what it does not understand
-        is_whole = False
-    if not is_whole:
+    if not _is_web_address(value):
         raise ValueError("must begin with http:// or https:// and a host")
+    parts = urlsplit(value)
     if "@" in parts.netloc:
         raise ValueError("must not hold a user name or a password")
     return value if parts.path else parts._replace(path="/").geturl()  # or the archive's name would go on the host's
 
 
-def _public_url(value: str) -> str:
+def _public_url(value: str | None) -> str | None:
     """What clients call the service, without a slash at the end; raises ValueError."""
-    message = "must look like https://files.example.com or https://example.com/base"
-    try:
-        parts = urlsplit(value)
-        is_whole = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
-    except ValueError as error:
-        raise ValueError(message) from error
-    if not is_whole or _NO_URL.search(value) or "@" in parts.netloc or set(value) & set("?#{}"):
-        raise ValueError(message)
+    if value is None:
+        return None
+    if not _is_web_address(value) or _NO_URL.search(value) or "@" in urlsplit(value).netloc or set(value) & set("?#{}"):
+        raise ValueError("must look like https://files.example.com or https://example.com/base")
     return value.rstrip("/")
+
+
+def _host_and_port(value: str) -> str:
+    if value.startswith("unix:") and len(value) > len("unix:"):
+        return value
+    host, _, port = value.rpartition(":")
+    if not host or not port.isdigit() or int(port) > 65535:
+        raise ValueError("must look like 127.0.0.1:8000, [::1]:8000 or unix:/run/transfer.sock")
+    if host.startswith("["):
+        ipaddress.IPv6Address(host.strip("[]"))
+    return value
+
+
+def _long_enough(value: SecretStr | None) -> SecretStr | None:
+    if value is not None and len(value.get_secret_value().encode()) < MIN_SECRET_BYTES:
+        raise ValueError(f"needs at least {MIN_SECRET_BYTES} bytes")
+    return value
+
+
+def _known_database(value: str | None) -> str | None:
+    scheme, _, rest = (value or "").partition(":")
+    if value is None or scheme == "sqlite":
+        return value
+    if scheme not in {"postgresql", "postgres", "postgresql+psycopg"}:
+        raise ValueError("must start with sqlite:/// or postgresql://")
+    _need("psycopg", "requirements-postgresql.txt")
+    return f"postgresql+psycopg:{rest}"
+
+
+def _known_storage(value: str | None) -> str | None:
+    if value is not None and (urlsplit(value).scheme != "file" or not urlsplit(value).path):
+        raise ValueError("must be file:/absolute/folder; this version keeps bytes on local disk only")
+    return value
+
+
+def _known_redis(value: str | None) -> str | None:
+    if value is not None:
+        if urlsplit(value).scheme not in {"redis", "rediss", "unix"}:
+            raise ValueError("must start with redis://, rediss:// or unix://")
+        _need("redis", "requirements-redis.txt")
+    return value
+
+
+def _need(package: str, requirements: str) -> None:
+    """Raises ValueError where an optional package is missing, or what it needs itself."""
+    try:
+        import_module(package)
+    except ImportError as error:
+        raise ValueError(f"needs the packages of {requirements}") from error
+
+
+def _exact_origins(value: list[str]) -> list[str]:
+    wrong = [each for each in value if not _is_origin(each)]
+    if wrong and value != ["*"]:
+        raise ValueError(f"{', '.join(wrong)}: must be exact origins, scheme://host[:port], or * alone")
+    return [each.lower() for each in value]
 
 
 class GameDataSource(BaseModel):
@@ -139,115 +191,49 @@ class GameDataSource(BaseModel):
         return self.arguments[0]
 
 
+def _different_names(value: list[GameDataSource]) -> list[GameDataSource]:
+    if len({source.name for source in value}) < len(value):
+        raise ValueError("every source needs a name of its own")
+    return value
+
+
+_EMPTY_IS_NONE = BeforeValidator(lambda value: None if value == "" else value)
+
+
 class Settings(BaseSettings):
     """Every setting the service knows, with its default. Sizes accept `10GiB`, `50 MiB` or plain bytes."""
 
     model_config = SettingsConfigDict(env_file=".env", env_prefix="TRANSFER_", extra="ignore", populate_by_name=True)
 
-    secret_key: Annotated[SecretStr | None, Field(validation_alias="SECRET_KEY"), BeforeValidator(_none_if_empty)] = (
-        None
+    secret_key: Annotated[
+        SecretStr | None, Field(validation_alias="SECRET_KEY"), _EMPTY_IS_NONE, AfterValidator(_long_enough)
+    ] = None
+    access_token_expire_minutes: int = Field(
+        default=30, validation_alias="ACCESS_TOKEN_EXPIRE_MINUTES", ge=1, le=525_600
     )
-    access_token_expire_minutes: Annotated[
-        int, Field(validation_alias="ACCESS_TOKEN_EXPIRE_MINUTES", ge=1, le=60 * 24 * 365)
-    ] = 30
     refresh_token_days: int = Field(default=30, ge=1, le=3650)
-    bind: str = "127.0.0.1:8000"
-    data_dir: Path = Path("var")
-    database_url: str | None = None
-    storage_url: str | None = None
-    redis_url: str | None = None
+    bind: Annotated[str, AfterValidator(_host_and_port)] = "127.0.0.1:8000"
+    data_dir: Annotated[Path, AfterValidator(lambda path: path.expanduser().absolute())] = Path("var")
+    database_url: Annotated[str | None, _EMPTY_IS_NONE, AfterValidator(_known_database)] = None
+    storage_url: Annotated[str | None, _EMPTY_IS_NONE, AfterValidator(_known_storage)] = None
+    redis_url: Annotated[str | None, _EMPTY_IS_NONE, AfterValidator(_known_redis)] = None
     max_file_bytes: ByteSize = Field(default=ByteSize(10 * 1024**3), ge=1, le=2**53)
-    quota_bytes: Annotated[ByteSize | None, BeforeValidator(_none_if_empty)] = None
+    quota_bytes: Annotated[ByteSize | None, _EMPTY_IS_NONE] = None
     stale_upload_hours: float = Field(default=24, gt=0)
     quarantine_days: float = Field(default=7, ge=0, le=3650)
     durability: Durability = Durability.COMPLETE
     read_timeout_seconds: float = Field(default=60, ge=1)
-    accel: Annotated[Literal["nginx"] | None, BeforeValidator(_none_if_empty)] = None
+    accel: Annotated[Literal["nginx"] | None, _EMPTY_IS_NONE] = None
     trusted_proxies: int = Field(default=0, ge=0, le=10)
-    rate_limits: Annotated[str | None, BeforeValidator(_none_if_empty), AfterValidator(_rate_limits)] = None
-    public_url: Annotated[str | None, BeforeValidator(_none_if_empty)] = None
-    cors_origins: Annotated[list[str], NoDecode, BeforeValidator(_comma_list)] = []
+    rate_limits: Annotated[str | None, _EMPTY_IS_NONE, AfterValidator(_rate_limits)] = None
+    public_url: Annotated[str | None, _EMPTY_IS_NONE, AfterValidator(_public_url)] = None
+    cors_origins: Annotated[list[str], NoDecode, BeforeValidator(_comma_list), AfterValidator(_exact_origins)] = []
     socket_max_bytes: ByteSize = Field(default=ByteSize(50 * 1024**2), ge=1024)
-    game_data_sources: Annotated[list[GameDataSource], NoDecode, BeforeValidator(_json)] = []
+    game_data_sources: Annotated[
+        list[GameDataSource], NoDecode, BeforeValidator(_json), AfterValidator(_different_names)
+    ] = []
     max_remote_downloads: int = Field(default=3, ge=1, le=1000)
     allow_private_sources: bool = False
-
-    @field_validator("secret_key")
-    @classmethod
-    def _long_enough(cls, value: SecretStr | None) -> SecretStr | None:
-        if value is not None and len(value.get_secret_value().encode()) < MIN_SECRET_BYTES:
-            raise ValueError(f"needs at least {MIN_SECRET_BYTES} bytes")
-        return value
-
-    @field_validator("bind")
-    @classmethod
-    def _host_and_port(cls, value: str) -> str:
-        if value.startswith("unix:") and len(value) > len("unix:"):
-            return value
-        host, _, port = value.rpartition(":")
-        if not host or not port.isdigit() or int(port) > 65535:
-            raise ValueError("must look like 127.0.0.1:8000, [::1]:8000 or unix:/run/transfer.sock")
-        if host.startswith("["):
-            ipaddress.IPv6Address(host.strip("[]"))
-        return value
-
-    @field_validator("public_url")
-    @classmethod
-    def _whole_public_url(cls, value: str | None) -> str | None:
-        return None if value is None else _public_url(value)
-
-    @field_validator("database_url", "storage_url", "redis_url", mode="before")
-    @classmethod
-    def _empty_is_default(cls, value: Any) -> Any:
-        return _none_if_empty(value)
-
-    @field_validator("database_url")
-    @classmethod
-    def _known_database(cls, value: str | None) -> str | None:
-        if value is None:
-            return None
-        scheme = value.partition(":")[0]
-        if scheme in {"postgresql", "postgres"}:
-            return "postgresql+psycopg:" + value.partition(":")[2]
-        if scheme not in {"sqlite", "postgresql+psycopg"}:
-            raise ValueError("must start with sqlite:/// or postgresql://")
-        return value
-
-    @field_validator("storage_url")
-    @classmethod
-    def _known_storage(cls, value: str | None) -> str | None:
-        if value is not None and (urlsplit(value).scheme != "file" or not urlsplit(value).path):
-            raise ValueError("must be file:/absolute/folder; this version keeps bytes on local disk only")
-        return value
-
-    @field_validator("redis_url")
-    @classmethod
-    def _known_redis(cls, value: str | None) -> str | None:
-        if value is not None and urlsplit(value).scheme not in {"redis", "rediss", "unix"}:
-            raise ValueError("must start with redis://, rediss:// or unix://")
-        return value
-
-    @field_validator("cors_origins")
-    @classmethod
-    def _exact_origins(cls, value: list[str]) -> list[str]:
-        if value == ["*"]:
-            return value
-        wrong = [each for each in value if not _is_origin(each)]
-        if wrong:
-            raise ValueError(f"{', '.join(wrong)}: must be exact origins, scheme://host[:port], or * alone")
-        return [each.lower() for each in value]
-
-    @field_validator("game_data_sources")
-    @classmethod
-    def _different_names(cls, value: list[GameDataSource]) -> list[GameDataSource]:
-        if len({source.name for source in value}) < len(value):
-            raise ValueError("every source needs a name of its own")
-        return value
-
-    @model_validator(mode="after")
-    def _absolute_data_dir(self) -> Self:
-        self.data_dir = self.data_dir.expanduser().absolute()
-        return self
 
     @property
     def resolved_database_url(self) -> str:
@@ -269,7 +255,7 @@ def load_settings() -> Settings:
     try:
         settings = Settings()
     except ValidationError as error:
-        mistakes += [f"{_setting_name(item['loc'])}: {_place(item['loc'])}{item['msg']}" for item in error.errors()]
+        mistakes += [f"{_place(item['loc'])}: {item['msg']}" for item in error.errors()]
     if mistakes:
         raise ConfigurationError("\n".join(mistakes))
     if settings.secret_key is None:
@@ -277,15 +263,11 @@ def load_settings() -> Settings:
     return settings
 
 
-def _setting_name(location: tuple[int | str, ...]) -> str:
-    name = str(location[0])
-    return name if name.isupper() else f"TRANSFER_{name.upper()}"
-
-
 def _place(location: tuple[int | str, ...]) -> str:
-    """Where in a setting's value a mistake is: `[1].name: `, nothing for the value as a whole."""
-    place = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in location[1:])
-    return f"{place}: " if place else ""
+    """Which setting is wrong, and where in its value: `TRANSFER_GAME_DATA_SOURCES: [1].name`."""
+    name, *steps = map(str, location)
+    place = "".join(f"[{step}]" if step.isdigit() else f".{step}" for step in steps)
+    return (name if name.isupper() else f"TRANSFER_{name.upper()}") + (f": {place}" if place else "")
 
 
 def _unknown_names() -> list[str]:
@@ -306,9 +288,8 @@ def _kept_secret(path: Path) -> str:
             file.flush()
             os.fsync(file.fileno())
         try:
-            os.link(draft, path)  # fails where another process was first: then its key counts
-        except FileExistsError:
-            pass
+            with suppress(FileExistsError):  # another process was first: then its key counts
+                os.link(draft, path)
         finally:
             draft.unlink()
     secret = path.read_text().strip()

@@ -4,6 +4,7 @@ from gevent import monkey
 
 monkey.patch_all()  # before anything below can import what must be patched
 
+import gc
 import sys
 from pathlib import Path
 
@@ -13,13 +14,14 @@ from typing import Any
 
 from gunicorn.arbiter import Arbiter
 
-from config import load_settings
-from transfer_service import begin_serving, end_serving, stop_serving
+from transfer_service.app import begin_serving, end_serving, stop_serving
 from transfer_service.errors import InstallationMismatch
 from transfer_service.server.access_log import JsonLogger
+from wsgi import settings
 
-bind = load_settings().bind
+bind = settings.bind
 wsgi_app = "wsgi:app"
+preload_app = True  # the first process keeps it, and every other one shares that memory
 worker_class = "transfer_service.server.worker.TransferWorker"
 workers = 1  # Socket.IO needs one process an instance; instances scale
 worker_connections = 10_000
@@ -32,6 +34,12 @@ secure_scheme_headers: dict[str, str] = {}  # and of those on a Unix socket
 forwarder_headers = ""
 logger_class = JsonLogger
 control_socket_disable = True
+
+
+def pre_fork(_server: Any, _worker: Any) -> None:
+    """What there is now is not collected again: looking at it would copy the pages that both processes share."""
+    gc.collect()
+    gc.freeze()
 
 
 def post_worker_init(worker: Any) -> None:

@@ -3,9 +3,10 @@
 import sys
 
 from config import ConfigurationError, load_settings
-from transfer_service import create_app
+from transfer_service.app import create_app
 
 try:
-    app = create_app(load_settings())
+    settings = load_settings()
 except ConfigurationError as error:
     sys.exit(f"Wrong settings:\n{error}")
+app = create_app(settings)

@@ -5,7 +5,7 @@ import os
 import platform
 from datetime import UTC, datetime
 
-from benchmarks import chat, downloads, fairness, lines, remote, resumable, scale, structure, uploads
+from benchmarks import chat, downloads, fairness, lines, remote, resumable, scale, start, structure, uploads
 from benchmarks.measure import say
 
 
@@ -23,6 +23,7 @@ BENCHMARKS = {
     "scale": scale.run,
     "chat": chat.run,
     "remote": remote.run,
+    "start": start.run,
     "structure": structure.run,
 }
 ALL = [name for name in BENCHMARKS if name != "peers"]
@@ -36,7 +37,7 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=3, help="how often each thing is measured (default: 3)")
     parser.add_argument("--mebibytes", type=int, help="size of large files up and down (default: 1024)")
     lines.add_arguments(parser)
-    for module in (fairness, scale, chat, remote, structure):
+    for module in (fairness, scale, chat, remote, start, structure):
         module.add_arguments(parser)
     arguments = parser.parse_args()
     if arguments.quick:

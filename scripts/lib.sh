@@ -13,18 +13,18 @@ find_python() {
   return 1
 }
 
-# install FILE: make .venv if there is none, and install FILE unless that very content already is.
+# install FILE: make .venv if there is none, and install FILE unless that very content already is, for this very Python.
 install() {
   local stamp=".venv/.installed-${1//\//-}" content
-  if ! .venv/bin/python -c 'import pip' 2>/dev/null; then
-    rm -rf .venv
-    "$(find_python)" -m venv .venv
-  fi
-  content=$(cat requirements.txt "$1" | cksum)
-  if [ "$(cat "$stamp" 2>/dev/null)" != "$content" ]; then
+  content=$(cat requirements.txt requirements-{postgresql,redis}.txt "$1" | cksum)
+  if [ ! -x .venv/bin/python ] || [ "$(cat "$stamp" 2>/dev/null)" != "$content $(readlink -f .venv/bin/python)" ]; then
+    if ! .venv/bin/python -c 'import pip' 2>/dev/null; then
+      rm -rf .venv
+      "$(find_python)" -m venv .venv
+    fi
     echo "Installing what $1 names into .venv, which may take a minute" >&2
     .venv/bin/python -m pip install --quiet --disable-pip-version-check --requirement "$1" >&2
-    echo "$content" >"$stamp"
+    echo "$content $(readlink -f .venv/bin/python)" >"$stamp"
   fi
 }
 
@@ -42,6 +42,11 @@ install_each() {
       rm -f "$stamp"
     fi
   done < <(grep -v '^#' "$1")
+}
+
+# is_set NAME [PATTERN]: whether the environment or .env gives a setting a value (that begins like PATTERN).
+is_set() {
+  grep -qsiE "^[[:space:]]*(export[[:space:]]+)?$1[[:space:]]*=[[:space:]]*[\"']?${2:-[^[:space:]\"\'#]}" <(env) .env
 }
 
 run_python() {
@@ -80,9 +85,10 @@ install_javascript() {
 keep_worker() {
   trap '' INT HUP # of the terminal: the service gets them too
   local service=$$ worker=none parent
+  read -r || true # until the service says that the database is ready, or is gone
   while read -r _ _ _ parent _ <"/proc/$BASHPID/stat" && [ "$parent" = "$service" ]; do
     if ! kill -0 "$worker" 2>/dev/null; then
-      .venv/bin/python -m flask --app wsgi worker & # itself, not a shell around it: it is what gets killed
+      .venv/bin/python -m gevent.monkey --module transfer_service.worker & # what `flask --app wsgi worker` becomes
       worker=$!
     fi
     sleep 1

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import socketio  # noqa: F401 - before the service, which leaves out what clients need
 from flask import Flask
 from flask.testing import FlaskClient
 from pydantic import SecretStr
@@ -16,7 +17,8 @@ from werkzeug.test import TestResponse
 from config import Settings
 from tests.postgres import postgres_server, postgres_url
 from tests.prepared import migrate
-from transfer_service import build_services, create_app
+from transfer_service.app import create_app
+from transfer_service.bootstrap import build_services
 from transfer_service.web.accounts.tokens import make_tokens
 from transfer_service.web.services import EXTENSION, Services
 from transfer_service.wire.chunk_frames import LONG_FRAME, SHORT_FRAME

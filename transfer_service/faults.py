@@ -4,9 +4,6 @@ import errno
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from redis.exceptions import ConnectionError as RedisAway
-from redis.exceptions import TimeoutError as RedisSilent
-
 from transfer_service.errors import ReadFailed, StorageFull, StoreUnavailable, TransferError
 
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
@@ -27,9 +24,15 @@ def fault_of(error: BaseException) -> TransferError | None:
             return StorageFull()
         return None if error.errno is None or error.errno in _OURS else StoreUnavailable()
     is_thread_lacking = isinstance(error, RuntimeError) and str(error) == _NO_THREAD
-    if is_thread_lacking or isinstance(error, (MemoryError, RedisAway, RedisSilent)):
+    if is_thread_lacking or isinstance(error, MemoryError) or _is_redis_away(error):
         return StoreUnavailable()
     return None
+
+
+def _is_redis_away(error: BaseException) -> bool:
+    """By names: the package is there only where a Redis is configured, and loaded only then."""
+    kinds = {(kind.__module__, kind.__name__) for kind in type(error).__mro__}
+    return not kinds.isdisjoint({("redis.exceptions", "ConnectionError"), ("redis.exceptions", "TimeoutError")})
 
 
 @contextmanager

@@ -22,10 +22,12 @@ from transfer_service.errors import InstallationMismatch, TransferError
 from transfer_service.faults import fault_of
 from transfer_service.logs import configure_logging, log_error
 from transfer_service.remote.fetcher import Fetcher, Limits
+from transfer_service.services import Services
 from transfer_service.services.core import utc_now
 from transfer_service.services.games.archive_removal import ArchiveRemoval
 from transfer_service.services.games.fetching import Fetching
 from transfer_service.services.games.leases import LEASE, FetchLeases, LeaseLost, Run
+from transfer_service.services.upkeep.start_gate import StartGate
 from transfer_service.storage.archives import GameStore
 from transfer_service.threads import offload
 from transfer_service.wire.game_catalogue import Source
@@ -137,14 +139,15 @@ def _failures_logged() -> Iterator[None]:
 
 def build_worker(
     settings: "Settings",
+    services: Services | None = None,
     *,
     limits: Limits | None = None,
     lease: timedelta = LEASE,
     beat_seconds: float = BEAT_SECONDS,
     look_seconds: float = LOOK_SECONDS,
 ) -> Worker:
-    """The worker for `settings`."""
-    services, store = build_services(settings), GameStore(settings.data_dir / "games")
+    """The worker for `settings`, on services that are there already or on its own."""
+    services, store = services or build_services(settings), GameStore(settings.data_dir / "games")
     sources = [Source(name=source.name, base_url=source.base_url) for source in settings.game_data_sources]
     leases = FetchLeases(
         database=services.database,
@@ -174,17 +177,16 @@ def main() -> None:
         settings = load_settings()
     except ConfigurationError as error:
         sys.exit(f"Wrong settings:\n{error}")
-    _wait_for_its_place(settings)
-    build_worker(settings).run()
-
-
-def _wait_for_its_place(settings: "Settings") -> None:
-    """Return when database and stores are there and belong together; end the process where they do not."""
     services = build_services(settings)
+    _wait_for_its_place(services.gate)
+    build_worker(settings, services).run()
+
+
+def _wait_for_its_place(gate: StartGate) -> None:
+    """Return when database and stores are there and belong together; end the process where they do not."""
     while True:
         try:
-            services.gate.enter()
-            services.database.dispose()
+            gate.enter()
             return
         except InstallationMismatch as error:
             sys.exit(str(error))

@@ -13,7 +13,7 @@ from flask import Flask
 from sqlalchemy import text
 
 from tests.conftest import PASSWORD, Clock, Device, frame
-from transfer_service import create_app
+from transfer_service.app import create_app
 from transfer_service.errors import NotFound
 from transfer_service.services.upkeep.cleanup import Removed
 from transfer_service.web.services import EXTENSION, Services

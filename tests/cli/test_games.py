@@ -10,7 +10,7 @@ from click.testing import Result
 from flask import Flask
 
 from tests.conftest import Clock
-from transfer_service import create_app
+from transfer_service.app import create_app
 from transfer_service.models.games import DownloadState, RemoteDownload
 from transfer_service.services.games.catalogue import GameFacts
 from transfer_service.web.services import EXTENSION, Services

@@ -12,7 +12,7 @@ from sqlalchemy import delete
 
 from config import Settings
 from tests.conftest import Clock, Device
-from transfer_service import create_app
+from transfer_service.app import create_app
 from transfer_service.models.files import File
 from transfer_service.storage.installation_mark import NAME
 from transfer_service.web.services import EXTENSION, Services

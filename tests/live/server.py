@@ -18,7 +18,7 @@ from config import Settings
 from tests.conftest import PASSWORD, SECRET
 from tests.ports import free_port
 from tests.prepared import migrate
-from transfer_service import build_services
+from transfer_service.bootstrap import build_services
 from transfer_service.web.services import Services
 
 REPOSITORY = Path(__file__).parents[2]

@@ -13,7 +13,7 @@ from sqlalchemy.sql.compiler import SQLCompiler
 from config import Settings
 from tests.conftest import PASSWORD, Clock
 from tests.prepared import migrate
-from transfer_service import build_services
+from transfer_service.bootstrap import build_services
 from transfer_service.db.database import Database
 from transfer_service.errors import DigestMismatch
 from transfer_service.models.accounts import Account

@@ -12,7 +12,7 @@ from tests.conftest import SECRET, signed_in
 from tests.torture.callers import Caller, InnerCaller, Unexpected
 from tests.torture.other_stories import Fetched
 from tests.torture.stories import Story
-from transfer_service import begin_serving, create_app
+from transfer_service.app import begin_serving, create_app
 from transfer_service.errors import TransferError
 from transfer_service.models.accounts import Account
 from transfer_service.models.chat import Message

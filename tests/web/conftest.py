@@ -10,7 +10,7 @@ from pydantic import SecretStr
 from config import Settings
 from tests.conftest import PASSWORD, SECRET, Clock, Device, signed_in
 from tests.prepared import migrate
-from transfer_service import create_app
+from transfer_service.app import create_app
 from transfer_service.web.services import EXTENSION, Services
 
 __all__ = ["signed_in"]

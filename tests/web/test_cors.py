@@ -14,7 +14,7 @@ from pydantic import SecretStr
 from config import Settings
 from tests.conftest import SECRET
 from tests.web.conftest import MakeApp
-from transfer_service import create_app
+from transfer_service.app import create_app
 from transfer_service.web.cors import EXPOSED_HEADERS, Origins
 from transfer_service.web.services import EXTENSION
 

@@ -12,7 +12,7 @@ from sqlalchemy import create_engine, text
 from config import Settings
 from tests.conftest import Clock, Device
 from tests.web.chat import socket_client
-from transfer_service import begin_serving, create_app
+from transfer_service.app import begin_serving, create_app
 from transfer_service.db.schema import upgrade
 from transfer_service.errors import SchemaOutdated
 from transfer_service.web.services import EXTENSION

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from transfer_service.bootstrap.files import FileServices, build_file_services
 from transfer_service.bootstrap.upkeep import build_upkeep
+from transfer_service.services import Services
 from transfer_service.services.accounts.accounts import AccountService
 from transfer_service.services.accounts.login_throttle import LoginThrottle
 from transfer_service.services.accounts.passwords import Passwords
@@ -24,7 +25,6 @@ from transfer_service.services.request_limits import RequestLimits
 from transfer_service.services.upkeep.account_removal import AccountRemoval
 from transfer_service.services.upkeep.recovery import Recovery, flush_file_system
 from transfer_service.threads import offload
-from transfer_service.web.services import Services
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -58,9 +58,14 @@ def create_account(name: str, password_stdin: bool, admin: bool, permissions: tu
 
 
 @accounts.command("create-first-admin")
-@plain_errors
 def create_first_admin() -> None:
     """On an empty database make the account admin and print its password, once."""
+    make_first_admin()
+
+
+@plain_errors
+def make_first_admin() -> None:
+    """See `create_first_admin`, without a command line."""
     password = secrets.token_urlsafe(12)
     if services().accounts.create_first_admin(FIRST_ADMIN, password, permissions=PERMISSIONS):
         click.echo(f"Account {FIRST_ADMIN} created, password: {password}")

@@ -10,7 +10,8 @@ from flask.cli import AppGroup, with_appcontext
 
 from transfer_service.cli.accounts import plain_errors
 from transfer_service.db.database import failures_named
-from transfer_service.db.schema import upgrade
+from transfer_service.db.schema import check, upgrade
+from transfer_service.errors import SchemaOutdated
 from transfer_service.services.upkeep.cleanup import Report
 from transfer_service.services.upkeep.installation import Survey
 from transfer_service.services.upkeep.tallies import Tally
@@ -22,11 +23,19 @@ database = AppGroup("database", help="The database's schema.")
 
 
 @database.command("upgrade")
-@plain_errors
 def upgrade_database() -> None:
     """Bring the schema up to date. Run it before the service starts."""
-    with failures_named():
-        upgrade(services().database.url)
+    bring_up_to_date()
+
+
+@plain_errors
+def bring_up_to_date() -> None:
+    """See `upgrade_database`, without a command line."""
+    try:
+        check(services().database)
+    except SchemaOutdated:
+        with failures_named():
+            upgrade(services().database.url)
     services().installation.ensure()
     services().database.take_reserve()
     click.echo("Database is up to date")

@@ -4,6 +4,7 @@ import time
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from math import ceil
 from typing import Any
 
@@ -37,8 +38,12 @@ class RequestLimits:
 
     def __init__(self, limits: str | None, *, redis_url: str | None) -> None:
         self._limits = [_Limit(_name_of(item), item) for item in parse_many(limits)] if limits else []
-        self._own = MemoryStorage()
         self._shared = SharedLimiter(redis_url) if redis_url and self._limits else None
+
+    @cached_property
+    def _own(self) -> MemoryStorage:
+        """Made by the first who counts: it begins with a thread, which a process must not have that forks."""
+        return MemoryStorage()
 
     @property
     def are_set(self) -> bool:

@@ -9,10 +9,11 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from functools import cached_property
 from typing import TypeVar
 
 from limits import RateLimitItem
-from limits.storage import storage_from_string
+from limits.storage import MemoryStorage, storage_from_string
 from limits.strategies import MovingWindowRateLimiter
 
 ANSWER_SECONDS = 1.0
@@ -26,8 +27,12 @@ class Windows:
     """How often something happened to a key within the time of a limit. Never raises for a Redis that is away."""
 
     def __init__(self, redis_url: str | None) -> None:
-        self._own = MovingWindowRateLimiter(storage_from_string("memory://"))
         self._shared = SharedLimiter(redis_url) if redis_url else None
+
+    @cached_property
+    def _own(self) -> MovingWindowRateLimiter:
+        """Made by the first who counts: it begins with a thread, which a process must not have that forks."""
+        return MovingWindowRateLimiter(MemoryStorage())
 
     def has_room(self, item: RateLimitItem, key: Key, *, cost: int = 1) -> bool:
         """Whether `cost` more are within the limit."""

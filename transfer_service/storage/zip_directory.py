@@ -11,13 +11,14 @@ import stat
 import struct
 from collections.abc import Iterator
 from enum import StrEnum
-from typing import Any, BinaryIO, NamedTuple
-
-import numpy as np
+from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 
 from transfer_service.storage.zip_end import ENTRY_SIGNATURE, NoZip, find_directory
 from transfer_service.storage.zip_members import LocalHeader, Method, find_header
 from transfer_service.storage.zip_names import MemberPath, path_of, read_extra_fields
+
+if TYPE_CHECKING:
+    import numpy as np
 
 __all__ = ["Directory", "Flaw", "IndexedMember", "NoZip", "name_digest"]
 
@@ -33,12 +34,10 @@ _CONTENT_KINDS = frozenset({0, stat.S_IFREG, stat.S_IFIFO, stat.S_IFSOCK})
 
 # One row takes 56 bytes, so a million of them is no burden.
 _ROW = struct.Struct("<16s4QLHBB")
-_COLUMNS = np.dtype(
-    {
-        "names": ["high", "low", "start", "stop", "compressed", "length", "crc32", "method", "flaw", "respelt"],
-        "formats": [">u8", ">u8", "<u8", "<u8", "<u8", "<u8", "<u4", "<u2", "u1", "u1"],
-    }
-)
+_COLUMNS = {
+    "names": ["high", "low", "start", "stop", "compressed", "length", "crc32", "method", "flaw", "respelt"],
+    "formats": [">u8", ">u8", "<u8", "<u8", "<u8", "<u8", "<u4", "<u2", "u1", "u1"],
+}
 
 
 class Flaw(StrEnum):
@@ -103,7 +102,7 @@ class Directory:
                 else:
                     seen.add(entry.header_offset)
                     rows += _row(raw.fileno(), entry, name, directory_start=start, max_member_bytes=max_member_bytes)
-        self._rows = _judged_together(np.frombuffer(rows, _COLUMNS))
+        self._rows = _judged_together(rows)
 
     def __len__(self) -> int:
         return len(self._rows)
@@ -215,11 +214,14 @@ def _agree(entry: _Entry, header: LocalHeader) -> bool:
     return here == there
 
 
-def _judged_together(rows: "np.ndarray[Any, Any]") -> "np.ndarray[Any, Any]":
+def _judged_together(found_rows: bytes | bytearray) -> "np.ndarray[Any, Any]":
     """The rows, one for each name; two of one name are damaged, and so are those whose bytes overlap.
 
     A name that was written so is not disturbed by others that only come to the same path.
     """
+    import numpy as np  # loaded by the first archive: it takes 11 MiB
+
+    rows = np.frombuffer(found_rows, np.dtype(_COLUMNS))  # type: ignore[call-overload] # a dictionary is one way to say it
     rows = rows[np.argsort(rows["start"], kind="stable")]  # a copy, which can be written
     found = np.flatnonzero(rows["stop"])
     starts, stops = rows["start"][found], rows["stop"][found]

@@ -11,7 +11,7 @@ from sqlalchemy.exc import IntegrityError
 
 from config import Settings
 from tests.conftest import Clock
-from transfer_service import build_services
+from transfer_service.bootstrap import build_services
 from transfer_service.db.schema import upgrade
 from transfer_service.errors import BadCredentials
 from transfer_service.models.accounts import Account

@@ -11,7 +11,7 @@ from sqlalchemy import delete
 from config import Settings
 from tests.conftest import PASSWORD, Clock
 from tests.services.conftest import Bench, Body
-from transfer_service import build_services
+from transfer_service.bootstrap import build_services
 from transfer_service.db.schema import upgrade
 from transfer_service.errors import InstallationMismatch
 from transfer_service.models.upkeep import Installation

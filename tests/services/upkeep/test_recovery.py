@@ -9,7 +9,7 @@ from flask import Flask
 from sqlalchemy import update
 
 from tests.conftest import Device, frame
-from transfer_service import begin_serving, end_serving
+from transfer_service.app import begin_serving, end_serving
 from transfer_service.errors import StoreUnavailable
 from transfer_service.models.files import File, FileState
 from transfer_service.services.upkeep.recovery import Recovery

@@ -16,7 +16,7 @@ from tests.conftest import PASSWORD, Clock
 from tests.live.server import wait_until
 from tests.prepared import migrate
 from tests.services.conftest import Bench
-from transfer_service import build_services
+from transfer_service.bootstrap import build_services
 from transfer_service.errors import BodyCutShort, ChecksumMismatch, TransferError
 from transfer_service.models.files import File
 from transfer_service.models.uploads import ResumableUpload, UploadKind, UploadProtocol

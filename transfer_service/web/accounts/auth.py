@@ -3,13 +3,12 @@
 from typing import Any
 
 from flask import Blueprint, Response, current_app, jsonify, request
-from flask_jwt_extended import get_csrf_token
 
 from transfer_service.errors import BadCredentials, Forbidden
 from transfer_service.services.accounts.accounts import AccountFacts
 from transfer_service.services.accounts.sign_ins import FamilyGrant
 from transfer_service.web.accounts.sign_in_log import logged_sign_in
-from transfer_service.web.accounts.tokens import make_tokens, shown_token
+from transfer_service.web.accounts.tokens import csrf_value, make_tokens, shown_token
 from transfer_service.web.cors import ORIGINS, Origins
 from transfer_service.web.current_account import current_claims, require_account
 from transfer_service.web.request_log import note
@@ -145,7 +144,7 @@ def _pair(grant: FamilyGrant) -> Response:
 
 def _with_cookies(grant: FamilyGrant) -> Response:
     access, renewal = make_tokens(grant)
-    csrf_access, csrf_refresh = str(get_csrf_token(access)), str(get_csrf_token(renewal))
+    csrf_access, csrf_refresh = csrf_value(access), csrf_value(renewal)
     response = jsonify(
         {
             "user": _user_json(services().accounts.get(grant.name)),

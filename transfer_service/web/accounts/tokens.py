@@ -10,9 +10,11 @@ from typing import Any
 
 from flask import Flask, current_app, request
 from flask_jwt_extended import (
+    JWTManager,
     create_access_token,
     create_refresh_token,
     decode_token,
+    get_csrf_token,
     get_jwt,
     verify_jwt_in_request,
 )
@@ -20,7 +22,6 @@ from flask_jwt_extended.exceptions import CSRFError, JWTExtendedException, NoAut
 from jwt import InvalidTokenError, PyJWTError
 
 from transfer_service.errors import BadCredentials, InvalidName, NotAuthenticated
-from transfer_service.extensions import jwt
 from transfer_service.services.accounts.sign_ins import FamilyGrant
 from transfer_service.web.accounts.verified_tokens import Claims, VerifiedTokens
 from transfer_service.wire.bearer import parse_bearer
@@ -32,6 +33,8 @@ MAX_TOKEN_CHARACTERS = 8190
 """What fits into a header; the claims are parsed before the signature is verified."""
 CLOCK_DIFFERENCE_SECONDS = 30
 """How far ahead the clock of the instance may be that made a token."""
+
+jwt = JWTManager()
 
 _TEXTS = ("sub", "jti", "type", FAMILY_CLAIM)
 _INSTANTS = ("exp", "iat")
@@ -109,6 +112,11 @@ def make_tokens(grant: FamilyGrant) -> tuple[str, str]:
         create_access_token(grant.name, additional_claims=family),
         create_refresh_token(grant.name, additional_claims={**family, "jti": grant.refresh_jti}),
     )
+
+
+def csrf_value(token: str) -> str:
+    """What has to come in X-CSRF-TOKEN with a token that comes as a cookie."""
+    return str(get_csrf_token(token))
 
 
 @jwt.decode_key_loader

@@ -46,6 +46,12 @@ class LocalManager(_Muting):
 class RedisManager(socketio.RedisManager, _Muting):  # type: ignore[misc]
     """The sockets of all instances with the same Redis."""
 
+    def _get_redis_module(self) -> Any:
+        """The package redis, which python-socketio was not let look for (`web/chat/__init__.py`)."""
+        import redis
+
+        return redis
+
 
 def make_manager(redis_url: str | None) -> Any:
     """What delivers events."""

@@ -20,6 +20,8 @@ from transfer_service.web.chat.strangers import Strangers
 from transfer_service.web.chat.transport import bound_transports
 from transfer_service.web.cors import Origins
 
+__all__ = ["LIVE", "SocketIO", "init_socketio"]
+
 LIVE = "transfer_service.live_sessions"
 
 

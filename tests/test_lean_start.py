@@ -1,0 +1,69 @@
+"""What a default installation does not use is not loaded, and what a setting needs is missed at the start, by name."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.prepared import migrate
+
+REPOSITORY = Path(__file__).parents[1]
+UNUSED = ("aiohttp", "alembic", "numpy", "psycopg", "redis", "requests", "rich")
+SERVICE = """
+from transfer_service.serve import app
+from transfer_service.app import begin_serving
+begin_serving(app)
+assert app.test_client().get("/readyz").status_code == 200
+"""
+WORKER = """
+from config import load_settings
+from transfer_service.bootstrap import build_services
+from transfer_service.worker import build_worker
+services = build_services(load_settings())
+services.gate.enter()
+build_worker(load_settings(), services)
+assert "flask" not in sys.modules
+"""
+TELL = f"print(*(name for name in {UNUSED} if name in sys.modules), 'end')"
+PROGRAMS = {
+    "command": ["-m", "flask", "--app", "wsgi", "accounts", "list"],
+    "gunicorn": ["-m", "gunicorn"],
+    "serve": ["-m", "gevent.monkey", "--module", "transfer_service.serve"],
+    "worker": ["-m", "gevent.monkey", "--module", "transfer_service.worker"],
+}
+SETTINGS = {
+    "redis": ("TRANSFER_REDIS_URL", "redis://127.0.0.1:1/0", "requirements-redis.txt"),
+    "psycopg": ("TRANSFER_DATABASE_URL", "postgresql://127.0.0.1:1/none", "requirements-postgresql.txt"),
+}
+
+
+def run(folder: Path, arguments: list[str], **settings: str) -> subprocess.CompletedProcess[str]:
+    clean = {name: value for name, value in os.environ.items() if not name.startswith("TRANSFER_")}
+    own = {"TRANSFER_DATA_DIR": str(folder / "data"), "TRANSFER_BIND": "127.0.0.1:0", **settings}
+    return subprocess.run(
+        [sys.executable, *arguments],
+        cwd=REPOSITORY, env={**clean, **own}, capture_output=True, text=True, check=False, timeout=60,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("program", [SERVICE, WORKER], ids=["service", "worker"])
+def test_the_default_loads_no_driver_and_nothing_that_waits_for_its_use(tmp_path: Path, program: str) -> None:
+    (tmp_path / "data").mkdir()
+    migrate(f"sqlite:///{tmp_path / 'data' / 'transfer.sqlite3'}")
+    result = run(tmp_path, ["-c", f"from gevent import monkey; monkey.patch_all(); import sys\n{program}\n{TELL}"])
+    assert (result.stdout.splitlines()[-1:], result.stderr) == (["end"], "")
+
+
+@pytest.mark.parametrize("package", SETTINGS)
+@pytest.mark.parametrize("program", PROGRAMS)
+def test_a_setting_whose_driver_is_missing_stops_every_program_by_name(
+    tmp_path: Path, program: str, package: str
+) -> None:
+    (tmp_path / f"{package}.py").write_text("raise ImportError")
+    name, value, requirements = SETTINGS[package]
+    path = os.pathsep.join([str(tmp_path), str(REPOSITORY)])
+    result = run(tmp_path, PROGRAMS[program], **{name: value, "PYTHONPATH": path})
+    assert result.returncode != 0
+    assert result.stderr == f"Wrong settings:\n{name}: Value error, needs the packages of {requirements}\n"

@@ -1,0 +1,143 @@
+"""`create_app`: the one place that wires the service together, and what its server calls at the start and the end."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from flask import Flask
+from werkzeug.middleware.proxy_fix import ProxyFix
+
+from transfer_service.bootstrap import build_services
+from transfer_service.cli.accounts import init_commands
+from transfer_service.cli.games import init_game_commands
+from transfer_service.cli.upkeep import init_upkeep_commands
+from transfer_service.errors import InstallationMismatch, StorageFull, StoreUnavailable
+from transfer_service.services.core import utc_now
+from transfer_service.web import admin, home
+from transfer_service.web import operations as health
+from transfer_service.web.accounts import auth
+from transfer_service.web.accounts.tokens import init_tokens
+from transfer_service.web.addresses import init_addresses
+from transfer_service.web.caching import forbid_caching
+from transfer_service.web.chat import attachments, conversations, messages
+from transfer_service.web.chat.emitters import Fanout, ProgressEvents
+from transfer_service.web.chat.socketio import LIVE, SocketIO, init_socketio
+from transfer_service.web.cors import ORIGINS, Origins, share_with_origins
+from transfer_service.web.error_envelopes import init_error_envelopes
+from transfer_service.web.files import routes as downloads
+from transfer_service.web.files import stored_files
+from transfer_service.web.games import activities, game_zip
+from transfer_service.web.games import downloads as remote_downloads
+from transfer_service.web.games.progress_feed import FEED, ProgressFeed
+from transfer_service.web.power_loss import init_power_loss, recover
+from transfer_service.web.query import check_queries
+from transfer_service.web.rate_limits import init_rate_limits, limit_handshakes
+from transfer_service.web.representation import init_representation, refuse_coded_polls
+from transfer_service.web.request_log import begin_requests, init_request_log
+from transfer_service.web.requests import init_requests
+from transfer_service.web.services import EXTENSION, Services
+from transfer_service.web.uploads import content_range, device_frames, resumable, whole_file
+from transfer_service.web.uploads.method_override import override_methods
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from datetime import datetime
+
+    from _typeshed.wsgi import WSGIApplication
+
+    from config import Settings
+    from transfer_service.web.chat.sessions import LiveSessions
+
+
+def create_app(settings: Settings, *, now: Callable[[], datetime] = utc_now, boot: str | None = None) -> Flask:
+    """The WSGI application for `settings`. `now` is the clock of every service, `boot` as for `build_services`."""
+    if settings.secret_key is None:
+        raise ValueError("settings need a secret key; load_settings() provides one")
+    app = Flask("transfer_service", static_folder=None, template_folder="web/templates")
+    app.url_map.merge_slashes = False
+    app.url_map.strict_slashes = False
+    app.config.update(READ_TIMEOUT_SECONDS=settings.read_timeout_seconds, ACCEL=settings.accel == "nginx")
+    init_tokens(
+        app,
+        secret_key=settings.secret_key.get_secret_value().encode(),
+        access_minutes=settings.access_token_expire_minutes,
+        refresh_days=settings.refresh_token_days,
+    )
+    app.extensions[ORIGINS] = origins = Origins(settings.cors_origins)
+    socketio = SocketIO()
+    services = build_services(settings, now=now, publish=Fanout(socketio), tell=ProgressEvents(socketio), boot=boot)
+    app.extensions[EXTENSION] = services
+    init_request_log(app)
+    init_requests(app)
+    init_addresses(app, settings.public_url)
+    init_representation(app)
+    init_power_loss(app)
+    init_error_envelopes(app)
+    init_rate_limits(app)
+    files = (device_frames, whole_file, stored_files, content_range, resumable, downloads)
+    chat = (conversations, messages, attachments)
+    for door in (auth, *files, *chat, remote_downloads, activities, game_zip, admin, health, home):
+        app.register_blueprint(door.blueprint)
+    init_socketio(
+        app,
+        socketio,
+        sign_ins=services.sign_ins,
+        now=now,
+        redis_url=settings.redis_url,
+        max_message_bytes=settings.socket_max_bytes,
+        origins=origins,
+    )
+    app.extensions[FEED] = ProgressFeed(
+        find_progress=services.remote_downloads.find_progress, find_alive=services.sign_ins.find_alive, now=now
+    )
+    check_queries(app, except_for={"health.static", "home.static"})
+    init_commands(app)
+    init_game_commands(app)
+    init_upkeep_commands(app)
+    _add_middleware(app, origins=origins, trusted_proxies=settings.trusted_proxies)
+    return app
+
+
+def _add_middleware(app: Flask, *, origins: Origins, trusted_proxies: int) -> None:
+    services: Services = app.extensions[EXTENSION]
+    limited = limit_handshakes(refuse_coded_polls(override_methods(app.wsgi_app)), services.request_limits)
+    application: WSGIApplication = share_with_origins(forbid_caching(limited), origins)
+    if trusted_proxies:
+        hops = trusted_proxies
+        application = ProxyFix(application, x_for=hops, x_proto=hops, x_host=hops, x_prefix=hops)
+    app.wsgi_app = begin_requests(application)  # type: ignore[assignment, method-assign] # Flask adds middleware so
+
+
+def begin_serving(app: Flask) -> None:
+    """Called by the server in the process that serves, before the first request. Raises InstallationMismatch."""
+    services: Services = app.extensions[EXTENSION]
+    services.gate.add(services.database.take_reserve)
+    services.gate.add(lambda: _restore(services))
+    try:
+        services.gate.enter()
+        recover(app)
+    except InstallationMismatch:
+        raise
+    except (StoreUnavailable, StorageFull):  # not migrated, or down: then before the first request that can
+        return
+
+
+def _restore(services: Services) -> None:
+    """What the right database misses comes back at once, and not with the next cleanup only."""
+    with suppress(OSError):
+        services.orphans.restore()
+
+
+def stop_serving(app: Flask) -> None:
+    """Called by the server when it takes no more connections: live ones end, so that clients go to another instance."""
+    feed: ProgressFeed = app.extensions[FEED]
+    feed.stop()
+    sessions: LiveSessions = app.extensions[LIVE]
+    sessions.close_all()
+
+
+def end_serving(app: Flask) -> None:
+    """Called by the server when the last request has been answered."""
+    services: Services = app.extensions[EXTENSION]
+    services.recovery.settle()
