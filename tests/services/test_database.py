@@ -14,7 +14,7 @@ from sqlalchemy.types import NullType
 
 from tests.services.conftest import Bench
 from transfer_service.db.database import Database
-from transfer_service.db.prepared import PreparedSelect
+from transfer_service.db.prepared import PreparedSelect, PreparedWrite
 from transfer_service.db.schema import upgrade
 from transfer_service.errors import StoreUnavailable
 from transfer_service.models.accounts import Account
@@ -157,7 +157,7 @@ def test_an_instant_comes_back_in_utc(any_bench: Bench) -> None:
 
 
 def test_prepared_statements_know_the_types_of_their_parameters() -> None:
-    prepared = [thing for thing in gc.get_objects() if isinstance(thing, PreparedSelect)]
+    prepared = [thing for thing in gc.get_objects() if isinstance(thing, PreparedSelect | PreparedWrite)]
     binds = [bind for each in prepared for bind in each._statement.compile().binds.values()]
     assert [bind.key for bind in binds if isinstance(bind.type, NullType)] == []
     assert len(prepared) > 10

@@ -1,12 +1,14 @@
 """Bytes go only after a commit that is on the disk, since a power loss may keep the unlink and nothing else."""
 
 import base64
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 from uuid import UUID
 
 import pytest
 from flask import Flask
+from sqlalchemy import Connection
 
 from tests.conftest import Clock, Device, frame
 from tests.web.forms import form, part
@@ -37,10 +39,12 @@ class Events(list[str]):
 @pytest.fixture
 def events(monkeypatch: pytest.MonkeyPatch) -> Events:
     noted = Events()
-    commit, delete, discard, sync = Database._commit, DiskStore.delete, AttachmentStore.delete, DiskStore.sync
+    write, delete, discard, sync = Database.write_rows, DiskStore.delete, AttachmentStore.delete, DiskStore.sync
 
-    def noted_commit(self: Database, work: Callable[[], None], *, durable: bool) -> None:
-        commit(self, work, durable=durable)
+    @contextmanager
+    def noted_write(self: Database, *, durable: bool = False) -> Iterator[Connection]:
+        with write(self, durable=durable) as rows:
+            yield rows
         noted.append("durable commit" if durable else "commit")
 
     def noted_delete(self: DiskStore, blob_id: UUID) -> int:
@@ -55,7 +59,7 @@ def events(monkeypatch: pytest.MonkeyPatch) -> Events:
         sync(self, blob_id)
         noted.append("flush")
 
-    monkeypatch.setattr(Database, "_commit", noted_commit)
+    monkeypatch.setattr(Database, "write_rows", noted_write)
     monkeypatch.setattr(DiskStore, "delete", noted_delete)
     monkeypatch.setattr(AttachmentStore, "delete", noted_discard)
     monkeypatch.setattr(DiskStore, "sync", noted_sync)

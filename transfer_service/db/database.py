@@ -1,28 +1,26 @@
 """Read and write transactions.
 
-SQLite runs in WAL mode. Its write transactions begin with `BEGIN IMMEDIATE`, so a read-modify-write can neither lose an
-update nor be refused half-way, and a semaphore lets one greenlet of a process in at a time. The wait for another
-process's transaction sleeps here, cooperatively, instead of inside SQLite where it would stop the whole worker. Both
-waits take from one patience (`patience.py`), which a request has once. Nothing that waits (network, large disk work)
-belongs inside a write transaction.
+Write transactions on SQLite begin with `BEGIN IMMEDIATE`, so a read-modify-write can neither lose an update nor be
+refused half-way, and a lock lets one greenlet of a process in at a time. The wait for another process's transaction
+sleeps cooperatively, instead of inside SQLite where it would stop the whole worker. Both waits take from one patience
+(`patience.py`), which a request has once. Nothing that waits (network, large disk work) belongs inside a write
+transaction.
 """
 
-import os
 import sqlite3
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from random import uniform
 from typing import Any, TypeAlias
 
-from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
-from sqlalchemy.exc import DBAPIError, OperationalError, SQLAlchemyError
+from sqlalchemy import Connection, create_engine, event, make_url, text
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import Session
 
 from transfer_service.db import reserve
+from transfer_service.db.sqlite import Run, SqliteWriter, make_engine
 from transfer_service.errors import AccountGone, SchemaOutdated, StorageFull, StoreUnavailable, TransferError
 from transfer_service.patience import LOCK_WAIT_SECONDS, shared_patience
 
@@ -34,8 +32,6 @@ LOCKED = "The database is locked by somebody else"
 
 Executor: TypeAlias = Session | Connection
 """What runs a prepared statement."""
-
-Run: TypeAlias = Callable[[Callable[[], None]], None]
 
 
 def run_inline(work: Callable[[], None]) -> None:
@@ -56,24 +52,22 @@ class Database:
         self.url = url
         self._lock_wait_seconds = lock_wait_seconds
         self.is_sqlite = make_url(url).get_backend_name() == "sqlite"
-        self._run_blocking = run_blocking
         self._idle: list[Connection] = []
         if self.is_sqlite:
             # A lock, not a semaphore: released under gevent, that lets a whole round of other greenlets run.
             self._writers: threading.Lock | threading.Semaphore = threading.Lock()
-            self._read_engine = _sqlite_engine(url, begin="BEGIN")
-            self._write_engine = _sqlite_engine(url, begin="BEGIN IMMEDIATE")
-            # A commit here flushes the write-ahead log, and with it every earlier commit of any connection.
-            self._durable_engine = _sqlite_engine(url, begin="BEGIN IMMEDIATE", synchronous="FULL")
-            self._row_engine = _sqlite_engine(url, begin=None)
+            self._read_engine = make_engine(url, begin="BEGIN")
+            self._row_engine = make_engine(url)
+            self._writer: SqliteWriter | None = SqliteWriter(self._row_engine, run_blocking)
         else:
             self._writers = threading.BoundedSemaphore(SERVER_CONNECTIONS)
             engine = create_engine(
                 url, pool_size=SERVER_CONNECTIONS, max_overflow=SERVER_CONNECTIONS, pool_pre_ping=True
             )
             event.listen(engine, "connect", _bound_lock_waits)
-            self._read_engine = self._write_engine = self._durable_engine = engine
+            self._read_engine = engine
             self._row_engine = engine.execution_options(isolation_level="AUTOCOMMIT")
+            self._writer = None
 
     @contextmanager
     def read(self) -> Iterator[Session]:
@@ -87,10 +81,9 @@ class Database:
 
         `durable` makes the commit, and all earlier ones, survive power loss before the block ends.
         """
-        engine = self._durable_engine if durable else self._write_engine
-        with failures_named(), self._turn(), Session(engine, expire_on_commit=False) as session:
+        with self.write_rows(durable=durable) as rows, Session(rows, expire_on_commit=False) as session:
             yield session
-            self._commit(session.commit, durable=durable)
+            session.commit()  # what it has, to `rows`, where the transaction goes on to its own end
 
     @contextmanager
     def read_rows(self) -> Iterator[Connection]:
@@ -110,10 +103,10 @@ class Database:
     @contextmanager
     def write_rows(self, *, durable: bool = False) -> Iterator[Connection]:
         """Like `write` for prepared statements: half the price of a session."""
-        engine = self._durable_engine if durable else self._write_engine
-        with failures_named(), self._turn(), engine.connect() as connection:
-            yield connection
-            self._commit(connection.commit, durable=durable)
+        with failures_named(), self._turn():
+            begin = self._read_engine.begin() if self._writer is None else self._writer.transaction(durable=durable)
+            with begin as connection:
+                yield connection
 
     @contextmanager
     def _turn(self) -> Iterator[None]:
@@ -128,12 +121,6 @@ class Database:
                 yield
             finally:
                 self._writers.release()
-
-    def _commit(self, commit: Callable[[], None], *, durable: bool) -> None:
-        if durable and self.is_sqlite:
-            self._run_blocking(commit)
-        else:
-            commit()
 
     def check(self) -> None:
         """Prove that the database answers and can be written. Raises StoreUnavailable."""
@@ -154,7 +141,9 @@ class Database:
         """Close every pooled connection."""
         while self._idle:
             self._idle.pop().close()
-        for engine in (self._read_engine, self._write_engine, self._durable_engine, self._row_engine):
+        if self._writer is not None:
+            self._writer.close()
+        for engine in (self._read_engine, self._row_engine):
             engine.dispose()
 
 
@@ -191,49 +180,6 @@ def _is_of_the_machine(error: BaseException | None) -> bool:
     kinds = {kind.__name__ for kind in type(error).__mro__}
     # A damaged file of SQLite is a DatabaseError and none of its children.
     return not kinds.isdisjoint({"OperationalError", "InternalError"}) or type(error) is sqlite3.DatabaseError
-
-
-def _sqlite_engine(url: str, *, begin: str | None, synchronous: str = "NORMAL") -> Engine:
-    """An engine in WAL mode whose transactions start with `begin`; without it every statement stands alone."""
-    _create_private(Path(make_url(url).database or "").absolute())
-    engine = create_engine(url, connect_args={"check_same_thread": False, "timeout": 0.0})
-
-    @event.listens_for(engine, "connect")
-    def _configure(connection: sqlite3.Connection, _record: Any) -> None:
-        connection.isolation_level = None  # transactions begin where this module says, not where the driver guesses
-        _retry_while_locked(lambda: connection.execute("PRAGMA journal_mode = WAL"))
-        connection.execute(f"PRAGMA synchronous = {synchronous}")
-        connection.execute("PRAGMA foreign_keys = ON")
-
-    def _begin(connection: Connection) -> None:
-        driver: Any = connection.connection.dbapi_connection
-        _retry_while_locked(lambda: driver.execute(begin))
-
-    if begin is not None:
-        event.listen(engine, "begin", _begin)
-
-    return engine
-
-
-def _create_private(path: Path) -> None:
-    """Make the database's file for its owner alone: a web server may be in the group, and reads files there."""
-    path.parent.mkdir(mode=0o750, parents=True, exist_ok=True)
-    reserve.give_up_if_full(path.parent)
-    os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
-
-
-def _retry_while_locked(statement: Callable[[], object]) -> None:
-    """Run `statement` again, after short sleeps, for as long as another process holds the lock and patience lasts."""
-    with shared_patience() as patience:
-        while True:
-            try:
-                statement()
-                return
-            except (OperationalError, sqlite3.OperationalError) as error:
-                if "locked" not in str(error) or not patience.left_seconds:
-                    raise
-            with patience.spent():
-                time.sleep(uniform(0.0005, 0.005))  # noqa: S311 - jitter, not a secret
 
 
 def _bound_lock_waits(connection: Any, _record: Any) -> None:

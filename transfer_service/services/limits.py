@@ -6,18 +6,15 @@ from dataclasses import dataclass
 from sqlalchemy import BigInteger, bindparam, update
 
 from transfer_service.db.database import Executor
+from transfer_service.db.prepared import PreparedWrite
 from transfer_service.errors import QuotaExceeded, TooLarge
 from transfer_service.models.accounts import Account
 
 _accounts = Account.__table__
 _total = _accounts.c.used_bytes + bindparam("additional", type_=BigInteger)
-_RESERVE = (
-    update(_accounts)
-    .where(_accounts.c.id == bindparam("of_account"))
-    .values(used_bytes=_total)
-    .returning(_accounts.c.id)
-)
-_RESERVE_WITHIN = _RESERVE.where(_total <= bindparam("quota", type_=BigInteger))
+_reserve = update(_accounts).where(_accounts.c.id == bindparam("of_account")).values(used_bytes=_total)
+_RESERVE = PreparedWrite(_reserve)
+_RESERVE_WITHIN = PreparedWrite(_reserve.where(_total <= bindparam("quota", type_=BigInteger)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,5 +44,5 @@ class Space:
             return
         values = {"of_account": account_id, "additional": additional_bytes, "quota": self.quota_bytes}
         is_limited = additional_bytes > 0 and self.quota_bytes is not None
-        if rows.execute(_RESERVE_WITHIN if is_limited else _RESERVE, values).one_or_none() is None:
+        if not (_RESERVE_WITHIN if is_limited else _RESERVE).run(rows, values):
             raise QuotaExceeded

@@ -1,8 +1,10 @@
 """Who was locked out stays out: a power loss must not bring back what let him in."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import pytest
+from sqlalchemy import Connection
 
 from tests.conftest import PASSWORD
 from tests.services.conftest import Bench
@@ -29,12 +31,14 @@ def test_a_lock_out_is_on_the_disk(bench: Bench, act: Callable[[Bench], None], m
     bench.services.accounts.create("bob", PASSWORD, is_admin=True)
     bench.services.accounts.grant("alice", "games.download")
     commits = []
-    commit = Database._commit
+    write = Database.write_rows
 
-    def noted_commit(self: Database, work: Callable[[], None], *, durable: bool) -> None:
+    @contextmanager
+    def noted_write(self: Database, *, durable: bool = False) -> Iterator[Connection]:
+        with write(self, durable=durable) as rows:
+            yield rows
         commits.append(durable)
-        commit(self, work, durable=durable)
 
-    monkeypatch.setattr(Database, "_commit", noted_commit)
+    monkeypatch.setattr(Database, "write_rows", noted_write)
     act(bench)
     assert commits[-1] is True

@@ -1,11 +1,12 @@
 """Following and cancelling downloads, and jobs on which nobody works any more."""
 
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import pytest
+from sqlalchemy import Connection
 
 from tests.services.games.bench import CONTENT, SHA256, SOURCES, Downloads, any_downloads, downloads
 from transfer_service.db.database import Database
@@ -35,9 +36,12 @@ class FullDatabase(Database):
 
     commits = 0
 
-    def _commit(self, commit: Callable[[], None], *, durable: bool) -> None:  # noqa: ARG002 - as the real one
-        self.commits += 1
-        raise StorageFull
+    @contextmanager
+    def write_rows(self, *, durable: bool = False) -> Iterator[Connection]:
+        with super().write_rows(durable=durable) as rows:
+            yield rows
+            self.commits += 1
+            raise StorageFull
 
 
 class TestCancelling:

@@ -3,9 +3,10 @@
 import uuid
 from collections.abc import Iterable, Sequence
 
-from sqlalchemy import and_, bindparam, delete, func, insert, select, update
+from sqlalchemy import BigInteger, Integer, and_, bindparam, delete, func, insert, select, update
 
 from transfer_service.db.database import Executor
+from transfer_service.db.prepared import PreparedSelect, PreparedWrite
 from transfer_service.models.files import File, ReceivedRange
 from transfer_service.wire.ranges import Span
 
@@ -32,36 +33,34 @@ def gaps(spans: Iterable[Span], length: int) -> list[Span]:
 _files = File.__table__
 _ranges = ReceivedRange.__table__
 _of_file = _ranges.c.file_id == bindparam("of_file")
-_LAST_BEFORE = select(func.max(_ranges.c.start)).where(_of_file, _ranges.c.start <= bindparam("from")).scalar_subquery()
-_is_near = and_(
-    _ranges.c.start >= func.coalesce(_LAST_BEFORE, bindparam("from")),
-    _ranges.c.start <= bindparam("to"),
+_from, _to = bindparam("from", type_=BigInteger), bindparam("to", type_=BigInteger)
+_last_before = select(func.max(_ranges.c.start)).where(_of_file, _ranges.c.start <= _from).scalar_subquery()
+_is_near = and_(_ranges.c.start >= func.coalesce(_last_before, _from), _ranges.c.start <= _to)
+_spans = select(_ranges.c.start, _ranges.c.stop).order_by(_ranges.c.start)
+_TOUCHING = PreparedSelect(_spans.where(_of_file, _is_near))
+_TOUCHING_OF_FILE = PreparedSelect(
+    _spans.select_from(_files.outerjoin(_ranges, and_(_ranges.c.file_id == _files.c.id, _is_near))).where(
+        _files.c.id == bindparam("of_file")
+    )
 )
-_TOUCHING = select(_ranges.c.start, _ranges.c.stop).where(_of_file, _is_near).order_by(_ranges.c.start)
-_TOUCHING_OF_FILE = (
-    select(_ranges.c.start, _ranges.c.stop)
-    .select_from(_files.outerjoin(_ranges, and_(_ranges.c.file_id == _files.c.id, _is_near)))
-    .where(_files.c.id == bindparam("of_file"))
-    .order_by(_ranges.c.start)
-)
-_FROM_THE_FRONT = select(_ranges.c.start, _ranges.c.stop).where(_of_file).order_by(_ranges.c.start)
-_FIRST = _FROM_THE_FRONT.limit(bindparam("limit"))
-_END = select(_ranges.c.stop).where(_of_file).order_by(_ranges.c.start.desc()).limit(1)
-_PREFIX = select(_ranges.c.stop).where(_of_file, _ranges.c.start == 0)
-_EXTEND = update(_ranges).where(_of_file, _ranges.c.start == bindparam("from")).values(stop=bindparam("to"))
-_DELETE = delete(_ranges).where(_of_file, _ranges.c.start.between(bindparam("from"), bindparam("to")))
-_INSERT = insert(_ranges)
+_ALL = PreparedSelect(_spans.where(_of_file))
+_FIRST = PreparedSelect(_spans.where(_of_file).limit(bindparam("limit", type_=Integer)))
+_END = PreparedSelect(select(_ranges.c.stop).where(_of_file).order_by(_ranges.c.start.desc()).limit(1))
+_PREFIX = PreparedSelect(select(_ranges.c.stop).where(_of_file, _ranges.c.start == 0))
+_EXTEND = PreparedWrite(update(_ranges).where(_of_file, _ranges.c.start == _from).values(stop=_to))
+_DELETE = PreparedWrite(delete(_ranges).where(_of_file, _ranges.c.start.between(_from, _to)))
+_INSERT = PreparedWrite(insert(_ranges))
 
 
 def touching_spans(rows: Executor, file_id: uuid.UUID, span: Span) -> list[Span]:
     """The stored spans that overlap `span` or border on it, by two index look-ups however many there are."""
-    found = rows.execute(_TOUCHING, {"of_file": file_id, "from": span.start, "to": span.stop})
+    found = _TOUCHING.find_all(rows, {"of_file": file_id, "from": span.start, "to": span.stop})
     return [Span(start, stop) for start, stop in found if stop >= span.start]
 
 
 def find_touching_spans(rows: Executor, file_id: uuid.UUID, span: Span) -> list[Span] | None:
     """The same, or None where there is no such file any more."""
-    found = rows.execute(_TOUCHING_OF_FILE, {"of_file": file_id, "from": span.start, "to": span.stop}).all()
+    found = _TOUCHING_OF_FILE.find_all(rows, {"of_file": file_id, "from": span.start, "to": span.stop})
     if not found:
         return None
     return [Span(start, stop) for start, stop in found if stop is not None and stop >= span.start]
@@ -74,29 +73,31 @@ def add_span(rows: Executor, file_id: uuid.UUID, span: Span) -> tuple[Span, int]
     if not added:
         return merged, 0
     if len(touching) == 1 and touching[0].start == merged.start:  # the usual case: the chunk behind the last one
-        rows.execute(_EXTEND, {"of_file": file_id, "from": merged.start, "to": merged.stop})
+        _EXTEND.run(rows, {"of_file": file_id, "from": merged.start, "to": merged.stop})
         return merged, added
     if touching:
-        rows.execute(_DELETE, {"of_file": file_id, "from": touching[0].start, "to": touching[-1].start})
-    rows.execute(_INSERT, {"file_id": file_id, "start": merged.start, "stop": merged.stop})
+        _DELETE.run(rows, {"of_file": file_id, "from": touching[0].start, "to": touching[-1].start})
+    _INSERT.run(rows, {"file_id": file_id, "start": merged.start, "stop": merged.stop})
     return merged, added
 
 
 def first_spans(rows: Executor, file_id: uuid.UUID, *, limit: int) -> list[Span]:
     """The first stored spans."""
-    return [Span(start, stop) for start, stop in rows.execute(_FIRST, {"of_file": file_id, "limit": limit})]
+    return [Span(start, stop) for start, stop in _FIRST.find_all(rows, {"of_file": file_id, "limit": limit})]
 
 
 def all_spans(rows: Executor, file_id: uuid.UUID) -> list[Span]:
     """Every stored span, sorted."""
-    return [Span(start, stop) for start, stop in rows.execute(_FROM_THE_FRONT, {"of_file": file_id})]
+    return [Span(start, stop) for start, stop in _ALL.find_all(rows, {"of_file": file_id})]
 
 
 def contiguous_from_start(rows: Executor, file_id: uuid.UUID) -> int:
     """The first byte that is missing: the stop of the span that begins at 0."""
-    return rows.execute(_PREFIX, {"of_file": file_id}).scalar_one_or_none() or 0
+    found = _PREFIX.find(rows, {"of_file": file_id})
+    return found.stop if found else 0
 
 
 def committed_end(rows: Executor, file_id: uuid.UUID) -> int:
     """Where the last stored span ends, 0 where nothing is stored."""
-    return rows.execute(_END, {"of_file": file_id}).scalar_one_or_none() or 0
+    found = _END.find(rows, {"of_file": file_id})
+    return found.stop if found else 0

@@ -12,7 +12,7 @@ from typing import Any, cast
 from sqlalchemy import and_, bindparam, func, insert, literal_column, or_, select, update
 
 from transfer_service.db.database import Executor
-from transfer_service.db.prepared import PreparedSelect
+from transfer_service.db.prepared import PreparedSelect, PreparedWrite
 from transfer_service.models.accounts import Account
 from transfer_service.models.files import File, FileState, ReceivedRange, folded
 
@@ -84,7 +84,7 @@ _VISIBLE_BY_NAME = PreparedSelect(
     select_records.where(is_visible, _files.c.account_id == bindparam("account_id"), _files.c.name == bindparam("name"))
 )
 _VISIBLE_BY_ID = PreparedSelect(select_records.where(is_visible, _files.c.id == bindparam("file_id")))
-_HELD = (
+_HELD = PreparedSelect(
     select(_accounts.c.used_bytes, *COLUMNS)
     .select_from(
         _accounts.outerjoin(
@@ -99,19 +99,19 @@ _ID_BY_NAME = PreparedSelect(
         _files.c.account_id == bindparam("account_id"), _files.c.name == bindparam("name"), _files.c.holds_name
     )
 )
-_EXISTS = select(_files.c.id).where(_files.c.id == bindparam("file_id"))
-_BY_ID = select(*COLUMNS).where(_files.c.id == bindparam("file_id"))
-_LOCKED = _BY_ID.with_for_update()
+_EXISTS = PreparedSelect(select(_files.c.id).where(_files.c.id == bindparam("file_id")))
+_by_id = select(*COLUMNS).where(_files.c.id == bindparam("file_id"))
+_BY_ID, _LOCKED = PreparedSelect(_by_id), PreparedSelect(_by_id.with_for_update())
 _PROGRESS = (
     "state", "length", "length_declared", "received_bytes", "reserved_bytes", "sha256", "unflushed_boot", "updated_at",
     "completed_at",
 )  # fmt: skip
 _CHANGEABLE = ("name", "holds_name", "media_type", *_PROGRESS)
 _of_file = update(_files).where(_files.c.id == bindparam("file_id"))
-_SAVE_PROGRESS = _of_file.values({name: bindparam(f"to_{name}") for name in _PROGRESS})
-_SAVE = _of_file.values({name: bindparam(f"to_{name}") for name in (*_CHANGEABLE, "folded_name")})
-_TOUCH = _of_file.values(updated_at=bindparam("at")).returning(_files.c.id)
-_INSERT = insert(_files)
+_SAVE_PROGRESS = PreparedWrite(_of_file.values({name: bindparam(f"to_{name}") for name in _PROGRESS}))
+_SAVE = PreparedWrite(_of_file.values({name: bindparam(f"to_{name}") for name in (*_CHANGEABLE, "folded_name")}))
+_TOUCH = PreparedWrite(_of_file.values(updated_at=bindparam("at")))
+_INSERT = PreparedWrite(insert(_files))
 
 
 def find_visible(rows: Executor, account_id: uuid.UUID, name: str) -> FileRecord | None:
@@ -126,12 +126,12 @@ def find_visible_by_id(rows: Executor, file_id: uuid.UUID) -> FileRecord | None:
 
 def find(rows: Executor, file_id: uuid.UUID) -> FileRecord | None:
     """The file of that id, visible or not."""
-    return _record(rows.execute(_BY_ID, {"file_id": file_id}).one_or_none())
+    return _record(_BY_ID.find(rows, {"file_id": file_id}))
 
 
 def find_held(rows: Executor, account_id: uuid.UUID, name: str) -> tuple[FileRecord | None, int]:
     """The account's file of that name, visible or not, and the bytes that the account has reserved."""
-    row = rows.execute(_HELD, {"account_id": account_id, "name": name}).one_or_none()
+    row = _HELD.find(rows, {"account_id": account_id, "name": name})
     if row is None:
         return None, 0
     used_bytes, *values = row
@@ -150,27 +150,28 @@ def find_id(rows: Executor, account_id: uuid.UUID, name: str) -> uuid.UUID | Non
 
 def exists(rows: Executor, file_id: uuid.UUID) -> bool:
     """Whether there is still such a file."""
-    return rows.execute(_EXISTS, {"file_id": file_id}).one_or_none() is not None
+    return _EXISTS.find(rows, {"file_id": file_id}) is not None
 
 
 def lock(rows: Executor, file_id: uuid.UUID) -> FileRecord | None:
     """The file of that id, which nobody else may change before the transaction ends."""
-    return _record(rows.execute(_LOCKED, {"file_id": file_id}).one_or_none())
+    return _record(_LOCKED.find(rows, {"file_id": file_id}))
 
 
 def add(rows: Executor, file: FileRecord) -> None:
     """Insert a row."""
-    rows.execute(_INSERT, {column.name: getattr(file, column.name) for column in COLUMNS})
+    values = {column.name: getattr(file, column.name) for column in COLUMNS}
+    _INSERT.run(rows, {**values, "folded_name": folded(file.name)})
 
 
 def save_progress(rows: Executor, file: FileRecord) -> None:
     """Write what arriving bytes change. What a file is called is left alone: it is in indexes that cost time."""
-    rows.execute(_SAVE_PROGRESS, _parameters(file, _PROGRESS))
+    _SAVE_PROGRESS.run(rows, _parameters(file, _PROGRESS))
 
 
 def save(rows: Executor, file: FileRecord) -> None:
     """Write everything that can change."""
-    rows.execute(_SAVE, {**_parameters(file, _CHANGEABLE), "to_folded_name": folded(file.name)})
+    _SAVE.run(rows, {**_parameters(file, _CHANGEABLE), "to_folded_name": folded(file.name)})
 
 
 def _parameters(file: FileRecord, columns: Sequence[str]) -> dict[str, Any]:
@@ -179,4 +180,4 @@ def _parameters(file: FileRecord, columns: Sequence[str]) -> dict[str, Any]:
 
 def touch(rows: Executor, file_id: uuid.UUID, now: datetime) -> bool:
     """Record that something happens to a file. Whether there is such a file."""
-    return rows.execute(_TOUCH, {"file_id": file_id, "at": now}).one_or_none() is not None
+    return bool(_TOUCH.run(rows, {"file_id": file_id, "at": now}))
