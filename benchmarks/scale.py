@@ -33,13 +33,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("scale")
     group.add_argument("--database", choices=["sqlite", "postgresql"], default="sqlite", help="default: sqlite")
     group.add_argument("--share", type=float, default=1.0, help="how much of the large data (default: 1.0)")
-    group.add_argument("--only", default="", help="a regular expression: which requests (default: all)")
+    group.add_argument("--matching", default="", help="a regular expression: which requests (default: all)")
 
 
 def run(arguments: argparse.Namespace) -> None:
     """Measure and print. Raises RuntimeError where openapi.yaml has an operation that is not measured."""
     description = yaml.safe_load((REPOSITORY / "openapi.yaml").read_text())
-    cases = [each for each in all_cases(description) if re.search(arguments.only, each.title)]
+    cases = [each for each in all_cases(description) if re.search(arguments.matching, each.title)]
     large = scaled(LARGE, arguments.share)
     with (
         postgresql() if arguments.database == "postgresql" else nullcontext() as database,

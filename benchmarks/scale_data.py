@@ -262,9 +262,11 @@ def _games(filler: Filler) -> None:
         source_index="0", started_at=filler.at("0"), updated_at=filler.at("0"), finished_at=filler.at("n * 0.05"),
     )  # fmt: skip
     filler.fill(
-        games.Activity, size.others, username=f"'{ACCOUNT}'", action="'download.started'", resource="'games'",
-        resource_id="'some game'", details="'{\"gameTitle\": \"some game\"}'", created_at=filler.at("n * 0.05"),
+        games.Activity, size.others, number="n", username=f"'{ACCOUNT}'", action="'download.started'",
+        resource="'games'", resource_id="'some game'", details="'{\"gameTitle\": \"some game\"}'",
+        created_at=filler.at("n * 0.05"),
     )  # fmt: skip
+    filler.rows.execute(text(f"UPDATE activity_total SET total = {size.others}"))
     filler.fill(
         games.ArchiveMember, size.others, game_data_id=f"{ARCHIVE} + n % 5", name_digest=filler.bytes("n"),
         header_offset="n", compressed_bytes="10", length="10", crc32="0", method="0",

@@ -72,18 +72,22 @@ def _list_activities(_ask: Ask, size: Size) -> Steps:
 @case("startDownload")
 def _start_download(ask: Ask, _size: Size) -> Steps:
     while True:
+        ask(Request("DELETE", DOWNLOAD, expected=None))
         yield Request("POST", DOWNLOAD, expected=202, **START)
-        ask(Request("DELETE", DOWNLOAD))
 
 
 @case("cancelDownload")
 def _cancel_download(ask: Ask, _size: Size) -> Steps:
     while True:
-        ask(Request("POST", DOWNLOAD, expected=202, **START))
+        ask(Request("POST", DOWNLOAD, expected=None, **START))
         yield Request("DELETE", DOWNLOAD)
 
 
-case("watchDownload", "of one that has ended")(again(Request("GET", f"{DOWNLOAD}/progress")))
+@case("watchDownload", "of one that has ended")
+def _watch_download(ask: Ask, _size: Size) -> Steps:
+    ask(Request("DELETE", DOWNLOAD, expected=None))
+    while True:
+        yield Request("GET", f"{DOWNLOAD}/progress")
 
 
 EVERYTHING = "it compares every stored file with its row"

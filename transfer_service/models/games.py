@@ -5,7 +5,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import JSON, BigInteger, ForeignKey, Index, Integer, LargeBinary, String, Text
+from sqlalchemy import JSON, BigInteger, ForeignKey, Index, Integer, LargeBinary, String, Text, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from transfer_service.models.base import Base, state_type
@@ -87,8 +87,12 @@ class RemoteDownload(Base):
     __tablename__ = "remote_downloads"
     __table_args__ = (
         Index("ix_remote_downloads_game_id_id", "game_id", "id"),
-        Index("ix_remote_downloads_game_data_id", "game_data_id"),
-    )
+        Index("ix_remote_downloads_game_data_id_state", "game_data_id", "state"),
+        Index(
+            "ix_remote_downloads_finished_at", "finished_at",
+            sqlite_where=text("state = 'completed'"), postgresql_where=text("state = 'completed'"),
+        ),
+    )  # fmt: skip
 
     id: Mapped[int] = mapped_column(_SERIAL, primary_key=True)
     game_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("games.id"))
@@ -134,11 +138,15 @@ class ArchiveMember(Base):
 
 
 class Activity(Base):
-    """Something an account did, or that became of it. Rows are only ever added."""
+    """Something an account did, or that became of it. Rows are only ever added.
+
+    `number` counts them from 1 without gaps, so a page is found by its number, and none has to be counted.
+    """
 
     __tablename__ = "activities"
 
     id: Mapped[int] = mapped_column(_SERIAL, primary_key=True)
+    number: Mapped[int] = mapped_column(unique=True)
     username: Mapped[str] = mapped_column(String(255))
     action: Mapped[str] = mapped_column(String(50))
     resource: Mapped[str] = mapped_column(String(50))
@@ -146,3 +154,12 @@ class Activity(Base):
     details: Mapped[dict[str, Any]] = mapped_column(JSON)
     ip_address: Mapped[str | None] = mapped_column(String(64))
     created_at: Mapped[datetime]
+
+
+class ActivityTotal(Base):
+    """The one row that says how many activities there are. Who adds one takes the next number under its lock."""
+
+    __tablename__ = "activity_total"
+
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    total: Mapped[int]

@@ -6,11 +6,13 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from transfer_service.db.database import Database
-from transfer_service.models.games import Activity
+from transfer_service.models.games import Activity, ActivityTotal
+
+_NEXT = update(ActivityTotal).values(total=ActivityTotal.total + 1).returning(ActivityTotal.total)
 
 
 class Action(StrEnum):
@@ -55,9 +57,13 @@ def record(
     ip_address: str | None,
     at: datetime,
 ) -> None:
-    """Add an activity to the caller's transaction, so that it stays if and only if what it tells of does."""
+    """Add an activity to the caller's transaction, so that it stays if and only if what it tells of does.
+
+    Until that ends nobody else adds one: its number is the next one, without gaps.
+    """
     session.add(
         Activity(
+            number=session.execute(_NEXT).scalar_one(),
             username=username,
             action=action.value,
             resource=resource,
@@ -77,13 +83,13 @@ class ActivityService:
 
     def list_page(self, page: int, limit: int) -> ActivityPage:
         """The page of `limit` activities, newest first; pages count from 1, and those past the end are empty."""
-        offset = (page - 1) * limit
         with self._database.read() as session:
-            total = session.scalars(select(func.count()).select_from(Activity)).one()
-            if offset >= total:  # which may be more than a database can count
+            total = session.scalars(select(ActivityTotal.total)).one()
+            newest = total - (page - 1) * limit
+            if newest < 1:  # which may be less than a database can count
                 return ActivityPage(rows=(), total=total)
-            found = session.scalars(select(Activity).order_by(Activity.id.desc()).limit(limit).offset(offset))
-            return ActivityPage(rows=tuple(_facts(row) for row in found), total=total)
+            shown = select(Activity).where(Activity.number <= newest).order_by(Activity.number.desc()).limit(limit)
+            return ActivityPage(rows=tuple(map(_facts, session.scalars(shown))), total=total)
 
 
 def _facts(row: Activity) -> ActivityFacts:

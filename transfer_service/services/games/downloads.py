@@ -139,8 +139,8 @@ class RemoteDownloadService:
 
     def _end_abandoned(self, abandoned: Sequence[DownloadFacts]) -> None:
         structlog.get_logger().warning("worker_gone", jobs=[job.job_id for job in abandoned])
-        with suppress(StoreUnavailable, StorageFull), self._database.write() as session:
-            for job in abandoned:
+        for job in abandoned:  # each by itself: what is told of them is numbered, and nobody waits for two jobs at once
+            with suppress(StoreUnavailable, StorageFull), self._database.write() as session:
                 self._ends(session, job, DownloadState.ERROR, unchanged_since=job.updated_at, error=WORKER_GONE)
 
     def _ends(self, session: Session, job: DownloadFacts, state: DownloadState, **others: Any) -> bool:

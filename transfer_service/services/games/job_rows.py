@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import and_, func, or_, select, update
+from sqlalchemy import and_, false, func, literal_column, or_, select, union_all, update
 from sqlalchemy.orm import Session
 
 from transfer_service.models.games import ACTIVE_STATES, DownloadState, Game, GameData, RemoteDownload
@@ -14,6 +14,8 @@ from transfer_service.services.games.activities import Action, record
 
 jobs = RemoteDownload.__table__
 is_active = jobs.c.slot.is_not(None)
+is_completed = jobs.c.state == literal_column("'completed'")
+"""In the words of the index `ix_remote_downloads_finished_at`: with a parameter it is not used."""
 ACTIONS = {
     DownloadState.COMPLETED: Action.COMPLETED,
     DownloadState.ERROR: Action.FAILED,
@@ -75,8 +77,9 @@ _FACTS = select(
 
 def find_latest(session: Session, game_ids: Collection[uuid.UUID]) -> list[DownloadFacts]:
     """The last job of each of the games that ever had one."""
-    latest = select(func.max(jobs.c.id)).where(jobs.c.game_id.in_(game_ids)).group_by(jobs.c.game_id)
-    return [DownloadFacts(*row) for row in session.execute(_FACTS.where(jobs.c.id.in_(latest)))]
+    of_game = jobs.alias()
+    latest = select(func.max(of_game.c.id)).where(of_game.c.game_id == Game.id).scalar_subquery()
+    return [DownloadFacts(*row) for row in session.execute(_FACTS.where(Game.id.in_(game_ids), jobs.c.id == latest))]
 
 
 def list_active(session: Session) -> list[DownloadFacts]:
@@ -85,12 +88,19 @@ def list_active(session: Session) -> list[DownloadFacts]:
 
 
 def list_jobs(session: Session, limit: int, after: tuple[bool, int] | None = None) -> list[DownloadFacts]:
-    """Active jobs, then the others, the latest first; behind the one that had ended or not, and has that id."""
-    statement = _FACTS.order_by(jobs.c.slot.is_(None), jobs.c.id.desc()).limit(limit)
-    if after is not None:
-        had_ended, job_id = after
-        is_behind = and_(jobs.c.slot.is_(None) if had_ended else is_active, jobs.c.id < job_id)
-        statement = statement.where(is_behind if had_ended else or_(is_behind, jobs.c.slot.is_(None)))
+    """Active jobs, then the others, the latest first; behind the one that had ended or not, and has that id.
+
+    The few active ones and one page of the others are all that is sorted.
+    """
+    active = select(jobs.c.id).where(is_active)
+    ended = select(jobs.c.id).where(jobs.c.slot.is_(None)).order_by(jobs.c.id.desc()).limit(limit)
+    had_ended, job_id = after or (False, None)
+    if job_id is not None and had_ended:
+        active, ended = active.where(false()), ended.where(jobs.c.id < job_id)
+    elif job_id is not None:
+        active = active.where(jobs.c.id < job_id)
+    listed = union_all(active, select(ended.subquery().c.id))
+    statement = _FACTS.where(jobs.c.id.in_(listed)).order_by(jobs.c.slot.is_(None), jobs.c.id.desc()).limit(limit)
     return [DownloadFacts(*row) for row in session.execute(statement)]
 
 
@@ -100,10 +110,8 @@ def is_archive_needed(session: Session, game_data_id: int, *, sha256: str | None
     Until that ends no job of a game in the catalogue begins.
     """
     session.execute(select(Game.id).join(GameData).where(GameData.id == game_data_id).with_for_update(of=Game))
-    is_completed = jobs.c.state == DownloadState.COMPLETED
-    if sha256 is not None:
-        is_completed &= jobs.c.sha256 == sha256
-    needed = select(jobs.c.id).where(jobs.c.game_data_id == game_data_id, or_(is_active, is_completed))
+    is_this = is_completed if sha256 is None else and_(is_completed, jobs.c.sha256 == sha256)
+    needed = select(jobs.c.id).where(jobs.c.game_data_id == game_data_id, or_(is_active, is_this))
     return session.scalars(needed.limit(1)).first() is not None
 
 
@@ -176,9 +184,11 @@ def _finished_at(session: Session, state: DownloadState, at: datetime) -> dateti
     One member may stand for the same address as one of another archive (`GET /game-zip/http://…`), and two versions of
     an address must not share a date (RFC 9110 section 8.8.2.2).
     """
+    if state is not DownloadState.COMPLETED:
+        return at
     latest = select(func.max(jobs.c.finished_at, type_=jobs.c.finished_at.type))
-    before: datetime | None = session.scalar(latest.where(jobs.c.state == DownloadState.COMPLETED))
-    if state is not DownloadState.COMPLETED or before is None or before < at.replace(microsecond=0):
+    before: datetime | None = session.scalar(latest.where(is_completed))
+    if before is None or before < at.replace(microsecond=0):
         return at
     return before.replace(microsecond=0) + timedelta(seconds=1)
 
