@@ -3,9 +3,10 @@
 import hashlib
 import threading
 import uuid
-from collections import OrderedDict
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
+
+from cachetools import LRUCache
 
 from transfer_service.errors import BlobMissing
 from transfer_service.storage.blobs import BlobStore
@@ -70,7 +71,7 @@ class RunningDigests:
     def __init__(self, *, store: BlobStore, offload: Offload) -> None:
         self._store = store
         self._offload = offload
-        self._entries: OrderedDict[uuid.UUID, _Entry] = OrderedDict()
+        self._entries: LRUCache[uuid.UUID, _Entry] = LRUCache(MAX_ENTRIES)
 
     def make_headway(self, file_id: uuid.UUID, committed: int) -> None:
         """Hash some of the bytes up to `committed`, unless somebody else is at it for this file."""
@@ -104,11 +105,7 @@ class RunningDigests:
         self._entries.pop(file_id, None)
 
     def _entry(self, file_id: uuid.UUID) -> _Entry:
-        entry = self._entries.setdefault(file_id, _Entry())
-        self._entries.move_to_end(file_id)
-        while len(self._entries) > MAX_ENTRIES:
-            self._entries.popitem(last=False)
-        return entry
+        return self._entries.setdefault(file_id, _Entry())
 
     def _hash_up_to(self, file_id: uuid.UUID, entry: _Entry, stop: int) -> None:
         while entry.offset < stop:

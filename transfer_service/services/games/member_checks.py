@@ -3,6 +3,8 @@
 import threading
 from collections.abc import Callable, Hashable
 
+from cachetools import FIFOCache
+
 from transfer_service.errors import MemberUnreadable
 
 CAPACITY = 50_000
@@ -12,7 +14,7 @@ class MemberChecks:
     """The verdicts on the latest CAPACITY members. Whoever asks for one that is being checked waits for its verdict."""
 
     def __init__(self) -> None:
-        self._verdicts: dict[Hashable, str | None] = {}
+        self._verdicts: FIFOCache[Hashable, str | None] = FIFOCache(CAPACITY)
         self._running: dict[Hashable, threading.Lock] = {}
 
     def check_once(self, key: Hashable, check: Callable[[], None]) -> None:
@@ -36,7 +38,5 @@ class MemberChecks:
             check()
         except MemberUnreadable as error:
             verdict = error.detail
-        while len(self._verdicts) >= CAPACITY:
-            del self._verdicts[next(iter(self._verdicts))]
         self._verdicts[key] = verdict
         return verdict

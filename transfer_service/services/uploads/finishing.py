@@ -5,6 +5,8 @@ import uuid
 from contextlib import suppress
 from dataclasses import replace
 
+from cachetools import FIFOCache
+
 from transfer_service.errors import BlobMissing, DigestMismatch, RangeBusy, TransferError, UploadEnded
 from transfer_service.models.files import FileState
 from transfer_service.models.uploads import UploadKind
@@ -49,7 +51,7 @@ class UploadCompletion:
         self._news = news
         self._offload = core.offload
         self._now = core.now
-        self._refused: set[tuple[uuid.UUID, str | None]] = set()
+        self._refused: FIFOCache[tuple[uuid.UUID, str | None], None] = FIFOCache(MAX_REFUSED)
 
     def settle(self, upload: UploadRecord) -> UploadRecord:
         """The upload after the step that is due, if one is: to a file, or from parts to the whole.
@@ -147,9 +149,7 @@ class UploadCompletion:
             raise DigestMismatch
 
     def _refuse(self, upload: UploadRecord) -> None:
-        if len(self._refused) >= MAX_REFUSED:
-            self._refused.clear()
-        self._refused.add((upload.id, upload.repr_digest))
+        self._refused[upload.id, upload.repr_digest] = None
 
     def _digest(self, upload_id: uuid.UUID, algorithm: str) -> bytes:
         hasher = hashlib.new(algorithm, usedforsecurity=False)

@@ -1,10 +1,10 @@
 """What resumable uploads tell while they go on."""
 
-import time
 import uuid
-from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
+
+from cachetools import TTLCache
 
 from transfer_service.services.uploads.rows import UploadRecord
 
@@ -28,19 +28,16 @@ class ProgressNews:
 
     def __init__(self, publish: Callable[[UploadProgress], None]) -> None:
         self._publish = publish
-        self._told_at: OrderedDict[uuid.UUID, float] = OrderedDict()
+        self._told: TTLCache[uuid.UUID, None] = TTLCache(MAX_REMEMBERED, PAUSE_SECONDS)
 
     def tell(self, upload: UploadRecord, *, is_last: bool = False) -> None:
         """Publish, unless something was published less than a second ago."""
-        now = time.monotonic()
-        told_at = self._told_at.pop(upload.id, None)
-        if told_at is not None and now - told_at < PAUSE_SECONDS and not is_last:
-            self._told_at[upload.id] = told_at
+        if is_last:
+            self._told.pop(upload.id, None)
+        elif upload.id in self._told:
             return
-        if not is_last:
-            self._told_at[upload.id] = now
-            while len(self._told_at) > MAX_REMEMBERED:
-                self._told_at.popitem(last=False)
+        else:
+            self._told[upload.id] = None
         self._publish(
             UploadProgress(
                 account_id=upload.account_id,

@@ -4,6 +4,8 @@ import time
 import uuid
 from typing import NamedTuple
 
+from cachetools import FIFOCache
+
 CAPACITY = 10_000
 
 
@@ -24,7 +26,7 @@ class VerifiedTokens:
     """
 
     def __init__(self) -> None:
-        self._claims: dict[str, Claims] = {}
+        self._claims: FIFOCache[str, Claims] = FIFOCache(CAPACITY)
 
     def find(self, header: str) -> Claims | None:
         """The claims of a header seen before, None once they have expired."""
@@ -36,6 +38,4 @@ class VerifiedTokens:
 
     def remember(self, header: str, claims: Claims) -> None:
         """Keep what has just been verified."""
-        while len(self._claims) >= CAPACITY:
-            del self._claims[next(iter(self._claims))]
         self._claims[header] = claims
