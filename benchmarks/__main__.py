@@ -5,7 +5,7 @@ import os
 import platform
 from datetime import UTC, datetime
 
-from benchmarks import chat, downloads, fairness, lines, remote, resumable, scale, start, structure, uploads
+from benchmarks import chat, downloads, fairness, lines, remote, resumable, scale, sign_ins, start, structure, uploads
 from benchmarks.measure import say
 
 
@@ -23,6 +23,7 @@ BENCHMARKS = {
     "scale": scale.run,
     "chat": chat.run,
     "remote": remote.run,
+    "sign_ins": sign_ins.run,
     "start": start.run,
     "structure": structure.run,
 }

@@ -2,9 +2,10 @@
 
 import re
 import uuid
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import bindparam, delete, func, select, update
 from sqlalchemy.orm import Session
@@ -30,7 +31,13 @@ from transfer_service.wire.filenames import parse_name
 
 _PERMISSION = re.compile(r"[a-z][a-z0-9_.-]{0,99}", re.ASCII)
 
-_permissions = AccountPermission.__table__
+_accounts, _permissions = Account.__table__, AccountPermission.__table__
+_BY_NAME = PreparedSelect(select(_accounts).where(_accounts.c.name == bindparam("name")))
+_ALL_HELD = PreparedSelect(
+    select(_permissions.c.permission)
+    .where(_permissions.c.account_id == bindparam("account_id"))
+    .order_by(_permissions.c.permission)
+)
 _HELD = PreparedSelect(
     select(_permissions.c.permission).where(
         _permissions.c.account_id == bindparam("account_id"), _permissions.c.permission == bindparam("permission")
@@ -118,9 +125,12 @@ class AccountService:
 
     def get(self, name: str) -> AccountFacts:
         """One account. Raises NotFound."""
-        with self._database.read() as session:
-            account = _account(session, name)
-            return _facts(account, _permissions_of(session, account.id))
+        with self._database.read_rows() as rows:
+            account = _BY_NAME.find(rows, {"name": parse_name(name)})
+            if account is None:
+                raise NotFound(f"There is no account {name}")
+            held = _ALL_HELD.find_all(rows, {"account_id": account.id})
+            return _facts(account, [each.permission for each in held])
 
     def set_password(self, name: str, password: str) -> None:
         """Replace the password and end every sign-in. Raises NotFound, InvalidRequest."""
@@ -228,12 +238,7 @@ def _account(session: Session, name: str, *, lock: bool = False) -> Account:
     return account
 
 
-def _permissions_of(session: Session, account_id: uuid.UUID) -> Sequence[str]:
-    rows = AccountPermission
-    return session.scalars(select(rows.permission).where(rows.account_id == account_id).order_by(rows.permission)).all()
-
-
-def _facts(account: Account, permissions: Iterable[str]) -> AccountFacts:
+def _facts(account: Any, permissions: Iterable[str]) -> AccountFacts:
     return AccountFacts(
         account_id=account.id,
         name=account.name,

@@ -5,13 +5,13 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import bindparam, delete, select, update
-from sqlalchemy.orm import Session
+from sqlalchemy import bindparam, delete, func, insert, select, update
 
 from transfer_service.db.database import Database
-from transfer_service.db.prepared import PreparedSelect
+from transfer_service.db.prepared import PreparedSelect, PreparedWrite
 from transfer_service.errors import BadCredentials
 from transfer_service.models.accounts import Account, RefreshToken, SignIn
+from transfer_service.models.base import UtcDateTime
 
 _accounts, _sign_ins = Account.__table__, SignIn.__table__
 _ALIVE = PreparedSelect(
@@ -28,6 +28,20 @@ _THE_ALIVE = (
     .where(_sign_ins.c.id.in_(bindparam("sign_in_ids", expanding=True)), _sign_ins.c.revoked_at.is_(None))
     .where(_accounts.c.disabled_at.is_(None))
 )
+_tokens = RefreshToken.__table__
+_is_family = _sign_ins.c.id == bindparam("of_family")
+_of_family = _tokens.c.sign_in_id == bindparam("of_family")
+_now = bindparam("now", type_=UtcDateTime)
+_FAMILY = PreparedSelect(select(_sign_ins.c.id).where(_is_family, _sign_ins.c.revoked_at.is_(None)).with_for_update())
+_PROLONG = PreparedWrite(update(_sign_ins).where(_is_family).values(expires_at=bindparam("until")))
+_END = PreparedWrite(update(_sign_ins).where(_is_family, _sign_ins.c.revoked_at.is_(None)).values(revoked_at=_now))
+_FORGET = PreparedWrite(delete(_tokens).where(_of_family, _tokens.c.spent_at < bindparam("oldest")))
+_SPEND = PreparedWrite(
+    update(_tokens)
+    .where(_of_family, _tokens.c.jti == bindparam("spent_jti"))
+    .values(spent_at=func.coalesce(_tokens.c.spent_at, _now))
+)
+_ADD = PreparedWrite(insert(_tokens))
 IDS_A_QUERY = 500
 REUSE_SECONDS = 30
 """For how long after its first use a refresh token still counts: for a second tab, or after an answer that was lost."""
@@ -93,30 +107,24 @@ class SignInService:
         Raises BadCredentials.
         """
         grant = FamilyGrant(name=identity.name, sign_in_id=identity.sign_in_id, refresh_jti=str(uuid.uuid4()))
-        now = self._now()
-        with self._database.write() as session:
-            alive = select(SignIn).where(SignIn.id == identity.sign_in_id, SignIn.revoked_at.is_(None))
-            family = session.scalar(alive.with_for_update())
-            if family is None:
+        family, now = {"of_family": identity.sign_in_id}, self._now()
+        with self._database.write_rows() as rows:
+            if _FAMILY.find(rows, family) is None:
                 raise BadCredentials
-            is_good = _spend(session, grant.sign_in_id, refresh_jti, now=now)
+            _FORGET.run(rows, {**family, "oldest": now - timedelta(seconds=REUSE_SECONDS)})
+            is_good = bool(_SPEND.run(rows, {**family, "spent_jti": refresh_jti, "now": now}))
             if is_good:
-                family.expires_at = now + self._refresh_lifetime
-                session.add(RefreshToken(jti=grant.refresh_jti, sign_in_id=grant.sign_in_id))
-            else:
-                family.revoked_at = now
+                _PROLONG.run(rows, {**family, "until": now + self._refresh_lifetime})
+                _ADD.run(rows, {"jti": grant.refresh_jti, "sign_in_id": grant.sign_in_id, "spent_at": None})
         if not is_good:
+            self.end(identity.sign_in_id)
             raise BadCredentials
         return grant
 
     def end(self, sign_in_id: uuid.UUID) -> None:
         """Revoke the family: all its tokens, at once."""
-        with self._database.write(durable=True) as session:
-            session.execute(
-                update(SignIn)
-                .where(SignIn.id == sign_in_id, SignIn.revoked_at.is_(None))
-                .values(revoked_at=self._now())
-            )
+        with self._database.write_rows(durable=True) as rows:
+            _END.run(rows, {"of_family": sign_in_id, "now": self._now()})
 
     def find_alive(self, sign_in_ids: Collection[uuid.UUID]) -> set[uuid.UUID]:
         """Those of the families that have not ended and whose accounts are not disabled."""
@@ -133,15 +141,3 @@ class SignInService:
         with self._database.read_rows() as rows:
             row = _ALIVE.find(rows, {"sign_in_id": sign_in_id, "name": name})
         return Identity(account_id=row.id, name=name, is_admin=row.is_admin, sign_in_id=sign_in_id) if row else None
-
-
-def _spend(session: Session, sign_in_id: uuid.UUID, jti: str, *, now: datetime) -> bool:
-    """Mark a refresh token as used, and tell whether that was all right. The caller holds the family's lock."""
-    oldest = now - timedelta(seconds=REUSE_SECONDS)
-    tokens = RefreshToken
-    session.execute(delete(tokens).where(tokens.sign_in_id == sign_in_id, tokens.spent_at < oldest))
-    token = session.scalar(select(tokens).where(tokens.sign_in_id == sign_in_id, tokens.jti == jti))
-    if token is None:
-        return False
-    token.spent_at = token.spent_at or now
-    return True
