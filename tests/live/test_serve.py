@@ -79,8 +79,8 @@ def serve(tmp_path: Path) -> Iterator[Callable[..., Serve]]:
                 ["scripts/serve"], cwd=REPOSITORY, env={**clean, **own}, stdout=log, stderr=log, start_new_session=True
             )
         made.append(Serve(data_dir, port, settings, process))
-        wait_until(made[-1].is_ready, seconds=START_SECONDS)
-        wait_until(lambda: bool(made[-1].workers()), seconds=START_SECONDS)
+        _wait_for(made[-1], made[-1].is_ready)
+        _wait_for(made[-1], lambda: bool(made[-1].workers()))
         return made[-1]
 
     yield start
@@ -89,6 +89,15 @@ def serve(tmp_path: Path) -> Iterator[Callable[..., Serve]]:
             with suppress(psutil.NoSuchProcess):
                 process.kill()
         each.process.wait()
+
+
+def _wait_for(serve: Serve, condition: Callable[[], bool]) -> None:
+    """Return when it is so; where it never is, what runs and what was printed tell why."""
+    try:
+        wait_until(condition, seconds=START_SECONDS)
+    except AssertionError:
+        running = [" ".join(each.cmdline()) for each in serve.processes()]
+        raise AssertionError(f"{running}\n{serve.output}") from None
 
 
 def interrupt(serve: Serve) -> None:

@@ -73,6 +73,7 @@ def trickle(door: Door, path: str, *, seconds: float) -> None:
         assert append.client.receive().status == door.protocol.last_status
 
 
+@pytest.mark.alone  # it counts seconds
 def test_the_accounts_own_sockets_hear_once_a_second_and_the_last_and_nobody_else(
     server: LiveServer, alice: requests.Session
 ) -> None:
