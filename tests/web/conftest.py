@@ -1,5 +1,6 @@
 """An app for tests that leave nothing behind: made once a module, so that long tables are cheap."""
 
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -8,8 +9,7 @@ from flask import Flask
 from pydantic import SecretStr
 
 from config import Settings
-from tests.conftest import PASSWORD, SECRET, Clock, Device, signed_in
-from tests.prepared import migrate
+from tests.conftest import SECRET, Clock, Device, signed_in
 from transfer_service.app import create_app
 from transfer_service.web.services import EXTENSION, Services
 
@@ -20,17 +20,14 @@ MakeApp = Callable[..., Flask]
 
 
 @pytest.fixture(scope="module")
-def shared_app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Flask]:
+def shared_app(tmp_path_factory: pytest.TempPathFactory, prepared_database: Path) -> Iterator[Flask]:
     """One app for all tests of a module, with the accounts `alice`, `bob` and the administrator `root`."""
     folder = tmp_path_factory.mktemp("shared")
     settings = Settings(_env_file=None, data_dir=folder, secret_key=SecretStr(SECRET))  # type: ignore[call-arg]
-    migrate(settings.resolved_database_url)
+    shutil.copyfile(prepared_database, folder / "transfer.sqlite3")
     app = create_app(settings, now=Clock())
     app.testing = True
     services: Services = app.extensions[EXTENSION]
-    for name in ("alice", "bob"):
-        services.accounts.create(name, PASSWORD)
-    services.accounts.create("root", PASSWORD, is_admin=True)
     yield app
     services.database.dispose()
 

@@ -1,13 +1,13 @@
 """Who may call what: every route, asked by nobody, by the owner, by another account and by an administrator."""
 
 import re
+from typing import Any
 
 import pytest
 from flask import Flask
 
-from tests.conftest import Device
+from tests.conftest import Device, signed_in
 from tests.web.chat.test_chat_matrix import ROUTES as CHAT_ROUTES
-from tests.web.conftest import SignIn
 from tests.web.uploads.bench import Draft, id_of
 from transfer_service.wire.chunk_frames import LONG_FRAME, SHORT_FRAME
 
@@ -66,19 +66,55 @@ TABLE = [
 ]
 APPEND = {"Upload-Offset": "0", "Upload-Complete": "?0", "Content-Type": "application/partial-upload"}
 WHO = ["nobody", "alice", "bob", "root"]
-CELLS = [
-    pytest.param(method, path, body, who, status, id=f"{method}-{path.partition('?')[0]}-{who}")
-    for method, path, body, *statuses in TABLE
-    for who, status in zip(WHO, statuses, strict=True)
-]
 
 
-@pytest.mark.parametrize(("method", "path", "body", "who", "expected"), CELLS)
-def test_access(
-    app: Flask, device: Device, sign_in: SignIn, method: str, path: str, body: bytes, who: str, expected: int
+def cells(*, that_change: bool) -> list[Any]:
+    """The table's cells whose calls change something, or the others."""
+    return [
+        pytest.param(method, path, body, who, status, id=f"{method}-{path.partition('?')[0]}-{who}")
+        for method, path, body, *statuses in TABLE
+        for who, status in zip(WHO, statuses, strict=True)
+        if that_change == (status < 400 and method not in {"GET", "HEAD", "OPTIONS"})
+    ]
+
+
+@pytest.fixture(scope="module")
+def shared_facts(shared_device: Device) -> dict[str, Any]:
+    """What the paths of calls that change nothing are about."""
+    return _facts(shared_device)
+
+
+def _facts(device: Device) -> dict[str, Any]:
+    return {**device.store(b"hello"), "upload_id": id_of(Draft(device).begin())}
+
+
+@pytest.mark.parametrize(("method", "path", "body", "who", "expected"), cells(that_change=True))
+def test_calls_that_change_something(
+    app: Flask, device: Device, method: str, path: str, body: bytes, who: str, expected: int
 ) -> None:
-    facts = {**device.store(b"hello"), "upload_id": id_of(Draft(device).begin())}
-    asking = Device(app.test_client(use_cookies=False), {}) if who == "nobody" else sign_in(app, who)
+    _ask(app, device, _facts(device), method, path, body, who, expected)
+
+
+@pytest.mark.parametrize(("method", "path", "body", "who", "expected"), cells(that_change=False))
+def test_calls_that_change_nothing(
+    shared_app: Flask,
+    shared_device: Device,
+    shared_facts: dict[str, Any],
+    method: str,
+    path: str,
+    body: bytes,
+    who: str,
+    expected: int,
+) -> None:
+    before = shared_device.status()
+    _ask(shared_app, shared_device, shared_facts, method, path, body, who, expected)
+    assert (shared_device.status(), shared_device.names()) == (before, ["log.bin"])
+
+
+def _ask(
+    app: Flask, device: Device, facts: dict[str, Any], method: str, path: str, body: bytes, who: str, expected: int
+) -> None:
+    asking = Device(app.test_client(use_cookies=False), {}) if who == "nobody" else signed_in(app, who)
     headers = {"Content-Range": "bytes 0-0/1"} if path.startswith("/upload/") else {}
     headers = APPEND if method == "PATCH" and path.startswith("/api/uploads/") else headers
     with asking.request(method, path.format(**facts), data=body or None, headers=headers, buffered=True) as response:
