@@ -16,6 +16,7 @@ from pydantic import SecretStr
 
 from config import Settings
 from tests.conftest import PASSWORD, SECRET
+from tests.live.prepared_process import NEEDS_OWN_PROGRAM, ForkedServer
 from tests.ports import free_port
 from tests.prepared import migrate
 from transfer_service.bootstrap import build_services
@@ -40,7 +41,7 @@ class LiveServer:
     data_dir: Path
     environment: dict[str, str] = field(default_factory=dict)
     port: int = field(default_factory=free_port)
-    process: subprocess.Popen[bytes] | None = None
+    process: subprocess.Popen[bytes] | ForkedServer | None = None
     config: Path | None = None
     certificate: Path | None = None
 
@@ -96,9 +97,14 @@ class LiveServer:
     def start(self) -> None:
         """Start and wait until it is ready."""
         config = ["-c", str(self.config)] if self.config else []
-        command = [sys.executable, "-m", "gunicorn", *config]
-        with self.log_path.open("ab") as log:
-            self.process = subprocess.Popen(command, cwd=REPOSITORY, env=self._environment(), stdout=log, stderr=log)
+        if any(name.startswith(NEEDS_OWN_PROGRAM) for name in self.environment):
+            command = [sys.executable, "-m", "gunicorn", *config]
+            with self.log_path.open("ab") as log:
+                self.process = subprocess.Popen(
+                    command, cwd=REPOSITORY, env=self._environment(), stdout=log, stderr=log
+                )
+        else:
+            self.process = ForkedServer(config, environment=self._environment(), log=self.log_path)
         deadline = time.monotonic() + START_SECONDS
         while time.monotonic() < deadline:
             try:
