@@ -1,11 +1,15 @@
 """The date of a version: no two versions of one name share a second, whatever happened between them."""
 
+import uuid
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
+from sqlalchemy import func, insert, select
 
 from tests.services.conftest import Bench
+from transfer_service.models.uploads import RetiredDate
+from transfer_service.services.files.dates import PURGED_AT_ONCE, purge
 
 NAME = "log.bin"
 
@@ -110,3 +114,16 @@ def test_a_renamed_file_keeps_its_id_and_is_found_by_its_new_name(any_bench: Ben
     found = any_bench.find("Öl.txt")
     assert found is not None
     assert (found.id, found.sha256, any_bench.find(NAME)) == (stored.id, stored.sha256, None)
+
+
+def test_who_deletes_a_file_pays_for_few_of_the_others(bench: Bench) -> None:
+    old = bench.clock() - timedelta(days=900)
+    gone = {"account_id": bench.account_id, "name": "gone", "modified_at": old}
+    with bench.services.database.write() as session:
+        session.execute(insert(RetiredDate), [{"id": uuid.uuid4(), **gone} for _ in range(2 * PURGED_AT_ONCE)])
+    left = []
+    for _ in range(3):
+        with bench.services.database.write_rows() as rows:
+            purge(rows, datetime.now(UTC))
+            left.append(rows.execute(select(func.count()).select_from(RetiredDate)).scalar_one())
+    assert left == [PURGED_AT_ONCE, 0, 0]

@@ -4,6 +4,8 @@ import pytest
 
 from tests.services.chat.bench import Chat
 from tests.services.conftest import Bench
+from transfer_service.services.upkeep import chat as upkeep_chat
+from transfer_service.services.upkeep.chat import ChatCleanup
 from transfer_service.services.upkeep.cleanup import Report
 from transfer_service.storage.attachments import AttachmentStore
 from transfer_service.wire.attachments import Attachment
@@ -119,3 +121,24 @@ def test_a_dry_run_tells_and_removes_nothing(chat: Chat) -> None:
     assert (dry.removed.orphaned_attachments.count, dry.removed.abandoned_conversations.count) == (1, 1)
     assert len(lying_there(chat)) == 1
     assert cleanup(chat).removed.abandoned_conversations.count == 1
+
+
+def test_a_removal_that_was_killed_is_completed_and_nobody_comes_back_meanwhile(
+    chat: Chat, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    conversation_id = chat.direct()
+    for _ in range(2):
+        posted(chat, conversation_id)
+    for name in ("alice", "bob"):
+        chat.conversations.remove_participant(chat.id_of(name), conversation_id, name)
+    with monkeypatch.context() as killed:
+        killed.setattr(upkeep_chat, "BATCH", 1)
+        killed.setattr(ChatCleanup, "_discard", lambda *_: 1 // 0)
+        with pytest.raises(ZeroDivisionError):
+            cleanup(chat)
+    assert chat.used_bytes("alice") == 300
+    assert chat.direct() != conversation_id
+    assert cleanup(chat).removed.abandoned_conversations.count == 1
+    chat.clock.advance(hours=2)
+    cleanup(chat)
+    assert (chat.used_bytes("alice"), lying_there(chat)) == (0, set())

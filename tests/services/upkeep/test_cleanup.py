@@ -3,15 +3,19 @@
 import os
 import threading
 import uuid
+from datetime import timedelta
 
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import func, insert, select
 
 from tests.services.conftest import Bench
+from transfer_service.models.accounts import SignIn
 from transfer_service.models.files import File, FileState
 from transfer_service.models.upkeep import DiscardedBytes
+from transfer_service.models.uploads import ResumableUpload
 from transfer_service.services.files.files import remove_row
 from transfer_service.services.upkeep.cleanup import Report
+from transfer_service.services.upkeep.shelves import BATCH
 from transfer_service.services.upkeep.tallies import Tally
 from transfer_service.wire.ranges import Span
 
@@ -210,3 +214,17 @@ def test_foreign_files_in_the_store_are_left_alone(bench: Bench) -> None:
     bench.clock.advance(hours=2)
     assert clean(bench).removed.orphaned_blobs.count == 1
     assert (folder / "README").read_text() == "not ours"
+
+
+def test_what_is_more_than_one_transaction_takes_is_removed_too(bench: Bench) -> None:
+    count, now = BATCH * 2 + 1, bench.clock()
+    of_account = {"account_id": bench.account_id, "created_at": now}
+    ended = {"protocol": "tus", "kind": "whole", "overwrite": False, "ends": True, "ended_at": now - timedelta(days=40)}
+    with bench.services.database.write() as session:
+        spent = [{"id": uuid.uuid4(), **of_account, "expires_at": now - timedelta(days=1)} for _ in range(count)]
+        session.execute(insert(SignIn), spent)
+        session.execute(insert(ResumableUpload), [{"id": uuid.uuid4(), **of_account, **ended} for _ in range(count)])
+    assert bench.services.cleanup.run().removed.spent_sign_ins.count == count
+    with bench.services.database.read() as session:
+        left = [session.scalar(select(func.count()).select_from(each)) for each in (SignIn, ResumableUpload)]
+    assert left == [0, 0]

@@ -24,8 +24,9 @@ _with_owner = _conversations.outerjoin(_accounts, _accounts.c.id == _conversatio
 _select = select(_conversations, _accounts.c.name.label("owner"))
 _BY_ID = _select.select_from(_with_owner).where(_conversations.c.id == bindparam("conversation_id"))
 _active_at = func.coalesce(_conversations.c.last_message_at, _conversations.c.created_at)
-_NEWEST_OF_ACCOUNT = (
-    _select.select_from(_with_owner.join(_participants, _participants.c.conversation_id == _conversations.c.id))
+_OF_ACCOUNT = (
+    select(_conversations.c.id)
+    .select_from(_participants.join(_conversations, _conversations.c.id == _participants.c.conversation_id))
     .where(_participants.c.account_id == bindparam("account_id"))
     .order_by(_active_at.desc(), _conversations.c.id.desc())
     .limit(bindparam("limit"))
@@ -92,9 +93,11 @@ def newest_of(
     rows: Executor, account_id: uuid.UUID, *, limit: int, after: tuple[datetime, str] | None = None
 ) -> list[Conversation]:
     """The conversations of an account, the one with the newest message first; those behind `after`, if it is given."""
-    statement = _NEWEST_OF_ACCOUNT
+    newest = _OF_ACCOUNT  # of all there are only what they are sorted by is read
     if after is not None:
-        statement = statement.where(tuple_(_active_at, _conversations.c.id) < tuple_(*after))
+        newest = newest.where(tuple_(_active_at, _conversations.c.id) < tuple_(*after))
+    statement = _select.select_from(_with_owner).where(_conversations.c.id.in_(newest))
+    statement = statement.order_by(_active_at.desc(), _conversations.c.id.desc())
     return _complete(rows, rows.execute(statement, {"account_id": account_id, "limit": limit}).all())
 
 

@@ -18,6 +18,8 @@ from transfer_service.models.uploads import RetiredDate
 
 KEPT = timedelta(minutes=1)
 """By the wall clock. An older date can only be met again by a clock that was turned back further."""
+PURGED_AT_ONCE = 20
+"""So nobody pays for all that many others have deleted; and as each adds one, none stays for long."""
 
 _files = File.__table__
 _retired = RetiredDate.__table__
@@ -31,7 +33,8 @@ _OF_FILE = PreparedSelect(
         _files.c.account_id == bindparam("account_id"), _files.c.id == bindparam("file_id")
     )
 )
-_PURGE = delete(_retired).where(_retired.c.modified_at < bindparam("before"))
+_OLDEST = select(_retired.c.id).where(_retired.c.modified_at < bindparam("before")).order_by(_retired.c.modified_at)
+_PURGE = delete(_retired).where(_retired.c.id.in_(_OLDEST.limit(PURGED_AT_ONCE)))
 
 
 def date_for(rows: Executor, account_id: uuid.UUID, name: str, now: datetime) -> datetime:
@@ -55,7 +58,12 @@ def retire(rows: Executor, file_id: uuid.UUID) -> None:
     columns = ["id", "account_id", "name", "modified_at"]
     inserted: Any = rows.execute(insert(_retired).from_select(columns, version))
     if inserted.rowcount:
-        rows.execute(_PURGE, {"before": recently})
+        purge(rows, recently)
+
+
+def purge(rows: Executor, before: datetime) -> None:
+    """Forget some of the dates before an instant, the oldest first."""
+    rows.execute(_PURGE, {"before": before})
 
 
 def _second(at: datetime) -> datetime:

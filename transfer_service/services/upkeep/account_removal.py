@@ -6,12 +6,11 @@ Of its messages the empty rows stay, without a sender: others see that something
 """
 
 import uuid
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
-from typing import TypeVar
 
-from sqlalchemy import ColumnElement, delete, func, select, update
-from sqlalchemy.orm import InstrumentedAttribute, Session
+from sqlalchemy import delete, func, select, update
+from sqlalchemy.orm import Session
 
 from transfer_service.db.database import Database
 from transfer_service.models.accounts import Account, SignIn
@@ -22,11 +21,11 @@ from transfer_service.services.chat.conversations import ConversationService
 from transfer_service.services.files import discards
 from transfer_service.services.files.files import FileService, remove_row
 from transfer_service.services.limits import Space
+from transfer_service.services.upkeep.shelves import in_order
 from transfer_service.storage.attachments import AttachmentStore
 from transfer_service.threads import Offload
 
 BATCH = 200
-Key = TypeVar("Key", str, uuid.UUID)
 
 _messages = Message.__table__
 
@@ -79,7 +78,7 @@ class AccountRemoval:
             self._conversations.remove_participant(account_id, conversation_id, name)
 
     def _empty_messages(self, account_id: uuid.UUID) -> None:
-        for message_ids in self._batches(Message.id, Message.sender_id == account_id):
+        for message_ids in in_order(self._database, Message.id, Message.sender_id == account_id, limit=BATCH):
             with self._database.write(durable=True) as session:
                 attached = self._empty(session, account_id, message_ids)
             for message_id in attached:
@@ -108,7 +107,7 @@ class AccountRemoval:
         return [each.id for each in attached]
 
     def _remove_files(self, account_id: uuid.UUID) -> None:
-        for file_ids in self._batches(File.id, File.account_id == account_id):
+        for file_ids in in_order(self._database, File.id, File.account_id == account_id, limit=BATCH):
             with self._database.write(durable=True) as session:
                 gone = self._remove_rows(session, file_ids)
             for file_id in gone:
@@ -133,15 +132,3 @@ class AccountRemoval:
             if account is not None:
                 session.execute(delete(Account).where(Account.id == account_id))
             return True
-
-    def _batches(self, key: InstrumentedAttribute[Key], is_own: ColumnElement[bool]) -> Iterator[Sequence[Key]]:
-        """The keys of what matches, in short reads along the key, so that nothing is read twice."""
-        statement = select(key).where(is_own).order_by(key).limit(BATCH)
-        last: Key | None = None
-        while True:
-            with self._database.read() as session:
-                batch = session.scalars(statement if last is None else statement.where(key > last)).all()
-            if not batch:
-                return
-            yield batch
-            last = batch[-1]

@@ -4,8 +4,7 @@ import uuid
 from collections import Counter
 from collections.abc import Iterator
 
-from sqlalchemy import delete, select
-from sqlalchemy.orm import Session
+from sqlalchemy import ColumnElement, delete, select
 
 from transfer_service.db.database import Database
 from transfer_service.models.chat import Conversation, Message, Participant
@@ -14,9 +13,11 @@ from transfer_service.services.limits import Space
 from transfer_service.storage.attachments import AttachmentStore
 from transfer_service.threads import Offload
 
+BATCH = 500
+
 
 class ChatCleanup:
-    """Removes conversations, each by itself."""
+    """Removes conversations, in short transactions: nobody else can write meanwhile."""
 
     def __init__(
         self,
@@ -41,31 +42,45 @@ class ChatCleanup:
         for conversation_id in candidates:
             if dry_run:
                 yield 0
-                continue
-            with self._database.write(durable=True) as session:  # or messages may come back without their bytes
-                session.get(Conversation, conversation_id, with_for_update=True)
-                abandoned = select(Conversation.id).where(Conversation.id == conversation_id, is_abandoned)
-                if session.scalar(abandoned) is None:  # somebody is back
-                    continue
-                message_ids = self._remove_rows(session, conversation_id)
-            yield sum(map(self._discard, message_ids))
+            elif self._detach(conversation_id, is_abandoned):
+                freed_bytes = 0
+                while (message_ids := self._remove_some(conversation_id)) is not None:
+                    freed_bytes += sum(map(self._discard, message_ids))
+                yield freed_bytes
 
-    def _remove_rows(self, session: Session, conversation_id: str) -> list[str]:
-        """Delete a conversation's facts and give the room back. The messages whose attachments are to be discarded."""
-        of_conversation = Message.conversation_id == conversation_id
-        has_attachment = select(Message.id, Message.sender_id, Message.length).where(
-            of_conversation, Message.filename.is_not(None), Message.sender_id.is_not(None)
-        )
-        sent = session.execute(has_attachment).all()
-        used: Counter[uuid.UUID] = Counter()
-        for each in sent:
-            used[each.sender_id] += each.length or 0
-        for sender_id in sorted(used):
-            self._space.reserve(session, sender_id, -used[sender_id])
-        discards.remember(session, [each.id for each in sent])
-        session.execute(delete(Message).where(of_conversation))
-        session.execute(delete(Conversation).where(Conversation.id == conversation_id))
-        return [each.id for each in sent]
+    def _detach(self, conversation_id: str, is_abandoned: ColumnElement[bool]) -> bool:
+        """Let nobody come back, unless somebody is: who begins to talk to the other one again gets a new dm."""
+        with self._database.write() as session:
+            conversation = session.get(Conversation, conversation_id, with_for_update=True)
+            abandoned = select(Conversation.id).where(Conversation.id == conversation_id, is_abandoned)
+            if conversation is None or session.scalar(abandoned) is None:
+                return False
+            conversation.pair_key = None
+            return True
+
+    def _remove_some(self, conversation_id: str) -> list[str] | None:
+        """Delete some messages and give their room back: the ids of those whose attachments are to be discarded.
+
+        None when there was none any more, and the conversation is gone too.
+        """
+        columns = (Message.id, Message.sender_id, Message.length, Message.filename)
+        some = select(*columns).where(Message.conversation_id == conversation_id).limit(BATCH)
+        with self._database.write(durable=True) as session:  # or messages may come back without their bytes
+            if session.get(Conversation, conversation_id, with_for_update=True) is None:  # another run was faster
+                return None
+            found = session.execute(some).all()
+            if not found:
+                session.execute(delete(Conversation).where(Conversation.id == conversation_id))
+                return None
+            sent = [each for each in found if each.filename is not None and each.sender_id is not None]
+            used: Counter[uuid.UUID] = Counter()
+            for each in sent:
+                used[each.sender_id] += each.length or 0
+            for sender_id in sorted(used):
+                self._space.reserve(session, sender_id, -used[sender_id])
+            discards.remember(session, [each.id for each in sent])
+            session.execute(delete(Message).where(Message.id.in_([each.id for each in found])))
+            return [each.id for each in sent]
 
     def _discard(self, message_id: str) -> int:
         return self._offload(lambda: self._store.delete(message_id))

@@ -23,7 +23,7 @@ from transfer_service.services.upkeep.chat import ChatCleanup
 from transfer_service.services.upkeep.games import GameCleanup
 from transfer_service.services.upkeep.installation import Installation
 from transfer_service.services.upkeep.orphans import ORPHAN_AGE, Orphans
-from transfer_service.services.upkeep.shelves import ARCHIVES, ATTACHMENTS, BLOBS
+from transfer_service.services.upkeep.shelves import ARCHIVES, ATTACHMENTS, BLOBS, in_order
 from transfer_service.services.upkeep.tallies import Tally
 from transfer_service.services.upkeep.uploads import UploadCleanup, is_resumable
 
@@ -59,9 +59,6 @@ class Report:
     left: Tally = field(default_factory=Tally)
     missing: int = 0
     missing_files: list[str] = field(default_factory=list)
-
-
-BATCH = 500
 
 
 class CleanupService:
@@ -170,8 +167,10 @@ class CleanupService:
             with self._database.read() as session:
                 tally.count = session.scalar(select(func.count()).select_from(SignIn).where(is_spent)) or 0
             return
-        with self._database.write() as session:
-            tally.count = len(session.execute(delete(SignIn).where(is_spent).returning(SignIn.id)).all())
+        for batch in in_order(self._database, SignIn.id, is_spent):  # nobody else can write meanwhile: each is short
+            with self._database.write() as session:
+                spent = delete(SignIn).where(SignIn.id.in_(batch), is_spent).returning(SignIn.id)
+                tally.count += len(session.execute(spent).all())
 
     def _remove(self, file_id: uuid.UUID, reason: ColumnElement[bool], tally: Tally, dry_run: bool) -> None:
         if dry_run:
@@ -185,15 +184,6 @@ class CleanupService:
         tally.add(self._files.discard_blob(file_id))
 
     def _ids_where(self, condition: ColumnElement[bool]) -> Iterator[uuid.UUID]:
-        """The ids of matching files, in short reads that see removals meanwhile."""
-        last: uuid.UUID | None = None
-        while True:
-            statement = select(File.id).where(condition).order_by(File.id).limit(BATCH)
-            if last is not None:
-                statement = statement.where(File.id > last)
-            with self._database.read() as session:
-                batch = session.scalars(statement).all()
-            if not batch:
-                return
+        """The ids of matching files."""
+        for batch in in_order(self._database, File.id, condition):
             yield from batch
-            last = batch[-1]

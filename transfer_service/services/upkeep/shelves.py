@@ -57,7 +57,7 @@ class BlobShelf:
 
     def expected(self) -> Iterator[Sequence[str]]:
         """The blobs of finished files."""
-        for batch in _in_order(self._database, File.id, File.state == FileState.COMPLETE):
+        for batch in in_order(self._database, File.id, File.state == FileState.COMPLETE):
             yield [each.hex for each in batch]
 
     def is_there(self, name: str) -> bool:
@@ -101,7 +101,7 @@ class AttachmentShelf:
 
     def expected(self) -> Iterator[Sequence[str]]:
         """The attachments of messages."""
-        return _in_order(self._database, Message.id, Message.filename.is_not(None))
+        return in_order(self._database, Message.id, Message.filename.is_not(None))
 
     def is_there(self, name: str) -> bool:
         """Whether something lies there for the message."""
@@ -148,7 +148,7 @@ class ArchiveShelf:
         is_needed = exists().where(
             RemoteDownload.game_data_id == GameData.id, RemoteDownload.state == DownloadState.COMPLETED
         )
-        for batch in _in_order(self._database, GameData.id, is_needed):
+        for batch in in_order(self._database, GameData.id, is_needed):
             yield [f"{each}.zip" for each in batch]
 
     def is_there(self, name: str) -> bool:
@@ -162,11 +162,13 @@ class ArchiveShelf:
         )
 
 
-def _in_order(database: Database, key: Any, condition: ColumnElement[bool]) -> Iterator[Sequence[Any]]:
-    """The keys of the rows that match, in short reads."""
+def in_order(
+    database: Database, key: Any, condition: ColumnElement[bool], *, limit: int = BATCH
+) -> Iterator[Sequence[Any]]:
+    """The keys of the rows that match, in short reads along the key, which see removals meanwhile."""
     last: Any = None
     while True:
-        statement = select(key).where(condition).order_by(key).limit(BATCH)
+        statement = select(key).where(condition).order_by(key).limit(limit)
         if last is not None:
             statement = statement.where(key > last)
         with database.read() as session:

@@ -12,11 +12,11 @@ from transfer_service.models.files import File, FileState
 from transfer_service.models.uploads import ResumableUpload, UploadKind, UploadPart
 from transfer_service.services.core import Core
 from transfer_service.services.files.files import FileService, remove_row
+from transfer_service.services.upkeep.shelves import in_order
 from transfer_service.services.uploads import rows as resumable_rows
 from transfer_service.services.uploads.finishing import UploadCompletion
 
 TOMBSTONE_AGE = timedelta(days=30)
-BATCH = 1000
 
 is_resumable = exists().where(ResumableUpload.id == File.id)
 """Whether a file belongs to a resumable upload."""
@@ -45,33 +45,22 @@ class UploadCleanup:
             yield from self._would_go()
             return
         for reason in (and_(self._has_expired(), is_final), self._has_expired()):  # wholes before their parts
-            last: uuid.UUID | None = None
-            while batch := self._ids_where(reason, after=last):
+            for batch in in_order(self._database, File.id, reason):
                 for upload_id in batch:
                     with self._store.secluded(upload_id) as is_free:
                         is_ended = is_free and not self._is_saved(upload_id) and self._end(upload_id)
                         freed_bytes = self._files.discard_blob(upload_id) if is_ended else 0
                     if is_ended:
                         yield freed_bytes
-                last = batch[-1]
         self._forget_tombstones()
 
     def _would_go(self) -> Iterator[int]:
-        last: uuid.UUID | None = None
-        while batch := self._ids_where(self._has_expired(), after=last):
+        for batch in in_order(self._database, File.id, self._has_expired()):
             for upload_id in batch:
                 with self._store.secluded(upload_id) as is_free:
                     stored_bytes = self._store.stored_bytes(upload_id) or 0
                 if is_free:
                     yield stored_bytes
-            last = batch[-1]
-
-    def _ids_where(self, reason: ColumnElement[bool], *, after: uuid.UUID | None) -> list[uuid.UUID]:
-        statement = select(File.id).where(reason).order_by(File.id).limit(BATCH)
-        if after is not None:
-            statement = statement.where(File.id > after)
-        with self._database.read() as session:
-            return list(session.scalars(statement))
 
     def _has_expired(self) -> ColumnElement[bool]:
         youngest = self._now() - self._stale_after
@@ -105,9 +94,11 @@ class UploadCleanup:
         """Drop rows whose file is gone and that ended, or began, long ago."""
         at = func.coalesce(ResumableUpload.ended_at, ResumableUpload.created_at)
         has_no_file = ~exists().where(File.id == ResumableUpload.id)
-        with self._database.write() as session:
-            session.execute(
-                delete(ResumableUpload)
-                .where(at < self._now() - TOMBSTONE_AGE, has_no_file | ResumableUpload.ended_at.is_not(None))
-                .execution_options(synchronize_session=False)
-            )
+        is_old = and_(at < self._now() - TOMBSTONE_AGE, has_no_file | ResumableUpload.ended_at.is_not(None))
+        for batch in in_order(self._database, ResumableUpload.id, is_old):  # nobody else can write: each is short
+            with self._database.write() as session:
+                session.execute(
+                    delete(ResumableUpload)
+                    .where(ResumableUpload.id.in_(batch), is_old)
+                    .execution_options(synchronize_session=False)
+                )
