@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from tests.services.conftest import Bench, plan_of
 from transfer_service.models.files import folded
+from transfer_service.services.files import listing
 from transfer_service.services.files.listing import FileQuery, Sort, Status, _successor, place_of
 
 NAMES = ["a.txt", "B.txt", "b.txt", "Ärger.txt", "ärger 2.txt", "文件.bin", "Straße.md", "100%_off.md", "ΣΊΣΥΦΟΣ"]
@@ -137,6 +138,29 @@ def plan(bench: Bench, query: FileQuery, after: Sequence[object] | None) -> list
     place = tuple(after) if after is not None else None
     statement = bench.services.file_listing.statement(bench.account_id, query, limit=10, after=place)
     return plan_of(bench.services.database, statement).splitlines()
+
+
+@pytest.mark.parametrize("common", [1, 3, 1000])
+@pytest.mark.parametrize(("sort", "is_ascending"), list(product(Sort, [False, True])))
+def test_a_prefix_finds_the_same_however_many_have_it(
+    any_bench: Bench, monkeypatch: pytest.MonkeyPatch, common: int, sort: Sort, is_ascending: bool
+) -> None:
+    monkeypatch.setattr(listing, "COMMON", common)
+    any_bench.store(b"x", "other.txt")
+    for number in range(3):
+        any_bench.store(b"x" * number, f"log {number}.txt")
+        any_bench.clock.advance(seconds=1)
+    found = names(any_bench, FileQuery(sort, is_ascending, prefix="log "))
+    assert found == [f"log {number}.txt" for number in (range(3) if is_ascending else range(2, -1, -1))]
+
+
+def test_names_with_a_common_prefix_are_not_sorted(bench: Bench) -> None:
+    statement = bench.services.file_listing.statement(
+        bench.account_id, FileQuery(Sort.SIZE, prefix="log"), limit=10, after=None, is_common=True
+    )
+    plan = plan_of(bench.services.database, statement)
+    assert "ix_files_account_id_reserved_bytes_id" in plan
+    assert "TEMP B-TREE" not in plan
 
 
 @given(prefix=st.text(min_size=1, max_size=5), more=st.text(max_size=3))

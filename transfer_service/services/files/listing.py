@@ -5,13 +5,13 @@ SQLite; where that may be much, the walk happens off the event loop.
 """
 
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import Any, Final, cast
 
-from sqlalchemy import ColumnElement, Select, and_, func, or_
+from sqlalchemy import ColumnElement, Connection, Select, and_, func, or_, select
 
 from transfer_service.db.database import Database
 from transfer_service.models.files import File, FileState, folded
@@ -21,6 +21,8 @@ from transfer_service.threads import Offload
 
 _files = File.__table__
 _LAST_CHARACTER, _SURROGATES = 0x10FFFF, range(0xD800, 0xE000)
+COMMON = 500
+"""From so many names with a prefix on, they are not sorted."""
 Place = tuple[Any, ...]
 
 
@@ -104,34 +106,44 @@ class FileListing:
         query = query or FileQuery()
         if query.status is Status.PENDING:
             return []
-        return self._run(self.statement(account_id, query, limit=limit, after=after), is_long=query.is_filtered)
+        with self._database.read_rows() as rows:
 
-    def statement(self, account_id: uuid.UUID, query: FileQuery, *, limit: int, after: Place | None) -> Select[Any]:
-        """What is asked of the database."""
+            def find() -> Sequence[Any]:
+                is_common = (
+                    query.sort is not Sort.NAME and bool(query.prefix) and self._is_common(rows, account_id, query)
+                )
+                statement = self.statement(account_id, query, limit=limit, after=after, is_common=is_common)
+                return rows.execute(statement).all()
+
+            found = self._offload(find) if query.is_filtered and self._database.is_sqlite else find()
+        return [FileRecord(*row) for row in found]
+
+    def statement(
+        self, account_id: uuid.UUID, query: FileQuery, *, limit: int, after: Place | None, is_common: bool = False
+    ) -> Select[Any]:
+        """What is asked of the database. `is_common`: so many names have the prefix that sorting them takes longer than
+        to come by some of them in their order.
+        """
         order = _ORDERS[query.sort]
         directed = [column.asc() if query.is_ascending else column.desc() for column in order.columns]
         statement = file_rows.select_records.where(
-            file_rows.is_visible, _files.c.account_id == account_id, *self._conditions(query)
+            file_rows.is_visible, _files.c.account_id == account_id, *self._conditions(query, is_common=is_common)
         )
         if after is not None:
             statement = statement.where(_is_behind(order.columns, after, is_ascending=query.is_ascending))
         return statement.order_by(*directed).limit(limit)
 
-    def _run(self, statement: Select[Any], *, is_long: bool) -> list[FileRecord]:
-        with self._database.read_rows() as rows:
-            if is_long and self._database.is_sqlite:
-                found = self._offload(lambda: rows.execute(statement).all())
-            else:
-                found = rows.execute(statement).all()
-        return [FileRecord(*row) for row in found]
+    def _is_common(self, rows: Connection, account_id: uuid.UUID, query: FileQuery) -> bool:
+        some = select(_files.c.id).where(
+            _files.c.account_id == account_id, _files.c.holds_name, *_begins_with(_files.c.name, query.prefix)
+        )
+        count = select(func.count()).select_from(some.limit(COMMON).subquery())
+        return bool(rows.execute(count).scalar_one() == COMMON)
 
-    def _conditions(self, query: FileQuery) -> list[ColumnElement[bool]]:
+    def _conditions(self, query: FileQuery, *, is_common: bool) -> list[ColumnElement[bool]]:
         conditions: list[ColumnElement[bool]] = []
-        if query.prefix:
-            conditions.append(_files.c.name >= query.prefix)
-            end = _successor(query.prefix)
-            if end is not None:
-                conditions.append(_files.c.name < end)
+        if query.prefix:  # not the column itself, where its index is not to be used
+            conditions += _begins_with(_files.c.name.concat("") if is_common else _files.c.name, query.prefix)
         if query.search:
             find = func.instr if self._database.is_sqlite else func.strpos
             conditions.append(find(_files.c.folded_name, folded(query.search)) > 0)
@@ -140,6 +152,11 @@ class FileListing:
         elif query.status is Status.PARTIAL:
             conditions.append(file_rows.is_receiving)
         return conditions
+
+
+def _begins_with(name: ColumnElement[str], prefix: str) -> list[ColumnElement[bool]]:
+    end = _successor(prefix)
+    return [name >= prefix] if end is None else [name >= prefix, name < end]
 
 
 def _is_behind(columns: tuple[Any, ...], place: Place, *, is_ascending: bool) -> ColumnElement[bool]:

@@ -13,7 +13,7 @@ from transfer_service.models.games import ACTIVE_STATES, DownloadState, Game, Ga
 from transfer_service.services.games.activities import Action, record
 
 jobs = RemoteDownload.__table__
-is_active = jobs.c.slot.is_not(None)
+is_active = jobs.c.slot >= 0  # for IS NOT NULL SQLite takes no index
 is_completed = jobs.c.state == literal_column("'completed'")
 """In the words of the index `ix_remote_downloads_finished_at`: with a parameter it is not used."""
 ACTIONS = {
