@@ -19,6 +19,7 @@ from transfer_service.web import operations as health
 from transfer_service.web.accounts import auth
 from transfer_service.web.accounts.tokens import init_tokens
 from transfer_service.web.addresses import init_addresses
+from transfer_service.web.application import Application
 from transfer_service.web.caching import forbid_caching
 from transfer_service.web.chat import attachments, conversations, messages
 from transfer_service.web.chat.emitters import Fanout, ProgressEvents
@@ -54,7 +55,7 @@ def create_app(settings: Settings, *, now: Callable[[], datetime] = utc_now, boo
     """The WSGI application for `settings`. `now` is the clock of every service, `boot` as for `build_services`."""
     if settings.secret_key is None:
         raise ValueError("settings need a secret key; load_settings() provides one")
-    app = Flask("transfer_service", static_folder=None, template_folder="web/templates")
+    app = Application("transfer_service", static_folder=None, template_folder="web/templates")
     app.url_map.merge_slashes = False
     app.url_map.strict_slashes = False
     app.config.update(READ_TIMEOUT_SECONDS=settings.read_timeout_seconds, ACCEL=settings.accel == "nginx")

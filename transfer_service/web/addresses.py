@@ -1,6 +1,7 @@
 """What clients call this service: absolute addresses, and the `Host` that they may be made of."""
 
 import re
+from functools import lru_cache
 from urllib.parse import urlsplit
 
 from flask import Flask, current_app, request, url_for
@@ -8,6 +9,7 @@ from flask import Flask, current_app, request, url_for
 from transfer_service.errors import InvalidRequest
 
 PUBLIC_URL = "PUBLIC_URL"
+KNOWN_HOSTS = 64
 # A name, an IPv4 or an IPv6 address, and a port (RFC 9110 section 7.2), in the characters that names have in life.
 _HOST = re.compile(r"(?:[A-Za-z0-9._-]{1,255}|\[[0-9A-Fa-f:.]{2,45}\])(?::[0-9]{0,5})?", re.ASCII)
 
@@ -27,16 +29,15 @@ def absolute_url(endpoint: str, **values: object) -> str:
 
 def refuse_bad_host() -> None:
     """Refuse a host that is none, before it becomes part of an answer (RFC 9112 section 3.2). Raises InvalidRequest."""
-    host = request.environ.get("HTTP_HOST", "")
-    is_valid = not host or (_HOST.fullmatch(host) is not None and _has_port(host))
-    if not is_valid or request.scheme not in {"http", "https"}:
+    if not _is_host(request.environ.get("HTTP_HOST", "")) or request.scheme not in {"http", "https"}:
         raise InvalidRequest("The host of the request is not valid")
 
 
-def _has_port(host: str) -> bool:
-    """Whether the port, if there is one, is a number that ports have."""
+@lru_cache(KNOWN_HOSTS)
+def _is_host(host: str) -> bool:
+    """Whether it is one, or none; the port, if there is one, must be a number that ports have."""
     try:
-        return urlsplit(f"//{host}").port != 0
+        return not host or (_HOST.fullmatch(host) is not None and urlsplit(f"//{host}").port != 0)
     except ValueError:
         return False
 

@@ -54,6 +54,7 @@ EXPOSED_HEADERS = (
 )
 """What a script of another origin may read, besides the few fields that it always may (Fetch section 2.2.6)."""
 
+_PREFIX = "access-control-"
 _FIELD_NAMES = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+(?:[ \t]*,[ \t]*[!#$%&'*+.^_`|~0-9A-Za-z-]+)*")
 
 
@@ -90,7 +91,7 @@ def share_with_origins(application: "WSGIApplication", origins: Origins) -> "WSG
 
     def sharing(environ: "WSGIEnvironment", start_response: "StartResponse") -> "Iterable[bytes]":
         def start(status: str, headers: list[tuple[str, str]], *more: Any) -> Any:
-            kept = [(name, value) for name, value in headers if not name.lower().startswith("access-control-")]
+            kept = [field for field in headers if field[0][: len(_PREFIX)].lower() != _PREFIX]
             return start_response(status, with_vary(kept, environ, origins) + fields_for(environ, origins), *more)
 
         return application(environ, start)

@@ -26,6 +26,8 @@ class NameConverter(BaseConverter):
 def refuse_bad_encoding() -> None:
     """Refuse URLs whose bytes are not UTF-8: Werkzeug would replace them, and two names would become one."""
     target = request.environ.get("RAW_URI") or request.environ.get("PATH_INFO", "")
+    if "%" not in target and target.isascii():
+        return
     try:
         unquote_to_bytes(target.encode("latin-1")).decode()
     except UnicodeDecodeError as error:

@@ -37,7 +37,7 @@ init_resumable_errors(blueprint)
 @blueprint.after_app_request
 def _name_version(response: Response) -> Response:
     """Every answer to tus names its version, also where no view was reached."""
-    if speaks_tus() and is_uploads_path(request.path):
+    if is_uploads_path(request.path) and speaks_tus():
         response.headers["Tus-Resumable"] = VERSION
     return response
 
