@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from functools import partial
 from typing import TYPE_CHECKING
 
 from flask import Flask
@@ -33,7 +34,7 @@ from transfer_service.web.games import downloads as remote_downloads
 from transfer_service.web.games.progress_feed import FEED, ProgressFeed
 from transfer_service.web.power_loss import init_power_loss, recover
 from transfer_service.web.query import check_queries
-from transfer_service.web.rate_limits import init_rate_limits, limit_handshakes
+from transfer_service.web.rate_limits import SOCKETS, init_rate_limits, limit_handshakes
 from transfer_service.web.representation import init_representation, refuse_coded_polls
 from transfer_service.web.request_log import begin_requests, init_request_log
 from transfer_service.web.requests import init_requests
@@ -42,10 +43,10 @@ from transfer_service.web.uploads import content_range, device_frames, resumable
 from transfer_service.web.uploads.method_override import override_methods
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
     from datetime import datetime
 
-    from _typeshed.wsgi import WSGIApplication
+    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
     from config import Settings
     from transfer_service.web.chat.sessions import LiveSessions
@@ -102,8 +103,14 @@ def create_app(settings: Settings, *, now: Callable[[], datetime] = utc_now, boo
 
 def _add_middleware(app: Flask, *, origins: Origins, trusted_proxies: int) -> None:
     services: Services = app.extensions[EXTENSION]
-    limited = limit_handshakes(refuse_coded_polls(override_methods(app.wsgi_app)), services.request_limits)
-    application: WSGIApplication = share_with_origins(forbid_caching(limited), origins)
+    sockets = limit_handshakes(refuse_coded_polls(app.wsgi_app), services.request_limits)
+    doors = override_methods(partial(Flask.wsgi_app, app))  # past Socket.IO, which copies what it passes on
+
+    def by_path(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        is_socket = environ.get("PATH_INFO", "").startswith(SOCKETS)
+        return (sockets if is_socket else doors)(environ, start_response)
+
+    application: WSGIApplication = share_with_origins(forbid_caching(by_path), origins)
     if trusted_proxies:
         hops = trusted_proxies
         application = ProxyFix(application, x_for=hops, x_proto=hops, x_host=hops, x_prefix=hops)

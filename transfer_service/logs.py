@@ -26,12 +26,12 @@ def configure_logging() -> None:
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             structlog.processors.JSONRenderer(),
         ],
-        logger_factory=_LineLogger,
+        logger_factory=LineLogger,
         cache_logger_on_first_use=True,
     )
 
 
-class _LineLogger:
+class LineLogger:
     """Writes lines to standard output, and loses those that it does not take: a full disk there ends no request."""
 
     def __init__(self, *_names: Any) -> None:

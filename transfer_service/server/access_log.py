@@ -1,13 +1,15 @@
 """The log: one JSON line a request when its last byte is out, and one for each event of the server."""
 
 import logging
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
+from json import JSONEncoder
 from typing import Any
 
-import structlog
 from gunicorn.glogging import Logger
 
-from transfer_service.logs import ENVIRON_KEY, JsonHandler, configure_logging
+from transfer_service.logs import ENVIRON_KEY, JsonHandler, LineLogger, configure_logging
+
+_encode = JSONEncoder(default=repr).encode
 
 
 class JsonLogger(Logger):  # type: ignore[misc] # gunicorn has no types
@@ -22,20 +24,22 @@ class JsonLogger(Logger):  # type: ignore[misc] # gunicorn has no types
             log.propagate = False
             log.setLevel(self.loglevel)
         self.access_log.handlers = []
-        self._requests = structlog.get_logger().bind()
+        self._write_line = LineLogger().msg
 
     def access(self, resp: Any, _req: Any, environ: dict[str, Any], request_time: timedelta) -> None:
-        """One line for one request."""
-        facts = environ.get(ENVIRON_KEY, {})
-        self._requests.info(
-            "request",
-            address=environ.get("REMOTE_ADDR") or None,
-            method=environ.get("REQUEST_METHOD"),
-            status=int(str(resp.status).split(" ", 1)[0]),
-            sent_bytes=(resp.sent or 0) + getattr(environ.get("gunicorn.socket"), "file_bytes_sent", 0),
-            seconds=round(request_time.total_seconds(), 6),
-            **facts,
-        )
+        """One line for one request, like those of structlog, which would take three times as long for it."""
+        facts = {
+            "address": environ.get("REMOTE_ADDR") or None,
+            "method": environ.get("REQUEST_METHOD"),
+            "status": resp.status_code,
+            "sent_bytes": (resp.sent or 0) + getattr(environ.get("gunicorn.socket"), "file_bytes_sent", 0),
+            "seconds": round(request_time.total_seconds(), 6),
+            **environ.get(ENVIRON_KEY, {}),
+            "event": "request",
+            "level": "info",
+            "timestamp": datetime.now(UTC).isoformat().replace("+00:00", "Z"),
+        }
+        self._write_line(_encode(facts))
 
     def reopen_files(self) -> None:
         """There are none: everything goes to standard output."""

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
-_SOCKETS = "/socket.io"
+SOCKETS = "/socket.io"
 _FREE_BLUEPRINTS = frozenset({"health"})
 
 
@@ -101,12 +101,12 @@ def limit_handshakes(application: "WSGIApplication", limits: RequestLimits) -> "
         return application
 
     def limiting(environ: "WSGIEnvironment", start_response: "StartResponse") -> "Iterable[bytes]":
-        if not environ.get("PATH_INFO", "").startswith(_SOCKETS) or "sid=" in environ.get("QUERY_STRING", ""):
+        if not environ.get("PATH_INFO", "").startswith(SOCKETS) or "sid=" in environ.get("QUERY_STRING", ""):
             return application(environ, start_response)
         allowances = limits.count(account_id=None, address=environ.get("REMOTE_ADDR") or "")
         if not any(each.is_exceeded for each in allowances):
             return application(environ, start_response)
-        media_type, body = format_error(_SOCKETS, 429, TooManyRequests.detail, is_tus=False)
+        media_type, body = format_error(SOCKETS, 429, TooManyRequests.detail, is_tus=False)
         refusal = Response(body, status=429, content_type=media_type)
         refusal.headers["Retry-After"] = str(retry_after_seconds(allowances))
         return _with_allowances(refusal, allowances)(environ, start_response)

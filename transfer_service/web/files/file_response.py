@@ -7,8 +7,9 @@ from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from typing import IO, TYPE_CHECKING, Any, BinaryIO, cast
 
-from flask import Response, request, send_file
+from flask import Response, request
 from werkzeug.datastructures import Headers
+from werkzeug.wsgi import wrap_file
 
 from transfer_service.errors import BlobMissing, ReadFailed
 from transfer_service.services.files.rows import FileRecord
@@ -73,8 +74,9 @@ def respond(file: StoredFile) -> Response:
     target = accel.find_target(file, spans, validators)
     response = _handed_over(file, target) if target else _body_response(file, spans)
     kind = "inline" if file.is_inline else "attachment"
-    response.headers["Content-Disposition"] = format_disposition(file.name, kind=kind)
-    response.headers["X-Content-Type-Options"] = "nosniff"
+    response.headers.extend(
+        [("Content-Disposition", format_disposition(file.name, kind=kind)), ("X-Content-Type-Options", "nosniff")]
+    )
     if file.is_inline:
         response.headers["Content-Security-Policy"] = file.content_security_policy
     return _with_validators(response, file, validators)
@@ -96,10 +98,14 @@ def _requested_spans(validators: conditions.Validators, length: int) -> list[Spa
 
 
 def _with_validators(response: Response, file: StoredFile, validators: conditions.Validators) -> Response:
-    response.headers["ETag"] = str(validators.etag)
-    response.headers["Last-Modified"] = format_http_date(validators.modified_at)
-    response.headers["Cache-Control"] = file.cache_control if response.status_code < 400 else "no-store"
-    response.headers["Accept-Ranges"] = "bytes"
+    response.headers.extend(
+        [
+            ("ETag", str(validators.etag)),
+            ("Last-Modified", format_http_date(validators.modified_at)),
+            ("Cache-Control", file.cache_control if response.status_code < 400 else "no-store"),
+            ("Accept-Ranges", "bytes"),
+        ]
+    )
     return response
 
 
@@ -139,7 +145,7 @@ def _span_response(body: BinaryIO | MadeBytes, span: Span, file: StoredFile) -> 
         response.call_on_close(body.close)
     else:
         slice_ = cast("IO[bytes]", FileSlice(body, span))
-        response = send_file(slice_, mimetype=file.media_type, etag=False, conditional=False)
+        response = Response(wrap_file(request.environ, slice_), direct_passthrough=True)
     response.headers["Content-Type"] = file.media_type
     response.headers["Content-Length"] = str(span.size)
     return response
