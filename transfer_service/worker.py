@@ -23,14 +23,11 @@ from transfer_service.faults import fault_of
 from transfer_service.logs import configure_logging, log_error
 from transfer_service.remote.fetcher import Fetcher, Limits
 from transfer_service.services import Services
-from transfer_service.services.core import utc_now
-from transfer_service.services.games.archive_removal import ArchiveRemoval
+from transfer_service.services.core import build_core, utc_now
+from transfer_service.services.games.archives import GameArchives
 from transfer_service.services.games.fetching import Fetching
 from transfer_service.services.games.leases import LEASE, FetchLeases, LeaseLost, Run
-from transfer_service.services.upkeep.start_gate import StartGate
-from transfer_service.storage.archives import GameStore
-from transfer_service.threads import offload
-from transfer_service.wire.game_catalogue import Source
+from transfer_service.services.upkeep.installation import StartGate
 
 if TYPE_CHECKING:
     from config import Settings
@@ -146,25 +143,14 @@ def build_worker(
     beat_seconds: float = BEAT_SECONDS,
     look_seconds: float = LOOK_SECONDS,
 ) -> Worker:
-    """The worker for `settings`, on services that are there already or on its own."""
-    services, store = services or build_services(settings), GameStore(settings.data_dir / "games")
-    sources = [Source(name=source.name, base_url=source.base_url) for source in settings.game_data_sources]
-    leases = FetchLeases(
-        database=services.database,
-        source_names=[source.name for source in sources],
-        now=utc_now,
-        monotonic=time.monotonic,
-        lease=lease,
-    )
+    """The worker for `settings`, on what services stand on already or on its own."""
+    core = services.core if services else build_core(settings, utc_now)
+    leases = FetchLeases(core, monotonic=time.monotonic, lease=lease)
     fetching = Fetching(
+        core,
         leases=leases,
-        store=store,
-        archives=services.game_archives,
-        removal=ArchiveRemoval(database=services.database, store=store, offload=offload),
-        sources=sources,
+        archives=GameArchives(core),
         fetch=Fetcher(allow_private=settings.allow_private_sources, limits=limits or Limits()).fetch,
-        offload=offload,
-        now=utc_now,
         monotonic=time.monotonic,
     )
     return Worker(leases=leases, fetching=fetching, beat_seconds=beat_seconds, look_seconds=look_seconds)

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class FileServices:
-    """The services, and `completion` and `cleanup`, of which the cleanup of everything is made."""
+    """The services, and `cleanup`, a part of the cleanup of everything."""
 
     files: FileService
     file_listing: FileListing
@@ -42,7 +42,6 @@ class FileServices:
     resumable_uploads: ResumableUploadService
     concatenation: Concatenation
     unfinished_uploads: UnfinishedUploads
-    completion: Completion
     cleanup: UploadCleanup
 
 
@@ -57,15 +56,14 @@ def build_file_services(core: Core, *, tell: Callable[[UploadProgress], None]) -
     )
     return FileServices(
         files=files,
-        file_listing=FileListing(database=core.database, offload=core.offload),
-        renaming=Renaming(database=core.database, files=files, now=core.now),
+        file_listing=FileListing(core),
+        renaming=Renaming(core, files=files),
         uploads=UploadService(core, files=files, completion=completion),
         whole_files=WholeFileService(core, files=files),
         resumable_uploads=_build_resumable_uploads(core, files, upload_completion, news),
         concatenation=concatenation,
         unfinished_uploads=UnfinishedUploads(core),
-        completion=completion,
-        cleanup=UploadCleanup(core, files=files, completion=upload_completion),
+        cleanup=UploadCleanup(core, files=files, completion=completion, last_step=upload_completion),
     )
 
 

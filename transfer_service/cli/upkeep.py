@@ -14,7 +14,7 @@ from transfer_service.db.schema import check, upgrade
 from transfer_service.errors import SchemaOutdated
 from transfer_service.services.upkeep.cleanup import Report
 from transfer_service.services.upkeep.installation import Survey
-from transfer_service.services.upkeep.tallies import Tally
+from transfer_service.services.upkeep.orphans import Tally
 from transfer_service.services.upkeep.verification import Fault, Verdict
 from transfer_service.web.admin import message_of, report_json
 from transfer_service.web.services import services

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from transfer_service.services.chat.attachments import AttachmentService
     from transfer_service.services.chat.conversations import ConversationService
     from transfer_service.services.chat.messages import MessageService
+    from transfer_service.services.core import Core
     from transfer_service.services.files.files import FileService
     from transfer_service.services.files.listing import FileListing
     from transfer_service.services.files.renaming import Renaming
@@ -24,10 +25,9 @@ if TYPE_CHECKING:
     from transfer_service.services.request_limits import RequestLimits
     from transfer_service.services.upkeep.account_removal import AccountRemoval
     from transfer_service.services.upkeep.cleanup import CleanupService
-    from transfer_service.services.upkeep.installation import Installation
+    from transfer_service.services.upkeep.installation import Installation, StartGate
     from transfer_service.services.upkeep.orphans import Orphans
     from transfer_service.services.upkeep.recovery import Recovery
-    from transfer_service.services.upkeep.start_gate import StartGate
     from transfer_service.services.upkeep.verification import Verification
     from transfer_service.services.uploads.chunks import UploadService
     from transfer_service.services.uploads.concatenation import Concatenation
@@ -41,6 +41,7 @@ if TYPE_CHECKING:
 class Services:
     """Everything a door may need."""
 
+    core: Core
     database: Database
     store: BlobStore
     space: Space

@@ -2,7 +2,7 @@
 
 import uuid
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
@@ -38,11 +38,11 @@ class Chat:
         self.messages = self.message_service(publish=self.events.append)
 
     def conversation_service(self, make_id: Callable[[datetime], str] = new_chat_id) -> ConversationService:
-        return ConversationService(database=self.database, now=self.clock, make_id=make_id)
+        return ConversationService(self.bench.services.core, make_id=make_id)
 
     def message_service(self, publish: Callable[[ChatEvent], None]) -> MessageService:
         space = Space(max_file_bytes=QUOTA_BYTES, quota_bytes=QUOTA_BYTES)
-        return MessageService(database=self.database, space=space, now=self.clock, publish=publish)
+        return MessageService(replace(self.bench.services.core, space=space), publish=publish)
 
     def add_accounts(self, *names: str) -> None:
         with self.database.write() as session:

@@ -4,23 +4,25 @@ import hashlib
 import shutil
 import uuid
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import SecretStr
 from sqlalchemy import insert, select, update
 
-from tests.conftest import Clock
+from config import Settings
+from tests.conftest import SECRET, Clock
 from tests.services.conftest import Bench
 from transfer_service.db.database import Database
 from transfer_service.errors import SourceFailed
 from transfer_service.models.accounts import Account
 from transfer_service.models.games import Activity, DownloadState, Game, GameData, RemoteDownload
-from transfer_service.services.games.archive_removal import ArchiveRemoval
+from transfer_service.services.core import Core, build_core
 from transfer_service.services.games.downloads import RemoteDownloadService
 from transfer_service.services.games.fetching import Fetching
 from transfer_service.services.games.job_rows import Actor, DownloadFacts, jobs
@@ -28,7 +30,6 @@ from transfer_service.services.games.leases import FetchLeases, LeaseLost, Run
 from transfer_service.services.games.member_rows import Hold
 from transfer_service.services.games.part_writer import HashedPart
 from transfer_service.storage.archives import GameStore, Part
-from transfer_service.wire.game_catalogue import Source
 
 CONTENT = b"the bytes of the catalogue " * 1000
 WRONG = b"the bytes of somebody else " * 1000
@@ -122,6 +123,14 @@ def run_inline(work: Callable[[], Any], /) -> Any:
     return work()
 
 
+def core_of(
+    database: Database, clock: Callable[[], datetime], folder: Path, *, parts: Mapping[str, Any], **settings: Any
+) -> Core:
+    """A core over a database that is there already. `parts` are others of its fields."""
+    made = Settings(data_dir=folder, database_url=database.url, secret_key=SecretStr(SECRET), **settings)
+    return replace(build_core(made, clock), **{"database": database, "offload": run_inline, **parts})
+
+
 class Downloads:
     """`alice` starts downloads here. Games are added with the ids that their data gets."""
 
@@ -136,33 +145,28 @@ class Downloads:
         self.fetching = self.make_fetching()
         self._last_data_id = 0
 
-    def make_service(self, *, max_active: int = MAX_ACTIVE, **others: Any) -> RemoteDownloadService:
+    def core(self, *, max_active: int = MAX_ACTIVE, sources: Sequence[str] = SOURCES, **parts: Any) -> Core:
+        """What one process stands on; keyword arguments take the place of the bench's own things."""
+        return core_of(
+            self.database, self.clock, self.root.parent / "core", max_remote_downloads=max_active,
+            game_data_sources=[{"name": name, "base_url": f"https://{name}.example/"} for name in sources],
+            parts={"games": self.store, **parts},
+        )  # fmt: skip
+
+    def make_service(self, **parts: Any) -> RemoteDownloadService:
         """The rules as one process has them."""
-        arguments = {"database": self.database, "store": self.store, **others}
-        return RemoteDownloadService(now=self.clock, max_active=max_active, source_names=SOURCES, **arguments)
+        return RemoteDownloadService(self.core(**parts))
 
-    def make_leases(self, *, database: Database | None = None) -> FetchLeases:
-        return FetchLeases(
-            database=database or self.database,
-            source_names=SOURCES,
-            now=self.clock,
-            monotonic=lambda: self.clock().timestamp(),
-        )
+    def make_leases(self, **parts: Any) -> FetchLeases:
+        return FetchLeases(self.core(**parts), monotonic=lambda: self.clock().timestamp())
 
-    def make_fetching(self, *, sources: Sequence[str] = SOURCES, **others: Any) -> Fetching:
+    def make_fetching(
+        self, *, sources: Sequence[str] = SOURCES, store: GameStore | None = None, **others: Any
+    ) -> Fetching:
         """A worker's; keyword arguments take the place of the bench's own things."""
-        arguments = {
-            "leases": self.leases, "store": self.store, "archives": self.indexer, "fetch": self.network, **others
-        }  # fmt: skip
-        removal = ArchiveRemoval(database=self.database, store=arguments["store"], offload=run_inline)
-        return Fetching(
-            removal=removal,
-            sources=[Source(name, f"https://{name}.example/") for name in sources],
-            offload=run_inline,
-            now=self.clock,
-            monotonic=lambda: self.clock().timestamp(),
-            **arguments,
-        )
+        arguments = {"leases": self.leases, "archives": self.indexer, "fetch": self.network, **others}
+        core = self.core(sources=sources, games=store or self.store)
+        return Fetching(core, monotonic=lambda: self.clock().timestamp(), **arguments)
 
     def starter(self, name: str) -> Actor:
         """An account, made if there is none of that name."""

@@ -4,6 +4,7 @@ import io
 import time
 import zipfile
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,6 @@ from transfer_service.errors import BlobMissing, MemberUnreadable, NotFound, Tra
 from transfer_service.models.games import ArchiveMember
 from transfer_service.services.games.archives import GameArchives, Member
 from transfer_service.services.games.leases import LeaseLost
-from transfer_service.storage.archives import GameStore
 from transfer_service.storage.zip_members import InflatedMember
 from transfer_service.wire.ranges import Span
 
@@ -139,9 +139,7 @@ def test_a_member_is_looked_at_once(bench: Bench, games: Path) -> None:
         work += 1
         return job()
 
-    archives = GameArchives(
-        database=bench.services.database, store=GameStore(games), offload=count, max_member_bytes=10**9
-    )
+    archives = GameArchives(replace(bench.services.core, offload=count))
     game_id = add_archive(bench.services, games.parent, make_zip({"x": bytes(3_000_000)}))
     archives.get_member(game_id, "x")
     first = work
@@ -194,10 +192,7 @@ def test_whatever_is_served_is_what_another_reader_finds(
         mutated[position] = value
     content = bytes(mutated[: len(mutated) - cut] + bytes(cut))  # of the same size, as a damaged disk leaves it
     path.write_bytes(content)
-    archives = GameArchives(
-        database=bench.services.database, store=GameStore(path.parent), offload=lambda work: work(),
-        max_member_bytes=10**6,
-    )  # fmt: skip
+    archives = GameArchives(replace(bench.services.core, offload=lambda work: work()))
     archives.index(1, hold=unhindered)
     for name in SAMPLE:
         try:

@@ -12,7 +12,16 @@ from typing import Any
 
 import pytest
 
-from tests.services.games.bench import CONTENT, MAX_ACTIVE, SHA256, SOURCES, Downloads, any_downloads, downloads
+from tests.services.games.bench import (
+    CONTENT,
+    MAX_ACTIVE,
+    SHA256,
+    SOURCES,
+    Downloads,
+    any_downloads,
+    core_of,
+    downloads,
+)
 from transfer_service.db.database import Database
 from transfer_service.errors import AlreadyDownloaded, DownloadInProgress, NotFound, TooManyDownloads, TransferError
 from transfer_service.models.games import DownloadState, Game
@@ -201,10 +210,11 @@ def test_threads_never_start_more_than_allowed(any_downloads: Downloads, is_same
 def compete(url: str, root: Path, alice: Actor, games: Sequence[GameKey], barrier: Any, outcomes: Any) -> None:
     """One process that starts one game after the other, together with the others, and cancels what it has started."""
     database = Database(url)
-    service = RemoteDownloadService(
-        database=database, store=GameStore(root), now=lambda: datetime.now(UTC), max_active=MAX_ACTIVE,
-        source_names=SOURCES,
-    )  # fmt: skip
+    parts = {"games": GameStore(root)}
+    core = core_of(
+        database, lambda: datetime.now(UTC), root.parent / "core", parts=parts, max_remote_downloads=MAX_ACTIVE
+    )
+    service = RemoteDownloadService(core)
     for game in games:
         barrier.wait(30)
         outcome = outcome_of(service, alice, game)

@@ -36,7 +36,7 @@ def archives_of(downloads: Downloads, *, meanwhile: Callable[[], object] = lambd
             events.pop()()
         return result
 
-    return GameArchives(database=downloads.database, store=downloads.store, offload=offload, max_member_bytes=1_000_000)
+    return GameArchives(downloads.core(offload=offload))
 
 
 class DeadlyArchives:

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from transfer_service.services.games.leases import AVERAGED_SECONDS, SpeedMeter
 from transfer_service.services.games.part_writer import HashedPart
-from transfer_service.services.games.speed_meter import AVERAGED_SECONDS, SpeedMeter
 from transfer_service.storage.archives import READ_BYTES, GameStore
 
 JOB_ID = 5

@@ -15,8 +15,8 @@ from transfer_service.models.upkeep import DiscardedBytes
 from transfer_service.models.uploads import ResumableUpload
 from transfer_service.services.files.files import remove_row
 from transfer_service.services.upkeep.cleanup import Report
+from transfer_service.services.upkeep.orphans import Tally
 from transfer_service.services.upkeep.shelves import BATCH
-from transfer_service.services.upkeep.tallies import Tally
 from transfer_service.wire.ranges import Span
 
 

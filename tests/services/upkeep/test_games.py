@@ -11,11 +11,10 @@ from sqlalchemy import func, select
 from tests.services.games.bench import CONTENT, Downloads, any_downloads, downloads
 from transfer_service.errors import TransferError
 from transfer_service.models.games import ArchiveMember, DownloadState
-from transfer_service.services.games.archive_removal import ArchiveRemoval
+from transfer_service.services.games.archives import ArchiveRemoval
 from transfer_service.services.upkeep.games import GameCleanup
-from transfer_service.services.upkeep.orphans import ORPHAN_AGE, Orphans
+from transfer_service.services.upkeep.orphans import ORPHAN_AGE, Orphans, Tally
 from transfer_service.services.upkeep.shelves import ARCHIVES, ArchiveShelf
-from transfer_service.services.upkeep.tallies import Tally
 from transfer_service.storage.archives import GameStore
 from transfer_service.storage.quarantine import Quarantine
 from transfer_service.threads import offload
@@ -37,13 +36,13 @@ def put(downloads: Downloads, name: str, *, age: timedelta = OLD) -> Path:
 
 def clean(downloads: Downloads, *, dry_run: bool = False) -> list[int]:
     """The bytes of each part, and then those of all archives."""
-    cleanup = GameCleanup(database=downloads.database, store=downloads.store, offload=offload, now=downloads.clock)
+    cleanup = GameCleanup(downloads.core())
     archives = set_aside(downloads, downloads.store, dry_run=dry_run)
     return [*cleanup.remove_leftovers(dry_run=dry_run), *([archives.bytes] if archives.count else [])]
 
 
 def set_aside(downloads: Downloads, store: GameStore, *, dry_run: bool = False) -> Tally:
-    removal = ArchiveRemoval(database=downloads.database, store=store, offload=offload)
+    removal = ArchiveRemoval(downloads.core(games=store))
     shelf = ArchiveShelf(database=downloads.database, store=store, removal=removal)
     kept_for = timedelta(days=7)
     orphans = Orphans(shelves={ARCHIVES: shelf}, offload=offload, now=downloads.clock, kept_for=kept_for)

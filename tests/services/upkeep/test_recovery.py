@@ -1,6 +1,7 @@
 """Starting after a power loss."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from uuid import UUID
 
@@ -279,9 +280,8 @@ class TestMarksOfEarlierVersions:
 
 def test_recovery_without_a_database_is_unavailable(start: Start) -> None:
     device = start(BOOT)
-    recovery = Recovery(
-        database=services_of(device).database, boot=NEXT_BOOT, marks=Path("/nowhere"), flush=lambda: None
-    )
+    core = services_of(device).core
+    recovery = Recovery(replace(core, durability=replace(core.durability, boot=NEXT_BOOT)))
     with services_of(device).database.write() as session:
         session.connection().exec_driver_sql("DROP TABLE received_ranges")
         session.connection().exec_driver_sql("DROP TABLE files")

@@ -3,6 +3,7 @@
 import hashlib
 import uuid
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -92,13 +93,7 @@ def test_what_is_deleted_meanwhile_is_no_fault(bench: Bench) -> None:
             services.files.delete(bench.account_id, name)
         return outcome
 
-    verification = Verification(
-        database=services.database,
-        store=services.store,
-        attachments=services.verification._attachments,
-        games=services.verification._games,
-        offload=look_and_lose,
-    )
+    verification = Verification(replace(services.core, offload=look_and_lose))
     assert len(bench.blobs()) == 2
     assert (verification.run().faults, bench.blobs()) == ([], set())
 

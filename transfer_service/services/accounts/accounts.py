@@ -2,7 +2,7 @@
 
 import re
 import uuid
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -10,7 +10,6 @@ from typing import Any
 from sqlalchemy import bindparam, delete, func, select, update
 from sqlalchemy.orm import Session
 
-from transfer_service.db.database import Database
 from transfer_service.db.prepared import PreparedSelect
 from transfer_service.errors import (
     BadCredentials,
@@ -26,6 +25,7 @@ from transfer_service.models.files import File
 from transfer_service.services.accounts.login_throttle import LoginThrottle
 from transfer_service.services.accounts.passwords import Passwords, check_new_password
 from transfer_service.services.accounts.sign_ins import Identity
+from transfer_service.services.core import Core
 from transfer_service.services.files.rows import is_visible
 from transfer_service.wire.filenames import parse_name
 
@@ -70,13 +70,11 @@ class Verified:
 class AccountService:
     """Rules of section 3 of the contract that concern accounts; tokens are in `sign_ins`."""
 
-    def __init__(
-        self, *, database: Database, passwords: Passwords, throttle: LoginThrottle, now: Callable[[], datetime]
-    ) -> None:
-        self._database = database
+    def __init__(self, core: Core, *, passwords: Passwords) -> None:
+        self._database = core.database
         self._passwords = passwords
-        self._throttle = throttle
-        self._now = now
+        self._throttle = LoginThrottle(core.settings.redis_url)
+        self._now = core.now
 
     def create(self, name: str, password: str, *, is_admin: bool = False, permissions: tuple[str, ...] = ()) -> None:
         """Make an account. Raises InvalidName, InvalidRequest, NameTaken."""

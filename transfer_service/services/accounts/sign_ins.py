@@ -1,17 +1,18 @@
 """Token families: what one sign-in gave out, and when it ends (RFC 9700 section 4.14.2, refresh token rotation)."""
 
 import uuid
-from collections.abc import Callable, Collection
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
+from itertools import repeat
 
-from sqlalchemy import bindparam, delete, func, insert, select, update
+from sqlalchemy import bindparam, delete, func, insert, or_, select, update
 
-from transfer_service.db.database import Database
 from transfer_service.db.prepared import PreparedSelect, PreparedWrite
 from transfer_service.errors import BadCredentials
 from transfer_service.models.accounts import Account, RefreshToken, SignIn
 from transfer_service.models.base import UtcDateTime
+from transfer_service.services.core import Core
 
 _accounts, _sign_ins = Account.__table__, SignIn.__table__
 _ALIVE = PreparedSelect(
@@ -69,10 +70,11 @@ class FamilyGrant:
 class SignInService:
     """Begins, renews, checks and ends sign-ins. A family without a row counts as ended."""
 
-    def __init__(self, *, database: Database, now: Callable[[], datetime], refresh_lifetime: timedelta) -> None:
-        self._database = database
-        self._now = now
-        self._refresh_lifetime = refresh_lifetime
+    def __init__(self, core: Core) -> None:
+        self._database = core.database
+        self._now = core.now
+        access = timedelta(minutes=core.settings.access_token_expire_minutes)
+        self._refresh_lifetime = max(timedelta(days=core.settings.refresh_token_days), access)
 
     def begin(self, *, account_id: uuid.UUID, name: str, password_hash: str | None = None) -> FamilyGrant:
         """A new family. Raises BadCredentials where the account has changed since its password was verified.
@@ -141,3 +143,14 @@ class SignInService:
         with self._database.read_rows() as rows:
             row = _ALIVE.find(rows, {"sign_in_id": sign_in_id, "name": name})
         return Identity(account_id=row.id, name=name, is_admin=row.is_admin, sign_in_id=sign_in_id) if row else None
+
+    def remove_spent(self, *, dry_run: bool) -> Iterator[int]:
+        """Remove families that have ended: without a row they count as ended just the same. A 0 for each."""
+        is_spent = or_(SignIn.revoked_at.is_not(None), SignIn.expires_at < self._now())
+        for rows in self._database.batches(select(SignIn.id).where(is_spent)):
+            count = len(rows)
+            if not dry_run:  # in short transactions: nobody else can write meanwhile
+                spent = delete(SignIn).where(SignIn.id.in_([row.id for row in rows]), is_spent).returning(SignIn.id)
+                with self._database.write() as session:
+                    count = len(session.execute(spent).all())
+            yield from repeat(0, count)

@@ -8,10 +8,8 @@ from typing import BinaryIO, Protocol
 from transfer_service.errors import TransferError
 from transfer_service.services.chat.message_rows import Message
 from transfer_service.services.chat.messages import MessageService
-from transfer_service.services.limits import Space
+from transfer_service.services.core import Core
 from transfer_service.services.uploads.receiving import write_hashed
-from transfer_service.storage.attachments import AttachmentStore
-from transfer_service.threads import Offload
 from transfer_service.wire.attachments import Attachment
 
 
@@ -40,11 +38,11 @@ class AttachmentBody(Protocol):
 class AttachmentService:
     """Stores attachments and posts them."""
 
-    def __init__(self, *, messages: MessageService, store: AttachmentStore, space: Space, offload: Offload) -> None:
+    def __init__(self, core: Core, *, messages: MessageService) -> None:
         self._messages = messages
-        self._store = store
-        self._space = space
-        self._offload = offload
+        self._store = core.attachments
+        self._space = core.space
+        self._offload = core.offload
 
     def receive(self, account_id: uuid.UUID, body: AttachmentBody) -> Message:
         """Store an attachment and post it. Raises what `MessageService.post` does, TooLarge, StorageFull."""

@@ -9,11 +9,12 @@ from typing import Any
 from sqlalchemy import Row
 from sqlalchemy.exc import IntegrityError
 
-from transfer_service.db.database import Database, Executor
+from transfer_service.db.database import Executor
 from transfer_service.errors import Forbidden, InvalidRequest, NotFound, NotParticipant
 from transfer_service.models.chat import ConversationKind
 from transfer_service.services.chat import conversation_rows, participant_rows
 from transfer_service.services.chat.conversation_rows import Conversation
+from transfer_service.services.core import Core
 from transfer_service.wire.chat import new_chat_id, parse_account_name, parse_account_names, parse_group_name
 
 MAX_PARTICIPANTS = 1000
@@ -23,11 +24,9 @@ MAX_LISTED = 1000
 class ConversationService:
     """Begins, lists and populates conversations. Ids that come from clients go through `parse_chat_id` first."""
 
-    def __init__(
-        self, *, database: Database, now: Callable[[], datetime], make_id: Callable[[datetime], str] = new_chat_id
-    ) -> None:
-        self._database = database
-        self._now = now
+    def __init__(self, core: Core, *, make_id: Callable[[datetime], str] = new_chat_id) -> None:
+        self._database = core.database
+        self._now = core.now
         self._make_id = make_id
 
     def create_direct(self, account_id: uuid.UUID, other_name: object) -> tuple[str, bool]:

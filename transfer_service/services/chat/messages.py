@@ -11,7 +11,7 @@ from typing import Any
 
 from sqlalchemy import Row
 
-from transfer_service.db.database import Database, Executor
+from transfer_service.db.database import Executor
 from transfer_service.errors import Forbidden, InvalidRequest, NotFound, NotParticipant
 from transfer_service.services.chat import message_rows, participant_rows
 from transfer_service.services.chat.events import (
@@ -24,8 +24,8 @@ from transfer_service.services.chat.events import (
 )
 from transfer_service.services.chat.message_rows import Message, attachment_of, message_of
 from transfer_service.services.chat.participant_rows import Members
+from transfer_service.services.core import Core
 from transfer_service.services.files import discards
-from transfer_service.services.limits import Space
 from transfer_service.wire.attachments import Attachment, MessageType, message_type
 from transfer_service.wire.chat import new_chat_id, parse_caption, parse_chat_id, parse_text
 
@@ -35,16 +35,14 @@ class MessageService:
 
     def __init__(
         self,
+        core: Core,
         *,
-        database: Database,
-        space: Space,
-        now: Callable[[], datetime],
         publish: Callable[[ChatEvent], None],
         make_id: Callable[[datetime], str] = new_chat_id,
     ) -> None:
-        self._database = database
-        self._space = space
-        self._now = now
+        self._database = core.database
+        self._space = core.space
+        self._now = core.now
         self._publish = publish
         self._make_id = make_id
 

@@ -6,16 +6,15 @@ needs no quarantine.
 """
 
 import uuid
-from collections.abc import Callable, Iterator, Sequence
-from datetime import datetime, timedelta
+from collections.abc import Iterator, Sequence
+from datetime import timedelta
+from typing import Any
 
-from sqlalchemy import delete, insert, select
+from sqlalchemy import Row, delete, insert, select
 
-from transfer_service.db.database import Database, Executor
+from transfer_service.db.database import Executor
 from transfer_service.models.upkeep import DiscardedBytes
-from transfer_service.storage.attachments import AttachmentStore
-from transfer_service.storage.blobs import BlobStore
-from transfer_service.threads import Offload
+from transfer_service.services.core import Core
 
 REMEMBERED_FOR = timedelta(hours=1)
 """Longer than any kernel takes to write an unlink to the disk: a power loss before that brings the bytes back."""
@@ -40,26 +39,16 @@ def keep(rows: Executor, name: str) -> None:
 class Discards:
     """Removes what was left of deletions, and of attachments on their way, that were killed."""
 
-    def __init__(
-        self,
-        *,
-        database: Database,
-        store: BlobStore,
-        attachments: AttachmentStore,
-        offload: Offload,
-        now: Callable[[], datetime],
-    ) -> None:
-        self._database = database
-        self._store = store
-        self._attachments = attachments
-        self._offload = offload
-        self._now = now
+    def __init__(self, core: Core) -> None:
+        self._database = core.database
+        self._store = core.store
+        self._attachments = core.attachments
+        self._offload = core.offload
+        self._now = core.now
 
     def finish(self, *, dry_run: bool) -> Iterator[int]:
         """Remove what is still there, and forget what has been gone for long. The bytes that each thing frees."""
-        last = ""
-        while batch := self._batch(last):
-            last = batch[-1].name
+        for batch in self._database.batches(select(_discarded.c.name, _discarded.c.discarded_at), size=BATCH):
             found = {each.name: self._stored_bytes(each.name) for each in batch}
             for each in batch:
                 stored_bytes = found[each.name]
@@ -68,12 +57,7 @@ class Discards:
             if not dry_run:
                 self._forget([name for name, stored_bytes in found.items() if stored_bytes is None])
 
-    def _batch(self, last: str) -> Sequence[DiscardedBytes]:
-        statement = select(DiscardedBytes).where(DiscardedBytes.name > last).order_by(DiscardedBytes.name)
-        with self._database.read() as session:
-            return session.scalars(statement.limit(BATCH)).all()
-
-    def _may_go(self, noted: DiscardedBytes) -> bool:
+    def _may_go(self, noted: Row[Any]) -> bool:
         """An attachment may still be on its way, and is its message's once that is posted."""
         if _blob_id(noted.name) is not None:
             return True

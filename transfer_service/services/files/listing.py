@@ -13,11 +13,10 @@ from typing import Any, Final, cast
 
 from sqlalchemy import ColumnElement, Connection, Select, and_, func, or_, select
 
-from transfer_service.db.database import Database
 from transfer_service.models.files import File, FileState, folded
+from transfer_service.services.core import Core
 from transfer_service.services.files import rows as file_rows
 from transfer_service.services.files.rows import FileRecord
-from transfer_service.threads import Offload
 
 _files = File.__table__
 _LAST_CHARACTER, _SURROGATES = 0x10FFFF, range(0xD800, 0xE000)
@@ -95,9 +94,9 @@ def place_of(sort: Sort, file: FileRecord) -> Place:
 class FileListing:
     """Lists files."""
 
-    def __init__(self, *, database: Database, offload: Offload) -> None:
-        self._database = database
-        self._offload = offload
+    def __init__(self, core: Core) -> None:
+        self._database = core.database
+        self._offload = core.offload
 
     def list_files(
         self, account_id: uuid.UUID, query: FileQuery | None = None, *, limit: int, after: Place | None = None

@@ -1,12 +1,10 @@
 """Another name for a file."""
 
 import uuid
-from collections.abc import Callable
 from dataclasses import replace
-from datetime import datetime
 
-from transfer_service.db.database import Database
 from transfer_service.errors import NameTaken, NotFound
+from transfer_service.services.core import Core
 from transfer_service.services.files import dates as file_dates
 from transfer_service.services.files import rows as file_rows
 from transfer_service.services.files.files import FileService
@@ -17,10 +15,10 @@ from transfer_service.services.files.rows import FileRecord
 class Renaming:
     """Gives files other names."""
 
-    def __init__(self, *, database: Database, files: FileService, now: Callable[[], datetime]) -> None:
-        self._database = database
+    def __init__(self, core: Core, *, files: FileService) -> None:
+        self._database = core.database
         self._files = files
-        self._now = now
+        self._now = core.now
 
     def rename(self, account_id: uuid.UUID, file_id: uuid.UUID, name: str) -> FileRecord:
         """Give a file of the account another name, finished or not. Raises NotFound, NameTaken."""

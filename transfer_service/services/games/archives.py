@@ -2,21 +2,23 @@
 
 import hashlib
 import os
+import threading
 import uuid
-from contextlib import ExitStack, closing
+from collections.abc import Callable, Hashable
+from contextlib import ExitStack, closing, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, BinaryIO
 
-from transfer_service.db.database import Database
-from transfer_service.errors import MemberUnreadable, NotFound, ReadFailed
+from cachetools import FIFOCache
+
+from transfer_service.errors import BlobMissing, MemberUnreadable, NotFound, ReadFailed
+from transfer_service.services.core import Core
 from transfer_service.services.games import member_rows
-from transfer_service.services.games.member_checks import MemberChecks
+from transfer_service.services.games.job_rows import is_archive_needed
 from transfer_service.services.games.member_rows import ROWS_A_TRANSACTION, Hold
-from transfer_service.storage.archives import GameStore
 from transfer_service.storage.zip_directory import Directory, Flaw, NoZip, name_digest
 from transfer_service.storage.zip_members import InflatedMember, MemberPlace, Method, check_stored, find_data
-from transfer_service.threads import Offload
 
 CHECKED_STORED_BYTES = 64 * 1024 * 1024
 """Larger stored members are not read before they are sent: their length cannot lie, their bytes are the archive's,
@@ -29,6 +31,7 @@ _DETAILS = {
     Flaw.DAMAGED: "This member of the archive is damaged",
     Flaw.OVERSIZED: "This member of the archive is larger than the limit",
 }
+CAPACITY = 50_000
 NO_ZIP = "The archive of this game is not a readable zip file"
 
 
@@ -49,14 +52,49 @@ class Member:
         return self.place.length
 
 
+class MemberChecks:
+    """The verdicts on the latest CAPACITY members: what is true of an archive stays true, so each is checked once.
+
+    Whoever asks for one that is being checked waits for its verdict.
+    """
+
+    def __init__(self) -> None:
+        self._verdicts: FIFOCache[Hashable, str | None] = FIFOCache(CAPACITY)
+        self._running: dict[Hashable, threading.Lock] = {}
+
+    def check_once(self, key: Hashable, check: Callable[[], None]) -> None:
+        """Run `check` unless its verdict is known. Raises MemberUnreadable, now and later, and what `check` raises."""
+        verdict = self._verdicts[key] if key in self._verdicts else self._learn(key, check)
+        if verdict is not None:
+            raise MemberUnreadable(verdict)
+
+    def _learn(self, key: Hashable, check: Callable[[], None]) -> str | None:
+        with self._running.setdefault(key, threading.Lock()):
+            try:
+                if key in self._verdicts:
+                    return self._verdicts[key]
+                return self._run(key, check)
+            finally:
+                self._running.pop(key, None)
+
+    def _run(self, key: Hashable, check: Callable[[], None]) -> str | None:
+        verdict = None
+        try:
+            check()
+        except MemberUnreadable as error:
+            verdict = error.detail
+        self._verdicts[key] = verdict
+        return verdict
+
+
 class GameArchives:
     """Knows the members of archives, finds and opens them."""
 
-    def __init__(self, *, database: Database, store: GameStore, offload: Offload, max_member_bytes: int) -> None:
-        self._database = database
-        self._store = store
-        self._offload = offload
-        self._max_member_bytes = max_member_bytes
+    def __init__(self, core: Core) -> None:
+        self._database = core.database
+        self._store = core.games
+        self._offload = core.offload
+        self._max_member_bytes = core.settings.max_file_bytes
         self._checks = MemberChecks()
 
     def index(self, game_data_id: int, *, hold: Hold) -> int | None:
@@ -176,3 +214,40 @@ def _member(row: Any, name: str) -> Member:
         etag=hashlib.sha256(f"{row.sha256}:{row.header_offset}".encode()).hexdigest(),
         modified_at=row.finished_at,
     )
+
+
+class ArchiveRemoval:
+    """Removes archives that no remote download needs, and what is known of their members."""
+
+    def __init__(self, core: Core) -> None:
+        self._database = core.database
+        self._store = core.games
+        self._offload = core.offload
+
+    def remove_unneeded(
+        self, game_data_id: int, *, sha256: str | None = None, dispose: Callable[[int], object] | None = None
+    ) -> bool:
+        """Remove an archive unless a job works on it or has completed it (with that digest); tell whether it went.
+
+        `dispose` does it, in place of the store's own way.
+
+        The members go in small steps, each in a transaction that asks again: others want to write too, and a job that
+        begins meanwhile learns them anew.
+        """
+        with ExitStack() as held:
+            with suppress(BlobMissing, ReadFailed):
+                # Held open, so that the name goes in an instant, and the bytes later, off the event loop.
+                archive = self._store.open_archive(game_data_id)
+                held.callback(lambda: self._offload(archive.close))
+            return self._remove(game_data_id, sha256, dispose or self._store.delete_archive)
+
+    def _remove(self, game_data_id: int, sha256: str | None, dispose: Callable[[int], object]) -> bool:
+        removed = ROWS_A_TRANSACTION
+        while removed == ROWS_A_TRANSACTION:
+            with self._database.write() as session:
+                if is_archive_needed(session, game_data_id, sha256=sha256):
+                    return False
+                removed = member_rows.delete_some(session, game_data_id, limit=ROWS_A_TRANSACTION)
+                if removed < ROWS_A_TRANSACTION:
+                    dispose(game_data_id)
+        return True

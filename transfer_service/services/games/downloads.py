@@ -8,7 +8,7 @@ import uuid
 from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import structlog
@@ -16,7 +16,6 @@ from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from transfer_service.db.database import Database
 from transfer_service.errors import (
     AlreadyDownloaded,
     DownloadInProgress,
@@ -27,9 +26,9 @@ from transfer_service.errors import (
     TooManyDownloads,
 )
 from transfer_service.models.games import DownloadState, Game, GameData
+from transfer_service.services.core import Core
 from transfer_service.services.games import job_rows as download_rows
 from transfer_service.services.games.job_rows import Actor, DownloadFacts, is_active, jobs
-from transfer_service.storage.archives import GameStore
 
 ABANDONED_AFTER = timedelta(seconds=45)
 WORKER_GONE = "The download worker stopped"
@@ -41,21 +40,13 @@ LIST_LIMIT = 1000
 class RemoteDownloadService:
     """The rules of section 7 of the contract."""
 
-    def __init__(
-        self,
-        *,
-        database: Database,
-        store: GameStore,
-        now: Callable[[], datetime],
-        max_active: int,
-        source_names: Sequence[str],
-    ) -> None:
-        self._database = database
-        self._store = store
-        self._now = now
-        self._serving_since = now()
-        self._max_active = max_active
-        self._source_names = source_names
+    def __init__(self, core: Core) -> None:
+        self._database = core.database
+        self._store = core.games
+        self._now = core.now
+        self._serving_since = core.now()
+        self._max_active = core.settings.max_remote_downloads
+        self._source_names = [source.name for source in core.settings.game_data_sources]
 
     def start(self, actor: Actor, game_id: uuid.UUID, game_data_id: int) -> int:
         """Admit a job and give its id.

@@ -1,19 +1,18 @@
 """The work behind a remote download: from one source after the other, until one has given the catalogue's bytes."""
 
 import hashlib
-from collections.abc import Callable, Sequence
-from datetime import datetime
+from collections.abc import Callable
 from functools import partial
 from typing import BinaryIO, Protocol
 
 from transfer_service.errors import BlobMissing, ReadFailed, SourceFailed, StorageFull
 from transfer_service.models.games import DownloadState
-from transfer_service.services.games.archive_removal import ArchiveRemoval
+from transfer_service.services.core import Core
+from transfer_service.services.games.archives import ArchiveRemoval
 from transfer_service.services.games.leases import FetchLeases, LeaseLost, Run
 from transfer_service.services.games.member_rows import Hold
 from transfer_service.services.games.part_writer import HashedPart
-from transfer_service.storage.archives import READ_BYTES, GameStore, Part
-from transfer_service.threads import Offload
+from transfer_service.storage.archives import READ_BYTES, Part
 from transfer_service.wire.game_catalogue import Source
 
 LONGEST_SECONDS = 24 * 3600.0
@@ -50,26 +49,16 @@ class Fetching:
     """Brings claimed jobs to their end."""
 
     def __init__(
-        self,
-        *,
-        leases: FetchLeases,
-        store: GameStore,
-        archives: Indexer,
-        removal: ArchiveRemoval,
-        sources: Sequence[Source],
-        fetch: Fetch,
-        offload: Offload,
-        now: Callable[[], datetime],
-        monotonic: Callable[[], float],
+        self, core: Core, *, leases: FetchLeases, archives: Indexer, fetch: Fetch, monotonic: Callable[[], float]
     ) -> None:
         self._leases = leases
-        self._store = store
+        self._store = core.games
         self._archives = archives
-        self._removal = removal
-        self._sources = sources
+        self._removal = ArchiveRemoval(core)
+        self._sources = [Source(each.name, each.base_url) for each in core.settings.game_data_sources]
         self._fetch = fetch
-        self._offload = offload
-        self._now = now
+        self._offload = core.offload
+        self._now = core.now
         self._monotonic = monotonic
 
     def work(self, run: Run) -> DownloadState:

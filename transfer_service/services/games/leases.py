@@ -5,26 +5,47 @@ another run takes the job over. Every change of a job asks for the lease, so a r
 cancelled, changes nothing any more.
 """
 
+import math
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import ColumnElement, or_, select, update
 
-from transfer_service.db.database import Database, Executor
+from transfer_service.db.database import Executor
 from transfer_service.models.games import DownloadState, GameData
+from transfer_service.services.core import Core
 from transfer_service.services.games import job_rows as download_rows
 from transfer_service.services.games.job_rows import is_active, jobs
 from transfer_service.services.games.part_writer import HashedPart
-from transfer_service.services.games.speed_meter import SpeedMeter
 
 LEASE = timedelta(seconds=15)
+AVERAGED_SECONDS = 5.0
 
 
 class LeaseLost(Exception):
     """The job was cancelled, has ended, or belongs to another run by now."""
+
+
+class SpeedMeter:
+    """A moving average, in bytes a second, in which a measurement fades away within AVERAGED_SECONDS."""
+
+    def __init__(self) -> None:
+        self._last: tuple[int, float] | None = None
+        self._average: float | None = None
+
+    def measure(self, length: int, at: float) -> int:
+        """The speed now that `length` bytes are here, at a moment in seconds. A shorter length begins anew."""
+        last, self._last = self._last, (length, at)
+        if last is None or length < last[0] or at <= last[1]:
+            return round(self._average or 0)
+        seconds = at - last[1]
+        speed = (length - last[0]) / seconds
+        weight = 1 - math.exp(-seconds / AVERAGED_SECONDS)
+        self._average = speed if self._average is None else self._average + weight * (speed - self._average)
+        return round(self._average)
 
 
 @dataclass(slots=True)
@@ -51,19 +72,11 @@ class Run:
 class FetchLeases:
     """Takes, prolongs and ends leases."""
 
-    def __init__(
-        self,
-        *,
-        database: Database,
-        source_names: Sequence[str],
-        now: Callable[[], datetime],
-        monotonic: Callable[[], float],
-        lease: timedelta = LEASE,
-    ) -> None:
+    def __init__(self, core: Core, *, monotonic: Callable[[], float], lease: timedelta = LEASE) -> None:
         self.lease = lease
-        self._database = database
-        self._source_names = source_names
-        self._now = now
+        self._database = core.database
+        self._source_names = [source.name for source in core.settings.game_data_sources]
+        self._now = core.now
         self._monotonic = monotonic
 
     def find_waiting(self) -> list[int]:

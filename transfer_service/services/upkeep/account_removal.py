@@ -6,24 +6,19 @@ Of its messages the empty rows stay, without a sender: others see that something
 """
 
 import uuid
-from collections.abc import Callable, Sequence
-from datetime import datetime
+from collections.abc import Sequence
 
 from sqlalchemy import delete, func, select, update
 from sqlalchemy.orm import Session
 
-from transfer_service.db.database import Database
 from transfer_service.models.accounts import Account, SignIn
 from transfer_service.models.chat import Conversation, Message, Participant
 from transfer_service.models.files import File
 from transfer_service.services.accounts.accounts import lock_expendable
 from transfer_service.services.chat.conversations import ConversationService
+from transfer_service.services.core import Core
 from transfer_service.services.files import discards
 from transfer_service.services.files.files import FileService, remove_row
-from transfer_service.services.limits import Space
-from transfer_service.services.upkeep.shelves import in_order
-from transfer_service.storage.attachments import AttachmentStore
-from transfer_service.threads import Offload
 
 BATCH = 200
 
@@ -33,24 +28,14 @@ _messages = Message.__table__
 class AccountRemoval:
     """Removes accounts."""
 
-    def __init__(
-        self,
-        *,
-        database: Database,
-        files: FileService,
-        conversations: ConversationService,
-        attachments: AttachmentStore,
-        space: Space,
-        offload: Offload,
-        now: Callable[[], datetime],
-    ) -> None:
-        self._database = database
+    def __init__(self, core: Core, *, files: FileService, conversations: ConversationService) -> None:
+        self._database = core.database
         self._files = files
         self._conversations = conversations
-        self._attachments = attachments
-        self._space = space
-        self._offload = offload
-        self._now = now
+        self._attachments = core.attachments
+        self._space = core.space
+        self._offload = core.offload
+        self._now = core.now
 
     def remove(self, name: str) -> None:
         """Remove the account, its files, uploads, sign-ins and attachments. Raises NotFound, LastAdmin."""
@@ -78,7 +63,8 @@ class AccountRemoval:
             self._conversations.remove_participant(account_id, conversation_id, name)
 
     def _empty_messages(self, account_id: uuid.UUID) -> None:
-        for message_ids in in_order(self._database, Message.id, Message.sender_id == account_id, limit=BATCH):
+        for rows in self._database.batches(select(Message.id).where(Message.sender_id == account_id), size=BATCH):
+            message_ids = [row.id for row in rows]
             with self._database.write(durable=True) as session:
                 attached = self._empty(session, account_id, message_ids)
             for message_id in attached:
@@ -107,7 +93,8 @@ class AccountRemoval:
         return [each.id for each in attached]
 
     def _remove_files(self, account_id: uuid.UUID) -> None:
-        for file_ids in in_order(self._database, File.id, File.account_id == account_id, limit=BATCH):
+        for rows in self._database.batches(select(File.id).where(File.account_id == account_id), size=BATCH):
+            file_ids = [row.id for row in rows]
             with self._database.write(durable=True) as session:
                 gone = self._remove_rows(session, file_ids)
             for file_id in gone:

@@ -6,12 +6,9 @@ from collections.abc import Iterator
 
 from sqlalchemy import ColumnElement, delete, select
 
-from transfer_service.db.database import Database
 from transfer_service.models.chat import Conversation, Message, Participant
+from transfer_service.services.core import Core
 from transfer_service.services.files import discards
-from transfer_service.services.limits import Space
-from transfer_service.storage.attachments import AttachmentStore
-from transfer_service.threads import Offload
 
 BATCH = 500
 
@@ -19,18 +16,11 @@ BATCH = 500
 class ChatCleanup:
     """Removes conversations, in short transactions: nobody else can write meanwhile."""
 
-    def __init__(
-        self,
-        *,
-        database: Database,
-        store: AttachmentStore,
-        space: Space,
-        offload: Offload,
-    ) -> None:
-        self._database = database
-        self._store = store
-        self._space = space
-        self._offload = offload
+    def __init__(self, core: Core) -> None:
+        self._database = core.database
+        self._store = core.attachments
+        self._space = core.space
+        self._offload = core.offload
 
     def remove_abandoned_conversations(self, *, dry_run: bool) -> Iterator[int]:
         """Conversations that everybody has left, with all that was said and sent in them. The bytes each one frees, or

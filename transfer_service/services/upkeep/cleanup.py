@@ -7,25 +7,18 @@ finds things younger.
 """
 
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import Protocol
 
-from sqlalchemy import ColumnElement, and_, delete, func, or_, select
+from sqlalchemy import and_, select
 
-from transfer_service.errors import BlobMissing
-from transfer_service.models.accounts import SignIn
 from transfer_service.models.files import File, FileState
 from transfer_service.services.core import Core
-from transfer_service.services.files.discards import Discards
-from transfer_service.services.files.files import FileService, remove_row
-from transfer_service.services.files.finishing import Completion
-from transfer_service.services.upkeep.chat import ChatCleanup
-from transfer_service.services.upkeep.games import GameCleanup
+from transfer_service.services.files import rows as file_rows
 from transfer_service.services.upkeep.installation import Installation
-from transfer_service.services.upkeep.orphans import ORPHAN_AGE, Orphans
-from transfer_service.services.upkeep.shelves import ARCHIVES, ATTACHMENTS, BLOBS, in_order
-from transfer_service.services.upkeep.tallies import Tally
-from transfer_service.services.upkeep.uploads import UploadCleanup, is_resumable
+from transfer_service.services.upkeep.orphans import ORPHAN_AGE, Orphans, Tally
+from transfer_service.services.upkeep.shelves import ARCHIVES, ATTACHMENTS, BLOBS
 
 MOST_NAMED = 100
 
@@ -61,86 +54,46 @@ class Report:
     missing_files: list[str] = field(default_factory=list)
 
 
+class Sweep(Protocol):
+    """One kind of removal."""
+
+    def __call__(self, *, dry_run: bool) -> Iterator[int]:
+        """Remove what is due, or only look; the bytes of disk that each thing frees."""
+
+
 class CleanupService:
-    """One run at a time or several; from cron, the command line or `POST /cleanup`."""
+    """One run at a time or several; from cron, the command line or `POST /cleanup`.
+
+    `sweeps` are run in their order; each counts under its name in `Removed`.
+    """
 
     def __init__(
-        self,
-        core: Core,
-        *,
-        files: FileService,
-        completion: Completion,
-        installation: Installation,
-        uploads: UploadCleanup,
-        discards: Discards,
-        orphans: Orphans,
-        chat: ChatCleanup,
-        games: GameCleanup,
+        self, core: Core, *, installation: Installation, orphans: Orphans, sweeps: Sequence[tuple[str, Sweep]]
     ) -> None:
         self._database = core.database
         self._store = core.store
-        self._files = files
-        self._completion = completion
-        self._space = core.space
-        self._uploads = uploads
-        self._installation = installation
-        self._discards = discards
-        self._orphans = orphans
-        self._chat = chat
-        self._games = games
-        self._offload = core.offload
         self._now = core.now
-        self._stale_after = core.stale_after
+        self._installation = installation
+        self._orphans = orphans
+        self._sweeps = sweeps
 
     def run(self, *, dry_run: bool = False, even_many: bool = False) -> Report:
-        """Remove everything that is due and tell what went; with `dry_run` only tell.
+        """Remove everything that is to go and tell what went; with `dry_run` only tell.
 
         Orphans go to the quarantine, unless they are too many and `even_many` is not set: see `Orphans.sweep`. Raises
         InstallationMismatch where database and store do not belong together.
         """
         self._installation.ensure()
         report = Report()
-        removed = report.removed
-        self._remove_stale_uploads(removed.stale_uploads, dry_run)
-        for tally, freed in (
-            (removed.stale_uploads, self._uploads.remove_expired(dry_run=dry_run)),
-            (removed.abandoned_conversations, self._chat.remove_abandoned_conversations(dry_run=dry_run)),
-            (removed.unfinished_deletions, self._discards.finish(dry_run=dry_run)),
-            (removed.download_parts, self._games.remove_leftovers(dry_run=dry_run)),
-        ):
-            for freed_bytes in freed:
+        for name, sweep in self._sweeps:
+            tally: Tally = getattr(report.removed, name)
+            for freed_bytes in sweep(dry_run=dry_run):
                 tally.add(freed_bytes)
-        self._remove_spent_sign_ins(removed.spent_sign_ins, dry_run)
         self._sweep_orphans(report, dry_run=dry_run, even_many=even_many)
         self._find_missing(report)
         if not dry_run:
             self._database.take_reserve()  # it was given up where the disk was full
         return report
-
-    def _remove_stale_uploads(self, tally: Tally, dry_run: bool) -> None:
-        now = self._now()
-        is_stale = and_(
-            File.state == FileState.RECEIVING,
-            ~is_resumable,  # these have rules of their own, in `upload_cleanup`
-            or_(
-                File.updated_at < now - self._stale_after,
-                # What came in one request cannot be resumed: it is stale as soon as its writer is gone.
-                and_(~File.holds_name, File.updated_at < now - ORPHAN_AGE),
-            ),
-        )
-        for file_id in self._ids_where(is_stale):
-            with self._store.secluded(file_id) as is_free:
-                if is_free and not dry_run:
-                    self._finish_if_due(file_id)
-                if is_free:
-                    self._remove(file_id, is_stale, tally, dry_run)
-
-    def _finish_if_due(self, file_id: uuid.UUID) -> None:
-        """A crash may have left a file with every byte stored: that one is finished, not thrown away."""
-        try:
-            self._completion.finish(file_id)
-        except BlobMissing:
-            return
 
     def _sweep_orphans(self, report: Report, *, dry_run: bool, even_many: bool) -> None:
         found = self._orphans.sweep(dry_run=dry_run, even_many=even_many)
@@ -154,36 +107,13 @@ class CleanupService:
     def _find_missing(self, report: Report) -> None:
         """Complete files whose bytes are gone. Their rows stay: bytes may come back, from a backup or a lost mount."""
         is_settled = and_(File.state == FileState.COMPLETE, File.updated_at < self._now() - ORPHAN_AGE)
-        for file_id in self._ids_where(is_settled):
-            if self._store.stored_bytes(file_id) is None and self._files.is_there(file_id):
-                report.missing += 1
-                if report.missing <= MOST_NAMED:
-                    report.missing_files.append(str(file_id))
+        for rows in self._database.batches(select(File.id).where(is_settled)):
+            for (file_id,) in rows:
+                if self._store.stored_bytes(file_id) is None and self._is_there(file_id):
+                    report.missing += 1
+                    if report.missing <= MOST_NAMED:
+                        report.missing_files.append(str(file_id))
 
-    def _remove_spent_sign_ins(self, tally: Tally, dry_run: bool) -> None:
-        """Families that ended: without a row they count as ended just the same."""
-        is_spent = or_(SignIn.revoked_at.is_not(None), SignIn.expires_at < self._now())
-        if dry_run:
-            with self._database.read() as session:
-                tally.count = session.scalar(select(func.count()).select_from(SignIn).where(is_spent)) or 0
-            return
-        for batch in in_order(self._database, SignIn.id, is_spent):  # nobody else can write meanwhile: each is short
-            with self._database.write() as session:
-                spent = delete(SignIn).where(SignIn.id.in_(batch), is_spent).returning(SignIn.id)
-                tally.count += len(session.execute(spent).all())
-
-    def _remove(self, file_id: uuid.UUID, reason: ColumnElement[bool], tally: Tally, dry_run: bool) -> None:
-        if dry_run:
-            tally.add(self._store.stored_bytes(file_id) or 0)
-            return
-        with self._database.write(durable=True) as session:  # or the file may come back without its bytes
-            file = session.scalar(select(File).where(File.id == file_id, reason).with_for_update(of=File))
-            if file is None:  # used, finished or removed meanwhile
-                return
-            remove_row(session, file, self._space)
-        tally.add(self._files.discard_blob(file_id))
-
-    def _ids_where(self, condition: ColumnElement[bool]) -> Iterator[uuid.UUID]:
-        """The ids of matching files."""
-        for batch in in_order(self._database, File.id, condition):
-            yield from batch
+    def _is_there(self, file_id: uuid.UUID) -> bool:
+        with self._database.read_rows() as rows:
+            return file_rows.exists(rows, file_id)

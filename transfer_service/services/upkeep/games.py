@@ -1,25 +1,22 @@
 """What remote downloads leave behind: parts without a job that needs them."""
 
-from collections.abc import Callable, Iterator
-from datetime import datetime
+from collections.abc import Iterator
 
 from sqlalchemy import select
 
-from transfer_service.db.database import Database
+from transfer_service.services.core import Core
 from transfer_service.services.games.job_rows import is_active, jobs
 from transfer_service.services.upkeep.orphans import ORPHAN_AGE
-from transfer_service.storage.archives import GameStore
-from transfer_service.threads import Offload
 
 
 class GameCleanup:
     """A run removes what is older than ORPHAN_AGE and needed by no job."""
 
-    def __init__(self, *, database: Database, store: GameStore, offload: Offload, now: Callable[[], datetime]) -> None:
-        self._database = database
-        self._store = store
-        self._offload = offload
-        self._now = now
+    def __init__(self, core: Core) -> None:
+        self._database = core.database
+        self._store = core.games
+        self._offload = core.offload
+        self._now = core.now
 
     def remove_leftovers(self, *, dry_run: bool) -> Iterator[int]:
         """The bytes that each part freed, or in a dry run would free."""

@@ -5,22 +5,20 @@ anything begins where the ids differ. They are joined when an installation is ne
 ids; anything else is for a person to decide (`adopt`).
 """
 
+import threading
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Protocol
 
 from sqlalchemy import update
 from sqlalchemy.exc import IntegrityError
 
-from transfer_service.db.database import Database
 from transfer_service.errors import InstallationMismatch
 from transfer_service.models.upkeep import Installation as InstallationRow
-from transfer_service.services.upkeep.census import Census, clearly_belong, take_census
+from transfer_service.services.core import Core
 from transfer_service.services.upkeep.orphans import Shelf
-from transfer_service.threads import Offload
 
 ONLY_ROW = 1
 
@@ -45,6 +43,16 @@ class Part:
 
 
 @dataclass(frozen=True, slots=True)
+class Census:
+    """One shelf: `facts` that need bytes, those `lacking` them, things `stored`, those `unknown` to the facts."""
+
+    facts: int
+    lacking: int
+    stored: int
+    unknown: int
+
+
+@dataclass(frozen=True, slots=True)
 class Survey:
     """Both sides as they are: the ids, None where there is none, and the census, by the names of the parts."""
 
@@ -61,11 +69,11 @@ class Survey:
 class Installation:
     """Joins a database and a store, and tells whether they belong together."""
 
-    def __init__(self, *, database: Database, parts: list[Part], offload: Offload, now: Callable[[], datetime]) -> None:
-        self._database = database
+    def __init__(self, core: Core, *, parts: list[Part]) -> None:
+        self._database = core.database
         self._parts = parts
-        self._offload = offload
-        self._now = now
+        self._offload = core.offload
+        self._now = core.now
 
     def ensure(self) -> None:
         """Return when database and store belong together, joining them where that is beyond doubt.
@@ -86,7 +94,7 @@ class Installation:
     def survey(self) -> Survey:
         """Look at both sides, and at everything they hold."""
         row = self._find()
-        census = {part.name: self._census(part) for part in self._parts}
+        census = {part.name: take_census(part.shelf) for part in self._parts}
         return Survey(row.installation_id if row else None, self._read_marks(), census)
 
     def adopt(self) -> None:
@@ -101,7 +109,7 @@ class Installation:
     def _decide(self, marks: dict[str, str | None]) -> str:
         """The id for a database that has none. Raises InstallationMismatch."""
         found = {mark for mark in marks.values() if mark is not None}
-        counted = [(part.shelf, self._census(part)) for part in self._parts]
+        counted = [(part.shelf, take_census(part.shelf)) for part in self._parts]
         if found:
             is_empty = not any(census.facts or census.stored for _, census in counted)
             if len(found) == 1 and is_empty:
@@ -131,9 +139,6 @@ class Installation:
     def _read_marks(self) -> dict[str, str | None]:
         return {part.name: part.mark.read() for part in self._parts}
 
-    def _census(self, part: Part) -> Census:
-        return take_census(part.shelf)
-
     def _find(self) -> InstallationRow | None:
         with self._database.read() as session:
             return session.get(InstallationRow, ONLY_ROW)
@@ -155,3 +160,49 @@ class Installation:
         values = {"installation_id": installation_id, "is_joined": is_joined}
         with self._database.write(durable=True) as session:
             session.execute(update(InstallationRow).where(InstallationRow.id == ONLY_ROW).values(values))
+
+
+def take_census(shelf: Shelf) -> Census:
+    """Count everything. Blocking."""
+    facts = lacking = stored = unknown = 0
+    for names in shelf.expected():
+        facts += len(names)
+        lacking += sum(not shelf.is_there(name) for name in names)
+    for batch in shelf.batches():
+        stored += len(batch)
+        unknown += len(batch) - len(shelf.known({each.name for each in batch}))
+    return Census(facts, lacking, stored, unknown)
+
+
+def clearly_belong(shelves: Iterable[tuple[Shelf, Census]]) -> bool:
+    """Whether most facts have their bytes, and most bytes their facts. Nothing and nothing belong together."""
+    counted = list(shelves)
+    needed = [census for shelf, census in counted if shelf.must_be_there]
+    lacking, facts = sum(each.lacking for each in needed), sum(each.facts for each in needed)
+    unknown, stored = sum(each.unknown for _, each in counted), sum(each.stored for _, each in counted)
+    return 2 * lacking <= facts and 2 * unknown <= stored
+
+
+class StartGate:
+    """What must be true before a process changes anything: steps that are taken once, in order, by whoever comes first.
+
+    A step that failed is tried again by the next one. So a service that was started before its database answers, or
+    before that is migrated, works once that is done.
+    """
+
+    def __init__(self, steps: Sequence[Callable[[], object]]) -> None:
+        self._steps = list(steps)
+        self._lock = threading.Lock()
+
+    def add(self, step: Callable[[], object]) -> None:
+        """One step more, after the others."""
+        self._steps.append(step)
+
+    def enter(self) -> None:
+        """Return when every step is taken. Raises what a step raises; the next one who comes tries again."""
+        if not self._steps:
+            return
+        with self._lock:
+            while self._steps:
+                self._steps[0]()
+                del self._steps[0]

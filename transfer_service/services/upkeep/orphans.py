@@ -10,13 +10,25 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Protocol
 
-from transfer_service.services.upkeep.tallies import Tally
 from transfer_service.storage.quarantine import KeptOrphan, Quarantine
 from transfer_service.threads import Offload
 
 ORPHAN_AGE = timedelta(hours=1)
 MANY_SHARE = 0.1
 MANY_BYTES = 1024**3
+
+
+@dataclass(slots=True)
+class Tally:
+    """How many things of one kind there were, and how many bytes of disk they take."""
+
+    count: int = 0
+    bytes: int = 0
+
+    def add(self, stored_bytes: int) -> None:
+        """Count one more."""
+        self.count += 1
+        self.bytes += stored_bytes
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,14 +8,15 @@ instances start at once, or what the setting says by now.
 import ctypes
 import os
 import shutil
-from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from sqlalchemy import and_, bindparam, delete, select, update
 
-from transfer_service.db.database import Database, Executor
+from transfer_service.db.database import Executor
 from transfer_service.models.files import File, FileState, ReceivedRange
+from transfer_service.services.core import Core
 
 BEFORE = "before"
 """The boot of bytes that came before boots were written down."""
@@ -65,16 +66,13 @@ class Recovered:
 
 
 class Recovery:
-    """Sorts out what an earlier boot has left, and leaves nothing to sort out after a stop in order.
+    """Sorts out what an earlier boot has left, and leaves nothing to sort out after a stop in order."""
 
-    `marks` is where earlier versions kept what they knew of boots, `flush` brings everything in the store to the disk.
-    """
-
-    def __init__(self, *, database: Database, boot: str, marks: Path, flush: Callable[[], None]) -> None:
-        self._database = database
-        self._boot = boot
-        self._marks = marks
-        self._flush = flush
+    def __init__(self, core: Core) -> None:
+        self._database = core.database
+        self._boot = core.durability.boot
+        self._marks = core.settings.data_dir / "running"  # where earlier versions kept what they knew of boots
+        self._flush = partial(flush_file_system, core.settings.blob_dir)
         self._is_done = False
 
     def ensure(self) -> Recovered:

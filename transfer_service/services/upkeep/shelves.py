@@ -4,15 +4,14 @@ import uuid
 from collections.abc import Collection, Iterator, Sequence
 from datetime import datetime
 from itertools import islice
-from typing import Any
 
-from sqlalchemy import ColumnElement, exists, select
+from sqlalchemy import exists, select
 
 from transfer_service.db.database import Database
 from transfer_service.models.chat import Message
 from transfer_service.models.files import File, FileState
 from transfer_service.models.games import DownloadState, GameData, RemoteDownload
-from transfer_service.services.games.archive_removal import ArchiveRemoval
+from transfer_service.services.games.archives import ArchiveRemoval
 from transfer_service.services.games.job_rows import is_archive_needed
 from transfer_service.services.upkeep.orphans import Stored
 from transfer_service.storage.archives import GameStore
@@ -57,8 +56,8 @@ class BlobShelf:
 
     def expected(self) -> Iterator[Sequence[str]]:
         """The blobs of finished files."""
-        for batch in in_order(self._database, File.id, File.state == FileState.COMPLETE):
-            yield [each.hex for each in batch]
+        for batch in self._database.batches(select(File.id).where(File.state == FileState.COMPLETE)):
+            yield [file_id.hex for (file_id,) in batch]
 
     def is_there(self, name: str) -> bool:
         """Whether there is such a blob."""
@@ -101,7 +100,8 @@ class AttachmentShelf:
 
     def expected(self) -> Iterator[Sequence[str]]:
         """The attachments of messages."""
-        return in_order(self._database, Message.id, Message.filename.is_not(None))
+        for batch in self._database.batches(select(Message.id).where(Message.filename.is_not(None))):
+            yield [message_id for (message_id,) in batch]
 
     def is_there(self, name: str) -> bool:
         """Whether something lies there for the message."""
@@ -148,8 +148,8 @@ class ArchiveShelf:
         is_needed = exists().where(
             RemoteDownload.game_data_id == GameData.id, RemoteDownload.state == DownloadState.COMPLETED
         )
-        for batch in in_order(self._database, GameData.id, is_needed):
-            yield [f"{each}.zip" for each in batch]
+        for batch in self._database.batches(select(GameData.id).where(is_needed)):
+            yield [f"{number}.zip" for (number,) in batch]
 
     def is_there(self, name: str) -> bool:
         """Whether there is such an archive."""
@@ -160,23 +160,6 @@ class ArchiveShelf:
         return self._removal.remove_unneeded(
             archive_id(name), dispose=lambda _game_data_id: put_aside(self.quarantine, name, now)
         )
-
-
-def in_order(
-    database: Database, key: Any, condition: ColumnElement[bool], *, limit: int = BATCH
-) -> Iterator[Sequence[Any]]:
-    """The keys of the rows that match, in short reads along the key, which see removals meanwhile."""
-    last: Any = None
-    while True:
-        statement = select(key).where(condition).order_by(key).limit(limit)
-        if last is not None:
-            statement = statement.where(key > last)
-        with database.read() as session:
-            batch = session.scalars(statement).all()
-        if not batch:
-            return
-        yield batch
-        last = batch[-1]
 
 
 def archive_id(name: str) -> int:

@@ -5,7 +5,7 @@ read again afterwards, still says what it said before.
 """
 
 import hashlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -13,17 +13,13 @@ from typing import Any, BinaryIO, TypeAlias
 
 from sqlalchemy import func, select
 
-from transfer_service.db.database import Database
 from transfer_service.errors import BlobMissing, ReadFailed
 from transfer_service.models.accounts import Account
 from transfer_service.models.chat import Message
 from transfer_service.models.files import File, FileState, ReceivedRange
 from transfer_service.models.games import DownloadState, Game, GameData, RemoteDownload
-from transfer_service.services.upkeep.tallies import Tally
-from transfer_service.storage.archives import GameStore
-from transfer_service.storage.attachments import AttachmentStore
-from transfer_service.storage.blobs import BlobStore
-from transfer_service.threads import Offload
+from transfer_service.services.core import Core
+from transfer_service.services.upkeep.orphans import Tally
 
 BATCH = 200
 READ_BYTES = 1024 * 1024
@@ -83,27 +79,20 @@ class _Thing:
 class Verification:
     """Reads everything that facts promise."""
 
-    def __init__(
-        self,
-        *,
-        database: Database,
-        store: BlobStore,
-        attachments: AttachmentStore,
-        games: GameStore,
-        offload: Offload,
-    ) -> None:
-        self._database = database
-        self._store = store
-        self._attachments = attachments
-        self._games = games
-        self._offload = offload
+    def __init__(self, core: Core) -> None:
+        self._database = core.database
+        self._store = core.store
+        self._attachments = core.attachments
+        self._games = core.games
+        self._offload = core.offload
 
     def run(self, *, tell: Callable[[Fault], object] = lambda _fault: None) -> Verdict:
         """Look at everything; `tell` hears of each fault at once."""
         verdict = Verdict()
         for statement, look in _PROMISES:
-            for row in self._rows(statement):
-                self._check(statement, look, look(row), verdict, tell)
+            for rows in self._database.batches(statement, size=BATCH):
+                for row in rows:
+                    self._check(statement, look, look(row), verdict, tell)
         return verdict
 
     def _check(
@@ -124,19 +113,6 @@ class Verification:
             fault = Fault(thing.kind, problem, thing.account, thing.name, str(thing.key))
             verdict.faults.append(fault)
             tell(fault)
-
-    def _rows(self, statement: _Statement) -> Iterator[Any]:
-        """The rows of a statement in the order of its first column, in short reads."""
-        key = statement.selected_columns[0]
-        last: Any = None
-        while True:
-            page = statement.order_by(key).limit(BATCH)
-            with self._database.read() as session:
-                rows: Sequence[Any] = session.execute(page if last is None else page.where(key > last)).all()
-            if not rows:
-                return
-            yield from rows
-            last = rows[-1][0]
 
     def _is_still_promised(self, statement: _Statement, look: Callable[[Any], "_Thing"], thing: "_Thing") -> bool:
         key = statement.selected_columns[0]
