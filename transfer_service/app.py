@@ -21,7 +21,6 @@ from transfer_service.web.accounts import auth
 from transfer_service.web.accounts.tokens import init_tokens
 from transfer_service.web.addresses import init_addresses
 from transfer_service.web.application import Application
-from transfer_service.web.caching import forbid_caching
 from transfer_service.web.chat import attachments, conversations, messages
 from transfer_service.web.chat.emitters import Fanout, ProgressEvents
 from transfer_service.web.chat.socketio import LIVE, SocketIO, init_socketio
@@ -32,6 +31,7 @@ from transfer_service.web.files import stored_files
 from transfer_service.web.games import activities, game_zip
 from transfer_service.web.games import downloads as remote_downloads
 from transfer_service.web.games.progress_feed import FEED, ProgressFeed
+from transfer_service.web.middleware import forbid_caching, override_methods
 from transfer_service.web.power_loss import init_power_loss, recover
 from transfer_service.web.query import check_queries
 from transfer_service.web.rate_limits import SOCKETS, init_rate_limits, limit_handshakes
@@ -40,7 +40,6 @@ from transfer_service.web.request_log import begin_requests, init_request_log
 from transfer_service.web.requests import init_requests
 from transfer_service.web.services import EXTENSION, Services
 from transfer_service.web.uploads import content_range, device_frames, resumable, whole_file
-from transfer_service.web.uploads.method_override import override_methods
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable

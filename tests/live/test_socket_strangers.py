@@ -19,7 +19,7 @@ MIB = 1024 * 1024
 STRANGER_SECONDS, STRANGER_BYTES = 3.0, 16 * 1024
 HANDSHAKE = "/socket.io/?EIO=4&transport="
 POLLING, WEBSOCKET = {"transports": ["polling"]}, {"transports": ["websocket"]}
-CONFIG = f"import transfer_service.web.chat.strangers as strangers; strangers.STRANGER_SECONDS = {STRANGER_SECONDS}"
+CONFIG = f"import transfer_service.web.chat.bounds as strangers; strangers.STRANGER_SECONDS = {STRANGER_SECONDS}"
 DEFLATE = "Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits"
 TEXT, CONTINUATION, PING = 1, 0, 9
 

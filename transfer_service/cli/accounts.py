@@ -14,10 +14,11 @@ from flask import Flask
 from flask.cli import AppGroup
 
 from transfer_service.errors import TransferError
-from transfer_service.web.accounts.printing import account_json
+from transfer_service.services.accounts.accounts import AccountFacts
 from transfer_service.web.games.activities import READ_PERMISSION
 from transfer_service.web.games.downloads import DOWNLOAD_PERMISSION
 from transfer_service.web.services import services
+from transfer_service.wire.instants import format_second
 
 REPOSITORY = Path(__file__).parents[2]
 FIRST_ADMIN = "admin"
@@ -197,3 +198,19 @@ def init_commands(app: Flask) -> None:
     """Add the commands to `flask --app wsgi`."""
     for command in (accounts, worker):
         app.cli.add_command(command)
+
+
+def account_json(account: AccountFacts, *, files: int, quota_bytes: int | None) -> dict[str, Any]:
+    """Everything that may be told of an account. `quota_bytes` is the quota in force, None without one."""
+    return {
+        "id": str(account.account_id),
+        "name": account.name,
+        "is_admin": account.is_admin,
+        "is_disabled": account.disabled,
+        "permissions": list(account.permissions),
+        "files": files,
+        "used_bytes": account.used_bytes,
+        "quota_bytes": quota_bytes,
+        "last_sign_in_at": format_second(account.last_sign_in_at) if account.last_sign_in_at else None,
+        "created_at": format_second(account.created_at),
+    }

@@ -4,8 +4,7 @@ from flask import current_app, g, request
 
 from transfer_service.errors import BadCredentials, Forbidden, MissingPermission
 from transfer_service.services.accounts.sign_ins import Identity
-from transfer_service.web.accounts.tokens import VERIFIED, verify_shown, verify_text
-from transfer_service.web.accounts.verified_tokens import Claims, VerifiedTokens
+from transfer_service.web.accounts.tokens import VERIFIED, Claims, VerifiedTokens, verify_shown, verify_text
 from transfer_service.web.request_log import note
 from transfer_service.web.services import services
 

@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from transfer_service.wire.json_bounds import MAX_BACKSLASHES, find_long_strings
+from transfer_service.wire.json_text import MAX_BACKSLASHES, find_long_strings
 
 CONNECT, DISCONNECT, EVENT, ACK, CONNECT_ERROR, BINARY_EVENT, BINARY_ACK = range(7)
 LONG_CHARACTERS = 1024 * 1024

@@ -3,8 +3,7 @@
 import time
 import uuid
 
-from transfer_service.web.accounts import verified_tokens
-from transfer_service.web.accounts.verified_tokens import Claims, VerifiedTokens
+from transfer_service.web.accounts.tokens import REMEMBERED_TOKENS, Claims, VerifiedTokens
 
 
 def claims(seconds: float = 60) -> Claims:
@@ -25,7 +24,7 @@ def test_an_expired_token_is_forgotten() -> None:
 
 def test_only_the_latest_are_kept() -> None:
     tokens = VerifiedTokens()
-    for number in range(verified_tokens.CAPACITY + 5):
+    for number in range(REMEMBERED_TOKENS + 5):
         tokens.remember(f"Bearer {number}", claims())
     assert tokens.find("Bearer 4") is None
     assert tokens.find("Bearer 5") is not None

@@ -2,7 +2,7 @@
 
 import uuid
 
-from transfer_service.web.chat.in_flight import InFlight
+from transfer_service.web.chat.bounds import InFlight
 
 ALICE, BOB = uuid.uuid4(), uuid.uuid4()
 

@@ -2,7 +2,7 @@
 
 import gevent
 
-from transfer_service.web.chat.strangers import Strangers
+from transfer_service.web.chat.bounds import Strangers
 
 SECONDS = 0.05
 

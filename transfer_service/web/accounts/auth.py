@@ -1,13 +1,17 @@
 """`/auth` and `/token`: signing in, renewing, signing out (docs/accounts.md)."""
 
+import hashlib
+import hmac
+import unicodedata
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from flask import Blueprint, Response, current_app, jsonify, request
 
-from transfer_service.errors import BadCredentials, Forbidden
+from transfer_service.errors import BadCredentials, Forbidden, TooManyAttempts
 from transfer_service.services.accounts.accounts import AccountFacts
 from transfer_service.services.accounts.sign_ins import FamilyGrant
-from transfer_service.web.accounts.sign_in_log import logged_sign_in
 from transfer_service.web.accounts.tokens import csrf_value, make_tokens, shown_token
 from transfer_service.web.cors import ORIGINS, Origins
 from transfer_service.web.current_account import current_claims, require_account
@@ -17,6 +21,8 @@ from transfer_service.web.services import services
 from transfer_service.wire.json_text import parse_object
 
 MAX_CREDENTIALS_BYTES = 16 * 1024
+_LOG_PURPOSE = b"transfer-service log names"
+_NAME_HASH_CHARACTERS = 16
 ACCESS_COOKIE, REFRESH_COOKIE = "access_token_cookie", "refresh_token_cookie"
 # Pages of games run in a sandbox, as if they were another site's: browsers leave the Lax cookie out when such a page
 # loads its own images. So the same token comes again for /game-zip/ alone (web/games/game_zip.py). Browsers keep it
@@ -172,3 +178,28 @@ def _with_cookies(grant: FamilyGrant) -> Response:
 
 def _user_json(account: AccountFacts) -> dict[str, Any]:
     return {"name": account.name, "is_admin": account.is_admin, "permissions": list(account.permissions)}
+
+
+@contextmanager
+def logged_sign_in(name: str) -> Iterator[None]:
+    """Note on the log line of this request how a sign-in went, and a hash of the name where it failed.
+
+    People type passwords into the field of the name. So it is a keyed hash: the same name gives the same text, but
+    nobody who has only the log can try words.
+    """
+    try:
+        yield
+    except TooManyAttempts:
+        note(sign_in="throttled", name_hash=_name_hash(name))
+        raise
+    except BadCredentials:
+        note(sign_in="failed", name_hash=_name_hash(name))
+        raise
+    note(sign_in="ok")
+
+
+def _name_hash(name: str) -> str:
+    secret: bytes = current_app.config["JWT_SECRET_KEY"]
+    key = hmac.digest(secret, _LOG_PURPOSE, hashlib.sha256)
+    text = " ".join(unicodedata.normalize("NFC", name).split()).encode("utf-8", "surrogatepass")
+    return hmac.new(key, text, hashlib.sha256).hexdigest()[:_NAME_HASH_CHARACTERS]

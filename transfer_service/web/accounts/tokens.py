@@ -6,8 +6,9 @@ import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
+from cachetools import FIFOCache
 from flask import Flask, current_app, request
 from flask_jwt_extended import (
     JWTManager,
@@ -23,8 +24,6 @@ from jwt import InvalidTokenError, PyJWTError
 
 from transfer_service.errors import BadCredentials, InvalidName, NotAuthenticated
 from transfer_service.services.accounts.sign_ins import FamilyGrant
-from transfer_service.web.accounts.verified_tokens import Claims, VerifiedTokens
-from transfer_service.wire.bearer import parse_bearer
 from transfer_service.wire.filenames import parse_name
 
 FAMILY_CLAIM = "family"
@@ -33,8 +32,7 @@ MAX_TOKEN_CHARACTERS = 8190
 """What fits into a header; the claims are parsed before the signature is verified."""
 CLOCK_DIFFERENCE_SECONDS = 30
 """How far ahead the clock of the instance may be that made a token."""
-
-jwt = JWTManager()
+REMEMBERED_TOKENS = 10_000
 
 _TEXTS = ("sub", "jti", "type", FAMILY_CLAIM)
 _INSTANTS = ("exp", "iat")
@@ -43,6 +41,40 @@ _BAD_TOKEN = (
     RecursionError,  # brackets, thousands deep
     OverflowError,  # an instant without end
 )  # fmt: skip
+
+jwt = JWTManager()
+
+
+class Claims(NamedTuple):
+    """What a verified token says, and whether it came in a cookie. `expires_at` in unix seconds."""
+
+    family: uuid.UUID
+    name: str
+    expires_at: float
+    jti: str
+    is_cookie: bool
+
+
+class VerifiedTokens:
+    """The latest REMEMBERED_TOKENS by the header that carried them: a device sends the same with every chunk.
+
+    A signature does not become wrong; what can change is asked each time: the clock here, the sign-in in the database.
+    """
+
+    def __init__(self) -> None:
+        self._claims: FIFOCache[str, Claims] = FIFOCache(REMEMBERED_TOKENS)
+
+    def find(self, header: str) -> Claims | None:
+        """The claims of a header seen before, None once they have expired."""
+        claims = self._claims.get(header)
+        if claims is not None and claims.expires_at <= time.time():
+            del self._claims[header]
+            return None
+        return claims
+
+    def remember(self, header: str, claims: Claims) -> None:
+        """Keep what has just been verified."""
+        self._claims[header] = claims
 
 
 def shown_token() -> str | None:
@@ -159,3 +191,12 @@ def init_tokens(app: Flask, *, secret_key: bytes, access_minutes: int, refresh_d
     )
     jwt.init_app(app)
     app.extensions[VERIFIED] = VerifiedTokens()
+
+
+def parse_bearer(field: str | None) -> str | None:
+    """The token in an `Authorization` field, None where it shows another scheme or nothing (RFC 6750 section 2.1).
+
+    What it gives may be no token at all: whoever verifies it finds out.
+    """
+    scheme, _, credentials = (field or "").strip().partition(" ")
+    return credentials.strip() or None if scheme.lower() == "bearer" else None

@@ -1,16 +1,23 @@
 """`/uploads/chats/…`: the attachments of messages, for those who take part in the conversation."""
 
+import uuid
+from collections.abc import Iterator
 from functools import partial
 from urllib.parse import quote
 
 from flask import Blueprint, Response
 
+from transfer_service.errors import InvalidRequest
+from transfer_service.services.chat.attachments import Post
 from transfer_service.web.current_account import current, guard
 from transfer_service.web.files.file_response import respond
 from transfer_service.web.files.stored_file import StoredFile
+from transfer_service.web.multipart_body import OVERHEAD_BYTES, MultipartBody, filename_of, is_multipart
 from transfer_service.web.query import takes_any
+from transfer_service.web.request_body import RequestBody
 from transfer_service.web.services import services
-from transfer_service.wire.attachments import is_inert
+from transfer_service.wire.attachments import attachment_media_type, is_inert, safe_filename
+from transfer_service.wire.chat import parse_conversation_id, parse_reply
 
 UNCHANGING = "private, max-age=31536000, immutable"
 """Ids of messages are never used again, and the bytes of an attachment never change."""
@@ -39,3 +46,39 @@ def download(message_id: str, filename: str) -> Response:
             cache_control=UNCHANGING,
         )
     )
+
+
+class AttachmentForm:
+    """The AttachmentBody of a request."""
+
+    def __init__(self, form: MultipartBody, *, filename: str, media_type: str) -> None:
+        self._form = form
+        self.filename = filename
+        self.media_type = media_type
+
+    @classmethod
+    def open(cls, account_id: uuid.UUID) -> "AttachmentForm":
+        """Read up to the file. What cannot be posted is refused now, where the form has said enough by then."""
+        if not is_multipart():
+            raise InvalidRequest("Expected multipart/form-data")
+        body = RequestBody()
+        services().whole_files.check_room(account_id, (body.announced or 0) - OVERHEAD_BYTES)
+        form = MultipartBody(body)
+        part = form.open_file_part()
+        filename = safe_filename(filename_of(part))
+        declared = part.header("Content-Type")
+        self = cls(form, filename=filename, media_type=attachment_media_type(declared, filename))
+        if form.field("conversation_id") is not None:
+            post = self.post()
+            services().messages.check_post(account_id, post.conversation_id, post.reply_to)
+        return self
+
+    def blocks(self) -> Iterator[bytes]:
+        """The file's bytes."""
+        return self._form.file_blocks()
+
+    def post(self) -> Post:
+        """What the fields say. Raises InvalidRequest."""
+        field = self._form.field
+        conversation_id = parse_conversation_id(field("conversation_id"))
+        return Post(conversation_id, content=field("content"), reply_to=parse_reply(field("reply_to")))

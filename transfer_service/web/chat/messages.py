@@ -4,7 +4,7 @@ from flask import Blueprint, Response, jsonify, request
 
 from transfer_service.errors import InvalidRequest
 from transfer_service.services.chat.message_rows import Message
-from transfer_service.web.chat.attachment_bodies import AttachmentForm
+from transfer_service.web.chat.attachments import AttachmentForm
 from transfer_service.web.chat.printing import message_json
 from transfer_service.web.current_account import current, guard
 from transfer_service.web.query import count_of, takes

@@ -1,28 +1,51 @@
 """Putting Socket.IO together for an app."""
 
+import json
 import logging
 from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
+import socketio.packet
 from flask import Flask
 from flask_socketio import SocketIO
 from socketio.packet import CONNECT_ERROR
 
 from transfer_service.logs import JsonHandler
 from transfer_service.services.accounts.sign_ins import SignInService
-from transfer_service.web.chat.engine_answers import shape_answers
-from transfer_service.web.chat.packets import BoundedPacket
+from transfer_service.web.chat.bounds import Strangers
 from transfer_service.web.chat.rooms import make_manager
 from transfer_service.web.chat.sessions import LiveSessions
 from transfer_service.web.chat.socket import EVENTS, ChatNamespace
-from transfer_service.web.chat.strangers import Strangers
 from transfer_service.web.chat.transport import bound_transports
 from transfer_service.web.cors import Origins
+from transfer_service.wire.socket_packets import parse_packet
 
 __all__ = ["LIVE", "SocketIO", "init_socketio"]
 
 LIVE = "transfer_service.live_sessions"
+
+
+class BoundedPacket(socketio.packet.Packet):  # type: ignore[misc] # it has no types
+    """A packet whose cost is settled before it is parsed."""
+
+    def decode(self, encoded_packet: object) -> int:
+        """Read a packet, and tell how many binary messages belong to it.
+
+        Raises ValueError, TypeError, RecursionError.
+        """
+        if not isinstance(encoded_packet, str):
+            raise TypeError("a binary message that belongs to no packet")
+        packet = parse_packet(encoded_packet)
+        self.packet_type, self.namespace, self.id = packet.kind, packet.namespace, packet.number
+        self.data = packet.data
+        return packet.attachments
+
+    def add_attachment(self, attachment: object) -> Any:
+        """Take the place of a binary message, whose bytes no event of ours wants. Raises TypeError for a text."""
+        if isinstance(attachment, str):
+            raise TypeError("a text in the place of a binary message")
+        return super().add_attachment(b"")
 
 
 def init_socketio(
@@ -114,3 +137,17 @@ def _accept_only_own_events(server: Any) -> None:
             handle(transport_id, namespace, packet_id, data)
 
     server._handle_event = handle_own
+
+
+def shape_answers(server: Any) -> None:
+    """Make the errors of an Engine.IO server JSON."""
+    server._bad_request = lambda message=None: _error("400 BAD REQUEST", str(message or "Bad request"))
+    server._method_not_found = lambda: _error("405 METHOD NOT ALLOWED", "Method not allowed", ("Allow", "GET, POST"))
+
+
+def _error(status: str, detail: str, *headers: tuple[str, str]) -> dict[str, Any]:
+    return {
+        "status": status,
+        "headers": [("Content-Type", "application/json"), *headers],
+        "response": json.dumps({"detail": detail}).encode(),
+    }

@@ -16,10 +16,14 @@ from gevent import sleep, spawn_later
 from gevent.queue import Empty
 
 from transfer_service.logs import ENVIRON_KEY
-from transfer_service.web.chat.engine_packets import NONSENSE, SEPARATOR, parse_engine_packet
-from transfer_service.web.chat.in_flight import Held, InFlight
-from transfer_service.web.chat.strangers import Strangers
-from transfer_service.web.chat.websocket import BoundedServer, BoundedWebSocket
+from transfer_service.web.chat.bounds import Held, InFlight, Strangers
+from transfer_service.web.chat.websocket import (
+    NONSENSE,
+    SEPARATOR,
+    BoundedServer,
+    BoundedWebSocket,
+    parse_engine_packet,
+)
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment

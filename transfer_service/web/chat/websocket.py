@@ -1,5 +1,6 @@
 """WebSockets under Engine.IO, with bounds on what a client sends at once or ahead."""
 
+import re
 from collections import deque
 from contextlib import suppress
 from itertools import count
@@ -10,14 +11,13 @@ import gevent.event
 import gevent.selectors
 import simple_websocket
 from engineio.async_drivers.gevent import Thread, WebSocketWSGI
-from engineio.packet import MESSAGE
+from engineio.packet import MESSAGE, Packet
 from gevent import sleep
 from wsproto.events import AcceptConnection, CloseConnection, Message, Ping, Request, TextMessage
 from wsproto.frame_protocol import CloseReason
 from wsproto.utilities import LocalProtocolError, RemoteProtocolError
 
-from transfer_service.web.chat.engine_packets import NONSENSE, is_engine_text, parse_engine_packet
-from transfer_service.web.chat.in_flight import Held
+from transfer_service.web.chat.bounds import Held
 
 READ_BYTES = 16 * 1024
 READ_AHEAD_MESSAGES, READ_AHEAD_CHARACTERS = 16, 1024 * 1024
@@ -31,7 +31,28 @@ HANDSHAKE_FIELDS = (
 )
 """What the handshake is made of. Without Sec-WebSocket-Extensions nothing is compressed: each connection would hold
 hundreds of KiB for it, and a stranger could have us inflate a thousand times what he sends."""
+SEPARATOR = "\x1e"
+NONSENSE = (ValueError, TypeError, KeyError, IndexError, AttributeError, RecursionError)
+"""What comes out of parsers, ours and the libraries', for packets that no client of theirs would send."""
 _BROKEN = (OSError, LocalProtocolError, RemoteProtocolError, simple_websocket.ConnectionClosed, *NONSENSE)
+# Behind its own digit a message begins with the digit of a Socket.IO packet. Engine.IO takes anything else for JSON.
+_TEXT = re.compile(r"4[0-9]|[23](?:probe)?\Z|[156]\Z", re.ASCII)
+
+
+def is_engine_text(text: str) -> bool:
+    """Whether a client of Engine.IO may send this text."""
+    return _TEXT.match(text) is not None
+
+
+def parse_engine_packet(text: str) -> Packet:
+    """A packet; the data of a message are all of its text, and nothing where it is binary. Raises ValueError."""
+    if text.startswith("b"):
+        return Packet(MESSAGE, data=b"")  # nobody wants its bytes
+    if not is_engine_text(text):
+        raise ValueError("no packet of Engine.IO")
+    if text.startswith("4"):
+        return Packet(MESSAGE, data=text)
+    return Packet(int(text[0]), data=text[1:])
 
 
 class Owner(Protocol):

@@ -1,4 +1,4 @@
-"""`X-HTTP-Method-Override`, for clients whose environment knows only GET and POST (tus 1.0.0)."""
+"""Around the whole application: headers that no answer may lack, and methods that a client can only name."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -10,9 +10,32 @@ if TYPE_CHECKING:
 
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
+DEFAULTS = (("Cache-Control", "no-store"), ("X-Content-Type-Options", "nosniff"))
+
+
+def forbid_caching(application: "WSGIApplication") -> "WSGIApplication":
+    """Add to every answer `Cache-Control`, and `X-Content-Type-Options` against guessed types, unless it has its own.
+
+    A browser, or a cache in an office, that keeps a listing or an error shows it to somebody else, or for too long. So
+    what sends bytes says how long they last, and all other answers, those of Socket.IO too, are not to be kept.
+    """
+
+    def serving(environ: "WSGIEnvironment", start_response: "StartResponse") -> "Iterable[bytes]":
+        def start(status: str, headers: list[tuple[str, str]], *more: Any) -> Any:
+            given = {name.lower() for name, _ in headers}
+            added = [(name, value) for name, value in DEFAULTS if name.lower() not in given]
+            return start_response(status, [*headers, *added], *more)
+
+        return application(environ, start)
+
+    return serving
+
 
 def override_methods(application: "WSGIApplication") -> "WSGIApplication":
-    """Let a POST to an upload be the method it names: before routing, so with that method's rights and duties."""
+    """Let a POST to an upload be the method that its `X-HTTP-Method-Override` names (tus 1.0.0).
+
+    Some clients know only GET and POST. It happens before routing, so with that method's rights and duties.
+    """
 
     def overriding(environ: "WSGIEnvironment", start_response: "StartResponse") -> "Iterable[bytes]":
         sent, override = environ["REQUEST_METHOD"], environ.get("HTTP_X_HTTP_METHOD_OVERRIDE")

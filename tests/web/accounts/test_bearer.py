@@ -2,7 +2,7 @@
 
 import pytest
 
-from transfer_service.wire.bearer import parse_bearer
+from transfer_service.web.accounts.tokens import parse_bearer
 
 
 @pytest.mark.parametrize(
