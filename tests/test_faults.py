@@ -39,7 +39,7 @@ fill_thread_pool()
 try:
     offload(lambda: ran.append("now"))
 except StoreUnavailable as error:
-    print(error.code)
+    print(type(error).__name__)
 resource.setrlimit(resource.RLIMIT_AS, (resource.RLIM_INFINITY,) * 2)
 offload(lambda: ran.append("later"))
 print(ran)
@@ -117,4 +117,4 @@ def test_a_thread_that_cannot_be_started_is_the_machines_fault_and_its_work_neve
     done = subprocess.run(
         [sys.executable, "-c", _NO_MEMORY], cwd=REPOSITORY, env=environment, capture_output=True, text=True, check=False
     )
-    assert (done.stdout, done.returncode) == ("store_unavailable\n['later']\n", 0), done.stderr
+    assert (done.stdout, done.returncode) == ("StoreUnavailable\n['later']\n", 0), done.stderr

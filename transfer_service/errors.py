@@ -1,10 +1,9 @@
-"""What can go wrong, as the rules see it: a stable code and data. HTTP statuses are given in `web.error_envelopes`."""
+"""What can go wrong, as the rules see it: names and data. HTTP statuses are given in `web.error_envelopes`."""
 
 
 class TransferError(Exception):
     """Base of every expected failure. `detail` is safe to show to a client."""
 
-    code = "error"
     detail = "Request failed"
 
     def __init__(self, detail: str | None = None) -> None:
@@ -15,49 +14,42 @@ class TransferError(Exception):
 class InvalidRequest(TransferError):
     """The request is malformed: a missing field, a bad header, a chunk that does not match itself."""
 
-    code = "invalid_request"
     detail = "Invalid request"
 
 
 class InvalidName(InvalidRequest):
     """A filename breaks the rules of NAME."""
 
-    code = "invalid_name"
     detail = "Invalid file name"
 
 
 class BodyCutShort(InvalidRequest):
     """The request body ended before its announced length."""
 
-    code = "body_cut_short"
     detail = "The request body ended early"
 
 
 class BodyTimeout(TransferError):
     """The client sent nothing for longer than the read timeout."""
 
-    code = "body_timeout"
     detail = "The request body stalled for too long"
 
 
 class NotAuthenticated(TransferError):
     """No token came with the request."""
 
-    code = "not_authenticated"
     detail = "Not authenticated"
 
 
 class BadCredentials(TransferError):
     """A token or a password is wrong, expired, revoked or belongs to a disabled account."""
 
-    code = "bad_credentials"
     detail = "Could not validate credentials"
 
 
 class TooManyAttempts(TransferError):
     """Too many wrong passwords; try again after `retry_after_seconds`."""
 
-    code = "too_many_attempts"
     detail = "Too many failed sign-ins, try again later"
 
     def __init__(self, *, retry_after_seconds: int) -> None:
@@ -68,68 +60,58 @@ class TooManyAttempts(TransferError):
 class TooManyRequests(TransferError):
     """More requests than a rate limit allows; `policies` names the limits."""
 
-    code = "too_many_requests"
     detail = "Too many requests, try again later"
 
     def __init__(self, *, retry_after_seconds: int, policies: list[str]) -> None:
         super().__init__()
-        self.retry_after_seconds = retry_after_seconds
-        self.policies = policies
+        self.retry_after_seconds, self.policies = retry_after_seconds, policies
 
 
 class Forbidden(TransferError):
     """The account may not do this."""
 
-    code = "forbidden"
     detail = "Forbidden"
 
 
 class WrongPassword(Forbidden):
     """The current password, asked for before it is replaced, is another one."""
 
-    code = "wrong_password"
     detail = "The current password is wrong"
 
 
 class NotParticipant(Forbidden):
     """The account is not in the conversation."""
 
-    code = "not_participant"
     detail = "You are not a participant in this conversation"
 
 
 class MissingPermission(Forbidden):
     """The account lacks the permission for this."""
 
-    code = "missing_permission"
     detail = "Insufficient permissions"
 
 
 class NotFound(TransferError):
     """There is no such thing, or not for this account."""
 
-    code = "not_found"
     detail = "Not found"
 
 
 class AccountGone(NotFound):
     """An account was deleted while a request was about to give it something: its own, or another account's."""
 
-    code = "account_gone"
     detail = "Account not found"
 
 
 class NotComplete(NotFound):
     """The file exists but is not whole yet."""
 
-    code = "not_complete"
     detail = "File is not complete and cannot be downloaded"
 
 
 class BlobMissing(NotFound):
     """The facts name bytes that the store does not have."""
 
-    code = "blob_missing"
     detail = "File not found"
 
 
@@ -140,49 +122,42 @@ class BytesLost(BlobMissing):
 class RangeConflict(TransferError):
     """Other bytes are already stored there; the first ones stay."""
 
-    code = "range_conflict"
     detail = "Different data is already stored for this range; delete the file first"
 
 
 class UploadGone(TransferError):
     """The upload was deleted or replaced while its bytes were arriving."""
 
-    code = "upload_gone"
     detail = "The upload was deleted meanwhile"
 
 
 class NameTaken(TransferError):
     """Something of that name exists."""
 
-    code = "name_taken"
     detail = "The name is taken"
 
 
 class LastAdmin(TransferError):
     """Without this account nobody could administer the service any more."""
 
-    code = "last_admin"
     detail = "This is the last enabled administrator"
 
 
 class DownloadInProgress(TransferError):
     """The game is being downloaded already."""
 
-    code = "download_in_progress"
     detail = "A download of this game is in progress"
 
 
 class AlreadyDownloaded(TransferError):
     """The archive is here already."""
 
-    code = "already_downloaded"
     detail = "This game data is already downloaded"
 
 
 class TooManyDownloads(TransferError):
     """As many remote downloads as are allowed are active."""
 
-    code = "too_many_downloads"
     detail = "Too many downloads are active, try again later"
     retry_after_seconds = 30
 
@@ -190,35 +165,30 @@ class TooManyDownloads(TransferError):
 class SourceFailed(TransferError):
     """A source of remote downloads does not give the file. `detail` names neither its URL nor its address."""
 
-    code = "source_failed"
     detail = "The source failed"
 
 
 class MemberUnreadable(TransferError):
     """A member of an archive is encrypted, damaged, or not what the archive says."""
 
-    code = "member_unreadable"
     detail = "This member of the archive cannot be read"
 
 
 class TooLarge(TransferError):
     """Past the file's length, the size limit or the quota."""
 
-    code = "too_large"
     detail = "File exceeds the maximum size"
 
 
 class QuotaExceeded(TooLarge):
     """The account has no room for it."""
 
-    code = "quota_exceeded"
     detail = "Storage quota exceeded"
 
 
 class RangeBusy(TransferError):
     """Another connection is sending the same range right now."""
 
-    code = "range_busy"
     detail = "Another connection is sending this range, try again"
     retry_after_seconds = 1
 
@@ -230,14 +200,12 @@ class Superseded(RangeBusy):
 class StorageFull(TransferError):
     """The disk is full. What was acknowledged stays, and the upload resumes once there is room."""
 
-    code = "storage_full"
     detail = "Storage is full"
 
 
 class StoreUnavailable(TransferError):
     """The database or the store does not answer."""
 
-    code = "store_unavailable"
     detail = "Storage is not available"
     retry_after_seconds = 5
 
@@ -245,14 +213,11 @@ class StoreUnavailable(TransferError):
 class SchemaOutdated(StoreUnavailable):
     """The database has another schema than this version of the service needs."""
 
-    code = "schema_outdated"
     detail = "The database must be upgraded first: flask --app wsgi database upgrade"
 
 
 class InstallationMismatch(StoreUnavailable):
     """The database and the store do not belong together, for this `reason`."""
-
-    code = "installation_mismatch"
 
     def __init__(self, reason: str) -> None:
         super().__init__(
@@ -264,79 +229,66 @@ class InstallationMismatch(StoreUnavailable):
 class FlushFailed(StoreUnavailable):
     """The disk did not take what was written: nobody knows what of it is there."""
 
-    code = "flush_failed"
-
 
 class ReadFailed(TransferError):
     """The store has the bytes but cannot read them."""
 
-    code = "read_failed"
     detail = "Error reading file"
 
 
 class OffsetMismatch(TransferError):
     """An append does not begin where the upload ends. `offset` is where it should, `provided` where it wanted to."""
 
-    code = "offset_mismatch"
     detail = "The offset does not match the upload's"
 
     def __init__(self, *, offset: int, provided: int) -> None:
         super().__init__()
-        self.offset = offset
-        self.provided = provided
+        self.offset, self.provided = offset, provided
 
 
 class UploadEnded(TransferError):
     """The upload was cancelled, has expired, or became part of another one."""
 
-    code = "upload_ended"
     detail = "The upload has ended"
 
 
 class UploadFinished(InvalidRequest):
     """The upload is whole already: nothing can be appended."""
 
-    code = "upload_finished"
     detail = "The upload is already complete"
 
 
 class InconsistentLength(InvalidRequest):
     """Two statements about the length of an upload contradict each other."""
 
-    code = "inconsistent_length"
     detail = "The length does not match the one given earlier"
 
 
 class ChecksumMismatch(InvalidRequest):
     """The checksum of a chunk does not match: nothing of it counts."""
 
-    code = "checksum_mismatch"
     detail = "Checksum mismatch"
 
 
 class DigestMismatch(InvalidRequest):
     """The bytes are not those that the client promised a digest of."""
 
-    code = "digest_mismatch"
     detail = "The digest does not match the content"
 
 
 class UnsupportedMediaType(TransferError):
     """The body has a media type that this door does not read."""
 
-    code = "unsupported_media_type"
     detail = "Unsupported media type"
 
 
 class UnsupportedContentCoding(TransferError):
     """The body is compressed or coded in another way, and would be stored as it is under the type of something else."""
 
-    code = "unsupported_content_coding"
     detail = "Content-Encoding must be identity"
 
 
 class UnsupportedVersion(TransferError):
     """The client speaks a version of the protocol that this server does not."""
 
-    code = "unsupported_version"
     detail = "Unsupported protocol version"

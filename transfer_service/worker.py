@@ -4,6 +4,7 @@ It needs gevent's patches from the start, so the command becomes `python -m geve
 may be killed at any moment: a job goes on as soon as a worker finds that its lease has run out.
 """
 
+import re
 import signal
 import sys
 import time
@@ -116,13 +117,18 @@ class Worker:
         except Exception as error:  # noqa: BLE001 - a fault of ours must not leave the job for ever
             fault = error if isinstance(error, TransferError) else fault_of(error)
             if fault is not None:  # the machine's: another run goes on
-                log.warning("interrupted", error=fault.code)
+                log.warning("interrupted", error=_code_of(fault))
                 return
             log_error(error)
             with _failures_logged():
                 self._leases.fail(run, FAULT)
         else:
             log.info("ended", state=state.value)
+
+
+def _code_of(error: TransferError) -> str:
+    """The name of its class in small letters: `store_unavailable`."""
+    return re.sub(r"(?<=.)(?=[A-Z])", "_", type(error).__name__).lower()
 
 
 @contextmanager
@@ -177,7 +183,7 @@ def _wait_for_its_place(gate: StartGate) -> None:
         except InstallationMismatch as error:
             sys.exit(str(error))
         except TransferError as error:
-            structlog.get_logger().warning("interrupted", error=error.code)
+            structlog.get_logger().warning("interrupted", error=_code_of(error))
         time.sleep(LOOK_SECONDS)
 
 

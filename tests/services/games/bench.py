@@ -15,7 +15,7 @@ import pytest
 from pydantic import SecretStr
 from sqlalchemy import insert, select, update
 
-from config import Settings
+from config import GameDataSource, Settings
 from tests.conftest import SECRET, Clock
 from tests.services.conftest import Bench
 from transfer_service.db.database import Database
@@ -149,7 +149,9 @@ class Downloads:
         """What one process stands on; keyword arguments take the place of the bench's own things."""
         return core_of(
             self.database, self.clock, self.root.parent / "core", max_remote_downloads=max_active,
-            game_data_sources=[{"name": name, "base_url": f"https://{name}.example/"} for name in sources],
+            game_data_sources=[
+                GameDataSource(type="raw", name=name, arguments=[f"https://{name}.example/"]) for name in sources
+            ],
             parts={"games": self.store, **parts},
         )  # fmt: skip
 
