@@ -67,7 +67,9 @@ def create_app(settings: Settings, *, now: Callable[[], datetime] = utc_now, boo
     )
     app.extensions[ORIGINS] = origins = Origins(settings.cors_origins)
     socketio = SocketIO()
-    services = build_services(settings, now=now, publish=Fanout(socketio), tell=ProgressEvents(socketio), boot=boot)
+    services = build_services(
+        settings, now=now, publish=Fanout(socketio), on_progress=ProgressEvents(socketio), boot=boot
+    )
     app.extensions[EXTENSION] = services
     init_request_log(app)
     init_requests(app)

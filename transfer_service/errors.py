@@ -110,7 +110,7 @@ class NotComplete(NotFound):
 
 
 class BlobMissing(NotFound):
-    """The facts name bytes that the store does not have."""
+    """A record names bytes that the store does not have."""
 
     detail = "File not found"
 

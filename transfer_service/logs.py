@@ -13,7 +13,7 @@ from transfer_service.errors import TransferError
 from transfer_service.faults import errno_name, fault_of
 
 ENVIRON_KEY = "transfer.log"
-"""Where in the WSGI environ a request collects the facts for its line."""
+"""Where in the WSGI environ a request collects the fields of its line."""
 
 _PACKAGE = Path(__file__).parent
 
@@ -51,12 +51,12 @@ class JsonHandler(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         """Write one line."""
-        facts: dict[str, Any] = {"logger": record.name}
+        fields: dict[str, Any] = {"logger": record.name}
         error = record.exc_info[1] if record.exc_info else None
         if error is not None:
-            facts.update(error=type(error).__name__, where=locate(error))
+            fields.update(error=type(error).__name__, where=locate(error))
         log = structlog.get_logger()
-        getattr(log, record.levelname.lower(), log.info)(record.getMessage(), **facts)
+        getattr(log, record.levelname.lower(), log.info)(record.getMessage(), **fields)
 
 
 def locate(error: BaseException) -> str:
@@ -67,16 +67,16 @@ def locate(error: BaseException) -> str:
     return f"{Path(frame.filename).stem}:{frame.lineno}" if frame else "unknown"
 
 
-def log_error(error: BaseException, **facts: Any) -> None:
+def log_error(error: BaseException, **fields: Any) -> None:
     """Log what went wrong without messages, values or paths: only its kind and where it happened.
 
     `failure` is a fault of the program, which should be reported. `machine_fault` is one of the disk, the database or
     what else the service stands on: those who run it can mend that.
     """
     cause = error.__cause__
-    facts.update(error=type(error).__name__, cause=type(cause).__name__ if cause else None)
-    facts["where"] = locate(cause or error)
+    fields.update(error=type(error).__name__, cause=type(cause).__name__ if cause else None)
+    fields["where"] = locate(cause or error)
     if isinstance(error, TransferError) or fault_of(error) is not None:
-        structlog.get_logger().warning("machine_fault", errno=errno_name(cause or error), **facts)
+        structlog.get_logger().warning("machine_fault", errno=errno_name(cause or error), **fields)
     else:
-        structlog.get_logger().error("failure", **facts)
+        structlog.get_logger().error("failure", **fields)

@@ -13,7 +13,7 @@ from werkzeug.test import TestResponse
 from tests.conftest import Clock, Device
 from tests.live.server import wait_until
 from tests.remote_jobs import SIZE
-from transfer_service.services.games.job_rows import DownloadFacts
+from transfer_service.services.games.job_rows import DownloadRecord
 from transfer_service.web.games.progress_feed import FEED, ProgressFeed
 from transfer_service.web.services import Services
 from transfer_service.wire.sse import HEARTBEAT
@@ -33,7 +33,7 @@ class Looks:
         self.gate = threading.Lock()
         """Held, it lets nobody look."""
 
-    def find_progress(self, game_ids: Collection[uuid.UUID]) -> dict[uuid.UUID, DownloadFacts]:
+    def find_progress(self, game_ids: Collection[uuid.UUID]) -> dict[uuid.UUID, DownloadRecord]:
         with self.gate:
             self.asked.append(set(game_ids))
             if self.failure is not None:

@@ -41,16 +41,17 @@ def build_services(
     *,
     now: Callable[[], datetime] = utc_now,
     publish: Callable[[ChatEvent], None] = _nobody_listens,
-    tell: Callable[[UploadProgress], None] = _nobody_listens,
+    on_progress: Callable[[UploadProgress], None] = _nobody_listens,
     boot: str | None = None,
 ) -> Services:
-    """The services, each with what it needs. `publish` gets what happens in conversations, `tell` uploads' progress.
+    """The services, each with what it needs.
 
+    `publish` is called with what happens in conversations, `on_progress` with how far resumable uploads are.
     `boot` names the machine's present boot for who has a reason not to ask the machine.
     """
     core = build_core(settings, now, boot=boot)
     database, store, space = core.database, core.store, core.space
-    files = build_file_services(core, tell=tell)
+    files = build_file_services(core, on_progress=on_progress)
     sign_ins = SignInService(core)
     upkeep = build_upkeep(core, files, sign_ins)
     messages = MessageService(core, publish=publish)

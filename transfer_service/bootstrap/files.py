@@ -45,12 +45,12 @@ class FileServices:
     cleanup: UploadCleanup
 
 
-def build_file_services(core: Core, *, tell: Callable[[UploadProgress], None]) -> FileServices:
-    """The services, each with what it needs. `tell` gets the progress of uploads."""
+def build_file_services(core: Core, *, on_progress: Callable[[UploadProgress], None]) -> FileServices:
+    """The services, each with what it needs. `on_progress` is called with that of uploads."""
     completion = Completion(core, digests=RunningDigests(store=core.store, offload=core.offload))
     files = FileService(core, completion=completion)
     concatenation = Concatenation(core, files=files)
-    news = ProgressNews(tell)
+    news = ProgressNews(on_progress)
     upload_completion = UploadCompletion(
         core, files=files, completion=completion, concatenation=concatenation, news=news
     )

@@ -14,7 +14,7 @@ from flask import Flask
 from flask.cli import AppGroup
 
 from transfer_service.errors import TransferError
-from transfer_service.services.accounts.accounts import AccountFacts
+from transfer_service.services.accounts.accounts import AccountRecord
 from transfer_service.web.games.activities import READ_PERMISSION
 from transfer_service.web.games.downloads import DOWNLOAD_PERMISSION
 from transfer_service.web.services import services
@@ -200,7 +200,7 @@ def init_commands(app: Flask) -> None:
         app.cli.add_command(command)
 
 
-def account_json(account: AccountFacts, *, files: int, quota_bytes: int | None) -> dict[str, Any]:
+def account_json(account: AccountRecord, *, files: int, quota_bytes: int | None) -> dict[str, Any]:
     """Everything that may be told of an account. `quota_bytes` is the quota in force, None without one."""
     return {
         "id": str(account.account_id),

@@ -61,7 +61,7 @@ def _show_survey(survey: Survey) -> None:
     click.echo(f"The database belongs to {survey.database_id or 'no installation'}")
     for name, census in survey.census.items():
         click.echo(f"{name[0].upper()}{name[1:]} belongs to {survey.ids[name] or 'no installation'}")
-        click.echo(f"  the database knows {census.facts}, of which {census.lacking} are not there")
+        click.echo(f"  the database knows {census.records}, of which {census.lacking} are not there")
         click.echo(f"  there are {census.stored}, of which {census.unknown} are unknown to the database")
 
 
@@ -109,7 +109,7 @@ def verify(as_json: bool) -> None:
     Names every damaged and missing file; the exit code is 1 where there is one.
     """
     restored = services().orphans.restore()
-    verdict = services().verification.run(tell=_do_nothing if as_json else _show_fault)
+    verdict = services().verification.run(on_fault=_do_nothing if as_json else _show_fault)
     if as_json:
         checked = {kind.value: asdict(tally) for kind, tally in verdict.checked.items()}
         faults = [asdict(fault) for fault in verdict.faults]

@@ -1,4 +1,4 @@
-"""The facts: SQLAlchemy mapped classes and the enums that own their states."""
+"""What the tables share: types of columns, names of constraints. A committed row is a record."""
 
 import uuid
 from datetime import UTC, datetime

@@ -1,4 +1,4 @@
-"""The facts of the games catalogue, of remote downloads and of what was done with them."""
+"""The games catalogue, remote downloads and what was done with them."""
 
 import uuid
 from datetime import datetime

@@ -1,9 +1,9 @@
 """What is on the disk, and in which boot of the machine that was written which may not be.
 
-A fact can reach the disk before the bytes it is about. That is harmless while the machine lives, whatever happens to
-the process; a machine that loses its power may then remember facts without bytes. So a file of which some bytes count
-that were not flushed carries the id of the boot in which they came, written in the same transaction as the fact itself.
-In any other boot those bytes count no more (`recovery`).
+A record can reach the disk before the bytes it is about. That is harmless while the machine lives, whatever happens to
+the process; a machine that loses its power may then have records without bytes. So a file of which some bytes count
+that were not flushed carries the id of the boot in which they came, written in the same transaction as the rest of its
+record. In any other boot those bytes count no more (`recovery`).
 """
 
 import uuid

@@ -24,9 +24,9 @@ def _end(response: Response) -> Response:
     return response
 
 
-def note(**facts: Any) -> None:
-    """Add facts to the log line of this request: ids and counts, never names, paths or secrets."""
-    request.environ.setdefault(ENVIRON_KEY, {}).update(facts)
+def note(**fields: Any) -> None:
+    """Add fields to the log line of this request: ids and counts, never names, paths or secrets."""
+    request.environ.setdefault(ENVIRON_KEY, {}).update(fields)
 
 
 def log_request_error(error: BaseException) -> None:
@@ -35,7 +35,7 @@ def log_request_error(error: BaseException) -> None:
 
 
 def begin_requests(application: "WSGIApplication") -> "WSGIApplication":
-    """Give a request what all of it shares: one patience for locks, and the dictionary for the facts of its log line.
+    """Give a request what all of it shares: one patience for locks, and the dictionary for the fields of its log line.
 
     The latter before anybody copies its environ, as flask-socketio does.
     """

@@ -20,7 +20,7 @@ from transfer_service.errors import (
     TransferError,
     WrongPassword,
 )
-from transfer_service.services.accounts.accounts import AccountFacts, AccountService
+from transfer_service.services.accounts.accounts import AccountRecord, AccountService
 from transfer_service.services.accounts.sign_ins import Identity
 
 
@@ -34,7 +34,7 @@ def names(accounts: AccountService) -> list[str]:
     return [account.name for account in accounts.list_accounts()]
 
 
-def sign_in(accounts: AccountService, name: str, password: str = PASSWORD) -> AccountFacts:
+def sign_in(accounts: AccountService, name: str, password: str = PASSWORD) -> AccountRecord:
     return accounts.authenticate(name, password, address="192.0.2.1").account
 
 

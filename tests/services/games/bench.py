@@ -25,7 +25,7 @@ from transfer_service.models.games import Activity, DownloadState, Game, GameDat
 from transfer_service.services.core import Core, build_core
 from transfer_service.services.games.downloads import RemoteDownloadService
 from transfer_service.services.games.fetching import Fetching
-from transfer_service.services.games.job_rows import Actor, DownloadFacts, jobs
+from transfer_service.services.games.job_rows import Actor, DownloadRecord, jobs
 from transfer_service.services.games.leases import FetchLeases, LeaseLost, Run
 from transfer_service.services.games.member_rows import Hold
 from transfer_service.services.games.part_writer import HashedPart
@@ -270,7 +270,7 @@ class Downloads:
     def state(self, job_id: int) -> DownloadState:
         return self.job(job_id).state
 
-    def facts(self, game_id: uuid.UUID) -> DownloadFacts:
+    def facts(self, game_id: uuid.UUID) -> DownloadRecord:
         return self.service.find_progress([game_id])[game_id]
 
     def slots(self) -> list[int]:

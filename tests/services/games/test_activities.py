@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from tests.services.conftest import Bench
-from transfer_service.services.games.activities import Action, ActivityFacts, record
+from transfer_service.services.games.activities import Action, ActivityRecord, record
 
 DETAILS = {"gameDataId": 12345, "gameTitle": "Pong 家", "sources": ["a", "b"], "error": None}
 
@@ -36,7 +36,7 @@ def test_an_activity_is_read_as_it_was_recorded(any_bench: Bench) -> None:
     found = any_bench.services.activities.list_page(1, 50)
     assert found.total == 1
     assert found.rows == (
-        ActivityFacts(
+        ActivityRecord(
             activity_id=found.rows[0].activity_id,
             username="alice",
             action="download.failed",

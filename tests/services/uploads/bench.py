@@ -190,7 +190,7 @@ class Uploads(Bench):
 
     def another_instance(self) -> "Uploads":
         """Services of another process on the same database and store; the same as after a restart."""
-        services = build_services(self.settings, now=self.clock, tell=self.told.append)
+        services = build_services(self.settings, now=self.clock, on_progress=self.told.append)
         self.instances.append(services)
         return replace(self, services=services)
 
@@ -206,7 +206,7 @@ def make_uploads(make_settings: Callable[..., Settings], clock: Clock) -> Iterat
 
     def make(**overrides: Any) -> Uploads:
         settings, told = make_settings(**overrides), list[UploadProgress]()
-        services = build_services(settings, now=clock, tell=told.append)
+        services = build_services(settings, now=clock, on_progress=told.append)
         made.append(services)
         migrate(settings.resolved_database_url)
         services.accounts.create("alice", PASSWORD)

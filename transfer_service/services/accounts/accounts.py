@@ -46,7 +46,7 @@ _HELD = PreparedSelect(
 
 
 @dataclass(frozen=True, slots=True)
-class AccountFacts:
+class AccountRecord:
     """An account as others may see it."""
 
     account_id: uuid.UUID
@@ -63,7 +63,7 @@ class AccountFacts:
 class Verified:
     """An account whose password was shown, and the hash that it was verified against."""
 
-    account: AccountFacts
+    account: AccountRecord
     password_hash: str
 
 
@@ -105,7 +105,7 @@ class AccountService:
             return False
         return True
 
-    def list_accounts(self) -> list[AccountFacts]:
+    def list_accounts(self) -> list[AccountRecord]:
         """Every account by name."""
         permissions: dict[uuid.UUID, list[str]] = {}
         with self._database.read() as session:
@@ -121,7 +121,7 @@ class AccountService:
         with self._database.read_rows() as rows:
             return {row[0]: row[1] for row in rows.execute(counts)}
 
-    def get(self, name: str) -> AccountFacts:
+    def get(self, name: str) -> AccountRecord:
         """One account. Raises NotFound."""
         with self._database.read_rows() as rows:
             account = _BY_NAME.find(rows, {"name": parse_name(name)})
@@ -236,8 +236,8 @@ def _account(session: Session, name: str, *, lock: bool = False) -> Account:
     return account
 
 
-def _facts(account: Any, permissions: Iterable[str]) -> AccountFacts:
-    return AccountFacts(
+def _facts(account: Any, permissions: Iterable[str]) -> AccountRecord:
+    return AccountRecord(
         account_id=account.id,
         name=account.name,
         is_admin=account.is_admin,

@@ -1,6 +1,6 @@
 """Bytes that are nobody's any more, or not yet: noted by name, so that what was killed half-way leaves no orphan.
 
-The name is written in the transaction that deletes the facts, or before an attachment arrives, and taken back in the
+The name is written in the transaction that deletes the record, or before an attachment arrives, and taken back in the
 one that posts it. Whatever is found under it later is not somebody's whom this database has forgotten: it goes, and
 needs no quarantine.
 """
@@ -24,7 +24,7 @@ _discarded = DiscardedBytes.__table__
 
 
 def remember(rows: Executor, names: Sequence[str]) -> None:
-    """Note, in the transaction that deletes their facts, which bytes are to go: blobs by their hexadecimal digits,
+    """Note, in the transaction that deletes their record, which bytes are to go: blobs by their hexadecimal digits,
     attachments by their message's id.
     """
     if names:

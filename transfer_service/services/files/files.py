@@ -183,7 +183,7 @@ def parse_file_id(value: str) -> uuid.UUID | None:
 
 
 def remove_row(rows: Executor, file: FileRecord | File, space: Space) -> None:
-    """Delete a file's facts in the caller's transaction and give its room back; the blob is the caller's to discard."""
+    """Delete a record in the caller's transaction and give its room back; the blob is the caller's to discard."""
     space.reserve(rows, file.account_id, -file.reserved_bytes)
     file_dates.retire(rows, file.id)
     discards.remember(rows, [file.id.hex])

@@ -1,4 +1,4 @@
-"""The step from "every byte is stored" to "the file is whole": hash, flush, and one committed fact."""
+"""The step from "every byte is stored" to "the file is whole": hash, flush, and one commit."""
 
 import uuid
 from contextlib import suppress
@@ -117,7 +117,7 @@ class Completion:
     def _trim(self, file_id: uuid.UUID, end: int) -> None:
         """Cut off what refused chunks left past `end`, unless it is in use or has become part of the file.
 
-        Whoever writes past `end` claims that place until his bytes are a fact. So once the claim is ours, what the
+        Whoever writes past `end` claims that place until its bytes count. So once the claim is ours, what the
         database says is the last word.
         """
         if self._store.size(file_id) <= end:

@@ -25,7 +25,7 @@ class Action(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class ActivityFacts:
+class ActivityRecord:
     """One activity."""
 
     activity_id: int
@@ -42,7 +42,7 @@ class ActivityFacts:
 class ActivityPage:
     """Some activities, and how many there are in all."""
 
-    rows: tuple[ActivityFacts, ...]
+    rows: tuple[ActivityRecord, ...]
     total: int
 
 
@@ -92,8 +92,8 @@ class ActivityService:
             return ActivityPage(rows=tuple(map(_facts, session.scalars(shown))), total=total)
 
 
-def _facts(row: Activity) -> ActivityFacts:
-    return ActivityFacts(
+def _facts(row: Activity) -> ActivityRecord:
+    return ActivityRecord(
         activity_id=row.id,
         username=row.username,
         action=row.action,

@@ -28,7 +28,7 @@ from transfer_service.errors import (
 from transfer_service.models.games import DownloadState, Game, GameData
 from transfer_service.services.core import Core
 from transfer_service.services.games import job_rows as download_rows
-from transfer_service.services.games.job_rows import Actor, DownloadFacts, is_active, jobs
+from transfer_service.services.games.job_rows import Actor, DownloadRecord, is_active, jobs
 
 ABANDONED_AFTER = timedelta(seconds=45)
 WORKER_GONE = "The download worker stopped"
@@ -103,16 +103,16 @@ class RemoteDownloadService:
             if not any(self._ends(session, job, DownloadState.CANCELLED, actor=actor) for job in latest):
                 raise NotFound("No active download")
 
-    def find_progress(self, game_ids: Collection[uuid.UUID]) -> dict[uuid.UUID, DownloadFacts]:
+    def find_progress(self, game_ids: Collection[uuid.UUID]) -> dict[uuid.UUID, DownloadRecord]:
         """The last job of each of the games, for those that ever had one: one query."""
         latest = self._look(lambda session: download_rows.find_latest(session, game_ids))
         return {job.game_id: job for job in latest}
 
-    def list_downloads(self, *, limit: int = LIST_LIMIT, after: tuple[bool, int] | None = None) -> list[DownloadFacts]:
+    def list_downloads(self, *, limit: int = LIST_LIMIT, after: tuple[bool, int] | None = None) -> list[DownloadRecord]:
         """Every job, the active ones first, then the latest; behind `after`: whether that one had ended, and its id."""
         return self._look(lambda session: download_rows.list_jobs(session, limit, after))
 
-    def _look(self, find: Callable[[Session], list[DownloadFacts]]) -> list[DownloadFacts]:
+    def _look(self, find: Callable[[Session], list[DownloadRecord]]) -> list[DownloadRecord]:
         """What `find` finds once the jobs among it that nobody works on have failed, if the database can be written."""
         with self._database.read() as session:
             found = find(session)
@@ -124,15 +124,15 @@ class RemoteDownloadService:
         silent_since = self._now() - SILENT_AFTER
         return [replace(job, speed=0) if job.updated_at < silent_since else job for job in found]
 
-    def _is_abandoned(self, job: DownloadFacts) -> bool:
+    def _is_abandoned(self, job: DownloadRecord) -> bool:
         """Whether no worker has given a sign for long, while this process was there to see one."""
         return job.state.is_active and max(job.updated_at, self._serving_since) < self._now() - ABANDONED_AFTER
 
-    def _end_abandoned(self, abandoned: Sequence[DownloadFacts]) -> None:
+    def _end_abandoned(self, abandoned: Sequence[DownloadRecord]) -> None:
         structlog.get_logger().warning("worker_gone", jobs=[job.job_id for job in abandoned])
         for job in abandoned:  # each by itself: what is told of them is numbered, and nobody waits for two jobs at once
             with suppress(StoreUnavailable, StorageFull), self._database.write() as session:
                 self._ends(session, job, DownloadState.ERROR, unchanged_since=job.updated_at, error=WORKER_GONE)
 
-    def _ends(self, session: Session, job: DownloadFacts, state: DownloadState, **others: Any) -> bool:
+    def _ends(self, session: Session, job: DownloadRecord, state: DownloadState, **others: Any) -> bool:
         return download_rows.finish(session, job.job_id, state, at=self._now(), sources=self._source_names, **others)

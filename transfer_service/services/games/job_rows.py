@@ -33,7 +33,7 @@ class Actor:
 
 
 @dataclass(frozen=True, slots=True)
-class DownloadFacts:
+class DownloadRecord:
     """A job as clients see it. Sizes in bytes, `speed` in bytes a second."""
 
     job_id: int
@@ -75,19 +75,19 @@ _FACTS = select(
 ).join_from(jobs, Game, jobs.c.game_id == Game.id)
 
 
-def find_latest(session: Session, game_ids: Collection[uuid.UUID]) -> list[DownloadFacts]:
+def find_latest(session: Session, game_ids: Collection[uuid.UUID]) -> list[DownloadRecord]:
     """The last job of each of the games that ever had one."""
     of_game = jobs.alias()
     latest = select(func.max(of_game.c.id)).where(of_game.c.game_id == Game.id).scalar_subquery()
-    return [DownloadFacts(*row) for row in session.execute(_FACTS.where(Game.id.in_(game_ids), jobs.c.id == latest))]
+    return [DownloadRecord(*row) for row in session.execute(_FACTS.where(Game.id.in_(game_ids), jobs.c.id == latest))]
 
 
-def list_active(session: Session) -> list[DownloadFacts]:
+def list_active(session: Session) -> list[DownloadRecord]:
     """The active jobs."""
-    return [DownloadFacts(*row) for row in session.execute(_FACTS.where(is_active))]
+    return [DownloadRecord(*row) for row in session.execute(_FACTS.where(is_active))]
 
 
-def list_jobs(session: Session, limit: int, after: tuple[bool, int] | None = None) -> list[DownloadFacts]:
+def list_jobs(session: Session, limit: int, after: tuple[bool, int] | None = None) -> list[DownloadRecord]:
     """Active jobs, then the others, the latest first; behind the one that had ended or not, and has that id.
 
     The few active ones and one page of the others are all that is sorted.
@@ -101,7 +101,7 @@ def list_jobs(session: Session, limit: int, after: tuple[bool, int] | None = Non
         active = active.where(jobs.c.id < job_id)
     listed = union_all(active, select(ended.subquery().c.id))
     statement = _FACTS.where(jobs.c.id.in_(listed)).order_by(jobs.c.slot.is_(None), jobs.c.id.desc()).limit(limit)
-    return [DownloadFacts(*row) for row in session.execute(statement)]
+    return [DownloadRecord(*row) for row in session.execute(statement)]
 
 
 def is_archive_needed(session: Session, game_data_id: int, *, sha256: str | None = None) -> bool:

@@ -1,8 +1,8 @@
 """Removing an account with all its data.
 
-First nobody can act as the account any more; then its data goes in batches, each in a transaction of its own, facts
-before bytes; its row goes last. So a removal that was killed leaves a disabled account, and is done by doing it again.
-Of its messages the empty rows stay, without a sender: others see that something was said.
+First nobody can act as the account any more; then its data goes in batches, each in a transaction of its own,
+records before bytes; its row goes last. So a removal that was killed leaves a disabled account, and is done by doing it
+again. Of its messages the empty rows stay, without a sender: others see that something was said.
 """
 
 import uuid

@@ -1,9 +1,9 @@
 """Removing what nobody will miss: stale uploads, spent sign-ins, what deletions, chat and downloads leave behind.
 
 Every removal is a transaction that checks its reason again, so two runs at once, or a run that was killed, do no harm:
-facts go first, bytes afterwards, and what that leaves behind is known by name (`discards`). Bytes that nobody knows are
-another matter: they are only set aside (`orphans`). Ages are counted back from now, so a clock that jumped back only
-finds things younger.
+records go first, bytes afterwards, and what that leaves behind is known by name (`discards`). Bytes that nobody knows
+are another matter: they are only set aside (`orphans`). Ages are counted back from now, so a clock that jumped back
+only finds things younger.
 """
 
 import uuid
@@ -78,7 +78,7 @@ class CleanupService:
         self._sweeps = sweeps
 
     def run(self, *, dry_run: bool = False, even_many: bool = False) -> Report:
-        """Remove everything that is to go and tell what went; with `dry_run` only tell.
+        """Remove everything that is due and report it; with `dry_run` only report what would go.
 
         Orphans go to the quarantine, unless they are too many and `even_many` is not set: see `Orphans.sweep`. Raises
         InstallationMismatch where database and store do not belong together.

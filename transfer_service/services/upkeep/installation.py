@@ -44,9 +44,9 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Census:
-    """One shelf: `facts` that need bytes, those `lacking` them, things `stored`, those `unknown` to the facts."""
+    """One shelf: `records` that need bytes, those `lacking` them, things `stored`, those `unknown` to the records."""
 
-    facts: int
+    records: int
     lacking: int
     stored: int
     unknown: int
@@ -111,7 +111,7 @@ class Installation:
         found = {mark for mark in marks.values() if mark is not None}
         counted = [(part.shelf, take_census(part.shelf)) for part in self._parts]
         if found:
-            is_empty = not any(census.facts or census.stored for _, census in counted)
+            is_empty = not any(census.records or census.stored for _, census in counted)
             if len(found) == 1 and is_empty:
                 return found.pop()
             raise InstallationMismatch("the database belongs to no installation yet, but the store does")
@@ -164,23 +164,23 @@ class Installation:
 
 def take_census(shelf: Shelf) -> Census:
     """Count everything. Blocking."""
-    facts = lacking = stored = unknown = 0
+    records = lacking = stored = unknown = 0
     for names in shelf.expected():
-        facts += len(names)
+        records += len(names)
         lacking += sum(not shelf.is_there(name) for name in names)
     for batch in shelf.batches():
         stored += len(batch)
         unknown += len(batch) - len(shelf.known({each.name for each in batch}))
-    return Census(facts, lacking, stored, unknown)
+    return Census(records, lacking, stored, unknown)
 
 
 def clearly_belong(shelves: Iterable[tuple[Shelf, Census]]) -> bool:
-    """Whether most facts have their bytes, and most bytes their facts. Nothing and nothing belong together."""
+    """Whether most records have their bytes, and most bytes their records. Nothing and nothing belong together."""
     counted = list(shelves)
     needed = [census for shelf, census in counted if shelf.must_be_there]
-    lacking, facts = sum(each.lacking for each in needed), sum(each.facts for each in needed)
+    lacking, records = sum(each.lacking for each in needed), sum(each.records for each in needed)
     unknown, stored = sum(each.unknown for _, each in counted), sum(each.stored for _, each in counted)
-    return 2 * lacking <= facts and 2 * unknown <= stored
+    return 2 * lacking <= records and 2 * unknown <= stored
 
 
 class StartGate:

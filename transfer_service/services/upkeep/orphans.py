@@ -1,4 +1,4 @@
-"""What lies in the stores without facts: set aside for some days, never removed at once, and put back when missed.
+"""What lies in the stores without records: set aside for some days, never removed at once, and put back when missed.
 
 A row is committed before its bytes are made, and goes before they do. So bytes without a row belong to nobody, or the
 database is an older one, a new one, or another installation's. Nobody can tell from here. Therefore they move to a
@@ -42,7 +42,7 @@ class Stored:
 
 
 class Shelf(Protocol):
-    """One kind of stored bytes, and the facts that belong to it."""
+    """One kind of stored bytes, and the records that belong to it."""
 
     @property
     def quarantine(self) -> Quarantine:
@@ -52,23 +52,23 @@ class Shelf(Protocol):
         """All that is stored, in no order."""
 
     def known(self, names: Collection[str]) -> set[str]:
-        """Those that have facts."""
+        """Those that have records."""
 
     def is_in_use(self, name: str) -> bool:
         """Whether somebody writes it."""
 
     @property
     def must_be_there(self) -> bool:
-        """Whether a fact without its bytes is a loss."""
+        """Whether a record without its bytes is a loss."""
 
     def expected(self) -> Iterator[Sequence[str]]:
-        """The names that facts need bytes for."""
+        """The names that records need bytes for."""
 
     def is_there(self, name: str) -> bool:
         """Whether something has that name."""
 
     def set_aside(self, name: str, *, now: datetime) -> bool:
-        """Move it to the quarantine, unless it has facts by now. Whether it went."""
+        """Move it to the quarantine, unless it has records by now. Whether it went."""
 
 
 @dataclass(slots=True)
@@ -114,7 +114,7 @@ class Orphans:
         return findings
 
     def restore(self, findings: Findings | None = None, *, dry_run: bool = False) -> int:
-        """Put everything back that has facts again. How many things that were."""
+        """Put everything back that has records again. How many things that were."""
         restored = Tally()
         for shelf in self._shelves.values():
             for batch in _batches(self._items(shelf)):

@@ -1,4 +1,4 @@
-"""The kinds of stored bytes, each beside the facts that name them: blobs, attachments, archives."""
+"""The kinds of stored bytes, each beside the records that name them: blobs, attachments, archives."""
 
 import uuid
 from collections.abc import Collection, Iterator, Sequence

@@ -77,7 +77,7 @@ class _Thing:
 
 
 class Verification:
-    """Reads everything that facts promise."""
+    """Reads everything that records promise."""
 
     def __init__(self, core: Core) -> None:
         self._database = core.database
@@ -86,13 +86,13 @@ class Verification:
         self._games = core.games
         self._offload = core.offload
 
-    def run(self, *, tell: Callable[[Fault], object] = lambda _fault: None) -> Verdict:
-        """Look at everything; `tell` hears of each fault at once."""
+    def run(self, *, on_fault: Callable[[Fault], object] = lambda _fault: None) -> Verdict:
+        """Look at everything; `on_fault` is called with each fault at once."""
         verdict = Verdict()
         for statement, look in _PROMISES:
             for rows in self._database.batches(statement, size=BATCH):
                 for row in rows:
-                    self._check(statement, look, look(row), verdict, tell)
+                    self._check(statement, look, look(row), verdict, on_fault)
         return verdict
 
     def _check(
@@ -101,7 +101,7 @@ class Verification:
         look: Callable[[Any], "_Thing"],
         thing: "_Thing",
         verdict: Verdict,
-        tell: Callable[[Fault], object],
+        on_fault: Callable[[Fault], object],
     ) -> None:
         problem, length = self._offload(lambda: self._examine(thing))
         if problem is Problem.MISSING and thing.kind is Kind.ARCHIVE:
@@ -112,7 +112,7 @@ class Verification:
             verdict.checked[thing.kind].add(length)
             fault = Fault(thing.kind, problem, thing.account, thing.name, str(thing.key))
             verdict.faults.append(fault)
-            tell(fault)
+            on_fault(fault)
 
     def _is_still_promised(self, statement: _Statement, look: Callable[[Any], "_Thing"], thing: "_Thing") -> bool:
         key = statement.selected_columns[0]

@@ -10,7 +10,7 @@ from typing import Any
 from flask import Blueprint, Response, current_app, jsonify, request
 
 from transfer_service.errors import BadCredentials, Forbidden, TooManyAttempts
-from transfer_service.services.accounts.accounts import AccountFacts
+from transfer_service.services.accounts.accounts import AccountRecord
 from transfer_service.services.accounts.sign_ins import FamilyGrant
 from transfer_service.web.accounts.tokens import csrf_value, make_tokens, shown_token
 from transfer_service.web.cors import ORIGINS, Origins
@@ -56,14 +56,14 @@ def me() -> Response:
     """Who the token speaks for, and until when."""
     identity = require_account(any_type=True)
     account, claims = services().accounts.get(identity.name), current_claims()
-    facts = {
+    own = {
         "id": str(account.account_id),
         **_user_json(account),
         "used_bytes": account.used_bytes,
         "quota_bytes": services().space.quota_bytes,
         "expires_at": int(claims.expires_at),
     }
-    return jsonify(facts)
+    return jsonify(own)
 
 
 @blueprint.post("/auth/password")
@@ -176,7 +176,7 @@ def _with_cookies(grant: FamilyGrant) -> Response:
     return response
 
 
-def _user_json(account: AccountFacts) -> dict[str, Any]:
+def _user_json(account: AccountRecord) -> dict[str, Any]:
     return {"name": account.name, "is_admin": account.is_admin, "permissions": list(account.permissions)}
 
 

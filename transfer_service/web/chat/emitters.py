@@ -45,8 +45,8 @@ def _format(event: ChatEvent) -> tuple[str, str, dict[str, Any]]:
         case MessageDeleted(conversation_id=conversation_id, message_id=message_id):
             return "message_deleted", conversation_id, {"_id": message_id, "conversation_id": conversation_id}
         case MessagesRead(conversation_id=conversation_id, reader=reader, read_at=read_at):
-            facts = {"conversation_id": conversation_id, "reader": reader, "read_at": format_second(read_at)}
-            return "messages_read", conversation_id, facts
+            payload = {"conversation_id": conversation_id, "reader": reader, "read_at": format_second(read_at)}
+            return "messages_read", conversation_id, payload
 
 
 class ProgressEvents:

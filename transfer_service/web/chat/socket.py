@@ -163,6 +163,6 @@ def _tell_others(event: str, identity: Identity, conversation_id: str) -> Answer
     services().conversations.require_participant(identity.account_id, conversation_id)
     others = [each for each in services().conversations.participant_ids(conversation_id) if each != identity.account_id]
     if others:
-        facts = {"conversation_id": conversation_id, "sender": identity.name}
-        emit(event, facts, to=audience(conversation_id, others))
+        payload = {"conversation_id": conversation_id, "sender": identity.name}
+        emit(event, payload, to=audience(conversation_id, others))
     return {"success": True}

@@ -4,7 +4,7 @@ from typing import Any
 
 from flask import Blueprint, Response, jsonify, request
 
-from transfer_service.services.games.activities import ActivityFacts
+from transfer_service.services.games.activities import ActivityRecord
 from transfer_service.web.current_account import guard, require_permission
 from transfer_service.web.query import count_of, takes
 from transfer_service.web.services import services
@@ -34,7 +34,7 @@ def list_activities() -> Response:
     return jsonify({"data": [_activity_json(row) for row in found.rows], "pagination": pagination})
 
 
-def _activity_json(activity: ActivityFacts) -> dict[str, Any]:
+def _activity_json(activity: ActivityRecord) -> dict[str, Any]:
     return {
         "id": activity.activity_id,
         "username": activity.username,

@@ -7,7 +7,7 @@ from flask import Blueprint, Response, current_app, jsonify, request
 
 from transfer_service.errors import InvalidRequest, NotFound
 from transfer_service.services.files.files import parse_file_id
-from transfer_service.services.games.job_rows import Actor, DownloadFacts
+from transfer_service.services.games.job_rows import Actor, DownloadRecord
 from transfer_service.web.current_account import current, guard, require_permission, token_expires_at
 from transfer_service.web.games.printing import download_json, event_id_of
 from transfer_service.web.games.progress_feed import FEED, ProgressFeed
@@ -57,7 +57,7 @@ def list_downloads() -> Response:
     return jsonify({"success": True, "downloads": listed, "next_cursor": next_cursor})
 
 
-def _place(download: DownloadFacts) -> tuple[bool, int]:
+def _place(download: DownloadRecord) -> tuple[bool, int]:
     return not download.state.is_active, download.job_id
 
 

@@ -3,14 +3,14 @@
 from typing import Any
 
 from transfer_service.models.games import DownloadState
-from transfer_service.services.games.job_rows import DownloadFacts
+from transfer_service.services.games.job_rows import DownloadRecord
 from transfer_service.wire.instants import format_instant
 from transfer_service.wire.sse import format_event
 
 RETRY_MILLISECONDS = 2000
 
 
-def download_json(download: DownloadFacts) -> dict[str, Any]:
+def download_json(download: DownloadRecord) -> dict[str, Any]:
     """A download of the listing. `progress` in whole percent, `speed` in bytes a second."""
     return {
         "gameId": str(download.game_id),
@@ -23,7 +23,7 @@ def download_json(download: DownloadFacts) -> dict[str, Any]:
     }
 
 
-def _progress_json(download: DownloadFacts) -> dict[str, Any]:
+def _progress_json(download: DownloadRecord) -> dict[str, Any]:
     return {
         "status": download.state.value,
         "progress": download.progress,
@@ -33,7 +33,7 @@ def _progress_json(download: DownloadFacts) -> dict[str, Any]:
     }
 
 
-def progress_event(download: DownloadFacts, *, is_first: bool = False) -> bytes:
+def progress_event(download: DownloadRecord, *, is_first: bool = False) -> bytes:
     """Where a download is, as a server-sent event; the first of a stream also says when to connect again."""
     data = _progress_json(download)
     if download.state is DownloadState.ERROR:
@@ -42,6 +42,6 @@ def progress_event(download: DownloadFacts, *, is_first: bool = False) -> bytes:
     return format_event(data, event_id=event_id_of(download), retry_milliseconds=retry)
 
 
-def event_id_of(download: DownloadFacts) -> str:
+def event_id_of(download: DownloadRecord) -> str:
     """The id of the event: that of a final state is the same from every instance, whenever it is asked."""
     return f"{download.job_id}-{download.state.value}"

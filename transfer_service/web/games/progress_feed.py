@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from transfer_service.errors import TransferError
 from transfer_service.logs import log_error
-from transfer_service.services.games.job_rows import DownloadFacts
+from transfer_service.services.games.job_rows import DownloadRecord
 from transfer_service.web.games.printing import progress_event
 from transfer_service.wire.sse import HEARTBEAT
 
@@ -58,7 +58,7 @@ class ProgressFeed:
     def __init__(
         self,
         *,
-        find_progress: Callable[[Collection[uuid.UUID]], Mapping[uuid.UUID, DownloadFacts]],
+        find_progress: Callable[[Collection[uuid.UUID]], Mapping[uuid.UUID, DownloadRecord]],
         find_alive: Callable[[Collection[uuid.UUID]], Collection[uuid.UUID]],
         now: Callable[[], datetime],
         tick_seconds: float = TICK_SECONDS,
@@ -77,8 +77,8 @@ class ProgressFeed:
         """Whether somebody looks at the database."""
         return self._is_running
 
-    def follow(self, download: DownloadFacts, *, sign_in_id: uuid.UUID, expires_at: float) -> Iterator[bytes]:
-        """The stream of a game, from its latest job's facts on until that, or a newer one, has ended.
+    def follow(self, download: DownloadRecord, *, sign_in_id: uuid.UUID, expires_at: float) -> Iterator[bytes]:
+        """The stream of a game, from its latest job's state on until that, or a newer one, has ended.
 
         It also ends with the token (`expires_at`, unix seconds), with the sign-in, and when the server stops.
         """
