@@ -10,7 +10,10 @@ from config import Settings
 REPOSITORY = Path(__file__).parents[1]
 PAGES = [REPOSITORY / "README.md", REPOSITORY / "CHANGELOG.md", *sorted((REPOSITORY / "docs").glob("*.md"))]
 BLOCK = re.compile(r"^```.*?^```$", flags=re.DOTALL | re.MULTILINE)
-TREES = "benchmarks|deploy|docs|migrations|scripts|server|services|storage|remote|wire|web|tests|transfer_service"
+TREES = (
+    "benchmarks|bootstrap|cli|db|deploy|docs|migrations|models|remote|scripts|server|services|storage|tests|"
+    "transfer_service|web|wire"
+)
 NAMED_FILE = re.compile(rf"`((?:{TREES})/[\w./-]+\.(?:py|md|conf|sh|yaml))`")
 
 
@@ -43,6 +46,12 @@ def test_every_link_leads_somewhere(page: Path) -> None:
 def test_every_file_that_a_page_names_is_there(page: Path) -> None:
     named = set(NAMED_FILE.findall(prose(page)))
     assert {name for name in named if not _is_there(name)} == set()
+
+
+@pytest.mark.parametrize("page", [PAGES[0], REPOSITORY / "CONTRIBUTING.md", REPOSITORY / "docs" / "architecture.md"])
+def test_every_module_that_is_named_without_its_folder_is_there(page: Path) -> None:
+    there = {path.name for path in REPOSITORY.glob("transfer_service/**/*.py")} | {"config.py", "gunicorn.conf.py"}
+    assert set(re.findall(r"`(\w+\.py)`", prose(page))) - there == set()
 
 
 def _is_there(name: str) -> bool:
