@@ -79,20 +79,3 @@ install_javascript() {
     fi
   fi
 }
-
-# keep_worker: run the download worker beside the process that this shell becomes: again where it dies, and not longer. Its
-# parent tells: when the service is gone, however it went, this process gets another one.
-keep_worker() {
-  trap '' INT HUP # of the terminal: the service gets them too
-  local service=$$ worker=none parent
-  read -r || true # until the service says that the database is ready, or is gone
-  while read -r _ _ _ parent _ <"/proc/$BASHPID/stat" && [ "$parent" = "$service" ]; do
-    if ! kill -0 "$worker" 2>/dev/null; then
-      .venv/bin/python -m gevent.monkey --module transfer_service.worker & # what `flask --app wsgi worker` becomes
-      worker=$!
-    fi
-    sleep 1
-  done
-  kill "$worker" 2>/dev/null || true
-  wait
-}

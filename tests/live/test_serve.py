@@ -19,6 +19,7 @@ from tests.live.remote import GameEntry, Site, catalogue, game_bytes, sources_se
 from tests.live.server import REPOSITORY, LiveServer, wait_until
 from tests.ports import free_port
 
+WORKER_NAME = "transfer-worker"
 DATA = game_bytes(100_000)
 START_SECONDS = 120.0  # it may have to install its packages first
 STOP_SECONDS = 60.0
@@ -47,11 +48,11 @@ class Serve:
         return False
 
     def workers(self) -> list[int]:
-        """The download workers: they are programs of their own a moment after their start."""
+        """The download workers: they have a name of their own a moment after their start."""
         found = []
         for process in self.processes():
-            with suppress(psutil.NoSuchProcess):
-                if "transfer_service.worker" in process.cmdline():
+            with suppress(psutil.NoSuchProcess, FileNotFoundError):
+                if Path(f"/proc/{process.pid}/comm").read_text() == f"{WORKER_NAME}\n":
                     found.append(process.pid)
         return found
 
@@ -117,6 +118,13 @@ def test_nothing_is_left_of_it(serve: Callable[..., Serve], end: Callable[[Serve
     assert not list(served.data_dir.glob("games/*.part"))
     with pytest.raises(requests.ConnectionError):
         requests.get(f"http://127.0.0.1:{served.port}/healthz", timeout=5)
+
+
+@pytest.mark.alone
+def test_all_of_it_at_rest_takes_less_than_150_mebibytes(serve: Callable[..., Serve]) -> None:
+    served = serve()
+    wait_until(lambda: "worker_started" in served.output, seconds=START_SECONDS)
+    assert sum(each.memory_full_info().pss for each in served.processes()) < 150 * 1024**2
 
 
 def test_a_worker_that_dies_is_replaced_and_the_next_one_ends_with_the_service(serve: Callable[..., Serve]) -> None:
