@@ -35,12 +35,18 @@ class Body:
     digests: Sequence[bytes] = ()
     failure: Exception | None = None
     late_total: int | None = None
-    before_the_end: Callable[[], None] = lambda: None
+    before_the_end: Callable[[], None] | None = None
+    is_slow: bool = False
     _ended: bool = field(default=False, init=False)
+
+    def has_arrived(self, most: int) -> bool:
+        is_whole = self.failure is None and self.before_the_end is None and not self.is_slow
+        return is_whole and sum(map(len, self.data)) <= most
 
     def blocks(self) -> Iterator[bytes]:
         yield from self.data
-        self.before_the_end()
+        if self.before_the_end is not None:
+            self.before_the_end()
         if self.failure is not None:
             raise self.failure
         self._ended = True

@@ -62,6 +62,7 @@ def build_services(
         store=store,
         space=space,
         files=files.files,
+        small_files=files.small_files,
         file_listing=files.file_listing,
         renaming=files.renaming,
         accounts=AccountService(core, passwords=Passwords(offload=core.offload)),

@@ -10,6 +10,7 @@ from transfer_service.services.files.files import FileService
 from transfer_service.services.files.finishing import Completion
 from transfer_service.services.files.listing import FileListing
 from transfer_service.services.files.renaming import Renaming
+from transfer_service.services.files.small_files import SmallFiles
 from transfer_service.services.upkeep.uploads import UploadCleanup
 from transfer_service.services.uploads.appends import Appends
 from transfer_service.services.uploads.chunks import UploadService
@@ -35,6 +36,7 @@ class FileServices:
     """The services, and `cleanup`, a part of the cleanup of everything."""
 
     files: FileService
+    small_files: SmallFiles
     file_listing: FileListing
     renaming: Renaming
     uploads: UploadService
@@ -49,6 +51,7 @@ def build_file_services(core: Core, *, on_progress: Callable[[UploadProgress], N
     """The services, each with what it needs. `on_progress` is called with that of uploads."""
     completion = Completion(core, digests=RunningDigests(store=core.store, offload=core.offload))
     files = FileService(core, completion=completion)
+    small_files = SmallFiles(core, files=files)
     concatenation = Concatenation(core, files=files)
     news = ProgressNews(on_progress)
     upload_completion = UploadCompletion(
@@ -56,11 +59,12 @@ def build_file_services(core: Core, *, on_progress: Callable[[UploadProgress], N
     )
     return FileServices(
         files=files,
+        small_files=small_files,
         file_listing=FileListing(core),
         renaming=Renaming(core, files=files),
-        uploads=UploadService(core, files=files, completion=completion),
-        whole_files=WholeFileService(core, files=files),
-        resumable_uploads=_build_resumable_uploads(core, files, upload_completion, news),
+        uploads=UploadService(core, files=files, small_files=small_files, completion=completion),
+        whole_files=WholeFileService(core, files=files, small_files=small_files),
+        resumable_uploads=_build_resumable_uploads(core, files, small_files, upload_completion, news),
         concatenation=concatenation,
         unfinished_uploads=UnfinishedUploads(core),
         cleanup=UploadCleanup(core, files=files, completion=completion, last_step=upload_completion),
@@ -68,13 +72,14 @@ def build_file_services(core: Core, *, on_progress: Callable[[UploadProgress], N
 
 
 def _build_resumable_uploads(
-    core: Core, files: FileService, completion: UploadCompletion, news: ProgressNews
+    core: Core, files: FileService, small_files: SmallFiles, completion: UploadCompletion, news: ProgressNews
 ) -> ResumableUploadService:
     lookup, displacement = UploadLookup(core), Displacement(store=core.store, offload=core.offload)
     appends = Appends(core, files=files, lookup=lookup, displacement=displacement, completion=completion, news=news)
     return ResumableUploadService(
         core,
         files=files,
+        small_files=small_files,
         lookup=lookup,
         displacement=displacement,
         appends=appends,

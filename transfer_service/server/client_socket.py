@@ -46,10 +46,11 @@ class TransferSocket(socket.socket):
         with stall_is_reset():
             return super().recv(size, *args)
 
-    def receive_into(self, buffer: memoryview, *, all_of_it: bool) -> int:
+    def receive_into(self, buffer: memoryview, *, all_of_it: bool, has_some: bool = False) -> int:
         """Fill `buffer`, less of it where the stream ends, and tell how much. Raises like `recv`.
 
-        Without `all_of_it` less also where the client is slow: nothing that has arrived waits for what has not.
+        Without `all_of_it` less also where the client is slow: nothing that has arrived waits for what has not. Nor
+        does what the caller `has_some` of already: then nothing at all may come, and nothing is raised.
         """
         received = 0
         patient_until: float | None = None
@@ -57,7 +58,7 @@ class TransferSocket(socket.socket):
             try:
                 count = self._sock.recv_into(buffer[received:])
             except BlockingIOError:
-                if received and not all_of_it:
+                if (received or has_some) and not all_of_it:
                     patient_until = patient_until or time.monotonic() + PATIENCE_IN_ALL_SECONDS
                     if time.monotonic() >= patient_until or not self._is_readable_within(PATIENCE_SECONDS):
                         break
@@ -66,7 +67,7 @@ class TransferSocket(socket.socket):
                     continue
                 count = 0
             except ConnectionError:
-                if not received:
+                if not (received or has_some):
                     raise
                 break  # what came before the reset counts; the next call meets the reset again, or the end
             if count == 0:

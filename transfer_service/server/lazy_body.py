@@ -103,8 +103,8 @@ class LazyBody:
         room[:count] = early[:count]
         if len(early) > count:
             reader.unreader.unread(early[count:])  # the head of the next request
-        elif count < len(room) and (all_of_it or not count):
-            count += self._connection.receive_into(room[count:], all_of_it=all_of_it)
+        elif count < len(room):
+            count += self._connection.receive_into(room[count:], all_of_it=all_of_it, has_some=bool(count))
         reader.length -= count
         return count
 

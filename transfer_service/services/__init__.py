@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from transfer_service.services.files.files import FileService
     from transfer_service.services.files.listing import FileListing
     from transfer_service.services.files.renaming import Renaming
+    from transfer_service.services.files.small_files import SmallFiles
     from transfer_service.services.games.activities import ActivityService
     from transfer_service.services.games.archives import GameArchives
     from transfer_service.services.games.catalogue import GameService
@@ -49,6 +50,7 @@ class Services:
     account_removal: AccountRemoval
     sign_ins: SignInService
     files: FileService
+    small_files: SmallFiles
     file_listing: FileListing
     renaming: Renaming
     uploads: UploadService

@@ -3,17 +3,18 @@
 import uuid
 from dataclasses import dataclass
 
-from sqlalchemy import BigInteger, bindparam, update
+from sqlalchemy import BigInteger, bindparam, select, update
 
 from transfer_service.db.database import Executor
-from transfer_service.db.prepared import PreparedWrite
-from transfer_service.errors import QuotaExceeded, TooLarge
+from transfer_service.db.prepared import PreparedSelect, PreparedWrite
+from transfer_service.errors import AccountGone, QuotaExceeded, TooLarge
 from transfer_service.models.accounts import Account
 
 _accounts = Account.__table__
 _total = _accounts.c.used_bytes + bindparam("additional", type_=BigInteger)
 _reserve = update(_accounts).where(_accounts.c.id == bindparam("of_account")).values(used_bytes=_total)
 _RESERVE = PreparedWrite(_reserve)
+_EXISTS = PreparedSelect(select(_accounts.c.id).where(_accounts.c.id == bindparam("of_account")))
 _RESERVE_WITHIN = PreparedWrite(_reserve.where(_total <= bindparam("quota", type_=BigInteger)))
 
 
@@ -39,10 +40,14 @@ class Space:
             raise QuotaExceeded
 
     def reserve(self, rows: Executor, account_id: uuid.UUID, additional_bytes: int) -> None:
-        """Count more (negative: fewer) bytes against the account, in the caller's transaction. Raises QuotaExceeded."""
+        """Count more (negative: fewer) bytes against the account, in the caller's transaction.
+
+        Raises QuotaExceeded, AccountGone.
+        """
         if additional_bytes == 0:
             return
         values = {"of_account": account_id, "additional": additional_bytes, "quota": self.quota_bytes}
         is_limited = additional_bytes > 0 and self.quota_bytes is not None
         if not (_RESERVE_WITHIN if is_limited else _RESERVE).run(rows, values):
-            raise QuotaExceeded
+            is_there = is_limited and _EXISTS.find(rows, {"of_account": account_id}) is not None
+            raise QuotaExceeded if is_there else AccountGone

@@ -32,12 +32,27 @@ class RequestBody:
         self._when_quiet: Callable[[], object] = lambda: None
         self.announced = request.content_length
         self.received = 0
+        self._ahead = memoryview(b"")
         self._reason: Exception | None = None
 
     @property
     def is_absent(self) -> bool:
         """Whether the request has no body at all."""
         return not self.announced and not is_chunked()
+
+    def has_arrived(self, most: int) -> bool:
+        """Whether all of a body of at most `most` bytes is here. What comes at once is kept for whoever reads it.
+
+        Raises like `readinto` where nothing comes at all.
+        """
+        if self.is_absent:
+            return True
+        if self.announced is None or self.announced > most:
+            return False
+        if not self.received:
+            ahead = memoryview(bytearray(self.announced))
+            self._ahead = ahead[: RequestBody.readinto(self, ahead)]
+        return not self._left()
 
     def give_up_when(self, condition: Callable[[], bool]) -> None:
         """Stop waiting for a quiet client as soon as `condition` holds."""
@@ -53,7 +68,8 @@ class RequestBody:
 
     def blocks(self) -> Iterator[bytes]:
         """Every block. Raises like `readinto`."""
-        buffer = memoryview(bytearray(BLOCK_BYTES if self.announced is None else min(BLOCK_BYTES, self._left())))
+        left = BLOCK_BYTES if self.announced is None else self._left() + len(self._ahead)
+        buffer = memoryview(bytearray(min(BLOCK_BYTES, left)))
         while count := self.readinto(buffer):
             yield bytes(buffer[:count])
 
@@ -62,6 +78,10 @@ class RequestBody:
 
         Raises BodyCutShort, BodyTimeout, RangeBusy where less came than was announced, and what came of the silence.
         """
+        if self._ahead:
+            count = min(len(buffer), len(self._ahead))
+            buffer[:count], self._ahead = self._ahead[:count], self._ahead[count:]
+            return count
         if self._socket is not None:
             self._socket.gives_up = self._gives_up
         count = 0

@@ -79,6 +79,10 @@ class Append:
             else:
                 step()
 
+    def has_arrived(self, most: int) -> bool:
+        is_here = all(isinstance(step, bytes) for step in self.steps) and not self._left
+        return is_here and self.announced is not None and self.announced <= most
+
     def end_when(self, condition: Callable[[], bool]) -> None:
         self.is_wanted = condition
 

@@ -124,12 +124,13 @@ class UploadEngine(RuleBasedStateMachine):
         self.agree(self.bench.append(span.start, data, name, total=total, infers_length=model.guesses), new)
         self.files[name] = new
 
-    @rule(name=NAMES, size=st.integers(0, 50), overwrite=st.booleans(), declared=st.booleans())
-    def store(self, name: str, size: int, overwrite: bool, declared: bool) -> None:
+    @rule(name=NAMES, size=st.integers(0, 50), overwrite=st.booleans(), declared=st.booleans(), is_slow=st.booleans())
+    def store(self, name: str, size: int, overwrite: bool, declared: bool, is_slow: bool) -> None:
         data = bytes(position * 11 % 256 for position in range(size))
         fits = size <= MAX_FILE_BYTES and self.reserved + size <= QUOTA_BYTES
         try:
-            status = self.bench.store(data, name, overwrite=overwrite, length=size if declared else None)
+            length = size if declared else None
+            status = self.bench.store(data, name, overwrite=overwrite, length=length, is_slow=is_slow)
         except TooLarge:
             assert not fits
             return

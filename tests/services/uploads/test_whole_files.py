@@ -11,9 +11,12 @@ from tests.services.conftest import Bench
 from transfer_service.errors import BodyCutShort, InvalidRequest, QuotaExceeded, TooLarge, TransferError, UploadGone
 from transfer_service.models.files import File, FileState
 
+BOTH_WAYS = pytest.mark.parametrize("is_slow", [pytest.param(False, id="at-once"), pytest.param(True, id="slowly")])
 
-def test_a_file_is_named_and_whole_at_once(any_bench: Bench) -> None:
-    status = any_bench.store(b"hello", "a.txt")
+
+@BOTH_WAYS
+def test_a_file_is_named_and_whole_at_once(any_bench: Bench, is_slow: bool) -> None:
+    status = any_bench.store(b"hello", "a.txt", is_slow=is_slow)
     assert (status.name, status.is_complete, status.length) == ("a.txt", True, 5)
     assert status.sha256 == hashlib.sha256(b"hello").hexdigest()
     assert any_bench.find("a.txt") == status
@@ -25,8 +28,9 @@ def test_an_empty_file_is_a_file(bench: Bench) -> None:
     assert bench.content(status) == b""
 
 
-def test_taken_names_are_numbered_in_turn(any_bench: Bench) -> None:
-    names = [any_bench.store(b"x", "photo.jpg").name for _ in range(12)]
+@BOTH_WAYS
+def test_taken_names_are_numbered_in_turn(any_bench: Bench, is_slow: bool) -> None:
+    names = [any_bench.store(b"x", "photo.jpg", is_slow=is_slow).name for _ in range(12)]
     assert names == ["photo.jpg", *(f"photo ({number}).jpg" for number in range(2, 13))]
     assert any_bench.names() == sorted(names)
 
@@ -49,10 +53,11 @@ def test_an_unfinished_upload_holds_its_name_too(bench: Bench) -> None:
     assert bench.names() == ["log (2).bin", "log.bin"]
 
 
-def test_overwriting_replaces_the_file_and_frees_its_bytes(any_bench: Bench) -> None:
+@BOTH_WAYS
+def test_overwriting_replaces_the_file_and_frees_its_bytes(any_bench: Bench, is_slow: bool) -> None:
     old = any_bench.store(b"old bytes")
     with any_bench.services.store.open_reader(old.id) as reader:
-        new = any_bench.store(b"new", overwrite=True)
+        new = any_bench.store(b"new", overwrite=True, is_slow=is_slow)
         assert reader.read() == b"old bytes"
     assert (any_bench.names(), any_bench.blobs()) == (["log.bin"], {new.id})
     assert any_bench.used_bytes() == any_bench.reserved_bytes() == 3
@@ -85,14 +90,19 @@ def test_the_old_file_is_there_until_the_new_one_is_whole(bench: Bench) -> None:
         pytest.param({"data": bytes(90)}, QuotaExceeded, id="over-quota"),
     ],
 )
+@BOTH_WAYS
 @pytest.mark.parametrize("overwrite", [False, True])
 def test_a_refused_file_leaves_no_trace(
-    make_bench: Callable[..., Bench], arguments: dict[str, Any], error: type[TransferError], overwrite: bool
+    make_bench: Callable[..., Bench],
+    arguments: dict[str, Any],
+    error: type[TransferError],
+    overwrite: bool,
+    is_slow: bool,
 ) -> None:
     bench = make_bench(max_file_bytes=100, quota_bytes=80)
     old = bench.store(b"old")
     with pytest.raises(error):
-        bench.store(**arguments, overwrite=overwrite)
+        bench.store(**arguments, overwrite=overwrite, is_slow=is_slow)
     assert (bench.find(), bench.rows(), bench.blobs()) == (old, 1, {old.id})
     assert bench.used_bytes() == 3
 

@@ -15,22 +15,26 @@ from transfer_service.wire.filenames import numbered_name
 
 _accounts = Account.__table__
 _files = File.__table__
-_LOCK_ACCOUNT = select(_accounts.c.id).where(_accounts.c.id == bindparam("account_id")).with_for_update()
+_LOCK_ACCOUNT = PreparedSelect(
+    select(_accounts.c.id).where(_accounts.c.id == bindparam("account_id")).with_for_update()
+)
 _held = select(*COLUMNS).where(
     _files.c.account_id == bindparam("account_id"), _files.c.name == bindparam("name"), _files.c.holds_name
 )
-_HOLDER, _LOCK_HOLDER = PreparedSelect(_held), _held.with_for_update()
+_HOLDER, _LOCK_HOLDER = PreparedSelect(_held), PreparedSelect(_held.with_for_update())
 
 
 def claim_name(
-    rows: Executor, account_id: uuid.UUID, name: str, *, overwrite: bool, space: Space
+    rows: Executor, account_id: uuid.UUID, name: str, *, overwrite: bool, space: Space, new_bytes: int = 0
 ) -> tuple[str, uuid.UUID | None]:
     """A name that a file may hold from the caller's transaction on: `name` itself, or `name` with a number.
 
     With `overwrite` whoever holds it is removed; then its id comes along, and its blob is the caller's to discard.
+    Room for `new_bytes` is reserved before that: until then there are both. Raises QuotaExceeded.
     """
     if overwrite:  # its file before the account, as everybody who changes a file does: or they wait for each other
-        rows.execute(_LOCK_HOLDER, {"account_id": account_id, "name": name})
+        _LOCK_HOLDER.find(rows, {"account_id": account_id, "name": name})
+    space.reserve(rows, account_id, new_bytes)
     lock_names(rows, account_id)
     holder = find_holder(rows, account_id, name)
     if holder is None:
@@ -50,7 +54,7 @@ def claim_name(
 
 def lock_names(rows: Executor, account_id: uuid.UUID) -> None:
     """Names are given out one at a time: nobody else gives one of this account's before the transaction ends."""
-    rows.execute(_LOCK_ACCOUNT, {"account_id": account_id})
+    _LOCK_ACCOUNT.find(rows, {"account_id": account_id})
 
 
 def find_holder(rows: Executor, account_id: uuid.UUID, name: str) -> FileRecord | None:

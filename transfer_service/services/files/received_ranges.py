@@ -81,6 +81,11 @@ def add_span(rows: Executor, file_id: uuid.UUID, span: Span) -> tuple[Span, int]
     return merged, added
 
 
+def add_first(rows: Executor, file_id: uuid.UUID, stop: int) -> None:
+    """Record everything up to `stop` as received, of a file of which nothing was."""
+    _INSERT.run(rows, {"file_id": file_id, "start": 0, "stop": stop})
+
+
 def first_spans(rows: Executor, file_id: uuid.UUID, *, limit: int) -> list[Span]:
     """The first stored spans."""
     return [Span(start, stop) for start, stop in _FIRST.find_all(rows, {"of_file": file_id, "limit": limit})]

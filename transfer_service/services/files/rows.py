@@ -164,7 +164,7 @@ def lock(rows: Executor, file_id: uuid.UUID) -> FileRecord | None:
 
 
 def add(rows: Executor, file: FileRecord) -> None:
-    """Insert a row."""
+    """Insert a row: the one place where files begin."""
     values = {column.name: getattr(file, column.name) for column in COLUMNS}
     _INSERT.run(rows, {**values, "folded_name": folded(file.name)})
 

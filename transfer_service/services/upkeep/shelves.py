@@ -64,7 +64,7 @@ class BlobShelf:
         return self._store.stored_bytes(uuid.UUID(hex=name)) is not None
 
     def set_aside(self, name: str, *, now: datetime) -> bool:
-        """Move a blob that is no file's. It never becomes one: a row is older than its blob."""
+        """Move a blob that is no file's. It never becomes one: a row is older, or comes while the blob is in use."""
         return not self.known({name}) and put_aside(self.quarantine, name, now)
 
 

@@ -47,6 +47,9 @@ class AppendBody(IncomingBytes, Protocol):
     def announced(self) -> int | None:
         """The number of bytes, None where only the end tells."""
 
+    def has_arrived(self, most: int) -> bool:
+        """Whether there are at most `most` bytes and all of them are here."""
+
     def verify(self) -> None:
         """Called after the last byte. Raises ChecksumMismatch, InvalidRequest."""
 

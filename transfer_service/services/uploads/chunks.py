@@ -22,6 +22,7 @@ from transfer_service.services.files.finishing import Completion
 from transfer_service.services.files.flushing import flush_or_forget
 from transfer_service.services.files.naming import lock_names
 from transfer_service.services.files.rows import FileRecord
+from transfer_service.services.files.small_files import SMALL_BYTES, NameTaken, SmallFiles, sha256_of
 from transfer_service.services.uploads.batches import BATCH_BYTES, OFFLOAD_FROM_BYTES, in_batches
 from transfer_service.services.uploads.incoming import Incoming
 from transfer_service.services.uploads.lengths import agreed
@@ -36,11 +37,12 @@ CLAIM_WAIT_SECONDS = 2.0
 class UploadService:
     """Receives chunks."""
 
-    def __init__(self, core: Core, *, files: FileService, completion: Completion) -> None:
+    def __init__(self, core: Core, *, files: FileService, small_files: SmallFiles, completion: Completion) -> None:
         self._database = core.database
         self._store = core.store
         self._space = core.space
         self._files = files
+        self._small_files = small_files
         self._completion = completion
         self._offload = core.offload
         self._now = core.now
@@ -58,6 +60,9 @@ class UploadService:
         fits_in_memory = span.size <= BATCH_BYTES
         if fits_in_memory:
             next(batches, None)  # the end of the data: now it is verified, before anything is touched
+            whole = None if file else self._store_whole(account_id, name, span, incoming, head)
+            if whole is not None:
+                return whole
         content = chain([head], batches)
         chunk = self._address(account_id, name, file, span, incoming)
         try:
@@ -77,6 +82,19 @@ class UploadService:
         except BlobMissing as error:  # deleted while it was hashed
             raise UploadGone from error
         return self._status(chunk.file_id)
+
+    def _store_whole(
+        self, account_id: uuid.UUID, name: str, span: Span, incoming: Incoming, blocks: Sequence[bytes]
+    ) -> FileRecord | None:
+        """The first chunk of a small file that is all of it; None where it is not, or not the first any more."""
+        new = self._new_file(account_id, name, incoming.media_type)
+        new = agreed(new, span, claimed=incoming.claimed_length(), infer=incoming.infers_length)
+        if new.length != span.size or span.size > SMALL_BYTES:
+            return None
+        try:
+            return self._small_files.store(new, blocks, sha256_of(blocks))[0]
+        except NameTaken:
+            return None
 
     def _address(
         self, account_id: uuid.UUID, name: str, file: FileRecord | None, span: Span, incoming: Incoming

@@ -204,6 +204,9 @@ class UploadCompletion:
         self._completion.forget(upload.id)
         if replaced_id is not None:
             self._files.discard_blob(replaced_id)
-        finished = replace(upload, ends=True, file=whole)
+        return self.told(replace(upload, ends=True, file=whole))
+
+    def told(self, finished: UploadRecord) -> UploadRecord:
+        """A finished upload, of which the account's sockets have heard."""
         self._news.tell(finished, is_last=True)
         return finished

@@ -3,10 +3,11 @@
 Offsets are true and never go back (`appends`); a finished upload is a file like any other (`finishing`).
 """
 
+import hashlib
 import uuid
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from transfer_service.errors import (
@@ -22,6 +23,7 @@ from transfer_service.services.core import Core
 from transfer_service.services.files import rows as file_rows
 from transfer_service.services.files.files import FileService, remove_row
 from transfer_service.services.files.rows import FileRecord
+from transfer_service.services.files.small_files import SMALL_BYTES, SmallFiles, sha256_of
 from transfer_service.services.uploads import rows as resumable_rows
 from transfer_service.services.uploads.appends import AppendBody, Appends, Piece
 from transfer_service.services.uploads.displacement import Displacement
@@ -29,6 +31,7 @@ from transfer_service.services.uploads.finishing import UploadCompletion
 from transfer_service.services.uploads.last_steps import Finishing
 from transfer_service.services.uploads.lookup import UploadLookup
 from transfer_service.services.uploads.rows import UploadRecord
+from transfer_service.wire.digests import parse_digests
 from transfer_service.wire.media_types import stored_media_type
 
 
@@ -56,6 +59,7 @@ class ResumableUploadService:
         core: Core,
         *,
         files: FileService,
+        small_files: SmallFiles,
         lookup: UploadLookup,
         displacement: Displacement,
         appends: Appends,
@@ -66,6 +70,7 @@ class ResumableUploadService:
         self._store = core.store
         self._space = core.space
         self._files = files
+        self._small_files = small_files
         self._lookup = lookup
         self._displacement = displacement
         self._appends = appends
@@ -76,11 +81,47 @@ class ResumableUploadService:
     def begin(self, account_id: uuid.UUID, draft: UploadDraft, *, part_ids: Sequence[uuid.UUID] = ()) -> UploadRecord:
         """A new upload; one of no bytes that ends there is finished at once. Raises TooLarge, InvalidRequest."""
         self._space.check_size(draft.length or 0)
-        now, upload_id = self._now(), uuid.uuid4()
-        name = draft.name or str(upload_id)
         reserved = 0 if part_ids else draft.length or 0
         # Of empty parts nothing is missing; it becomes a whole only when they are spent, and knows its length then.
-        length = draft.length or None if part_ids else draft.length
+        upload, file = self._new(account_id, draft, length=draft.length or None if part_ids else draft.length)
+        file = replace(file, reserved_bytes=reserved)
+        upload = replace(upload, file=file)
+        with self._database.write_rows() as rows:
+            self._space.reserve(rows, account_id, reserved)
+            resumable_rows.add(rows, upload, file)
+            if part_ids:
+                resumable_rows.add_parts(rows, upload.id, part_ids)
+        return self._completion.settle(upload)
+
+    def begin_whole(self, account_id: uuid.UUID, draft: UploadDraft, body: AppendBody) -> UploadRecord | None:
+        """A new upload that ends with its first bytes, finished in one step; None where they have not all arrived yet.
+
+        Raises TooLarge, ChecksumMismatch, DigestMismatch, StorageFull; then there is no upload.
+        """
+        if draft.kind is not UploadKind.WHOLE or draft.length is None or body.announced != draft.length:
+            return None
+        self._small_files.check_room(account_id, draft.length)
+        if not body.has_arrived(SMALL_BYTES):
+            return None
+        data, filled = memoryview(bytearray(draft.length)), 0
+        while count := body.readinto(data[filled:]):
+            filled += count
+        body.verify()
+        sha256 = _verified_sha256(data, draft.repr_digest)
+        upload, file = self._new(account_id, replace(draft, ends=True), length=draft.length)
+        file, _ = self._small_files.store(
+            file,
+            [data],
+            sha256,
+            overwrite=draft.overwrite,
+            add_more=lambda rows: resumable_rows.add_to(rows, upload),
+        )
+        return self._completion.told(replace(upload, file=file))
+
+    def _new(self, account_id: uuid.UUID, draft: UploadDraft, *, length: int | None) -> tuple[UploadRecord, FileRecord]:
+        """An upload of which nothing has arrived, and its file."""
+        now, upload_id = self._now(), uuid.uuid4()
+        name = draft.name or str(upload_id)
         file = FileRecord(
             id=upload_id,
             account_id=account_id,
@@ -91,7 +132,6 @@ class ResumableUploadService:
             updated_at=now,
             length=length,
             length_declared=length is not None,
-            reserved_bytes=reserved,
         )
         upload = UploadRecord(
             file=file,
@@ -108,12 +148,7 @@ class ResumableUploadService:
             created_at=now,
             ended_at=None,
         )
-        with self._database.write_rows() as rows:
-            self._space.reserve(rows, account_id, reserved)
-            resumable_rows.add(rows, upload, file)
-            if part_ids:
-                resumable_rows.add_parts(rows, upload_id, part_ids)
-        return self._completion.settle(self._lookup.get(account_id, upload_id))
+        return upload, file
 
     def get(self, account_id: uuid.UUID, upload_id: uuid.UUID) -> UploadRecord:
         """The upload, finished if that is due. Raises NotFound, UploadEnded."""
@@ -194,3 +229,12 @@ class ResumableUploadService:
             return self._finishing.settle(upload)
         except (DigestMismatch, QuotaExceeded, ReadFailed, StorageFull):
             return upload
+
+
+def _verified_sha256(data: memoryview, repr_digest: str | None) -> bytes:
+    """The SHA-256, if the bytes are what was promised. Raises DigestMismatch."""
+    promised = parse_digests(repr_digest, field="Repr-Digest") if repr_digest else {}
+    for algorithm, expected in promised.items():
+        if hashlib.new(algorithm, data, usedforsecurity=False).digest() != expected:
+            raise DigestMismatch
+    return sha256_of([data])

@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import and_, bindparam, func, insert, select, update
 
 from transfer_service.db.database import Executor
-from transfer_service.db.prepared import PreparedSelect
+from transfer_service.db.prepared import PreparedSelect, PreparedWrite
 from transfer_service.models.files import File
 from transfer_service.models.uploads import ResumableUpload, UploadKind, UploadPart, UploadProtocol
 from transfer_service.services.files import rows as file_rows
@@ -122,6 +122,7 @@ _PARTS = PreparedSelect(
     .order_by(_parts.c.position)
 )
 _FINALS_WITH = select(_parts.c.final_id).where(_parts.c.part_id == bindparam("with_part")).distinct()
+_ADD, _ADD_PARTS = PreparedWrite(insert(_uploads)), insert(_parts)
 _SET_ENDS = update(_uploads).where(_uploads.c.id == bindparam("upload_id")).values(ends=True)
 _SET_DIGEST = update(_uploads).where(_uploads.c.id == bindparam("upload_id")).values(repr_digest=bindparam("digest"))
 
@@ -151,13 +152,18 @@ def finals_with(rows: Executor, part_id: uuid.UUID) -> Sequence[uuid.UUID]:
 def add(rows: Executor, upload: UploadRecord, file: FileRecord) -> None:
     """Insert an upload and its file."""
     file_rows.add(rows, file)
-    rows.execute(insert(_uploads), {column.name: getattr(upload, column.name) for column in _own_columns})
+    add_to(rows, upload)
+
+
+def add_to(rows: Executor, upload: UploadRecord) -> None:
+    """Insert an upload whose file is there."""
+    _ADD.run(rows, {column.name: getattr(upload, column.name) for column in _own_columns})
 
 
 def add_parts(rows: Executor, final_id: uuid.UUID, part_ids: Sequence[uuid.UUID]) -> None:
     """Record what a final upload is made of."""
     values = [{"final_id": final_id, "position": place, "part_id": part_id} for place, part_id in enumerate(part_ids)]
-    rows.execute(insert(_parts), values)
+    rows.execute(_ADD_PARTS, values)
 
 
 def set_ends(rows: Executor, upload_id: uuid.UUID) -> None:

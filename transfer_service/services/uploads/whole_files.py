@@ -17,6 +17,7 @@ from transfer_service.services.files.dates import date_for
 from transfer_service.services.files.files import FileService, remove_row
 from transfer_service.services.files.naming import claim_name
 from transfer_service.services.files.rows import FileRecord
+from transfer_service.services.files.small_files import SMALL_BYTES, SmallFiles, sha256_of
 from transfer_service.services.uploads.receiving import write_hashed
 from transfer_service.storage.blobs import END, BlobWriter
 from transfer_service.wire.ranges import Span
@@ -46,6 +47,9 @@ class Received:
 class WholeBody(Protocol):
     """The bytes of one file, as they arrive."""
 
+    def has_arrived(self, most: int) -> bool:
+        """Whether there are at most `most` bytes and all of them are here."""
+
     def blocks(self) -> Iterator[bytes]:
         """The data; raises a TransferError instead of ending where it is not whole."""
 
@@ -56,28 +60,27 @@ class WholeBody(Protocol):
 class WholeFileService:
     """Receives whole files."""
 
-    def __init__(self, core: Core, *, files: FileService) -> None:
+    def __init__(self, core: Core, *, files: FileService, small_files: SmallFiles) -> None:
         self._database = core.database
         self._store = core.store
         self._space = core.space
         self._files = files
+        self._small_files = small_files
         self._offload = core.offload
         self._now = core.now
         self._durability = core.durability
-
-    def check_room(self, account_id: uuid.UUID, length: int) -> None:
-        """Refuse a file that needs at least `length` bytes where there is no room. Raises TooLarge."""
-        self._space.check_size(length)
-        with self._database.read() as session:
-            used = session.scalar(select(Account.used_bytes).where(Account.id == account_id)) or 0
-        self._space.check_quota(used, length)
 
     def receive(self, account_id: uuid.UUID, draft: Draft, body: WholeBody) -> Received:
         """Store a file under its name, numbered where that is taken, or in place of the old one with `overwrite`.
 
         Raises InvalidRequest, TooLarge, StorageFull, UploadGone; then there is no row, no blob and no reservation.
         """
-        self._space.check_size(draft.length or 0)
+        self._small_files.check_room(account_id, draft.length or 0)
+        if body.has_arrived(SMALL_BYTES):  # then it is verified before anything is touched
+            blocks = list(body.blocks())
+            digest = sha256_of(blocks)
+            new = self._new_file(account_id, body.settle(draft, digest))
+            return Received(*self._small_files.store(new, blocks, digest, overwrite=draft.overwrite))
         file_id = self._begin(account_id, draft)
         try:
             with self._store.open_writer(file_id, ANYWHERE, create=True, wait_seconds=0) as writer:
@@ -94,24 +97,26 @@ class WholeFileService:
         return Received(file, has_replaced=replaced is not None)
 
     def _begin(self, account_id: uuid.UUID, draft: Draft) -> uuid.UUID:
-        now = self._now()
-        reserved = draft.length or 0
+        file = self._new_file(account_id, draft)
         with self._database.write_rows() as rows:
-            self._space.reserve(rows, account_id, reserved)
-            file = FileRecord(
-                id=uuid.uuid4(),
-                account_id=account_id,
-                name=draft.name,
-                holds_name=False,
-                media_type=draft.media_type,
-                created_at=now,
-                updated_at=now,
-                length=draft.length,
-                length_declared=True,
-                reserved_bytes=reserved,
-            )
+            self._space.reserve(rows, account_id, file.reserved_bytes)
             file_rows.add(rows, file)
         return file.id
+
+    def _new_file(self, account_id: uuid.UUID, draft: Draft) -> FileRecord:
+        now = self._now()
+        return FileRecord(
+            id=uuid.uuid4(),
+            account_id=account_id,
+            name=draft.name,
+            holds_name=False,
+            media_type=draft.media_type,
+            created_at=now,
+            updated_at=now,
+            length=draft.length,
+            length_declared=True,
+            reserved_bytes=draft.length or 0,
+        )
 
     def _write(
         self, writer: BlobWriter, file_id: uuid.UUID, draft: Draft, blocks: Iterator[bytes]

@@ -62,7 +62,7 @@ class AttachmentForm:
         if not is_multipart():
             raise InvalidRequest("Expected multipart/form-data")
         body = RequestBody()
-        services().whole_files.check_room(account_id, (body.announced or 0) - OVERHEAD_BYTES)
+        services().small_files.check_room(account_id, (body.announced or 0) - OVERHEAD_BYTES)
         form = MultipartBody(body)
         part = form.open_file_part()
         filename = safe_filename(filename_of(part))

@@ -111,7 +111,7 @@ class ChatNamespace(Namespace):  # type: ignore[misc] # flask-socketio has no ty
         else:
             services().messages.check_post(identity.account_id, conversation_id, reply_to)
             attachment = SocketAttachment.of(data, conversation_id=conversation_id, reply_to=reply_to)
-            services().whole_files.check_room(identity.account_id, attachment.length)
+            services().small_files.check_room(identity.account_id, attachment.length)
             message = services().attachments.receive(identity.account_id, attachment)
         return {"success": True, "message": message_json(message)}
 

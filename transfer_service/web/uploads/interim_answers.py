@@ -24,6 +24,11 @@ class InterimAnswers:
         self._connection = connection if is_direct and is_known else None
         self._told_at = time.monotonic()
 
+    @property
+    def can_arrive(self) -> bool:
+        """Whether the client may hear any."""
+        return self._connection is not None
+
     def announce(self, location: str, limits: str | None) -> bool:
         """Tell the client where to resume before it has sent the body. Whether the connection could carry that."""
         if self._connection is None:

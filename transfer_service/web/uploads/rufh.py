@@ -50,7 +50,12 @@ def create() -> Response:
         ends=False,
         repr_digest=_repr_digest(),
     )
-    upload = services().resumable_uploads.begin(current().account_id, draft)
+    uploads, account_id = services().resumable_uploads, current().account_id
+    if creation.is_complete and body.announced and not body.interim.can_arrive:  # or it would have to wait for that
+        whole = uploads.begin_whole(account_id, draft, body)
+        if whole is not None:
+            return _answer(version, whole, 201, {"Location": location_of(whole)})
+    upload = uploads.begin(account_id, draft)
     is_known = body.interim.announce(location_of(upload), limits_of(version, upload))
     if body.announced != 0 or creation.is_complete:
         piece = Piece(offset=0, is_last=creation.is_complete)

@@ -43,12 +43,13 @@ def create() -> Response:
     check_first_bytes(creation.length, body)
     kind = UploadKind.PARTIAL if creation.concat else UploadKind.WHOLE
     draft = _draft(creation, kind)
-    upload = services().resumable_uploads.begin(current().account_id, draft)
-    headers = {}
-    if body.announced != 0:
-        upload = append_first(upload, Piece(offset=0, ends=True), body, is_known=False)
-        headers["Upload-Offset"] = str(upload.offset)
-    return _created(upload, headers)
+    uploads, account_id = services().resumable_uploads, current().account_id
+    if body.announced == 0:
+        return _created(uploads.begin(account_id, draft), {})
+    upload = uploads.begin_whole(account_id, draft, body)
+    if upload is None:
+        upload = append_first(uploads.begin(account_id, draft), Piece(offset=0, ends=True), body, is_known=False)
+    return _created(upload, {"Upload-Offset": str(upload.offset)})
 
 
 def _concatenate(creation: tus.Creation, concat: tus.Concat) -> Response:

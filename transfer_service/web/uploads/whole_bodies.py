@@ -43,6 +43,10 @@ class RawFile:
         self._promises = promises
         self._digests = _Digests(promises, except_for="sha256")  # which is computed anyway
 
+    def has_arrived(self, most: int) -> bool:
+        """Whether all of it is here."""
+        return self._body.has_arrived(most)
+
     def blocks(self) -> Iterator[bytes]:
         """The file's bytes."""
         return self._digests.follow(self._body.blocks())
@@ -92,6 +96,10 @@ class FormFile:
         is_named = self._name is not None or self._form.field("filename") is not None or self._form.is_at_end
         name = self._final_name() if is_named else FILE_PART
         return Draft(name, self._media_type(name), length=None, overwrite=overwrite)
+
+    def has_arrived(self, most: int) -> bool:
+        """Whether all of the form is here."""
+        return self._body.has_arrived(most)
 
     def blocks(self) -> Iterator[bytes]:
         """The file's bytes."""

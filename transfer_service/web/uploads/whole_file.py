@@ -33,7 +33,7 @@ def upload_file() -> Answer:
     if is_multipart():
         promises = _promises()
         body = HashedBody(promises)
-        services().whole_files.check_room(current().account_id, (body.announced or 0) - OVERHEAD_BYTES)
+        services().small_files.check_room(current().account_id, (body.announced or 0) - OVERHEAD_BYTES)
         form_file = FormFile(MultipartBody(body), body, promises, name)
         return _receive(form_file.draft(overwrite=overwrite), form_file)[1]
     if name is None:

@@ -1,0 +1,165 @@
+"""Small files that have arrived whole: bytes first, then everything that is known of them, in one transaction."""
+
+import hashlib
+import uuid
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import replace
+
+from sqlalchemy import bindparam, select
+
+from transfer_service.db.database import Executor
+from transfer_service.db.prepared import PreparedSelect
+from transfer_service.errors import AccountGone, FlushFailed, QuotaExceeded, StorageFull, StoreUnavailable
+from transfer_service.models.accounts import Account
+from transfer_service.models.files import FileState
+from transfer_service.services.core import Core
+from transfer_service.services.files import discards
+from transfer_service.services.files import received_ranges as intervals
+from transfer_service.services.files import rows as file_rows
+from transfer_service.services.files.dates import date_for
+from transfer_service.services.files.files import FileService
+from transfer_service.services.files.naming import claim_name, find_holder, lock_names
+from transfer_service.services.files.rows import FileRecord
+from transfer_service.storage.blobs import END, BlobWriter
+from transfer_service.wire.ranges import Span
+
+SMALL_BYTES = 256 * 1024
+"""What is no longer, and there at once, is kept in memory until it can be stored and declared whole in one step."""
+
+Blocks = Sequence[bytes | memoryview]
+
+_accounts = Account.__table__
+_USED = PreparedSelect(select(_accounts.c.used_bytes).where(_accounts.c.id == bindparam("account_id")))
+
+
+class NameTaken(Exception):
+    """A name that must not be numbered is another file's by now."""
+
+
+def sha256_of(blocks: Blocks) -> bytes:
+    """The SHA-256 of what is in memory."""
+    hasher = hashlib.sha256()
+    for block in blocks:
+        hasher.update(block)
+    return hasher.digest()
+
+
+def _nothing_more(_rows: Executor) -> None:
+    """There are no rows but the file's."""
+
+
+class SmallFiles:
+    """Stores them."""
+
+    def __init__(self, core: Core, *, files: FileService) -> None:
+        self._database = core.database
+        self._store = core.store
+        self._space = core.space
+        self._files = files
+        self._offload = core.offload
+        self._now = core.now
+        self._durability = core.durability
+
+    def check_room(self, account_id: uuid.UUID, length: int) -> None:
+        """Refuse a file that needs at least `length` bytes where there is no room. Raises TooLarge."""
+        self._space.check_size(length)
+        if self._space.quota_bytes is None:
+            return
+        with self._database.read_rows() as rows:
+            account = _USED.find(rows, {"account_id": account_id})
+        self._space.check_quota(account.used_bytes if account else 0, length)
+
+    def store(
+        self,
+        file: FileRecord,
+        blocks: Blocks,
+        sha256: bytes,
+        *,
+        overwrite: bool = False,
+        add_more: Callable[[Executor], None] = _nothing_more,
+    ) -> tuple[FileRecord, bool]:
+        """Store a file and declare it whole. The file, and whether it has replaced another one.
+
+        A name that it holds already must be free; else it is numbered where it is taken, or taken over with
+        `overwrite`. `add_more` adds rows in the same transaction. Raises NameTaken, TooLarge, StorageFull; then nothing
+        of it is left.
+        """
+        length = sum(map(len, blocks))
+        self._space.check_size(length)
+        whole = replace(
+            file,
+            state=FileState.COMPLETE,
+            length=length,
+            received_bytes=length,
+            reserved_bytes=length,
+            sha256=sha256.hex(),
+            unflushed_boot=self._durability.mark_of_whole(),
+            next_expected=length,
+        )
+        is_durable = self._durability.flush or overwrite  # what is replaced is unlinked, and must not come back then
+        with self._stored(whole, blocks), self._database.write_rows(durable=is_durable) as rows:
+            whole, replaced_id = self._add(rows, whole, overwrite=overwrite)
+            add_more(rows)
+        if replaced_id is not None:
+            self._files.discard_blob(replaced_id)
+        return whole, replaced_id is not None
+
+    def _add(self, rows: Executor, file: FileRecord, *, overwrite: bool) -> tuple[FileRecord, uuid.UUID | None]:
+        """Add the row of a file that gets its name. The file, and the id of the one that it replaces."""
+        account_id, name, replaced_id = file.account_id, file.name, None
+        if file.holds_name:
+            self._space.reserve(rows, account_id, file.reserved_bytes)
+            lock_names(rows, account_id)
+            if find_holder(rows, account_id, name) is not None:
+                raise NameTaken
+        else:
+            name, replaced_id = claim_name(
+                rows, account_id, name, overwrite=overwrite, space=self._space, new_bytes=file.reserved_bytes
+            )
+        completed_at = date_for(rows, account_id, name, file.updated_at)
+        file = replace(file, name=name, holds_name=True, completed_at=completed_at)
+        file_rows.add(rows, file)
+        if file.received_bytes:
+            intervals.add_first(rows, file.id, file.received_bytes)
+        return file, replaced_id
+
+    @contextmanager
+    def _stored(self, file: FileRecord, blocks: Blocks) -> Iterator[None]:
+        """The bytes in their place, flushed if that was asked for; the claim keeps cleanup from taking them for lost.
+
+        Where the block raises they are gone again, unless the file is there all the same: only the answer failed then.
+        """
+        try:
+            with self._store.open_writer(file.id, Span(0, END), create=True, wait_seconds=0) as writer:
+                self._write(writer, file.id, blocks)
+                yield
+        except (NameTaken, QuotaExceeded, AccountGone, StorageFull, FlushFailed):
+            self._files.discard_blob(file.id)
+            raise
+        except BaseException:
+            self._discard_if_undeclared(file.id)
+            raise
+
+    def _write(self, writer: BlobWriter, file_id: uuid.UUID, blocks: Blocks) -> None:
+        def write_and_flush() -> None:
+            writer.write(0, blocks)
+            self._store.sync(file_id)
+
+        if self._durability.flush:
+            self._offload(write_and_flush)
+        else:
+            writer.write(0, blocks)
+
+    def _discard_if_undeclared(self, file_id: uuid.UUID) -> None:
+        """After a commit of which nobody knows whether it happened: a power loss may still bring it back.
+
+        Not any more once another commit has followed it. Where that fails too, cleanup will find the blob.
+        """
+        with suppress(StoreUnavailable):
+            with self._database.write_rows(durable=True) as rows:
+                is_declared = file_rows.exists(rows, file_id)
+                if not is_declared:
+                    discards.remember(rows, [file_id.hex])
+            if not is_declared:
+                self._files.discard_blob(file_id)
