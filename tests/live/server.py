@@ -24,6 +24,7 @@ from transfer_service.web.services import Services
 
 REPOSITORY = Path(__file__).parents[2]
 START_SECONDS = 30.0
+IS_MEASURED = "COVERAGE_PROCESS_CONFIG" in os.environ  # coverage begins with a program
 
 
 def adapted_config(path: Path, *lines: str) -> Path:
@@ -97,7 +98,7 @@ class LiveServer:
     def start(self) -> None:
         """Start and wait until it is ready."""
         config = ["-c", str(self.config)] if self.config else []
-        if any(name.startswith(NEEDS_OWN_PROGRAM) for name in self.environment):
+        if IS_MEASURED or any(name.startswith(NEEDS_OWN_PROGRAM) for name in self.environment):
             command = [sys.executable, "-m", "gunicorn", *config]
             with self.log_path.open("ab") as log:
                 self.process = subprocess.Popen(

@@ -10,6 +10,8 @@ import requests
 
 from tests.live.server import LiveServer, adapted_config, started, wait_until
 
+pytestmark = pytest.mark.measured
+
 DESCRIPTORS = 64
 
 

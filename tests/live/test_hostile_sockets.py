@@ -17,6 +17,8 @@ import websocket
 from tests.live.node import SocketClient, connected, token_of
 from tests.live.server import LiveServer, running, wait_until
 
+pytestmark = pytest.mark.measured
+
 MIB = 1024 * 1024
 SOCKET_MAX_BYTES, MAX_FILE_BYTES, QUOTA_BYTES = 4 * MIB, MIB, 3 * MIB // 2
 ANSWER_SECONDS, GROWTH_BYTES = 1.5, 150 * MIB

@@ -11,6 +11,8 @@ from tests.live.bare_socket import BareClient, Listening
 from tests.live.nginx import NginxFront, behind_nginx
 from tests.live.server import LiveServer, wait_until
 
+pytestmark = pytest.mark.measured
+
 protocols = pytest.mark.parametrize("protocol", list(Protocol), ids=lambda protocol: protocol.value)
 
 

@@ -22,6 +22,8 @@ from tests.live.server import LiveServer, running
 from tests.missing import missing
 from transfer_service.models.files import File
 
+pytestmark = pytest.mark.measured
+
 MEBIBYTE = 1024 * 1024
 
 

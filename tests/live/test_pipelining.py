@@ -8,6 +8,8 @@ import requests
 from tests.live.bare_socket import BareClient
 from tests.live.server import LiveServer
 
+pytestmark = pytest.mark.measured
+
 REQUESTS = 3000
 
 

@@ -11,6 +11,8 @@ import requests
 from tests.live.bare_socket import BareClient
 from tests.live.server import LiveServer, adapted_config, started, wait_until
 
+pytestmark = pytest.mark.measured
+
 MEBIBYTE = 1024 * 1024
 DATA = np.random.default_rng(6).bytes(24 * MEBIBYTE)  # much more than the buffers of a socket
 LIMIT_SECONDS, CONNECTIONS = 1.0, 60

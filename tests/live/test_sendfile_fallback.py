@@ -12,6 +12,8 @@ from tests.live.bare_socket import BareClient
 from tests.live.nginx import make_certificate
 from tests.live.server import LiveServer, adapted_config, started, wait_until
 
+pytestmark = pytest.mark.measured
+
 MEBIBYTE = 1024 * 1024
 DATA = np.random.default_rng(7).bytes(12 * MEBIBYTE)
 IMPATIENT = [

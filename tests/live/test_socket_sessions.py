@@ -20,6 +20,8 @@ from tests.live.node import connected, connecting, token_of
 from tests.live.server import LiveServer, running
 from transfer_service.models.accounts import RefreshToken
 
+pytestmark = pytest.mark.measured
+
 SECRET_KEY = "a secret of the tests, long enough for HS256"
 ALLOWED_ORIGIN = "https://app.example"
 END_SECONDS, STOP_SECONDS = 5.0, 8.0

@@ -19,6 +19,8 @@ from tests.live.server import LiveServer, running, started, wait_until
 from tests.missing import missing
 from tests.ports import free_port
 
+pytestmark = pytest.mark.measured
+
 POLLING, WEBSOCKET, UPGRADE = {"transports": ["polling"]}, {"transports": ["websocket"]}, dict[str, Any]()
 FIELDS = "_id conversation_id sender content type media_url reply_to is_read is_deleted created_at edited_at pinned"
 

@@ -14,6 +14,8 @@ from tests.live.chunks import send_chunk
 from tests.live.server import LiveServer, running
 from transfer_service.wire.chunk_frames import LONG_FRAME
 
+pytestmark = pytest.mark.measured
+
 MEBIBYTE = 1024 * 1024
 
 

@@ -14,6 +14,8 @@ import requests
 from tests.live.appends import DATA, KIB, MIB, Append, Door, Pair, Protocol, blob_path, is_held, running_pair, tell
 from tests.live.server import wait_until
 
+pytestmark = pytest.mark.measured
+
 STALLED, RACES = 50, 50
 WHOLE = DATA[:MIB]
 LIMIT_SECONDS = 2.0
