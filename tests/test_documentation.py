@@ -11,7 +11,7 @@ REPOSITORY = Path(__file__).parents[1]
 PAGES = [REPOSITORY / "README.md", REPOSITORY / "CHANGELOG.md", *sorted((REPOSITORY / "docs").glob("*.md"))]
 BLOCK = re.compile(r"^```.*?^```$", flags=re.DOTALL | re.MULTILINE)
 TREES = (
-    "benchmarks|bootstrap|cli|db|deploy|docs|migrations|models|remote|scripts|server|services|storage|tests|"
+    "benchmarks|cli|db|deploy|docs|migrations|models|remote|scripts|server|services|storage|tests|"
     "transfer_service|web|wire"
 )
 NAMED_FILE = re.compile(rf"`((?:{TREES})/[\w./-]+\.(?:py|md|conf|sh|yaml))`")

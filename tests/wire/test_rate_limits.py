@@ -2,7 +2,7 @@
 
 import pytest
 
-from transfer_service.wire.addresses import network_of
+from transfer_service.services.shared_windows import network_of
 from transfer_service.wire.rate_limits import Allowance, format_allowances, format_policies, retry_after_seconds
 
 PLENTY = Allowance("minute", 600, 60, left=599, resets_in_seconds=None)

@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from transfer_service.services.games.catalogue import GameService
     from transfer_service.services.games.downloads import RemoteDownloadService
     from transfer_service.services.limits import Space
-    from transfer_service.services.redis_link import RedisProbe
     from transfer_service.services.request_limits import RequestLimits
+    from transfer_service.services.shared_windows import RedisProbe
     from transfer_service.services.upkeep.account_removal import AccountRemoval
     from transfer_service.services.upkeep.cleanup import CleanupService
     from transfer_service.services.upkeep.installation import Installation, StartGate

@@ -11,8 +11,7 @@ from typing import Any
 from limits import RateLimitItem, parse_many
 from limits.storage import MemoryStorage
 
-from transfer_service.services.shared_windows import SharedLimiter
-from transfer_service.wire.addresses import network_of
+from transfer_service.services.shared_windows import SharedLimiter, network_of
 from transfer_service.wire.rate_limits import Allowance
 
 

@@ -2,19 +2,25 @@
 
 A Redis that is away, accepts and never answers, or is not found by its name costs one caller ANSWER_SECONDS, and then
 nobody anything for BACK_OFF_SECONDS. Meanwhile the counts of this process hold. They are kept all the time, so they
-know what happened here when they are needed.
+know what happened here when they are needed. `RedisProbe` tells whether it is there now.
 """
 
+from __future__ import annotations
+
+import ipaddress
 import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
 from functools import cached_property
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from limits import RateLimitItem
 from limits.storage import MemoryStorage, storage_from_string
 from limits.strategies import MovingWindowRateLimiter
+
+if TYPE_CHECKING:
+    from redis import Redis
 
 ANSWER_SECONDS = 1.0
 BACK_OFF_SECONDS = 10.0
@@ -85,3 +91,46 @@ class SharedLimiter:
             self._next_try = time.monotonic() + BACK_OFF_SECONDS
             return default
         return answers[0]
+
+
+class RedisProbe:
+    """Asks the configured Redis whether it is there."""
+
+    def __init__(self, url: str | None) -> None:
+        self._client = _connect(url) if url else None
+
+    def is_away(self) -> bool:
+        """Whether one is configured and does not answer."""
+        if self._client is None:
+            return False
+        from redis.exceptions import RedisError  # loaded by now
+
+        try:
+            self._client.ping()
+        except RedisError:
+            return True
+        return False
+
+
+def _connect(url: str) -> Redis:
+    from redis import Redis  # an optional package: requirements-redis.txt
+    from redis.backoff import NoBackoff
+    from redis.retry import Retry
+
+    return Redis.from_url(
+        url,
+        socket_timeout=ANSWER_SECONDS,
+        socket_connect_timeout=ANSWER_SECONDS,
+        retry=Retry(NoBackoff(), 0),
+    )
+
+
+def network_of(address: str) -> str:
+    """The address, or for IPv6 the /64 that one customer has to himself; what is no address stays as it is."""
+    try:
+        parsed = ipaddress.ip_address(address.partition("%")[0])
+    except ValueError:
+        return address
+    if isinstance(parsed, ipaddress.IPv6Address) and parsed.ipv4_mapped is None:
+        return str(ipaddress.ip_network((parsed, 64), strict=False))
+    return str(getattr(parsed, "ipv4_mapped", None) or parsed)

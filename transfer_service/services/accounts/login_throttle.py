@@ -8,8 +8,7 @@ from contextlib import contextmanager
 from limits import RateLimitItem, RateLimitItemPerMinute
 
 from transfer_service.errors import BadCredentials, InvalidName, TooManyAttempts
-from transfer_service.services.shared_windows import Windows
-from transfer_service.wire.addresses import network_of
+from transfer_service.services.shared_windows import Windows, network_of
 from transfer_service.wire.filenames import parse_name
 
 PER_ACCOUNT = RateLimitItemPerMinute(10, 15, namespace="sign-in-account")

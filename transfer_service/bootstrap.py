@@ -1,0 +1,179 @@
+"""The composition root: the services, each with what it needs, for the app, for commands, for the download worker."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from functools import partial
+from typing import TYPE_CHECKING
+
+from transfer_service.db import schema
+from transfer_service.services import Services
+from transfer_service.services.accounts.accounts import AccountService
+from transfer_service.services.accounts.passwords import Passwords
+from transfer_service.services.accounts.sign_ins import SignInService
+from transfer_service.services.chat.attachments import AttachmentService
+from transfer_service.services.chat.conversations import ConversationService
+from transfer_service.services.chat.messages import MessageService
+from transfer_service.services.core import Core, build_core, utc_now
+from transfer_service.services.digests import RunningDigests
+from transfer_service.services.files.discards import Discards
+from transfer_service.services.files.files import FileService
+from transfer_service.services.files.finishing import Completion
+from transfer_service.services.files.listing import FileListing
+from transfer_service.services.files.renaming import Renaming
+from transfer_service.services.files.small_files import SmallFiles
+from transfer_service.services.games.activities import ActivityService
+from transfer_service.services.games.archives import ArchiveRemoval, GameArchives
+from transfer_service.services.games.catalogue import GameService
+from transfer_service.services.games.downloads import RemoteDownloadService
+from transfer_service.services.request_limits import RequestLimits
+from transfer_service.services.shared_windows import RedisProbe
+from transfer_service.services.upkeep.account_removal import AccountRemoval
+from transfer_service.services.upkeep.chat import ChatCleanup
+from transfer_service.services.upkeep.cleanup import CleanupService, Sweep
+from transfer_service.services.upkeep.games import GameCleanup
+from transfer_service.services.upkeep.installation import Installation, Part, StartGate
+from transfer_service.services.upkeep.orphans import Orphans, Shelf
+from transfer_service.services.upkeep.recovery import Recovery
+from transfer_service.services.upkeep.shelves import (
+    ARCHIVES,
+    ATTACHMENTS,
+    BLOBS,
+    ArchiveShelf,
+    AttachmentShelf,
+    BlobShelf,
+)
+from transfer_service.services.upkeep.uploads import UploadCleanup
+from transfer_service.services.upkeep.verification import Verification
+from transfer_service.services.uploads.appends import Appends
+from transfer_service.services.uploads.chunks import UploadService
+from transfer_service.services.uploads.concatenation import Concatenation
+from transfer_service.services.uploads.displacement import Displacement
+from transfer_service.services.uploads.finishing import UploadCompletion
+from transfer_service.services.uploads.last_steps import Finishing
+from transfer_service.services.uploads.listing import UnfinishedUploads
+from transfer_service.services.uploads.lookup import UploadLookup
+from transfer_service.services.uploads.progress import ProgressNews
+from transfer_service.services.uploads.resumable import ResumableUploadService
+from transfer_service.services.uploads.whole_files import WholeFileService
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from datetime import datetime
+
+    from config import Settings
+    from transfer_service.services.chat.events import ChatEvent
+    from transfer_service.services.uploads.progress import UploadProgress
+
+
+def _nobody_listens(_event: object) -> None:
+    """For processes without sockets, such as commands."""
+
+
+def build_services(
+    settings: Settings,
+    *,
+    now: Callable[[], datetime] = utc_now,
+    publish: Callable[[ChatEvent], None] = _nobody_listens,
+    on_progress: Callable[[UploadProgress], None] = _nobody_listens,
+    boot: str | None = None,
+) -> Services:
+    """The services, each with what it needs.
+
+    `publish` is called with what happens in conversations, `on_progress` with how far resumable uploads are.
+    `boot` names the machine's present boot for who has a reason not to ask the machine.
+    """
+    core = build_core(settings, now, boot=boot)
+    completion = Completion(core, digests=RunningDigests(store=core.store, offload=core.offload))
+    files = FileService(core, completion=completion)
+    small_files, concatenation = SmallFiles(core, files=files), Concatenation(core, files=files)
+    news = ProgressNews(on_progress)
+    last_step = UploadCompletion(core, files=files, completion=completion, concatenation=concatenation, news=news)
+    uploads = UploadCleanup(core, files=files, completion=completion, last_step=last_step)
+    sign_ins, conversations = SignInService(core), ConversationService(core)
+    messages = MessageService(core, publish=publish)
+    shelves = _build_shelves(core)
+    installation = Installation(core, parts=_parts(core, shelves))
+    kept_for = timedelta(days=settings.quarantine_days)
+    orphans = Orphans(shelves=shelves, offload=core.offload, now=now, kept_for=kept_for)
+    return Services(
+        core=core,
+        database=core.database,
+        store=core.store,
+        space=core.space,
+        files=files,
+        small_files=small_files,
+        file_listing=FileListing(core),
+        renaming=Renaming(core, files=files),
+        accounts=AccountService(core, passwords=Passwords(offload=core.offload)),
+        account_removal=AccountRemoval(core, files=files, conversations=conversations),
+        sign_ins=sign_ins,
+        uploads=UploadService(core, files=files, small_files=small_files, completion=completion),
+        whole_files=WholeFileService(core, files=files, small_files=small_files),
+        resumable_uploads=_build_resumable_uploads(core, files, small_files, last_step, news),
+        concatenation=concatenation,
+        unfinished_uploads=UnfinishedUploads(core),
+        conversations=conversations,
+        messages=messages,
+        attachments=AttachmentService(core, messages=messages),
+        remote_downloads=RemoteDownloadService(core),
+        games=GameService(database=core.database),
+        game_archives=GameArchives(core),
+        activities=ActivityService(database=core.database),
+        cleanup=CleanupService(
+            core, installation=installation, orphans=orphans, sweeps=_sweeps(core, uploads, sign_ins)
+        ),
+        orphans=orphans,
+        installation=installation,
+        verification=Verification(core),
+        gate=StartGate([partial(schema.check, core.database), installation.ensure]),
+        recovery=Recovery(core),
+        request_limits=RequestLimits(settings.rate_limits, redis_url=settings.redis_url),
+        redis=RedisProbe(settings.redis_url),
+    )
+
+
+def _build_resumable_uploads(
+    core: Core, files: FileService, small_files: SmallFiles, completion: UploadCompletion, news: ProgressNews
+) -> ResumableUploadService:
+    lookup, displacement = UploadLookup(core), Displacement(store=core.store, offload=core.offload)
+    appends = Appends(core, files=files, lookup=lookup, displacement=displacement, completion=completion, news=news)
+    return ResumableUploadService(
+        core,
+        files=files,
+        small_files=small_files,
+        lookup=lookup,
+        displacement=displacement,
+        appends=appends,
+        completion=completion,
+        finishing=Finishing(completion=completion),
+    )
+
+
+def _build_shelves(core: Core) -> dict[str, Shelf]:
+    database = core.database
+    return {
+        BLOBS: BlobShelf(database=database, store=core.store),
+        ATTACHMENTS: AttachmentShelf(database=database, store=core.attachments),
+        ARCHIVES: ArchiveShelf(database=database, store=core.games, removal=ArchiveRemoval(core)),
+    }
+
+
+def _parts(core: Core, shelves: dict[str, Shelf]) -> list[Part]:
+    return [
+        Part("the store of files", core.store.mark, shelves[BLOBS]),
+        Part("the folder uploads/chats", core.attachments.mark, shelves[ATTACHMENTS]),
+        Part("the folder games", core.games.mark, shelves[ARCHIVES]),
+    ]
+
+
+def _sweeps(core: Core, uploads: UploadCleanup, sign_ins: SignInService) -> list[tuple[str, Sweep]]:
+    """What a cleanup does, in its order."""
+    return [
+        ("stale_uploads", uploads.remove_stale),
+        ("stale_uploads", uploads.remove_expired),
+        ("abandoned_conversations", ChatCleanup(core).remove_abandoned_conversations),
+        ("unfinished_deletions", Discards(core).finish),
+        ("download_parts", GameCleanup(core).remove_leftovers),
+        ("spent_sign_ins", sign_ins.remove_spent),
+    ]
