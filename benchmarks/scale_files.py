@@ -12,6 +12,7 @@ from benchmarks.scale_client import Ask, Request, as_json
 from benchmarks.scale_data import RANGES, SLOT_BYTES, Size
 from transfer_service.wire.chunk_frames import LONG_FRAME, SHORT_FRAME
 
+IN_ALL_NAMES = "a rare part of a name is looked for in all of them"
 TUS = {"Tus-Resumable": "1.0.0"}
 
 
@@ -117,11 +118,9 @@ def listing_cases(description: dict[str, Any]) -> Iterator[Case]:
         for sort, order in orders:
             query = {"sort": sort, "order": order, **chosen}
             title = " ".join(f"{name}={value}" for name, value in query.items())
-            yield Case(
-                "listFiles",
-                f"listFiles {title}",
-                again(Request("GET", f"/api/files?{urlencode({**query, 'limit': '50'})}")),
-            )
+            page = again(Request("GET", f"/api/files?{urlencode({**query, 'limit': '50'})}"))
+            reads_all = IN_ALL_NAMES if chosen.get("search") in {"needle", "nowhere"} else None
+            yield Case("listFiles", f"listFiles {title}", page, reads_all)
             if not chosen:
                 yield Case("listFiles", f"listFiles {title} cursor", deep_page("/api/files", query))
 
