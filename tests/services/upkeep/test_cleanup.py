@@ -3,7 +3,9 @@
 import os
 import threading
 import uuid
+from collections.abc import Callable
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from sqlalchemy import func, insert, select
@@ -228,3 +230,27 @@ def test_what_is_more_than_one_transaction_takes_is_removed_too(bench: Bench) ->
     with bench.services.database.read() as session:
         left = [session.scalar(select(func.count()).select_from(each)) for each in (SignIn, ResumableUpload)]
     assert left == [0, 0]
+
+
+def test_files_are_looked_for_off_the_event_loop(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    cleanup, store, depth, looked = bench.services.cleanup, bench.services.store, [0], list[bool]()
+    stored_bytes = store.stored_bytes
+
+    def offload(work: Callable[[], Any]) -> Any:
+        depth[0] += 1
+        try:
+            return work()
+        finally:
+            depth[0] -= 1
+
+    def look(blob_id: uuid.UUID) -> int | None:
+        looked.append(depth[0] > 0)
+        return stored_bytes(blob_id)
+
+    bench.store(b"x")
+    store.delete(bench.store(b"y", "lacking").id)
+    bench.clock.advance(hours=2)
+    monkeypatch.setattr(cleanup, "_offload", offload)
+    monkeypatch.setattr(store, "stored_bytes", look)
+    assert cleanup.run().missing == 1
+    assert looked == [True, True]

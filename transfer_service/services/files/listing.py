@@ -20,7 +20,7 @@ from transfer_service.services.files.rows import FileRecord
 
 _files = File.__table__
 _LAST_CHARACTER, _SURROGATES = 0x10FFFF, range(0xD800, 0xE000)
-COMMON = 500
+COMMON = 2000
 """From so many names with a prefix on, they are not sorted."""
 Place = tuple[Any, ...]
 
