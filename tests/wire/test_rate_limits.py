@@ -1,8 +1,5 @@
 """`RateLimit` and `RateLimit-Policy`, and networks of addresses."""
 
-import pytest
-
-from transfer_service.services.shared_windows import network_of
 from transfer_service.wire.rate_limits import Allowance, format_allowances, format_policies, retry_after_seconds
 
 PLENTY = Allowance("minute", 600, 60, left=599, resets_in_seconds=None)
@@ -17,18 +14,3 @@ def test_policies_and_what_is_left_of_them_are_lists_of_items() -> None:
 def test_the_last_window_to_end_says_when_to_come_again() -> None:
     sooner = Allowance("minute", 1, 60, left=0, resets_in_seconds=7)
     assert (retry_after_seconds([sooner, SPENT]), retry_after_seconds([PLENTY, sooner])) == (1200, 7)
-
-
-@pytest.mark.parametrize(
-    ("address", "network"),
-    [
-        ("192.0.2.7", "192.0.2.7"),
-        ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64"),
-        ("fe80::1%eth0", "fe80::/64"),
-        ("::ffff:192.0.2.7", "192.0.2.7"),
-        ("", ""),
-        ("unix", "unix"),
-    ],
-)
-def test_a_customer_of_ipv6_has_a_network(address: str, network: str) -> None:
-    assert network_of(address) == network

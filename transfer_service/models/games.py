@@ -157,7 +157,7 @@ class Activity(Base):
 
 
 class ActivityTotal(Base):
-    """The one row that says how many activities there are. Who adds one takes the next number under its lock."""
+    """The one row that says how many activities there are. Whoever adds one takes the next number under its lock."""
 
     __tablename__ = "activity_total"
 

@@ -54,7 +54,7 @@ def identify(token: str | None, *, refresh: bool = False) -> tuple[Identity, flo
 
 
 def guard() -> None:
-    """For `before_request`: refuse who is not signed in, before anything of the body is read.
+    """For `before_request`: refuse whoever is not signed in, before anything of the body is read.
 
     OPTIONS tells nothing but the methods, and a browser's preflight cannot carry a token.
     """

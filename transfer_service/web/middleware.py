@@ -49,7 +49,7 @@ def override_methods(application: "WSGIApplication") -> "WSGIApplication":
 
 
 def _without_body(start_response: "StartResponse") -> "StartResponse":
-    """The length of an answer to a HEAD is that of a body that does not come: who sent a POST would wait for it."""
+    """The length in an answer to HEAD is that of a body that does not come: who sent a POST would wait for one."""
 
     def start(status: str, headers: list[tuple[str, str]], *more: Any) -> Any:
         lengths = [(name, "0" if name.lower() == "content-length" else value) for name, value in headers]

@@ -8,7 +8,7 @@ from transfer_service.patience import one_patience
 from transfer_service.web.query import takes_any
 from transfer_service.web.services import services
 
-READY_WAIT_SECONDS = 5.0  # for a lock: who asks has a limit of his own
+READY_WAIT_SECONDS = 5.0  # for a lock: whoever asks has a time limit too
 REPOSITORY = Path(__file__).parents[2]
 
 blueprint = Blueprint("health", __name__, static_folder="static/swagger-ui", static_url_path="/docs/assets")

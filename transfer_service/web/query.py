@@ -34,7 +34,7 @@ def takes(*names: str) -> Callable[[View], View]:
 
 
 def takes_any(view: View) -> View:
-    """Declare that whatever stands in the query of a view is nobody's business."""
+    """Declare that a view ignores its query, whatever stands in it."""
     setattr(view, _ATTRIBUTE, None)
     return view
 

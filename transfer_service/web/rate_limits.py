@@ -1,7 +1,7 @@
 """`TRANSFER_RATE_LIMITS` at every door: counted before any body is read, for who has no token too.
 
-Never counted are appends to an upload that was begun, whatever the door: they go on, or the bytes before them were
-sent in vain; the calls that ask about the service itself; and a browser's preflights.
+Never counted are appends to an upload that was begun, by any door (or the bytes before them would have been sent in
+vain), the calls that ask about the service itself, and a browser's preflights.
 """
 
 import uuid
@@ -93,7 +93,7 @@ def _with_allowances(response: Response, allowances: Sequence[Allowance]) -> Res
 
 
 def limit_handshakes(application: "WSGIApplication", limits: RequestLimits) -> "WSGIApplication":
-    """Count the requests that begin a connection of Socket.IO, by address: no request of its own tells who comes.
+    """Count the requests that begin a connection of Socket.IO, by address: no account is known before later packets.
 
     What follows within a connection is not counted; it has bounds of its own.
     """

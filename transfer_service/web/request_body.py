@@ -17,7 +17,7 @@ CHANCE_SECONDS = 0.5
 class RequestBody:
     """Reads the current request's body once.
 
-    A client that goes quiet is given up after the read timeout, or after a second as soon as somebody else wants its
+    An idle client is given up after the read timeout, or after a second as soon as somebody else waits for its
     place (`give_up_when`). Where the newest request wins (`end_when`), nobody is waited for. The worker's sockets then
     pretend that the stream has ended, so nothing that arrived is lost on the way here.
     """
@@ -55,11 +55,11 @@ class RequestBody:
         return not self._left()
 
     def give_up_when(self, condition: Callable[[], bool]) -> None:
-        """Stop waiting for a quiet client as soon as `condition` holds."""
+        """Stop waiting for an idle client as soon as `condition` holds."""
         self._is_displaced = condition
 
     def end_when(self, condition: Callable[[], bool]) -> None:
-        """End the body where it is as soon as `condition` holds, quiet or not, once it has had its chance."""
+        """End the body where it is as soon as `condition` holds, idle or not, once the client has had its chance."""
         self._is_over = condition
 
     def when_quiet(self, use_the_time: Callable[[], object]) -> None:
@@ -74,9 +74,9 @@ class RequestBody:
             yield bytes(buffer[:count])
 
     def readinto(self, buffer: memoryview, /) -> int:
-        """Put what comes next into `buffer`, and tell how much that is: 0 at the end.
+        """Put what comes next into `buffer`, and give its length: 0 at the end.
 
-        Raises BodyCutShort, BodyTimeout, RangeBusy where less came than was announced, and what came of the silence.
+        Raises BodyCutShort, BodyTimeout, RangeBusy where less came than was announced, and what `when_quiet` raised.
         """
         if self._ahead:
             count = min(len(buffer), len(self._ahead))

@@ -138,7 +138,7 @@ def completeness_header(version: Version, *, is_complete: bool) -> dict[str, str
 def progress_headers(
     version: Version, *, offset: int | None, is_complete: bool, length: int | None = None
 ) -> dict[str, str]:
-    """How an upload stands, for every final response about one; without an `offset` that would be no promise."""
+    """The state of an upload, for every final response about one; without `offset` while that may still grow."""
     headers = completeness_header(version, is_complete=is_complete)
     if offset is not None:
         headers["Upload-Offset"] = str(offset)

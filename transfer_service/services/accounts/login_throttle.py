@@ -30,8 +30,8 @@ class LoginThrottle:
     def attempt(self, *, name: str, address: str) -> Iterator[None]:
         """One sign-in: a BadCredentials that leaves the block counts. Raises TooManyAttempts before it runs.
 
-        Attempts under way count as if they were wrong, so many at once cannot slip through together; who is only over
-        the limit because of them waits for their outcome.
+        Attempts under way count as if they were wrong, so many at once cannot slip through together. An attempt that
+        is over the limit only because of them waits for their outcome.
         """
         keys = self._wait_for_place(name, address)
         try:

@@ -11,7 +11,7 @@ from transfer_service.threads import Offload
 MIN_PASSWORD_CHARACTERS, MAX_PASSWORD_BYTES = 8, 1024
 # OWASP's first recommendation (19 MiB, 2 passes, 1 lane): small enough for a field gateway. Two at a time bound it all.
 _MEMORY_KIB, _PASSES, _LANES, _AT_ONCE = 19 * 1024, 2, 1, 2
-# No password's hash: verifying one against it costs what a real one costs, and making it costs no process its start.
+# The hash of no password. Verifying against it takes as long as against a real one, and it is not made at the start.
 _DECOY = f"$argon2id$v=19$m={_MEMORY_KIB},t={_PASSES},p={_LANES}${'A' * 22}${'A' * 43}"
 
 

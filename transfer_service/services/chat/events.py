@@ -1,4 +1,4 @@
-"""What the chat services tell once it is committed; `recipients` were in the conversation at that moment."""
+"""What the chat services publish after the commit; `recipients` were in the conversation at that moment."""
 
 import uuid
 from dataclasses import dataclass

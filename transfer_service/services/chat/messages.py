@@ -51,7 +51,7 @@ class MessageService:
         return self._make_id(self._now())
 
     def announce_attachment(self) -> str:
-        """The id of a message to come, whose bytes are nobody's before it is posted: so they leave no orphan."""
+        """The id of a message to come. Its bytes are noted by name until it is posted, so that they leave no orphan."""
         message_id = self.new_id()
         with self._database.write_rows() as rows:
             discards.remember(rows, [message_id])
@@ -162,7 +162,7 @@ class MessageService:
         return message
 
     def delete(self, account_id: uuid.UUID, message_id: str) -> tuple[Message, Attachment | None]:
-        """Empty an own message, and tell which attachment's bytes are now the caller's to discard.
+        """Empty an own message. Gives the attachment whose bytes are now the caller's to discard.
 
         Raises NotFound, Forbidden. A message that is deleted already stays so.
         """

@@ -52,7 +52,7 @@ class Strangers:
         self._close(transport_id)
 
     def _watch(self) -> None:
-        """Look when the time of the oldest is over; who comes later has more."""
+        """Wait until the time of the oldest is over: all others have more left."""
         try:
             while self._since:
                 oldest = next(iter(self._since))

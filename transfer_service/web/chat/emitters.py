@@ -1,4 +1,4 @@
-"""From what the chat services tell to events on sockets."""
+"""Sends what the chat services publish as events on sockets."""
 
 from typing import Any
 
@@ -26,7 +26,7 @@ class Fanout:
         self._socketio = socketio
 
     def __call__(self, event: ChatEvent) -> None:
-        """Send one. What it tells is committed: a failure is logged, and does not reach the caller, who would undo."""
+        """Send one. It is about what is committed already, so a failure is logged and does not reach the caller."""
         name, conversation_id, payload = _format(event)
         try:
             self._socketio.emit(name, payload, to=audience(conversation_id, event.recipients))

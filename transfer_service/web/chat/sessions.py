@@ -19,7 +19,7 @@ TOKEN_EXPIRED = "Token expired"  # noqa: S105 - not one
 
 @dataclass(frozen=True, slots=True)
 class LiveSession:
-    """Who is at the other end of a socket. `expires_at` in unix seconds."""
+    """The account at the other end of a socket. `expires_at` in unix seconds."""
 
     identity: Identity
     expires_at: float

@@ -65,7 +65,7 @@ class ChatNamespace(Namespace):  # type: ignore[misc] # flask-socketio has no ty
         self._is_trusted = is_trusted
 
     def on_connect(self, auth: object = None) -> None:
-        """Let in who shows a valid token: in the payload, in the header or in a cookie."""
+        """Let in whoever shows a valid token: in the payload, in the header or in a cookie."""
         try:
             services().gate.enter()  # its events change things
             token = _shown_token(auth)

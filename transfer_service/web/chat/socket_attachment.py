@@ -81,7 +81,7 @@ class SocketAttachment:
 
 
 def check_announced_type(kind: object, file_name: object, *, has_file: bool) -> None:
-    """Refuse a message that speaks of a file which it does not bring: who sent it would take that for sent.
+    """Refuse a message that names a file and does not bring it: its sender would take the file for sent.
 
     Of what kind a file is, its name says. Raises InvalidRequest.
     """

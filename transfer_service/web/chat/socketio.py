@@ -128,7 +128,7 @@ def _tell_strangers(server: Any, strangers: Strangers, sessions: LiveSessions) -
 def _accept_only_own_events(server: Any) -> None:
     """Let nothing else a client names reach the namespace: `disconnect` would run as if it had happened.
 
-    Who is not let in gets no answer.
+    A client that was not let in gets no answer.
     """
     handle = server._handle_event
 

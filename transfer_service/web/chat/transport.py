@@ -171,7 +171,7 @@ def _read(stream: Any, length: int, held: Held) -> str:
 
 
 def bound_transports(server: Any, *, stranger_seconds: float | None = None) -> Strangers:
-    """Put the bounds around an Engine.IO server; those of sockets hold for the whole process. Who is a stranger."""
+    """Put the bounds around an Engine.IO server; those of sockets hold for the whole process. Gives the strangers."""
     engineio.socket.Socket = BoundedSocket
     server._async = {**server._async, "websocket": BoundedWebSocket}
     server.in_flight = InFlight(MESSAGES_IN_FLIGHT * server.max_http_buffer_size)
@@ -210,7 +210,7 @@ def _without_ended_sessions(server: Any, handle: Callable[..., Any]) -> Callable
 
 
 def _guarded(server: Any, handle: Callable[[str, Any], Any]) -> Callable[[str, Any], Any]:
-    """The handler of messages: others run between two of them, and who sends what Socket.IO cannot read is dropped."""
+    """The handler of messages: others run between two of them, and a client that sends nonsense is dropped."""
 
     def guarded(transport_id: str, data: Any) -> Any:
         try:

@@ -34,7 +34,7 @@ blueprint = Blueprint("game_zip", __name__, url_prefix="/game-zip")
 
 @blueprint.before_request
 def _guard() -> None:
-    """Like `guard`; who has neither of the usual tokens may have the cookie of this path, which only ever reads."""
+    """Like `guard`. Without the usual tokens the cookie of this path will do: it can only read."""
     if request.method == "OPTIONS":
         return
     try:

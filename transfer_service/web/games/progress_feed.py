@@ -144,7 +144,7 @@ class ProgressFeed:
             return list(self._readers)
 
     def _has_readers(self) -> bool:
-        """Whether to go on: who comes when this is false starts the next run."""
+        """Whether to go on. After False, the next reader starts the next run."""
         with self._lock:
             self._is_running = bool(self._readers)
             return self._is_running
