@@ -19,6 +19,7 @@ from transfer_service.services.digests import RunningDigests
 from transfer_service.services.files.discards import Discards
 from transfer_service.services.files.files import FileService
 from transfer_service.services.files.finishing import Completion
+from transfer_service.services.files.folders import FolderService
 from transfer_service.services.files.listing import FileListing
 from transfer_service.services.files.renaming import Renaming
 from transfer_service.services.files.small_files import SmallFiles
@@ -105,6 +106,7 @@ def build_services(
         small_files=small_files,
         file_listing=FileListing(core),
         renaming=Renaming(core, files=files),
+        folders=FolderService(core, files=files),
         accounts=AccountService(core, passwords=Passwords(offload=core.offload)),
         account_removal=AccountRemoval(core, files=files, conversations=conversations),
         sign_ins=sign_ins,

@@ -137,6 +137,12 @@ class NameTaken(TransferError):
     detail = "The name is taken"
 
 
+class FolderNotEmpty(TransferError):
+    """Something is in the folder, or on its way into it."""
+
+    detail = "Folder is not empty"
+
+
 class LastAdmin(TransferError):
     """Without this account nobody could administer the service any more."""
 

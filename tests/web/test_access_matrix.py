@@ -30,6 +30,11 @@ TABLE = [
     ("GET", "/api/files", b"", 401, 200, 200, 200),
     ("POST", "/api/files?filename=new.bin", b"x", 401, 201, 201, 201),
     ("POST", "/api/files/upload?filename=part.bin", LONG_FRAME.format(0, b"x"), 401, 200, 200, 200),
+    ("GET", "/api/files?folder=day", b"", 401, 200, 404, 404),
+    ("POST", "/api/folders", b'{"path": "day"}', 401, 200, 201, 201),
+    ("GET", "/api/folders/day", b"", 401, 200, 404, 404),
+    ("PATCH", "/api/folders/day", b'{"path": "night"}', 401, 200, 404, 404),
+    ("DELETE", "/api/folders/day", b"", 401, 204, 404, 404),
     ("GET", "/api/files/status/log.bin", b"", 401, 200, 200, 200),
     ("GET", "/api/files/{file_id}", b"", 401, 200, 404, 404),
     ("PATCH", "/api/files/{file_id}", b'{"filename": "log.bin"}', 401, 200, 404, 404),
@@ -85,6 +90,7 @@ def shared_facts(shared_device: Device) -> dict[str, Any]:
 
 
 def _facts(device: Device) -> dict[str, Any]:
+    device.post("/api/folders", json={"path": "day"})
     return {**device.store(b"hello"), "upload_id": id_of(Draft(device).begin())}
 
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from werkzeug.http import parse_options_header
 
 from transfer_service.errors import InvalidName
-from transfer_service.wire.filenames import MAX_NAME_BYTES, format_disposition, parse_filename, parse_form_filename
+from transfer_service.wire.filenames import MAX_LABEL_BYTES, format_disposition, parse_filename, parse_form_filename
 
 NAMES = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=60)
 GRAMMAR = re.compile(
@@ -38,7 +38,7 @@ def test_the_fallback_is_a_visible_name_and_no_path(name: str) -> None:
     plain = parts(name)[0]
     assert plain.strip(" ") and not plain.startswith(".")
     assert not set(plain) & set('"\\/%')
-    assert len(plain) <= MAX_NAME_BYTES
+    assert len(plain) <= MAX_LABEL_BYTES
 
 
 @given(names=st.lists(NAMES, min_size=2, max_size=6, unique=True))
@@ -82,7 +82,7 @@ def test_werkzeug_reads_the_exact_name_too(name: str) -> None:
 
 
 def test_the_longest_name_fits_in_a_header_line() -> None:
-    assert len(format_disposition("\u6587" * (MAX_NAME_BYTES // 3))) < 1000
+    assert len(format_disposition("\u6587" * (MAX_LABEL_BYTES // 3))) < 1000
     assert format_disposition("a", kind="inline").startswith("inline; ")
 
 

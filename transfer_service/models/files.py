@@ -30,17 +30,22 @@ def _folded_name(context: DefaultExecutionContext) -> str:
 
 
 class FileState(StrEnum):
-    """`receiving` until every byte up to the length is stored, verified and hashed; then `complete`."""
+    """`receiving` until every byte up to the length is stored, verified and hashed; then `complete`.
+
+    A `folder` holds a name as a file does, in the same index, so that nothing can be both.
+    """
 
     RECEIVING = "receiving"
     COMPLETE = "complete"
+    FOLDER = "folder"
 
 
 class File(Base):
-    """The owner-visible record of a blob, from its first byte on.
+    """The owner-visible record of a blob, from its first byte on; or the place of a folder among the names.
 
-    `holds_name` is false while a file that was sent in one request is still arriving: such a file gets its name when it
-    is whole. `length_declared` tells a length the client promised from one inferred from the highest byte so far.
+    `name` is the last label of the name, `folder_id` the folder that it lies in, None for the top. `holds_name` is
+    false while a file that was sent in one request is still arriving: such a file gets its name when it is whole.
+    `length_declared` tells a length the client promised from one inferred from the highest byte so far.
     `folded_name` follows `name`, for searches. `completed_at` is its date, see `services.file_dates`.
     `unflushed_boot` is the boot of the machine in which bytes that count were received and not flushed. A file that is
     `receiving` and has a SHA-256 was whole before a power loss, and is again if that is still the one of its bytes.
@@ -50,7 +55,25 @@ class File(Base):
     __table_args__ = (
         Index(
             "uq_files_account_id_name", "account_id", "name", unique=True,
-            sqlite_where=text("holds_name = 1"), postgresql_where=text("holds_name"),
+            sqlite_where=text("holds_name = 1 AND folder_id IS NULL"),
+            postgresql_where=text("holds_name AND folder_id IS NULL"),
+        ),
+        Index(
+            "uq_files_folder_id_name", "folder_id", "name", unique=True,
+            sqlite_where=text("holds_name = 1 AND folder_id IS NOT NULL"),
+            postgresql_where=text("holds_name AND folder_id IS NOT NULL"),
+        ),
+        Index(
+            "ix_files_folder_id_created_at_id", "folder_id", "created_at", "id",
+            sqlite_where=text("folder_id IS NOT NULL"), postgresql_where=text("folder_id IS NOT NULL"),
+        ),
+        Index(
+            "ix_files_top", "account_id", "created_at", "id",
+            sqlite_where=text("folder_id IS NULL"), postgresql_where=text("folder_id IS NULL"),
+        ),
+        Index(
+            "ix_files_folders", "account_id", "folder_id", "name",
+            sqlite_where=text("state = 'folder'"), postgresql_where=text("state = 'folder'"),
         ),
         Index("ix_files_account_id_created_at_id", "account_id", "created_at", "id"),
         Index("ix_files_account_id_reserved_bytes_id", "account_id", "reserved_bytes", "id"),
@@ -68,6 +91,7 @@ class File(Base):
 
     id: Mapped[uuid.UUID] = mapped_column(primary_key=True)
     account_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("accounts.id", ondelete="CASCADE"))
+    folder_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("folders.id", use_alter=True))
     name: Mapped[str] = mapped_column(String(255).with_variant(String(255, collation="C"), "postgresql"))
     folded_name: Mapped[str] = mapped_column(Text, default=_folded_name, server_default=text("''"))
     holds_name: Mapped[bool]
@@ -82,6 +106,25 @@ class File(Base):
     created_at: Mapped[datetime]
     updated_at: Mapped[datetime]
     completed_at: Mapped[datetime | None]
+
+
+class Folder(Base):
+    """What is known of a folder besides its place among the names, which is the row of `files` with the same id.
+
+    `path` is its whole path with a `/` behind it, so that those of all folders in it begin with it. `is_kept` is false
+    while nothing but uploads under way has asked for it: it goes with the last of them. `moved_at` is the date of all
+    files in it that are older, see `services.files.dates`.
+    """
+
+    __tablename__ = "folders"
+    __table_args__ = (Index("uq_folders_account_id_path", "account_id", "path", unique=True),)
+
+    id: Mapped[uuid.UUID] = mapped_column(ForeignKey("files.id", ondelete="CASCADE"), primary_key=True)
+    account_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("accounts.id", ondelete="CASCADE"))
+    path: Mapped[str] = mapped_column(String(1025).with_variant(String(1025, collation="C"), "postgresql"))
+    folded_path: Mapped[str] = mapped_column(Text)
+    is_kept: Mapped[bool]
+    moved_at: Mapped[datetime | None]
 
 
 class ReceivedRange(Base):

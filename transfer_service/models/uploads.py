@@ -62,7 +62,10 @@ class UploadPart(Base):
 
 
 class RetiredDate(Base):
-    """The date of a version of a name that is gone: no other version of it may have the same."""
+    """The date of a version of a name that is gone: no other version of it may have the same.
+
+    A name that ends in `/` stands for all that were below a folder.
+    """
 
     __tablename__ = "retired_dates"
     __table_args__ = (
@@ -72,5 +75,5 @@ class RetiredDate(Base):
 
     id: Mapped[uuid.UUID] = mapped_column(primary_key=True)
     account_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("accounts.id", ondelete="CASCADE"))
-    name: Mapped[str] = mapped_column(String(255))
+    name: Mapped[str] = mapped_column(String(1025))
     modified_at: Mapped[datetime]

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from transfer_service.services.chat.messages import MessageService
     from transfer_service.services.core import Core
     from transfer_service.services.files.files import FileService
+    from transfer_service.services.files.folders import FolderService
     from transfer_service.services.files.listing import FileListing
     from transfer_service.services.files.renaming import Renaming
     from transfer_service.services.files.small_files import SmallFiles
@@ -53,6 +54,7 @@ class Services:
     small_files: SmallFiles
     file_listing: FileListing
     renaming: Renaming
+    folders: FolderService
     uploads: UploadService
     whole_files: WholeFileService
     resumable_uploads: ResumableUploadService

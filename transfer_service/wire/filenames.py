@@ -1,49 +1,84 @@
-"""Names of files: untrusted labels that never become paths."""
+"""Names of files: untrusted labels, joined by `/` into paths of folders, that never become paths of the disk."""
 
 import hashlib
 import re
 import unicodedata
 from urllib.parse import quote, unquote_to_bytes
 
-from transfer_service.errors import InvalidName
+from transfer_service.errors import InvalidName, NameTaken
 
-MAX_NAME_BYTES = 255
+MAX_LABEL_BYTES, MAX_NAME_BYTES, MAX_LABELS = 255, 1024, 16
 LONGEST_DECOMPOSITION = 3
 """Bytes of UTF-8 that NFC may make one of, at the most (Unicode Standard Annex 15)."""
 _BIDIRECTIONAL_CONTROLS = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 
 
 def parse_name(value: str) -> str:
-    """The name in NFC. Raises InvalidName where it breaks a rule of NAME (docs/device-chunks.md)."""
-    if len(value) > MAX_NAME_BYTES * LONGEST_DECOMPOSITION:  # or composing it would take the square of its length
-        raise InvalidName(f"File name must have 1 to {MAX_NAME_BYTES} bytes")
-    name = unicodedata.normalize("NFC", value)
+    """The name in NFC: labels joined by `/`. Raises InvalidName where it breaks a rule of NAME (docs/folders.md)."""
+    labels = value.split("/", MAX_LABELS)
+    if len(labels) > MAX_LABELS:
+        raise InvalidName(f"File name must have at most {MAX_LABELS} labels")
+    name = "/".join(map(parse_label, labels))
+    if len(name.encode()) > MAX_NAME_BYTES:
+        raise InvalidName(f"File name must have at most {MAX_NAME_BYTES} bytes")
+    return name
+
+
+def parse_label(value: str) -> str:
+    """One label of a name, or a name of something that lies in no folder, in NFC. Raises InvalidName."""
+    if len(value) > MAX_LABEL_BYTES * LONGEST_DECOMPOSITION:  # or composing it would take the square of its length
+        raise InvalidName(f"File name must have 1 to {MAX_LABEL_BYTES} bytes")
+    label = unicodedata.normalize("NFC", value)
     try:
-        size = len(name.encode())
+        size = len(label.encode())
     except UnicodeEncodeError as error:  # lone surrogates: bytes that were not UTF-8
         raise InvalidName("File name is not valid UTF-8") from error
-    if not 1 <= size <= MAX_NAME_BYTES:
-        raise InvalidName(f"File name must have 1 to {MAX_NAME_BYTES} bytes")
-    if name in {".", ".."} or any(_is_forbidden(character) for character in name):
+    if not 1 <= size <= MAX_LABEL_BYTES:
+        raise InvalidName(f"File name must have 1 to {MAX_LABEL_BYTES} bytes")
+    if label in {".", ".."} or any(_is_forbidden(character) for character in label):
         raise InvalidName
-    return name
+    return label
 
 
 def _is_forbidden(character: str) -> bool:
     return character in "/\\" or character in _BIDIRECTIONAL_CONTROLS or unicodedata.category(character) == "Cc"
 
 
+def parse_name_in_folder(filename: str, relative_path: str | None) -> str:
+    """The name that browsers and Uppy give a file of a folder: the relative path, where it ends in the file's name.
+
+    `null` and empty are none, and one leading `/` does not count. Raises InvalidName.
+    """
+    path = (relative_path or "").removeprefix("/")
+    if path in {"", "null"} or "/" in filename or path.rpartition("/")[2] != filename:
+        return parse_name(filename)
+    return parse_name(path)
+
+
+def split_name(name: str) -> tuple[str, str]:
+    """`a/b/photo.jpg` -> `a/b`, `photo.jpg`: the folder, empty for the top, and the last label."""
+    folder, _, label = name.rpartition("/")
+    return folder, label
+
+
 def numbered_name(name: str, number: int) -> str:
-    """`photo.jpg`, 2 -> `photo (2).jpg`; the stem is shortened where the result would be too long."""
-    stem, dot, extension = name.rpartition(".")
+    """`photo.jpg`, 2 -> `photo (2).jpg`; the stem is shortened where the result would be too long.
+
+    Raises NameTaken where the folder leaves no room for a number.
+    """
+    folder, _, label = name.rpartition("/")
+    most = min(MAX_LABEL_BYTES, MAX_NAME_BYTES - (len(folder.encode()) + 1 if folder else 0))
+    stem, dot, extension = label.rpartition(".")
     if not stem:
-        stem, dot, extension = name, "", ""
+        stem, dot, extension = label, "", ""
     suffix = f" ({number}){dot}{extension}"
-    room = MAX_NAME_BYTES - len(suffix.encode())
+    room = most - len(suffix.encode())
     if room < 1:  # the "extension" fills the name: number the whole of it
         suffix = f" ({number})"
-        stem, room = name, MAX_NAME_BYTES - len(suffix)
-    return stem.encode()[:room].decode(errors="ignore") + suffix
+        stem, room = label, most - len(suffix)
+    if room < 0:
+        raise NameTaken("A file has this name")
+    return name.removesuffix(label) + stem.encode()[:room].decode(errors="ignore") + suffix
 
 
 _PARAMETER = re.compile(r';\s*([\w*-]+)\s*=\s*("(?:[^"\\]|\\.)*"|[^;]*)', re.ASCII | re.DOTALL)
@@ -73,7 +108,7 @@ def _ascii_name(name: str) -> str:
         stem, suffix = name, ""
     suffix = f"-{hashlib.sha256(name.encode(errors='surrogatepass')).hexdigest()[:8]}{suffix}"
     plain = "".join(map(_ascii_character, unicodedata.normalize("NFC", stem))).strip(" .")
-    return (plain or "file")[: MAX_NAME_BYTES - len(suffix)] + suffix
+    return (plain or "file")[: MAX_LABEL_BYTES - len(suffix)] + suffix
 
 
 def _ascii_character(character: str) -> str:

@@ -67,11 +67,12 @@ class Metadata:
     @property
     def filename(self) -> str | None:
         """`filename`, else `name`, unchecked but for its encoding. Raises InvalidName where it is not UTF-8."""
-        given = self.values.get("filename", self.values.get("name"))
-        try:
-            return None if given is None else given.decode()
-        except UnicodeDecodeError as error:
-            raise InvalidName("File name is not valid UTF-8") from error
+        return self._text("filename", "name")
+
+    @property
+    def relative_path(self) -> str | None:
+        """`relativePath`, as Uppy says where in a folder a file lay. Raises InvalidName where it is not UTF-8."""
+        return self._text("relativePath")
 
     @property
     def filetype(self) -> str | None:
@@ -87,6 +88,14 @@ class Metadata:
         if word not in {b"true", b"1", b"false", b"0", b""}:
             raise InvalidRequest("Invalid overwrite")
         return word in {b"true", b"1"}
+
+    def _text(self, *keys: str) -> str | None:
+        """What stands under the first of the keys that there is."""
+        given = next((self.values[key] for key in keys if key in self.values), None)
+        try:
+            return None if given is None else given.decode()
+        except UnicodeDecodeError as error:
+            raise InvalidName("File name is not valid UTF-8") from error
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,14 @@ from transfer_service.wire.chunk_frames import SHORT_FRAME
 
 REFUSED = [
     pytest.param("%2F", id="slash"),
-    pytest.param("a%2Fb", id="slash-inside"),
+    pytest.param("%2Fa", id="slash-in-front"),
+    pytest.param("a%2F", id="slash-behind"),
+    pytest.param("a%2F%2Fb", id="two-slashes"),
+    pytest.param("a%2F.%2Fb", id="dot-between"),
+    pytest.param("a%2F..", id="two-dots-behind"),
+    pytest.param("/".join("a" * 17), id="17-labels"),
+    pytest.param("/".join(["a" * 255] * 4) + "/b", id="1025-bytes"),
+    pytest.param("a/b%0Ac", id="newline-in-a-folder"),
     pytest.param("..%2F..%2Fetc%2Fpasswd", id="parent-path"),
     pytest.param("a%5Cb", id="backslash"),
     pytest.param(".", id="dot"),
@@ -56,6 +63,10 @@ TAKEN = [
     pytest.param("~root", id="tilde"),
     pytest.param("a:b|c*d", id="windows-forbidden"),
     pytest.param("upload", id="name-of-a-route"),
+    pytest.param("a/b", id="in-a-folder"),
+    pytest.param("/".join("a" * 16), id="16-labels"),
+    pytest.param("/".join(["a" * 255] * 4), id="1023-bytes"),
+    pytest.param("a\uff0fb", id="wide-slash"),
 ]
 SHORT = SHORT_FRAME.format(0, b"x")
 
@@ -81,6 +92,9 @@ USES: list[Any] = [
     pytest.param(at("GET", "/api/files/download/"), id="download"),
     pytest.param(at("GET", "/download/"), id="root-download"),
     pytest.param(at("DELETE", "/api/files/"), id="delete"),
+    pytest.param(at("PUT", "/api/files/", data=b"x"), id="put"),
+    pytest.param(at("GET", "/api/folders/"), id="folder"),
+    pytest.param(at("DELETE", "/api/folders/"), id="delete-folder"),
 ]
 
 
@@ -90,6 +104,7 @@ def test_a_name_against_the_rules_is_400_at_every_door(shared_device: Device, us
     response = use(shared_device, name)
     assert (response.status_code, list(response.get_json())) == (400, ["detail"])
     assert shared_device.names() == []
+    assert shared_device.get("/api/files?folder=").get_json()["folders"] == []
 
 
 @pytest.mark.parametrize("name", TAKEN)
@@ -106,7 +121,8 @@ def test_any_other_name_comes_back_exactly_and_is_found_again(device: Device, na
     "filename",
     [
         pytest.param(b"..", id="two-dots"),
-        pytest.param(b"a/b", id="slash"),
+        pytest.param(b"a/", id="slash-behind"),
+        pytest.param(b"/a", id="slash-in-front"),
         pytest.param(b"../../etc/passwd", id="parent-path"),
         pytest.param(b"", id="empty"),
         pytest.param(b"\xff.bin", id="not-utf-8"),

@@ -103,7 +103,7 @@ DEFERRED = {"Upload-Length": None, "Upload-Defer-Length": "1"}
         pytest.param({"Upload-Metadata": "a YQ==,"}, None, 400, "malformed key", id="metadata-empty-key"),
         pytest.param({"Upload-Metadata": "a YQ== b"}, None, 400, "not Base64", id="metadata-three-words"),
         pytest.param({"Upload-Metadata": f"filename {b64(b'%c' % 255)}"}, None, 400, "UTF-8", id="name-no-utf-8"),
-        pytest.param(metadata(filename="a/b"), None, 400, "", id="name-with-a-slash"),
+        pytest.param(metadata(filename="a/"), None, 400, "", id="name-with-a-slash-behind"),
         pytest.param(metadata(filename="a\\b"), None, 400, "", id="name-with-a-backslash"),
         pytest.param(metadata(filename=".."), None, 400, "", id="name-of-dots"),
         pytest.param(metadata(filename=""), None, 400, "", id="empty-name"),

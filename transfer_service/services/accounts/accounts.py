@@ -27,7 +27,7 @@ from transfer_service.services.accounts.passwords import Passwords, check_new_pa
 from transfer_service.services.accounts.sign_ins import Identity
 from transfer_service.services.core import Core
 from transfer_service.services.files.rows import is_visible
-from transfer_service.wire.filenames import parse_name
+from transfer_service.wire.filenames import parse_label
 
 _PERMISSION = re.compile(r"[a-z][a-z0-9_.-]{0,99}", re.ASCII)
 
@@ -124,7 +124,7 @@ class AccountService:
     def get(self, name: str) -> AccountRecord:
         """One account. Raises NotFound."""
         with self._database.read_rows() as rows:
-            account = _BY_NAME.find(rows, {"name": parse_name(name)})
+            account = _BY_NAME.find(rows, {"name": parse_label(name)})
             if account is None:
                 raise NotFound(f"There is no account {name}")
             held = _ALL_HELD.find_all(rows, {"account_id": account.id})
@@ -201,7 +201,7 @@ class AccountService:
 
     def _find(self, name: str) -> Account | None:
         try:
-            name = parse_name(name)
+            name = parse_label(name)
         except InvalidName:
             return None
         with self._database.read() as session:
@@ -229,7 +229,7 @@ def lock_expendable(session: Session, name: str) -> Account:
 
 
 def _account(session: Session, name: str, *, lock: bool = False) -> Account:
-    statement = select(Account).where(Account.name == parse_name(name))
+    statement = select(Account).where(Account.name == parse_label(name))
     account = session.scalar(statement.with_for_update() if lock else statement)
     if account is None:
         raise NotFound(f"There is no account {name}")
@@ -251,7 +251,7 @@ def _facts(account: Any, permissions: Iterable[str]) -> AccountRecord:
 
 def _new_name(name: str) -> str:
     """The name of a new account. Raises InvalidName, also for one that would be taken for a deleted account's."""
-    name = parse_name(name)
+    name = parse_label(name)
     if " ".join(name.casefold().split()) == DELETED_ACCOUNT:
         raise InvalidName(f"No account can be called {name}")
     return name

@@ -9,7 +9,7 @@ from limits import RateLimitItem, RateLimitItemPerMinute
 
 from transfer_service.errors import BadCredentials, InvalidName, TooManyAttempts
 from transfer_service.services.shared_windows import Windows, network_of
-from transfer_service.wire.filenames import parse_name
+from transfer_service.wire.filenames import parse_label
 
 PER_ACCOUNT = RateLimitItemPerMinute(10, 15, namespace="sign-in-account")
 PER_ADDRESS = RateLimitItemPerMinute(50, 15, namespace="sign-in-address")
@@ -73,6 +73,6 @@ class LoginThrottle:
 def _account_key(name: str) -> str:
     """One text for every way of writing the name of one account. Names that nobody can have count together."""
     try:
-        return " ".join(parse_name(name).split())
+        return " ".join(parse_label(name).split())
     except InvalidName:
         return ""

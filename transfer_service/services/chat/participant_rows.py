@@ -17,7 +17,7 @@ from transfer_service.db.prepared import PreparedSelect
 from transfer_service.errors import InvalidName, NotFound, NotParticipant
 from transfer_service.models.accounts import Account
 from transfer_service.models.chat import Conversation, ConversationKind, Participant
-from transfer_service.wire.filenames import parse_name
+from transfer_service.wire.filenames import parse_label
 
 _accounts = Account.__table__
 _conversations = Conversation.__table__
@@ -158,6 +158,6 @@ def get_accounts(rows: Executor, names: Iterable[str]) -> list[uuid.UUID]:
 
 def _account_name(value: str) -> str:
     try:
-        return parse_name(value)
+        return parse_label(value)
     except InvalidName as error:  # nobody can have it
         raise NotFound("Account not found") from error

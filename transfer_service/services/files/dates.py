@@ -2,7 +2,8 @@
 
 So whoever resumes with `If-Range: <date>` never gets the rest of another file. The date of a version is the instant of
 its completion, or a second later than the version before it. What is gone leaves its date behind for a while: a file
-that is deleted and sent again within a second is another version too. So is what gets the name by a renaming.
+that is deleted and sent again within a second is another version too. So is what gets the name by a renaming, or by a
+move of its folder: that has one date for all that is in it, where theirs are older, and leaves one for all names below.
 """
 
 import uuid
@@ -15,6 +16,7 @@ from transfer_service.db.database import Executor
 from transfer_service.db.prepared import PreparedSelect
 from transfer_service.models.files import File
 from transfer_service.models.uploads import RetiredDate
+from transfer_service.services.files import rows as file_rows
 
 KEPT = timedelta(minutes=1)
 """By the wall clock. An older date can only be met again by a clock that was turned back further."""
@@ -23,27 +25,52 @@ PURGED_AT_ONCE = 20
 
 _files = File.__table__
 _retired = RetiredDate.__table__
-_LATEST = PreparedSelect(
-    select(func.max(_retired.c.modified_at, type_=_retired.c.modified_at.type).label("at")).where(
-        _retired.c.account_id == bindparam("account_id"), _retired.c.name == bindparam("name")
-    )
+_latest = select(func.max(_retired.c.modified_at, type_=_retired.c.modified_at.type).label("at")).where(
+    _retired.c.account_id == bindparam("account_id")
 )
+_LATEST_OF_ALL = PreparedSelect(_latest)
+_LATEST = PreparedSelect(_latest.where(_retired.c.name == bindparam("name")))
+_LATEST_ABOVE = _latest.where(_retired.c.name.in_(bindparam("names", expanding=True)))
 _OF_FILE = PreparedSelect(
     select(_files.c.completed_at.label("at")).where(
         _files.c.account_id == bindparam("account_id"), _files.c.id == bindparam("file_id")
     )
 )
 _OLDEST = select(_retired.c.id).where(_retired.c.modified_at < bindparam("before")).order_by(_retired.c.modified_at)
-_PURGE = delete(_retired).where(_retired.c.id.in_(_OLDEST.limit(PURGED_AT_ONCE)))
+# Others may be at it, and hold what this transaction would wait for.
+_PURGE = delete(_retired).where(_retired.c.id.in_(_OLDEST.limit(PURGED_AT_ONCE).with_for_update(skip_locked=True)))
 
 
 def date_for(rows: Executor, account_id: uuid.UUID, name: str, now: datetime) -> datetime:
     """The date of a version that has this name from now on: now, or the second behind those that had it before."""
-    found = [_LATEST.find(rows, {"account_id": account_id, "name": name})]
+    found = [_latest_of(rows, account_id, name)]
     file_id = _uuid_in(name)
     if file_id is not None:  # at /download/{file_id} another file was seen under this "name"
         found.append(_OF_FILE.find(rows, {"account_id": account_id, "file_id": file_id}))
-    before = max((row.at for row in found if row is not None and row.at is not None), default=None)
+    return _behind(max((row.at for row in found if row is not None and row.at is not None), default=None), now)
+
+
+def date_of_move(rows: Executor, account_id: uuid.UUID, path: str, now: datetime) -> datetime:
+    """The date of a folder that leaves a path at `now`: no version of any name in the account is younger.
+
+    It is remembered for the names below the path.
+    """
+    at = _behind(_LATEST_OF_ALL.find_all(rows, {"account_id": account_id})[0].at, now)
+    values = {"id": uuid.uuid4(), "account_id": account_id, "name": f"{path}/", "modified_at": at}
+    rows.execute(insert(_retired), values)
+    return at
+
+
+def _latest_of(rows: Executor, account_id: uuid.UUID, name: str) -> Any:
+    labels = name.split("/")
+    if len(labels) == 1:
+        return _LATEST.find(rows, {"account_id": account_id, "name": name})
+    above = ["/".join(labels[:count]) + "/" for count in range(1, len(labels))]
+    return rows.execute(_LATEST_ABOVE, {"account_id": account_id, "names": [name, *above]}).one()
+
+
+def _behind(before: datetime | None, now: datetime) -> datetime:
+    """Now, or the second behind another date."""
     if before is None or _second(before) < _second(now):
         return now
     return _second(before) + timedelta(seconds=1)
@@ -52,8 +79,10 @@ def date_for(rows: Executor, account_id: uuid.UUID, name: str, now: datetime) ->
 def retire(rows: Executor, file_id: uuid.UUID) -> None:
     """Remember the date of a finished file that is about to lose its bytes or its name, where it may be met again."""
     recently = datetime.now(UTC) - KEPT
-    version = select(literal(uuid.uuid4(), Uuid()), _files.c.account_id, _files.c.name, _files.c.completed_at).where(
-        _files.c.id == file_id, _files.c.completed_at >= recently
+    version = (
+        select(literal(uuid.uuid4(), Uuid()), _files.c.account_id, file_rows.WHOLE_NAME, file_rows.DATE)
+        .select_from(file_rows.in_folders(_files))
+        .where(_files.c.id == file_id, recently <= file_rows.DATE)
     )
     columns = ["id", "account_id", "name", "modified_at"]
     inserted: Any = rows.execute(insert(_retired).from_select(columns, version))

@@ -3,6 +3,7 @@
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
+from enum import StrEnum
 
 import structlog
 from sqlalchemy import delete
@@ -16,6 +17,7 @@ from transfer_service.services.files import discards
 from transfer_service.services.files import received_ranges as intervals
 from transfer_service.services.files import rows as file_rows
 from transfer_service.services.files.finishing import Completion
+from transfer_service.services.files.folder_rows import lock_names, prune
 from transfer_service.services.files.rows import FileRecord
 from transfer_service.services.limits import Space
 from transfer_service.wire.ranges import Span
@@ -81,7 +83,7 @@ class FileService:
 
     def _let_go(self, file: FileRecord) -> None:
         with self._database.write_rows(durable=True) as rows:
-            current = file_rows.lock(rows, file.id)
+            current = file_rows.lock_to_name(rows, file.id)
             if current is None or not current.is_in_doubt:
                 return
             remove_row(rows, current, self._space)
@@ -121,15 +123,18 @@ class FileService:
     def delete(self, account_id: uuid.UUID, name: str) -> None:
         """Remove a file by its name or else its UUID, finished or not; an upload of it ends. Raises NotFound."""
         try:
-            self.discard_blob(self._remove_row(account_id, name))
+            blob_id = self._remove_row(account_id, name)
         except StorageFull:  # the deletion itself needs room: the bytes, which go in any case, make it
             file = self.find_by_name_or_id(account_id, name)
             if file is not None:
                 self.discard_blob(file.id)
-            self._remove_row(account_id, name)
+            blob_id = self._remove_row(account_id, name)
+        if blob_id is not None:
+            self.discard_blob(blob_id)
 
-    def _remove_row(self, account_id: uuid.UUID, name: str) -> uuid.UUID:
+    def _remove_row(self, account_id: uuid.UUID, name: str) -> uuid.UUID | None:
         with self._database.write(durable=True) as rows:  # or the row may come back without its bytes
+            lock_names(rows, account_id)
             found = file_rows.find_visible(rows, account_id, name)
             file_id = found.id if found else parse_file_id(name)
             if found is None and file_id is not None:
@@ -137,8 +142,7 @@ class FileService:
             file = file_rows.lock(rows, found.id) if found else None
             if file is None or file.account_id != account_id:
                 raise NotFound(f"File {name} not found")
-            remove_row(rows, file, self._space)
-            return file.id
+            return take_away(rows, file, self._space, Reason.DELETED)
 
     def discard_blob(self, file_id: uuid.UUID) -> int:
         """Free the bytes of a file whose row is gone, and tell how many."""
@@ -183,9 +187,30 @@ def parse_file_id(value: str) -> uuid.UUID | None:
 
 
 def remove_row(rows: Executor, file: FileRecord | File, space: Space) -> None:
-    """Delete a record in the caller's transaction and give its room back; the blob is the caller's to discard."""
-    space.reserve(rows, file.account_id, -file.reserved_bytes)
+    """Delete a file's facts in the caller's transaction and give its room back; the blob is the caller's to discard.
+
+    The names and the file are locked. Folders that came with an upload go with it.
+    """
     file_dates.retire(rows, file.id)
     discards.remember(rows, [file.id.hex])
     rows.execute(delete(_ranges).where(_ranges.c.file_id == file.id))
     rows.execute(delete(_files).where(_files.c.id == file.id))
+    prune(rows, file.folder_id)
+    space.reserve(rows, file.account_id, -file.reserved_bytes)
+
+
+class Reason(StrEnum):
+    """Why a file goes."""
+
+    DELETED = "deleted"
+    REPLACED = "replaced"
+
+
+def take_away(rows: Executor, file: FileRecord, space: Space, reason: Reason) -> uuid.UUID | None:
+    """Take a file from its owner, who has deleted or replaced it, in the caller's transaction: by name, id or folder.
+
+    The names and the file are locked. What comes back is the blob that is to be discarded after the commit.
+    """
+    del reason
+    remove_row(rows, file, space)
+    return file.id

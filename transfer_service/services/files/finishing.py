@@ -13,6 +13,7 @@ from transfer_service.services.files import received_ranges as intervals
 from transfer_service.services.files import rows as file_rows
 from transfer_service.services.files.dates import date_for
 from transfer_service.services.files.flushing import flush_or_forget
+from transfer_service.services.files.folder_rows import lock_names
 from transfer_service.services.files.rows import FileRecord
 from transfer_service.storage.blobs import END, BlobWriter
 from transfer_service.wire.ranges import Span
@@ -42,6 +43,8 @@ class Completion:
         flush = self._durability.flush or file.is_in_doubt
         digest = self._judge(file) if file.is_in_doubt else self.seal(file_id, file.received_bytes)
         with self._database.write_rows(durable=flush) as rows:
+            if file.folder_id is not None:  # which is to stay from now on
+                lock_names(rows, file.account_id)
             current = file_rows.lock(rows, file_id)
             # A guessed length may have grown meanwhile; then whoever brought the new bytes finishes.
             if current is None or not current.is_due or current.length != file.length:

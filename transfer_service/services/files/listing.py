@@ -11,14 +11,18 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, Final, cast
 
-from sqlalchemy import ColumnElement, Connection, Select, and_, func, or_, select
+from sqlalchemy import ColumnElement, Connection, Select, and_, false, func, or_, select, union_all
 
-from transfer_service.models.files import File, FileState, folded
+from transfer_service.errors import NotFound
+from transfer_service.models.files import File, FileState, Folder, folded
 from transfer_service.services.core import Core
 from transfer_service.services.files import rows as file_rows
+from transfer_service.services.files.folder_rows import find_folder, has_any_folder, is_below
 from transfer_service.services.files.rows import FileRecord
+from transfer_service.wire.filenames import split_name
 
 _files = File.__table__
+_folders = Folder.__table__
 _LAST_CHARACTER, _SURROGATES = 0x10FFFF, range(0xD800, 0xE000)
 COMMON = 2000
 """From so many names with a prefix on, they are not sorted."""
@@ -44,13 +48,18 @@ class Status(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class FileQuery:
-    """Which files, in which order. `search` is a part of the name in any case, `prefix` its very beginning."""
+    """Which files, in which order. `search` is a part of the name in any case, `prefix` its very beginning.
+
+    With a `folder`, empty for the top, only those that lie directly in it; with `search` too, all below it, of whose
+    names what is behind the folder's own counts.
+    """
 
     sort: Sort = Sort.CREATED
     is_ascending: bool = False
     prefix: str = ""
     search: str = ""
     status: Status | None = None
+    folder: str | None = None
 
     @property
     def is_filtered(self) -> bool:
@@ -71,7 +80,7 @@ _ORDERS: Final = {
     Sort.CREATED: _Order(
         (_files.c.created_at, _files.c.id), (datetime, uuid.UUID), lambda file: (file.created_at, file.id)
     ),
-    Sort.NAME: _Order((_files.c.name,), (str,), lambda file: (file.name,)),
+    Sort.NAME: _Order((file_rows.WHOLE_NAME,), (str,), lambda file: (file.name,)),
     Sort.SIZE: _Order(
         (_files.c.reserved_bytes, _files.c.id), (int, uuid.UUID), lambda file: (file.reserved_bytes, file.id)
     ),
@@ -79,6 +88,10 @@ _ORDERS: Final = {
         (_files.c.updated_at, _files.c.id), (datetime, uuid.UUID), lambda file: (file.updated_at, file.id)
     ),
 }
+
+
+_INDEXED = (Sort.CREATED, Sort.NAME)
+"""The orders that there is an index for in every folder; elsewhere all that lies in one is sorted."""
 
 
 def place_types(sort: Sort) -> tuple[type, ...]:
@@ -105,47 +118,79 @@ class FileListing:
         query = query or FileQuery()
         if query.status is Status.PENDING:
             return []
+        is_sorted = query.sort is Sort.NAME if query.folder is None else query.sort not in _INDEXED
         with self._database.read_rows() as rows:
 
             def find() -> Sequence[Any]:
-                is_common = (
-                    query.sort is not Sort.NAME and bool(query.prefix) and self._is_common(rows, account_id, query)
-                )
-                statement = self.statement(account_id, query, limit=limit, after=after, is_common=is_common)
-                return rows.execute(statement).all()
+                return rows.execute(self.statement(rows, account_id, query, limit=limit, after=after)).all()
 
-            found = self._offload(find) if query.is_filtered and self._database.is_sqlite else find()
+            is_long = query.is_filtered or is_sorted
+            found = self._offload(find) if is_long and self._database.is_sqlite else find()
         return [FileRecord(*row) for row in found]
 
     def statement(
-        self, account_id: uuid.UUID, query: FileQuery, *, limit: int, after: Place | None, is_common: bool = False
+        self, rows: Connection, account_id: uuid.UUID, query: FileQuery, *, limit: int, after: Place | None
     ) -> Select[Any]:
-        """What is asked of the database. `is_common`: so many names have the prefix that sorting them takes longer than
-        to come by some of them in their order.
-        """
-        order = _ORDERS[query.sort]
-        directed = [column.asc() if query.is_ascending else column.desc() for column in order.columns]
+        """What is asked of the database. Raises NotFound for a folder that there is not."""
+        where, is_one_folder = self._place(rows, account_id, query)
+        columns = _ORDERS[query.sort].columns
+        if query.sort is Sort.NAME and is_one_folder:  # then the last label has an index
+            columns, after = (_files.c.name,), after and (split_name(after[0])[1],)
+        directed = [column.asc() if query.is_ascending else column.desc() for column in columns]
+        if query.prefix and is_one_folder and query.sort is Sort.NAME:
+            where = (*where, *_begins_in(query.folder or "", query.prefix))
+        elif query.prefix:
+            where = (*where, self._begins(rows, account_id, query))
         statement = file_rows.select_records.where(
-            file_rows.is_visible, _files.c.account_id == account_id, *self._conditions(query, is_common=is_common)
+            file_rows.is_visible, _files.c.account_id == account_id, *where, *self._conditions(query)
         )
         if after is not None:
-            statement = statement.where(_is_behind(order.columns, after, is_ascending=query.is_ascending))
+            statement = statement.where(_is_behind(columns, after, is_ascending=query.is_ascending))
         return statement.order_by(*directed).limit(limit)
 
-    def _is_common(self, rows: Connection, account_id: uuid.UUID, query: FileQuery) -> bool:
-        some = select(_files.c.id).where(
-            _files.c.account_id == account_id, _files.c.holds_name, *_begins_with(_files.c.name, query.prefix)
-        )
-        count = select(func.count()).select_from(some.limit(COMMON).subquery())
-        return bool(rows.execute(count).scalar_one() == COMMON)
+    @staticmethod
+    def _place(
+        rows: Connection, account_id: uuid.UUID, query: FileQuery
+    ) -> tuple[tuple[ColumnElement[bool], ...], bool]:
+        """Where to look, and whether that is one folder: then its files' labels have their order. Raises NotFound."""
+        if query.folder:
+            folder = find_folder(rows, account_id, query.folder)
+            if folder is None:
+                raise NotFound("Folder not found")
+            return ((is_below(query.folder),), False) if query.search else ((_files.c.folder_id == folder.id,), True)
+        is_direct = query.folder is not None and not query.search
+        if is_direct or (query.sort is Sort.NAME and not has_any_folder(rows, account_id)):
+            # Said so that the index of unfinished files is taken where only those are asked for.
+            is_partial = query.status is Status.PARTIAL
+            return (_folders.c.id.is_(None) if is_partial else _files.c.folder_id.is_(None),), True
+        return (), False
 
-    def _conditions(self, query: FileQuery, *, is_common: bool) -> list[ColumnElement[bool]]:
+    @staticmethod
+    def _begins(rows: Connection, account_id: uuid.UUID, query: FileQuery) -> ColumnElement[bool]:
+        """Whether a file's name has the prefix.
+
+        So many may have it that sorting them takes longer than to come by some of them in their order.
+        """
+        folder, label = split_name(query.prefix)
+        of_account = (_files.c.account_id == account_id, _files.c.holds_name)
+        parent = select(_folders.c.id).where(_folders.c.account_id == account_id, _folders.c.path == f"{folder}/")
+        is_in = _files.c.folder_id == parent.scalar_subquery() if folder else _files.c.folder_id.is_(None)
+        there = select(_files.c.id).where(*of_account, is_in, *_begins_with(_files.c.name, label))
+        inside = select(_files.c.id).join(_folders, _folders.c.id == _files.c.folder_id)
+        is_below_it = (_folders.c.account_id == account_id, *_begins_with(_folders.c.path, query.prefix))
+        ids = union_all(there, inside.where(*of_account, *is_below_it)).subquery()
+        count = select(func.count()).select_from(select(ids.c.id).limit(COMMON).subquery())
+        if rows.execute(count).scalar_one() < COMMON:
+            return _files.c.id.in_(select(ids.c.id))
+        return and_(*_begins_with(file_rows.WHOLE_NAME, query.prefix))
+
+    def _conditions(self, query: FileQuery) -> list[ColumnElement[bool]]:
         conditions: list[ColumnElement[bool]] = []
-        if query.prefix:  # not the column itself, where its index is not to be used
-            conditions += _begins_with(_files.c.name.concat("") if is_common else _files.c.name, query.prefix)
         if query.search:
             find = func.instr if self._database.is_sqlite else func.strpos
-            conditions.append(find(_files.c.folded_name, folded(query.search)) > 0)
+            name = func.coalesce(_folders.c.folded_path, "") + _files.c.folded_name
+            behind = func.substr(name, len(folded(f"{query.folder}/")) + 1) if query.folder else name
+            conditions.append(find(behind, folded(query.search)) > 0)
         if query.status is Status.COMPLETE:
             conditions.append(_files.c.state == FileState.COMPLETE)
         elif query.status is Status.PARTIAL:
@@ -156,6 +201,14 @@ class FileListing:
 def _begins_with(name: ColumnElement[str], prefix: str) -> list[ColumnElement[bool]]:
     end = _successor(prefix)
     return [name >= prefix] if end is None else [name >= prefix, name < end]
+
+
+def _begins_in(folder: str, prefix: str) -> list[ColumnElement[bool]]:
+    """The same of files in one folder, by their labels."""
+    path = f"{folder}/" if folder else ""
+    if path.startswith(prefix):
+        return []
+    return _begins_with(_files.c.name, prefix[len(path) :]) if prefix.startswith(path) else [false()]
 
 
 def _is_behind(columns: tuple[Any, ...], place: Place, *, is_ascending: bool) -> ColumnElement[bool]:

@@ -7,23 +7,40 @@ import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime
-from typing import Any, cast
+from typing import Any
 
-from sqlalchemy import and_, bindparam, func, insert, literal_column, or_, select, update
+from sqlalchemy import (
+    ColumnElement,
+    FromClause,
+    Select,
+    and_,
+    bindparam,
+    case,
+    func,
+    insert,
+    literal_column,
+    or_,
+    select,
+    update,
+)
 
 from transfer_service.db.database import Executor
 from transfer_service.db.prepared import PreparedSelect, PreparedWrite
+from transfer_service.errors import NameTaken
 from transfer_service.models.accounts import Account
-from transfer_service.models.files import File, FileState, ReceivedRange, folded
+from transfer_service.models.files import File, FileState, Folder, ReceivedRange, folded
+from transfer_service.services.files.folder_rows import A_FOLDER_HAS_IT, ByName, keep, lock_names, open_folder
+from transfer_service.wire.filenames import split_name
 
 _files = File.__table__
 _accounts = Account.__table__
 _ranges = ReceivedRange.__table__
+_folders = Folder.__table__
 
 
 @dataclass(frozen=True, slots=True)
 class FileRecord:
-    """A row of `files`.
+    """A row of `files` that is a file, with its whole name.
 
     `next_expected` is the first missing byte. It is read with the row by those statements here that find visible files,
     and 0 otherwise.
@@ -44,6 +61,7 @@ class FileRecord:
     sha256: str | None = None
     unflushed_boot: str | None = None
     completed_at: datetime | None = None
+    folder_id: uuid.UUID | None = None
     next_expected: int = 0
 
     @property
@@ -67,8 +85,21 @@ def is_due(file: Any) -> Any:
     return (file.state == FileState.RECEIVING) & (file.received_bytes == file.length)
 
 
-COLUMNS = [_files.c[each.name] for each in fields(FileRecord) if each.name in _files.c]
-"""What a record is made of, in its order."""
+WHOLE_NAME: ColumnElement[str] = func.coalesce(_folders.c.path, literal_column("''")) + _files.c.name
+DATE: ColumnElement[datetime | None] = case(
+    (_folders.c.moved_at > _files.c.completed_at, _folders.c.moved_at), else_=_files.c.completed_at
+)
+_WHOLE = {"name": WHOLE_NAME.label("name"), "completed_at": DATE.label("completed_at")}
+_NAMES = [each.name for each in fields(FileRecord) if each.name in _files.c]
+COLUMNS: list[Any] = [_WHOLE.get(name, _files.c[name]) for name in _NAMES]
+"""What a record is made of, in its order, where the table is joined with that of `folders`."""
+_STORED = [name for name in _NAMES if name not in {"name", "folder_id"}]
+
+
+def in_folders(files: FromClause) -> FromClause:
+    """`files` with the rows of the folders that they lie in."""
+    return files.outerjoin(_folders, _folders.c.id == _files.c.folder_id)
+
 
 # A row without bytes is an upload whose first chunk has not been accepted yet: nobody sees it.
 _is_complete = _files.c.state == literal_column("'complete'")
@@ -81,47 +112,42 @@ three times the price of the row.
 is_receiving = _files.c.state == literal_column("'receiving'")
 """The unfinished ones, in the words of their index `ix_files_receiving`: with a parameter it is not used."""
 
-_from_start = _files.outerjoin(_ranges, and_(_ranges.c.file_id == _files.c.id, _ranges.c.start == 0))
-select_records = select(*COLUMNS, func.coalesce(_ranges.c.stop, 0).label("next_expected")).select_from(_from_start)
+_from_start = in_folders(_files).outerjoin(_ranges, and_(_ranges.c.file_id == _files.c.id, _ranges.c.start == 0))
+_prefix = func.coalesce(_ranges.c.stop, 0).label("next_expected")
+select_records: Select[Any] = select(*COLUMNS, _prefix).select_from(_from_start)
 """The columns of a whole record."""
 
-_VISIBLE_BY_NAME = PreparedSelect(
-    select_records.where(is_visible, _files.c.account_id == bindparam("account_id"), _files.c.name == bindparam("name"))
-)
+_VISIBLE_BY_NAME = ByName(lambda holds: select_records.where(holds, is_visible))
 _VISIBLE_BY_ID = PreparedSelect(select_records.where(is_visible, _files.c.id == bindparam("file_id")))
-_HELD = PreparedSelect(
-    select(_accounts.c.used_bytes, *COLUMNS)
-    .select_from(
-        _accounts.outerjoin(
-            _files,
-            and_(_files.c.account_id == _accounts.c.id, _files.c.name == bindparam("name"), _files.c.holds_name),
-        )
-    )
-    .where(_accounts.c.id == bindparam("account_id"))
-)
-_ID_BY_NAME = PreparedSelect(
-    select(_files.c.id).where(
-        _files.c.account_id == bindparam("account_id"), _files.c.name == bindparam("name"), _files.c.holds_name
+_HOLDER = ByName(lambda holds: select(*COLUMNS).select_from(in_folders(_files)).where(holds))
+_HELD = ByName(
+    lambda holds: (
+        select(_accounts.c.used_bytes, *COLUMNS)
+        .select_from(in_folders(_accounts.outerjoin(_files, holds)))
+        .where(_accounts.c.id == bindparam("account_id"))
     )
 )
+_ACCOUNT_OF = PreparedSelect(select(_files.c.account_id).where(_files.c.id == bindparam("file_id")))
 _EXISTS = PreparedSelect(select(_files.c.id).where(_files.c.id == bindparam("file_id")))
-_by_id = select(*COLUMNS).where(_files.c.id == bindparam("file_id"))
-_BY_ID, _LOCKED = PreparedSelect(_by_id), PreparedSelect(_by_id.with_for_update())
+_by_id = select(*COLUMNS).select_from(in_folders(_files)).where(_files.c.id == bindparam("file_id"))
+_BY_ID, _LOCKED = PreparedSelect(_by_id), PreparedSelect(_by_id.with_for_update(of=_files))
 _PROGRESS = (
     "state", "length", "length_declared", "received_bytes", "reserved_bytes", "sha256", "unflushed_boot", "updated_at",
     "completed_at",
 )  # fmt: skip
-_CHANGEABLE = ("name", "holds_name", "media_type", *_PROGRESS)
+_CHANGEABLE = ("holds_name", "media_type", *_PROGRESS)
 _of_file = update(_files).where(_files.c.id == bindparam("file_id"))
 _SAVE_PROGRESS = PreparedWrite(_of_file.values({name: bindparam(f"to_{name}") for name in _PROGRESS}))
-_SAVE = PreparedWrite(_of_file.values({name: bindparam(f"to_{name}") for name in (*_CHANGEABLE, "folded_name")}))
+_SAVE = PreparedWrite(
+    _of_file.values({name: bindparam(f"to_{name}") for name in (*_CHANGEABLE, "name", "folded_name", "folder_id")})
+)
 _TOUCH = PreparedWrite(_of_file.values(updated_at=bindparam("at")))
 _INSERT = PreparedWrite(insert(_files))
 
 
 def find_visible(rows: Executor, account_id: uuid.UUID, name: str) -> FileRecord | None:
     """The account's file of that name."""
-    return _record(_VISIBLE_BY_NAME.find(rows, {"account_id": account_id, "name": name}))
+    return _record(_VISIBLE_BY_NAME.find(rows, account_id, name))
 
 
 def find_visible_by_id(rows: Executor, file_id: uuid.UUID) -> FileRecord | None:
@@ -135,12 +161,22 @@ def find(rows: Executor, file_id: uuid.UUID) -> FileRecord | None:
 
 
 def find_held(rows: Executor, account_id: uuid.UUID, name: str) -> tuple[FileRecord | None, int]:
-    """The account's file of that name, visible or not, and the bytes that the account has reserved."""
-    row = _HELD.find(rows, {"account_id": account_id, "name": name})
+    """The account's file of that name, visible or not, and the bytes that the account has reserved.
+
+    Raises NameTaken where the name is a folder's.
+    """
+    row = _HELD.find(rows, account_id, name)
     if row is None:
         return None, 0
     used_bytes, *values = row
+    if row.state is FileState.FOLDER:
+        raise NameTaken(A_FOLDER_HAS_IT)
     return (FileRecord(*values) if row.id is not None else None), used_bytes
+
+
+def find_holder(rows: Executor, account_id: uuid.UUID, name: str) -> FileRecord | None:
+    """Who holds a name, visible or not: a file or a folder, as its state tells."""
+    return _record(_HOLDER.find(rows, account_id, name))
 
 
 def _record(row: Any | None) -> FileRecord | None:
@@ -149,8 +185,8 @@ def _record(row: Any | None) -> FileRecord | None:
 
 def find_id(rows: Executor, account_id: uuid.UUID, name: str) -> uuid.UUID | None:
     """The id of the account's file of that name, visible or not."""
-    row = _ID_BY_NAME.find(rows, {"account_id": account_id, "name": name})
-    return None if row is None else cast(uuid.UUID, row.id)
+    holder = find_holder(rows, account_id, name)
+    return None if holder is None or holder.state is FileState.FOLDER else holder.id
 
 
 def exists(rows: Executor, file_id: uuid.UUID) -> bool:
@@ -163,20 +199,46 @@ def lock(rows: Executor, file_id: uuid.UUID) -> FileRecord | None:
     return _record(_LOCKED.find(rows, {"file_id": file_id}))
 
 
+def lock_to_name(rows: Executor, file_id: uuid.UUID) -> FileRecord | None:
+    """Like `lock`, for who is going to name or remove it: the account's names are locked first, as always."""
+    row = _ACCOUNT_OF.find(rows, {"file_id": file_id})
+    if row is None:
+        return None
+    lock_names(rows, row.account_id)
+    return lock(rows, file_id)
+
+
 def add(rows: Executor, file: FileRecord) -> None:
-    """Insert a row: the one place where files begin."""
-    values = {column.name: getattr(file, column.name) for column in COLUMNS}
-    _INSERT.run(rows, {**values, "folded_name": folded(file.name)})
+    """Insert a row, and the folders that its name lies in. Raises NameTaken where a file is in their way."""
+    place = _place(rows, file)
+    _INSERT.run(rows, {**place, **{name: getattr(file, name) for name in _STORED}})
+    if file.is_complete:
+        keep(rows, place["folder_id"])
+
+
+def _place(rows: Executor, file: FileRecord) -> dict[str, Any]:
+    """What a name is in a row."""
+    folder, label = split_name(file.name)
+    if folder:
+        lock_names(rows, file.account_id)
+    folder_id = open_folder(rows, file.account_id, folder, file.updated_at)
+    return {"name": label, "folded_name": folded(label), "folder_id": folder_id}
 
 
 def save_progress(rows: Executor, file: FileRecord) -> None:
     """Write what arriving bytes change. What a file is called is left alone: it is in indexes that cost time."""
     _SAVE_PROGRESS.run(rows, _parameters(file, _PROGRESS))
+    if file.is_complete:
+        keep(rows, file.folder_id)
 
 
 def save(rows: Executor, file: FileRecord) -> None:
-    """Write everything that can change."""
-    _SAVE.run(rows, {**_parameters(file, _CHANGEABLE), "to_folded_name": folded(file.name)})
+    """Write everything that can change. Raises NameTaken where a file is in the way of the name's folders."""
+    place = _place(rows, file)
+    values = {f"to_{name}": value for name, value in place.items()}
+    _SAVE.run(rows, {**_parameters(file, _CHANGEABLE), **values})
+    if file.is_complete:
+        keep(rows, place["folder_id"])
 
 
 def _parameters(file: FileRecord, columns: Sequence[str]) -> dict[str, Any]:

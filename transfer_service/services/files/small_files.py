@@ -10,7 +10,7 @@ from sqlalchemy import bindparam, select
 
 from transfer_service.db.database import Executor
 from transfer_service.db.prepared import PreparedSelect
-from transfer_service.errors import AccountGone, FlushFailed, QuotaExceeded, StorageFull, StoreUnavailable
+from transfer_service.errors import AccountGone, FlushFailed, NameTaken, QuotaExceeded, StorageFull, StoreUnavailable
 from transfer_service.models.accounts import Account
 from transfer_service.models.files import FileState
 from transfer_service.services.core import Core
@@ -19,8 +19,9 @@ from transfer_service.services.files import received_ranges as intervals
 from transfer_service.services.files import rows as file_rows
 from transfer_service.services.files.dates import date_for
 from transfer_service.services.files.files import FileService
-from transfer_service.services.files.naming import claim_name, find_holder, lock_names
-from transfer_service.services.files.rows import FileRecord
+from transfer_service.services.files.folder_rows import lock_names
+from transfer_service.services.files.naming import claim_name
+from transfer_service.services.files.rows import FileRecord, find_holder
 from transfer_service.storage.blobs import END, BlobWriter
 from transfer_service.wire.ranges import Span
 
@@ -31,10 +32,6 @@ Blocks = Sequence[bytes | memoryview]
 
 _accounts = Account.__table__
 _USED = PreparedSelect(select(_accounts.c.used_bytes).where(_accounts.c.id == bindparam("account_id")))
-
-
-class NameTaken(Exception):
-    """A name that must not be numbered is another file's by now."""
 
 
 def sha256_of(blocks: Blocks) -> bytes:
@@ -109,10 +106,10 @@ class SmallFiles:
         """Add the row of a file that gets its name. The file, and the id of the one that it replaces."""
         account_id, name, replaced_id = file.account_id, file.name, None
         if file.holds_name:
-            self._space.reserve(rows, account_id, file.reserved_bytes)
             lock_names(rows, account_id)
             if find_holder(rows, account_id, name) is not None:
                 raise NameTaken
+            self._space.reserve(rows, account_id, file.reserved_bytes)
         else:
             name, replaced_id = claim_name(
                 rows, account_id, name, overwrite=overwrite, space=self._space, new_bytes=file.reserved_bytes

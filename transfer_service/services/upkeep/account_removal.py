@@ -8,17 +8,18 @@ again. Of its messages the empty rows stay, without a sender: others see that so
 import uuid
 from collections.abc import Sequence
 
-from sqlalchemy import delete, func, select, update
+from sqlalchemy import ColumnElement, and_, delete, func, select, update
 from sqlalchemy.orm import Session
 
 from transfer_service.models.accounts import Account, SignIn
 from transfer_service.models.chat import Conversation, Message, Participant
-from transfer_service.models.files import File
+from transfer_service.models.files import File, FileState
 from transfer_service.services.accounts.accounts import lock_expendable
 from transfer_service.services.chat.conversations import ConversationService
 from transfer_service.services.core import Core
 from transfer_service.services.files import discards
 from transfer_service.services.files.files import FileService, remove_row
+from transfer_service.services.files.folder_rows import lock_names
 
 BATCH = 200
 
@@ -93,14 +94,15 @@ class AccountRemoval:
         return [each.id for each in attached]
 
     def _remove_files(self, account_id: uuid.UUID) -> None:
-        for rows in self._database.batches(select(File.id).where(File.account_id == account_id), size=BATCH):
+        for rows in self._database.batches(select(File.id).where(_is_file_of(account_id)), size=BATCH):
             file_ids = [row.id for row in rows]
             with self._database.write(durable=True) as session:
-                gone = self._remove_rows(session, file_ids)
+                gone = self._remove_rows(session, account_id, file_ids)
             for file_id in gone:
                 self._files.discard_blob(file_id)
 
-    def _remove_rows(self, session: Session, file_ids: Sequence[uuid.UUID]) -> list[uuid.UUID]:
+    def _remove_rows(self, session: Session, account_id: uuid.UUID, file_ids: Sequence[uuid.UUID]) -> list[uuid.UUID]:
+        lock_names(session, account_id)
         files = session.scalars(select(File).where(File.id.in_(file_ids)).order_by(File.id).with_for_update()).all()
         for file in files:
             remove_row(session, file, self._space)
@@ -111,7 +113,7 @@ class AccountRemoval:
         with self._database.write(durable=True) as session:
             account = session.get(Account, account_id, with_for_update=True)  # nothing can be added behind it now
             for owned in (
-                select(File.id).where(File.account_id == account_id),
+                select(File.id).where(_is_file_of(account_id)),
                 select(Message.id).where(Message.sender_id == account_id),
             ):
                 if session.execute(owned.limit(1)).first() is not None:
@@ -119,3 +121,8 @@ class AccountRemoval:
             if account is not None:
                 session.execute(delete(Account).where(Account.id == account_id))
             return True
+
+
+def _is_file_of(account_id: uuid.UUID) -> ColumnElement[bool]:
+    """Folders go with the account's row, when nothing is in them any more."""
+    return and_(File.account_id == account_id, File.state != FileState.FOLDER)

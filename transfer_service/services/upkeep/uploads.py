@@ -12,6 +12,7 @@ from transfer_service.errors import BlobMissing, TransferError
 from transfer_service.models.files import File, FileState
 from transfer_service.models.uploads import ResumableUpload, UploadKind, UploadPart
 from transfer_service.services.core import Core
+from transfer_service.services.files import rows as file_rows
 from transfer_service.services.files.files import FileService, remove_row
 from transfer_service.services.files.finishing import Completion
 from transfer_service.services.upkeep.orphans import ORPHAN_AGE
@@ -107,7 +108,8 @@ class UploadCleanup:
     def _remove(self, file_id: uuid.UUID, reason: ColumnElement[bool]) -> bool:
         """Take a file's row away, and end its upload if it has one. False where the reason is gone by now."""
         with self._database.write(durable=True) as session:  # or the file may come back without its bytes
-            file = session.scalar(select(File).where(File.id == file_id, reason).with_for_update(of=File))
+            file_rows.lock_to_name(session, file_id)
+            file = session.scalar(select(File).where(File.id == file_id, reason))
             if file is not None:
                 upload_rows.end(session, [file_id], now=self._now())
                 remove_row(session, file, self._space)

@@ -16,9 +16,10 @@ from sqlalchemy import func, select
 from transfer_service.errors import BlobMissing, ReadFailed
 from transfer_service.models.accounts import Account
 from transfer_service.models.chat import Message
-from transfer_service.models.files import File, FileState, ReceivedRange
+from transfer_service.models.files import File, FileState, Folder, ReceivedRange
 from transfer_service.models.games import DownloadState, Game, GameData, RemoteDownload
 from transfer_service.services.core import Core
+from transfer_service.services.files.rows import WHOLE_NAME
 from transfer_service.services.upkeep.orphans import Tally
 
 BATCH = 200
@@ -158,16 +159,18 @@ def _archive(row: Any) -> _Thing:
 
 
 _FILES = (
-    select(File.id, File.name, File.length, File.sha256, Account.name.label("account"))
+    select(File.id, WHOLE_NAME.label("name"), File.length, File.sha256, Account.name.label("account"))
     .join(Account, Account.id == File.account_id)
+    .outerjoin(Folder, Folder.id == File.folder_id)
     .where(File.state == FileState.COMPLETE)
 )
 _UPLOADS = (
-    select(File.id, File.name, func.max(ReceivedRange.stop).label("stop"), Account.name.label("account"))
+    select(File.id, WHOLE_NAME.label("name"), func.max(ReceivedRange.stop).label("stop"), Account.name.label("account"))
     .join(Account, Account.id == File.account_id)
+    .outerjoin(Folder, Folder.id == File.folder_id)
     .join(ReceivedRange, ReceivedRange.file_id == File.id)
     .where(File.state == FileState.RECEIVING)
-    .group_by(File.id, File.name, Account.name)
+    .group_by(File.id, WHOLE_NAME, Account.name)
 )
 _ATTACHMENTS = (
     select(Message.id, Message.filename, Message.length, Message.sha256, Account.name.label("account"))

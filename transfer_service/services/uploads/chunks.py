@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from itertools import chain
 from typing import Any
 
-from transfer_service.errors import BlobMissing, UploadGone
+from transfer_service.errors import BlobMissing, NameTaken, UploadGone
 from transfer_service.models.files import FileState
 from transfer_service.services.core import Core
 from transfer_service.services.files import dates as file_dates
@@ -20,9 +20,9 @@ from transfer_service.services.files import rows as file_rows
 from transfer_service.services.files.files import FileService, remove_row
 from transfer_service.services.files.finishing import Completion
 from transfer_service.services.files.flushing import flush_or_forget
-from transfer_service.services.files.naming import lock_names
+from transfer_service.services.files.folder_rows import lock_names
 from transfer_service.services.files.rows import FileRecord
-from transfer_service.services.files.small_files import SMALL_BYTES, NameTaken, SmallFiles, sha256_of
+from transfer_service.services.files.small_files import SMALL_BYTES, SmallFiles, sha256_of
 from transfer_service.services.uploads.batches import BATCH_BYTES, OFFLOAD_FROM_BYTES, in_batches
 from transfer_service.services.uploads.incoming import Incoming
 from transfer_service.services.uploads.lengths import agreed
@@ -136,7 +136,7 @@ class UploadService:
         if self._store.is_in_use(file_id):
             return
         with self._database.write_rows() as rows:
-            file = file_rows.lock(rows, file_id)
+            file = file_rows.lock_to_name(rows, file_id)
             if file is None or file.received_bytes or file.is_complete:
                 return
             remove_row(rows, file, self._space)

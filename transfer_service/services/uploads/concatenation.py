@@ -115,8 +115,8 @@ class Concatenation:
         """Let the copied bytes count and the parts be gone. Raises UploadEnded where one of them was cancelled."""
         # The parts are unlinked afterwards: whatever is asked for, they must not come back without their bytes.
         with self._database.write_rows(durable=True) as rows:
-            file = file_rows.lock(rows, final.id)
-            ids = sorted(part.id for part in parts)  # always in this order: two finals may have the same parts
+            file = file_rows.lock_to_name(rows, final.id)
+            ids = sorted(part.id for part in parts)
             spent = [file_rows.lock(rows, part_id) for part_id in ids]
             if file is None or file.is_complete or None in spent:
                 raise UploadEnded
@@ -141,7 +141,7 @@ class Concatenation:
     def _give_up(self, final_id: uuid.UUID) -> None:
         """End a final upload that can never be whole. Raises UploadEnded."""
         with self._database.write_rows() as rows:
-            file = file_rows.lock(rows, final_id)
+            file = file_rows.lock_to_name(rows, final_id)
             if file is not None and not file.is_complete:
                 resumable_rows.end(rows, [final_id], now=self._now())
                 remove_row(rows, file, self._space)

@@ -17,6 +17,7 @@ from transfer_service.services.files import rows as file_rows
 from transfer_service.services.files.dates import date_for
 from transfer_service.services.files.files import FileService
 from transfer_service.services.files.finishing import Completion
+from transfer_service.services.files.folder_rows import lock_names
 from transfer_service.services.files.naming import claim_name
 from transfer_service.services.uploads import rows as resumable_rows
 from transfer_service.services.uploads.concatenation import Concatenation
@@ -170,6 +171,7 @@ class UploadCompletion:
         durability = self._completion.durability
         # What is replaced is unlinked afterwards: then it must not come back.
         with self._database.write_rows(durable=durability.flush or upload.overwrite) as rows:
+            lock_names(rows, upload.account_id)
             file = file_rows.lock(rows, upload.id)
             current = resumable_rows.find(rows, upload.id)
             if file is None or current is None or current.has_ended:
@@ -177,12 +179,12 @@ class UploadCompletion:
             if current.is_finished:  # somebody else was first
                 return current
             durability.check(file.unflushed_boot)
-            self._space.reserve(rows, upload.account_id, upload.offset - file.reserved_bytes)
             if upload.offset > file.received_bytes:
                 intervals.add_span(rows, upload.id, Span(0, upload.offset))
             name, replaced_id = claim_name(
                 rows, upload.account_id, file.name, overwrite=upload.overwrite, space=self._space
             )
+            self._space.reserve(rows, upload.account_id, upload.offset - file.reserved_bytes)
             now = self._now()
             whole = replace(
                 file,

@@ -87,10 +87,10 @@ class ResumableUploadService:
         file = replace(file, reserved_bytes=reserved)
         upload = replace(upload, file=file)
         with self._database.write_rows() as rows:
-            self._space.reserve(rows, account_id, reserved)
             resumable_rows.add(rows, upload, file)
             if part_ids:
                 resumable_rows.add_parts(rows, upload.id, part_ids)
+            self._space.reserve(rows, account_id, reserved)
         return self._completion.settle(upload)
 
     def begin_whole(self, account_id: uuid.UUID, draft: UploadDraft, body: AppendBody) -> UploadRecord | None:
@@ -212,7 +212,7 @@ class ResumableUploadService:
     def _end(self, upload: UploadRecord) -> bool:
         """Turn an upload into a tombstone. Whether its file went too: one that was finished meanwhile stays."""
         with self._database.write_rows(durable=True) as rows:  # or the file may come back without its bytes
-            file = file_rows.lock(rows, upload.id)
+            file = file_rows.lock_to_name(rows, upload.id)
             if file is None:
                 raise UploadEnded
             resumable_rows.end(rows, [upload.id], now=self._now())

@@ -103,7 +103,7 @@ LATEST_OF_PARTS = (
 _own_columns = [_uploads.c[each.name] for each in fields(UploadRecord) if each.name in _uploads.c]
 _file_columns = [column.label(f"file_{column.name}") for column in file_rows.COLUMNS]
 _COLUMNS = (*_own_columns, LATEST_OF_PARTS.label("parts_updated_at"), *_file_columns)
-_JOINED = select(*_COLUMNS).select_from(_uploads.outerjoin(_files, _files.c.id == _uploads.c.id))
+_JOINED = select(*_COLUMNS).select_from(file_rows.in_folders(_uploads.outerjoin(_files, _files.c.id == _uploads.c.id)))
 _BY_ID = PreparedSelect(_JOINED.where(_uploads.c.id == bindparam("upload_id")))
 _FINAL_BY_HEADER = PreparedSelect(
     _JOINED.where(
@@ -116,7 +116,9 @@ _FINAL_BY_HEADER = PreparedSelect(
 _PARTS = PreparedSelect(
     select(*_COLUMNS)
     .select_from(
-        _parts.join(_uploads, _uploads.c.id == _parts.c.part_id).outerjoin(_files, _files.c.id == _uploads.c.id)
+        file_rows.in_folders(
+            _parts.join(_uploads, _uploads.c.id == _parts.c.part_id).outerjoin(_files, _files.c.id == _uploads.c.id)
+        )
     )
     .where(_parts.c.final_id == bindparam("final_id"))
     .order_by(_parts.c.position)

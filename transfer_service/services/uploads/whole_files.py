@@ -15,6 +15,7 @@ from transfer_service.services.files import received_ranges as intervals
 from transfer_service.services.files import rows as file_rows
 from transfer_service.services.files.dates import date_for
 from transfer_service.services.files.files import FileService, remove_row
+from transfer_service.services.files.folder_rows import prune
 from transfer_service.services.files.naming import claim_name
 from transfer_service.services.files.rows import FileRecord
 from transfer_service.services.files.small_files import SMALL_BYTES, SmallFiles, sha256_of
@@ -81,14 +82,15 @@ class WholeFileService:
             digest = sha256_of(blocks)
             new = self._new_file(account_id, body.settle(draft, digest))
             return Received(*self._small_files.store(new, blocks, digest, overwrite=draft.overwrite))
-        file_id = self._begin(account_id, draft)
+        file_id, begun_as = self._begin(account_id, draft), draft.name
         try:
             with self._store.open_writer(file_id, ANYWHERE, create=True, wait_seconds=0) as writer:
                 length, digest = self._write(writer, file_id, draft, body.blocks())
                 draft = body.settle(draft, digest)
                 if self._durability.flush:
                     self._offload(lambda: self._store.sync(file_id))
-                file, replaced = self._commit(file_id, draft, length=length, sha256=digest.hex())
+                is_renamed = draft.name != begun_as
+                file, replaced = self._commit(file_id, draft, is_renamed=is_renamed, length=length, sha256=digest.hex())
         except BaseException:
             self._discard(file_id)
             raise
@@ -99,8 +101,8 @@ class WholeFileService:
     def _begin(self, account_id: uuid.UUID, draft: Draft) -> uuid.UUID:
         file = self._new_file(account_id, draft)
         with self._database.write_rows() as rows:
-            self._space.reserve(rows, account_id, file.reserved_bytes)
             file_rows.add(rows, file)
+            self._space.reserve(rows, account_id, file.reserved_bytes)
         return file.id
 
     def _new_file(self, account_id: uuid.UUID, draft: Draft) -> FileRecord:
@@ -148,18 +150,19 @@ class WholeFileService:
             return reserved
 
     def _commit(
-        self, file_id: uuid.UUID, draft: Draft, *, length: int, sha256: str
+        self, file_id: uuid.UUID, draft: Draft, *, is_renamed: bool, length: int, sha256: str
     ) -> tuple[FileRecord, uuid.UUID | None]:
-        """Name the file and declare it whole, in one step. Its status, and the id of the file it replaced."""
+        """Name the file and declare it whole, in one step. Its status, and the id of the file it replaced.
+
+        Its folder may have been moved meanwhile; then it is there, unless the end of a form has told another name.
+        """
         # What is replaced is unlinked afterwards: then it must not come back.
         with self._database.write_rows(durable=self._durability.flush or draft.overwrite) as rows:
-            file = file_rows.lock(rows, file_id)
+            file = file_rows.lock_to_name(rows, file_id)
             if file is None:
                 raise UploadGone
-            name, replaced_id = claim_name(
-                rows, file.account_id, draft.name, overwrite=draft.overwrite, space=self._space
-            )
-            self._space.reserve(rows, file.account_id, length - file.reserved_bytes)
+            wanted = draft.name if is_renamed else file.name
+            name, replaced_id = claim_name(rows, file.account_id, wanted, overwrite=draft.overwrite, space=self._space)
             now = self._now()
             whole = replace(
                 file,
@@ -177,8 +180,11 @@ class WholeFileService:
                 next_expected=length,
             )
             file_rows.save(rows, whole)
+            if is_renamed:
+                prune(rows, file.folder_id)
             if length:
                 intervals.add_span(rows, file_id, Span(0, length))
+            self._space.reserve(rows, file.account_id, length - file.reserved_bytes)
             return whole, replaced_id
 
     def _discard(self, file_id: uuid.UUID) -> None:
@@ -194,7 +200,7 @@ class WholeFileService:
     def _remove_unfinished(self, file_id: uuid.UUID) -> bool:
         """Take the row away. Whether there is none."""
         with self._database.write_rows() as rows:
-            file = file_rows.lock(rows, file_id)
+            file = file_rows.lock_to_name(rows, file_id)
             if file is not None and not file.is_complete:
                 remove_row(rows, file, self._space)
             return file is None or not file.is_complete

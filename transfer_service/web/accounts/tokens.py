@@ -24,7 +24,7 @@ from jwt import InvalidTokenError, PyJWTError
 
 from transfer_service.errors import BadCredentials, InvalidName, NotAuthenticated
 from transfer_service.services.accounts.sign_ins import FamilyGrant
-from transfer_service.wire.filenames import parse_name
+from transfer_service.wire.filenames import parse_label
 
 FAMILY_CLAIM = "family"
 VERIFIED = "transfer_service.verified_tokens"
@@ -118,7 +118,7 @@ def _checked(claims: dict[str, Any], types: tuple[str, ...], *, is_cookie: bool)
         raise BadCredentials
     return Claims(
         family=uuid.UUID(claims[FAMILY_CLAIM]),
-        name=parse_name(claims["sub"]),
+        name=parse_label(claims["sub"]),
         expires_at=claims["exp"],
         jti=claims["jti"],
         is_cookie=is_cookie,

@@ -20,7 +20,7 @@ from transfer_service.web.request_log import note
 from transfer_service.web.services import services
 from transfer_service.wire import conditions, ranges
 from transfer_service.wire.conditions import EntityTag, format_http_date
-from transfer_service.wire.filenames import format_disposition
+from transfer_service.wire.filenames import format_disposition, split_name
 from transfer_service.wire.ranges import Span
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ def respond_with_file(file: FileRecord) -> Response:
 
     return respond(
         StoredFile(
-            name=file.name,
+            name=split_name(file.name)[1],
             media_type=file.media_type,
             length=length,
             etag=file.sha256 or "",

@@ -1,23 +1,29 @@
 """`/api/files`: what is stored under an account's names (docs/device-chunks.md, docs/whole-files.md)."""
 
 import uuid
+from datetime import UTC, datetime
 from enum import StrEnum
 from functools import partial
 from typing import Any
 
-from flask import Blueprint, Response, jsonify
+from flask import Blueprint, Response, jsonify, request
 
 from transfer_service.errors import InvalidRequest, NotFound
 from transfer_service.services.files.files import parse_file_id
+from transfer_service.services.files.folders import FolderRecord
 from transfer_service.services.files.listing import FileQuery, Sort, Status, place_of, place_types
 from transfer_service.services.files.rows import FileRecord
 from transfer_service.web.current_account import current, guard
 from transfer_service.web.files.printing import pending_json, status_json
-from transfer_service.web.paging import PAGING, read_page
+from transfer_service.web.paging import PAGING, Key, read_page
 from transfer_service.web.query import choice_of, takes, text_of
 from transfer_service.web.requests import json_object
 from transfer_service.web.services import services
 from transfer_service.wire.filenames import parse_name
+from transfer_service.wire.instants import format_instant
+
+_NOTHING: dict[type, Any] = {datetime: datetime.min.replace(tzinfo=UTC), uuid.UUID: uuid.UUID(int=0), str: "", int: 0}
+"""What stands in the place of a folder where that of a file would have a value."""
 
 blueprint = Blueprint("stored_files", __name__, url_prefix="/api/files")
 blueprint.before_request(guard)
@@ -68,18 +74,57 @@ def _with_gaps(found: FileRecord) -> dict[str, Any]:
 
 
 @blueprint.get("")
-@takes(*PAGING, "prefix", "search", "status", "sort", "order")
+@takes(*PAGING, "folder", "prefix", "search", "status", "sort", "order")
 def list_files() -> Response:
-    """The account's files, newest first unless asked otherwise."""
+    """The account's files, newest first unless asked otherwise; or what lies in a folder."""
     query = _file_query()
+    if query.folder is not None:
+        return _list_folder(query, query.folder)
     page = read_page(partial(place_of, query.sort), *place_types(query.sort))
     found = services().file_listing.list_files(current().account_id, query, limit=page.wanted, after=page.after)
     shown, next_cursor = page.cut(found)
     return jsonify({"files": [status_json(file) for file in shown], "next_cursor": next_cursor})
 
 
+def _list_folder(query: FileQuery, path: str) -> Response:
+    """Its folders, by their paths, then its files. A place in the list is that of one or the other."""
+    types = place_types(query.sort)
+    nothing = tuple(_NOTHING[each] for each in types)
+
+    def key_of(item: FolderRecord | FileRecord) -> Key:
+        if isinstance(item, FolderRecord):
+            return (0, item.path, *nothing)
+        return (1, "", *place_of(query.sort, item))
+
+    page = read_page(key_of, int, str, *types)
+    is_in_files = page.after is not None and page.after[0] == 1
+    folders: list[FolderRecord] = []
+    if not (is_in_files or query.prefix or query.status):
+        folders = services().folders.list_folders(
+            current().account_id,
+            path,
+            search=query.search,
+            is_ascending=query.sort is not Sort.NAME or query.is_ascending,
+            limit=page.wanted,
+            after=page.after[1] if page.after else "",
+        )
+    left = page.wanted - len(folders)
+    after = page.after[2:] if page.after and is_in_files else None
+    files = services().file_listing.list_files(current().account_id, query, limit=left, after=after) if left else []
+    shown, next_cursor = page.cut([*folders, *files])
+    shown_folders = [each for each in shown if isinstance(each, FolderRecord)]
+    return jsonify(
+        {
+            "folders": [{"path": each.path, "created_at": format_instant(each.created_at)} for each in shown_folders],
+            "files": [status_json(each) for each in shown if isinstance(each, FileRecord)],
+            "next_cursor": next_cursor,
+        }
+    )
+
+
 def _file_query() -> FileQuery:
     """What the query asks for. Raises InvalidRequest."""
+    folder = request.args.get("folder")
     sort, order = choice_of("sort", Sort) or Sort.CREATED, choice_of("order", Order)
     return FileQuery(
         sort=sort,
@@ -87,6 +132,7 @@ def _file_query() -> FileQuery:
         prefix=text_of("prefix"),
         search=text_of("search"),
         status=choice_of("status", Status),
+        folder=parse_name(folder) if folder else folder,
     )
 
 

@@ -1,6 +1,6 @@
 """`POST /api/files/upload`: 17-byte chunks (docs/device-chunks.md)."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 
 from flask import Blueprint, Response, jsonify, request
@@ -8,7 +8,7 @@ from flask import Blueprint, Response, jsonify, request
 from transfer_service.errors import InvalidRequest
 from transfer_service.web.current_account import current, guard
 from transfer_service.web.files.printing import status_json
-from transfer_service.web.multipart_body import OVERHEAD_BYTES, MultipartBody, filename_of, is_multipart
+from transfer_service.web.multipart_body import OVERHEAD_BYTES, MultipartBody, is_multipart
 from transfer_service.web.query import takes
 from transfer_service.web.request_body import RequestBody
 from transfer_service.web.request_log import note
@@ -42,7 +42,7 @@ def upload_chunk() -> Response:
         if name is not None:  # before the first byte of the body: it may take its time
             held.enter_context(services().files.in_use(account_id, name))
         in_body, incoming = _from_form(body, name, total) if is_multipart() else (name or "", _raw(body, total))
-        if name is None:
+        if in_body != name:
             held.enter_context(services().files.in_use(account_id, in_body))
         span = incoming.header.span
         if content_range is not None and content_range.span != span:
@@ -86,14 +86,11 @@ def _from_form(body: RequestBody, name: str | None, total: int | None) -> tuple[
     """The chunk in a form and its file's name, of which fields may tell name and total where the query does not."""
     form = MultipartBody(body)
     part = form.open_file_part()
-    blocks = form.file_blocks()
-    if name is None:
-        form.read_ahead()
-        name = form_filename(form, filename_of(part))
-        blocks = _of_this_name(form, blocks, name)
-    return name, IncomingChunk(
+    form.read_ahead()
+    in_form = form_filename(form, part, name)
+    return in_form, IncomingChunk(
         LONG_FRAME,
-        blocks,
+        _of_this_name(form.file_blocks(), in_form, lambda: form_filename(form, part, name)),
         infers_length=True,
         claimed_length=lambda: _first_given(total, parse_count(form.field("total_size"), "total_size")),
         give_up_when=body.give_up_when,
@@ -101,12 +98,11 @@ def _from_form(body: RequestBody, name: str | None, total: int | None) -> tuple[
     )
 
 
-def _of_this_name(form: MultipartBody, blocks: Iterator[bytes], name: str) -> Iterator[bytes]:
+def _of_this_name(blocks: Iterator[bytes], name: str, final_name: Callable[[], str]) -> Iterator[bytes]:
     """The blocks; a large chunk is on its way to its file before the fields behind it can name another one."""
     yield from blocks
-    in_field = form.field("filename")
-    if in_field is not None and parse_name(in_field) != name:
-        raise InvalidRequest("The field filename must come before the file")
+    if final_name() != name:
+        raise InvalidRequest("The fields filename and relativePath must come before the file")
 
 
 def _first_given(*totals: int | None) -> int | None:

@@ -17,7 +17,7 @@ from transfer_service.web.uploads.first_bytes import append_first, check_first_b
 from transfer_service.web.uploads.interim_answers import InterimAnswers
 from transfer_service.wire import rufh, tus
 from transfer_service.wire.digests import format_sha256, parse_digests
-from transfer_service.wire.filenames import parse_filename, parse_name
+from transfer_service.wire.filenames import parse_filename, parse_name_in_folder
 from transfer_service.wire.rufh import Version
 
 
@@ -43,7 +43,7 @@ def create() -> Response:
     name, media_type = _name_and_type()
     draft = UploadDraft(
         protocol=UploadProtocol.IETF,
-        name=parse_name(name) if name is not None else None,
+        name=name,
         media_type=media_type,
         length=creation.length,
         overwrite=flag_of("overwrite"),
@@ -95,12 +95,17 @@ def append(upload_id: uuid.UUID) -> Response:
 
 
 def _name_and_type() -> tuple[str | None, str | None]:
-    """What the file is to be called, and its type. tus-js-client says it in the words of tus here too."""
+    """What the file is to be called, and its type. tus-js-client says it in the words of tus here too.
+
+    Raises InvalidName.
+    """
     metadata = tus.parse_metadata(request.headers.get("Upload-Metadata"))
     name = parse_filename(_text_of("Content-Disposition"))
     declared = request.headers.get("Content-Type", "")
     is_of_file = declared.partition(";")[0].strip().lower() != rufh.MEDIA_TYPE
-    return metadata.filename if name is None else name, declared if is_of_file and declared else metadata.filetype
+    filename = metadata.filename if name is None else name
+    named = parse_name_in_folder(filename, metadata.relative_path) if filename is not None else None
+    return named, declared if is_of_file and declared else metadata.filetype
 
 
 def _text_of(field: str) -> str:

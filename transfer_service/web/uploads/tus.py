@@ -16,7 +16,7 @@ from transfer_service.web.uploads.append_body import TusBody, answer, location_o
 from transfer_service.web.uploads.first_bytes import append_first, check_first_bytes
 from transfer_service.wire import tus
 from transfer_service.wire.conditions import format_http_date
-from transfer_service.wire.filenames import parse_name
+from transfer_service.wire.filenames import parse_name_in_folder
 
 
 def options_headers() -> dict[str, str]:
@@ -66,15 +66,16 @@ def _concatenate(creation: tus.Creation, concat: tus.Concat) -> Response:
 
 
 def _draft(creation: tus.Creation, kind: UploadKind, *, length: int | None = None) -> UploadDraft:
-    filename = creation.metadata.filename
+    metadata = creation.metadata
+    filename = metadata.filename
     return UploadDraft(
         protocol=UploadProtocol.TUS,
-        name=parse_name(filename) if filename is not None else None,
-        media_type=creation.metadata.filetype,
+        name=parse_name_in_folder(filename, metadata.relative_path) if filename is not None else None,
+        media_type=metadata.filetype,
         length=creation.length if length is None else length,
-        overwrite=creation.metadata.overwrite or flag_of("overwrite"),
+        overwrite=metadata.overwrite or flag_of("overwrite"),
         kind=kind,
-        upload_metadata=creation.metadata.raw,
+        upload_metadata=metadata.raw,
         concat_header=creation.concat.raw if creation.concat else None,
     )
 

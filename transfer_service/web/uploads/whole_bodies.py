@@ -5,11 +5,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
+from multipart import MultipartSegment
+
 from transfer_service.errors import DigestMismatch, InvalidRequest
 from transfer_service.services.uploads.whole_files import Draft
 from transfer_service.web.multipart_body import FILE_PART, MultipartBody, filename_of
 from transfer_service.web.request_body import RequestBody
-from transfer_service.wire.filenames import parse_name
+from transfer_service.wire.filenames import parse_name_in_folder
 from transfer_service.wire.media_types import stored_media_type
 
 Promises = Sequence[dict[str, bytes]]
@@ -114,19 +116,19 @@ class FormFile:
         return replace(draft, name=name, media_type=self._media_type(name))
 
     def _final_name(self) -> str:
-        return self._name or form_filename(self._form, filename_of(self._part))
+        return form_filename(self._form, self._part, self._name)
 
     def _media_type(self, name: str) -> str:
         return stored_media_type(self._part.header("Content-Type"), name)
 
 
-def form_filename(form: MultipartBody, own_name: str | None) -> str:
-    """The name that a form gives, in a field or by its part. Raises InvalidName, InvalidRequest."""
+def form_filename(form: MultipartBody, part: MultipartSegment, in_query: str | None) -> str:
+    """The name that the query gives, or a field, or the part itself. Raises InvalidName, InvalidRequest."""
     in_field = form.field("filename")
-    name = own_name if in_field is None else in_field
+    name = in_query or (filename_of(part) if in_field is None else in_field)
     if not name:
         raise InvalidRequest("Missing filename")
-    return parse_name(name)
+    return parse_name_in_folder(name, form.field("relativePath"))
 
 
 def _holds(promise: dict[str, bytes], found: dict[str, bytes]) -> bool:
