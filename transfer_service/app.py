@@ -32,12 +32,11 @@ from transfer_service.web.games import activities, game_zip
 from transfer_service.web.games import downloads as remote_downloads
 from transfer_service.web.games.progress_feed import FEED, ProgressFeed
 from transfer_service.web.middleware import forbid_caching, override_methods
-from transfer_service.web.power_loss import init_power_loss, recover
 from transfer_service.web.query import check_queries
 from transfer_service.web.rate_limits import SOCKETS, init_rate_limits, limit_handshakes
 from transfer_service.web.representation import init_representation, refuse_coded_polls
 from transfer_service.web.request_log import begin_requests, init_request_log
-from transfer_service.web.requests import init_requests
+from transfer_service.web.requests import init_power_loss, init_requests, recover
 from transfer_service.web.services import EXTENSION, Services
 from transfer_service.web.uploads import content_range, device_frames, resumable, whole_file
 

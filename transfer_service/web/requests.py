@@ -1,4 +1,4 @@
-"""Reading the parts of a request that several doors share."""
+"""What several doors share: parts of requests, and what must be true before one is answered."""
 
 import io
 import uuid
@@ -6,14 +6,17 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import unquote_to_bytes
 
+import structlog
 from flask import Flask, request
 from werkzeug.routing import BaseConverter
 
-from transfer_service.errors import InvalidRequest, NotFound, TooLarge
+from transfer_service.errors import InvalidRequest, NotFound, StorageFull, TooLarge
 from transfer_service.services.files.files import parse_file_id
 from transfer_service.web.request_body import RequestBody
-from transfer_service.web.services import services
+from transfer_service.web.services import EXTENSION, Services, services
 from transfer_service.wire.json_text import parse_object
+
+_ANSWERED_AT_ONCE = frozenset({"health", "home"})
 
 
 class NameConverter(BaseConverter):
@@ -106,3 +109,28 @@ def init_requests(app: Flask) -> None:
     app.url_map.converters["name"] = NameConverter
     app.before_request(refuse_bad_encoding)
     app.before_request(refuse_changes_too_early)
+
+
+def recover(app: Flask) -> None:
+    """Sort out what a power loss may have taken, if that is not done yet. Raises StoreUnavailable, StorageFull."""
+    bound: Services = app.extensions[EXTENSION]
+    recovered = bound.recovery.ensure()
+    if recovered.restarted or recovered.doubted:
+        structlog.get_logger().warning(
+            "power_loss", restarted_uploads=recovered.restarted, doubted_files=recovered.doubted
+        )
+
+
+def init_power_loss(app: Flask) -> None:
+    """Let every request wait for `recover`, where that did not succeed at the start."""
+
+    def ensure() -> None:
+        if request.blueprint in _ANSWERED_AT_ONCE:
+            return
+        try:
+            recover(app)
+        except StorageFull:
+            if request.method != "DELETE":  # that is what makes room
+                raise
+
+    app.before_request(ensure)
