@@ -34,12 +34,18 @@ secure_scheme_headers: dict[str, str] = {}  # and of those on a Unix socket
 forwarder_headers = ""
 logger_class = JsonLogger
 control_socket_disable = True
+COLLECTED_AFTER = (700, 10, 1_000)
 
 
 def pre_fork(_server: Any, _worker: Any) -> None:
-    """What there is now is not collected again: looking at it would copy the pages that both processes share."""
+    """What there is now is not collected again: looking at it would copy the pages that both processes share.
+
+    Of what comes, all that lives is looked at a hundred times more rarely than by default: with a thousand connections
+    that takes 30 ms, in which everybody waits.
+    """
     gc.collect()
     gc.freeze()
+    gc.set_threshold(*COLLECTED_AFTER)
 
 
 def post_worker_init(worker: Any) -> None:

@@ -9,7 +9,7 @@ _INSTANT = re.compile(r"[0-9W-]{8,10}([T ][0-9:]{2,8}([.,][0-9]{1,40})?(Z|[+-][0
 
 def format_instant(at: datetime) -> str:
     """ISO 8601 in UTC with milliseconds and `Z`."""
-    return at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return at.astimezone(UTC).isoformat(timespec="milliseconds")[: -len("+00:00")] + "Z"
 
 
 def format_second(at: datetime) -> str:
