@@ -6,6 +6,7 @@ another table can name it.
 
 import uuid
 import zipfile
+from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -15,7 +16,9 @@ from benchmarks.servers import ACCOUNT
 from transfer_service.db.database import Database
 from transfer_service.models import accounts, chat, files, games, upkeep, uploads
 from transfer_service.models.base import Base
+from transfer_service.storage.blobs import WHOLE
 from transfer_service.storage.disk import DiskStore
+from transfer_service.storage.rooms import ARCHIVES, FILES
 from transfer_service.storage.zip_directory import Directory
 
 SCRAMBLE, SPACE = 2654435761, 2**32
@@ -135,8 +138,9 @@ def fill(url: str, data_dir: Path, size: Size) -> int:
         for part in (_accounts, _files, _uploads, _chat, _games):
             part(filler)
         _archive(rows, data_dir)
-        with DiskStore(data_dir / "blobs").path_of(uuid_of(0)).open("wb") as blob:
-            blob.truncate(size.ranges * SLOT_BYTES)
+        store = DiskStore(data_dir / "blobs", FILES)
+        with store.open_writer(uuid_of(0), WHOLE, create=True, wait_seconds=0) as blob:
+            blob.write(size.ranges * SLOT_BYTES - 1, [b"x"])
     with database.read_rows() as rows:
         rows.exec_driver_sql("ANALYZE" if not database.is_sqlite else "PRAGMA wal_checkpoint(TRUNCATE)")
         tables = Base.metadata.sorted_tables
@@ -280,8 +284,8 @@ def _archive(rows: Connection, data_dir: Path) -> None:
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
         for name in (MEMBER, f"content/{PAGE}"):
             archive.writestr(name, name * 10)
-    with path.open("rb") as file:
-        members = [each for batch in Directory(file, max_member_bytes=1000).batches(10) for each in batch]
+    with closing(DiskStore(path.parent, ARCHIVES).open_reader(path.name)) as archive:
+        members = [each for batch in Directory(archive, max_member_bytes=1000).batches(10) for each in batch]
     rows.execute(insert(games.ArchiveMember), [{"game_data_id": ARCHIVE, **each._asdict()} for each in members])
     now = func.now() if rows.dialect.name != "sqlite" else text("strftime('%Y-%m-%d %H:%M:%f000', 'now')")
     rows.execute(

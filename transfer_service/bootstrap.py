@@ -1,4 +1,7 @@
-"""The composition root: the services, each with what it needs, for the app, for commands, for the download worker."""
+"""The composition root: the services, each with what it needs, for the app, for commands, for the download worker.
+
+Here, and nowhere else, it is decided which kind of store the bytes are in.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from transfer_service.db import schema
+from transfer_service.db.database import Database
 from transfer_service.services import Services
 from transfer_service.services.accounts.accounts import AccountService
 from transfer_service.services.accounts.passwords import Passwords
@@ -14,8 +18,9 @@ from transfer_service.services.accounts.sign_ins import SignInService
 from transfer_service.services.chat.attachments import AttachmentService
 from transfer_service.services.chat.conversations import ConversationService
 from transfer_service.services.chat.messages import MessageService
-from transfer_service.services.core import Core, build_core, utc_now
+from transfer_service.services.core import Core, utc_now
 from transfer_service.services.digests import RunningDigests
+from transfer_service.services.durability import Durability, present_boot
 from transfer_service.services.files.discards import Discards
 from transfer_service.services.files.files import FileService
 from transfer_service.services.files.finishing import Completion
@@ -27,8 +32,10 @@ from transfer_service.services.games.activities import ActivityService
 from transfer_service.services.games.archives import ArchiveRemoval, GameArchives
 from transfer_service.services.games.catalogue import GameService
 from transfer_service.services.games.downloads import RemoteDownloadService
+from transfer_service.services.limits import Space
 from transfer_service.services.request_limits import RequestLimits
 from transfer_service.services.shared_windows import RedisProbe
+from transfer_service.services.upkeep import shelves
 from transfer_service.services.upkeep.account_removal import AccountRemoval
 from transfer_service.services.upkeep.chat import ChatCleanup
 from transfer_service.services.upkeep.cleanup import CleanupService, Sweep
@@ -37,12 +44,9 @@ from transfer_service.services.upkeep.installation import Installation, Part, St
 from transfer_service.services.upkeep.orphans import Orphans, Shelf
 from transfer_service.services.upkeep.recovery import Recovery
 from transfer_service.services.upkeep.shelves import (
-    ARCHIVES,
-    ATTACHMENTS,
-    BLOBS,
     ArchiveShelf,
     AttachmentShelf,
-    BlobShelf,
+    FileShelf,
 )
 from transfer_service.services.upkeep.uploads import UploadCleanup
 from transfer_service.services.upkeep.verification import Verification
@@ -57,6 +61,9 @@ from transfer_service.services.uploads.lookup import UploadLookup
 from transfer_service.services.uploads.progress import ProgressNews
 from transfer_service.services.uploads.resumable import ResumableUploadService
 from transfer_service.services.uploads.whole_files import WholeFileService
+from transfer_service.storage.disk import DiskStore
+from transfer_service.storage.rooms import ARCHIVES, ATTACHMENTS, FILES
+from transfer_service.threads import offload
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -69,6 +76,25 @@ if TYPE_CHECKING:
 
 def _nobody_listens(_event: object) -> None:
     """For processes without sockets, such as commands."""
+
+
+def build_core(settings: Settings, now: Callable[[], datetime], *, boot: str | None = None) -> Core:
+    """The core that `settings` describe. `now` is the clock of every service, `boot` the machine's present one."""
+    return Core(
+        settings=settings,
+        database=Database(settings.resolved_database_url, run_blocking=offload),
+        store=DiskStore(settings.blob_dir, FILES),
+        attachments=DiskStore(settings.data_dir / "uploads" / "chats", ATTACHMENTS),
+        games=DiskStore(settings.data_dir / "games", ARCHIVES),
+        space=Space(max_file_bytes=settings.max_file_bytes, quota_bytes=settings.quota_bytes),
+        now=now,
+        durability=Durability(
+            boot=boot or present_boot(),
+            flush=settings.durability != "process",
+            flush_chunks=settings.durability == "ack",
+        ),
+        stale_after=timedelta(hours=settings.stale_upload_hours),
+    )
 
 
 def build_services(
@@ -93,10 +119,10 @@ def build_services(
     uploads = UploadCleanup(core, files=files, completion=completion, last_step=last_step)
     sign_ins, conversations = SignInService(core), ConversationService(core)
     messages = MessageService(core, publish=publish)
-    shelves = _build_shelves(core)
-    installation = Installation(core, parts=_parts(core, shelves))
+    by_name = _build_shelves(core)
+    installation = Installation(core, parts=_parts(by_name))
     kept_for = timedelta(days=settings.quarantine_days)
-    orphans = Orphans(shelves=shelves, offload=core.offload, now=now, kept_for=kept_for)
+    orphans = Orphans(shelves=by_name, now=now, kept_for=kept_for)
     return Services(
         core=core,
         database=core.database,
@@ -138,7 +164,7 @@ def build_services(
 def _build_resumable_uploads(
     core: Core, files: FileService, small_files: SmallFiles, completion: UploadCompletion, news: ProgressNews
 ) -> ResumableUploadService:
-    lookup, displacement = UploadLookup(core), Displacement(store=core.store, offload=core.offload)
+    lookup, displacement = UploadLookup(core), Displacement(claims=core.store.claims)
     appends = Appends(core, files=files, lookup=lookup, displacement=displacement, completion=completion, news=news)
     return ResumableUploadService(
         core,
@@ -155,17 +181,17 @@ def _build_resumable_uploads(
 def _build_shelves(core: Core) -> dict[str, Shelf]:
     database = core.database
     return {
-        BLOBS: BlobShelf(database=database, store=core.store),
-        ATTACHMENTS: AttachmentShelf(database=database, store=core.attachments),
-        ARCHIVES: ArchiveShelf(database=database, store=core.games, removal=ArchiveRemoval(core)),
+        shelves.BLOBS: FileShelf(database=database, store=core.store),
+        shelves.ATTACHMENTS: AttachmentShelf(database=database, store=core.attachments),
+        shelves.ARCHIVES: ArchiveShelf(database=database, store=core.games, removal=ArchiveRemoval(core)),
     }
 
 
-def _parts(core: Core, shelves: dict[str, Shelf]) -> list[Part]:
+def _parts(by_name: dict[str, Shelf]) -> list[Part]:
     return [
-        Part("the store of files", core.store.mark, shelves[BLOBS]),
-        Part("the folder uploads/chats", core.attachments.mark, shelves[ATTACHMENTS]),
-        Part("the folder games", core.games.mark, shelves[ARCHIVES]),
+        Part("the store of files", by_name[shelves.BLOBS]),
+        Part("the folder uploads/chats", by_name[shelves.ATTACHMENTS]),
+        Part("the folder games", by_name[shelves.ARCHIVES]),
     ]
 
 

@@ -53,9 +53,12 @@ def read_faults_named() -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if error.errno in _EXHAUSTED:
-            raise StoreUnavailable from error
-        raise ReadFailed from error
+        raise read_fault_of(error) from error
+
+
+def read_fault_of(error: OSError) -> TransferError:
+    """ReadFailed, or StoreUnavailable where only descriptors or memory lack."""
+    return StoreUnavailable() if error.errno in _EXHAUSTED else ReadFailed()
 
 
 def errno_name(error: BaseException | None) -> str | None:

@@ -1,5 +1,7 @@
 """Blocking work off the event loop."""
 
+import os
+import threading
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, Generic, Protocol, TypeVar
@@ -27,7 +29,7 @@ class BeginOffload(Protocol):
 
 
 def offload(work: Callable[[], T], /) -> T:
-    """Run `work` in gevent's thread pool where gevent serves, and inline elsewhere (commands, tests).
+    """Run `work` in gevent's thread pool where gevent serves, and inline elsewhere (commands, tests, the pool itself).
 
     A hop costs about 50 microseconds: worth it for a mebibyte of hashing or writing, for fsync and for argon2. A
     greenlet that is killed meanwhile ends when the work has: or it would close the files that the work still uses.
@@ -37,7 +39,7 @@ def offload(work: Callable[[], T], /) -> T:
 
 def begin_offload(work: Callable[[], T], /) -> Callable[[], T]:
     """Like `offload`, in two steps, with time for something else between them."""
-    if not is_module_patched("threading"):
+    if not is_module_patched("threading") or threading.get_native_id() != os.getpid():  # only the loop has that id
         return _Outcome(work).unwrap
     result = _spawn(work)
 

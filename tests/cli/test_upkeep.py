@@ -12,6 +12,7 @@ from sqlalchemy import delete
 
 from config import Settings
 from tests.conftest import Clock, Device
+from tests.stores import listed, path_of
 from transfer_service.app import create_app
 from transfer_service.models.files import File
 from transfer_service.storage.installation_mark import NAME
@@ -36,7 +37,7 @@ def test_cleanup_leaves_many_orphans_and_says_so(app: Flask, services: Services,
     assert result.exit_code == 1
     report = json.loads(result.output)
     assert (report["left"]["count"], "--yes-remove-many" in report["message"]) == (3, True)
-    assert len(list(services.store.list_blobs())) == 20
+    assert len(listed(services.store)) == 20
 
 
 def test_cleanup_takes_many_orphans_where_it_is_told_to(
@@ -57,7 +58,7 @@ def test_a_dry_run_says_beforehand_that_they_are_many(
     assert (dry.exit_code, "--yes-remove-many" in dry.stderr) == (1, True)
     result = run(app, "cleanup", "--dry-run", "--yes-remove-many")
     assert (result.exit_code, "orphaned blobs: would remove 3, " in result.output) == (0, True)
-    assert len(list(services.store.list_blobs())) == 20
+    assert len(listed(services.store)) == 20
 
 
 def test_an_administrator_hears_of_many_orphans_too(
@@ -118,7 +119,7 @@ def test_what_belongs_together_is_not_joined_again(app: Flask, device: Device, t
 
 
 def harm(services: Services, file_id: str, *, missing: bool) -> None:
-    path: Path = services.store.path_of(uuid.UUID(file_id))  # type: ignore[attr-defined]
+    path: Path = path_of(services.store, uuid.UUID(file_id))
     path.unlink()
     if not missing:
         path.write_bytes(b"xyz")

@@ -20,6 +20,7 @@ import requests
 from tests.live.bare_socket import BareClient, Listening
 from tests.live.server import LiveServer, running, started, wait_until
 from transfer_service.storage.disk import DiskStore
+from transfer_service.storage.rooms import FILES
 
 KIB, MIB = 1024, 1024 * 1024
 DATA = np.random.default_rng(61).bytes(4 * MIB)
@@ -244,7 +245,7 @@ def blob_path(server: LiveServer, path: str) -> Path:
 
 def is_held(server: LiveServer, path: str) -> bool:
     """Whether any process appends to an upload, or is about to."""
-    return DiskStore(server.data_dir / "blobs").is_in_use(uuid.UUID(path.rpartition("/")[2]))
+    return DiskStore(server.data_dir / "blobs", FILES).claims.is_in_use(uuid.UUID(path.rpartition("/")[2]))
 
 
 def tell(measured: str) -> None:

@@ -7,6 +7,7 @@ import time
 import zipfile
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ import requests
 from tests.live.bad_source import HONEST
 from tests.live.download_worker import working
 from tests.live.remote import GameEntry, Site, game_bytes, remote_site
+from tests.stores import reader_of
 from transfer_service.storage.zip_directory import Directory
 
 BOMB_BYTES = 192 * 1024 * 1024
@@ -86,11 +88,12 @@ def test_ranges_in_descending_order_cost_about_as_much_as_one(site: Site, game: 
 
 
 def test_entries_that_share_one_header_are_judged_in_no_time() -> None:
-    with tempfile.TemporaryFile() as file:
+    with tempfile.NamedTemporaryFile() as file, closing(reader_of(Path(file.name))) as archive:
         file.write(one_header_for_all(MANY_ENTRIES))
+        file.flush()
         began = time.process_time()
 
-        directory = Directory(file, max_member_bytes=1024)
+        directory = Directory(archive, max_member_bytes=1024)
 
         assert time.process_time() - began < 5
         assert [member.flaw for batch in directory.batches(10) for member in batch] == ["damaged"]

@@ -13,6 +13,7 @@ from sqlalchemy.sql.compiler import SQLCompiler
 from config import Settings
 from tests.conftest import PASSWORD, Clock
 from tests.prepared import migrate
+from tests.stores import content, listed
 from transfer_service.bootstrap import build_services
 from transfer_service.db.database import Database
 from transfer_service.errors import DigestMismatch
@@ -87,8 +88,7 @@ class Bench:
         return self.services.files.find(self.account_id, name)
 
     def content(self, status: FileRecord) -> bytes:
-        with self.services.store.open_reader(status.id) as blob:
-            return blob.read()
+        return content(self.services.store, status.id)
 
     def used_bytes(self) -> int:
         """The quota counter."""
@@ -107,7 +107,7 @@ class Bench:
             return session.scalars(select(func.count()).select_from(File)).one()
 
     def blobs(self) -> set[uuid.UUID]:
-        return {blob.blob_id for blob in self.services.store.list_blobs()}
+        return {uuid.UUID(hex=blob.key) for blob in listed(self.services.store)}
 
     def names(self) -> list[str]:
         return sorted(file.name for file in self.services.file_listing.list_files(self.account_id, limit=1000))

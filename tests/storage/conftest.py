@@ -5,7 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.storage.memory import MemoryStore
+from transfer_service.storage.blobs import BlobStore
 from transfer_service.storage.disk import DiskStore
+from transfer_service.storage.rooms import ARCHIVES, ATTACHMENTS, FILES, Room
 
 
 @pytest.fixture
@@ -15,7 +18,31 @@ def root(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def store(root: Path) -> DiskStore:
-    return DiskStore(root)
+    return DiskStore(root, FILES)
+
+
+KINDS = ["disk", "memory"]
+
+
+def room_on(kind: str, root: Path, room: Room) -> BlobStore:
+    """An empty room on that kind of store."""
+    return DiskStore(root, room) if kind == "disk" else MemoryStore(room)
+
+
+@pytest.fixture(params=KINDS)
+def any_store(request: pytest.FixtureRequest, root: Path) -> BlobStore:
+    """Ask for this one to run a test on each kind of store."""
+    return room_on(request.param, root, FILES)
+
+
+@pytest.fixture(params=KINDS)
+def attachments(request: pytest.FixtureRequest, root: Path) -> BlobStore:
+    return room_on(request.param, root, ATTACHMENTS)
+
+
+@pytest.fixture(params=KINDS)
+def archives(request: pytest.FixtureRequest, root: Path) -> BlobStore:
+    return room_on(request.param, root, ARCHIVES)
 
 
 @pytest.fixture

@@ -14,10 +14,11 @@ _HOLD = """
 import sys, uuid
 from pathlib import Path
 from transfer_service.storage.disk import DiskStore
+from transfer_service.storage.rooms import FILES
 from transfer_service.wire.ranges import Span
 
 root, blob_id, start, stop = sys.argv[1:]
-store = DiskStore(Path(root))
+store = DiskStore(Path(root), FILES)
 with store.open_writer(uuid.UUID(blob_id), Span(int(start), int(stop)), create=True, wait_seconds=0):
     print("held", flush=True)
     sys.stdin.read()

@@ -4,7 +4,7 @@ import ctypes
 
 import pytest
 
-from transfer_service.storage.direct_io import SPARE_WINDOWS, WINDOW_BYTES, WindowPair
+from transfer_service.storage.windows import SPARE_WINDOWS, WINDOW_BYTES, WindowPair
 from transfer_service.wire.ranges import Span
 
 PAGE_BYTES = 4096

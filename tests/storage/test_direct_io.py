@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from transfer_service.storage import direct_io as writing
-from transfer_service.storage.direct_io import WINDOW_BYTES, WindowPair
+from transfer_service.storage.windows import WINDOW_BYTES, WindowPair
 from transfer_service.wire.ranges import Span
 
 MEBIBYTE = 1024 * 1024

@@ -12,8 +12,10 @@ import pytest
 
 from tests.missing import missing
 from tests.storage.other_process import REPOSITORY
+from tests.stores import content
 from transfer_service.errors import StorageFull, StoreUnavailable
 from transfer_service.storage.disk import DiskStore
+from transfer_service.storage.rooms import FILES
 from transfer_service.wire.ranges import Span
 
 ROOM = Span(0, 1 << 40)
@@ -23,9 +25,10 @@ import json, resource, signal, sys, uuid
 from pathlib import Path
 from transfer_service.errors import StorageFull
 from transfer_service.storage.disk import DiskStore
+from transfer_service.storage.rooms import FILES
 from transfer_service.wire.ranges import Span
 
-store, blob_id = DiskStore(Path(sys.argv[1])), uuid.UUID(sys.argv[2])
+store, blob_id = DiskStore(Path(sys.argv[1]), FILES), uuid.UUID(sys.argv[2])
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
 with store.open_writer(blob_id, Span(0, 1 << 40), create=True, wait_seconds=0) as writer:
@@ -51,11 +54,6 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     subprocess.run(["umount", str(folder)], check=True)
 
 
-def content(store: DiskStore, blob_id: uuid.UUID) -> bytes:
-    with store.open_reader(blob_id) as file:
-        return file.read()
-
-
 def fill(store: DiskStore, blob_id: uuid.UUID) -> None:
     """Write as much as the store takes."""
     with store.open_writer(blob_id, ROOM, create=True, wait_seconds=0) as writer, pytest.raises(StorageFull):
@@ -64,17 +62,17 @@ def fill(store: DiskStore, blob_id: uuid.UUID) -> None:
 
 
 def test_a_write_past_the_end_of_the_disk_keeps_what_was_written_before(small_disk: Path, blob_id: uuid.UUID) -> None:
-    store = DiskStore(small_disk)
+    store = DiskStore(small_disk, FILES)
     with store.open_writer(blob_id, ROOM, create=True, wait_seconds=0) as writer:
         writer.write(0, [b"a" * 500_000])
         with pytest.raises(StorageFull):
             writer.write(500_000, [b"b" * DISK_BYTES])
     assert content(store, blob_id)[:500_000] == b"a" * 500_000
-    assert not store.is_in_use(blob_id)
+    assert not store.claims.is_in_use(blob_id)
 
 
 def test_writing_goes_on_once_there_is_room(small_disk: Path, blob_id: uuid.UUID) -> None:
-    store, hog = DiskStore(small_disk), uuid.uuid4()
+    store, hog = DiskStore(small_disk, FILES), uuid.uuid4()
     fill(store, hog)
     with store.open_writer(blob_id, ROOM, create=True, wait_seconds=0) as writer:
         with pytest.raises(StorageFull):
@@ -85,7 +83,7 @@ def test_writing_goes_on_once_there_is_room(small_disk: Path, blob_id: uuid.UUID
 
 
 def test_a_store_that_takes_no_more_leaves_room_for_the_database(small_disk: Path, blob_id: uuid.UUID) -> None:
-    store = DiskStore(small_disk)
+    store = DiskStore(small_disk, FILES)
     fill(store, blob_id)
     store.check()
     (small_disk / "database").write_bytes(bytes(DISK_BYTES // 32))
@@ -93,7 +91,7 @@ def test_a_store_that_takes_no_more_leaves_room_for_the_database(small_disk: Pat
 
 
 def test_a_disk_without_any_room_fails_the_check_and_keeps_nothing_of_it(small_disk: Path) -> None:
-    store = DiskStore(small_disk)
+    store = DiskStore(small_disk, FILES)
     with pytest.raises(OSError, match="No space left"):
         (small_disk / "hog").write_bytes(bytes(2 * DISK_BYTES))
     with pytest.raises(StoreUnavailable):

@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from tests.stores import content, listed, path_of
 from transfer_service.errors import BlobMissing, StoreUnavailable
-from transfer_service.storage.archives import GameStore
-from transfer_service.storage.attachments import AttachmentStore
+from transfer_service.storage.blobs import WHOLE
 from transfer_service.storage.disk import DiskStore
+from transfer_service.storage.rooms import ARCHIVES, ATTACHMENTS, FILES
 from transfer_service.wire.ranges import Span
 
 MESSAGE_ID = "65a1b2c3d4e5f60718293a4b"
@@ -31,11 +32,11 @@ def is_untouched(outside: Path) -> bool:
 
 
 def link_blob(store: DiskStore, blob_id: uuid.UUID, outside: Path) -> None:
-    store.path_of(blob_id).symlink_to(outside / "secret")
+    path_of(store, blob_id).symlink_to(outside / "secret")
 
 
 def link_folder(store: DiskStore, blob_id: uuid.UUID, outside: Path) -> None:
-    folder = store.path_of(blob_id).parent
+    folder = path_of(store, blob_id).parent
     folder.rmdir()
     folder.symlink_to(outside)
     (outside / "secret").rename(outside / blob_id.hex)
@@ -53,7 +54,7 @@ def test_no_blob_is_read_through_a_link(store: DiskStore, blob_id: uuid.UUID, ou
         store.open_reader(blob_id)
     with pytest.raises(BlobMissing):
         store.size(blob_id)
-    assert (store.stored_bytes(blob_id), store.is_in_use(blob_id), list(store.list_blobs())) == (None, False, [])
+    assert (store.stored_bytes(blob_id), store.claims.is_in_use(blob_id), listed(store)) == (None, False, [])
 
 
 @pytest.mark.parametrize("link", LINKS)
@@ -77,31 +78,30 @@ def test_no_blob_is_deleted_through_a_link(store: DiskStore, blob_id: uuid.UUID,
 
 
 def test_a_pipe_in_the_place_of_a_blob_holds_nobody_up(store: DiskStore, blob_id: uuid.UUID) -> None:
-    os.mkfifo(store.path_of(blob_id))
+    os.mkfifo(path_of(store, blob_id))
     with pytest.raises(BlobMissing):
         store.open_reader(blob_id)
-    assert (store.stored_bytes(blob_id), list(store.list_blobs())) == (None, [])
+    assert (store.stored_bytes(blob_id), listed(store)) == (None, [])
 
 
 def test_the_store_itself_may_be_behind_a_link(tmp_path: Path, blob_id: uuid.UUID) -> None:
     (tmp_path / "disk").mkdir()
     (tmp_path / "blobs").symlink_to(tmp_path / "disk")
-    store = DiskStore(tmp_path / "blobs")
+    store = DiskStore(tmp_path / "blobs", FILES)
     with store.open_writer(blob_id, Span(0, 3), create=True, wait_seconds=0) as writer:
         writer.write(0, [b"abc"])
     store.sync(blob_id)
-    with store.open_reader(blob_id) as blob:
-        assert blob.read() == b"abc"
+    assert content(store, blob_id) == b"abc"
 
 
 @pytest.fixture
-def attachments(tmp_path: Path) -> AttachmentStore:
-    return AttachmentStore(tmp_path / "chats")
+def attachments(tmp_path: Path) -> DiskStore:
+    return DiskStore(tmp_path / "chats", ATTACHMENTS)
 
 
 @pytest.mark.parametrize("place", ["file", "folder"])
 def test_no_attachment_is_read_or_deleted_through_a_link(
-    attachments: AttachmentStore, tmp_path: Path, outside: Path, place: str
+    attachments: DiskStore, tmp_path: Path, outside: Path, place: str
 ) -> None:
     folder = tmp_path / "chats" / MESSAGE_ID
     if place == "folder":
@@ -110,36 +110,37 @@ def test_no_attachment_is_read_or_deleted_through_a_link(
         folder.mkdir()
         (folder / "secret").symlink_to(outside / "secret")
     with pytest.raises(BlobMissing):
-        attachments.open_reader(MESSAGE_ID, "secret")
-    with pytest.raises(StoreUnavailable):
-        attachments.sync(MESSAGE_ID, "secret")
-    assert not attachments.is_in_use(MESSAGE_ID)
-    assert sum(each.stored_bytes for each in attachments.list_attachments()) == 0
+        attachments.open_reader(f"{MESSAGE_ID}/secret")
+    with pytest.raises((BlobMissing, StoreUnavailable)):
+        attachments.sync(f"{MESSAGE_ID}/secret")
+    assert not attachments.claims.is_in_use(MESSAGE_ID)
+    assert sum(each.stored_bytes for each in listed(attachments)) == 0
     assert attachments.delete(MESSAGE_ID) == 0
     assert (is_untouched(outside), os.path.lexists(folder)) == (True, False)
 
 
 @pytest.fixture
-def games(tmp_path: Path) -> GameStore:
-    return GameStore(tmp_path / "games")
+def games(tmp_path: Path) -> DiskStore:
+    return DiskStore(tmp_path / "games", ARCHIVES)
 
 
-def test_no_archive_is_read_or_deleted_through_a_link(games: GameStore, tmp_path: Path, outside: Path) -> None:
+def test_no_archive_is_read_or_deleted_through_a_link(games: DiskStore, tmp_path: Path, outside: Path) -> None:
     (tmp_path / "games" / "7.zip").symlink_to(outside / "secret")
     with pytest.raises(BlobMissing):
-        games.open_archive(7)
-    assert (games.has_archive(7), games.archive_bytes(7), list(games.list_files())) == (False, None, [])
-    games.delete_archive(7)
+        games.open_reader("7.zip")
+    with pytest.raises(BlobMissing):
+        games.size("7.zip")
+    assert (games.stored_bytes("7.zip"), listed(games)) == (None, [])
+    games.delete("7.zip")
     assert is_untouched(outside)
 
 
 def test_an_archive_is_published_over_a_link_and_not_through_it(
-    games: GameStore, tmp_path: Path, outside: Path
+    games: DiskStore, tmp_path: Path, outside: Path
 ) -> None:
     (tmp_path / "games" / "7.zip").symlink_to(outside / "secret")
-    with games.open_part(5, may_replace=lambda: True) as part:
-        part.append([b"fetched"])
-        games.publish(part, 5, 7)
-    with games.open_archive(7) as archive:
-        assert archive.read() == b"fetched"
+    with games.open_writer("5.part", WHOLE, create=True, wait_seconds=0) as part:
+        part.write(0, [b"fetched"])
+        part.publish("7.zip")
+    assert content(games, "7.zip") == b"fetched"
     assert is_untouched(outside)

@@ -11,7 +11,7 @@ import pytest
 
 from tests.storage.other_process import REPOSITORY
 from transfer_service.errors import RangeBusy
-from transfer_service.storage import presence
+from transfer_service.storage import range_locks
 from transfer_service.storage.disk import DiskStore
 from transfer_service.wire.ranges import Span
 
@@ -19,8 +19,9 @@ _USE = """
 import sys, uuid
 from pathlib import Path
 from transfer_service.storage.disk import DiskStore
+from transfer_service.storage.rooms import FILES
 
-with DiskStore(Path(sys.argv[1])).in_use(uuid.UUID(sys.argv[2])):
+with DiskStore(Path(sys.argv[1]), FILES).claims.in_use(uuid.UUID(sys.argv[2])):
     print("in use", flush=True)
     sys.stdin.read()
 """
@@ -32,7 +33,7 @@ def put(store: DiskStore, blob_id: uuid.UUID) -> None:
 
 
 def is_free(store: DiskStore, blob_id: uuid.UUID) -> bool:
-    with store.secluded(blob_id) as free:
+    with store.claims.secluded(blob_id) as free:
         return free
 
 
@@ -44,8 +45,8 @@ def test_what_nobody_uses_is_free(store: DiskStore, blob_id: uuid.UUID) -> None:
 
 def test_what_many_use_is_not_free_until_the_last_one_has_ended(store: DiskStore, blob_id: uuid.UUID) -> None:
     put(store, blob_id)
-    with store.in_use(blob_id):
-        with store.in_use(blob_id):
+    with store.claims.in_use(blob_id):
+        with store.claims.in_use(blob_id):
             assert not is_free(store, blob_id)
         assert not is_free(store, blob_id)
     assert is_free(store, blob_id)
@@ -53,8 +54,8 @@ def test_what_many_use_is_not_free_until_the_last_one_has_ended(store: DiskStore
 
 def test_who_uses_it_may_write_too(store: DiskStore, blob_id: uuid.UUID) -> None:
     put(store, blob_id)
-    with store.in_use(blob_id):
-        assert not store.is_in_use(blob_id)  # nothing is claimed
+    with store.claims.in_use(blob_id):
+        assert not store.claims.is_in_use(blob_id)  # nothing is claimed
         put(store, blob_id)
 
 
@@ -66,11 +67,11 @@ def test_a_claim_alone_is_use_enough(store: DiskStore, blob_id: uuid.UUID) -> No
 def test_nobody_begins_to_use_what_is_secluded(
     store: DiskStore, blob_id: uuid.UUID, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(presence, "WAIT_SECONDS", 0.1)
+    monkeypatch.setattr(range_locks, "REMOVAL_SECONDS", 0.1)
     put(store, blob_id)
-    with store.secluded(blob_id), pytest.raises(RangeBusy), store.in_use(blob_id):
+    with store.claims.secluded(blob_id), pytest.raises(RangeBusy), store.claims.in_use(blob_id):
         pass
-    with store.in_use(blob_id):
+    with store.claims.in_use(blob_id):
         pass
 
 
@@ -79,11 +80,11 @@ def test_who_waited_for_a_removal_finds_nothing(store: DiskStore, blob_id: uuid.
     found: list[int | None] = []
 
     def use() -> None:
-        with store.in_use(blob_id):
+        with store.claims.in_use(blob_id):
             found.append(store.stored_bytes(blob_id))
 
     waiting = threading.Thread(target=use)
-    with store.secluded(blob_id):
+    with store.claims.secluded(blob_id):
         waiting.start()
         time.sleep(0.1)
         assert found == []

@@ -10,12 +10,12 @@ from pathlib import Path
 import pytest
 
 from tests.storage.other_process import REPOSITORY
-from transfer_service.storage.probes import PROBE_NAME, write_probe
+from transfer_service.storage.plain_files import PROBE_NAME, write_probe
 
 _PROBE_FOR_EVER = """
 import sys
 from pathlib import Path
-from transfer_service.storage.probes import write_probe
+from transfer_service.storage.plain_files import write_probe
 
 print("begun", flush=True)
 while True:

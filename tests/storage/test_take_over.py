@@ -10,7 +10,7 @@ import pytest
 
 from tests.storage.other_process import holding
 from transfer_service.errors import BlobMissing, RangeBusy
-from transfer_service.storage.blobs import END
+from transfer_service.storage.blobs import END, BlobStore
 from transfer_service.storage.disk import DiskStore
 from transfer_service.wire.ranges import Span
 
@@ -31,7 +31,7 @@ def until(condition: Callable[[], bool]) -> None:
         time.sleep(0.002)
 
 
-def take(store: DiskStore, blob_id: uuid.UUID, *, span: Span = ALL, seconds: float = PATIENCE_SECONDS) -> str:
+def take(store: BlobStore, blob_id: uuid.UUID, *, span: Span = ALL, seconds: float = PATIENCE_SECONDS) -> str:
     """Take over and let go at once: `had`, or `left` where somebody came after."""
     try:
         with store.take_over(blob_id, span, create=True, wait_seconds=seconds) as writer:
@@ -40,32 +40,32 @@ def take(store: DiskStore, blob_id: uuid.UUID, *, span: Span = ALL, seconds: flo
         return "left"
 
 
-def test_a_holder_sees_who_comes_after(store: DiskStore, blob_id: uuid.UUID, pool: ThreadPoolExecutor) -> None:
-    with store.take_over(blob_id, ALL, create=True, wait_seconds=0) as writer:
+def test_a_holder_sees_who_comes_after(any_store: BlobStore, blob_id: uuid.UUID, pool: ThreadPoolExecutor) -> None:
+    with any_store.take_over(blob_id, ALL, create=True, wait_seconds=0) as writer:
         assert not writer.is_wanted()
-        after: Future[str] = pool.submit(take, store, blob_id, span=LAST)
+        after: Future[str] = pool.submit(take, any_store, blob_id, span=LAST)
         until(writer.is_wanted)
     assert after.result(PATIENCE_SECONDS) == "had"
 
 
 def test_who_waits_leaves_when_somebody_comes_after(
-    store: DiskStore, blob_id: uuid.UUID, pool: ThreadPoolExecutor
+    any_store: BlobStore, blob_id: uuid.UUID, pool: ThreadPoolExecutor
 ) -> None:
-    with store.take_over(blob_id, ALL, create=True, wait_seconds=0) as writer:
-        first = pool.submit(take, store, blob_id)
+    with any_store.take_over(blob_id, ALL, create=True, wait_seconds=0) as writer:
+        first = pool.submit(take, any_store, blob_id)
         until(writer.is_wanted)
-        second = pool.submit(take, store, blob_id, span=LAST)
+        second = pool.submit(take, any_store, blob_id, span=LAST)
         assert first.result(PATIENCE_SECONDS) == "left"  # while the holder still holds
         assert not second.done()
     assert second.result(PATIENCE_SECONDS) == "had"
 
 
 def test_of_many_that_come_one_after_the_other_the_last_has_it(
-    store: DiskStore, blob_id: uuid.UUID, pool: ThreadPoolExecutor
+    any_store: BlobStore, blob_id: uuid.UUID, pool: ThreadPoolExecutor
 ) -> None:
     for _ in range(20):
-        with store.take_over(blob_id, ALL, create=True, wait_seconds=0) as writer:
-            waiting = [pool.submit(take, store, blob_id, span=span) for span in (ALL, LAST, ALL, LAST)]
+        with any_store.take_over(blob_id, ALL, create=True, wait_seconds=0) as writer:
+            waiting = [pool.submit(take, any_store, blob_id, span=span) for span in (ALL, LAST, ALL, LAST)]
             until(writer.is_wanted)
         told = [each.result(PATIENCE_SECONDS) for each in waiting]
         assert told.count("had") >= 1
@@ -73,25 +73,25 @@ def test_of_many_that_come_one_after_the_other_the_last_has_it(
 
 
 def test_who_was_there_before_a_short_visit_does_not_come_in_after_it(
-    store: DiskStore, blob_id: uuid.UUID, pool: ThreadPoolExecutor
+    any_store: BlobStore, blob_id: uuid.UUID, pool: ThreadPoolExecutor
 ) -> None:
     """Else the visitor would have been told what is not true any more."""
     for _ in range(20):
         moments: list[str] = []
 
         def visit() -> None:
-            with store.take_over(blob_id, LAST, create=True, wait_seconds=PATIENCE_SECONDS):
+            with any_store.take_over(blob_id, LAST, create=True, wait_seconds=PATIENCE_SECONDS):
                 moments.append("visit")  # noqa: B023
 
         def append() -> None:
             try:
-                with store.take_over(blob_id, ALL, create=True, wait_seconds=PATIENCE_SECONDS) as writer:
+                with any_store.take_over(blob_id, ALL, create=True, wait_seconds=PATIENCE_SECONDS) as writer:
                     if not writer.is_wanted():
                         moments.append("append")  # noqa: B023
             except RangeBusy:
                 pass
 
-        with store.take_over(blob_id, ALL, create=True, wait_seconds=0) as writer:
+        with any_store.take_over(blob_id, ALL, create=True, wait_seconds=0) as writer:
             waiting = pool.submit(append)
             until(writer.is_wanted)
             visiting = pool.submit(visit)
@@ -111,23 +111,23 @@ def test_who_holds_and_never_gives_way_is_waited_for_no_longer_than_asked(
         assert 0.2 <= time.monotonic() - began_at < PATIENCE_SECONDS
 
 
-def test_a_frozen_waiter_of_another_time_does_not_hold_up_for_ever(store: DiskStore, blob_id: uuid.UUID) -> None:
-    with store.open_writer(blob_id, Span(0, 1), create=True, wait_seconds=0):
+def test_a_frozen_waiter_of_another_time_does_not_hold_up_for_ever(any_store: BlobStore, blob_id: uuid.UUID) -> None:
+    with any_store.open_writer(blob_id, Span(0, 1), create=True, wait_seconds=0):
         pass
-    assert take(store, blob_id, seconds=0.2) == "had"
-    assert not store.is_in_use(blob_id)
+    assert take(any_store, blob_id, seconds=0.2) == "had"
+    assert not any_store.claims.is_in_use(blob_id)
 
 
-def test_nothing_is_left_when_all_have_gone(store: DiskStore, blob_id: uuid.UUID) -> None:
-    with store.take_over(blob_id, ALL, create=True, wait_seconds=0) as writer:
-        assert store.is_in_use(blob_id)
+def test_nothing_is_left_when_all_have_gone(any_store: BlobStore, blob_id: uuid.UUID) -> None:
+    with any_store.take_over(blob_id, ALL, create=True, wait_seconds=0) as writer:
+        assert any_store.claims.is_in_use(blob_id)
         assert not writer.is_wanted()
-    assert not store.is_in_use(blob_id)
+    assert not any_store.claims.is_in_use(blob_id)
 
 
-def test_a_deleted_blob_is_wanted_back(store: DiskStore, blob_id: uuid.UUID) -> None:
-    with store.take_over(blob_id, ALL, create=True, wait_seconds=0) as writer:
-        store.delete(blob_id)
+def test_a_deleted_blob_is_wanted_back(any_store: BlobStore, blob_id: uuid.UUID) -> None:
+    with any_store.take_over(blob_id, ALL, create=True, wait_seconds=0) as writer:
+        any_store.delete(blob_id)
         assert writer.is_wanted()
-    with pytest.raises(BlobMissing), store.take_over(blob_id, LAST, create=False, wait_seconds=0):
+    with pytest.raises(BlobMissing), any_store.take_over(blob_id, LAST, create=False, wait_seconds=0):
         pass

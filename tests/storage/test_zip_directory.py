@@ -3,6 +3,7 @@
 import io
 import struct
 import zipfile
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ from tests.storage.zips import (
     unicode_path,
     zip64_extra,
 )
+from tests.stores import reader_of
 from transfer_service.storage.zip_directory import Directory, Flaw, IndexedMember, NoZip, name_digest
 
 LIMIT = 10_000
@@ -32,8 +34,8 @@ def read(tmp_path: Path, content: bytes) -> dict[bytes, IndexedMember]:
     """The members of an archive by the digests of their names."""
     path = tmp_path / "archive.zip"
     path.write_bytes(content)
-    with path.open("rb", buffering=0) as file:
-        directory = Directory(file, max_member_bytes=LIMIT)
+    with closing(reader_of(path)) as archive:
+        directory = Directory(archive, max_member_bytes=LIMIT)
         members = [member for batch in directory.batches(3) for member in batch]
     assert len(directory) == len(members) == len({member.name_digest for member in members})
     return {member.name_digest: member for member in members}

@@ -13,8 +13,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.storage.zips import BZIP2, DEFLATED, Part, deflate, make
+from tests.stores import reader_of
 from transfer_service.errors import MemberUnreadable, ReadFailed
-from transfer_service.storage.zip_members import PIECE_BYTES, InflatedMember, MemberPlace, check_stored
+from transfer_service.storage.zip_members import PIECE_BYTES, InflatedMember, MemberPlace, StoredMember
 from transfer_service.wire.ranges import Span
 
 T = TypeVar("T")
@@ -59,22 +60,23 @@ spans = st.tuples(st.integers(0, len(DATA)), st.integers(0, len(DATA))).map(lamb
 @given(method=st.sampled_from([DEFLATED, BZIP2]), asked=st.lists(spans, max_size=3))
 def test_any_spans_in_any_order_are_the_data(archives: dict[int, Path], method: int, asked: list[Span]) -> None:
     place = place_of(DATA, {DEFLATED: PACKED, BZIP2: BZIPPED}[method], method=method)
-    with closing(InflatedMember(archives[method].open("rb"), place, inline)) as member:
+    with closing(InflatedMember(reader_of(archives[method]), place, inline)) as member:
         for span in asked:
             assert b"".join(member.blocks(span)) == DATA[span.start : span.stop]
 
 
 def test_no_piece_is_larger_than_the_bound(archive: Path) -> None:
-    with closing(InflatedMember(archive.open("rb"), place_of(DATA, PACKED), inline)) as member:
+    with closing(InflatedMember(reader_of(archive), place_of(DATA, PACKED), inline)) as member:
         sizes = [len(block) for block in member.blocks(Span(0, len(DATA)))]
     assert max(sizes) == PIECE_BYTES
     assert sum(sizes) == len(DATA)
 
 
 def test_closing_it_closes_the_archive(archive: Path) -> None:
-    file = archive.open("rb")
+    file = reader_of(archive)
     InflatedMember(file, place_of(DATA, PACKED), inline).close()
-    assert file.closed
+    with pytest.raises(ValueError, match="closed"):
+        file.read(0, 1)
 
 
 @pytest.mark.parametrize(
@@ -92,7 +94,7 @@ def test_closing_it_closes_the_archive(archive: Path) -> None:
 )
 def test_what_is_as_it_says_passes(tmp_path: Path, packed: bytes, changes: dict[str, int]) -> None:
     path = write(tmp_path / "archive.zip", packed)
-    with closing(InflatedMember(path.open("rb"), place_of(DATA, packed, **changes), inline)) as member:
+    with closing(InflatedMember(reader_of(path), place_of(DATA, packed, **changes), inline)) as member:
         member.check()
         length = changes.get("length", len(DATA))
         assert sum(map(len, member.blocks(Span(0, length)))) == length
@@ -116,7 +118,7 @@ def test_what_is_as_it_says_passes(tmp_path: Path, packed: bytes, changes: dict[
 )
 def test_a_lie_is_unreadable(tmp_path: Path, packed: bytes, changes: dict[str, int]) -> None:
     path = write(tmp_path / "archive.zip", packed)
-    member = InflatedMember(path.open("rb"), place_of(DATA, packed, **changes), inline)
+    member = InflatedMember(reader_of(path), place_of(DATA, packed, **changes), inline)
     with closing(member), pytest.raises(MemberUnreadable, match="not what the archive says"):
         member.check()
 
@@ -130,7 +132,7 @@ def test_a_bomb_is_given_up_after_the_length_that_it_tells(tmp_path: Path) -> No
         hops += 1
         return work()
 
-    member = InflatedMember(path.open("rb"), place_of(b"", packed, length=1000), count)
+    member = InflatedMember(reader_of(path), place_of(b"", packed, length=1000), count)
     with closing(member), pytest.raises(MemberUnreadable):
         member.check()
     assert hops == 1  # one piece, not three hundred megabytes
@@ -138,7 +140,7 @@ def test_a_bomb_is_given_up_after_the_length_that_it_tells(tmp_path: Path) -> No
 
 def test_an_archive_that_became_shorter_cannot_be_read(tmp_path: Path) -> None:
     path = write(tmp_path / "archive.zip", PACKED)
-    with closing(InflatedMember(path.open("rb"), place_of(DATA, PACKED), inline)) as member:
+    with closing(InflatedMember(reader_of(path), place_of(DATA, PACKED), inline)) as member:
         os.truncate(path, 1000)
         with pytest.raises(ReadFailed):
             list(member.blocks(Span(0, len(DATA))))
@@ -147,17 +149,21 @@ def test_an_archive_that_became_shorter_cannot_be_read(tmp_path: Path) -> None:
 @pytest.mark.parametrize("offset", [1, 10_000_000], ids=["elsewhere", "beyond-the-end"])
 def test_a_place_without_a_header_cannot_be_read(archive: Path, offset: int) -> None:
     place = MemberPlace(offset, len(PACKED), len(DATA), 0, DEFLATED)
-    with archive.open("rb") as file, pytest.raises(ReadFailed):
+    with closing(reader_of(archive)) as file, pytest.raises(ReadFailed):
         InflatedMember(file, place, inline)
 
 
 @pytest.mark.parametrize(("wrong", "passes"), [(0, True), (1, False)], ids=["honest", "checksum"])
 def test_a_stored_member_is_read_once(archive: Path, wrong: int, passes: bool) -> None:
     place = MemberPlace(0, len(PACKED), len(PACKED), zlib.crc32(PACKED) ^ wrong, 0)
-    with archive.open("rb") as file:
+    with closing(StoredMember(reader_of(archive), place, inline)) as member:
         try:
-            check_stored(file, place, inline)
+            member.check()
         except MemberUnreadable:
             assert not passes
         else:
             assert passes
+        assert b"".join(member.blocks(Span(5, 90_000))) == PACKED[5:90_000]
+        local = member.local(Span(5, 9))
+        assert local is not None
+        assert os.pread(local.descriptor, 4, local.offset) == PACKED[5:9]

@@ -14,9 +14,10 @@ from pathlib import Path
 from typing import TypeVar
 
 from tests.missing import missing
+from tests.stores import reader_of
 from transfer_service.errors import MemberUnreadable, ReadFailed
 from transfer_service.storage.zip_directory import Directory, NoZip, name_digest
-from transfer_service.storage.zip_members import InflatedMember, MemberPlace, Method, check_stored, find_data
+from transfer_service.storage.zip_members import InflatedMember, MemberPlace, Method, StoredMember
 from transfer_service.wire.ranges import Span
 
 T = TypeVar("T")
@@ -41,9 +42,9 @@ def program(name: str) -> str:
 
 def read_by_us(path: Path, names: Iterable[str]) -> dict[str, bytes]:
     """Those of the names that this service would send, with their bytes."""
-    with path.open("rb", buffering=0) as file:
+    with contextlib.closing(reader_of(path)) as archive:
         try:
-            directory = Directory(file, max_member_bytes=LIMIT)
+            directory = Directory(archive, max_member_bytes=LIMIT)
         except NoZip:
             return {}
     found = {each.name_digest: each for batch in directory.batches(1000) for each in batch if each.flaw is None}
@@ -59,12 +60,8 @@ def read_by_us(path: Path, names: Iterable[str]) -> dict[str, bytes]:
 
 
 def _bytes_of(path: Path, place: MemberPlace) -> bytes:
-    file = path.open("rb", buffering=0)
-    if place.method == Method.STORED:
-        with file:
-            check_stored(file, place, _inline)
-            return os.pread(file.fileno(), place.length, find_data(file, place))
-    with closing(InflatedMember(file, place, _inline)) as member:
+    kind = StoredMember if place.method == Method.STORED else InflatedMember
+    with closing(kind(reader_of(path), place, _inline)) as member:
         member.check()
         return b"".join(member.blocks(Span(0, place.length)))
 

@@ -4,7 +4,6 @@ import base64
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
-from uuid import UUID
 
 import pytest
 from flask import Flask
@@ -13,8 +12,8 @@ from sqlalchemy import Connection
 from tests.conftest import Clock, Device, frame
 from tests.web.forms import form, part
 from transfer_service.db.database import Database
-from transfer_service.storage.attachments import AttachmentStore
-from transfer_service.storage.disk import DiskStore
+from transfer_service.storage.blobs import Key
+from transfer_service.storage.disk import DiskStore, DiskWriter
 from transfer_service.web.services import EXTENSION, Services
 
 TUS = {"Tus-Resumable": "1.0.0"}
@@ -39,7 +38,7 @@ class Events(list[str]):
 @pytest.fixture
 def events(monkeypatch: pytest.MonkeyPatch) -> Events:
     noted = Events()
-    write, delete, discard, sync = Database.write_rows, DiskStore.delete, AttachmentStore.delete, DiskStore.sync
+    write, delete, sync, flush = Database.write_rows, DiskStore.delete, DiskStore.sync, DiskWriter.sync
 
     @contextmanager
     def noted_write(self: Database, *, durable: bool = False) -> Iterator[Connection]:
@@ -47,22 +46,22 @@ def events(monkeypatch: pytest.MonkeyPatch) -> Events:
             yield rows
         noted.append("durable commit" if durable else "commit")
 
-    def noted_delete(self: DiskStore, blob_id: UUID) -> int:
+    def noted_delete(self: DiskStore, key: Key) -> int:
         noted.append("unlink")
-        return delete(self, blob_id)
+        return delete(self, key)
 
-    def noted_discard(self: AttachmentStore, message_id: str) -> int:
-        noted.append("unlink")
-        return discard(self, message_id)
+    def noted_sync(self: DiskStore, key: Key) -> None:
+        sync(self, key)
+        noted.append("flush")
 
-    def noted_sync(self: DiskStore, blob_id: UUID) -> None:
-        sync(self, blob_id)
+    def noted_flush(self: DiskWriter) -> None:
+        flush(self)
         noted.append("flush")
 
     monkeypatch.setattr(Database, "write_rows", noted_write)
     monkeypatch.setattr(DiskStore, "delete", noted_delete)
-    monkeypatch.setattr(AttachmentStore, "delete", noted_discard)
     monkeypatch.setattr(DiskStore, "sync", noted_sync)
+    monkeypatch.setattr(DiskWriter, "sync", noted_flush)
     return noted
 
 

@@ -10,7 +10,7 @@ from transfer_service.errors import FlushFailed, QuotaExceeded, TooLarge
 from transfer_service.services.digests import DigestFollower
 from transfer_service.services.uploads.batches import OFFLOAD_FROM_BYTES
 from transfer_service.storage.blobs import BlobWriter
-from transfer_service.storage.direct_io import WINDOW_BYTES, WindowPair
+from transfer_service.storage.windows import WINDOW_BYTES, WindowPair
 from transfer_service.threads import BeginOffload, T
 from transfer_service.wire.ranges import Span
 

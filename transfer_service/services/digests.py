@@ -3,14 +3,17 @@
 import hashlib
 import threading
 import uuid
+from contextlib import closing
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from cachetools import LRUCache
 
 from transfer_service.errors import BlobMissing
-from transfer_service.storage.blobs import BlobStore
+from transfer_service.storage.blobs import BlobReader, BlobStore
 from transfer_service.threads import Offload
+from transfer_service.wire.ranges import Span
 
 if TYPE_CHECKING:
     from hashlib import _Hash
@@ -18,6 +21,7 @@ if TYPE_CHECKING:
 MAX_ENTRIES = 1024
 PIECE_BYTES = 1024 * 1024
 PIECES_A_HOP = 16
+BLOCKS_A_HOP = 256
 HEADWAY_BYTES = 8 * 1024 * 1024
 
 
@@ -26,6 +30,22 @@ class _Entry:
     hasher: "_Hash" = field(default_factory=hashlib.sha256)
     offset: int = 0
     turn: threading.Lock = field(default_factory=threading.Lock)
+
+
+def hash_all(blob: BlobReader, hasher: "_Hash", offload: Offload) -> int:
+    """Put all of a blob into a hash, off the event loop, and tell its length. Raises ReadFailed."""
+    length = blob.size
+    blocks = blob.blocks(Span(0, length))
+
+    def hash_some() -> bool:
+        block = b""
+        for block in islice(blocks, BLOCKS_A_HOP):  # of a few: memory is as little as it can be
+            hasher.update(block)
+        return bool(block)
+
+    while offload(hash_some):
+        pass
+    return length
 
 
 class DigestFollower:
@@ -112,10 +132,9 @@ class RunningDigests:
             self._offload(lambda: self._hash_pieces(file_id, entry, stop))
 
     def _hash_pieces(self, file_id: uuid.UUID, entry: _Entry, stop: int) -> None:
-        with self._store.open_reader(file_id) as blob:
-            blob.seek(entry.offset)
+        with closing(self._store.open_reader(file_id)) as blob:
             for _ in range(PIECES_A_HOP):
-                piece = blob.read(min(PIECE_BYTES, stop - entry.offset))
+                piece = blob.read(entry.offset, min(PIECE_BYTES, stop - entry.offset))
                 if not piece and entry.offset < stop:
                     raise BlobMissing("The stored file is shorter than it should be")
                 entry.hasher.update(piece)

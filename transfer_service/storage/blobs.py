@@ -1,28 +1,96 @@
-"""What the rules need from a store of bytes."""
+"""What the rules need from a store of bytes: a disk has it, and an object store can.
+
+Bytes are found by key and range. No path, descriptor or open file of a disk leaves a store, but for what it offers to
+those who send: `Body.local` and `BlobStore.find_location`, which another kind of store answers with None.
+
+Every method may be called on the event loop and in the thread pool. What waits for a disk or a network leaves the loop
+by itself; but `write`, `write_direct` and `read` of local bytes are done where they are called, because whoever calls
+them has more to do in the same hop, such as hashing.
+"""
 
 import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
-from typing import BinaryIO, Protocol
+from typing import Protocol, TypeAlias
 
-from transfer_service.storage.quarantine import Quarantine
 from transfer_service.wire.ranges import Span
+
+END = 1 << 62
+"""Past the last byte that any blob can have."""
+WHOLE = Span(0, END)
+PIECE_BYTES = 64 * 1024
+
+Key: TypeAlias = uuid.UUID | str
+"""What a blob is found by in its room (`rooms`): of a file its UUID, of an attachment `<message id>/<filename>`, of an
+archive `<game data id>.zip`. Where a room has groups, what is before the slash names all of a group."""
 
 
 @dataclass(frozen=True, slots=True)
 class BlobFacts:
-    """A blob as the store sees it. `stored_bytes` is the space it takes, which holes do not; `length` is its end."""
+    """A blob as the store sees it, or a group of them, by its key.
 
-    blob_id: uuid.UUID
+    `stored_bytes` is the space it takes, which holes do not; `length` is where it ends.
+    """
+
+    key: str
     modified_at: datetime
     stored_bytes: int
     length: int
 
 
+@dataclass(frozen=True, slots=True)
+class KeptOrphan:
+    """Something in quarantine: the key that it had in its room, and since when it is here."""
+
+    key: str
+    since: datetime
+    stored_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class LocalBytes:
+    """Where the kernel finds bytes on this machine: an open file that somebody else closes, and the first one there."""
+
+    descriptor: int
+    offset: int
+
+
+class Body(Protocol):
+    """Bytes that can be sent, whole or in spans."""
+
+    @property
+    def size(self) -> int:
+        """How many there are. Raises ReadFailed."""
+
+    @property
+    def is_made(self) -> bool:
+        """Whether they are made while they are sent, so that a span before the last one begins all over."""
+
+    def blocks(self, span: Span) -> Iterator[bytes]:
+        """The bytes of a span, in pieces. Raises ReadFailed, also where they end before it."""
+
+    def local(self, span: Span) -> LocalBytes | None:
+        """Optional: where the kernel can send the span from. None where it cannot."""
+
+    def close(self) -> None:
+        """Release everything."""
+
+
+class BlobReader(Body, Protocol):
+    """An open blob: what is deleted or replaced meanwhile is read to its end."""
+
+    def read(self, start: int, size: int) -> bytes:
+        """At most `size` bytes from `start` on, fewer only where the blob ends. Raises ReadFailed."""
+
+
 class BlobWriter(Protocol):
     """The only writer of one span of one blob, in all processes, until it is closed."""
+
+    @property
+    def length(self) -> int:
+        """Where the blob ends."""
 
     def write(self, offset: int, blocks: Sequence[bytes | memoryview]) -> None:
         """Store the blocks one after the other from `offset` on. Raises StorageFull."""
@@ -30,20 +98,29 @@ class BlobWriter(Protocol):
     def write_direct(self, offset: int, data: memoryview) -> None:
         """Store `data` from `offset` on without keeping it in memory for readers: nobody reads it soon.
 
-        Best where it comes from the windows of `buffers`. Raises StorageFull.
+        Best where it comes from `windows`. Raises StorageFull.
         """
 
     def read(self, span: Span) -> bytes:
         """The bytes of the span, shorter where the blob ends. Raises ReadFailed."""
 
-    def copy(self, source: BinaryIO, *, start: int, length: int, to: int) -> None:
-        """Store `length` bytes of another blob, from its `start` on, at `to`. Raises StorageFull, ReadFailed."""
+    def copy(self, source: Key, span: Span, *, to: int) -> None:
+        """Store a span of another blob of the room at `to`. Raises BlobMissing, StorageFull, ReadFailed."""
 
     def cut(self) -> None:
         """Cut the blob off where the span starts; the span must reach to the end of anything."""
 
     def trim(self, length: int) -> None:
         """Cut the blob off at `length`, which is in the span or at its end, if it is longer."""
+
+    def sync(self) -> None:
+        """Return when these bytes and their key survive power loss. Raises StorageFull, FlushFailed."""
+
+    def publish(self, key: Key) -> None:
+        """Give these bytes, which are whole and synced, another key for good and in one step, in place of what has it.
+
+        Raises BlobMissing where they have lost their own key to somebody else, StorageFull, ReadFailed.
+        """
 
     def is_wanted(self) -> bool:
         """Whether somebody else waits for a part of this span, or has deleted the blob.
@@ -52,68 +129,129 @@ class BlobWriter(Protocol):
         """
 
 
-END = 1 << 62
-"""Past the last byte that any blob can have."""
+class Lock(Protocol):
+    """An exclusive lock on a span of a blob."""
+
+    def is_wanted(self) -> bool:
+        """Whether somebody else waits for a part of the span, or has come after who took it over."""
+
+
+class Claims(Protocol):
+    """Locks on spans of blobs, across greenlets, processes and, for a store that has them, machines.
+
+    Whoever writes holds one: `BlobStore.open_writer` takes it. A dead holder loses it by itself.
+    """
+
+    def lock(self, key: Key, span: Span, *, wait_seconds: float) -> AbstractContextManager[Lock]:
+        """Hold a lock. Raises RangeBusy after `wait_seconds`; BlobMissing where locks are kept with a blob."""
+
+    def take_over(self, key: Key, span: Span, *, wait_seconds: float) -> AbstractContextManager[Lock]:
+        """The same as the last one who came: whoever came before must have let go and left.
+
+        Raises like it, and Superseded when somebody comes after.
+        """
+
+    def is_locked(self, key: Key, span: Span) -> bool:
+        """Whether anybody holds a lock on any byte of the span."""
+
+    def is_in_use(self, key: Key) -> bool:
+        """Whether anybody holds a lock on the blob, or on one of the group, or waits for one."""
+
+    def in_use(self, key: Key) -> AbstractContextManager[None]:
+        """Keep the blob, if there is one, from being removed for resting too long until the block ends.
+
+        For requests that do not know yet which of its bytes they will lock. Raises RangeBusy where it is just being
+        removed, for long.
+        """
+
+    def secluded(self, key: Key) -> AbstractContextManager[bool]:
+        """Whether nobody uses the blob: then nobody begins to until the block ends."""
+
+
+class Quarantine(Protocol):
+    """Where a room keeps what cleanup takes for orphans, until somebody misses it or its days are over."""
+
+    def put(self, key: str, *, now: datetime) -> bool:
+        """Move a blob or a group here. Whether it was still there."""
+
+    def items(self) -> Sequence[KeptOrphan]:
+        """Everything that is kept, in no order."""
+
+    def take_back(self, item: KeptOrphan) -> bool:
+        """Put it where it was. Whether that could be done: something may be there by now, or it has gone."""
+
+    def remove(self, item: KeptOrphan) -> None:
+        """Remove it for good."""
+
+
+class Mark(Protocol):
+    """The id of the installation that a room belongs to, kept in the room itself."""
+
+    def read(self) -> str | None:
+        """What it is, None where there is none. Raises StoreUnavailable."""
+
+    def write(self, value: str) -> None:
+        """Put it there, for good. Raises StorageFull, StoreUnavailable."""
 
 
 class BlobStore(Protocol):
-    """Bytes by blob id. Blocking: callers decide what runs off the event loop."""
+    """One room of blobs by their keys."""
+
+    @property
+    def claims(self) -> Claims:
+        """The locks on these blobs."""
 
     @property
     def quarantine(self) -> Quarantine:
-        """What was taken for an orphan, by the hexadecimal digits of its id."""
+        """The orphans of this room."""
+
+    @property
+    def mark(self) -> Mark:
+        """Whose room it is."""
 
     def open_writer(
-        self, blob_id: uuid.UUID, span: Span, *, create: bool, wait_seconds: float
+        self, key: Key, span: Span, *, create: bool, wait_seconds: float
     ) -> AbstractContextManager[BlobWriter]:
-        """Claim a span of a blob, with `create` of a new one too.
+        """Lock a span of a blob, with `create` of a new one too.
 
         Raises BlobMissing, RangeBusy after `wait_seconds`, StorageFull.
         """
 
     def take_over(
-        self, blob_id: uuid.UUID, span: Span, *, create: bool, wait_seconds: float
+        self, key: Key, span: Span, *, create: bool, wait_seconds: float
     ) -> AbstractContextManager[BlobWriter]:
         """Like `open_writer`, as the last one who came: who takes over holds it as long as nobody comes after.
 
         Raises like it, and Superseded as soon as somebody else comes to take over.
         """
 
-    def open_reader(self, blob_id: uuid.UUID) -> BinaryIO:
-        """The blob as an unbuffered file that the caller closes. Raises BlobMissing, ReadFailed."""
+    def open_reader(self, key: Key) -> BlobReader:
+        """The blob, for the caller to close. Raises BlobMissing, ReadFailed."""
 
-    def relative_path_of(self, blob_id: uuid.UUID) -> str:
-        """Where the blob lies under the store's root, for a web server that sends from the same folder."""
+    def find_location(self, key: Key, length: int) -> str | None:
+        """Optional: the path under its internal locations by which a web server in front may send the blob.
 
-    def is_settled(self, blob_id: uuid.UUID, length: int) -> bool:
-        """Whether the blob ends at `length` and nobody writes past that. Raises BlobMissing, ReadFailed."""
-
-    def is_in_use(self, blob_id: uuid.UUID) -> bool:
-        """Whether any process holds a writer of the blob, or waits for one."""
-
-    def in_use(self, blob_id: uuid.UUID) -> AbstractContextManager[None]:
-        """Keep the blob, if there is one, from being removed for resting too long until the block ends.
-
-        Raises RangeBusy where it is just being removed, for long.
+        None where it must not, also because the blob does not end at `length` or may still grow. Raises BlobMissing,
+        ReadFailed.
         """
 
-    def secluded(self, blob_id: uuid.UUID) -> AbstractContextManager[bool]:
-        """Whether nobody uses the blob: then nobody begins to until the block ends."""
+    def stored_bytes(self, key: Key) -> int | None:
+        """The space that a blob or a group takes, None if there is none. Raises StoreUnavailable."""
 
-    def stored_bytes(self, blob_id: uuid.UUID) -> int | None:
-        """The space the blob takes, None if there is no such blob."""
-
-    def size(self, blob_id: uuid.UUID) -> int:
+    def size(self, key: Key) -> int:
         """Where the blob ends. Raises BlobMissing."""
 
-    def sync(self, blob_id: uuid.UUID) -> None:
-        """Return when the blob and its name survive power loss. Raises BlobMissing, StorageFull, FlushFailed."""
+    def sync(self, key: Key) -> None:
+        """Return when the blob and its key survive power loss. Raises BlobMissing, StorageFull, FlushFailed."""
 
-    def delete(self, blob_id: uuid.UUID) -> int:
-        """Remove the blob and tell the bytes that this freed, 0 if there was none. Open readers keep the old bytes."""
+    def sync_all(self) -> None:
+        """Return when everything that was ever written survives power loss. Raises OSError."""
 
-    def list_blobs(self) -> Iterator[BlobFacts]:
-        """Every blob, in no order."""
+    def delete(self, key: Key) -> int:
+        """Remove a blob or a group and tell the bytes that this freed, 0 if there was none. Open readers read on."""
+
+    def batches(self) -> Iterator[Sequence[BlobFacts]]:
+        """Every blob, or where the room has groups every group, in no order, some hundreds at a time."""
 
     def check(self) -> None:
         """Prove that the store can be written. Raises StoreUnavailable."""

@@ -1,64 +1,97 @@
-"""The default store: one file a blob in a local folder, written in place."""
+"""The default store: a file for each blob in a local folder, written in place."""
 
 import errno
 import os
-import re
-import uuid
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager, suppress
-from datetime import UTC, datetime
+from contextlib import contextmanager, suppress
+from itertools import islice
 from pathlib import Path
 from typing import BinaryIO
+from urllib.parse import quote
 
-from transfer_service.errors import BlobMissing, FlushFailed, ReadFailed, StorageFull, StoreUnavailable
-from transfer_service.faults import faults_named, read_faults_named
-from transfer_service.storage import presence, range_locks
-from transfer_service.storage.blobs import END, BlobFacts
+from transfer_service.errors import BlobMissing, FlushFailed, RangeBusy, ReadFailed, StorageFull, StoreUnavailable
+from transfer_service.faults import faults_named, read_fault_of, read_faults_named
+from transfer_service.storage.blob_files import BlobFiles, flush_file_system
+from transfer_service.storage.blobs import END, PIECE_BYTES, BlobFacts, Key, LocalBytes
 from transfer_service.storage.direct_io import write_cached, write_direct
-from transfer_service.storage.folders import flush_names, make_folder
-from transfer_service.storage.installation_mark import InstallationMark
-from transfer_service.storage.plain_files import PlainFiles
-from transfer_service.storage.probes import write_probe
-from transfer_service.storage.quarantine import Quarantine
+from transfer_service.storage.plain_files import write_probe
+from transfer_service.storage.quarantine import DiskQuarantine
+from transfer_service.storage.range_locks import FileLock, RangeLocks
+from transfer_service.storage.rooms import Room
+from transfer_service.threads import offload
 from transfer_service.wire.ranges import Span
 
-WHOLE = Span(0, END)
-BLOCK_UNITS = 512  # of st_blocks, stat(2)
-_BLOB_NAME = re.compile(r"[0-9a-f]{32}", re.ASCII)
+LISTED_AT_ONCE = 500
 _HEADROOM_BYTES = 16 * 1024 * 1024
 
 
+class DiskReader:
+    """An open blob (the BlobReader of `blobs`)."""
+
+    is_made = False
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+
+    @property
+    def size(self) -> int:
+        """How many bytes there are. Raises ReadFailed."""
+        with read_faults_named():
+            return os.fstat(self._file.fileno()).st_size
+
+    def read(self, start: int, size: int) -> bytes:
+        """At most `size` bytes from `start` on, fewer only where the blob ends. Raises ReadFailed."""
+        try:
+            return os.pread(self._file.fileno(), size, start)
+        except OSError as error:
+            raise read_fault_of(error) from error
+
+    def blocks(self, span: Span) -> Iterator[bytes]:
+        """The bytes of a span, in pieces. Raises ReadFailed, also where they end before it."""
+        for start in range(span.start, span.stop, PIECE_BYTES):
+            size = min(PIECE_BYTES, span.stop - start)
+            block = self.read(start, size)
+            if len(block) < size:
+                raise ReadFailed
+            yield block
+
+    def local(self, span: Span) -> LocalBytes:
+        """Where the kernel can send the span from."""
+        return LocalBytes(self._file.fileno(), span.start)
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()
+
+
 class DiskWriter:
-    """An open blob with one span claimed (the BlobWriter of `blobs`)."""
+    """An open blob with one span locked (the BlobWriter of `blobs`)."""
 
-    def __init__(self, descriptor: int, span: Span) -> None:
-        self._descriptor = descriptor
-        self._span = span
-        self._ticket: int | None = None
+    def __init__(self, files: BlobFiles, key: Key, lock: FileLock) -> None:
+        self._files = files
+        self._key = key
+        self._lock = lock
 
-    def claim(self, *, wait_seconds: float) -> None:
-        """Claim the span. Raises RangeBusy."""
-        range_locks.claim(self._descriptor, self._span, wait_seconds=wait_seconds)
-
-    def take_over(self, *, wait_seconds: float) -> None:
-        """Claim the span as the last one who came. Raises RangeBusy."""
-        self._ticket = range_locks.take_over(self._descriptor, self._span, wait_seconds=wait_seconds)
+    @property
+    def length(self) -> int:
+        """Where the blob ends."""
+        return os.fstat(self._lock.descriptor).st_size
 
     def write(self, offset: int, blocks: Sequence[bytes | memoryview]) -> None:
         """Store the blocks one after the other from `offset` on. Raises StorageFull."""
         self._keep_headroom(sum(map(len, blocks)))
         with faults_named():
-            write_cached(self._descriptor, offset, blocks)
+            write_cached(self._lock.descriptor, offset, blocks)
 
     def write_direct(self, offset: int, data: memoryview) -> None:
         """Store `data` past the page cache, where the file system and the memory allow that. Raises StorageFull."""
         self._keep_headroom(len(data))
         with faults_named():
-            write_direct(self._descriptor, offset, data)
+            write_direct(self._lock.descriptor, offset, data)
 
     def _keep_headroom(self, size: int) -> None:
         """Refuse before the disk is quite full: the database on it must be able to delete, and people to sign in."""
-        disk = os.fstatvfs(self._descriptor)
+        disk = os.fstatvfs(self._lock.descriptor)
         headroom = min(_HEADROOM_BYTES, disk.f_blocks * disk.f_frsize // 16)
         if disk.f_bavail * disk.f_frsize < size + headroom:
             raise StorageFull
@@ -66,186 +99,164 @@ class DiskWriter:
     def read(self, span: Span) -> bytes:
         """The bytes of the span, shorter where the blob ends. Raises ReadFailed."""
         with read_faults_named():
-            return os.pread(self._descriptor, span.size, span.start)
+            return os.pread(self._lock.descriptor, span.size, span.start)
 
-    def copy(self, source: BinaryIO, *, start: int, length: int, to: int) -> None:
-        """Store `length` bytes of another blob, from its `start` on, at `to`. Raises StorageFull, ReadFailed.
+    def copy(self, source: Key, span: Span, *, to: int) -> None:
+        """Store a span of another blob at `to`. Raises BlobMissing, StorageFull, ReadFailed.
 
         Within the kernel, and on file systems that can share blocks without copying at all.
         """
-        self._keep_headroom(length)
-        done = 0
-        while done < length:
+        with self._files.open_reader(source) as file:
+            self._keep_headroom(span.size)
+            offload(lambda: self._copy(file, span, to))
+
+    def _copy(self, file: BinaryIO, span: Span, to: int) -> None:
+        position = span.start
+        while position < span.stop:
             with faults_named():
-                copied = os.copy_file_range(source.fileno(), self._descriptor, length - done, start + done, to + done)
+                copied = os.copy_file_range(
+                    file.fileno(), self._lock.descriptor, span.stop - position, position, to + position - span.start
+                )
             if not copied:
                 raise ReadFailed  # shorter than its facts say
-            done += copied
+            position += copied
 
     def cut(self) -> None:
         """Cut the blob off where the span starts; the span must reach to the end of anything."""
-        with faults_named():
-            os.ftruncate(self._descriptor, self._span.start)
+        self._truncate(self._lock.span.start)
 
     def trim(self, length: int) -> None:
         """Cut the blob off at `length`, which is in the span or at its end, if it is longer."""
-        with faults_named():
-            if os.fstat(self._descriptor).st_size > length:
-                os.ftruncate(self._descriptor, length)
+        if self.length > length:
+            self._truncate(length)
 
-    def close(self) -> None:
-        """Give the claim back. Whatever is called afterwards fails: the number may soon be another file's."""
-        descriptor, self._descriptor = self._descriptor, -1
-        os.close(descriptor)
+    def _truncate(self, length: int) -> None:
+        with faults_named():
+            offload(lambda: os.ftruncate(self._lock.descriptor, length))
+
+    def sync(self) -> None:
+        """Return when these bytes and their key survive power loss. Raises StorageFull, FlushFailed."""
+        offload(self._sync)
+
+    def _sync(self) -> None:
+        with flush_faults_named():
+            os.fsync(self._lock.descriptor)
+            self._files.sync_name(self._files.path_of(self._key))
+
+    def publish(self, key: Key) -> None:
+        """Give these bytes another key, in place of what has it. Raises BlobMissing, StorageFull, ReadFailed."""
+        offload(lambda: self._publish(self._files.path_of(self._key), self._files.path_of(key)))
+
+    def _publish(self, own: Path, target: Path) -> None:
+        ready = own.with_suffix(".ready")
+        ready.unlink(missing_ok=True)  # of a run that was killed right here
+        with faults_named():
+            self._link_to(ready)
+            try:
+                ready.replace(target)
+            except IsADirectoryError as error:  # it would be in the way of every later run too
+                raise ReadFailed from error
+            self._files.sync_name(target)
+        with suppress(FileNotFoundError):
+            if os.path.samestat(os.fstat(self._lock.descriptor), own.lstat()):
+                own.unlink()
+
+    def _link_to(self, path: Path) -> None:
+        """Give these very bytes a second name, whatever has their first one by now. Raises BlobMissing without one."""
+        folder = os.open(path.parent, os.O_PATH | os.O_CLOEXEC)
+        try:  # with a folder os.link follows the symbolic link in /proc, as linkat(2) says
+            os.link(f"/proc/self/fd/{self._lock.descriptor}", path.name, src_dir_fd=folder, dst_dir_fd=folder)
+        except FileNotFoundError as error:
+            raise BlobMissing from error
+        finally:
+            os.close(folder)
 
     def is_wanted(self) -> bool:
-        """Whether somebody else waits for a part of this span, or has deleted the blob."""
-        if self._ticket is None:
-            is_wanted = range_locks.is_wanted(self._descriptor, self._span)
-        else:
-            is_wanted = range_locks.is_superseded(self._descriptor, self._ticket)
-        return is_wanted or not os.fstat(self._descriptor).st_nlink
+        """Whether somebody waits for the lock, or has come after who took it over, or has deleted the blob."""
+        return self._lock.is_wanted()
 
 
 class DiskStore:
     """A folder of blobs (the BlobStore of `blobs`)."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, room: Room) -> None:
         self._root = root
-        self._files = PlainFiles(root)
-        self.mark = InstallationMark(root)
-        self.quarantine = Quarantine(root, self._place_of)
-        make_folder(root)
-        self._folders = [root / f"{number:02x}" for number in range(256)]
-        if not all(folder.is_dir() for folder in self._folders):
-            for folder in self._folders:
-                folder.mkdir(mode=0o750, exist_ok=True)
-            flush_names(root)
-
-    def path_of(self, blob_id: uuid.UUID) -> Path:
-        """Where the blob lies, whether it exists or not."""
-        return self._root / blob_id.hex[:2] / blob_id.hex
-
-    def _place_of(self, name: str) -> Path | None:
-        return self.path_of(uuid.UUID(hex=name)) if _BLOB_NAME.fullmatch(name) else None
-
-    def relative_path_of(self, blob_id: uuid.UUID) -> str:
-        """Where the blob lies under the store's root, for a web server that sends from the same folder."""
-        return f"{blob_id.hex[:2]}/{blob_id.hex}"
+        self._room = room
+        self._files = BlobFiles(root, room)
+        self.mark = self._files.mark
+        self.claims = RangeLocks(self._files)
+        self.quarantine = DiskQuarantine(self._files)
 
     @contextmanager
-    def open_writer(self, blob_id: uuid.UUID, span: Span, *, create: bool, wait_seconds: float) -> Iterator[DiskWriter]:
-        """Claim a span of a blob, with `create` of a new one too.
+    def open_writer(self, key: Key, span: Span, *, create: bool, wait_seconds: float) -> Iterator[DiskWriter]:
+        """Lock a span of a blob, with `create` of a new one too.
 
         Raises BlobMissing, RangeBusy after `wait_seconds`, StorageFull.
         """
-        with self._opened(blob_id, span, create=create) as writer:
-            writer.claim(wait_seconds=wait_seconds)
-            yield writer
+        with self.claims.lock(key, span, wait_seconds=wait_seconds, create=create) as lock:
+            # Of a run that was killed in `publish`: they may be the published ones already.
+            if self._room.publishes and os.fstat(lock.descriptor).st_nlink > 1:
+                raise RangeBusy
+            yield DiskWriter(self._files, key, lock)
 
     @contextmanager
-    def take_over(self, blob_id: uuid.UUID, span: Span, *, create: bool, wait_seconds: float) -> Iterator[DiskWriter]:
+    def take_over(self, key: Key, span: Span, *, create: bool, wait_seconds: float) -> Iterator[DiskWriter]:
         """Like `open_writer`, as the last one who came. Raises like it, and Superseded when somebody comes after."""
-        with self._opened(blob_id, span, create=create) as writer:
-            writer.take_over(wait_seconds=wait_seconds)
-            yield writer
+        with self.claims.take_over(key, span, wait_seconds=wait_seconds, create=create) as lock:
+            yield DiskWriter(self._files, key, lock)
 
-    @contextmanager
-    def _opened(self, blob_id: uuid.UUID, span: Span, *, create: bool) -> Iterator[DiskWriter]:
-        path = self.path_of(blob_id)
-        with faults_named(), absence_named(path):
-            descriptor = self._files.open(path, os.O_RDWR | (os.O_CREAT if create else 0))
-        writer = DiskWriter(descriptor, span)
-        try:
-            yield writer
-        finally:
-            writer.close()
+    def open_reader(self, key: Key) -> DiskReader:
+        """The blob, for the caller to close. Raises BlobMissing, ReadFailed."""
+        return DiskReader(self._files.open_reader(key))
 
-    def open_reader(self, blob_id: uuid.UUID) -> BinaryIO:
-        """The blob as an unbuffered file that the caller closes. Raises BlobMissing, ReadFailed."""
-        path = self.path_of(blob_id)
-        with read_faults_named(), absence_named(path):
-            return self._files.open_reader(path)
+    def find_location(self, key: Key, length: int) -> str | None:
+        """Where nginx has the blob, None where it does not end at `length` or somebody writes past that."""
+        if self.claims.is_locked(key, Span(length, END)) or self.size(key) != length:
+            return None
+        return f"{self._room.location}/{quote(self._room.path_of(key))}"
 
-    def is_settled(self, blob_id: uuid.UUID, length: int) -> bool:
-        """Whether the blob ends at `length` and nobody writes past that. Raises BlobMissing, ReadFailed."""
-        with self.open_reader(blob_id) as file:
-            is_written = range_locks.is_claimed(file.fileno(), Span(length, END))
-            return not is_written and os.fstat(file.fileno()).st_size == length
+    def stored_bytes(self, key: Key) -> int | None:
+        """The space that a blob or a group takes, None if there is none. Raises StoreUnavailable."""
+        found = self._files.stored_bytes(key)
+        if found is None:
+            self._files.check()
+        return found
 
-    def is_in_use(self, blob_id: uuid.UUID) -> bool:
-        """Whether any process holds a writer of the blob, or waits for one."""
-        try:
-            with self._files.open_reader(self.path_of(blob_id)) as file:
-                descriptor = file.fileno()
-                return range_locks.is_claimed(descriptor, WHOLE) or range_locks.is_wanted(descriptor, WHOLE)
-        except FileNotFoundError:
-            return False
-
-    @contextmanager
-    def in_use(self, blob_id: uuid.UUID) -> Iterator[None]:
-        """Keep the blob, if there is one, from being removed for resting too long until the block ends.
-
-        Raises RangeBusy where it is just being removed, for long.
-        """
-        with ExitStack() as opened:
-            with suppress(FileNotFoundError):
-                file = opened.enter_context(self._files.open_reader(self.path_of(blob_id)))
-                presence.join(file.fileno())
-            yield
-
-    @contextmanager
-    def secluded(self, blob_id: uuid.UUID) -> Iterator[bool]:
-        """Whether nobody uses the blob: then nobody begins to until the block ends."""
-        with ExitStack() as opened:
-            try:
-                file = opened.enter_context(self._files.open_reader(self.path_of(blob_id)))
-            except FileNotFoundError:
-                yield True
-                return
-            yield presence.is_alone(file.fileno()) and not self.is_in_use(blob_id)
-
-    def stored_bytes(self, blob_id: uuid.UUID) -> int | None:
-        """The space the blob takes, None if there is no such blob."""
-        facts = self._files.find_facts(self.path_of(blob_id))
-        return None if facts is None else facts.st_blocks * BLOCK_UNITS
-
-    def size(self, blob_id: uuid.UUID) -> int:
+    def size(self, key: Key) -> int:
         """Where the blob ends. Raises BlobMissing."""
-        path = self.path_of(blob_id)
-        with faults_named(), absence_named(path):
-            facts = self._files.find_facts(path)
-            if facts is None:
-                raise FileNotFoundError
-            return facts.st_size
+        with faults_named(), self._files.absence_named():
+            return self._files.status(key).st_size
 
-    def sync(self, blob_id: uuid.UUID) -> None:
-        """Return when the blob and its name survive power loss. Raises BlobMissing, StorageFull, FlushFailed."""
-        path = self.path_of(blob_id)
-        with faults_named(), absence_named(path):
-            try:
-                for target in (path, path.parent):
-                    self._files.sync(target)
-            except OSError as error:
-                if error.errno != errno.EIO:
-                    raise
-                raise FlushFailed from error
+    def sync(self, key: Key) -> None:
+        """Return when the blob and its key survive power loss. Raises BlobMissing, StorageFull, FlushFailed."""
+        offload(lambda: self._sync(key))
 
-    def delete(self, blob_id: uuid.UUID) -> int:
-        """Remove the blob and tell the bytes that this freed, 0 if there was none. Open readers keep the old bytes."""
-        freed = self.stored_bytes(blob_id)
-        if freed is not None:
-            self._files.remove(self.path_of(blob_id))
+    def _sync(self, key: Key) -> None:
+        with flush_faults_named(), self._files.absence_named():
+            self._files.sync(key)
+
+    def sync_all(self) -> None:
+        """Return when everything that was ever written survives power loss. Raises OSError."""
+        offload(lambda: flush_file_system(self._root))
+
+    def delete(self, key: Key) -> int:
+        """Remove a blob or a group and tell the bytes that this freed, 0 if there was none. Open readers read on."""
+        return offload(lambda: self._delete(key))
+
+    def _delete(self, key: Key) -> int:
+        freed = self._files.stored_bytes(key)
+        self._files.remove(key)
         return freed or 0
 
-    def list_blobs(self) -> Iterator[BlobFacts]:
-        """Every blob, in no order."""
-        for folder in self._folders:
-            entries = self._files.scan(folder)
-            yield from (facts for entry in entries if (facts := _facts(entry, folder.name)) is not None)
+    def batches(self) -> Iterator[Sequence[BlobFacts]]:
+        """Every blob, or every group, in no order, some hundreds at a time."""
+        found = self._files.scan()
+        while batch := offload(lambda: list(islice(found, LISTED_AT_ONCE))):
+            yield batch
 
     def check(self) -> None:
         """Prove that the store can be written. Raises StoreUnavailable."""
+        self._files.check()
         try:
             write_probe(self._root)
         except OSError as error:
@@ -253,28 +264,12 @@ class DiskStore:
 
 
 @contextmanager
-def absence_named(path: Path) -> Iterator[None]:
-    """Raises BlobMissing where nothing is at `path`; StoreUnavailable where its folder is gone too."""
-    try:
-        yield
-    except FileNotFoundError as error:
-        if path.parent.is_dir():
-            raise BlobMissing from error
-        raise StoreUnavailable from error
-
-
-def _facts(entry: os.DirEntry[str], folder: str) -> BlobFacts | None:
-    """The blob behind a directory entry, None where it is something else or has just gone."""
-    if not (
-        _BLOB_NAME.fullmatch(entry.name) and entry.name.startswith(folder) and entry.is_file(follow_symlinks=False)
-    ):
-        return None
-    try:
-        status = entry.stat(follow_symlinks=False)
-    except FileNotFoundError:
-        return None
-    modified_at = datetime.fromtimestamp(status.st_mtime, tz=UTC)
-    stored_bytes = status.st_blocks * BLOCK_UNITS
-    return BlobFacts(
-        blob_id=uuid.UUID(hex=entry.name), modified_at=modified_at, stored_bytes=stored_bytes, length=status.st_size
-    )
+def flush_faults_named() -> Iterator[None]:
+    """Raises FlushFailed where the disk does not take what was written, StorageFull, StoreUnavailable."""
+    with faults_named():
+        try:
+            yield
+        except OSError as error:
+            if error.errno != errno.EIO:
+                raise
+            raise FlushFailed from error

@@ -6,13 +6,17 @@ reads, sends and deletes.
 
 import errno
 import os
+import shutil
 import stat
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
+PROBE_NAME = ".probe"
 _LINKED = frozenset({errno.ELOOP, errno.ENOTDIR})
+_NOT_HERE = frozenset({errno.EOPNOTSUPP, errno.EISDIR, errno.EINVAL})
+"""What file systems answer that know no files without a name (O_TMPFILE, open(2))."""
 
 
 class NotPlain(FileNotFoundError):
@@ -53,6 +57,12 @@ class PlainFiles:
         with suppress(FileNotFoundError), self._folder_of(path) as folder:
             os.unlink(path.name, dir_fd=folder)
 
+    def remove_tree(self, folder: Path) -> None:
+        """Remove a folder with all that is in it; in place of it a link, and nothing that it leads to."""
+        shutil.rmtree(folder, ignore_errors=True)  # it follows no links
+        if folder.is_symlink():
+            self.remove(folder)
+
     def names(self, folder: Path) -> list[str]:
         """The names in a folder, none where there is no such folder."""
         with suppress(FileNotFoundError), self._opened(folder, os.O_RDONLY) as descriptor:
@@ -92,3 +102,38 @@ def _links_refused() -> Iterator[None]:
         if error.errno in _LINKED:
             raise NotPlain(error.errno, error.strerror) from error
         raise
+
+
+def make_folder(path: Path) -> None:
+    """Make a folder, and those above it, which survive power loss from now on."""
+    if not path.is_dir():
+        make_folder(path.parent)
+        path.mkdir(mode=0o750, exist_ok=True)
+        flush_names(path.parent)
+
+
+def flush_names(folder: Path) -> None:
+    """Return when the names in a folder are on the disk."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def write_probe(folder: Path) -> None:
+    """Write a little into a folder, and leave nothing there, also where the process is killed meanwhile.
+
+    Raises OSError. Where a file needs a name, one and the same is used by everybody, again and again.
+    """
+    try:
+        descriptor = os.open(folder, os.O_TMPFILE | os.O_WRONLY | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        if error.errno not in _NOT_HERE:
+            raise
+        flags = os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
+        descriptor = os.open(folder / PROBE_NAME, flags, 0o600)
+    try:
+        os.write(descriptor, b"ok")
+    finally:
+        os.close(descriptor)

@@ -1,107 +1,111 @@
-"""Where a store keeps what cleanup takes for an orphan, until somebody misses it or its days are over.
+"""Where a disk keeps what cleanup takes for an orphan (the Quarantine of `blobs`).
 
-`<store>/.quarantine/<instant>/<name>`: a rename away from its place, on the same file system. What is kept is counted
+`<room>/.quarantine/<instant>/<key>`: a rename away from its place, on the same file system. What is kept is counted
 from that instant on, however old the bytes are.
 """
 
 import errno
 import os
-import shutil
 import stat
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from transfer_service.storage.blob_files import BLOCK_UNITS, BlobFiles
+from transfer_service.storage.blobs import KeptOrphan
 from transfer_service.storage.plain_files import PlainFiles
+from transfer_service.threads import offload
 
 FOLDER = ".quarantine"
 _INSTANT = "%Y%m%dT%H%M%SZ"
-_BLOCK_UNITS = 512  # of st_blocks, stat(2)
 _TAKEN = frozenset({errno.EEXIST, errno.ENOTEMPTY, errno.ENOTDIR})
 
 
-@dataclass(frozen=True, slots=True)
-class KeptOrphan:
-    """Something in quarantine: the name it had in its store, and since when it is here."""
+class DiskQuarantine:
+    """That of one room."""
 
-    name: str
-    since: datetime
-    stored_bytes: int
-    path: Path
+    def __init__(self, files: BlobFiles) -> None:
+        self._folder = files.root / FOLDER
+        self._files = files
+        self._plain = PlainFiles(files.root)
 
+    def put(self, key: str, *, now: datetime) -> bool:
+        """Move a blob or a group here. Whether it was still there. Raises OSError."""
+        return offload(lambda: self._put(key, now))
 
-class Quarantine:
-    """That of one store. `place_of` tells where what has a name belongs, None for names that are none of the store's.
-
-    Blocking: callers decide what runs off the event loop.
-    """
-
-    def __init__(self, root: Path, place_of: Callable[[str], Path | None]) -> None:
-        self._folder = root / FOLDER
-        self._files = PlainFiles(root)
-        self._place_of = place_of
-
-    def put(self, name: str, *, now: datetime) -> None:
-        """Move what has this name in the store here. Raises FileNotFoundError where there is nothing, OSError."""
-        place = self._place_of(name)
-        if place is None:
-            raise FileNotFoundError(errno.ENOENT, "no name of the store's")
+    def _put(self, key: str, now: datetime) -> bool:
         target = self._folder / now.astimezone(UTC).strftime(_INSTANT)
         for folder in (self._folder, target):
             folder.mkdir(mode=0o750, exist_ok=True)
-        place.rename(target / name)
+        try:
+            self._files.place_of(key).rename(target / key)
+        except FileNotFoundError:  # another run was faster
+            self._tidy(target / key)
+            return False
+        return True
 
-    def items(self) -> Iterator[KeptOrphan]:
+    def items(self) -> list[KeptOrphan]:
         """Everything that is kept, in no order."""
-        for instant in self._files.names(self._folder):
+        return offload(lambda: list(self._items()))
+
+    def _items(self) -> Iterator[KeptOrphan]:
+        for instant in self._plain.names(self._folder):
             with suppress(ValueError):
                 since = datetime.strptime(instant, _INSTANT).replace(tzinfo=UTC)
-                folder = self._folder / instant
-                for name in self._files.names(folder):
-                    if self._place_of(name) is not None:
-                        yield KeptOrphan(name, since, _stored_bytes(folder / name), folder / name)
+                if since.strftime(_INSTANT) != instant:
+                    continue
+                for name in self._plain.names(self._folder / instant):
+                    if self._files.room.is_listed(name):
+                        yield KeptOrphan(name, since, _stored_bytes(self._folder / instant / name))
 
     def take_back(self, item: KeptOrphan) -> bool:
         """Put it where it was. Whether that could be done: something may lie there by now, or it has gone."""
-        place = self._place_of(item.name)
-        if place is None:
-            return False
+        return offload(lambda: self._take_back(self._path_of(item), self._files.place_of(item.key)))
+
+    def _take_back(self, kept: Path, place: Path) -> bool:
+        if place.parent != self._files.root:
+            self._files.make_folder_of(place)
         try:
-            if item.path.is_dir():
-                item.path.rename(place)
+            if kept.is_dir():
+                kept.rename(place)
             else:
-                os.link(item.path, place, follow_symlinks=False)  # unlike a rename it replaces nothing
-                item.path.unlink()
+                os.link(kept, place, follow_symlinks=False)  # unlike a rename it replaces nothing
+                kept.unlink()
         except OSError as error:
             if error.errno not in _TAKEN | {errno.ENOENT}:
                 raise
-            return self._is_back(item, place)
-        self._tidy(item)
+            return self._is_back(kept, place)
+        self._tidy(kept)
         return True
 
-    def _is_back(self, item: KeptOrphan, place: Path) -> bool:
+    def _is_back(self, kept: Path, place: Path) -> bool:
         """Whether a run that was killed between the two steps had put it back."""
         with suppress(FileNotFoundError):
-            if item.path.samefile(place):
-                item.path.unlink()
-                self._tidy(item)
+            if kept.samefile(place):
+                kept.unlink()
+                self._tidy(kept)
                 return True
         return False
 
     def remove(self, item: KeptOrphan) -> None:
         """Remove it for good."""
-        if item.path.is_dir() and not item.path.is_symlink():
-            shutil.rmtree(item.path, ignore_errors=True)
-        else:
-            item.path.unlink(missing_ok=True)
-        self._tidy(item)
+        offload(lambda: self._remove(self._path_of(item)))
 
-    def _tidy(self, item: KeptOrphan) -> None:
-        for folder in (item.path.parent, self._folder):
+    def _remove(self, kept: Path) -> None:
+        if kept.is_dir() and not kept.is_symlink():
+            self._plain.remove_tree(kept)
+        else:
+            kept.unlink(missing_ok=True)
+        self._tidy(kept)
+
+    def _tidy(self, kept: Path) -> None:
+        for folder in (kept.parent, self._folder):
             with suppress(OSError):  # it holds more
                 folder.rmdir()
+
+    def _path_of(self, item: KeptOrphan) -> Path:
+        return self._folder / item.since.strftime(_INSTANT) / item.key
 
 
 def _stored_bytes(path: Path) -> int:
@@ -110,5 +114,5 @@ def _stored_bytes(path: Path) -> int:
         facts = path.lstat()
         if stat.S_ISDIR(facts.st_mode):
             return sum(_stored_bytes(each) for each in path.iterdir())
-        return facts.st_blocks * _BLOCK_UNITS
+        return facts.st_blocks * BLOCK_UNITS
     return 0

@@ -5,14 +5,13 @@ as Python's `zipfile` does, but lazily and within bounds: an archive comes from 
 """
 
 import hashlib
-import io
-import os
 import stat
 import struct
 from collections.abc import Iterator
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
+from transfer_service.storage.blobs import BlobReader
 from transfer_service.storage.zip_end import ENTRY_SIGNATURE, NoZip, find_directory
 from transfer_service.storage.zip_members import LocalHeader, Method, find_header
 from transfer_service.storage.zip_names import MemberPath, path_of, read_extra_fields
@@ -24,6 +23,7 @@ __all__ = ["Directory", "Flaw", "IndexedMember", "NoZip", "name_digest"]
 
 MAX_ENTRIES = 1_000_000
 DIGEST_BYTES = 16
+READ_AHEAD_BYTES = 256 * 1024
 
 _ENTRY = struct.Struct("<4s6H3L5H2L")
 _IN_ZIP64 = 0xFFFFFFFF
@@ -87,21 +87,20 @@ def name_digest(name: str) -> bytes:
 class Directory:
     """The members of an archive. Blocking; memory is some 200 bytes a member while it is read, 56 afterwards."""
 
-    def __init__(self, file: BinaryIO, *, max_member_bytes: int) -> None:
-        """Read and judge everything; `file` stays open and its position changes. Raises NoZip, OSError."""
+    def __init__(self, archive: BlobReader, *, max_member_bytes: int) -> None:
+        """Read and judge everything; `archive` stays open. Raises NoZip, ReadFailed."""
         rows = bytearray()
-        with os.fdopen(os.dup(file.fileno()), "rb", buffering=0) as raw:
-            start, size, shift = find_directory(raw.fileno())
-            seen: set[int] = set()
-            for entry in _entries(raw, start, size, shift):
-                name = _safe_name(entry)
-                if name is None:
-                    continue
-                if entry.header_offset in seen:  # the first one is damaged by that too: they overlap
-                    rows += _damaged_row(name, entry.header_offset)
-                else:
-                    seen.add(entry.header_offset)
-                    rows += _row(raw.fileno(), entry, name, directory_start=start, max_member_bytes=max_member_bytes)
+        start, size, shift = find_directory(archive)
+        seen: set[int] = set()
+        for entry in _entries(archive, start, size, shift):
+            name = _safe_name(entry)
+            if name is None:
+                continue
+            if entry.header_offset in seen:  # the first one is damaged by that too: they overlap
+                rows += _damaged_row(name, entry.header_offset)
+            else:
+                seen.add(entry.header_offset)
+                rows += _row(archive, entry, name, directory_start=start, max_member_bytes=max_member_bytes)
         self._rows = _judged_together(rows)
 
     def __len__(self) -> int:
@@ -119,10 +118,9 @@ def _member(row: Any) -> IndexedMember:
     return IndexedMember(digest, start, compressed, length, crc32, method, _FLAWS[flaw])
 
 
-def _entries(raw: io.FileIO, start: int, size: int, shift: int) -> Iterator[_Entry]:
-    """Every entry of the directory. Raises NoZip."""
-    raw.seek(start)
-    reader = io.BufferedReader(raw, 256 * 1024)
+def _entries(archive: BlobReader, start: int, size: int, shift: int) -> Iterator[_Entry]:
+    """Every entry of the directory. Raises NoZip, ReadFailed."""
+    reader = _ReadAhead(archive, start)
     count, left = 0, size
     while left > 0:
         head = reader.read(_ENTRY.size)
@@ -144,7 +142,24 @@ def _entries(raw: io.FileIO, start: int, size: int, shift: int) -> Iterator[_Ent
             rest[:name_size], flags, method, crc32, compressed=sizes[1], length=sizes[0],
             file_mode=attributes >> 16, header_offset=sizes[2] + shift, extra=extra,
         )  # fmt: skip
-    reader.detach()
+
+
+class _ReadAhead:
+    """The bytes of an archive from a place on, read in large blocks."""
+
+    def __init__(self, archive: BlobReader, start: int) -> None:
+        self._archive = archive
+        self._next = start
+        self._block, self._position = b"", 0
+
+    def read(self, size: int) -> bytes:
+        """The next bytes, fewer only at the end."""
+        if len(self._block) - self._position < size:
+            more = self._archive.read(self._next, max(READ_AHEAD_BYTES, size))
+            self._next += len(more)
+            self._block, self._position = self._block[self._position :] + more, 0
+        start, self._position = self._position, self._position + size
+        return self._block[start : self._position]
 
 
 def _with_zip64(values: tuple[int, ...], extra: bytes) -> Any:
@@ -167,9 +182,9 @@ def _safe_name(entry: _Entry) -> MemberPath | None:
     return path_of(entry.name, flags=entry.flags, extra=entry.extra)
 
 
-def _row(descriptor: int, entry: _Entry, name: MemberPath, *, directory_start: int, max_member_bytes: int) -> bytes:
+def _row(archive: BlobReader, entry: _Entry, name: MemberPath, *, directory_start: int, max_member_bytes: int) -> bytes:
     start = entry.header_offset
-    header = find_header(descriptor, start) if 0 <= start < directory_start else None
+    header = find_header(archive, start) if 0 <= start < directory_start else None
     stop = header.data_start + entry.compressed if header else 0
     flaw = _first_flaw(entry, max_member_bytes)
     if header is None or stop > directory_start:  # its numbers may be anything, and nobody will need them

@@ -4,15 +4,15 @@ The format is PKWARE's APPNOTE.TXT, sections 4.3.7 and 4.4; deflate is RFC 1951.
 """
 
 import bz2
-import os
 import struct
 import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import BinaryIO, NamedTuple, Protocol
+from typing import NamedTuple, Protocol
 
 from transfer_service.errors import MemberUnreadable, ReadFailed
+from transfer_service.storage.blobs import BlobReader, LocalBytes
 from transfer_service.threads import Offload
 from transfer_service.wire.ranges import Span
 
@@ -64,26 +64,23 @@ class LocalHeader(NamedTuple):
     data_start: int
 
 
-def find_header(descriptor: int, offset: int) -> LocalHeader | None:
-    """The local header at an offset of the file, None where there is none or the file ends in it."""
-    head = os.pread(descriptor, _HEADER.size, offset)
+def find_header(archive: BlobReader, offset: int) -> LocalHeader | None:
+    """The local header at an offset, None where there is none or the archive ends in it. Raises ReadFailed."""
+    head = archive.read(offset, _HEADER.size)
     if len(head) < _HEADER.size or not head.startswith(_SIGNATURE):
         return None
     _, _, flags, method, _, _, crc32, compressed, length, name_size, extra_size = _HEADER.unpack(head)
     tail_size = name_size + min(extra_size, MAX_EXTRA_BYTES)
-    tail = os.pread(descriptor, tail_size, offset + _HEADER.size) if tail_size else b""
+    tail = archive.read(offset + _HEADER.size, tail_size) if tail_size else b""
     if len(tail) < tail_size:
         return None
     start = offset + _HEADER.size + name_size + extra_size
     return LocalHeader(flags, method, crc32, compressed, length, tail[:name_size], tail[name_size:], start)
 
 
-def find_data(file: BinaryIO, place: MemberPlace) -> int:
+def find_data(archive: BlobReader, place: MemberPlace) -> int:
     """Where the member's data begins. Raises ReadFailed where the archive is not the one that was indexed."""
-    try:
-        header = find_header(file.fileno(), place.header_offset)
-    except OSError as error:
-        raise ReadFailed from error
+    header = find_header(archive, place.header_offset)
     if header is None:
         raise ReadFailed
     return header.data_start
@@ -128,15 +125,22 @@ _INFLATERS: dict[int, Callable[[], _Inflater]] = {Method.DEFLATED: _Deflated, Me
 class InflatedMember:
     """The inflated data of a compressed member, for spans in any order: forward it skips, backward it begins again.
 
-    It owns the archive's `file`. Raises ReadFailed where the data is not what the archive says.
+    It owns the `archive`. Raises ReadFailed where the data is not what that says.
     """
 
-    def __init__(self, file: BinaryIO, place: MemberPlace, offload: Offload) -> None:
-        self._file = file
+    is_made = True
+
+    def __init__(self, archive: BlobReader, place: MemberPlace, offload: Offload) -> None:
+        self._archive = archive
         self._place = place
         self._offload = offload
-        self._start = find_data(file, place)
+        self._start = find_data(archive, place)
+        self.size = place.length
         self._begin()
+
+    def local(self, _span: Span) -> LocalBytes | None:
+        """They lie nowhere."""
+        return None
 
     def _begin(self) -> None:
         self._inflater = _INFLATERS[self._place.method]()
@@ -201,10 +205,7 @@ class InflatedMember:
     def _read(self) -> bytes:
         """The next compressed bytes, none at their end. Raises ReadFailed."""
         left = self._place.compressed_bytes - self._consumed
-        try:
-            data = os.pread(self._file.fileno(), min(_READ_BYTES, left), self._start + self._consumed)
-        except OSError as error:
-            raise ReadFailed from error
+        data = self._archive.read(self._start + self._consumed, min(_READ_BYTES, left))
         if left and not data:
             raise ReadFailed
         self._consumed += len(data)
@@ -212,20 +213,51 @@ class InflatedMember:
 
     def close(self) -> None:
         """Close the archive."""
-        self._file.close()
+        self._archive.close()
 
 
-def check_stored(file: BinaryIO, place: MemberPlace, offload: Offload) -> None:
-    """Read the data of a stored member once. Raises MemberUnreadable where its CRC-32 is a lie, ReadFailed."""
-    start, crc32 = find_data(file, place), 0
+class StoredMember:
+    """The data of a member that is not compressed: a span of its archive, which it owns."""
 
-    def add_block(offset: int, crc32: int) -> int:
-        block = os.pread(file.fileno(), min(PIECE_BYTES, place.length - offset), start + offset)
-        if not block:
-            raise ReadFailed
-        return zlib.crc32(block, crc32)
+    is_made = False
 
-    for offset in range(0, place.length, PIECE_BYTES):
-        crc32 = offload(lambda offset=offset, crc32=crc32: add_block(offset, crc32))  # type: ignore[misc]
-    if crc32 != place.crc32:
-        raise MemberUnreadable(NO_MATCH)
+    def __init__(self, archive: BlobReader, place: MemberPlace, offload: Offload) -> None:
+        self._archive = archive
+        self._place = place
+        self._offload = offload
+        self._start = find_data(archive, place)
+
+    @property
+    def size(self) -> int:
+        """How many bytes there are. Raises ReadFailed."""
+        return min(self._place.length, self._archive.size - self._start)
+
+    def blocks(self, span: Span) -> Iterator[bytes]:
+        """The bytes of a span, in pieces. Raises ReadFailed."""
+        return self._archive.blocks(self._shifted(span))
+
+    def local(self, span: Span) -> LocalBytes | None:
+        """Where the kernel can send the span from, if it can."""
+        return self._archive.local(self._shifted(span))
+
+    def _shifted(self, span: Span) -> Span:
+        return Span(self._start + span.start, self._start + span.stop)
+
+    def check(self) -> None:
+        """Read everything once. Raises MemberUnreadable where the CRC-32 is a lie, ReadFailed."""
+        crc32 = 0
+
+        def add_block(offset: int, crc32: int) -> int:
+            block = self._archive.read(self._start + offset, min(PIECE_BYTES, self._place.length - offset))
+            if not block:
+                raise ReadFailed
+            return zlib.crc32(block, crc32)
+
+        for offset in range(0, self._place.length, PIECE_BYTES):
+            crc32 = self._offload(lambda offset=offset, crc32=crc32: add_block(offset, crc32))  # type: ignore[misc]
+        if crc32 != self._place.crc32:
+            raise MemberUnreadable(NO_MATCH)
+
+    def close(self) -> None:
+        """Close the archive."""
+        self._archive.close()

@@ -9,6 +9,7 @@ import pytest
 from transfer_service.errors import BlobMissing
 from transfer_service.services.digests import HEADWAY_BYTES, MAX_ENTRIES, PIECE_BYTES, RunningDigests
 from transfer_service.storage.disk import DiskStore
+from transfer_service.storage.rooms import FILES
 from transfer_service.threads import offload
 from transfer_service.wire.ranges import Span
 
@@ -17,7 +18,7 @@ DATA = bytes(range(256)) * (HEADWAY_BYTES // 256)
 
 @pytest.fixture
 def store(tmp_path: Path) -> DiskStore:
-    return DiskStore(tmp_path)
+    return DiskStore(tmp_path, FILES)
 
 
 @pytest.fixture

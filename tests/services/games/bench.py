@@ -18,18 +18,21 @@ from sqlalchemy import insert, select, update
 from config import GameDataSource, Settings
 from tests.conftest import SECRET, Clock
 from tests.services.conftest import Bench
+from transfer_service.bootstrap import build_core
 from transfer_service.db.database import Database
 from transfer_service.errors import SourceFailed
 from transfer_service.models.accounts import Account
 from transfer_service.models.games import Activity, DownloadState, Game, GameData, RemoteDownload
-from transfer_service.services.core import Core, build_core
+from transfer_service.services.core import Core
 from transfer_service.services.games.downloads import RemoteDownloadService
 from transfer_service.services.games.fetching import Fetching
 from transfer_service.services.games.job_rows import Actor, DownloadRecord, jobs
 from transfer_service.services.games.leases import FetchLeases, LeaseLost, Run
 from transfer_service.services.games.member_rows import Hold
 from transfer_service.services.games.part_writer import HashedPart
-from transfer_service.storage.archives import GameStore, Part
+from transfer_service.storage.blobs import BlobWriter
+from transfer_service.storage.disk import DiskStore
+from transfer_service.storage.rooms import ARCHIVES
 
 CONTENT = b"the bytes of the catalogue " * 1000
 WRONG = b"the bytes of somebody else " * 1000
@@ -136,7 +139,7 @@ class Downloads:
 
     def __init__(self, database: Database, root: Path, clock: Clock) -> None:
         self.database, self.root, self.clock = database, root, clock
-        self.store = GameStore(root)
+        self.store = DiskStore(root, ARCHIVES)
         self.network, self.indexer = Network(), FakeIndexer()
         self._starters: dict[str, Actor] = {}
         self.alice = self.starter("alice")
@@ -163,7 +166,7 @@ class Downloads:
         return FetchLeases(self.core(**parts), monotonic=lambda: self.clock().timestamp())
 
     def make_fetching(
-        self, *, sources: Sequence[str] = SOURCES, store: GameStore | None = None, **others: Any
+        self, *, sources: Sequence[str] = SOURCES, store: DiskStore | None = None, **others: Any
     ) -> Fetching:
         """A worker's; keyword arguments take the place of the bench's own things."""
         arguments = {"leases": self.leases, "archives": self.indexer, "fetch": self.network, **others}
@@ -222,9 +225,9 @@ class Downloads:
         self.clock.advance(seconds=16)
         return self.claim(run.job_id)
 
-    def open_part(self, run: Run) -> AbstractContextManager[Part]:
-        """The part of a job in the hands of a run that is sure of its lease."""
-        return self.store.open_part(run.job_id, may_replace=lambda: True)
+    def open_part(self, run: Run) -> AbstractContextManager[BlobWriter]:
+        """The part of a job in the hands of a run that has its lease."""
+        return self.fetching.open_part(run)
 
     def work(self, run: Run, **others: Any) -> None:
         """All that a worker does with a run. Raises what the work raises."""

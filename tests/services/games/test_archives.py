@@ -4,6 +4,7 @@ import io
 import time
 import zipfile
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -21,19 +22,14 @@ from transfer_service.errors import BlobMissing, MemberUnreadable, NotFound, Tra
 from transfer_service.models.games import ArchiveMember
 from transfer_service.services.games.archives import GameArchives, Member
 from transfer_service.services.games.leases import LeaseLost
-from transfer_service.storage.zip_members import InflatedMember
 from transfer_service.wire.ranges import Span
 
 
 def content_of(archives: GameArchives, member: Member) -> bytes:
     """The bytes of a member."""
     body = archives.open(member)
-    try:
-        if isinstance(body, InflatedMember):
-            return b"".join(body.blocks(Span(0, member.length)))
-        return body.read(member.length)
-    finally:
-        body.close()
+    with closing(body):
+        return b"".join(body.blocks(Span(0, member.length)))
 
 
 def rows_of(bench: Bench, game_data_id: int = 1) -> int:

@@ -27,7 +27,8 @@ from transfer_service.errors import AlreadyDownloaded, DownloadInProgress, NotFo
 from transfer_service.models.games import DownloadState, Game
 from transfer_service.services.games.downloads import RemoteDownloadService
 from transfer_service.services.games.job_rows import Actor
-from transfer_service.storage.archives import GameStore
+from transfer_service.storage.disk import DiskStore
+from transfer_service.storage.rooms import ARCHIVES
 
 __all__ = ["any_downloads", "downloads"]
 
@@ -210,7 +211,7 @@ def test_threads_never_start_more_than_allowed(any_downloads: Downloads, is_same
 def compete(url: str, root: Path, alice: Actor, games: Sequence[GameKey], barrier: Any, outcomes: Any) -> None:
     """One process that starts one game after the other, together with the others, and cancels what it has started."""
     database = Database(url)
-    parts = {"games": GameStore(root)}
+    parts = {"games": DiskStore(root, ARCHIVES)}
     core = core_of(
         database, lambda: datetime.now(UTC), root.parent / "core", parts=parts, max_remote_downloads=MAX_ACTIVE
     )

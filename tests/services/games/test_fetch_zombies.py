@@ -41,9 +41,8 @@ def test_a_zombie_leaves_the_part_of_the_new_run_alone(downloads: Downloads) -> 
     zombie = downloads.claim()
 
     def take_over(_: object) -> None:
-        downloads.take_over(zombie)
-        with downloads.open_part(zombie) as part:
-            part.append([CONTENT[:HALF]])
+        with downloads.open_part(downloads.take_over(zombie)) as part:
+            part.write(0, [CONTENT[:HALF]])
 
     downloads.network.answers["first"] = [take_over]
     with pytest.raises(LeaseLost):
@@ -55,12 +54,12 @@ def test_a_zombie_leaves_the_part_of_the_new_run_alone(downloads: Downloads) -> 
 def test_a_zombie_that_begins_late_leaves_the_new_run_its_part(downloads: Downloads) -> None:
     """It was asleep between taking the lease and opening the part."""
     zombie = downloads.claim()
-    downloads.take_over(zombie)
-    with downloads.open_part(zombie) as part:
-        part.append([CONTENT[:HALF]])
+    with downloads.open_part(downloads.take_over(zombie)) as part:
+        part.write(0, [CONTENT[:HALF]])
         with pytest.raises(LeaseLost):
             downloads.work(zombie)
-        assert part.is_at(downloads.root / f"{zombie.job_id}.part")
+        part.write(HALF, [b"more"])
+    assert (downloads.root / f"{zombie.job_id}.part").read_bytes() == CONTENT[:HALF] + b"more"
 
 
 def test_a_zombie_writes_into_nothing(downloads: Downloads) -> None:

@@ -10,21 +10,23 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from transfer_service.services.games.leases import AVERAGED_SECONDS, SpeedMeter
-from transfer_service.services.games.part_writer import HashedPart
-from transfer_service.storage.archives import READ_BYTES, GameStore
+from transfer_service.services.games.part_writer import READ_BYTES, HashedPart
+from transfer_service.storage.blobs import WHOLE
+from transfer_service.storage.disk import DiskStore
+from transfer_service.storage.rooms import ARCHIVES
 
 JOB_ID = 5
 LEFT = b"0123456789" * (READ_BYTES // 4)  # several blocks, the last of them short
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> GameStore:
-    return GameStore(tmp_path)
+def store(tmp_path: Path) -> DiskStore:
+    return DiskStore(tmp_path, ARCHIVES)
 
 
 @contextmanager
-def opened(store: GameStore) -> Iterator[HashedPart]:
-    with store.open_part(JOB_ID, may_replace=lambda: True) as part:
+def opened(store: DiskStore) -> Iterator[HashedPart]:
+    with store.open_writer(f"{JOB_ID}.part", WHOLE, create=True, wait_seconds=0) as part:
         yield HashedPart(part, offload=lambda work: work())
 
 
@@ -36,7 +38,7 @@ def content(tmp_path: Path) -> bytes:
     return (tmp_path / f"{JOB_ID}.part").read_bytes()
 
 
-def test_bytes_are_stored_and_hashed_in_their_order(store: GameStore, tmp_path: Path) -> None:
+def test_bytes_are_stored_and_hashed_in_their_order(store: DiskStore, tmp_path: Path) -> None:
     with opened(store) as sink:
         sink.append([b"abc", b"", b"de"])
         sink.append([])
@@ -46,7 +48,7 @@ def test_bytes_are_stored_and_hashed_in_their_order(store: GameStore, tmp_path: 
 
 
 @pytest.mark.parametrize("left", [b"", b"a", LEFT], ids=["nothing", "one-byte", "several-blocks"])
-def test_a_later_run_catches_up_and_goes_on(store: GameStore, tmp_path: Path, left: bytes) -> None:
+def test_a_later_run_catches_up_and_goes_on(store: DiskStore, tmp_path: Path, left: bytes) -> None:
     (tmp_path / f"{JOB_ID}.part").write_bytes(left)
     with opened(store) as sink:
         sink.catch_up()
@@ -56,7 +58,7 @@ def test_a_later_run_catches_up_and_goes_on(store: GameStore, tmp_path: Path, le
     assert content(tmp_path) == left + b"more"
 
 
-def test_a_restart_forgets_everything(store: GameStore, tmp_path: Path) -> None:
+def test_a_restart_forgets_everything(store: DiskStore, tmp_path: Path) -> None:
     (tmp_path / f"{JOB_ID}.part").write_bytes(LEFT)
     with opened(store) as sink:
         sink.catch_up()
@@ -67,7 +69,7 @@ def test_a_restart_forgets_everything(store: GameStore, tmp_path: Path) -> None:
     assert content(tmp_path) == b"new"
 
 
-def test_a_synced_part_is_as_it_was(store: GameStore, tmp_path: Path) -> None:
+def test_a_synced_part_is_as_it_was(store: DiskStore, tmp_path: Path) -> None:
     with opened(store) as sink:
         sink.append([b"abc"])
         sink.sync()

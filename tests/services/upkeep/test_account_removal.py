@@ -10,6 +10,7 @@ from sqlalchemy import select
 from tests.conftest import PASSWORD
 from tests.services.chat.bench import Chat
 from tests.services.conftest import Bench
+from tests.stores import put
 from transfer_service.errors import AccountGone, LastAdmin, NotFound, NotParticipant, TransferError, UploadGone
 from transfer_service.models.accounts import DELETED_ACCOUNT, Account
 from transfer_service.models.base import Base
@@ -35,8 +36,7 @@ def send_photo(chat: Chat, bench: Bench, conversation_id: str) -> str:
     """A message of `alice` with an attachment whose bytes are there."""
     message_id = bench.services.messages.new_id()
     store = bench.services.account_removal._attachments
-    with store.create(message_id, PHOTO.filename) as writer:
-        writer.write(0, [b"hello"])
+    put(store, f"{message_id}/{PHOTO.filename}", b"hello")
     chat.post(conversation_id, None, message_id=message_id, attachment=PHOTO)
     return message_id
 

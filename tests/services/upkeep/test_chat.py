@@ -4,10 +4,10 @@ import pytest
 
 from tests.services.chat.bench import Chat
 from tests.services.conftest import Bench
+from tests.stores import listed, put
 from transfer_service.services.upkeep import chat as upkeep_chat
-from transfer_service.services.upkeep.chat import ChatCleanup
 from transfer_service.services.upkeep.cleanup import Report
-from transfer_service.storage.attachments import AttachmentStore
+from transfer_service.storage.blobs import WHOLE, BlobStore
 from transfer_service.wire.attachments import Attachment
 
 DATA = b"x" * 300
@@ -18,19 +18,18 @@ def chat(bench: Bench) -> Chat:
     return Chat(bench)
 
 
-def store_of(chat: Chat) -> AttachmentStore:
-    store: AttachmentStore = chat.bench.services.attachments._store
+def store_of(chat: Chat) -> BlobStore:
+    store: BlobStore = chat.bench.services.attachments._store
     return store
 
 
 def stored(chat: Chat, message_id: str) -> None:
     """Bytes of an attachment."""
-    with store_of(chat).create(message_id, "photo.JPG") as writer:
-        writer.write(0, [DATA])
+    put(store_of(chat), f"{message_id}/photo.JPG", DATA)
 
 
 def lying_there(chat: Chat) -> set[str]:
-    return {each.message_id for each in store_of(chat).list_attachments()}
+    return {each.key for each in listed(store_of(chat))}
 
 
 def posted(chat: Chat, conversation_id: str) -> str:
@@ -57,7 +56,7 @@ def test_an_attachment_without_a_message_goes_after_an_hour(chat: Chat) -> None:
 
 def test_an_attachment_that_is_being_written_stays(chat: Chat) -> None:
     message_id = chat.messages.new_id()
-    with store_of(chat).create(message_id, "film.mp4") as writer:
+    with store_of(chat).open_writer(f"{message_id}/film.mp4", WHOLE, create=True, wait_seconds=0) as writer:
         writer.write(0, [DATA])
         chat.clock.advance(hours=5)
         assert cleanup(chat).removed.orphaned_attachments.count == 0
@@ -88,7 +87,7 @@ def test_an_upload_that_was_killed_leaves_no_orphan(chat: Chat) -> None:
 def test_an_upload_that_takes_hours_is_left_alone_and_stays_when_it_is_posted(chat: Chat) -> None:
     messages = chat.bench.services.messages
     message_id = messages.announce_attachment()
-    with store_of(chat).create(message_id, "film.mp4") as writer:
+    with store_of(chat).open_writer(f"{message_id}/film.mp4", WHOLE, create=True, wait_seconds=0) as writer:
         writer.write(0, [DATA])
         chat.clock.advance(hours=5)
         cleanup(chat)
@@ -133,7 +132,7 @@ def test_a_removal_that_was_killed_is_completed_and_nobody_comes_back_meanwhile(
         chat.conversations.remove_participant(chat.id_of(name), conversation_id, name)
     with monkeypatch.context() as killed:
         killed.setattr(upkeep_chat, "BATCH", 1)
-        killed.setattr(ChatCleanup, "_discard", lambda *_: 1 // 0)
+        killed.setattr(store_of(chat), "delete", lambda _key: 1 // 0)
         with pytest.raises(ZeroDivisionError):
             cleanup(chat)
     assert chat.used_bytes("alice") == 300

@@ -11,14 +11,15 @@ import pytest
 from sqlalchemy import func, insert, select
 
 from tests.services.conftest import Bench
+from tests.stores import path_of
 from transfer_service.models.accounts import SignIn
 from transfer_service.models.files import File, FileState
 from transfer_service.models.upkeep import DiscardedBytes
 from transfer_service.models.uploads import ResumableUpload
 from transfer_service.services.files.files import remove_row
+from transfer_service.services.upkeep.chat import BATCH
 from transfer_service.services.upkeep.cleanup import Report
 from transfer_service.services.upkeep.orphans import Tally
-from transfer_service.services.upkeep.shelves import BATCH
 from transfer_service.wire.ranges import Span
 
 
@@ -210,7 +211,7 @@ def test_more_than_one_batch_is_removed(bench: Bench) -> None:
 
 def test_foreign_files_in_the_store_are_left_alone(bench: Bench) -> None:
     blob_id = orphaned_blob(bench)
-    folder = bench.services.store.path_of(blob_id).parent  # type: ignore[attr-defined]
+    folder = path_of(bench.services.store, blob_id).parent
     (folder / "README").write_text("not ours")
     os.utime(folder / "README", (0, 0))
     bench.clock.advance(hours=2)

@@ -15,9 +15,8 @@ from transfer_service.services.games.archives import ArchiveRemoval
 from transfer_service.services.upkeep.games import GameCleanup
 from transfer_service.services.upkeep.orphans import ORPHAN_AGE, Orphans, Tally
 from transfer_service.services.upkeep.shelves import ARCHIVES, ArchiveShelf
-from transfer_service.storage.archives import GameStore
-from transfer_service.storage.quarantine import Quarantine
-from transfer_service.threads import offload
+from transfer_service.storage.disk import DiskStore
+from transfer_service.storage.rooms import ARCHIVES as ROOM
 
 __all__ = ["any_downloads", "downloads"]
 
@@ -41,11 +40,11 @@ def clean(downloads: Downloads, *, dry_run: bool = False) -> list[int]:
     return [*cleanup.remove_leftovers(dry_run=dry_run), *([archives.bytes] if archives.count else [])]
 
 
-def set_aside(downloads: Downloads, store: GameStore, *, dry_run: bool = False) -> Tally:
+def set_aside(downloads: Downloads, store: DiskStore, *, dry_run: bool = False) -> Tally:
     removal = ArchiveRemoval(downloads.core(games=store))
     shelf = ArchiveShelf(database=downloads.database, store=store, removal=removal)
     kept_for = timedelta(days=7)
-    orphans = Orphans(shelves={ARCHIVES: shelf}, offload=offload, now=downloads.clock, kept_for=kept_for)
+    orphans = Orphans(shelves={ARCHIVES: shelf}, now=downloads.clock, kept_for=kept_for)
     return orphans.sweep(dry_run=dry_run, even_many=True).set_aside[ARCHIVES]
 
 
@@ -143,7 +142,9 @@ def test_a_number_that_no_job_and_no_data_can_have_does_no_harm(any_downloads: D
     assert (told, any_downloads.files() - {name}) == ([], set())
 
 
-def test_an_archive_is_not_removed_under_the_hands_of_a_job_that_begins(downloads: Downloads) -> None:
+def test_an_archive_is_not_removed_under_the_hands_of_a_job_that_begins(
+    downloads: Downloads, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A new job may find an old archive to be right, and complete with it, at the moment it is cleaned away."""
     game = downloads.add_game()
     put(downloads, f"{game[1]}.zip")
@@ -154,17 +155,17 @@ def test_an_archive_is_not_removed_under_the_hands_of_a_job_that_begins(download
         except TransferError:
             return
 
-    class SlowQuarantine(Quarantine):
-        """Takes something in only when somebody else has had the time to do everything."""
-
-        def put(self, name: str, *, now: datetime) -> None:
-            other.start()
-            other.join(1)
-            super().put(name, now=now)
-
     other = Thread(target=complete)
-    store = GameStore(downloads.root)
-    store.quarantine = SlowQuarantine(downloads.root, lambda name: downloads.root / name)
+    store = DiskStore(downloads.root, ROOM)
+    put_aside = store.quarantine.put
+
+    def put_late(key: str, *, now: datetime) -> bool:
+        """Only when somebody else has had the time to do everything."""
+        other.start()
+        other.join(1)
+        return put_aside(key, now=now)
+
+    monkeypatch.setattr(store.quarantine, "put", put_late)
     set_aside(downloads, store)
     other.join()
     assert (downloads.actions(), downloads.archive(game[1])) == (["started", "completed"], CONTENT)

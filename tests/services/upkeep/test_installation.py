@@ -11,6 +11,7 @@ from sqlalchemy import delete
 from config import Settings
 from tests.conftest import PASSWORD, Clock
 from tests.services.conftest import Bench, Body
+from tests.stores import listed, path_of
 from transfer_service.bootstrap import build_services
 from transfer_service.db.schema import upgrade
 from transfer_service.errors import InstallationMismatch
@@ -103,7 +104,7 @@ def test_cleanup_touches_nothing_of_a_store_that_is_not_its_own(open_installatio
     clock.advance(days=30)
     with pytest.raises(InstallationMismatch):
         open_installation("new").cleanup.run(even_many=True)
-    assert (len(list(old.store.list_blobs())), list(old.store.quarantine.items())) == (2, [])
+    assert (len(listed(old.store)), list(old.store.quarantine.items())) == (2, [])
 
 
 def test_an_empty_folder_where_files_should_be_looks_unmounted(open_installation: Open, tmp_path: Path) -> None:
@@ -157,10 +158,10 @@ def test_an_installation_from_before_is_joined_where_the_facts_speak_for_it(
     services = open_installation()
     put(services, *(f"file {number}" for number in range(10)))
     forget_ids(services, tmp_path / "data")
-    for blob in list(services.store.list_blobs())[:lost]:
-        services.store.delete(blob.blob_id)
+    for blob in listed(services.store)[:lost]:
+        services.store.delete(blob.key)
     for blob_id in (uuid.uuid4() for _ in range(strangers)):
-        services.store.path_of(blob_id).write_bytes(b"x")  # type: ignore[attr-defined]
+        path_of(services.store, blob_id).write_bytes(b"x")
     if is_joined:
         services.installation.ensure()
     else:

@@ -3,7 +3,6 @@
 import uuid
 from collections.abc import Callable
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,11 +10,12 @@ from sqlalchemy import delete, insert, select
 
 from tests.services.chat.bench import Chat
 from tests.services.conftest import Bench
+from tests.stores import content, listed, path_of, put
 from transfer_service.models.files import File
 from transfer_service.services.upkeep.cleanup import Report
 from transfer_service.services.upkeep.orphans import Orphans
 from transfer_service.services.upkeep.shelves import ATTACHMENTS, AttachmentShelf
-from transfer_service.threads import offload
+from transfer_service.storage.quarantine import DiskQuarantine
 from transfer_service.wire.attachments import Attachment
 from transfer_service.wire.ranges import Span
 
@@ -46,6 +46,12 @@ def later(bench: Bench, *, even_many: bool = False, **age: float) -> Report:
     return bench.services.cleanup.run(even_many=even_many)
 
 
+def quarantine_of(bench: Bench) -> DiskQuarantine:
+    quarantine = bench.services.store.quarantine
+    assert isinstance(quarantine, DiskQuarantine)
+    return quarantine
+
+
 def test_an_orphan_goes_to_the_quarantine_of_its_store(any_bench: Bench) -> None:
     ids = files(any_bench)
     lose_rows(any_bench, ids[:1])
@@ -53,7 +59,7 @@ def test_an_orphan_goes_to_the_quarantine_of_its_store(any_bench: Bench) -> None
     assert (report.removed.orphaned_blobs.count, report.in_quarantine.count) == (1, 1)
     assert any_bench.blobs() == set(ids[1:])
     (kept,) = any_bench.services.store.quarantine.items()
-    assert (kept.name, kept.path.read_bytes()) == (ids[0].hex, b"0")
+    assert (kept.key, quarantine_of(any_bench)._path_of(kept).read_bytes()) == (ids[0].hex, b"0")
 
 
 def test_it_is_kept_for_seven_days_from_then_on_and_then_removed(bench: Bench) -> None:
@@ -64,7 +70,7 @@ def test_it_is_kept_for_seven_days_from_then_on_and_then_removed(bench: Bench) -
     assert later(bench, days=6.9).in_quarantine.count == 1
     report = later(bench, days=0.2)
     assert (report.removed.expired_quarantine.count, report.in_quarantine.count) == (1, 0)
-    assert not (bench.services.store.quarantine._folder).exists()
+    assert not quarantine_of(bench)._folder.exists()
 
 
 def test_the_days_are_a_setting(make_bench: Callable[..., Bench]) -> None:
@@ -101,12 +107,10 @@ def test_nothing_is_put_back_over_other_bytes(bench: Bench) -> None:
     rows = lose_rows(bench, ids[:1])
     later(bench, hours=2)
     give_back(bench, rows)
-    with bench.services.store.open_writer(ids[0], Span(0, 3), create=True, wait_seconds=0) as writer:
-        writer.write(0, [b"new"])
+    put(bench.services.store, ids[0], b"new")
     report = later(bench, hours=1)
     assert (report.restored.count, report.in_quarantine.count) == (0, 1)
-    with bench.services.store.open_reader(ids[0]) as blob:
-        assert blob.read() == b"new"
+    assert content(bench.services.store, ids[0]) == b"new"
 
 
 def test_a_run_that_was_killed_in_putting_back_is_completed_by_the_next(bench: Bench) -> None:
@@ -115,8 +119,8 @@ def test_a_run_that_was_killed_in_putting_back_is_completed_by_the_next(bench: B
     later(bench, hours=2)
     give_back(bench, rows)
     (kept,) = bench.services.store.quarantine.items()
-    store_path: Path = bench.services.store.path_of(ids[0])  # type: ignore[attr-defined]
-    store_path.hardlink_to(kept.path)
+    store_path = path_of(bench.services.store, ids[0])
+    store_path.hardlink_to(quarantine_of(bench)._path_of(kept))
     report = later(bench, hours=1)
     assert (report.restored.count, report.in_quarantine.count) == (1, 0)
     assert store_path.stat().st_nlink == 1
@@ -156,7 +160,7 @@ def test_even_many_go_where_that_is_said(any_bench: Bench) -> None:
 def test_bytes_of_deletions_that_were_killed_are_not_counted_as_orphans(bench: Bench) -> None:
     """Whoever deletes most of his files must not be asked whether he lost his database."""
     ids = files(bench)
-    copies = {file_id: bench.services.store.path_of(file_id) for file_id in ids[:15]}  # type: ignore[attr-defined]
+    copies = {file_id: path_of(bench.services.store, file_id) for file_id in ids[:15]}
     for number in range(15):
         bench.services.files.delete(bench.account_id, f"file {number}")
     for path in copies.values():
@@ -166,24 +170,22 @@ def test_bytes_of_deletions_that_were_killed_are_not_counted_as_orphans(bench: B
     assert bench.blobs() == set(ids[15:])
 
 
-def test_what_is_posted_while_it_is_looked_at_is_no_orphan(any_bench: Bench) -> None:
+def test_what_is_posted_while_it_is_looked_at_is_no_orphan(any_bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     """It was in use when its message was not there yet, and is not any more once that is there."""
     chat = Chat(any_bench)
     store, message_id = any_bench.services.attachments._store, chat.messages.new_id()
-    with store.create(message_id, "film.mp4") as writer:
-        writer.write(0, [b"abc"])
+    put(store, f"{message_id}/film.mp4", b"abc")
     conversation_id, attachment = chat.direct(), Attachment("film.mp4", "video/mp4", 3, "ab" * 32)
 
-    class Posting(AttachmentShelf):
-        """Asked whether it is in use, it sees the last moment before the message is posted."""
+    def see_the_last_moment(key: str) -> bool:
+        """Before the message is posted."""
+        if not shelf.known({key}):
+            chat.post(conversation_id, None, message_id=key, attachment=attachment)
+        return False
 
-        def is_in_use(self, name: str) -> bool:
-            if not self.known({name}):
-                chat.post(conversation_id, None, message_id=name, attachment=attachment)
-            return False
-
-    shelf = Posting(database=any_bench.services.database, store=store)
+    shelf = AttachmentShelf(database=any_bench.services.database, store=store)
+    monkeypatch.setattr(store.claims, "is_in_use", see_the_last_moment)
     any_bench.clock.advance(hours=2)
-    orphans = Orphans(shelves={ATTACHMENTS: shelf}, offload=offload, now=any_bench.clock, kept_for=timedelta(days=7))
+    orphans = Orphans(shelves={ATTACHMENTS: shelf}, now=any_bench.clock, kept_for=timedelta(days=7))
     assert orphans.sweep(dry_run=False, even_many=True).set_aside[ATTACHMENTS].count == 0
-    assert [each.message_id for each in store.list_attachments()] == [message_id]
+    assert [each.key for each in listed(store)] == [message_id]

@@ -10,6 +10,7 @@ from flask import Flask
 from sqlalchemy import update
 
 from tests.conftest import Device, frame
+from tests.stores import path_of
 from transfer_service.app import begin_serving, end_serving
 from transfer_service.errors import StoreUnavailable
 from transfer_service.models.files import File, FileState
@@ -49,9 +50,7 @@ def recovery_of(device: Device) -> Recovery:
 
 def spoil(device: Device, name: str, data: bytes) -> None:
     """Put other bytes where a power loss has taken the right ones."""
-    services = services_of(device)
-    folder = Path(services.database.url.removeprefix("sqlite:///")).parent / "blobs"
-    (folder / services.store.relative_path_of(file_id_of(device, name))).write_bytes(data)
+    path_of(services_of(device).store, file_id_of(device, name)).write_bytes(data)
 
 
 def file_id_of(device: Device, name: str) -> UUID:

@@ -1,7 +1,6 @@
 """Every stored byte against its digest."""
 
 import hashlib
-import uuid
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -12,6 +11,7 @@ import pytest
 from tests.services.chat.bench import Chat
 from tests.services.conftest import Bench
 from tests.services.games.bench import Downloads
+from tests.stores import path_of, put
 from transfer_service.services.upkeep.verification import Fault, Kind, Problem, Verdict, Verification
 from transfer_service.threads import T
 from transfer_service.wire.attachments import Attachment
@@ -21,11 +21,6 @@ DATA = b"precious bytes" * 1000
 
 def verify(bench: Bench) -> Verdict:
     return bench.services.verification.run()
-
-
-def path_of(bench: Bench, file_id: uuid.UUID) -> Path:
-    path: Path = bench.services.store.path_of(file_id)  # type: ignore[attr-defined]
-    return path
 
 
 def flip_a_bit(path: Path, offset: int = 5000) -> None:
@@ -62,13 +57,13 @@ def test_of_a_sound_store_everything_is_counted_and_nothing_complained_of(any_be
 def test_a_harmed_file_is_named_with_its_owner(any_bench: Bench, harm: Any, problem: Problem) -> None:
     any_bench.store(b"sound", "sound")
     file_id = any_bench.store(DATA, "photo.jpg").id
-    harm(path_of(any_bench, file_id))
+    harm(path_of(any_bench.services.store, file_id))
     assert verify(any_bench).faults == [Fault(Kind.FILE, problem, "alice", "photo.jpg", str(file_id))]
 
 
 def test_bytes_behind_the_end_are_nobodys(bench: Bench) -> None:
     file_id = bench.store(DATA).id
-    with path_of(bench, file_id).open("ab") as blob:
+    with path_of(bench.services.store, file_id).open("ab") as blob:
         blob.write(b"of a refused chunk")
     assert verify(bench).faults == []
 
@@ -77,14 +72,14 @@ def test_bytes_behind_the_end_are_nobodys(bench: Bench) -> None:
 def test_an_upload_that_has_lost_acknowledged_bytes_is_named(bench: Bench, harm: Any, problem: Problem) -> None:
     file_id = bench.append(0, b"abc", total=10).id
     bench.append(5, b"def")
-    harm(path_of(bench, file_id))
+    harm(path_of(bench.services.store, file_id))
     assert verify(bench).faults == [Fault(Kind.UPLOAD, problem, "alice", "log.bin", str(file_id))]
 
 
 def test_what_is_deleted_meanwhile_is_no_fault(bench: Bench) -> None:
     """Between the look at the bytes and the second look at the row."""
     for name in ("a", "b"):
-        flip_a_bit(path_of(bench, bench.store(DATA, name).id))
+        flip_a_bit(path_of(bench.services.store, bench.store(DATA, name).id))
     services = bench.services
 
     def look_and_lose(work: Callable[[], T], /) -> T:
@@ -105,20 +100,19 @@ def test_what_is_deleted_meanwhile_is_no_fault(bench: Bench) -> None:
 def test_a_harmed_attachment_is_named(any_bench: Bench, harm: Any, problem: Problem) -> None:
     chat = Chat(any_bench)
     store, message_id = any_bench.services.attachments._store, chat.messages.new_id()
-    with store.create(message_id, "film.mp4") as writer:
-        writer.write(0, [DATA])
+    put(store, f"{message_id}/film.mp4", DATA)
     sha256 = hashlib.sha256(DATA).hexdigest()
     attachment = Attachment("film.mp4", "video/mp4", len(DATA), sha256)
     any_bench.services.messages.post(
         chat.id_of("alice"), chat.direct(), content=None, message_id=message_id, attachment=attachment
     )
     assert verify(any_bench).checked[Kind.ATTACHMENT].count == 1
-    harm(store._path(message_id, "film.mp4"))
+    harm(path_of(store, f"{message_id}/film.mp4"))
     assert verify(any_bench).faults == [Fault(Kind.ATTACHMENT, problem, "alice", "film.mp4", message_id)]
 
 
 def test_a_harmed_archive_is_named_and_one_that_was_removed_by_hand_is_not(any_bench: Bench) -> None:
-    root: Path = any_bench.services.verification._games._root
+    root = path_of(any_bench.services.verification._games, "1.zip").parent
     downloads = Downloads(any_bench.services.database, root, any_bench.clock)
     game = downloads.add_game()
     downloads.work(downloads.claim(downloads.start(game)))

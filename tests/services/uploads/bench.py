@@ -16,6 +16,7 @@ from tests.conftest import PASSWORD, Clock
 from tests.live.server import wait_until
 from tests.prepared import migrate
 from tests.services.conftest import Bench
+from tests.stores import content
 from transfer_service.bootstrap import build_services
 from transfer_service.errors import BodyCutShort, ChecksumMismatch, TransferError
 from transfer_service.models.files import File
@@ -162,8 +163,7 @@ class Uploads(Bench):
 
     def stored(self, upload: UploadRecord) -> bytes:
         """Everything in the upload's blob, whether it counts or not."""
-        with self.services.store.open_reader(upload.id) as blob:
-            return blob.read()
+        return content(self.services.store, upload.id)
 
     def file(self, name: str = "log.bin") -> bytes:
         """The bytes of a whole file, which has the digest that it says."""

@@ -16,13 +16,15 @@ from gevent import GreenletExit
 
 from tests.live.server import wait_until
 from tests.services.uploads.bench import Append, Client, Step, Uploads, any_uploads, make_uploads, uploads
+from tests.stores import content
 from transfer_service.errors import BodyCutShort, QuotaExceeded, StorageFull, TooLarge, UploadEnded
 from transfer_service.services import body_writer as landing_module
 from transfer_service.services.body_writer import FACT_BYTES, FACT_SECONDS, Landing
 from transfer_service.services.digests import RunningDigests
 from transfer_service.storage.blobs import END, BlobWriter
-from transfer_service.storage.direct_io import WINDOW_BYTES, WindowPair
 from transfer_service.storage.disk import DiskStore
+from transfer_service.storage.rooms import FILES
+from transfer_service.storage.windows import WINDOW_BYTES, WindowPair
 from transfer_service.threads import BeginOffload, T, begin_offload
 from transfer_service.wire.ranges import Span
 
@@ -100,13 +102,12 @@ class Place:
             return landing.offset
 
     def content(self) -> bytes:
-        with self.store.open_reader(self.upload_id) as blob:
-            return blob.read()
+        return content(self.store, self.upload_id)
 
 
 @pytest.fixture
 def place(tmp_path: Path) -> Place:
-    return Place(DiskStore(tmp_path), uuid.uuid4())
+    return Place(DiskStore(tmp_path, FILES), uuid.uuid4())
 
 
 def test_the_blocks_are_written_and_the_last_of_them_is_left_to_the_caller_to_commit(place: Place) -> None:
@@ -220,7 +221,7 @@ class SmallPlace(Place):
 )
 def test_on_a_full_disk_what_was_written_counts(tmp_path: Path, steps: list[Step], commits: list[int]) -> None:
     room = 6 if not commits or commits[0] < MEBIBYTE else 3 * WINDOW_BYTES - 1
-    place = SmallPlace(DiskStore(tmp_path), uuid.uuid4(), room=room)
+    place = SmallPlace(DiskStore(tmp_path, FILES), uuid.uuid4(), room=room)
     with pytest.raises(StorageFull):
         place.receive(*steps)
     assert place.commits == commits
@@ -253,7 +254,7 @@ def test_looking_ends_an_append_whose_client_is_silent(any_uploads: Uploads) -> 
     upload, other = any_uploads.begin(10), any_uploads.another_instance()
     with ThreadPoolExecutor(1) as pool:
         stalled = pool.submit(any_uploads.error_of, lambda: any_uploads.stream(upload, 0, b"0123", Client.STALLS))
-        wait_until(lambda: other.services.store.is_in_use(upload.id) and other.get(upload).offset == 4)
+        wait_until(lambda: other.services.store.claims.is_in_use(upload.id) and other.get(upload).offset == 4)
         any_uploads.clock.advance(seconds=2)
         assert other.look(upload).offset == 4
         assert stalled.result(20) is BodyCutShort

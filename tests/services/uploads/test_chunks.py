@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from tests.services.conftest import Bench
+from tests.stores import path_of
 from transfer_service.errors import (
     BodyCutShort,
     InvalidRequest,
@@ -121,7 +122,7 @@ def test_a_crash_before_the_finish_is_made_good_by_the_next_look(any_bench: Benc
 
 def test_bytes_that_a_crash_left_behind_the_end_are_cut_off_at_the_finish(bench: Bench) -> None:
     status = bench.append(0, b"abc", total=5)
-    with bench.services.store.path_of(status.id).open("ab") as blob:  # type: ignore[attr-defined]
+    with path_of(bench.services.store, status.id).open("ab") as blob:
         blob.write(b"..left over")
     whole = bench.append(3, b"de")
     assert whole.sha256 == hashlib.sha256(b"abcde").hexdigest()
@@ -166,7 +167,7 @@ def test_many_writers_at_once_make_one_whole_file(any_bench: Bench) -> None:
 
 def test_a_chunk_for_a_file_whose_bytes_are_gone_makes_no_file_with_a_hole(bench: Bench) -> None:
     status = bench.append(0, b"abc", total=6)
-    blob = bench.services.store.path_of(status.id)  # type: ignore[attr-defined] # the disk store's own
+    blob = path_of(bench.services.store, status.id)
     with pytest.raises(UploadGone):
         bench.append(3, b"xyz", total=6, before_the_end=blob.unlink)
     found = bench.find()

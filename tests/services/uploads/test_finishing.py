@@ -221,7 +221,7 @@ def test_a_finish_under_way_is_not_cut_by_who_looks(uploads: Uploads) -> None:
     with ThreadPoolExecutor(1) as pool, sqlite3.connect(path, isolation_level=None) as writer:
         writer.execute("BEGIN IMMEDIATE")
         finishing = pool.submit(uploads.send, upload, 2, b"234")
-        wait_until(lambda: uploads.services.store.is_in_use(upload.id))
+        wait_until(lambda: uploads.services.store.claims.is_in_use(upload.id))
         began_at = time.monotonic()
         assert other.error_of(lambda: other.look(upload)) is RangeBusy
         assert time.monotonic() - began_at < 2

@@ -3,13 +3,12 @@
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from uuid import UUID
 
 import pytest
 
 from tests.services.uploads.bench import Append, Client, Uploads, make_uploads
+from transfer_service.bootstrap import build_core
 from transfer_service.models.files import File, FileState
-from transfer_service.services.core import build_core
 from transfer_service.services.digests import RunningDigests
 from transfer_service.services.durability import Durability
 from transfer_service.services.files.files import FileService
@@ -20,7 +19,9 @@ from transfer_service.services.uploads.displacement import Displacement
 from transfer_service.services.uploads.finishing import UploadCompletion
 from transfer_service.services.uploads.lookup import UploadLookup
 from transfer_service.services.uploads.progress import ProgressNews
+from transfer_service.storage.blobs import Key
 from transfer_service.storage.disk import DiskStore
+from transfer_service.storage.rooms import FILES
 
 __all__ = ["make_uploads"]
 
@@ -29,15 +30,15 @@ class WatchedStore(DiskStore):
     """A store that notes, when a blob is flushed, how long it is and what the facts say at that moment."""
 
     def __init__(self, root: Path, uploads: Uploads) -> None:
-        super().__init__(root)
+        super().__init__(root, FILES)
         self.uploads = uploads
         self.flushes: list[tuple[int, int, FileState]] = []
 
-    def sync(self, blob_id: UUID) -> None:
-        super().sync(blob_id)
+    def sync(self, key: Key) -> None:
+        super().sync(key)
         with self.uploads.services.database.read() as session:
-            file = session.get_one(File, blob_id)
-        self.flushes.append((self.size(blob_id), file.received_bytes, file.state))
+            file = session.get_one(File, key)
+        self.flushes.append((self.size(key), file.received_bytes, file.state))
 
 
 def appends_on(store: WatchedStore, *, durability: Durability) -> Appends:
@@ -55,7 +56,7 @@ def appends_on(store: WatchedStore, *, durability: Durability) -> Appends:
     upload_completion = UploadCompletion(
         core, files=files, completion=completion, concatenation=Concatenation(core, files=files), news=news
     )
-    displacement = Displacement(store=store, offload=core.offload)
+    displacement = Displacement(claims=store.claims)
     return Appends(
         core,
         files=files,

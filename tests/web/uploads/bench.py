@@ -13,6 +13,7 @@ from sqlalchemy import func, select
 from werkzeug.test import TestResponse
 
 from tests.conftest import Device
+from tests.stores import listed
 from transfer_service.models.accounts import Account
 from transfer_service.models.files import File
 from transfer_service.models.uploads import ResumableUpload
@@ -53,7 +54,7 @@ def left_on(device: Device) -> Left:
             session.scalars(select(func.count()).select_from(File)).one(),
             session.scalars(select(func.coalesce(func.sum(File.received_bytes), 0))).one(),
             session.scalars(select(func.sum(Account.used_bytes))).one(),
-            len(list(services.store.list_blobs())),
+            len(listed(services.store)),
         )
 
 

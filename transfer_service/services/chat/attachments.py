@@ -3,13 +3,14 @@
 import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import BinaryIO, Protocol
+from typing import Protocol
 
 from transfer_service.errors import TransferError
 from transfer_service.services.chat.message_rows import Message
 from transfer_service.services.chat.messages import MessageService
 from transfer_service.services.core import Core
 from transfer_service.services.uploads.receiving import write_hashed
+from transfer_service.storage.blobs import WHOLE, BlobReader, BlobWriter
 from transfer_service.wire.attachments import Attachment
 
 
@@ -45,36 +46,49 @@ class AttachmentService:
         self._offload = core.offload
 
     def receive(self, account_id: uuid.UUID, body: AttachmentBody) -> Message:
-        """Store an attachment and post it. Raises what `MessageService.post` does, TooLarge, StorageFull."""
+        """Store an attachment and post it. Raises what `MessageService.post` does, TooLarge, StorageFull.
+
+        If that fails, the bytes are gone again, unless they are needed: a commit can fail in telling that it succeeded.
+        Where nobody can tell whether it did, they stay, and cleanup will see.
+        """
         message_id = self._messages.announce_attachment()
-        filename = body.filename
-        with self._store.create(message_id, filename, is_needed=lambda: self._messages.is_there(message_id)) as writer:
-            length, digest = write_hashed(
-                writer, body.blocks(), make_room=self._space.check_size, offload=self._offload
-            )
-            post = body.post()
-            # Whatever `TRANSFER_DURABILITY` says: nobody would send it again.
-            self._offload(lambda: self._store.sync(message_id, filename))
-            return self._messages.post(
-                account_id,
-                post.conversation_id,
-                message_id=message_id,
-                content=post.content,
-                reply_to=post.reply_to,
-                attachment=Attachment(filename, body.media_type, length, digest.hex()),
-                flush=True,
-            )
+        try:
+            key = _key(message_id, body.filename)
+            with self._store.open_writer(key, WHOLE, create=True, wait_seconds=0) as writer:
+                return self._receive(account_id, message_id, body, writer)
+        except BaseException:
+            if not self._messages.is_there(message_id):
+                self._store.delete(message_id)
+            raise
+
+    def _receive(self, account_id: uuid.UUID, message_id: str, body: AttachmentBody, writer: BlobWriter) -> Message:
+        length, digest = write_hashed(writer, body.blocks(), make_room=self._space.check_size, offload=self._offload)
+        post = body.post()
+        writer.sync()  # whatever `TRANSFER_DURABILITY` says: nobody would send it again
+        return self._messages.post(
+            account_id,
+            post.conversation_id,
+            message_id=message_id,
+            content=post.content,
+            reply_to=post.reply_to,
+            attachment=Attachment(body.filename, body.media_type, length, digest.hex()),
+            flush=True,
+        )
 
     def delete_message(self, account_id: uuid.UUID, message_id: str) -> Message:
         """Empty an own message and free its attachment. Raises NotFound, Forbidden."""
         message, attachment = self._messages.delete(account_id, message_id)
         if attachment is not None:
-            self._offload(lambda: self._store.delete(message_id))
+            self._store.delete(message_id)
         return message
 
-    def open_reader(self, message_id: str, filename: str) -> BinaryIO:
+    def open_reader(self, message_id: str, filename: str) -> BlobReader:
         """The bytes, for the caller to close. Raises BlobMissing, ReadFailed."""
-        return self._store.open_reader(message_id, filename)
+        return self._store.open_reader(_key(message_id, filename))
+
+    def find_location(self, message_id: str, filename: str, length: int) -> str | None:
+        """Where a web server in front has them, see `BlobStore.find_location`."""
+        return self._store.find_location(_key(message_id, filename), length)
 
     def exists(self, account_id: uuid.UUID, message_id: str, filename: str) -> bool:
         """Whether the attachment is still the account's to read."""
@@ -83,3 +97,7 @@ class AttachmentService:
         except TransferError:
             return False
         return True
+
+
+def _key(message_id: str, filename: str) -> str:
+    return f"{message_id}/{filename}"

@@ -15,6 +15,7 @@ from sqlalchemy import Row, delete, insert, select
 from transfer_service.db.database import Executor
 from transfer_service.models.upkeep import DiscardedBytes
 from transfer_service.services.core import Core
+from transfer_service.storage.blobs import BlobStore
 
 REMEMBERED_FOR = timedelta(hours=1)
 """Longer than any kernel takes to write an unlink to the disk: a power loss before that brings the bytes back."""
@@ -43,27 +44,26 @@ class Discards:
         self._database = core.database
         self._store = core.store
         self._attachments = core.attachments
-        self._offload = core.offload
         self._now = core.now
 
     def finish(self, *, dry_run: bool) -> Iterator[int]:
         """Remove what is still there, and forget what has been gone for long. The bytes that each thing frees."""
         for batch in self._database.batches(select(_discarded.c.name, _discarded.c.discarded_at), size=BATCH):
-            found = {each.name: self._stored_bytes(each.name) for each in batch}
+            found = {each.name: self._room_of(each.name).stored_bytes(each.name) for each in batch}
             for each in batch:
                 stored_bytes = found[each.name]
                 if stored_bytes is not None and self._may_go(each):
-                    yield stored_bytes if dry_run else self._remove(each.name)
+                    yield stored_bytes if dry_run else self._room_of(each.name).delete(each.name)
             if not dry_run:
                 self._forget([name for name, stored_bytes in found.items() if stored_bytes is None])
 
     def _may_go(self, noted: Row[Any]) -> bool:
         """An attachment may still be on its way, and is its message's once that is posted."""
-        if _blob_id(noted.name) is not None:
+        if self._room_of(noted.name) is self._store:
             return True
         if noted.discarded_at > self._now() - REMEMBERED_FOR:
             return False
-        if self._offload(lambda: self._attachments.is_in_use(noted.name)):
+        if self._attachments.claims.is_in_use(noted.name):
             return False
         with self._database.read() as session:  # asked last: it is posted while it is in use
             return session.get(DiscardedBytes, noted.name) is not None
@@ -74,18 +74,5 @@ class Discards:
             with self._database.write() as session:
                 session.execute(delete(_discarded).where(_discarded.c.name.in_(names), is_old))
 
-    def _stored_bytes(self, name: str) -> int | None:
-        blob_id = _blob_id(name)
-        if blob_id is not None:
-            return self._offload(lambda: self._store.stored_bytes(blob_id))
-        return self._offload(lambda: self._attachments.stored_bytes(name))
-
-    def _remove(self, name: str) -> int:
-        blob_id = _blob_id(name)
-        if blob_id is not None:
-            return self._offload(lambda: self._store.delete(blob_id))
-        return self._offload(lambda: self._attachments.delete(name))
-
-
-def _blob_id(name: str) -> uuid.UUID | None:
-    return uuid.UUID(hex=name) if len(name) == len(uuid.UUID(int=0).hex) else None
+    def _room_of(self, name: str) -> BlobStore:
+        return self._store if len(name) == len(uuid.UUID(int=0).hex) else self._attachments

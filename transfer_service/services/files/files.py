@@ -36,7 +36,6 @@ class FileService:
         self._store = core.store
         self._space = core.space
         self._completion = completion
-        self._offload = core.offload
 
     def find(self, account_id: uuid.UUID, name: str) -> FileRecord | None:
         """The account's file of that name, None where nothing of it is stored."""
@@ -117,7 +116,7 @@ class FileService:
         """
         with self._database.read_rows() as rows:
             file_id = file_rows.find_id(rows, account_id, name)
-        with nullcontext() if file_id is None else self._store.in_use(file_id):
+        with nullcontext() if file_id is None else self._store.claims.in_use(file_id):
             yield
 
     def delete(self, account_id: uuid.UUID, name: str) -> None:
@@ -147,7 +146,7 @@ class FileService:
     def discard_blob(self, file_id: uuid.UUID) -> int:
         """Free the bytes of a file whose row is gone, and tell how many."""
         self._completion.forget(file_id)
-        return self._offload(lambda: self._store.delete(file_id))
+        return self._store.delete(file_id)
 
     def get_readable(self, account_id: uuid.UUID, name: str) -> FileRecord:
         """The whole file of that name, or else of that UUID. Raises NotFound, NotComplete."""

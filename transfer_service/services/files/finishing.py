@@ -26,7 +26,6 @@ class Completion:
         self._database = core.database
         self._store = core.store
         self._digests = digests
-        self._offload = core.offload
         self._now = core.now
         self._durability = core.durability
 
@@ -80,10 +79,10 @@ class Completion:
         else:
             writer.trim(length)
         if flush:  # of a file that was whole: its bytes were not written now, and are not given up
-            self._offload(lambda: self._store.sync(file_id))
+            self._store.sync(file_id)
         elif flush is None and self._durability.flush:
             try:
-                flush_or_forget(self._database, self._store, self._offload, file_id)
+                flush_or_forget(self._database, self._store, file_id)
             except FlushFailed:
                 self._digests.forget(file_id)
                 raise

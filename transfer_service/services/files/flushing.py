@@ -12,7 +12,6 @@ from transfer_service.db.database import Database
 from transfer_service.errors import FlushFailed
 from transfer_service.models.files import File, FileState, ReceivedRange
 from transfer_service.storage.blobs import BlobStore
-from transfer_service.threads import Offload
 
 _files, _ranges = File.__table__, ReceivedRange.__table__
 _FORGET = (
@@ -24,13 +23,13 @@ _FORGET = (
 _FORGET_RANGES = delete(_ranges).where(_ranges.c.file_id == bindparam("file_id"))
 
 
-def flush_or_forget(database: Database, store: BlobStore, offload: Offload, file_id: uuid.UUID) -> None:
+def flush_or_forget(database: Database, store: BlobStore, file_id: uuid.UUID) -> None:
     """Return when all that was written of a file survives power loss.
 
     Raises BlobMissing, StorageFull, StoreUnavailable; where that was FlushFailed, nothing of an unfinished file counts.
     """
     try:
-        offload(lambda: store.sync(file_id))
+        store.sync(file_id)
     except FlushFailed:
         with database.write_rows(durable=True) as rows:
             if rows.execute(_FORGET, {"file_id": file_id}).first() is not None:

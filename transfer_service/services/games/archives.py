@@ -1,24 +1,23 @@
 """Members of verified archives: how they are found, and their bytes, which are never unpacked to disk."""
 
 import hashlib
-import os
 import threading
 import uuid
 from collections.abc import Callable, Hashable
 from contextlib import ExitStack, closing, suppress
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, BinaryIO
+from typing import Any
 
 from cachetools import FIFOCache
 
 from transfer_service.errors import BlobMissing, MemberUnreadable, NotFound, ReadFailed
 from transfer_service.services.core import Core
 from transfer_service.services.games import member_rows
-from transfer_service.services.games.job_rows import is_archive_needed
+from transfer_service.services.games.job_rows import archive_key, is_archive_needed
 from transfer_service.services.games.member_rows import ROWS_A_TRANSACTION, Hold
 from transfer_service.storage.zip_directory import Directory, Flaw, NoZip, name_digest
-from transfer_service.storage.zip_members import InflatedMember, MemberPlace, Method, check_stored, find_data
+from transfer_service.storage.zip_members import InflatedMember, MemberPlace, Method, StoredMember
 
 CHECKED_STORED_BYTES = 64 * 1024 * 1024
 """Larger stored members are not read before they are sent: their length cannot lie, their bytes are the archive's,
@@ -119,13 +118,11 @@ class GameArchives:
         return len(directory)
 
     def _read_directory(self, game_data_id: int) -> Directory | None:
-        with self._store.open_archive(game_data_id) as file:
+        with closing(self._store.open_reader(archive_key(game_data_id))) as archive:
             try:
-                return Directory(file, max_member_bytes=self._max_member_bytes)
+                return Directory(archive, max_member_bytes=self._max_member_bytes)
             except NoZip:
                 return None
-            except OSError as error:
-                raise ReadFailed from error
 
     def get_member(self, game_id: uuid.UUID, name: str) -> Member:
         """A member of the game's newest completed archive.
@@ -163,22 +160,17 @@ class GameArchives:
 
     def is_there(self, game_data_id: int) -> bool:
         """Whether the archive is still in its place."""
-        return self._store.has_archive(game_data_id)
+        return self._store.stored_bytes(archive_key(game_data_id)) is not None
 
-    def open(self, member: Member) -> BinaryIO | InflatedMember:
-        """The bytes, for the caller to close: the archive itself, at their first byte, or what inflates them.
-
-        Raises BlobMissing, ReadFailed.
-        """
+    def open(self, member: Member) -> StoredMember | InflatedMember:
+        """The bytes, for the caller to close. Raises BlobMissing, ReadFailed."""
+        kind = StoredMember if member.place.method == Method.STORED else InflatedMember
         with ExitStack() as cleanup:
-            file = cleanup.enter_context(self._store.open_archive(member.game_data_id))
-            if file.seek(0, os.SEEK_END) != member.archive_bytes:
+            archive = self._store.open_reader(archive_key(member.game_data_id))
+            cleanup.callback(archive.close)
+            if archive.size != member.archive_bytes:
                 raise ReadFailed  # another archive than the one that was indexed
-            body: BinaryIO | InflatedMember = file
-            if member.place.method != Method.STORED:
-                body = InflatedMember(file, member.place, self._offload)
-            else:
-                file.seek(find_data(file, member.place))
+            body = kind(archive, member.place, self._offload)
             cleanup.pop_all()
             return body
 
@@ -190,10 +182,7 @@ class GameArchives:
 
     def _check(self, member: Member) -> None:
         with closing(self.open(member)) as body:
-            if isinstance(body, InflatedMember):
-                body.check()
-            else:
-                check_stored(body, member.place, self._offload)
+            body.check()
 
 
 def _member(row: Any, name: str) -> Member:
@@ -225,7 +214,7 @@ class ArchiveRemoval:
         self._offload = core.offload
 
     def remove_unneeded(
-        self, game_data_id: int, *, sha256: str | None = None, dispose: Callable[[int], object] | None = None
+        self, game_data_id: int, *, sha256: str | None = None, dispose: Callable[[], object] | None = None
     ) -> bool:
         """Remove an archive unless a job works on it or has completed it (with that digest); tell whether it went.
 
@@ -234,14 +223,15 @@ class ArchiveRemoval:
         The members go in small steps, each in a transaction that asks again: others want to write too, and a job that
         begins meanwhile learns them anew.
         """
+        key = archive_key(game_data_id)
         with ExitStack() as held:
             with suppress(BlobMissing, ReadFailed):
                 # Held open, so that the name goes in an instant, and the bytes later, off the event loop.
-                archive = self._store.open_archive(game_data_id)
+                archive = self._store.open_reader(key)
                 held.callback(lambda: self._offload(archive.close))
-            return self._remove(game_data_id, sha256, dispose or self._store.delete_archive)
+            return self._remove(game_data_id, sha256, dispose or (lambda: self._store.delete(key)))
 
-    def _remove(self, game_data_id: int, sha256: str | None, dispose: Callable[[int], object]) -> bool:
+    def _remove(self, game_data_id: int, sha256: str | None, dispose: Callable[[], object]) -> bool:
         removed = ROWS_A_TRANSACTION
         while removed == ROWS_A_TRANSACTION:
             with self._database.write() as session:
@@ -249,5 +239,5 @@ class ArchiveRemoval:
                     return False
                 removed = member_rows.delete_some(session, game_data_id, limit=ROWS_A_TRANSACTION)
                 if removed < ROWS_A_TRANSACTION:
-                    dispose(game_data_id)
+                    dispose()
         return True

@@ -18,6 +18,7 @@ from sqlalchemy.orm import Session
 
 from transfer_service.errors import (
     AlreadyDownloaded,
+    BlobMissing,
     DownloadInProgress,
     MissingPermission,
     NotFound,
@@ -28,7 +29,7 @@ from transfer_service.errors import (
 from transfer_service.models.games import DownloadState, Game, GameData
 from transfer_service.services.core import Core
 from transfer_service.services.games import job_rows as download_rows
-from transfer_service.services.games.job_rows import Actor, DownloadRecord, is_active, jobs
+from transfer_service.services.games.job_rows import Actor, DownloadRecord, archive_key, is_active, jobs
 
 ABANDONED_AFTER = timedelta(seconds=45)
 WORKER_GONE = "The download worker stopped"
@@ -87,9 +88,12 @@ class RemoteDownloadService:
         completed = select(jobs.c.id).where(
             jobs.c.game_data_id == data.id, jobs.c.state == DownloadState.COMPLETED, jobs.c.sha256 == data.sha256
         )
-        return (
-            session.scalars(completed.limit(1)).first() is not None and self._store.archive_bytes(data.id) == data.size
-        )
+        if session.scalars(completed.limit(1)).first() is None:
+            return False
+        try:
+            return self._store.size(archive_key(data.id)) == data.size
+        except BlobMissing:
+            return False
 
     def cancel(self, actor: Actor, game_id: uuid.UUID | None, *, may_cancel_any: bool) -> None:
         """End the active job of a game, None for one that cannot be. Raises NotFound, and MissingPermission for who

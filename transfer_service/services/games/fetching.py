@@ -1,18 +1,21 @@
 """The work behind a remote download: from one source after the other, until one has given the catalogue's bytes."""
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing, contextmanager
 from functools import partial
-from typing import BinaryIO, Protocol
+from typing import Protocol
 
-from transfer_service.errors import BlobMissing, ReadFailed, SourceFailed, StorageFull
+from transfer_service.errors import BlobMissing, RangeBusy, ReadFailed, SourceFailed, StorageFull
 from transfer_service.models.games import DownloadState
 from transfer_service.services.core import Core
+from transfer_service.services.digests import hash_all
 from transfer_service.services.games.archives import ArchiveRemoval
+from transfer_service.services.games.job_rows import archive_key, part_key
 from transfer_service.services.games.leases import FetchLeases, LeaseLost, Run
 from transfer_service.services.games.member_rows import Hold
 from transfer_service.services.games.part_writer import HashedPart
-from transfer_service.storage.archives import READ_BYTES, Part
+from transfer_service.storage.blobs import WHOLE, BlobWriter
 from transfer_service.wire.game_catalogue import Source
 
 LONGEST_SECONDS = 24 * 3600.0
@@ -63,9 +66,8 @@ class Fetching:
 
     def work(self, run: Run) -> DownloadState:
         """Fetch, verify, publish; how it ended. Raises LeaseLost, and StoreUnavailable: then another run goes on."""
-        may_replace = partial(self._leases.beat, run)
         try:
-            with self._store.open_part(run.job_id, may_replace=may_replace) as part:
+            with self.open_part(run) as part:
                 if not self._is_published(run, part):
                     self._fetch_verified(run, part)
             members = self._archives.index(run.game_data_id, hold=partial(self._leases.hold, run))
@@ -78,22 +80,40 @@ class Fetching:
             raise LeaseLost
         return DownloadState.COMPLETED
 
+    @contextmanager
+    def open_part(self, run: Run) -> Iterator[BlobWriter]:
+        """The bytes of a job so far. One run has them at a time: another one begins anew, if it has the lease.
+
+        Raises BlobMissing where it has not, RangeBusy where several want that at once, StorageFull.
+        """
+        key = part_key(run.job_id)
+        open_writer = partial(self._store.open_writer, key, WHOLE, create=True, wait_seconds=0)
+        with ExitStack() as opened:
+            try:
+                part = opened.enter_context(open_writer())
+            except (BlobMissing, RangeBusy):
+                # A run that has lost its lease still holds the part: from now on it writes into a blob without a key.
+                if not self._leases.beat(run):
+                    raise BlobMissing from None
+                self._store.delete(key)
+                part = opened.enter_context(open_writer())
+            yield part
+
     def tidy(self, run: Run) -> None:
         """Remove what a job that has ended leaves: its part, and its archive unless that was completed."""
         if self._leases.has_ended(run):
-            self._offload(lambda: self._store.delete_part(run.job_id))
+            self._store.delete(part_key(run.job_id))
             if run.has_published:
                 self._removal.remove_unneeded(run.game_data_id, sha256=run.sha256)
 
-    def _is_published(self, run: Run, part: Part) -> bool:
+    def _is_published(self, run: Run, part: BlobWriter) -> bool:
         """Whether an earlier run came as far as naming the archive. It is verified again: the name can be stale."""
-        if part.length or not self._store.has_archive(run.game_data_id):
+        key = archive_key(run.game_data_id)
+        if part.length or self._store.stored_bytes(key) is None:
             return False
         hasher = hashlib.sha256()
-        with self._store.open_archive(run.game_data_id) as archive:
-            while self._offload(lambda: _hash_next(archive, hasher)):
-                pass
-            length = archive.tell()
+        with closing(self._store.open_reader(key)) as archive:
+            length = hash_all(archive, hasher, self._offload)
         if (length, hasher.hexdigest()) != (run.size, run.sha256):
             return False
         run.has_published = True
@@ -101,7 +121,7 @@ class Fetching:
         self._leases.advance(run, DownloadState.VERIFYING)
         return True
 
-    def _fetch_verified(self, run: Run, part: Part) -> None:
+    def _fetch_verified(self, run: Run, part: BlobWriter) -> None:
         """Fetch from the first source that gives the right bytes, and publish them. Raises SourceFailed, LeaseLost."""
         sink = HashedPart(part, offload=self._offload)
         sink.catch_up()
@@ -117,13 +137,10 @@ class Fetching:
             except SourceFailed as failure:
                 failures.append(f"{source.name}: {failure.detail}")
             else:
-                self._offload(lambda: self._publish(run, part))
+                part.publish(archive_key(run.game_data_id))
+                run.has_published = True
                 return
         raise SourceFailed("; ".join(failures) or NO_SOURCES)
-
-    def _publish(self, run: Run, part: Part) -> None:
-        self._store.publish(part, run.job_id, run.game_data_id)
-        run.has_published = True
 
     def _fetch_from(self, source: Source, run: Run, sink: HashedPart) -> None:
         """Raises SourceFailed, LeaseLost."""
@@ -156,10 +173,3 @@ class Fetching:
         sink.restart()
         run.validator = None
         return False
-
-
-def _hash_next(file: BinaryIO, hasher: "hashlib._Hash") -> bool:
-    """Hash the next block, False at the end of the file."""
-    block = file.read(READ_BYTES)
-    hasher.update(block)
-    return bool(block)

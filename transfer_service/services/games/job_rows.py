@@ -22,6 +22,28 @@ ACTIONS = {
     DownloadState.CANCELLED: Action.CANCELLED,
 }
 
+_ARCHIVE = ".zip"
+
+
+def archive_key(game_data_id: int) -> str:
+    """The key of an archive in the store."""
+    return f"{game_data_id}{_ARCHIVE}"
+
+
+def is_archive(key: str) -> bool:
+    """Whether something in the store is an archive, and not the part of a job."""
+    return key.endswith(_ARCHIVE)
+
+
+def archive_id(key: str) -> int:
+    """The number in the key of an archive, or of a part."""
+    return int(key.partition(".")[0])
+
+
+def part_key(job_id: int) -> str:
+    """The key of the bytes of a job until they are an archive."""
+    return f"{job_id}.part"
+
 
 @dataclass(frozen=True, slots=True)
 class Actor:

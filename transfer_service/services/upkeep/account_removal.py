@@ -35,7 +35,6 @@ class AccountRemoval:
         self._conversations = conversations
         self._attachments = core.attachments
         self._space = core.space
-        self._offload = core.offload
         self._now = core.now
 
     def remove(self, name: str) -> None:
@@ -69,7 +68,7 @@ class AccountRemoval:
             with self._database.write(durable=True) as session:
                 attached = self._empty(session, account_id, message_ids)
             for message_id in attached:
-                self._offload(lambda message_id=message_id: self._attachments.delete(message_id))  # type: ignore[misc]
+                self._attachments.delete(message_id)
 
     def _empty(self, session: Session, account_id: uuid.UUID, message_ids: Sequence[str]) -> list[str]:
         """Keep nothing of some messages but their rows; those whose attachments are to be discarded."""

@@ -20,7 +20,6 @@ class ChatCleanup:
         self._database = core.database
         self._store = core.attachments
         self._space = core.space
-        self._offload = core.offload
 
     def remove_abandoned_conversations(self, *, dry_run: bool) -> Iterator[int]:
         """Conversations that everybody has left, with all that was said and sent in them. The bytes each one frees, or
@@ -35,7 +34,7 @@ class ChatCleanup:
             elif self._detach(conversation_id, is_abandoned):
                 freed_bytes = 0
                 while (message_ids := self._remove_some(conversation_id)) is not None:
-                    freed_bytes += sum(map(self._discard, message_ids))
+                    freed_bytes += sum(map(self._store.delete, message_ids))
                 yield freed_bytes
 
     def _detach(self, conversation_id: str, is_abandoned: ColumnElement[bool]) -> bool:
@@ -71,6 +70,3 @@ class ChatCleanup:
             discards.remember(session, [each.id for each in sent])
             session.execute(delete(Message).where(Message.id.in_([each.id for each in found])))
             return [each.id for each in sent]
-
-    def _discard(self, message_id: str) -> int:
-        return self._offload(lambda: self._store.delete(message_id))

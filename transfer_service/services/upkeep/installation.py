@@ -10,7 +10,6 @@ import uuid
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Protocol
 
 from sqlalchemy import update
 from sqlalchemy.exc import IntegrityError
@@ -23,22 +22,11 @@ from transfer_service.services.upkeep.orphans import Shelf
 ONLY_ROW = 1
 
 
-class Mark(Protocol):
-    """The id that a folder carries."""
-
-    def read(self) -> str | None:
-        """What it is, None where there is none. Raises StoreUnavailable."""
-
-    def write(self, value: str) -> None:
-        """Put it there, for good. Raises StorageFull, StoreUnavailable."""
-
-
 @dataclass(frozen=True, slots=True)
 class Part:
-    """A folder of stored bytes, by the name that an operator knows it under."""
+    """A room of the store, by the name that an operator knows it under."""
 
     name: str
-    mark: Mark
     shelf: Shelf
 
 
@@ -72,7 +60,6 @@ class Installation:
     def __init__(self, core: Core, *, parts: list[Part]) -> None:
         self._database = core.database
         self._parts = parts
-        self._offload = core.offload
         self._now = core.now
 
     def ensure(self) -> None:
@@ -103,7 +90,7 @@ class Installation:
         self._begin(installation_id)
         self._record(installation_id, is_joined=False)
         for part in self._parts:
-            self._write(part, installation_id)
+            part.shelf.store.mark.write(installation_id)
         self._record(installation_id, is_joined=True)
 
     def _decide(self, marks: dict[str, str | None]) -> str:
@@ -123,7 +110,7 @@ class Installation:
         """Mark a part that has no mark yet, where it may have one. Raises InstallationMismatch."""
         if mark == row.installation_id:
             return
-        holds_something = self._offload(lambda: any(part.shelf.batches()))
+        holds_something = any(part.shelf.batches())
         if mark is not None and (holds_something or part.shelf.must_be_there):
             raise InstallationMismatch(f"{part.name} belongs to another installation than the database")
         if row.is_joined:  # it once had a mark: this is another folder, or an empty one where a disk is not mounted
@@ -131,13 +118,10 @@ class Installation:
                 raise InstallationMismatch(f"{part.name} belongs to no installation, but holds something")
             if part.shelf.must_be_there and any(part.shelf.expected()):
                 raise InstallationMismatch(f"{part.name} is empty, and the database knows of files there")
-        self._write(part, row.installation_id)
-
-    def _write(self, part: Part, installation_id: str) -> None:
-        self._offload(lambda: part.mark.write(installation_id))
+        part.shelf.store.mark.write(row.installation_id)
 
     def _read_marks(self) -> dict[str, str | None]:
-        return {part.name: part.mark.read() for part in self._parts}
+        return {part.name: part.shelf.store.mark.read() for part in self._parts}
 
     def _find(self) -> InstallationRow | None:
         with self._database.read() as session:
@@ -165,12 +149,12 @@ class Installation:
 def take_census(shelf: Shelf) -> Census:
     """Count everything. Blocking."""
     records = lacking = stored = unknown = 0
-    for names in shelf.expected():
-        records += len(names)
-        lacking += sum(not shelf.is_there(name) for name in names)
+    for keys in shelf.expected():
+        records += len(keys)
+        lacking += sum(shelf.store.stored_bytes(key) is None for key in keys)
     for batch in shelf.batches():
         stored += len(batch)
-        unknown += len(batch) - len(shelf.known({each.name for each in batch}))
+        unknown += len(batch) - len(shelf.known({each.key for each in batch}))
     return Census(records, lacking, stored, unknown)
 
 

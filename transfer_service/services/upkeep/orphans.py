@@ -10,8 +10,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Protocol
 
-from transfer_service.storage.quarantine import KeptOrphan, Quarantine
-from transfer_service.threads import Offload
+from transfer_service.storage.blobs import BlobFacts, BlobStore, KeptOrphan
 
 ORPHAN_AGE = timedelta(hours=1)
 MANY_SHARE = 0.1
@@ -31,43 +30,27 @@ class Tally:
         self.bytes += stored_bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Stored:
-    """Something in a store. `length` is what it would be to its owner, `stored_bytes` the space it takes."""
-
-    name: str
-    modified_at: datetime
-    length: int
-    stored_bytes: int
-
-
 class Shelf(Protocol):
-    """One kind of stored bytes, and the records that belong to it."""
+    """One room of the store, and the records that belong to what is in it."""
 
     @property
-    def quarantine(self) -> Quarantine:
-        """Where its orphans are kept."""
-
-    def batches(self) -> Iterator[Sequence[Stored]]:
-        """All that is stored, in no order."""
-
-    def known(self, names: Collection[str]) -> set[str]:
-        """Those that have records."""
-
-    def is_in_use(self, name: str) -> bool:
-        """Whether somebody writes it."""
+    def store(self) -> BlobStore:
+        """The room."""
 
     @property
     def must_be_there(self) -> bool:
         """Whether a record without its bytes is a loss."""
 
+    def batches(self) -> Iterator[Sequence[BlobFacts]]:
+        """All that is stored and should have records, in no order."""
+
+    def known(self, keys: Collection[str]) -> set[str]:
+        """Those that have records."""
+
     def expected(self) -> Iterator[Sequence[str]]:
-        """The names that records need bytes for."""
+        """The keys that records need bytes for."""
 
-    def is_there(self, name: str) -> bool:
-        """Whether something has that name."""
-
-    def set_aside(self, name: str, *, now: datetime) -> bool:
+    def set_aside(self, key: str, *, now: datetime) -> bool:
         """Move it to the quarantine, unless it has records by now. Whether it went."""
 
 
@@ -85,11 +68,8 @@ class Findings:
 class Orphans:
     """Sets orphans aside, puts them back and removes them when their days are over."""
 
-    def __init__(
-        self, *, shelves: dict[str, Shelf], offload: Offload, now: Callable[[], datetime], kept_for: timedelta
-    ) -> None:
+    def __init__(self, *, shelves: dict[str, Shelf], now: Callable[[], datetime], kept_for: timedelta) -> None:
         self._shelves = shelves
-        self._offload = offload
         self._now = now
         self._kept_for = kept_for
 
@@ -117,10 +97,10 @@ class Orphans:
         """Put everything back that has records again. How many things that were."""
         restored = Tally()
         for shelf in self._shelves.values():
-            for batch in _batches(self._items(shelf)):
-                known = shelf.known({item.name for item in batch})
+            for batch in _batches(shelf.store.quarantine.items()):
+                known = shelf.known({item.key for item in batch})
                 for item in batch:
-                    if item.name in known and (dry_run or self._take_back(shelf, item)):
+                    if item.key in known and (dry_run or shelf.store.quarantine.take_back(item)):
                         restored.add(item.stored_bytes)
         if findings is not None:
             findings.restored = restored
@@ -129,54 +109,40 @@ class Orphans:
     def _remove_expired(self, findings: Findings, dry_run: bool) -> None:
         youngest = self._now() - self._kept_for
         for shelf, item in list(self._kept()):
-            if item.since < youngest and not (dry_run and shelf.known({item.name})):
+            if item.since < youngest and not (dry_run and shelf.known({item.key})):
                 findings.expired.add(item.stored_bytes)
                 if not dry_run:
-                    self._remove(shelf, item)
+                    shelf.store.quarantine.remove(item)
 
-    def _look(self) -> tuple[list[tuple[str, Stored]], int]:
+    def _look(self) -> tuple[list[tuple[str, BlobFacts]], int]:
         """Every orphan, with the name of its shelf, and how many things there are at all."""
-        found: list[tuple[str, Stored]] = []
+        found: list[tuple[str, BlobFacts]] = []
         total = 0
         youngest = self._now() - ORPHAN_AGE
         for name, shelf in self._shelves.items():
-            for batch in self._batches_of(shelf):
+            for batch in shelf.batches():
                 total += len(batch)
                 unknown = _unknown(shelf, [each for each in batch if each.modified_at < youngest])
-                free = self._offload(lambda: [each for each in unknown if not shelf.is_in_use(each.name)])  # noqa: B023
+                free = [each for each in unknown if not shelf.store.claims.is_in_use(each.key)]
                 # Asked again: what was posted while we looked is not in use any more, but known.
                 found += [(name, each) for each in _unknown(shelf, free)]
         return found, total
 
-    def _batches_of(self, shelf: Shelf) -> Iterator[Sequence[Stored]]:
-        batches = shelf.batches()
-        while batch := self._offload(lambda: next(batches, None)):
-            yield batch
-
-    def _set_aside(self, shelf: Shelf, orphan: Stored) -> bool:
-        return self._offload(lambda: not shelf.is_in_use(orphan.name)) and shelf.set_aside(orphan.name, now=self._now())
-
-    def _take_back(self, shelf: Shelf, item: KeptOrphan) -> bool:
-        return self._offload(lambda: shelf.quarantine.take_back(item))
-
-    def _remove(self, shelf: Shelf, item: KeptOrphan) -> None:
-        self._offload(lambda: shelf.quarantine.remove(item))
+    def _set_aside(self, shelf: Shelf, orphan: BlobFacts) -> bool:
+        return not shelf.store.claims.is_in_use(orphan.key) and shelf.set_aside(orphan.key, now=self._now())
 
     def _kept(self) -> Iterator[tuple[Shelf, KeptOrphan]]:
         for shelf in self._shelves.values():
-            for item in self._items(shelf):
+            for item in shelf.store.quarantine.items():
                 yield shelf, item
 
-    def _items(self, shelf: Shelf) -> list[KeptOrphan]:
-        return self._offload(lambda: list(shelf.quarantine.items()))
+
+def _unknown(shelf: Shelf, things: Sequence[BlobFacts]) -> list[BlobFacts]:
+    known = shelf.known({each.key for each in things}) if things else set()
+    return [each for each in things if each.key not in known]
 
 
-def _unknown(shelf: Shelf, things: Sequence[Stored]) -> list[Stored]:
-    known = shelf.known({each.name for each in things}) if things else set()
-    return [each for each in things if each.name not in known]
-
-
-def _is_many(found: Sequence[tuple[str, Stored]], total: int) -> bool:
+def _is_many(found: Sequence[tuple[str, BlobFacts]], total: int) -> bool:
     return len(found) > MANY_SHARE * total or sum(orphan.length for _, orphan in found) > MANY_BYTES
 
 

@@ -5,11 +5,8 @@ nobody has flushed (`durability`). So it does not matter which process, containe
 instances start at once, or what the setting says by now.
 """
 
-import ctypes
-import os
 import shutil
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 from sqlalchemy import and_, bindparam, delete, select, update
@@ -72,7 +69,7 @@ class Recovery:
         self._database = core.database
         self._boot = core.durability.boot
         self._marks = core.settings.data_dir / "running"  # where earlier versions kept what they knew of boots
-        self._flush = partial(flush_file_system, core.settings.blob_dir)
+        self._flush = core.store.sync_all
         self._is_done = False
 
     def ensure(self) -> Recovered:
@@ -130,14 +127,3 @@ def _boots_in(folder: Path) -> set[str]:
     except FileNotFoundError:
         return set()
     return boots
-
-
-def flush_file_system(path: Path) -> None:
-    """Return when all that was written to the file system of `path` is on the disk. Raises OSError."""
-    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        if ctypes.CDLL(None, use_errno=True).syncfs(descriptor):
-            number = ctypes.get_errno()
-            raise OSError(number, os.strerror(number), str(path))
-    finally:
-        os.close(descriptor)

@@ -53,7 +53,7 @@ class UploadCleanup:
         )
         for file_id in self._ids_where(is_stale):
             freed_bytes = None
-            with self._store.secluded(file_id) as is_free:
+            with self._store.claims.secluded(file_id) as is_free:
                 if is_free and dry_run:
                     freed_bytes = self._store.stored_bytes(file_id) or 0
                 elif is_free:
@@ -68,14 +68,14 @@ class UploadCleanup:
         """End every resumable upload that has rested too long. One that only lacks the last step takes it instead."""
         if dry_run:
             for upload_id in self._ids_where(self._has_expired()):
-                with self._store.secluded(upload_id) as is_free:
+                with self._store.claims.secluded(upload_id) as is_free:
                     stored_bytes = self._store.stored_bytes(upload_id) or 0
                 if is_free:
                     yield stored_bytes
             return
         for reason in (and_(self._has_expired(), is_final), self._has_expired()):  # wholes before their parts
             for upload_id in self._ids_where(reason):
-                with self._store.secluded(upload_id) as is_free:
+                with self._store.claims.secluded(upload_id) as is_free:
                     is_ended = (
                         is_free and not self._is_saved(upload_id) and self._remove(upload_id, self._has_expired())
                     )

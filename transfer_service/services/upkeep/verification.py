@@ -9,7 +9,7 @@ from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, BinaryIO, TypeAlias
+from typing import Any, TypeAlias
 
 from sqlalchemy import func, select
 
@@ -20,7 +20,9 @@ from transfer_service.models.files import File, FileState, Folder, ReceivedRange
 from transfer_service.models.games import DownloadState, Game, GameData, RemoteDownload
 from transfer_service.services.core import Core
 from transfer_service.services.files.rows import WHOLE_NAME
+from transfer_service.services.games.job_rows import archive_key
 from transfer_service.services.upkeep.orphans import Tally
+from transfer_service.storage.blobs import BlobReader
 
 BATCH = 200
 READ_BYTES = 1024 * 1024
@@ -126,19 +128,19 @@ class Verification:
         try:
             with closing(self._open(thing)) as body:
                 if thing.sha256 is None:
-                    return (Problem.DAMAGED if body.seek(0, 2) < thing.length else None), 0
+                    return (Problem.DAMAGED if body.size < thing.length else None), 0
                 digest, length = _digest_of(body, thing.length)
         except BlobMissing:
             return Problem.MISSING, 0
-        except (OSError, ReadFailed):
+        except ReadFailed:
             return Problem.UNREADABLE, 0
         return (None if (digest, length) == (thing.sha256, thing.length) else Problem.DAMAGED), length
 
-    def _open(self, thing: _Thing) -> BinaryIO:
+    def _open(self, thing: _Thing) -> BlobReader:
         if thing.kind is Kind.ATTACHMENT:
-            return self._attachments.open_reader(thing.key, thing.name)
+            return self._attachments.open_reader(f"{thing.key}/{thing.name}")
         if thing.kind is Kind.ARCHIVE:
-            return self._games.open_archive(thing.key)
+            return self._games.open_reader(archive_key(thing.key))
         return self._store.open_reader(thing.key)
 
 
@@ -198,11 +200,11 @@ _PROMISES: list[tuple[_Statement, Callable[[Any], _Thing]]] = [
 """The rows that promise bytes, each by its key first, and what they promise."""
 
 
-def _digest_of(body: BinaryIO, length: int) -> tuple[str, int]:
+def _digest_of(body: BlobReader, length: int) -> tuple[str, int]:
     """The SHA-256 of the first `length` bytes, and how many of them there are."""
     hasher = hashlib.sha256()
-    left = length
-    while left and (block := body.read(min(READ_BYTES, left))):
+    position = 0
+    while block := body.read(position, min(READ_BYTES, length - position)):
         hasher.update(block)
-        left -= len(block)
-    return hasher.hexdigest(), length - left
+        position += len(block)
+    return hasher.hexdigest(), position

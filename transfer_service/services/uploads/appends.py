@@ -92,7 +92,6 @@ class Appends:
         self._displacement = displacement
         self._completion = completion
         self._news = news
-        self._offload = core.offload
         self._begin_offload = core.begin_offload
         self._now = core.now
         self._durability = core.durability
@@ -173,7 +172,7 @@ class Appends:
                 raise InconsistentLength
         except BaseException:
             if body.is_atomic:
-                self._offload(writer.cut)
+                writer.cut()
             elif landing.has_loose_bytes:
                 self._completion.forget(upload.id)
             raise
@@ -200,7 +199,7 @@ class Appends:
         """Let everything up to `offset` count, on the disk as far as that was asked for."""
         try:
             if self._durability.flush_chunks:
-                flush_or_forget(self._database, self._store, self._offload, upload.id)
+                flush_or_forget(self._database, self._store, upload.id)
             return self._commit(upload, offset, length=length, ends=ends)
         except BaseException:
             self._completion.forget(upload.id)  # of what was hashed, some does not count

@@ -122,7 +122,7 @@ class UploadService:
         except BlobMissing as error:
             raise _GoneBeforeTheFirstByte from error
         except UploadGone:
-            self._offload(lambda: self._store.delete(chunk.file_id))
+            self._store.delete(chunk.file_id)
             raise
         except BaseException:
             if not chunk.fits_in_memory:
@@ -133,14 +133,14 @@ class UploadService:
 
     def _forget_if_empty(self, file_id: uuid.UUID) -> None:
         """Give the name of a file back whose first chunk was refused, unless another one is on its way."""
-        if self._store.is_in_use(file_id):
+        if self._store.claims.is_in_use(file_id):
             return
         with self._database.write_rows() as rows:
             file = file_rows.lock_to_name(rows, file_id)
             if file is None or file.received_bytes or file.is_complete:
                 return
             remove_row(rows, file, self._space)
-        self._offload(lambda: self._store.delete(file_id))
+        self._store.delete(file_id)
 
     def check(
         self, account_id: uuid.UUID, name: str, *, span: Span, claimed: int | None, infer: bool
@@ -208,10 +208,10 @@ class UploadService:
         is_flushed = self._durability.flush_chunks
         try:
             if is_flushed:
-                flush_or_forget(self._database, self._store, self._offload, chunk.file_id)
+                flush_or_forget(self._database, self._store, chunk.file_id)
             return self._commit(chunk, is_flushed=is_flushed)
         except _FlushFirst:
-            flush_or_forget(self._database, self._store, self._offload, chunk.file_id)
+            flush_or_forget(self._database, self._store, chunk.file_id)
             return self._commit(chunk, is_flushed=True)
 
     def _commit(self, chunk: "_Chunk", *, is_flushed: bool) -> FileRecord:

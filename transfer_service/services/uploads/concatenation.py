@@ -32,7 +32,6 @@ class Concatenation:
         self._store = core.store
         self._space = core.space
         self._files = files
-        self._offload = core.offload
         self._now = core.now
         self._durability = core.durability
 
@@ -87,9 +86,9 @@ class Concatenation:
             try:
                 self._copy(parts, writer)
                 if self._durability.flush:
-                    self._offload(lambda: self._store.sync(final.id))
+                    writer.sync()
             except BaseException:
-                self._offload(writer.cut)  # half a copy would keep the room that a full disk needs
+                writer.cut()  # half a copy would keep the room that a full disk needs
                 raise
             self._spend(final, parts, total)
             for part in parts:
@@ -100,16 +99,12 @@ class Concatenation:
         position = 0
         for part in parts:
             for start in range(0, part.offset, STEP_BYTES):
-                length = min(STEP_BYTES, part.offset - start)
-                self._offload(lambda: self._copy_step(part.id, writer, start, length, position + start))  # noqa: B023
+                step = Span(start, min(start + STEP_BYTES, part.offset))
+                try:
+                    writer.copy(part.id, step, to=position + start)
+                except BlobMissing as error:
+                    raise UploadEnded from error
             position += part.offset
-
-    def _copy_step(self, part_id: uuid.UUID, writer: BlobWriter, start: int, length: int, to: int) -> None:
-        try:
-            with self._store.open_reader(part_id) as source:
-                writer.copy(source, start=start, length=length, to=to)
-        except BlobMissing as error:
-            raise UploadEnded from error
 
     def _spend(self, final: UploadRecord, parts: Sequence[UploadRecord], total: int) -> None:
         """Let the copied bytes count and the parts be gone. Raises UploadEnded where one of them was cancelled."""

@@ -8,8 +8,7 @@ import uuid
 from contextlib import suppress
 
 from transfer_service.errors import BlobMissing, Superseded
-from transfer_service.storage.blobs import END, BlobStore
-from transfer_service.threads import Offload
+from transfer_service.storage.blobs import END, Claims
 from transfer_service.wire.ranges import Span
 
 TAKE_OVER_SECONDS = 1.75
@@ -21,13 +20,12 @@ _BEHIND_ALL_DATA = Span(END - 1, END)
 class Displacement:
     """Ends appends that are running, in whatever process."""
 
-    def __init__(self, *, store: BlobStore, offload: Offload) -> None:
-        self._store = store
-        self._offload = offload
+    def __init__(self, *, claims: Claims) -> None:
+        self._claims = claims
 
     def is_appending(self, upload_id: uuid.UUID) -> bool:
         """Whether any process appends to the upload, or is about to."""
-        return self._offload(lambda: self._store.is_in_use(upload_id))
+        return self._claims.is_in_use(upload_id)
 
     def end_append(self, upload_id: uuid.UUID) -> None:
         """Return when no append runs any more that began before: all that it brought counts then.
@@ -40,7 +38,7 @@ class Displacement:
         deadline = time.monotonic() + TAKE_OVER_SECONDS
         with suppress(BlobMissing):
             try:
-                with self._store.take_over(upload_id, _BEHIND_ALL_DATA, create=False, wait_seconds=TAKE_OVER_SECONDS):
+                with self._claims.take_over(upload_id, _BEHIND_ALL_DATA, wait_seconds=TAKE_OVER_SECONDS):
                     return
             except Superseded:
                 while self.is_appending(upload_id) and time.monotonic() < deadline:

@@ -2,7 +2,7 @@
 
 import hashlib
 import uuid
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import replace
 
 from cachetools import FIFOCache
@@ -11,7 +11,7 @@ from transfer_service.errors import BlobMissing, DigestMismatch, RangeBusy, Tran
 from transfer_service.models.files import FileState
 from transfer_service.models.uploads import UploadKind
 from transfer_service.services.core import Core
-from transfer_service.services.digests import DigestFollower
+from transfer_service.services.digests import DigestFollower, hash_all
 from transfer_service.services.files import received_ranges as intervals
 from transfer_service.services.files import rows as file_rows
 from transfer_service.services.files.dates import date_for
@@ -27,7 +27,6 @@ from transfer_service.storage.blobs import END, BlobWriter
 from transfer_service.wire.digests import parse_digests
 from transfer_service.wire.ranges import Span
 
-PIECE_BYTES, PIECES_A_HOP = 1024 * 1024, 16
 MAX_REFUSED = 1024
 
 
@@ -154,16 +153,8 @@ class UploadCompletion:
 
     def _digest(self, upload_id: uuid.UUID, algorithm: str) -> bytes:
         hasher = hashlib.new(algorithm, usedforsecurity=False)
-
-        def hash_some() -> bytes:
-            for _ in range(PIECES_A_HOP):
-                piece = blob.read(PIECE_BYTES)
-                hasher.update(piece)
-            return piece
-
-        with self._store.open_reader(upload_id) as blob:
-            while self._offload(hash_some):
-                pass
+        with closing(self._store.open_reader(upload_id)) as blob:
+            hash_all(blob, hasher, self._offload)
         return hasher.digest()
 
     def _declare(self, upload: UploadRecord, sha256: str) -> UploadRecord:

@@ -179,7 +179,7 @@ class ResumableUploadService:
         Raises NotFound, UploadEnded, UploadFinished, Forbidden, OffsetMismatch, InconsistentLength, TooLarge,
         RangeBusy, StorageFull, ChecksumMismatch, DigestMismatch, and what the body raises.
         """
-        with self._store.in_use(upload_id):
+        with self._store.claims.in_use(upload_id):
             upload = self._completion.settle_doubt(self._lookup.get(account_id, upload_id))
             upload = self._appends.append(upload, piece, body)
         self._completion.settle_finals_with(upload)

@@ -88,7 +88,7 @@ class WholeFileService:
                 length, digest = self._write(writer, file_id, draft, body.blocks())
                 draft = body.settle(draft, digest)
                 if self._durability.flush:
-                    self._offload(lambda: self._store.sync(file_id))
+                    writer.sync()
                 is_renamed = draft.name != begun_as
                 file, replaced = self._commit(file_id, draft, is_renamed=is_renamed, length=length, sha256=digest.hex())
         except BaseException:

@@ -3,7 +3,6 @@
 import uuid
 from collections.abc import Iterator
 from functools import partial
-from urllib.parse import quote
 
 from flask import Blueprint, Response
 
@@ -41,7 +40,7 @@ def download(message_id: str, filename: str) -> Response:
             modified_at=posted_at,
             open=partial(services().attachments.open_reader, message_id, filename),
             still_exists=partial(services().attachments.exists, account_id, message_id, filename),
-            find_accel_path=lambda: f"chats/{message_id}/{quote(filename)}",
+            find_location=partial(services().attachments.find_location, message_id, filename, attachment.length),
             is_inline=is_inert(attachment.filename, attachment.media_type),
             cache_control=UNCHANGING,
         )

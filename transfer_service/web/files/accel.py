@@ -27,7 +27,7 @@ def find_target(file: StoredFile, spans: list[Span] | None, validators: Validato
         return None
     if not file.length or (spans is not None and not _is_read_alike(spans, validators)):
         return None
-    path = file.find_accel_path()
+    path = file.find_location()
     return (WHOLE if spans is None else RANGE) + path if path is not None else None
 
 

@@ -4,8 +4,7 @@ import io
 import os
 import secrets
 from collections.abc import Callable, Iterable, Iterator
-from functools import partial
-from typing import IO, TYPE_CHECKING, Any, BinaryIO, cast
+from typing import IO, TYPE_CHECKING, Any, cast
 
 from flask import Response, request
 from werkzeug.datastructures import Headers
@@ -13,9 +12,10 @@ from werkzeug.wsgi import wrap_file
 
 from transfer_service.errors import BlobMissing, ReadFailed
 from transfer_service.services.files.rows import FileRecord
+from transfer_service.storage.blobs import Body, LocalBytes
 from transfer_service.web.error_envelopes import error_response
 from transfer_service.web.files import accel
-from transfer_service.web.files.stored_file import MadeBytes, StoredFile
+from transfer_service.web.files.stored_file import StoredFile
 from transfer_service.web.request_log import note
 from transfer_service.web.services import services
 from transfer_service.wire import conditions, ranges
@@ -28,19 +28,15 @@ if TYPE_CHECKING:
 
 __all__ = ["respond", "respond_with_file"]
 
-PART_BLOCK_BYTES = 64 * 1024
-
 
 def respond_with_file(file: FileRecord) -> Response:
     """Answer a GET or HEAD for a file of an account. Raises BlobMissing, ReadFailed."""
     note(file=str(file.id))
     store, length = services().store, file.length or 0
 
-    def find_accel_path() -> str | None:
+    def find_location() -> str | None:
         # A file of inferred length may grow while nginx opens it.
-        if not (file.length_declared and store.is_settled(file.id, length)):
-            return None
-        return f"blobs/{store.relative_path_of(file.id)}"
+        return store.find_location(file.id, length) if file.length_declared else None
 
     return respond(
         StoredFile(
@@ -51,7 +47,7 @@ def respond_with_file(file: FileRecord) -> Response:
             modified_at=file.completed_at or file.updated_at,
             open=lambda: store.open_reader(file.id),
             still_exists=lambda: services().files.is_there(file.id),
-            find_accel_path=find_accel_path,
+            find_location=find_location,
         )
     )
 
@@ -113,7 +109,7 @@ def _body_response(file: StoredFile, spans: list[Span] | None) -> Response:
     length = file.length
     body = file.open()
     try:
-        if _is_short(body, length):  # deleted under our hands, or the disk has lost bytes
+        if body.size < length:  # deleted under our hands, or the disk has lost bytes
             raise ReadFailed if file.still_exists() else BlobMissing
         if spans is None:
             response = _span_response(body, Span(0, length), file)
@@ -122,7 +118,7 @@ def _body_response(file: StoredFile, spans: list[Span] | None) -> Response:
             response.status_code = 206
             response.headers["Content-Range"] = ranges.format_content_range(spans[0], length)
         else:
-            if isinstance(body, MadeBytes):  # making them backward would begin anew for each; any order is allowed
+            if body.is_made:  # making them backward would begin anew for each; any order is allowed
                 spans = sorted(spans, key=lambda span: span.start)
             response = _multipart_response(body, spans, file)
     except BaseException:
@@ -134,31 +130,27 @@ def _body_response(file: StoredFile, spans: list[Span] | None) -> Response:
     return response
 
 
-def _is_short(body: BinaryIO | MadeBytes, length: int) -> bool:
-    return not isinstance(body, MadeBytes) and os.fstat(body.fileno()).st_size - body.tell() < length
-
-
-def _span_response(body: BinaryIO | MadeBytes, span: Span, file: StoredFile) -> Response:
-    """One span, of a file by the server's own means of sending files."""
-    if isinstance(body, MadeBytes):
+def _span_response(body: Body, span: Span, file: StoredFile) -> Response:
+    """One span, of local bytes by the server's own means of sending files."""
+    local = body.local(span)
+    if local is None:
         response = Response(body.blocks(span))
         response.call_on_close(body.close)
     else:
-        slice_ = cast("IO[bytes]", FileSlice(body, span))
+        slice_ = cast("IO[bytes]", FileSlice(body, local, span.size))
         response = Response(wrap_file(request.environ, slice_), direct_passthrough=True)
     response.headers["Content-Type"] = file.media_type
     response.headers["Content-Length"] = str(span.size)
     return response
 
 
-def _multipart_response(body: BinaryIO | MadeBytes, spans: list[Span], file: StoredFile) -> Response:
+def _multipart_response(body: Body, spans: list[Span], file: StoredFile) -> Response:
     """Several spans as multipart/byteranges (RFC 9110 section 14.6)."""
     boundary = secrets.token_hex(16)
     length = file.length
     heads = [ranges.part_header(span, length=length, media_type=file.media_type, boundary=boundary) for span in spans]
     tail = ranges.closing_boundary(boundary)
-    blocks = body.blocks if isinstance(body, MadeBytes) else partial(_file_blocks, body.fileno(), body.tell())
-    response = Response(_parts(blocks, zip(heads, spans, strict=True), tail), status=206)
+    response = Response(_parts(body.blocks, zip(heads, spans, strict=True), tail), status=206)
     response.call_on_close(body.close)
     response.headers["Content-Type"] = f"multipart/byteranges; boundary={boundary}"
     response.headers["Content-Length"] = str(sum(map(len, heads)) + sum(span.size for span in spans) + len(tail))
@@ -174,11 +166,6 @@ def _parts(
     yield tail
 
 
-def _file_blocks(descriptor: int, base: int, span: Span) -> Iterator[bytes]:
-    for start in range(span.start, span.stop, PART_BLOCK_BYTES):
-        yield os.pread(descriptor, min(PART_BLOCK_BYTES, span.stop - start), base + start)
-
-
 class _NotModified(Response):
     """A 304 with the validators that the 200 would have (RFC 9110 section 15.4.5); Werkzeug takes Last-Modified out."""
 
@@ -192,29 +179,29 @@ class _NotModified(Response):
 
 
 class FileSlice(io.RawIOBase):
-    """A span of an open file as a file of its own: servers may read it, or send it by its descriptor and position.
+    """Local bytes as a file of their own: servers may read it, or send it by its descriptor and position."""
 
-    It counts from where the file is: there begins what is sent.
-    """
-
-    def __init__(self, file: BinaryIO, span: Span) -> None:
+    def __init__(self, body: Body, place: LocalBytes, size: int) -> None:
         super().__init__()
-        self._file = file
-        self._left = span.size
-        self._file.seek(span.start, os.SEEK_CUR)
+        self._body = body
+        self._descriptor = place.descriptor
+        self._left = size
+        os.lseek(place.descriptor, place.offset, os.SEEK_SET)
 
     def fileno(self) -> int:
-        """The descriptor, at the position where the span begins."""
-        return self._file.fileno()
+        """The descriptor, at the position where the bytes begin. Raises ValueError where they are closed."""
+        if self.closed:
+            raise ValueError("closed")
+        return self._descriptor
 
     def readable(self) -> bool:
         """It is."""
         return True
 
     def readinto(self, buffer: Any) -> int:
-        """Read on, up to the end of the span. Raises OSError where the file has become shorter."""
+        """Read on, up to the end of the bytes. Raises OSError where the file has become shorter."""
         view = memoryview(buffer)[: self._left]
-        count: int = self._file.readinto(view)  # type: ignore[attr-defined]
+        count = os.readv(self.fileno(), [view])
         if count == 0 and len(view):
             raise OSError("the file ended before its length")
         self._left -= count
@@ -222,5 +209,5 @@ class FileSlice(io.RawIOBase):
 
     def close(self) -> None:
         """Close the file itself."""
-        self._file.close()
+        self._body.close()
         super().close()

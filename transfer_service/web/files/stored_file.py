@@ -1,11 +1,10 @@
 """What the sending function has to know of stored bytes, whatever they belong to."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import BinaryIO, Protocol, runtime_checkable
 
-from transfer_service.wire.ranges import Span
+from transfer_service.storage.blobs import Body
 
 INERT = "default-src 'none'; img-src 'self'; media-src 'self'; style-src 'unsafe-inline'"
 """For what cannot run: a browser's own page around a picture or a film may show it, and nothing else.
@@ -15,24 +14,13 @@ Not a sandbox, which gives the page an origin of its own: then Chromium refuses 
 REVALIDATED = "private, no-cache"
 
 
-@runtime_checkable
-class MadeBytes(Protocol):
-    """Bytes that lie nowhere as they are sent, such as inflated ones: no descriptor for the kernel to send from."""
-
-    def blocks(self, span: Span) -> Iterator[bytes]:
-        """The bytes of a span, one span after the other. Raises ReadFailed."""
-
-    def close(self) -> None:
-        """Release what they are made of."""
-
-
 @dataclass(frozen=True, slots=True)
 class StoredFile:
     """Bytes with a name, a type and validators. `sha256` in hexadecimal, `modified_at` aware.
 
-    `open` gives a file at the position of the first byte, and raises BlobMissing and ReadFailed; `still_exists` tells a
-    deleted file from a damaged one; `find_accel_path` gives the place under nginx's internal locations, None where
-    nginx must not send it. An inline file comes with `content_security_policy`; `cache_control` is told with the bytes.
+    `open` raises BlobMissing and ReadFailed; `still_exists` tells a deleted file from a damaged one; `find_location`
+    gives the place under nginx's internal locations, None where nginx must not send it. An inline file comes with
+    `content_security_policy`; `cache_control` is told with the bytes.
     """
 
     name: str
@@ -40,9 +28,9 @@ class StoredFile:
     length: int
     etag: str
     modified_at: datetime
-    open: Callable[[], BinaryIO | MadeBytes]
+    open: Callable[[], Body]
     still_exists: Callable[[], bool]
-    find_accel_path: Callable[[], str | None]
+    find_location: Callable[[], str | None]
     is_inline: bool = False
     content_security_policy: str = INERT
     cache_control: str = REVALIDATED

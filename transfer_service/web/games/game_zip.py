@@ -74,7 +74,7 @@ def _respond(member: Member) -> Response:
             modified_at=member.modified_at,
             open=partial(archives.open, member),
             still_exists=partial(archives.is_there, member.game_data_id),
-            find_accel_path=lambda: None,
+            find_location=lambda: None,
             is_inline=True,
             content_security_policy=GAME_SANDBOX,
         )
