@@ -216,6 +216,10 @@ class StoreUnavailable(TransferError):
     retry_after_seconds = 5
 
 
+class TransactionLost(StoreUnavailable):
+    """The database has undone a transaction for the sake of others: it may be run again as it was."""
+
+
 class SchemaOutdated(StoreUnavailable):
     """The database has another schema than this version of the service needs."""
 

@@ -3,20 +3,23 @@
 import gc
 import subprocess
 import sys
-from collections.abc import Iterator
+import threading
+import uuid
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from sqlalchemy import create_engine, inspect, select, text, update
+from sqlalchemy import bindparam, create_engine, inspect, select, text, update
 from sqlalchemy.types import NullType
 
 from tests.services.conftest import Bench
-from transfer_service.db.database import Database
+from transfer_service.db.database import RUNS, Database, run_again
 from transfer_service.db.prepared import PreparedSelect, PreparedWrite
 from transfer_service.db.schema import upgrade
-from transfer_service.errors import StoreUnavailable
+from transfer_service.errors import StoreUnavailable, TransactionLost
 from transfer_service.models.accounts import Account
 from transfer_service.models.base import Base
 
@@ -161,3 +164,49 @@ def test_prepared_statements_know_the_types_of_their_parameters() -> None:
     binds = [bind for each in prepared for bind in each._statement.compile().binds.values()]
     assert [bind.key for bind in binds if isinstance(bind.type, NullType)] == []
     assert len(prepared) > 10
+
+
+class _Crossing:
+    """Two who change the same two rows in opposite orders, and at first wait for each other in between."""
+
+    def __init__(self, database: Database, rows: tuple[uuid.UUID, uuid.UUID]) -> None:
+        self.runs = 0
+        self._database, self._rows = database, rows
+        self._meet = threading.Barrier(2)
+
+    @run_again
+    def change(self, *, backward: bool) -> None:
+        self.runs += 1
+        first, second = reversed(self._rows) if backward else self._rows
+        with self._database.write_rows() as rows:
+            rows.execute(_COUNT, {"of": first})
+            if self.runs <= 2:
+                self._meet.wait(10)
+            rows.execute(_COUNT, {"of": second})
+
+
+_COUNT = update(Account).where(Account.id == bindparam("of")).values(used_bytes=Account.used_bytes + 1)
+
+
+def test_the_victim_of_a_deadlock_is_run_again(make_bench: Callable[..., Bench], postgres_url: str) -> None:
+    bench = make_bench(database_url=postgres_url)
+    other = bench.another_account()
+    crossing = _Crossing(bench.services.database, (bench.account_id, other.account_id))
+    with ThreadPoolExecutor(2) as pool:
+        both = [pool.submit(crossing.change, backward=backward) for backward in (False, True)]
+        assert [each.result(30) for each in both] == [None, None]
+    assert crossing.runs == 3
+    assert (bench.used_bytes(), other.used_bytes()) == (2, 2)
+
+
+def test_who_is_a_victim_again_and_again_is_told() -> None:
+    runs = []
+
+    @run_again
+    def change() -> None:
+        runs.append(1)
+        raise TransactionLost
+
+    with pytest.raises(StoreUnavailable):
+        change()
+    assert len(runs) == RUNS

@@ -9,10 +9,13 @@ transaction.
 
 import sqlite3
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from functools import wraps
 from pathlib import Path
-from typing import Any, TypeAlias
+from random import uniform
+from typing import Any, ParamSpec, TypeAlias, TypeVar
 
 from sqlalchemy import Connection, Row, Select, create_engine, event, make_url, text
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
@@ -21,15 +24,27 @@ from sqlalchemy.orm import Session
 
 from transfer_service.db import reserve
 from transfer_service.db.sqlite import Run, SqliteWriter, make_engine
-from transfer_service.errors import AccountGone, SchemaOutdated, StorageFull, StoreUnavailable, TransferError
+from transfer_service.errors import (
+    AccountGone,
+    SchemaOutdated,
+    StorageFull,
+    StoreUnavailable,
+    TransactionLost,
+    TransferError,
+)
 from transfer_service.patience import LOCK_WAIT_SECONDS, shared_patience
 
 _UNKNOWN_TO_SQLITE = ("no such table", "no such column", "has no column")
 _UNKNOWN_TO_POSTGRESQL = frozenset({"42P01", "42703"})
 """undefined_table, undefined_column"""
+_VICTIM = frozenset({"40P01", "40001"})
+"""deadlock_detected, serialization_failure"""
+RUNS = 5
 SERVER_CONNECTIONS = 16
 LOCKED = "The database is locked by somebody else"
 
+P = ParamSpec("P")
+T = TypeVar("T")
 Executor: TypeAlias = Session | Connection
 """What runs a prepared statement."""
 
@@ -173,6 +188,8 @@ def failures_named() -> Iterator[None]:
             raise AccountGone from error
         if _is_of_another_schema(cause):
             raise SchemaOutdated from error
+        if getattr(cause, "sqlstate", None) in _VICTIM:
+            raise TransactionLost from error
         if not _is_of_the_machine(cause):
             raise
         reason = str(cause)
@@ -181,6 +198,24 @@ def failures_named() -> Iterator[None]:
         raise StoreUnavailable(LOCKED if "locked" in reason else None) from error
     except PoolTimeout as error:
         raise StoreUnavailable from error
+
+
+def run_again(method: Callable[P, T]) -> Callable[P, T]:
+    """Run a method again whose transaction the database has undone for the sake of others.
+
+    For methods that do nothing else before their transaction, and have no other one. The order of locks
+    (docs/architecture.md) leaves no deadlock among those of this version; an older one, or an administrator's, may.
+    """
+
+    @wraps(method)
+    def running(*args: P.args, **kwargs: P.kwargs) -> T:
+        for _ in range(RUNS - 1):
+            with suppress(TransactionLost):
+                return method(*args, **kwargs)
+            time.sleep(uniform(0.005, 0.05))  # noqa: S311 - jitter, not a secret
+        return method(*args, **kwargs)
+
+    return running
 
 
 def _is_of_another_schema(error: BaseException | None) -> bool:

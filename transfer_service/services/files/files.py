@@ -8,7 +8,7 @@ from enum import StrEnum
 import structlog
 from sqlalchemy import delete
 
-from transfer_service.db.database import Executor
+from transfer_service.db.database import Executor, run_again
 from transfer_service.errors import BytesLost, Forbidden, NotComplete, NotFound, StorageFull
 from transfer_service.models.files import File, ReceivedRange
 from transfer_service.services.core import Core
@@ -80,6 +80,7 @@ class FileService:
         except BytesLost:
             self._let_go(file)
 
+    @run_again
     def _let_go(self, file: FileRecord) -> None:
         with self._database.write_rows(durable=True) as rows:
             current = file_rows.lock_to_name(rows, file.id)
@@ -131,6 +132,7 @@ class FileService:
         if blob_id is not None:
             self.discard_blob(blob_id)
 
+    @run_again
     def _remove_row(self, account_id: uuid.UUID, name: str) -> uuid.UUID | None:
         with self._database.write(durable=True) as rows:  # or the row may come back without its bytes
             lock_names(rows, account_id)

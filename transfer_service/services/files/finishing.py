@@ -4,6 +4,7 @@ import uuid
 from contextlib import suppress
 from dataclasses import replace
 
+from transfer_service.db.database import run_again
 from transfer_service.errors import BlobMissing, BytesLost, FlushFailed, RangeBusy
 from transfer_service.models.files import FileState
 from transfer_service.services.core import Core
@@ -29,6 +30,7 @@ class Completion:
         self._now = core.now
         self._durability = core.durability
 
+    @run_again
     def finish(self, file_id: uuid.UUID) -> None:
         """Complete the file if it is due. Raises BlobMissing, ReadFailed, StorageFull: it then stays due.
 

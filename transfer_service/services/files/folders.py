@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import bindparam, delete, func, literal, literal_column, select, update
 
-from transfer_service.db.database import Executor
+from transfer_service.db.database import Executor, run_again
 from transfer_service.db.prepared import PreparedSelect
 from transfer_service.errors import FolderNotEmpty, InvalidName, InvalidRequest, NameTaken, NotFound
 from transfer_service.models.files import File, FileState, Folder, folded
@@ -68,6 +68,7 @@ class FolderService:
         folders = rows.execute(select(func.count()).select_from(_folders).where(*is_in)).scalar_one()
         return FolderRecord(path, found.created_at, files, folders - 1, int(total_bytes))
 
+    @run_again
     def create(self, account_id: uuid.UUID, path: str) -> tuple[FolderRecord, bool]:
         """The folder at a path, made with its parents where there is none; and whether it was. Raises NameTaken."""
         with self._database.write_rows() as rows:
@@ -111,6 +112,7 @@ class FolderService:
             found = self._run(lambda: rows.execute(ordered).all())
             return [FolderRecord(row.path[:-1], row.created_at) for row in found]
 
+    @run_again
     def move(self, account_id: uuid.UUID, path: str, new_path: str) -> FolderRecord:
         """Give a folder another path, with all that is in it. Raises NotFound, NameTaken, InvalidRequest."""
         with self._database.write_rows() as rows:
@@ -168,6 +170,7 @@ class FolderService:
                 if folder_rows.find_folder(rows, account_id, path) is None:  # it came with an upload, and went with it
                     return
 
+    @run_again
     def _delete_some(self, account_id: uuid.UUID, path: str, *, is_recursive: bool) -> list[uuid.UUID | None]:
         """Take some files away, or what is left: the folders. What `take_away` gives."""
         with self._database.write_rows(durable=True) as rows:

@@ -3,6 +3,7 @@
 import uuid
 from dataclasses import replace
 
+from transfer_service.db.database import run_again
 from transfer_service.errors import NameTaken, NotFound
 from transfer_service.models.files import FileState
 from transfer_service.services.core import Core
@@ -21,6 +22,7 @@ class Renaming:
         self._files = files
         self._now = core.now
 
+    @run_again
     def rename(self, account_id: uuid.UUID, file_id: uuid.UUID, name: str) -> FileRecord:
         """Give a file of the account another name, finished or not. Raises NotFound, NameTaken."""
         with self._database.write_rows() as rows:

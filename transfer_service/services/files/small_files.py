@@ -8,9 +8,17 @@ from dataclasses import replace
 
 from sqlalchemy import bindparam, select
 
-from transfer_service.db.database import Executor
+from transfer_service.db.database import Executor, run_again
 from transfer_service.db.prepared import PreparedSelect
-from transfer_service.errors import AccountGone, FlushFailed, NameTaken, QuotaExceeded, StorageFull, StoreUnavailable
+from transfer_service.errors import (
+    AccountGone,
+    FlushFailed,
+    NameTaken,
+    QuotaExceeded,
+    StorageFull,
+    StoreUnavailable,
+    TransactionLost,
+)
 from transfer_service.models.accounts import Account
 from transfer_service.models.files import FileState
 from transfer_service.services.core import Core
@@ -67,6 +75,7 @@ class SmallFiles:
             account = _USED.find(rows, {"account_id": account_id})
         self._space.check_quota(account.used_bytes if account else 0, length)
 
+    @run_again
     def store(
         self,
         file: FileRecord,
@@ -131,7 +140,7 @@ class SmallFiles:
             with self._store.open_writer(file.id, Span(0, END), create=True, wait_seconds=0) as writer:
                 self._write(writer, file.id, blocks)
                 yield
-        except (NameTaken, QuotaExceeded, AccountGone, StorageFull, FlushFailed):
+        except (NameTaken, QuotaExceeded, AccountGone, StorageFull, FlushFailed, TransactionLost):
             self._files.discard_blob(file.id)
             raise
         except BaseException:

@@ -8,6 +8,7 @@ from datetime import timedelta
 from sqlalchemy import ColumnElement, and_, delete, exists, func, or_, select
 from sqlalchemy.orm import aliased
 
+from transfer_service.db.database import run_again
 from transfer_service.errors import BlobMissing, TransferError
 from transfer_service.models.files import File, FileState
 from transfer_service.models.uploads import ResumableUpload, UploadKind, UploadPart
@@ -105,6 +106,7 @@ class UploadCleanup:
         except TransferError:
             return False
 
+    @run_again
     def _remove(self, file_id: uuid.UUID, reason: ColumnElement[bool]) -> bool:
         """Take a file's row away, and end its upload if it has one. False where the reason is gone by now."""
         with self._database.write(durable=True) as session:  # or the file may come back without its bytes

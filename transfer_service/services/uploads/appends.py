@@ -8,6 +8,7 @@ import uuid
 from dataclasses import dataclass, replace
 from typing import Protocol
 
+from transfer_service.db.database import run_again
 from transfer_service.errors import (
     BlobMissing,
     DigestMismatch,
@@ -205,18 +206,21 @@ class Appends:
             self._completion.forget(upload.id)  # of what was hashed, some does not count
             raise
 
+    @run_again
     def _touch(self, upload_id: uuid.UUID) -> None:
         """Tell others that bytes are arriving, of which none counts yet. Raises UploadEnded."""
         with self._database.write_rows() as rows:
             if not file_rows.touch(rows, upload_id, self._now()):
                 raise UploadEnded
 
+    @run_again
     def _promise(self, upload: UploadRecord, repr_digest: str) -> UploadRecord:
         """Remember what the whole must hash to."""
         with self._database.write_rows() as rows:
             resumable_rows.set_repr_digest(rows, upload.id, repr_digest)
         return replace(upload, repr_digest=repr_digest)
 
+    @run_again
     def _commit(self, upload: UploadRecord, offset: int, *, length: int | None, ends: bool) -> UploadRecord:
         """Let everything up to `offset` count. Raises UploadEnded, QuotaExceeded."""
         with self._database.write_rows(durable=self._durability.flush_chunks) as rows:

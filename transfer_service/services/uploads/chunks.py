@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from itertools import chain
 from typing import Any
 
+from transfer_service.db.database import run_again
 from transfer_service.errors import BlobMissing, NameTaken, UploadGone
 from transfer_service.models.files import FileState
 from transfer_service.services.core import Core
@@ -131,6 +132,7 @@ class UploadService:
                 self._forget_if_empty(chunk.file_id)
             raise
 
+    @run_again
     def _forget_if_empty(self, file_id: uuid.UUID) -> None:
         """Give the name of a file back whose first chunk was refused, unless another one is on its way."""
         if self._store.claims.is_in_use(file_id):
@@ -163,6 +165,7 @@ class UploadService:
         with self._database.read_rows() as rows:
             return file_rows.find_held(rows, account_id, name)
 
+    @run_again
     def _begin(self, account_id: uuid.UUID, name: str, media_type: str | None) -> uuid.UUID:
         """The id of the file of that name, made now, without bytes and so still invisible, if there is none."""
         with self._database.write_rows() as rows:
@@ -214,6 +217,7 @@ class UploadService:
             flush_or_forget(self._database, self._store, chunk.file_id)
             return self._commit(chunk, is_flushed=True)
 
+    @run_again
     def _commit(self, chunk: "_Chunk", *, is_flushed: bool) -> FileRecord:
         """Make the chunk a fact. Raises _FlushFirst where it goes on with a finished file: that survives power loss."""
         file_id, span, incoming = chunk.file_id, chunk.span, chunk.incoming

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
 
+from transfer_service.db.database import run_again
 from transfer_service.errors import BlobMissing, InvalidRequest, RangeBusy, UploadEnded
 from transfer_service.models.uploads import UploadKind
 from transfer_service.services.core import Core
@@ -106,6 +107,7 @@ class Concatenation:
                     raise UploadEnded from error
             position += part.offset
 
+    @run_again
     def _spend(self, final: UploadRecord, parts: Sequence[UploadRecord], total: int) -> None:
         """Let the copied bytes count and the parts be gone. Raises UploadEnded where one of them was cancelled."""
         # The parts are unlinked afterwards: whatever is asked for, they must not come back without their bytes.
@@ -133,6 +135,7 @@ class Concatenation:
             )
             file_rows.save_progress(rows, put_together)
 
+    @run_again
     def _give_up(self, final_id: uuid.UUID) -> None:
         """End a final upload that can never be whole. Raises UploadEnded."""
         with self._database.write_rows() as rows:

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from cachetools import FIFOCache
 
+from transfer_service.db.database import run_again
 from transfer_service.errors import BlobMissing, DigestMismatch, RangeBusy, TransferError, UploadEnded
 from transfer_service.models.files import FileState
 from transfer_service.models.uploads import UploadKind
@@ -157,6 +158,7 @@ class UploadCompletion:
             hash_all(blob, hasher, self._offload)
         return hasher.digest()
 
+    @run_again
     def _declare(self, upload: UploadRecord, sha256: str) -> UploadRecord:
         """Name the file and declare it whole, in one step. Raises UploadEnded, QuotaExceeded."""
         durability = self._completion.durability

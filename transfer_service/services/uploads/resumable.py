@@ -10,6 +10,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from transfer_service.db.database import run_again
 from transfer_service.errors import (
     DigestMismatch,
     QuotaExceeded,
@@ -86,12 +87,16 @@ class ResumableUploadService:
         upload, file = self._new(account_id, draft, length=draft.length or None if part_ids else draft.length)
         file = replace(file, reserved_bytes=reserved)
         upload = replace(upload, file=file)
+        self._add(upload, file, part_ids)
+        return self._completion.settle(upload)
+
+    @run_again
+    def _add(self, upload: UploadRecord, file: FileRecord, part_ids: Sequence[uuid.UUID]) -> None:
         with self._database.write_rows() as rows:
             resumable_rows.add(rows, upload, file)
             if part_ids:
                 resumable_rows.add_parts(rows, upload.id, part_ids)
-            self._space.reserve(rows, account_id, reserved)
-        return self._completion.settle(upload)
+            self._space.reserve(rows, file.account_id, file.reserved_bytes)
 
     def begin_whole(self, account_id: uuid.UUID, draft: UploadDraft, body: AppendBody) -> UploadRecord | None:
         """A new upload that ends with its first bytes, finished in one step; None where they have not all arrived yet.
@@ -209,6 +214,7 @@ class ResumableUploadService:
         if is_removed:
             self._files.discard_blob(upload_id)
 
+    @run_again
     def _end(self, upload: UploadRecord) -> bool:
         """Turn an upload into a tombstone. Whether its file went too: one that was finished meanwhile stays."""
         with self._database.write_rows(durable=True) as rows:  # or the file may come back without its bytes

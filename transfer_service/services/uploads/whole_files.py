@@ -7,6 +7,7 @@ from typing import Protocol
 
 from sqlalchemy import select
 
+from transfer_service.db.database import run_again
 from transfer_service.errors import StorageFull, UploadGone
 from transfer_service.models.accounts import Account
 from transfer_service.models.files import FileState
@@ -98,6 +99,7 @@ class WholeFileService:
             self._files.discard_blob(replaced)
         return Received(file, has_replaced=replaced is not None)
 
+    @run_again
     def _begin(self, account_id: uuid.UUID, draft: Draft) -> uuid.UUID:
         file = self._new_file(account_id, draft)
         with self._database.write_rows() as rows:
@@ -134,6 +136,7 @@ class WholeFileService:
 
         return write_hashed(writer, blocks, make_room=make_room, offload=self._offload)
 
+    @run_again
     def _reserve_up_to(self, file_id: uuid.UUID, needed: int) -> int:
         """Reserve room for a file of unknown length, in steps that no other upload can take away."""
         with self._database.write_rows() as rows:
@@ -149,6 +152,7 @@ class WholeFileService:
             file_rows.save_progress(rows, replace(file, reserved_bytes=reserved))
             return reserved
 
+    @run_again
     def _commit(
         self, file_id: uuid.UUID, draft: Draft, *, is_renamed: bool, length: int, sha256: str
     ) -> tuple[FileRecord, uuid.UUID | None]:
@@ -197,6 +201,7 @@ class WholeFileService:
         if is_gone:
             self._files.discard_blob(file_id)
 
+    @run_again
     def _remove_unfinished(self, file_id: uuid.UUID) -> bool:
         """Take the row away. Whether there is none."""
         with self._database.write_rows() as rows:
