@@ -61,6 +61,11 @@ def give_a_result() -> list[object]:
     return [offload(lambda: "result"), offload(thread_id) != thread_id()]
 
 
+def give_a_result_from_within_the_pool() -> bool:
+    thread_id = get_original("_thread", "get_ident")
+    return bool(offload(lambda: offload(thread_id) == thread_id()))
+
+
 def give_an_exception() -> str:
     try:
         offload(fail)
@@ -140,6 +145,7 @@ def be_killed_in_work_that_fails() -> list[object]:
     ("scenario", "outcome"),
     [
         pytest.param(give_a_result, ["result", True], id="a-result-from-another-thread"),
+        pytest.param(give_a_result_from_within_the_pool, True, id="in-the-pool-inline"),
         pytest.param(give_an_exception, "Fault", id="an-exception-and-no-traceback"),
         pytest.param(go_on_meanwhile, ["result", True], id="others-go-on-meanwhile"),
         pytest.param(be_killed, [False, True, "GreenletExit"], id="killed-ends-when-the-work-has"),

@@ -7,7 +7,9 @@ import pytest
 
 from tests.stores import content, listed, path_of
 from transfer_service.errors import BlobMissing, ReadFailed, StoreUnavailable
+from transfer_service.storage.blobs import WHOLE
 from transfer_service.storage.disk import DiskStore
+from transfer_service.storage.plain_files import PlainFiles
 from transfer_service.storage.rooms import FILES
 from transfer_service.wire.ranges import Span
 
@@ -94,3 +96,47 @@ def test_a_check_of_a_store_that_went_away_fails(store: DiskStore, root: Path) -
     root.rmdir()
     with pytest.raises(StoreUnavailable):
         store.check()
+
+
+def test_folders_are_made_for_what_lies_in_them(store: DiskStore, root: Path, blob_id: uuid.UUID) -> None:
+    assert list(root.iterdir()) == []
+    put(store, blob_id, b"abc")
+    assert [path.name for path in root.iterdir()] == [blob_id.hex[:2]]
+
+
+def test_the_name_of_a_new_folder_is_flushed_with_its_first_blob_by_each_process(
+    store: DiskStore, root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    flushed: list[Path] = []
+    monkeypatch.setattr(PlainFiles, "sync", lambda _self, path: flushed.append(path))
+    first, second, elsewhere = (uuid.UUID(hex=name) for name in ("ab" * 16, "abcd" * 8, "cd" * 16))
+    for blob_id in (first, second, elsewhere):
+        put(store, blob_id, b"abc")
+        store.sync(blob_id)
+    folders, places = [root / "ab", root / "cd"], [root / "ab" / first.hex, root / "ab" / second.hex]
+    assert flushed == [
+        places[0], folders[0], root, places[1], folders[0], root / "cd" / elsewhere.hex, folders[1], root
+    ]  # fmt: skip
+    flushed.clear()
+    with DiskStore(root, FILES).open_writer(first, WHOLE, create=False, wait_seconds=0) as writer:
+        writer.sync()  # who made the folder may have died before its name was flushed
+    assert flushed == [folders[0], root]
+
+
+def test_where_its_disk_was_taken_away_nothing_is_missing_and_nothing_is_made(
+    store: DiskStore, root: Path, blob_id: uuid.UUID
+) -> None:
+    store.mark.write("mine")
+    with pytest.raises(BlobMissing):
+        store.open_reader(blob_id)
+    root.rename(root.with_name("disk"))
+    root.mkdir()  # what a mount point is without its disk
+    for call in (
+        lambda: store.open_reader(blob_id),
+        lambda: store.stored_bytes(blob_id),
+        lambda: put(store, blob_id, b"abc"),
+        store.check,
+    ):
+        with pytest.raises(StoreUnavailable):
+            call()
+    assert list(root.iterdir()) == []

@@ -39,7 +39,7 @@ def hash_all(blob: BlobReader, hasher: "_Hash", offload: Offload) -> int:
 
     def hash_some() -> bool:
         block = b""
-        for block in islice(blocks, BLOCKS_A_HOP):  # of a few: memory is as little as it can be
+        for block in islice(blocks, BLOCKS_A_HOP):
             hasher.update(block)
         return bool(block)
 
