@@ -55,7 +55,6 @@ from transfer_service.services.uploads.chunks import UploadService
 from transfer_service.services.uploads.concatenation import Concatenation
 from transfer_service.services.uploads.displacement import Displacement
 from transfer_service.services.uploads.finishing import UploadCompletion
-from transfer_service.services.uploads.last_steps import Finishing
 from transfer_service.services.uploads.listing import UnfinishedUploads
 from transfer_service.services.uploads.lookup import UploadLookup
 from transfer_service.services.uploads.progress import ProgressNews
@@ -116,6 +115,8 @@ def build_services(
     small_files, concatenation = SmallFiles(core, files=files), Concatenation(core, files=files)
     news = ProgressNews(on_progress)
     last_step = UploadCompletion(core, files=files, completion=completion, concatenation=concatenation, news=news)
+    lookup, displacement = UploadLookup(core), Displacement(claims=core.store.claims)
+    appends = Appends(core, files=files, lookup=lookup, displacement=displacement, completion=last_step, news=news)
     uploads = UploadCleanup(core, files=files, completion=completion, last_step=last_step)
     sign_ins, conversations = SignInService(core), ConversationService(core)
     messages = MessageService(core, publish=publish)
@@ -138,7 +139,9 @@ def build_services(
         sign_ins=sign_ins,
         uploads=UploadService(core, files=files, small_files=small_files, completion=completion),
         whole_files=WholeFileService(core, files=files, small_files=small_files),
-        resumable_uploads=_build_resumable_uploads(core, files, small_files, last_step, news),
+        resumable_uploads=ResumableUploadService(
+            core, files=files, small_files=small_files, appends=appends, completion=last_step
+        ),
         concatenation=concatenation,
         unfinished_uploads=UnfinishedUploads(core),
         conversations=conversations,
@@ -158,23 +161,6 @@ def build_services(
         recovery=Recovery(core),
         request_limits=RequestLimits(settings.rate_limits, redis_url=settings.redis_url),
         redis=RedisProbe(settings.redis_url),
-    )
-
-
-def _build_resumable_uploads(
-    core: Core, files: FileService, small_files: SmallFiles, completion: UploadCompletion, news: ProgressNews
-) -> ResumableUploadService:
-    lookup, displacement = UploadLookup(core), Displacement(claims=core.store.claims)
-    appends = Appends(core, files=files, lookup=lookup, displacement=displacement, completion=completion, news=news)
-    return ResumableUploadService(
-        core,
-        files=files,
-        small_files=small_files,
-        lookup=lookup,
-        displacement=displacement,
-        appends=appends,
-        completion=completion,
-        finishing=Finishing(completion=completion),
     )
 
 

@@ -61,22 +61,19 @@ class ResumableUploadService:
         *,
         files: FileService,
         small_files: SmallFiles,
-        lookup: UploadLookup,
-        displacement: Displacement,
         appends: Appends,
         completion: UploadCompletion,
-        finishing: Finishing,
     ) -> None:
         self._database = core.database
         self._store = core.store
         self._space = core.space
         self._files = files
         self._small_files = small_files
-        self._lookup = lookup
-        self._displacement = displacement
+        self._lookup = UploadLookup(core)
+        self._displacement = Displacement(claims=core.store.claims)
         self._appends = appends
         self._completion = completion
-        self._finishing = finishing
+        self._finishing = Finishing(completion=completion)
         self._now = core.now
 
     def begin(self, account_id: uuid.UUID, draft: UploadDraft, *, part_ids: Sequence[uuid.UUID] = ()) -> UploadRecord:
