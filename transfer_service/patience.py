@@ -7,8 +7,12 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from threading import Lock, Semaphore
+
+from transfer_service.errors import StoreUnavailable
 
 LOCK_WAIT_SECONDS = 30.0
+LOCKED = "The database is locked by somebody else"
 _current: ContextVar["Patience | None"] = ContextVar("patience", default=None)
 
 
@@ -48,3 +52,13 @@ def shared_patience(seconds: float = LOCK_WAIT_SECONDS) -> Iterator[Patience]:
         return
     with one_patience(seconds) as patience:
         yield patience
+
+
+def wait_for(lock: "Lock | Semaphore", patience: Patience) -> None:
+    """Take what other writers of this process hold. Raises StoreUnavailable."""
+    if lock.acquire(blocking=False):
+        return
+    with patience.spent():
+        is_ours = lock.acquire(timeout=patience.left_seconds)
+    if not is_ours:
+        raise StoreUnavailable(LOCKED)

@@ -63,9 +63,19 @@ ssize_t pread(int fd, void *data, size_t size, off_t at) {
     return REAL("pread", ssize_t (*)(int, void *, size_t, off_t))(fd, data, size, at);
 }
 ssize_t pread64(int fd, void *data, size_t size, off_t at) { return pread(fd, data, size, at); }
+static int leads_to_log(int descriptor) {
+    char link[64], path[1024];
+    snprintf(link, sizeof link, "/proc/self/fd/%d", descriptor);
+    ssize_t size = readlink(link, path, sizeof path - 1);
+    return size > 4 && size < (ssize_t)sizeof path && !strncmp(path + size - 4, "-wal", 4);
+}
 int fsync(int fd) {
     FAILS(fsync, fd);
     return REAL("fsync", int (*)(int))(fd);
+}
+int fdatasync(int fd) {
+    if (is_broken("flush_log") && leads_to_log(fd)) return errno = EIO, -1;
+    return REAL("fdatasync", int (*)(int))(fd);
 }
 int ftruncate(int fd, off_t size) {
     FAILS(ftruncate, fd);

@@ -97,7 +97,7 @@ class BrokenCalls:
 
     @contextmanager
     def failing(self, *calls: str) -> Iterator[None]:
-        """While some of `open`, `pwrite`, `fsync`, `pread`, `ftruncate` fail."""
+        """While some of `open`, `pwrite`, `fsync`, `pread`, `ftruncate` fail, or the `flush_log` of SQLite."""
         self._list.write_text(" ".join(calls))
         try:
             yield

@@ -14,7 +14,7 @@ import pytest
 
 from tests.live.server import REPOSITORY
 from tests.missing import missing
-from tests.torture import kill
+from tests.torture import commits, kill
 from tests.torture.disk import logged_disk, make_disk, mounted
 
 IMAGES, CYCLES, SEED = 51, 3, 20261129
@@ -50,6 +50,19 @@ def test_a_power_loss_takes_nothing_that_was_promised() -> None:
 
 def test_kills_take_nothing() -> None:
     assert kill.torture(CYCLES, SEED, print, levels=["complete"]) == []
+
+
+@pytest.mark.usefixtures("needs_disks")
+def test_commits_of_many_at_once_are_on_the_disk_when_they_are_told(tmp_path: Path) -> None:
+    faults, told = commits.torture(tmp_path, images=15, seconds=2.5, seed=SEED)
+    assert faults == []
+    assert {each.outcome for each in told} == {"stored", "refused", "failed"}
+
+
+@pytest.mark.usefixtures("needs_disks")
+def test_commits_without_a_flush_are_found_out(tmp_path: Path) -> None:
+    faults, _ = commits.torture(tmp_path, images=9, seconds=1.5, seed=SEED, loose=True)
+    assert any("was told to be stored" in fault for fault in faults)
 
 
 @pytest.mark.usefixtures("needs_disks")

@@ -4,11 +4,13 @@ import argparse
 import random
 import signal
 import sys
+import tempfile
 import time
+from pathlib import Path
 
 import structlog
 
-from tests.torture import kill, power
+from tests.torture import commits, kill, power
 from tests.torture.stories import LEVELS
 
 
@@ -32,10 +34,21 @@ def main() -> None:
             power.torture(arguments.images, arguments.seed, _say, levels=levels),
             f"{arguments.images} images",
         )
+        faults += _commits(arguments.images, arguments.seed)
     else:
         faults, what = kill.torture(arguments.cycles, arguments.seed, _say, levels=levels), f"{arguments.cycles} cycles"
     _say(f"{len(faults)} faults, {what}, {time.monotonic() - began:.0f} s, --seed {arguments.seed}")
     sys.exit(bool(faults))
+
+
+def _commits(images: int, seed: int) -> list[str]:
+    """A tenth of so many images more, of durable commits alone."""
+    with tempfile.TemporaryDirectory(prefix="transfer-power-") as folder:
+        faults, told = commits.torture(Path(folder), images=max(9, images // 10), seconds=3, seed=seed)
+    _say(f"durable commits: {len(told)} told, {len(faults)} faults")
+    for fault in faults:
+        _say(f"  {fault}")
+    return faults
 
 
 def _say(line: str) -> None:

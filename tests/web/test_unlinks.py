@@ -41,8 +41,8 @@ def events(monkeypatch: pytest.MonkeyPatch) -> Events:
     write, delete, sync, flush = Database.write_rows, DiskStore.delete, DiskStore.sync, DiskWriter.sync
 
     @contextmanager
-    def noted_write(self: Database, *, durable: bool = False) -> Iterator[Connection]:
-        with write(self, durable=durable) as rows:
+    def noted_write(self: Database, *, durable: bool = False, joins: bool = True) -> Iterator[Connection]:
+        with write(self, durable=durable, joins=joins) as rows:
             yield rows
         noted.append("durable commit" if durable else "commit")
 

@@ -32,7 +32,7 @@ from transfer_service.errors import (
     TransactionLost,
     TransferError,
 )
-from transfer_service.patience import LOCK_WAIT_SECONDS, shared_patience
+from transfer_service.patience import LOCK_WAIT_SECONDS, LOCKED, shared_patience, wait_for
 
 _UNKNOWN_TO_SQLITE = ("no such table", "no such column", "has no column")
 _UNKNOWN_TO_POSTGRESQL = frozenset({"42P01", "42703"})
@@ -41,7 +41,6 @@ _VICTIM = frozenset({"40P01", "40001"})
 """deadlock_detected, serialization_failure"""
 RUNS = 5
 SERVER_CONNECTIONS = 16
-LOCKED = "The database is locked by somebody else"
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -69,8 +68,6 @@ class Database:
         self.is_sqlite = make_url(url).get_backend_name() == "sqlite"
         self._idle: list[Connection] = []
         if self.is_sqlite:
-            # A lock, not a semaphore: released under gevent, that lets a whole round of other greenlets run.
-            self._writers: threading.Lock | threading.Semaphore = threading.Lock()
             self._read_engine = make_engine(url, begin="BEGIN")
             self._row_engine = make_engine(url)
             self._writer: SqliteWriter | None = SqliteWriter(self._row_engine, run_blocking)
@@ -111,7 +108,10 @@ class Database:
 
         `durable` makes the commit, and all earlier ones, survive power loss before the block ends.
         """
-        with self.write_rows(durable=durable) as rows, Session(rows, expire_on_commit=False) as session:
+        with (
+            self.write_rows(durable=durable, joins=False) as rows,  # a session rolls back more than its own part
+            Session(rows, expire_on_commit=False) as session,
+        ):
             yield session
             session.commit()  # what it has, to `rows`, where the transaction goes on to its own end
 
@@ -131,24 +131,20 @@ class Database:
                 connection.close()
 
     @contextmanager
-    def write_rows(self, *, durable: bool = False) -> Iterator[Connection]:
-        """Like `write` for prepared statements: half the price of a session."""
-        with failures_named(), self._turn():
-            begin = self._read_engine.begin() if self._writer is None else self._writer.transaction(durable=durable)
-            with begin as connection:
-                yield connection
+    def write_rows(self, *, durable: bool = False, joins: bool = True) -> Iterator[Connection]:
+        """Like `write` for prepared statements: half the price of a session, and the flush is shared with others.
 
-    @contextmanager
-    def _turn(self) -> Iterator[None]:
-        """Wait for this process's other writers, and have one patience for that and for other processes' locks."""
-        with shared_patience(self._lock_wait_seconds) as patience:
-            if not self._writers.acquire(blocking=False):
-                with patience.spent():
-                    is_ours = self._writers.acquire(timeout=patience.left_seconds)
-                if not is_ours:
-                    raise StoreUnavailable(LOCKED)
+        One patience is for the wait for this process's other writers, and for other processes' locks.
+        """
+        with failures_named(), shared_patience(self._lock_wait_seconds) as patience:
+            if self._writer is not None:
+                with self._writer.transaction(patience, durable=durable, joins=joins) as rows:
+                    yield rows
+                return
+            wait_for(self._writers, patience)
             try:
-                yield
+                with self._read_engine.begin() as rows:
+                    yield rows
             finally:
                 self._writers.release()
 

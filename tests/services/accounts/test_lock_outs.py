@@ -47,8 +47,8 @@ def test_a_lock_out_is_on_the_disk(bench: Bench, act: Callable[[Bench], None], m
     write = Database.write_rows
 
     @contextmanager
-    def noted_write(self: Database, *, durable: bool = False) -> Iterator[Connection]:
-        with write(self, durable=durable) as rows:
+    def noted_write(self: Database, *, durable: bool = False, joins: bool = True) -> Iterator[Connection]:
+        with write(self, durable=durable, joins=joins) as rows:
             yield rows
         commits.append(durable)
 

@@ -37,8 +37,8 @@ class FullDatabase(Database):
     commits = 0
 
     @contextmanager
-    def write_rows(self, *, durable: bool = False) -> Iterator[Connection]:
-        with super().write_rows(durable=durable) as rows:
+    def write_rows(self, *, durable: bool = False, joins: bool = True) -> Iterator[Connection]:
+        with super().write_rows(durable=durable, joins=joins) as rows:
             yield rows
             self.commits += 1
             raise StorageFull
