@@ -39,10 +39,26 @@ class Body:
     before_the_end: Callable[[], None] | None = None
     is_slow: bool = False
     _ended: bool = field(default=False, init=False)
+    _arriving: Iterator[bytes] | None = field(default=None, init=False)
+    _left: bytes = field(default=b"", init=False)
 
     def has_arrived(self, most: int) -> bool:
         is_whole = self.failure is None and self.before_the_end is None and not self.is_slow
         return is_whole and sum(map(len, self.data)) <= most
+
+    def readinto(self, buffer: memoryview, /) -> int:
+        self._arriving = self._arriving or self.blocks()
+        while not self._left and (block := next(self._arriving, None)) is not None:
+            self._left = block
+        count = min(len(buffer), len(self._left))
+        buffer[:count], self._left = self._left[:count], self._left[count:]
+        return count
+
+    def end_when(self, condition: Callable[[], bool]) -> None:
+        """Nobody else writes to it."""
+
+    def when_quiet(self, use_the_time: Callable[[], object]) -> None:
+        """No client of these tests goes quiet."""
 
     def blocks(self) -> Iterator[bytes]:
         yield from self.data

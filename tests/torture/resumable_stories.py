@@ -19,6 +19,10 @@ class TusUpload(Story):
 
     def play(self, world: World) -> None:
         self.url = ""
+        if self.chance.random() < 0.3:
+            with self.step(world, State(content=self.data)):
+                self.url = self.create_whole(world.call)
+            return
         with self.step(world, State()):
             self.url = self.create(world.call, len(self.data), {"Upload-Metadata": self.metadata})
         stop = 0
@@ -40,6 +44,12 @@ class TusUpload(Story):
     def create(self, call: Caller, length: int, headers: Mapping[str, str]) -> str:
         answer = call("POST", ROOT, headers={**TUS, "Upload-Length": str(length), **headers}, data=b"")
         return answer.must_be(201).location
+
+    def create_whole(self, call: Caller) -> str:
+        """With all of its bytes at once."""
+        told = {"Upload-Length": str(len(self.data)), "Upload-Metadata": self.metadata}
+        headers = {**TUS, **told, "Content-Type": "application/offset+octet-stream"}
+        return call("POST", ROOT, headers=headers, data=self.data).must_be(201).location
 
     def append(self, call: Caller, url: str, piece: Span) -> Answer:
         headers = {**TUS, "Upload-Offset": str(piece.start), "Content-Type": "application/offset+octet-stream"}
@@ -76,6 +86,11 @@ class DraftUpload(TusUpload):
         named = {"Content-Disposition": f'attachment; filename="{self.name}"', "Upload-Length": str(length)}
         answer = call("POST", ROOT, headers={**self.words, **named, "Upload-Complete": "?0"}, data=b"")
         return answer.must_be(201).location
+
+    def create_whole(self, call: Caller) -> str:
+        named = {"Content-Disposition": f'attachment; filename="{self.name}"', "Upload-Complete": "?1"}
+        headers = {**self.words, **named, "Content-Type": "application/octet-stream"}
+        return call("POST", ROOT, headers=headers, data=self.data).must_be(201).location
 
     def append(self, call: Caller, url: str, piece: Span) -> Answer:
         complete = "?1" if piece.stop == len(self.data) else "?0"

@@ -1,19 +1,21 @@
-"""The bytes of one append on their way to the disk, with the progress that is a fact before the append is over."""
+"""The bytes of one request on their way to the disk: appended as they come, as a whole, or placed among others."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from functools import partial
 from typing import Protocol
 
-from transfer_service.errors import FlushFailed, QuotaExceeded, TooLarge
+from transfer_service.errors import FlushFailed, QuotaExceeded, RangeConflict, TooLarge
 from transfer_service.services.digests import DigestFollower
-from transfer_service.services.uploads.batches import OFFLOAD_FROM_BYTES
 from transfer_service.storage.blobs import BlobWriter
 from transfer_service.storage.windows import WINDOW_BYTES, WindowPair
 from transfer_service.threads import BeginOffload, T
 from transfer_service.wire.ranges import Span
 
+BATCH_BYTES = 1024 * 1024
+OFFLOAD_FROM_BYTES = 256 * 1024
+"""Less than this is written where it is, on the event loop."""
 FACT_BYTES = 8 * 1024 * 1024
 FACT_SECONDS = 1.0
 WRITE_SECONDS = 0.5
@@ -22,8 +24,12 @@ DIRECT_FROM_BYTES = 1024 * 1024
 PAST_THE_LENGTH = "The bytes reach past the end of the upload"
 
 
+def _nothing(*_arguments: object) -> None:
+    """Nobody wants to hear of it."""
+
+
 class IncomingBytes(Protocol):
-    """The body of an append, as it arrives."""
+    """The body of a request, as it arrives."""
 
     def readinto(self, buffer: memoryview, /) -> int:
         """Put what comes next into `buffer` and tell how much that is: 0 at the end, if that is all of it.
@@ -41,13 +47,31 @@ class IncomingBytes(Protocol):
         """Call `use_the_time` while the client sends nothing; what it raises ends the body."""
 
 
-class Landing:
-    """Writes the bytes from `start` on, and nothing past `limit`; `commit` makes everything up to an offset count.
+def up_to(limit: int) -> Callable[[int], None]:
+    """Room for bytes up to `limit`: behind it TooLarge is raised."""
+
+    def make_room(stop: int) -> None:
+        if stop > limit:
+            raise TooLarge(PAST_THE_LENGTH)
+
+    return make_room
+
+
+def read_all(incoming: IncomingBytes, most: int) -> memoryview:
+    """All of a body, of which there are at most `most` bytes. Raises what `incoming` raises."""
+    data, filled = memoryview(bytearray(most)), 0
+    while count := incoming.readinto(data[filled:]):
+        filled += count
+    return data[:filled]
+
+
+class BodyWriter:
+    """Writes the bytes from `start` on, up to where `make_room` raises; `commit` makes all up to an offset count.
 
     That happens every FACT_BYTES or FACT_SECONDS, when the client goes quiet and at the end, whatever the end is. An
-    `is_atomic` append counts as a whole or not at all; `touch` tells meanwhile that it is alive. One window of bytes is
-    written and hashed while the next one is received. What is hashed already is not read again soon, and goes past the
-    page cache.
+    `is_atomic` body counts as a whole or not at all; `touch` tells meanwhile that it is alive. One window of bytes is
+    written, and hashed by the `follower` if there is one, while the next one is received. What is hashed already is not
+    read again soon, and goes past the page cache.
     """
 
     def __init__(
@@ -55,15 +79,15 @@ class Landing:
         writer: BlobWriter,
         *,
         start: int,
-        limit: int,
+        make_room: Callable[[int], object],
         is_atomic: bool,
-        follower: DigestFollower,
-        commit: Callable[[int], object],
-        touch: Callable[[], object],
+        follower: DigestFollower | None,
         begin: BeginOffload,
+        commit: Callable[[int], object] = _nothing,
+        touch: Callable[[], object] = _nothing,
     ) -> None:
         self._writer = writer
-        self._limit = limit
+        self._make_room = make_room
         self._is_atomic = is_atomic
         self._follower = follower
         self._commit = commit
@@ -93,7 +117,7 @@ class Landing:
             self._rescue(error)
             raise
         finally:
-            incoming.when_quiet(_do_nothing)  # the rest of the body may still be waited for, by somebody else
+            incoming.when_quiet(_nothing)  # the rest of the body may still be waited for, by somebody else
             self._pending_bytes = 0
             if self._ongoing is None:
                 self._windows.close()
@@ -131,8 +155,7 @@ class Landing:
         self._windows.rest()
 
     def _take(self, count: int) -> None:
-        if self.offset + count > self._limit:
-            raise TooLarge(PAST_THE_LENGTH)
+        self._make_room(self.offset + count)
         self._pending_bytes += count
         now = time.monotonic()
         self._is_slow = now - self._written_at >= WRITE_SECONDS
@@ -155,7 +178,7 @@ class Landing:
         data = self._windows.take(part)
         self._pending_bytes = 0
         self._handed = part.stop
-        follower = self._follower if not self._is_atomic and self._follower.begin(part.start) else None
+        follower = self._follower if self._follower and self._follower.begin(part.start) else None
         self._ongoing = _Storing(follower)  # first: begun steps must be waited for whatever happens
         self._ongoing.begin(self._writer, part, data, self._begin if part.size >= OFFLOAD_FROM_BYTES else _later)
 
@@ -218,5 +241,34 @@ def _later(work: Callable[[], T], /) -> Callable[[], T]:
     return work
 
 
-def _do_nothing() -> None:
-    pass
+def in_batches(blocks: Iterator[bytes], size: int) -> Iterator[list[bytes]]:
+    """Group blocks into lists of at least `size` bytes, worth a hop off the event loop; the last one may be smaller."""
+    batch: list[bytes] = []
+    collected = 0
+    for block in blocks:
+        batch.append(block)
+        collected += len(block)
+        if collected >= size:
+            yield batch
+            batch, collected = [], 0
+    if batch:
+        yield batch
+
+
+def write_or_compare(writer: BlobWriter, part: Span, batch: Sequence[bytes], stored: Sequence[Span]) -> None:
+    """Write what is new of a batch; what is stored already must be the same. Raises RangeConflict, StorageFull."""
+    if not stored:
+        writer.write(part.start, batch)
+        return
+    data = memoryview(b"".join(batch))
+
+    def piece(span: Span) -> memoryview:
+        return data[span.start - part.start : span.stop - part.start]
+
+    if any(writer.read(span) != piece(span) for span in stored):
+        raise RangeConflict
+    offset = part.start
+    for gap_stop, next_offset in [*((span.start, span.stop) for span in stored), (part.stop, 0)]:
+        if offset < gap_stop:
+            writer.write(offset, [bytes(piece(Span(offset, gap_stop)))])
+        offset = next_offset

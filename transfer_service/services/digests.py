@@ -57,6 +57,16 @@ class DigestFollower:
     def __init__(self, entry: _Entry) -> None:
         self._entry = entry
 
+    @classmethod
+    def alone(cls) -> "DigestFollower":
+        """For a file that nobody else knows yet."""
+        return cls(_Entry())
+
+    @property
+    def sha256(self) -> bytes:
+        """Of all that was taken."""
+        return self._entry.hasher.digest()
+
     def begin(self, offset: int) -> bool:
         """Whether `update` may be called, with the bytes from `offset` on; then `end` must be called."""
         if not self._entry.turn.acquire(blocking=False):

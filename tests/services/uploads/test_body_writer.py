@@ -19,7 +19,7 @@ from tests.services.uploads.bench import Append, Client, Step, Uploads, any_uplo
 from tests.stores import content
 from transfer_service.errors import BodyCutShort, QuotaExceeded, StorageFull, TooLarge, UploadEnded
 from transfer_service.services import body_writer as landing_module
-from transfer_service.services.body_writer import FACT_BYTES, FACT_SECONDS, Landing
+from transfer_service.services.body_writer import FACT_BYTES, FACT_SECONDS, BodyWriter, up_to
 from transfer_service.services.digests import RunningDigests
 from transfer_service.storage.blobs import END, BlobWriter
 from transfer_service.storage.disk import DiskStore
@@ -75,15 +75,15 @@ class Place:
         self.commits.append(offset)
 
     @contextmanager
-    def landing(self, *, start: int = 0, limit: int = 64 * MEBIBYTE, is_atomic: bool = False) -> Iterator[Landing]:
+    def landing(self, *, start: int = 0, limit: int = 64 * MEBIBYTE, is_atomic: bool = False) -> Iterator[BodyWriter]:
         digests = self.digests = RunningDigests(store=self.store, offload=lambda work: work())
         with self.store.open_writer(self.upload_id, Span(start, END), create=True, wait_seconds=0) as writer:
-            yield Landing(
+            yield BodyWriter(
                 self.writer(writer),
                 start=start,
-                limit=limit,
+                make_room=up_to(limit),
                 is_atomic=is_atomic,
-                follower=digests.follow(self.upload_id),
+                follower=None if is_atomic else digests.follow(self.upload_id),
                 commit=self.commit,
                 touch=self.touch,
                 begin=self.begin,

@@ -1,15 +1,16 @@
 """Attachments on their way in and out of conversations: no message without bytes, no bytes without their message."""
 
+import hashlib
 import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
 from transfer_service.errors import TransferError
+from transfer_service.services.body_writer import BATCH_BYTES, OFFLOAD_FROM_BYTES, in_batches
 from transfer_service.services.chat.message_rows import Message
 from transfer_service.services.chat.messages import MessageService
 from transfer_service.services.core import Core
-from transfer_service.services.uploads.receiving import write_hashed
 from transfer_service.storage.blobs import WHOLE, BlobReader, BlobWriter
 from transfer_service.wire.attachments import Attachment
 
@@ -62,7 +63,7 @@ class AttachmentService:
             raise
 
     def _receive(self, account_id: uuid.UUID, message_id: str, body: AttachmentBody, writer: BlobWriter) -> Message:
-        length, digest = write_hashed(writer, body.blocks(), make_room=self._space.check_size, offload=self._offload)
+        length, digest = self._write(writer, body.blocks())
         post = body.post()
         writer.sync()  # whatever `TRANSFER_DURABILITY` says: nobody would send it again
         return self._messages.post(
@@ -74,6 +75,25 @@ class AttachmentService:
             attachment=Attachment(body.filename, body.media_type, length, digest.hex()),
             flush=True,
         )
+
+    def _write(self, writer: BlobWriter, blocks: Iterator[bytes]) -> tuple[int, bytes]:
+        """Write and hash the blocks. The length and the SHA-256."""
+        hasher, length = hashlib.sha256(), 0
+
+        def store_batch() -> None:
+            writer.write(length, batch)
+            for block in batch:
+                hasher.update(block)
+
+        for batch in in_batches(blocks, BATCH_BYTES):
+            size = sum(map(len, batch))
+            self._space.check_size(length + size)
+            if size >= OFFLOAD_FROM_BYTES:
+                self._offload(store_batch)
+            else:
+                store_batch()
+            length += size
+        return length, hasher.digest()
 
     def delete_message(self, account_id: uuid.UUID, message_id: str) -> Message:
         """Empty an own message and free its attachment. Raises NotFound, Forbidden."""

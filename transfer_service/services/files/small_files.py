@@ -138,7 +138,7 @@ class SmallFiles:
         """
         try:
             with self._store.open_writer(file.id, Span(0, END), create=True, wait_seconds=0) as writer:
-                self._write(writer, file.id, blocks)
+                self._write(writer, blocks)
                 yield
         except (NameTaken, QuotaExceeded, AccountGone, StorageFull, FlushFailed, TransactionLost):
             self._files.discard_blob(file.id)
@@ -147,10 +147,10 @@ class SmallFiles:
             self._discard_if_undeclared(file.id)
             raise
 
-    def _write(self, writer: BlobWriter, file_id: uuid.UUID, blocks: Blocks) -> None:
+    def _write(self, writer: BlobWriter, blocks: Blocks) -> None:
         def write_and_flush() -> None:
             writer.write(0, blocks)
-            self._store.sync(file_id)
+            writer.sync()
 
         if self._durability.flush:
             self._offload(write_and_flush)

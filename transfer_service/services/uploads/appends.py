@@ -21,7 +21,7 @@ from transfer_service.errors import (
     UploadFinished,
 )
 from transfer_service.models.uploads import UploadKind
-from transfer_service.services.body_writer import PAST_THE_LENGTH, IncomingBytes, Landing
+from transfer_service.services.body_writer import PAST_THE_LENGTH, BodyWriter, IncomingBytes, up_to
 from transfer_service.services.core import Core
 from transfer_service.services.files import received_ranges as intervals
 from transfer_service.services.files import rows as file_rows
@@ -121,7 +121,7 @@ class Appends:
                 upload.id, span, create=upload.offset == 0, wait_seconds=TAKE_OVER_SECONDS
             ) as writer:
                 upload = self._check(self._lookup.get(upload.account_id, upload.id), piece, body)
-                return upload if upload.is_finished else self._land(upload, piece, body, writer)
+                return upload if upload.is_finished else self._receive(upload, piece, body, writer)
         except BlobMissing as error:
             raise UploadEnded from error
         except UploadEnded:
@@ -144,7 +144,7 @@ class Appends:
         self._space.check_size(max(length or 0, stop))
         return upload
 
-    def _land(self, upload: UploadRecord, piece: Piece, body: AppendBody, writer: BlobWriter) -> UploadRecord:
+    def _receive(self, upload: UploadRecord, piece: Piece, body: AppendBody, writer: BlobWriter) -> UploadRecord:
         length = upload.length if piece.length is None else piece.length
         if length is None and piece.is_last and body.announced is not None:
             length = piece.offset + body.announced
@@ -153,33 +153,34 @@ class Appends:
             self._count(upload, offset, length, ends=upload.ends)
             body.acknowledge(offset)
 
-        landing = Landing(
+        body_writer = BodyWriter(
             writer,
             start=upload.offset,
-            limit=self._space.max_file_bytes if length is None else length,
+            make_room=up_to(self._space.max_file_bytes if length is None else length),
             is_atomic=body.is_atomic,
-            follower=self._completion.follow(upload.id),
+            follower=None if body.is_atomic else self._completion.follow(upload.id),
             commit=commit,
             touch=lambda: self._touch(upload.id),
             begin=self._begin_offload,
         )
         body.end_when(writer.is_wanted)
         try:
-            landing.receive(body)
+            body_writer.receive(body)
             body.verify()
-            if piece.is_last and length is not None and landing.offset != length:
+            if piece.is_last and length is not None and body_writer.offset != length:
                 if not body.is_atomic:
-                    landing.settle()
+                    body_writer.settle()
                 raise InconsistentLength
         except BaseException:
             if body.is_atomic:
                 writer.cut()
-            elif landing.has_loose_bytes:
+            elif body_writer.has_loose_bytes:
                 self._completion.forget(upload.id)
             raise
         if piece.repr_digest is not None:
             upload = self._promise(upload, piece.repr_digest)
-        whole = upload.with_file(received_bytes=landing.offset, length=landing.offset if piece.is_last else length)
+        stop = body_writer.offset
+        whole = upload.with_file(received_bytes=stop, length=stop if piece.is_last else length)
         return self._conclude(upload, replace(whole, ends=upload.ends or piece.is_last or piece.ends), writer)
 
     def _conclude(self, before: UploadRecord, after: UploadRecord, writer: BlobWriter) -> UploadRecord:

@@ -6,14 +6,16 @@ half-way needs no undoing.
 """
 
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import chain
-from typing import Any
+from typing import Any, Protocol
 
 from transfer_service.db.database import run_again
 from transfer_service.errors import BlobMissing, NameTaken, UploadGone
 from transfer_service.models.files import FileState
+from transfer_service.services.body_writer import BATCH_BYTES, OFFLOAD_FROM_BYTES, in_batches, write_or_compare
 from transfer_service.services.core import Core
 from transfer_service.services.files import dates as file_dates
 from transfer_service.services.files import received_ranges as intervals
@@ -24,15 +26,33 @@ from transfer_service.services.files.flushing import flush_or_forget
 from transfer_service.services.files.folder_rows import lock_names
 from transfer_service.services.files.rows import FileRecord
 from transfer_service.services.files.small_files import SMALL_BYTES, SmallFiles, sha256_of
-from transfer_service.services.uploads.batches import BATCH_BYTES, OFFLOAD_FROM_BYTES, in_batches
-from transfer_service.services.uploads.incoming import Incoming
 from transfer_service.services.uploads.lengths import agreed
-from transfer_service.services.uploads.placement import Placement
 from transfer_service.storage.blobs import BlobWriter
 from transfer_service.wire.media_types import stored_media_type
 from transfer_service.wire.ranges import Span
 
 CLAIM_WAIT_SECONDS = 2.0
+
+
+class Incoming(Protocol):
+    """The bytes of one chunk, as they arrive."""
+
+    def blocks(self) -> Iterator[bytes]:
+        """The chunk's data; raises a TransferError instead of ending where the chunk turns out to be invalid."""
+
+    @property
+    def infers_length(self) -> bool:
+        """Whether a file without a given length ends, for the time being, at its highest byte."""
+
+    @property
+    def media_type(self) -> str | None:
+        """The type of the file that the client tells, None where it tells none."""
+
+    def claimed_length(self) -> int | None:
+        """The file's total length if the client gave one; final only when `blocks` has ended."""
+
+    def give_up_when(self, condition: Callable[[], bool]) -> None:
+        """Stop waiting for a client that has gone quiet as soon as `condition` holds."""
 
 
 class UploadService:
@@ -101,14 +121,9 @@ class UploadService:
         self, account_id: uuid.UUID, name: str, file: FileRecord | None, span: Span, incoming: Incoming
     ) -> "_Chunk":
         """Where a chunk goes: into `file`, or into a new one."""
-        return _Chunk(
-            account_id=account_id,
-            file_id=file.id if file else self._begin(account_id, name, incoming.media_type),
-            span=span,
-            incoming=incoming,
-            fits_in_memory=span.size <= BATCH_BYTES,
-            is_first=file is None or not file.received_bytes,
-        )
+        file_id = file.id if file else self._begin(account_id, name, incoming.media_type)
+        is_first = file is None or not file.received_bytes
+        return _Chunk(account_id, file_id, span, incoming, span.size <= BATCH_BYTES, is_first)
 
     def _store_chunk(self, chunk: "_Chunk", batches: Iterator[Sequence[bytes]]) -> FileRecord:
         """Write a chunk under a claim of its span and make it a fact; if that fails, leave nothing of it."""
@@ -199,7 +214,8 @@ class UploadService:
         offset = chunk.span.start
         for batch in batches:
             part = Span(offset, offset + sum(map(len, batch)))
-            place = Placement(writer, part, batch, [both for each in stored if (both := each.overlap(part))])
+            stored_here = [both for each in stored if (both := each.overlap(part))]
+            place = partial(write_or_compare, writer, part, batch, stored_here)
             if part.size >= OFFLOAD_FROM_BYTES:
                 self._offload(place)
             else:

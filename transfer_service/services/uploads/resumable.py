@@ -20,6 +20,7 @@ from transfer_service.errors import (
     UploadEnded,
 )
 from transfer_service.models.uploads import UploadKind, UploadProtocol
+from transfer_service.services.body_writer import read_all
 from transfer_service.services.core import Core
 from transfer_service.services.files import rows as file_rows
 from transfer_service.services.files.files import FileService, remove_row
@@ -105,9 +106,7 @@ class ResumableUploadService:
         self._small_files.check_room(account_id, draft.length)
         if not body.has_arrived(SMALL_BYTES):
             return None
-        data, filled = memoryview(bytearray(draft.length)), 0
-        while count := body.readinto(data[filled:]):
-            filled += count
+        data = read_all(body, draft.length)
         body.verify()
         sha256 = _verified_sha256(data, draft.repr_digest)
         upload, file = self._new(account_id, replace(draft, ends=True), length=draft.length)

@@ -1,7 +1,6 @@
 """A whole file in one request: streamed to its final place, named when it is whole, gone if it breaks."""
 
 import uuid
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Protocol
 
@@ -11,7 +10,9 @@ from transfer_service.db.database import run_again
 from transfer_service.errors import StorageFull, UploadGone
 from transfer_service.models.accounts import Account
 from transfer_service.models.files import FileState
+from transfer_service.services.body_writer import BodyWriter, IncomingBytes, read_all
 from transfer_service.services.core import Core
+from transfer_service.services.digests import DigestFollower
 from transfer_service.services.files import received_ranges as intervals
 from transfer_service.services.files import rows as file_rows
 from transfer_service.services.files.dates import date_for
@@ -20,7 +21,6 @@ from transfer_service.services.files.folder_rows import prune
 from transfer_service.services.files.naming import claim_name
 from transfer_service.services.files.rows import FileRecord
 from transfer_service.services.files.small_files import SMALL_BYTES, SmallFiles, sha256_of
-from transfer_service.services.uploads.receiving import write_hashed
 from transfer_service.storage.blobs import END, BlobWriter
 from transfer_service.wire.ranges import Span
 
@@ -46,17 +46,14 @@ class Received:
     has_replaced: bool
 
 
-class WholeBody(Protocol):
-    """The bytes of one file, as they arrive."""
+class WholeBody(IncomingBytes, Protocol):
+    """The bytes of one file, as they arrive; what raises is not whole."""
 
     def has_arrived(self, most: int) -> bool:
         """Whether there are at most `most` bytes and all of them are here."""
 
-    def blocks(self) -> Iterator[bytes]:
-        """The data; raises a TransferError instead of ending where it is not whole."""
-
     def settle(self, draft: Draft, sha256: bytes) -> Draft:
-        """The draft with its last name and type, when `blocks` has ended. Raises DigestMismatch, InvalidRequest."""
+        """The draft with its last name and type, when all has been read. Raises DigestMismatch, InvalidRequest."""
 
 
 class WholeFileService:
@@ -69,6 +66,7 @@ class WholeFileService:
         self._files = files
         self._small_files = small_files
         self._offload = core.offload
+        self._begin_offload = core.begin_offload
         self._now = core.now
         self._durability = core.durability
 
@@ -79,14 +77,14 @@ class WholeFileService:
         """
         self._small_files.check_room(account_id, draft.length or 0)
         if body.has_arrived(SMALL_BYTES):  # then it is verified before anything is touched
-            blocks = list(body.blocks())
+            blocks = [read_all(body, SMALL_BYTES if draft.length is None else draft.length)]
             digest = sha256_of(blocks)
             new = self._new_file(account_id, body.settle(draft, digest))
             return Received(*self._small_files.store(new, blocks, digest, overwrite=draft.overwrite))
         file_id, begun_as = self._begin(account_id, draft), draft.name
         try:
             with self._store.open_writer(file_id, ANYWHERE, create=True, wait_seconds=0) as writer:
-                length, digest = self._write(writer, file_id, draft, body.blocks())
+                length, digest = self._write(writer, file_id, draft, body)
                 draft = body.settle(draft, digest)
                 if self._durability.flush:
                     writer.sync()
@@ -122,10 +120,8 @@ class WholeFileService:
             reserved_bytes=draft.length or 0,
         )
 
-    def _write(
-        self, writer: BlobWriter, file_id: uuid.UUID, draft: Draft, blocks: Iterator[bytes]
-    ) -> tuple[int, bytes]:
-        """Write and hash the blocks. The length and the SHA-256."""
+    def _write(self, writer: BlobWriter, file_id: uuid.UUID, draft: Draft, body: WholeBody) -> tuple[int, bytes]:
+        """Write and hash the body. The length and the SHA-256."""
         reserved = draft.length or 0
 
         def make_room(length: int) -> None:
@@ -134,7 +130,12 @@ class WholeFileService:
             if length > reserved:
                 reserved = self._reserve_up_to(file_id, length)
 
-        return write_hashed(writer, blocks, make_room=make_room, offload=self._offload)
+        follower = DigestFollower.alone()
+        body_writer = BodyWriter(
+            writer, start=0, make_room=make_room, is_atomic=True, follower=follower, begin=self._begin_offload
+        )
+        body_writer.receive(body)
+        return body_writer.offset, follower.sha256
 
     @run_again
     def _reserve_up_to(self, file_id: uuid.UUID, needed: int) -> int:

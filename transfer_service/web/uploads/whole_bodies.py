@@ -25,33 +25,39 @@ class _Digests:
         algorithms = {algorithm for each in promises for algorithm in each} - {except_for}
         self._hashers: dict[str, Any] = {name: hashlib.new(name, usedforsecurity=False) for name in algorithms}
 
-    def follow(self, blocks: Iterator[bytes]) -> Iterator[bytes]:
-        """The blocks, hashed."""
-        for block in blocks:
-            for hasher in self._hashers.values():
-                hasher.update(block)
-            yield block
+    def update(self, data: bytes | memoryview) -> None:
+        """Hash what comes next."""
+        for hasher in self._hashers.values():
+            hasher.update(data)
 
     def found(self) -> dict[str, bytes]:
         """What came out."""
         return {name: hasher.digest() for name, hasher in self._hashers.items()}
 
 
-class RawFile:
+class _FileBody:
+    """What both kinds of bodies have: the digests of the file, and a client that may be slow."""
+
+    def __init__(self, body: RequestBody, promises: Promises) -> None:
+        self._promises = promises
+        self._digests = _Digests(promises, except_for="sha256")  # which is computed anyway
+        self.has_arrived = body.has_arrived
+        self.when_quiet = body.when_quiet
+        self.end_when = body.end_when
+
+
+class RawFile(_FileBody):
     """A body that is the file."""
 
     def __init__(self, body: RequestBody, promises: Promises) -> None:
+        super().__init__(body, promises)
         self._body = body
-        self._promises = promises
-        self._digests = _Digests(promises, except_for="sha256")  # which is computed anyway
 
-    def has_arrived(self, most: int) -> bool:
-        """Whether all of it is here."""
-        return self._body.has_arrived(most)
-
-    def blocks(self) -> Iterator[bytes]:
-        """The file's bytes."""
-        return self._digests.follow(self._body.blocks())
+    def readinto(self, buffer: memoryview, /) -> int:
+        """What comes next of the file."""
+        count = self._body.readinto(buffer)
+        self._digests.update(buffer[:count])
+        return count
 
     def settle(self, draft: Draft, sha256: bytes) -> Draft:
         """Nothing changes. Raises DigestMismatch."""
@@ -70,26 +76,29 @@ class HashedBody(RequestBody):
 
     def blocks(self) -> Iterator[bytes]:
         """Every block."""
-        return self._digests.follow(super().blocks())
+        for block in super().blocks():
+            self._digests.update(block)
+            yield block
 
     def found(self) -> dict[str, bytes]:
         """Its digests."""
         return self._digests.found()
 
 
-class FormFile:
+class FormFile(_FileBody):
     """A form whose part `file` is the file. A promised digest may be the form's, as the RFC has it, or the file's.
 
     The name is that of the query, else the field `filename`, which may come behind the file, else the part's own.
     """
 
     def __init__(self, form: MultipartBody, body: HashedBody, promises: Promises, name: str | None) -> None:
+        super().__init__(body, promises)
         self._form = form
         self._body = body
-        self._promises = promises
         self._name = name
         self._part = form.open_file_part()
-        self._digests = _Digests(promises, except_for="sha256")
+        self._blocks = form.file_blocks()
+        self._rest = memoryview(b"")
 
     def draft(self, *, overwrite: bool) -> Draft:
         """What is known before the file's bytes."""
@@ -99,13 +108,14 @@ class FormFile:
         name = self._final_name() if is_named else FILE_PART
         return Draft(name, self._media_type(name), length=None, overwrite=overwrite)
 
-    def has_arrived(self, most: int) -> bool:
-        """Whether all of the form is here."""
-        return self._body.has_arrived(most)
-
-    def blocks(self) -> Iterator[bytes]:
-        """The file's bytes."""
-        return self._digests.follow(self._form.file_blocks())
+    def readinto(self, buffer: memoryview, /) -> int:
+        """What comes next of the file."""
+        while not self._rest and (block := next(self._blocks, None)) is not None:
+            self._digests.update(block)
+            self._rest = memoryview(block)
+        count = min(len(buffer), len(self._rest))
+        buffer[:count], self._rest = self._rest[:count], self._rest[count:]
+        return count
 
     def settle(self, draft: Draft, sha256: bytes) -> Draft:
         """The draft with its last name. Raises DigestMismatch, InvalidRequest."""
