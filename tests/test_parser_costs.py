@@ -21,7 +21,7 @@ from multipart import MultipartError, PushMultipartParser
 from werkzeug.http import parse_cookie, parse_options_header
 
 from transfer_service.errors import TransferError
-from transfer_service.server.request_head import HEAD_BYTES, BoundedRequest
+from transfer_service.server.worker import HEAD_BYTES, BoundedRequest
 from transfer_service.wire import conditions, digests, filenames, ranges, rufh, tus
 from transfer_service.wire.attachments import attachment_media_type, safe_filename
 from transfer_service.wire.filenames import parse_name

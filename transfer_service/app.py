@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from contextlib import suppress
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from flask import Flask
+from flask import Flask, Request
+from flask.sessions import SessionInterface, SessionMixin
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from transfer_service.bootstrap import build_services
@@ -20,7 +21,6 @@ from transfer_service.web import operations as health
 from transfer_service.web.accounts import auth
 from transfer_service.web.accounts.tokens import init_tokens
 from transfer_service.web.addresses import init_addresses
-from transfer_service.web.application import Application
 from transfer_service.web.chat import attachments, conversations, messages
 from transfer_service.web.chat.emitters import Fanout, ProgressEvents
 from transfer_service.web.chat.socketio import LIVE, SocketIO, init_socketio
@@ -48,6 +48,27 @@ if TYPE_CHECKING:
 
     from config import Settings
     from transfer_service.web.chat.sessions import LiveSessions
+
+
+class _NoSessions(SessionInterface):
+    """No session of Flask, which would be a cookie: who is signed in, tokens say."""
+
+    def open_session(self, app: Flask, request: Request) -> SessionMixin:  # noqa: ARG002 - Flask's signature
+        """One that can only be read, and is never saved."""
+        return self.make_null_session(app)
+
+    def save_session(self, *_: Any) -> None:
+        """There is nothing to save."""
+
+
+class Application(Flask):
+    """Flask, less what nothing here uses and every request would pay for."""
+
+    session_interface = _NoSessions()
+
+    def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
+        """The function itself: no view and no hook is a coroutine."""
+        return func
 
 
 def create_app(settings: Settings, *, now: Callable[[], datetime] = utc_now, boot: str | None = None) -> Flask:

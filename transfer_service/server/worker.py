@@ -10,7 +10,8 @@ from typing import Any, Literal
 
 import gevent
 from gevent.server import StreamServer
-from gunicorn.http import errors
+from gunicorn.http import errors, parser
+from gunicorn.http.message import Request
 from gunicorn.util import http_date
 from gunicorn.workers.base_async import AsyncWorker
 from gunicorn.workers.ggevent import GeventWorker
@@ -20,15 +21,31 @@ from transfer_service.logs import log_error
 from transfer_service.server.client_socket import TransferSocket, stall_is_reset
 from transfer_service.server.descriptors import RETRY_AFTER_SECONDS, Descriptors, turn_away
 from transfer_service.server.lazy_body import DRAIN_BYTES, LazyBody
-from transfer_service.server.request_head import bound_heads
 from transfer_service.threads import fill_thread_pool
 from transfer_service.wire.error_bodies import format_error
 
+HEAD_BYTES = 64 * 1024  # of a request, before anybody knows who is there
 FIRST_REQUEST_SECONDS = 20.0
 STALLED_AFTER_SECONDS = 60.0
 LINGER_SECONDS, LINGER_IDLE_SECONDS = 10.0, 2.0
 CROWDED_SECONDS = 2.0
 ACCEPTS_A_TURN = 4  # of the loop: who comes then must be looked at before the next ones take more descriptors
+
+
+class BoundedRequest(Request):  # type: ignore[misc] # gunicorn has no types
+    """A request whose head, or trailer section, is 431 once it is longer than HEAD_BYTES.
+
+    gunicorn's own bound is the number of fields times the longest one: 800 KiB, kept as long as the connection is.
+    """
+
+    @property
+    def max_buffer_headers(self) -> int:
+        """The bound that gunicorn's parser asks for."""
+        return HEAD_BYTES
+
+    @max_buffer_headers.setter
+    def max_buffer_headers(self, _computed: Any) -> None:
+        """Never mind gunicorn's own."""
 
 
 class Crowded(Exception):
@@ -78,7 +95,7 @@ class TransferWorker(GeventWorker):  # type: ignore[misc] # gunicorn has no type
         self._known: weakref.WeakSet[Any] = weakref.WeakSet()
         self.on_stop: Callable[[], None] | None = None  # called once when no more connections are taken
         self._descriptors: Descriptors | None = None
-        bound_heads()
+        parser.RequestParser.mesg_class = BoundedRequest
 
     def run(self) -> None:
         """Serve until the worker is stopped."""
