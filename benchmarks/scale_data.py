@@ -25,6 +25,7 @@ SCRAMBLE, SPACE = 2654435761, 2**32
 RARE = 20
 """How many files have a name that few words find."""
 FRIEND = "account 1"
+FOLDER = "folder"
 BUSY_GAME, ARCHIVE_GAME, ARCHIVE = 1, 2, 3
 RANGES, SLOT_BYTES, RANGE_BYTES = "ranges.bin", 1 << 20, 1000
 """An upload with one range in the middle of each of its slots but the first, so that its prefix stays empty."""
@@ -135,7 +136,7 @@ def fill(url: str, data_dir: Path, size: Size) -> int:
     with database.write_rows() as rows:
         own = rows.execute(select(accounts.Account.id).where(accounts.Account.name == ACCOUNT)).scalar_one()
         filler = Filler(rows, database.is_sqlite, f"'{own.hex}'" if database.is_sqlite else f"'{own}'::uuid", size)
-        for part in (_accounts, _files, _uploads, _chat, _games):
+        for part in (_accounts, _files, _folders, _uploads, _chat, _games):
             part(filler)
         _archive(rows, data_dir)
         store = DiskStore(data_dir / "blobs", FILES)
@@ -199,6 +200,21 @@ def _files(filler: Filler) -> None:
         stop=f"CAST(n AS bigint) * {SLOT_BYTES} + {RANGE_BYTES}",
     )  # fmt: skip
     filler.fill(files.File, size.unfinished, id=filler.id(f"n + {first + size.unfinished}"), holds_name="false", **part)
+
+
+def _folders(filler: Filler) -> None:
+    """One with a tenth of the files in it, and as many empty ones."""
+    size, first = filler.size, 2 * filler.size.files + filler.size.others + 2 * filler.size.unfinished
+    count = max(10, size.files // 10)
+    path = f"CASE WHEN n = 1 THEN '{FOLDER}' ELSE 'folder ' || n END"
+    place = {"name": path, "folded_name": path, "holds_name": "true", "state": "'folder'", "media_type": "''"}
+    none = {"length_declared": "false", "received_bytes": "0", "reserved_bytes": "0"}
+    own = {"id": filler.id(f"n + {first}"), "account_id": filler.account}
+    filler.fill(files.File, count, created_at=filler.at("n"), updated_at=filler.at("n"), **own, **place, **none)
+    filler.fill(files.Folder, count, path=f"{path} || '/'", folded_path=f"{path} || '/'", is_kept="true", **own)
+    is_in = f"account_id = {filler.account} AND state = 'complete' AND received_bytes % 10 = 0"
+    folder = f"(SELECT id FROM folders WHERE path = '{FOLDER}/')"
+    filler.rows.execute(text(f"UPDATE files SET folder_id = {folder} WHERE {is_in}"))
 
 
 def _uploads(filler: Filler) -> None:

@@ -9,7 +9,7 @@ from urllib.parse import urlencode, urlsplit
 
 from benchmarks.scale_cases import BYTES, Case, Steps, again, case, deep_page, new_name, path_of, plain
 from benchmarks.scale_client import Ask, Request, as_json
-from benchmarks.scale_data import RANGES, SLOT_BYTES, Size
+from benchmarks.scale_data import FOLDER, RANGES, SLOT_BYTES, Size
 from transfer_service.wire.chunk_frames import LONG_FRAME, SHORT_FRAME
 
 IN_ALL_NAMES = "a rare part of a name is looked for in all of them"
@@ -105,7 +105,7 @@ def listing_cases(description: dict[str, Any]) -> Iterator[Case]:
     """
     listed = description["paths"]["/api/files"]["get"]["parameters"]
     parameters = {each["name"]: each for each in listed if "name" in each}
-    if unknown := parameters.keys() - {"limit", "sort", "order", "status", "search", "prefix"}:
+    if unknown := parameters.keys() - {"limit", "sort", "order", "status", "search", "prefix", "folder"}:
         raise RuntimeError(f"Not measured: GET /api/files with {', '.join(unknown)}")
     orders = [
         (sort, order)
@@ -113,6 +113,7 @@ def listing_cases(description: dict[str, Any]) -> Iterator[Case]:
         for order in parameters["order"]["schema"]["enum"]
     ]
     filters = [{"status": status} for status in parameters["status"]["schema"]["enum"]]
+    filters += [{"folder": path} for path in ("", FOLDER)]
     filters += [{name: words} for name in ("search", "prefix") for words in ("file", "needle", "nowhere")]
     for chosen in ({}, *filters):
         for sort, order in orders:
@@ -121,8 +122,48 @@ def listing_cases(description: dict[str, Any]) -> Iterator[Case]:
             page = again(Request("GET", f"/api/files?{urlencode({**query, 'limit': '50'})}"))
             reads_all = IN_ALL_NAMES if chosen.get("search") in {"needle", "nowhere"} else None
             yield Case("listFiles", f"listFiles {title}", page, reads_all)
-            if not chosen:
+            if chosen in ({}, {"folder": ""}):
                 yield Case("listFiles", f"listFiles {title} cursor", deep_page("/api/files", query))
+
+
+@case("createFolder")
+def _create_folder(_ask: Ask, _size: Size) -> Steps:
+    while True:
+        yield Request("POST", "/api/folders", expected=201, **as_json({"path": new_name()}))
+
+
+def _made(ask: Ask) -> str:
+    path: str = ask(Request("POST", "/api/folders", expected=201, **as_json({"path": new_name()}))).json()["path"]
+    return path
+
+
+@case("getFolder")
+def _get_folder(ask: Ask, _size: Size) -> Steps:
+    path = path_of("api", "folders", _made(ask))
+    while True:
+        yield Request("GET", path)
+
+
+@case("moveFolder")
+def _move_folder(ask: Ask, _size: Size) -> Steps:
+    path = _made(ask)
+    while True:
+        new_path = new_name()
+        yield Request("PATCH", path_of("api", "folders", path), **as_json({"path": new_path}))
+        path = new_path
+
+
+@case("deleteFolder")
+def _delete_folder(ask: Ask, _size: Size) -> Steps:
+    while True:
+        yield Request("DELETE", path_of("api", "folders", _made(ask)), expected=204)
+
+
+@case("uploadFile", "into a folder")
+def _upload_into_folder(_ask: Ask, _size: Size) -> Steps:
+    while True:
+        query = urlencode({"filename": f"{FOLDER}/{new_name()}"})
+        yield Request("POST", f"/api/files?{query}", BYTES, expected=201)
 
 
 plain("listUploads", "GET", "/api/uploads?limit=50")

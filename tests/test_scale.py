@@ -42,6 +42,6 @@ def test_a_new_way_to_list_files_is_measured(description: dict[str, Any], parame
 
 
 def test_a_new_parameter_of_the_list_of_files_is_named(description: dict[str, Any]) -> None:
-    description["paths"]["/api/files"]["get"]["parameters"].append({"name": "folder", "in": "query", "schema": {}})
-    with pytest.raises(RuntimeError, match="folder"):
+    description["paths"]["/api/files"]["get"]["parameters"].append({"name": "color", "in": "query", "schema": {}})
+    with pytest.raises(RuntimeError, match="color"):
         all_cases(description)

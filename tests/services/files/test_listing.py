@@ -1,13 +1,15 @@
 """Listing the files of an account: filters, orders, pages, and the indexes that keep them fast."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from itertools import product
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.services.conftest import Bench, plan_of
+from transfer_service.errors import NameTaken
 from transfer_service.models.files import folded
 from transfer_service.services.files import listing
 from transfer_service.services.files.listing import FileQuery, Sort, Status, _successor, place_of
@@ -182,3 +184,51 @@ def test_a_numbered_and_an_overwritten_name_are_found(any_bench: Bench) -> None:
         any_bench.store(b"x", "Öl.txt", overwrite=overwrite)
     assert sorted(names(any_bench, FileQuery(search="ÖL"))) == ["Öl (2).txt", "Öl.txt"]
     assert names(any_bench, FileQuery(search="(2)")) == ["Öl (2).txt"]
+
+
+@pytest.mark.parametrize("large", [0, 10_000])
+@pytest.mark.parametrize(("sort", "index"), [(Sort.SIZE, "reserved_bytes"), (Sort.UPDATED, "updated_at")])
+@pytest.mark.parametrize("folder", ["", "a"])
+def test_a_small_folder_is_sorted_and_of_a_large_one_the_order_is_walked(
+    any_bench: Bench, monkeypatch: pytest.MonkeyPatch, folder: str, sort: Sort, index: str, large: int
+) -> None:
+    monkeypatch.setattr(listing, "LARGE_FOLDER", large)
+    any_bench.services.folders.create(any_bench.account_id, "a")
+    steps = "\n".join(plan(any_bench, FileQuery(sort, folder=folder), None))
+    assert (f"ix_files_account_id_{index}_id" in steps) == (large == 0)
+    of_the_folder = ("ix_files_top", "files_folder_id", "uq_files_account_id_name")
+    assert any(each in steps for each in of_the_folder) == (large != 0)
+
+
+@pytest.mark.parametrize("folder", ["", "a"])
+@pytest.mark.parametrize(("sort", "index"), [(Sort.CREATED, "created_at"), (Sort.NAME, "name")])
+def test_a_folder_has_its_files_in_order(bench: Bench, sort: Sort, index: str, folder: str) -> None:
+    bench.services.folders.create(bench.account_id, "a")
+    steps = "\n".join(plan(bench, FileQuery(sort, folder=folder), None))
+    assert "TEMP B-TREE" not in steps
+    assert index in steps or "ix_files_top" in steps
+
+
+PATHS = st.lists(st.sampled_from(["a", "a-", "a0", "b", "é"]), min_size=1, max_size=4).map("/".join)
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(wanted=st.lists(PATHS, unique=True, max_size=12), limit=st.integers(1, 5), is_ascending=st.booleans())
+def test_all_names_come_in_their_order_page_by_page(
+    bench: Bench, wanted: list[str], limit: int, is_ascending: bool
+) -> None:
+    own = bench.another_account()
+    kept = []
+    for name in wanted:
+        with suppress(NameTaken):
+            kept.append(own.store(b"x", name, overwrite=True).name)
+    own.services.folders.create(own.account_id, "empty/folder")
+    found: list[str] = []
+    while True:
+        after = (found[-1],) if found else None
+        query = FileQuery(Sort.NAME, is_ascending)
+        page = own.services.file_listing.list_files(own.account_id, query, limit=limit, after=after)
+        found += [file.name for file in page]
+        if len(page) < limit:
+            break
+    assert found == sorted(kept, reverse=not is_ascending)

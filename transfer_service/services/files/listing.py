@@ -11,13 +11,14 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, Final, cast
 
-from sqlalchemy import ColumnElement, Connection, Select, and_, false, func, or_, select, union_all
+from sqlalchemy import ColumnElement, Connection, Select, and_, case, false, func, or_, select, union_all
 
 from transfer_service.errors import NotFound
 from transfer_service.models.files import File, FileState, Folder, folded
 from transfer_service.services.core import Core
 from transfer_service.services.files import rows as file_rows
 from transfer_service.services.files.folder_rows import find_folder, has_any_folder, is_below
+from transfer_service.services.files.name_order import list_by_name
 from transfer_service.services.files.rows import FileRecord
 from transfer_service.wire.filenames import split_name
 
@@ -26,6 +27,7 @@ _folders = Folder.__table__
 _LAST_CHARACTER, _SURROGATES = 0x10FFFF, range(0xD800, 0xE000)
 COMMON = 2000
 """From so many names with a prefix on, they are not sorted."""
+LARGE_FOLDER = 10_000
 Place = tuple[Any, ...]
 
 
@@ -113,7 +115,7 @@ class FileListing:
 
     def list_files(
         self, account_id: uuid.UUID, query: FileQuery | None = None, *, limit: int, after: Place | None = None
-    ) -> list[FileRecord]:
+    ) -> Sequence[FileRecord]:
         """The account's files, newest first unless the query says otherwise; behind `after`, a place of that order."""
         query = query or FileQuery()
         if query.status is Status.PENDING:
@@ -121,12 +123,17 @@ class FileListing:
         is_sorted = query.sort is Sort.NAME if query.folder is None else query.sort not in _INDEXED
         with self._database.read_rows() as rows:
 
-            def find() -> Sequence[Any]:
-                return rows.execute(self.statement(rows, account_id, query, limit=limit, after=after)).all()
+            def find() -> Sequence[FileRecord]:
+                is_walked = query.sort is Sort.NAME and query.folder is None and not query.is_filtered
+                if is_walked and has_any_folder(rows, account_id):
+                    behind = after[0] if after else None
+                    is_ascending = query.is_ascending
+                    return list_by_name(rows, account_id, is_ascending=is_ascending, limit=limit, after=behind)
+                statement = self.statement(rows, account_id, query, limit=limit, after=after)
+                return [FileRecord(*row) for row in rows.execute(statement)]
 
             is_long = query.is_filtered or is_sorted
-            found = self._offload(find) if is_long and self._database.is_sqlite else find()
-        return [FileRecord(*row) for row in found]
+            return self._offload(find) if is_long and self._database.is_sqlite else find()
 
     def statement(
         self, rows: Connection, account_id: uuid.UUID, query: FileQuery, *, limit: int, after: Place | None
@@ -136,6 +143,12 @@ class FileListing:
         columns = _ORDERS[query.sort].columns
         if query.sort is Sort.NAME and is_one_folder:  # then the last label has an index
             columns, after = (_files.c.name,), after and (split_name(after[0])[1],)
+        elif is_one_folder and query.sort not in _INDEXED and query.status is not Status.PARTIAL:
+            # A small folder is sorted; of a large one the account's order is walked, which has an index.
+            if _is_many(rows, select(_files.c.id).where(_files.c.account_id == account_id, *where), LARGE_FOLDER):
+                where = tuple(case((each, 1), else_=0) == 1 for each in where)
+            else:
+                columns = tuple(func.coalesce(column, column) for column in columns)
         directed = [column.asc() if query.is_ascending else column.desc() for column in columns]
         if query.prefix and is_one_folder and query.sort is Sort.NAME:
             where = (*where, *_begins_in(query.folder or "", query.prefix))
@@ -179,10 +192,9 @@ class FileListing:
         inside = select(_files.c.id).join(_folders, _folders.c.id == _files.c.folder_id)
         is_below_it = (_folders.c.account_id == account_id, *_begins_with(_folders.c.path, query.prefix))
         ids = union_all(there, inside.where(*of_account, *is_below_it)).subquery()
-        count = select(func.count()).select_from(select(ids.c.id).limit(COMMON).subquery())
-        if rows.execute(count).scalar_one() < COMMON:
-            return _files.c.id.in_(select(ids.c.id))
-        return and_(*_begins_with(file_rows.WHOLE_NAME, query.prefix))
+        if _is_many(rows, select(ids.c.id), COMMON):
+            return and_(*_begins_with(file_rows.WHOLE_NAME, query.prefix))
+        return _files.c.id.in_(select(ids.c.id))
 
     def _conditions(self, query: FileQuery) -> list[ColumnElement[bool]]:
         conditions: list[ColumnElement[bool]] = []
@@ -196,6 +208,11 @@ class FileListing:
         elif query.status is Status.PARTIAL:
             conditions.append(file_rows.is_receiving)
         return conditions
+
+
+def _is_many(rows: Connection, found: Select[Any], many: int) -> bool:
+    count = select(func.count()).select_from(found.limit(many).subquery())
+    return bool(rows.execute(count).scalar_one() == many)
 
 
 def _begins_with(name: ColumnElement[str], prefix: str) -> list[ColumnElement[bool]]:
