@@ -1,6 +1,7 @@
 """The gunicorn worker class: gevent's, with what file transfer needs from the socket."""
 
 import http
+import resource
 import socket as sockets
 import time
 import weakref
@@ -19,7 +20,6 @@ from gunicorn.workers.ggevent import GeventWorker
 from transfer_service.faults import fault_of
 from transfer_service.logs import log_error
 from transfer_service.server.client_socket import TransferSocket, stall_is_reset
-from transfer_service.server.descriptors import RETRY_AFTER_SECONDS, Descriptors, turn_away
 from transfer_service.server.lazy_body import DRAIN_BYTES, LazyBody
 from transfer_service.threads import fill_thread_pool
 from transfer_service.wire.error_bodies import format_error
@@ -30,6 +30,46 @@ STALLED_AFTER_SECONDS = 60.0
 LINGER_SECONDS, LINGER_IDLE_SECONDS = 10.0, 2.0
 CROWDED_SECONDS = 2.0
 ACCEPTS_A_TURN = 4  # of the loop: who comes then must be looked at before the next ones take more descriptors
+DESCRIPTORS = 65_536  # as many as deploy/systemd asks for, where the system gives so many
+MOST_RESERVED = 64
+RETRY_AFTER_SECONDS = 5
+_REFUSAL = (
+    b"HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\nRetry-After: %d\r\nCache-Control: no-store\r\n"
+    b"X-Content-Type-Options: nosniff\r\nContent-Type: application/json\r\nContent-Length: 33\r\n\r\n"
+    b'{"detail": "Service unavailable"}'
+)
+
+
+class Descriptors:
+    """The limit of this process, raised as far as the system lets it.
+
+    Descriptors are given out from below, so the number of a new connection tells how many are left for files.
+    """
+
+    def __init__(self) -> None:
+        self._limit, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        wanted = min(hard, DESCRIPTORS)
+        if self._limit < wanted:
+            with suppress(OSError, ValueError):  # a sandbox may forbid it
+                resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+                self._limit = wanted
+        self._reserved = min(MOST_RESERVED, self._limit // 4)
+
+    def are_few(self, connection: Any) -> bool:
+        """Whether a new connection leaves so few that it should be told to come later."""
+        return bool(connection.fileno() >= self._limit - self._reserved)
+
+    def are_for_files(self, connection: Any) -> bool:
+        """Whether it has taken one of those that files need: it cannot even be listened to."""
+        return bool(connection.fileno() >= self._limit - self._reserved // 2)
+
+
+def turn_away(connection: Any) -> None:
+    """Answer whatever is asked with 503, and close at once."""
+    with suppress(OSError):
+        connection.setblocking(0)
+        connection.send(_REFUSAL % RETRY_AFTER_SECONDS)
+    connection.close()
 
 
 class BoundedRequest(Request):  # type: ignore[misc] # gunicorn has no types

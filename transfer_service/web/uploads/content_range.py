@@ -10,8 +10,7 @@ from transfer_service.web.current_account import current, guard
 from transfer_service.web.request_body import RequestBody
 from transfer_service.web.request_log import note
 from transfer_service.web.services import services
-from transfer_service.web.uploads.device_frames import check_announced
-from transfer_service.web.uploads.incoming_chunk import IncomingChunk
+from transfer_service.web.uploads.device_frames import IncomingChunk, check_announced
 from transfer_service.wire.chunk_frames import SHORT_FRAME
 from transfer_service.wire.filenames import parse_name
 from transfer_service.wire.ranges import INVALID, ContentRange, parse_content_range

@@ -12,9 +12,8 @@ from transfer_service.services.uploads.rows import UploadRecord
 from transfer_service.web.current_account import current
 from transfer_service.web.query import flag_of
 from transfer_service.web.services import services
-from transfer_service.web.uploads.append_body import DigestedBody, answer, location_of
+from transfer_service.web.uploads.append_body import DigestedBody, InterimAnswers, answer, location_of
 from transfer_service.web.uploads.first_bytes import append_first, check_first_bytes
-from transfer_service.web.uploads.interim_answers import InterimAnswers
 from transfer_service.wire import rufh, tus
 from transfer_service.wire.digests import format_sha256, parse_digests
 from transfer_service.wire.filenames import parse_filename, parse_name_in_folder
