@@ -50,7 +50,8 @@ def test_every_file_that_a_page_names_is_there(page: Path) -> None:
 
 @pytest.mark.parametrize("page", [PAGES[0], REPOSITORY / "CONTRIBUTING.md", REPOSITORY / "docs" / "architecture.md"])
 def test_every_module_that_is_named_without_its_folder_is_there(page: Path) -> None:
-    there = {path.name for path in REPOSITORY.glob("transfer_service/**/*.py")} | {"config.py", "gunicorn.conf.py"}
+    folders = ("*.py", "transfer_service/**/*.py", "tests/**/*.py")
+    there = {path.name for folder in folders for path in REPOSITORY.glob(folder)}
     assert set(re.findall(r"`(\w+\.py)`", prose(page))) - there == set()
 
 
