@@ -131,8 +131,26 @@ def test_no_order_sorts_or_reads_all_files(bench: Bench, sort: Sort, is_ascendin
     assert is_first or any("<" in step or ">" in step for step in steps if "received" not in step)
 
 
-def test_unfinished_files_have_an_index_of_their_own(any_bench: Bench) -> None:
-    assert any("ix_files_receiving" in step for step in plan(any_bench, FileQuery(status=Status.PARTIAL), None))
+@pytest.mark.parametrize(("sort", "is_ascending"), list(product(Sort, [False, True])))
+def test_unfinished_files_have_an_index_of_their_own(any_bench: Bench, sort: Sort, is_ascending: bool) -> None:
+    steps = plan(any_bench, FileQuery(sort, is_ascending, status=Status.PARTIAL), None)
+    assert any("ix_files_receiving" in step for step in steps)
+
+
+@pytest.mark.parametrize(("sort", "is_ascending"), list(product(Sort, [False, True])))
+def test_unfinished_files_come_in_order_however_many_there_are(
+    any_bench: Bench, monkeypatch: pytest.MonkeyPatch, sort: Sort, is_ascending: bool
+) -> None:
+    query, lists = FileQuery(sort, is_ascending, status=Status.PARTIAL), list[list[str]]()
+    any_bench.store(b"whole", "whole.txt")
+    for number in range(5):
+        any_bench.clock.advance(seconds=1)
+        any_bench.append(0, b"x", f"part {number}.txt", total=10 + number)
+    for few in (0, 1000):
+        monkeypatch.setattr(listing, "COMMON", few)
+        lists.append(by_pages(any_bench, query))
+    expected = [f"part {number}.txt" for number in range(5)]
+    assert lists == [expected if is_ascending else expected[::-1]] * 2
 
 
 def plan(bench: Bench, query: FileQuery, after: Sequence[object] | None) -> list[str]:

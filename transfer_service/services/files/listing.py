@@ -149,6 +149,10 @@ class FileListing:
                 where = tuple(case((each, 1), else_=0) == 1 for each in where)
             else:
                 columns = tuple(func.coalesce(column, column) for column in columns)
+        if query.status is Status.PARTIAL and query.sort is not Sort.CREATED:
+            unfinished = select(_files.c.id).where(_files.c.account_id == account_id, file_rows.is_receiving)
+            if not _is_many(rows, unfinished, COMMON):  # few are sorted: an order's index leads by all that is finished
+                columns = tuple(func.coalesce(column, column) for column in columns)
         directed = [column.asc() if query.is_ascending else column.desc() for column in columns]
         if query.prefix and is_one_folder and query.sort is Sort.NAME:
             where = (*where, *_begins_in(query.folder or "", query.prefix))
