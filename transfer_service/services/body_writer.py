@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
+from dataclasses import dataclass
 from functools import partial
 from typing import Protocol
 
@@ -65,13 +66,24 @@ def read_all(incoming: IncomingBytes, most: int) -> memoryview:
     return data[:filled]
 
 
-class BodyWriter:
-    """Writes the bytes from `start` on, up to where `make_room` raises; `commit` makes all up to an offset count.
+@dataclass(frozen=True, slots=True)
+class Counting:
+    """How the bytes of a body come to count: as they come, or with `is_atomic` as a whole or not at all.
 
-    That happens every FACT_BYTES or FACT_SECONDS, when the client goes quiet and at the end, whatever the end is. An
-    `is_atomic` body counts as a whole or not at all; `touch` tells meanwhile that it is alive. One window of bytes is
-    written, and hashed by the `follower` if there is one, while the next one is received. What is hashed already is not
-    read again soon, and goes past the page cache.
+    `commit` makes all up to an offset count; `touch` shows meanwhile that an atomic body is alive.
+    """
+
+    is_atomic: bool
+    commit: Callable[[int], object] = _nothing
+    touch: Callable[[], object] = _nothing
+
+
+class BodyWriter:
+    """Writes the bytes from `start` on, up to where `make_room` raises.
+
+    Unless they are atomic they are committed every FACT_BYTES or FACT_SECONDS, when the client becomes idle and at the
+    end, whatever the end is. One window of bytes is written, and hashed by the `follower` if there is one, while the
+    next one is received. What is hashed already is not read again soon, and goes past the page cache.
     """
 
     def __init__(
@@ -80,18 +92,14 @@ class BodyWriter:
         *,
         start: int,
         make_room: Callable[[int], object],
-        is_atomic: bool,
+        counting: Counting,
         follower: DigestFollower | None,
         begin: BeginOffload,
-        commit: Callable[[int], object] = _nothing,
-        touch: Callable[[], object] = _nothing,
     ) -> None:
         self._writer = writer
         self._make_room = make_room
-        self._is_atomic = is_atomic
+        self._is_atomic, self._commit, self._touch = counting.is_atomic, counting.commit, counting.touch
         self._follower = follower
-        self._commit = commit
-        self._touch = touch
         self._begin = begin
         self._windows = WindowPair()
         self._pending_bytes = 0

@@ -19,7 +19,7 @@ from tests.services.uploads.bench import Append, Client, Step, Uploads, any_uplo
 from tests.stores import content
 from transfer_service.errors import BodyCutShort, QuotaExceeded, StorageFull, TooLarge, UploadEnded
 from transfer_service.services import body_writer as landing_module
-from transfer_service.services.body_writer import FACT_BYTES, FACT_SECONDS, BodyWriter, up_to
+from transfer_service.services.body_writer import FACT_BYTES, FACT_SECONDS, BodyWriter, Counting, up_to
 from transfer_service.services.digests import RunningDigests
 from transfer_service.storage.blobs import END, BlobWriter
 from transfer_service.storage.disk import DiskStore
@@ -82,10 +82,8 @@ class Place:
                 self.writer(writer),
                 start=start,
                 make_room=up_to(limit),
-                is_atomic=is_atomic,
+                counting=Counting(is_atomic, self.commit, self.touch),
                 follower=None if is_atomic else digests.follow(self.upload_id),
-                commit=self.commit,
-                touch=self.touch,
                 begin=self.begin,
             )
 

@@ -21,7 +21,7 @@ from transfer_service.errors import (
     UploadFinished,
 )
 from transfer_service.models.uploads import UploadKind
-from transfer_service.services.body_writer import PAST_THE_LENGTH, BodyWriter, IncomingBytes, up_to
+from transfer_service.services.body_writer import PAST_THE_LENGTH, BodyWriter, Counting, IncomingBytes, up_to
 from transfer_service.services.core import Core
 from transfer_service.services.files import received_ranges as intervals
 from transfer_service.services.files import rows as file_rows
@@ -157,10 +157,8 @@ class Appends:
             writer,
             start=upload.offset,
             make_room=up_to(self._space.max_file_bytes if length is None else length),
-            is_atomic=body.is_atomic,
+            counting=Counting(body.is_atomic, commit, lambda: self._touch(upload.id)),
             follower=None if body.is_atomic else self._completion.follow(upload.id),
-            commit=commit,
-            touch=lambda: self._touch(upload.id),
             begin=self._begin_offload,
         )
         body.end_when(writer.is_wanted)

@@ -10,7 +10,7 @@ from transfer_service.db.database import run_again
 from transfer_service.errors import StorageFull, UploadGone
 from transfer_service.models.accounts import Account
 from transfer_service.models.files import FileState
-from transfer_service.services.body_writer import BodyWriter, IncomingBytes, read_all
+from transfer_service.services.body_writer import BodyWriter, Counting, IncomingBytes, read_all
 from transfer_service.services.core import Core
 from transfer_service.services.digests import DigestFollower
 from transfer_service.services.files import received_ranges as intervals
@@ -132,7 +132,12 @@ class WholeFileService:
 
         follower = DigestFollower.alone()
         body_writer = BodyWriter(
-            writer, start=0, make_room=make_room, is_atomic=True, follower=follower, begin=self._begin_offload
+            writer,
+            start=0,
+            make_room=make_room,
+            counting=Counting(is_atomic=True),
+            follower=follower,
+            begin=self._begin_offload,
         )
         body_writer.receive(body)
         return body_writer.offset, follower.sha256
