@@ -1,5 +1,7 @@
 """Reading, cutting, syncing, deleting and listing blobs."""
 
+import subprocess
+import sys
 import uuid
 from pathlib import Path
 
@@ -140,3 +142,26 @@ def test_where_its_disk_was_taken_away_nothing_is_missing_and_nothing_is_made(
         with pytest.raises(StoreUnavailable):
             call()
     assert list(root.iterdir()) == []
+
+
+KEEPS_NO_FOLDER = """
+from gevent import monkey
+monkey.patch_all()
+import os, sys
+from pathlib import Path
+import gevent
+from transfer_service.storage.plain_files import PlainFiles
+gevent.get_hub()
+path = Path(sys.argv[1])
+files = PlainFiles(path.parent.parent)
+before = len(os.listdir("/proc/self/fd"))
+for _ in range(50):
+    files.open_reader(path).close()
+print(len(os.listdir("/proc/self/fd")) - before)
+"""
+
+
+def test_no_folder_stays_open_until_the_event_loop_turns(store: DiskStore, blob_id: uuid.UUID) -> None:
+    put(store, blob_id, b"abc")
+    command = [sys.executable, "-c", KEEPS_NO_FOLDER, str(path_of(store, blob_id))]
+    assert subprocess.run(command, capture_output=True, text=True, check=True).stdout == "0\n"

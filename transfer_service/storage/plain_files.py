@@ -6,6 +6,7 @@ reads, sends and deletes.
 
 import errno
 import os
+import posix
 import shutil
 import stat
 from collections.abc import Iterator
@@ -91,7 +92,7 @@ class PlainFiles:
         try:
             yield descriptor
         finally:
-            os.close(descriptor)
+            posix.close(descriptor)  # gevent's os.close would keep a folder open until the event loop turns
 
 
 @contextmanager
