@@ -1,7 +1,7 @@
 """The upload engine: chunks of a file in any order, from several connections, over several lives of the process.
 
 The order of every acknowledgement is: claim the range, write the bytes to their final place, flush them as far as
-`Durability` says, commit the fact, answer. Bytes outside committed ranges mean nothing, so a chunk that is refused
+`Durability` says, commit the record, answer. Bytes outside committed ranges mean nothing, so a chunk that is refused
 half-way needs no undoing.
 """
 
@@ -126,7 +126,7 @@ class UploadService:
         return _Chunk(account_id, file_id, span, incoming, span.size <= BATCH_BYTES, is_first)
 
     def _store_chunk(self, chunk: "_Chunk", batches: Iterator[Sequence[bytes]]) -> FileRecord:
-        """Write a chunk under a claim of its span and make it a fact; if that fails, leave nothing of it."""
+        """Write a chunk under a claim of its span and let it count; if that fails, leave nothing of it."""
         try:
             with self._store.open_writer(
                 chunk.file_id, chunk.span, create=chunk.is_first, wait_seconds=CLAIM_WAIT_SECONDS
@@ -134,7 +134,7 @@ class UploadService:
                 if not chunk.fits_in_memory:
                     chunk.incoming.give_up_when(writer.is_wanted)
                 self._place(writer, chunk, batches)
-                return self._make_fact(chunk)
+                return self._count(chunk)
         except BlobMissing as error:
             raise _GoneBeforeTheFirstByte from error
         except UploadGone:
@@ -162,7 +162,7 @@ class UploadService:
     def check(
         self, account_id: uuid.UUID, name: str, *, span: Span, claimed: int | None, infer: bool
     ) -> FileRecord | None:
-        """Refuse what the facts already rule out, before the body is read. The file if there is one.
+        """Refuse what the record already rules out, before the body is read. The file if there is one.
 
         Raises InvalidRequest, RangeConflict, TooLarge.
         """
@@ -222,7 +222,7 @@ class UploadService:
                 place()
             offset = part.stop
 
-    def _make_fact(self, chunk: "_Chunk") -> FileRecord:
+    def _count(self, chunk: "_Chunk") -> FileRecord:
         """Let the chunk count. The file, which may be due to be finished now."""
         is_flushed = self._durability.flush_chunks
         try:
@@ -235,7 +235,7 @@ class UploadService:
 
     @run_again
     def _commit(self, chunk: "_Chunk", *, is_flushed: bool) -> FileRecord:
-        """Make the chunk a fact. Raises _FlushFirst where it goes on with a finished file: that survives power loss."""
+        """Let the chunk count. Raises _FlushFirst where it goes on with a finished file: that survives power loss."""
         file_id, span, incoming = chunk.file_id, chunk.span, chunk.incoming
         claimed = incoming.claimed_length()
         self._space.check_size(claimed or 0)
@@ -252,9 +252,7 @@ class UploadService:
             changes = bool(added) or agreed_file.length != file.length
             if changes and file.is_complete:
                 file_dates.retire(rows, file_id)
-            reopened: dict[str, Any] = (
-                {"state": FileState.RECEIVING, "sha256": None, "completed_at": None} if changes else {}
-            )
+            reopened: dict[str, Any] = {"state": FileState.RECEIVING, "sha256": None, "completed_at": None}
             from_start = merged.stop if merged.start == 0 else intervals.contiguous_from_start(rows, file_id)
             after = replace(
                 agreed_file,
