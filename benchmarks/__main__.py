@@ -5,7 +5,20 @@ import os
 import platform
 from datetime import UTC, datetime
 
-from benchmarks import chat, downloads, fairness, lines, remote, resumable, scale, sign_ins, start, structure, uploads
+from benchmarks import (
+    chat,
+    downloads,
+    fairness,
+    folders,
+    lines,
+    remote,
+    resumable,
+    scale,
+    sign_ins,
+    start,
+    structure,
+    uploads,
+)
 from benchmarks.measure import say
 
 
@@ -21,6 +34,7 @@ BENCHMARKS = {
     "resumable": resumable.run,
     "fairness": fairness.run,
     "scale": scale.run,
+    "folders": folders.run,
     "chat": chat.run,
     "remote": remote.run,
     "sign_ins": sign_ins.run,

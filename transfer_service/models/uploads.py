@@ -64,7 +64,7 @@ class UploadPart(Base):
 class RetiredDate(Base):
     """The date of a version of a name that is gone: no other version of it may have the same.
 
-    A name that ends in `/` stands for all that were below a folder.
+    The name `/` stands for all that lie in folders.
     """
 
     __tablename__ = "retired_dates"

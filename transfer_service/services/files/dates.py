@@ -3,14 +3,14 @@
 So whoever resumes with `If-Range: <date>` never gets the rest of another file. The date of a version is the instant of
 its completion, or a second later than the version before it. What is gone leaves its date behind for a while: a file
 that is deleted and sent again within a second is another version too. So is what gets the name by a renaming, or by a
-move of its folder: that has one date for all that is in it, where theirs are older, and leaves one for all names below.
+move of its folder: that has one date for all that is in it, where theirs are older, and leaves one behind.
 """
 
 import uuid
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Uuid, bindparam, delete, func, insert, literal, select
+from sqlalchemy import Uuid, bindparam, delete, func, insert, literal, or_, select
 
 from transfer_service.db.database import Executor
 from transfer_service.db.prepared import PreparedSelect
@@ -20,6 +20,8 @@ from transfer_service.services.files import rows as file_rows
 
 KEPT = timedelta(minutes=1)
 """By the wall clock. An older date can only be met again by a clock that was turned back further."""
+MOVED = "/"
+"""In the place of a name, which it cannot be: for all that lie in folders."""
 PURGED_AT_ONCE = 20
 """So nobody pays for all that many others have deleted; and as each adds one, none stays for long."""
 
@@ -30,7 +32,7 @@ _latest = select(func.max(_retired.c.modified_at, type_=_retired.c.modified_at.t
 )
 _LATEST_OF_ALL = PreparedSelect(_latest)
 _LATEST = PreparedSelect(_latest.where(_retired.c.name == bindparam("name")))
-_LATEST_ABOVE = _latest.where(_retired.c.name.in_(bindparam("names", expanding=True)))
+_LATEST_OR_MOVED = PreparedSelect(_latest.where(or_(_retired.c.name == bindparam("name"), _retired.c.name == MOVED)))
 _OF_FILE = PreparedSelect(
     select(_files.c.completed_at.label("at")).where(
         _files.c.account_id == bindparam("account_id"), _files.c.id == bindparam("file_id")
@@ -50,23 +52,20 @@ def date_for(rows: Executor, account_id: uuid.UUID, name: str, now: datetime) ->
     return _behind(max((row.at for row in found if row is not None and row.at is not None), default=None), now)
 
 
-def date_of_move(rows: Executor, account_id: uuid.UUID, path: str, now: datetime) -> datetime:
-    """The date of a folder that leaves a path at `now`: no version of any name in the account is younger.
+def date_of_move(rows: Executor, account_id: uuid.UUID, now: datetime) -> datetime:
+    """The date of a folder that is moved at `now`: no version of any name in the account is younger.
 
-    It is remembered for the names below the path.
+    It is remembered for what will have a name in its old place.
     """
     at = _behind(_LATEST_OF_ALL.find_all(rows, {"account_id": account_id})[0].at, now)
-    values = {"id": uuid.uuid4(), "account_id": account_id, "name": f"{path}/", "modified_at": at}
+    values = {"id": uuid.uuid4(), "account_id": account_id, "name": MOVED, "modified_at": at}
     rows.execute(insert(_retired), values)
     return at
 
 
 def _latest_of(rows: Executor, account_id: uuid.UUID, name: str) -> Any:
-    labels = name.split("/")
-    if len(labels) == 1:
-        return _LATEST.find(rows, {"account_id": account_id, "name": name})
-    above = ["/".join(labels[:count]) + "/" for count in range(1, len(labels))]
-    return rows.execute(_LATEST_ABOVE, {"account_id": account_id, "names": [name, *above]}).one()
+    latest = _LATEST_OR_MOVED if "/" in name else _LATEST
+    return latest.find(rows, {"account_id": account_id, "name": name})
 
 
 def _behind(before: datetime | None, now: datetime) -> datetime:

@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, and_, bindparam, delete, func, insert, select, update
+from sqlalchemy.exc import IntegrityError
 
 from transfer_service.db.database import Executor
 from transfer_service.db.prepared import PreparedSelect, PreparedWrite
@@ -24,6 +25,7 @@ _LOCK_NAMES = select(func.pg_advisory_xact_lock(bindparam("key")))
 _IN_FOLDER = select(_folders.c.id).where(
     _folders.c.account_id == bindparam("account_id"), _folders.c.path == bindparam("folder")
 )
+_ID = PreparedSelect(_IN_FOLDER.add_columns(_folders.c.is_kept))
 _FOLDER = PreparedSelect(
     select(_folders, _files.c.folder_id.label("parent_id"), _files.c.created_at)
     .join(_files, _files.c.id == _folders.c.id)
@@ -93,6 +95,11 @@ def lock_names(rows: Executor, account_id: uuid.UUID) -> None:
         rows.execute(_LOCK_NAMES, {"key": int.from_bytes(account_id.bytes[:8], "big", signed=True)})
 
 
+def find_holder(rows: Executor, account_id: uuid.UUID, name: str) -> Any | None:
+    """What holds a name, visible or not: the `id` and the `state` of a file or a folder."""
+    return _HOLDER.find(rows, account_id, name)
+
+
 def find_folder(rows: Executor, account_id: uuid.UUID, path: str) -> Any | None:
     """The row of the folder at a path, without the `/` behind it, with its `parent_id` and `created_at`."""
     return _FOLDER.find(rows, {"account_id": account_id, "folder": f"{path}/"})
@@ -103,26 +110,35 @@ def has_any_folder(rows: Executor, account_id: uuid.UUID) -> bool:
     return _ANY.find(rows, {"account_id": account_id}) is not None
 
 
-def open_folder(rows: Executor, account_id: uuid.UUID, path: str, now: datetime) -> uuid.UUID | None:
+def open_folder(
+    rows: Executor, account_id: uuid.UUID, path: str, now: datetime, *, is_kept: bool = False
+) -> uuid.UUID | None:
     """The id of the folder at a path, made with its parents where there is none; None for the top, the empty path.
 
-    Only under `lock_names`. Raises NameTaken where a file is in the way.
+    `is_kept` lets it stay until somebody deletes it. Only under `lock_names`. Raises NameTaken where a file is in the
+    way.
     """
     if not path:
         return None
-    found = find_folder(rows, account_id, path)
+    found = _ID.find(rows, {"account_id": account_id, "folder": f"{path}/"})
     if found is not None:
-        return uuid.UUID(str(found.id))
+        if is_kept and not found.is_kept:
+            keep(rows, found.id)
+        folder_id: uuid.UUID = found.id
+        return folder_id
     parent, label = split_name(path)
-    parent_id = open_folder(rows, account_id, parent, now)
-    if _HOLDER.find(rows, account_id, path) is not None:
-        raise NameTaken(A_FILE_HAS_IT)
+    parent_id = open_folder(rows, account_id, parent, now, is_kept=is_kept)
     folder_id = uuid.uuid4()
     own = {"id": folder_id, "account_id": account_id}
     place = {"folder_id": parent_id, "name": label, "folded_name": folded(label), "created_at": now, "updated_at": now}
-    _INSERT_PLACE.run(rows, {**_PLACE, **own, **place})
+    try:
+        _INSERT_PLACE.run(rows, {**_PLACE, **own, **place})
+    except IntegrityError as error:
+        if "foreign key" in str(error.orig).lower():  # the account is gone
+            raise
+        raise NameTaken(A_FILE_HAS_IT) from error
     path_ = {"path": f"{path}/", "folded_path": folded(f"{path}/")}
-    _INSERT.run(rows, {**own, **path_, "is_kept": False, "moved_at": None})
+    _INSERT.run(rows, {**own, **path_, "is_kept": is_kept, "moved_at": None})
     return folder_id
 
 

@@ -17,7 +17,13 @@ from transfer_service.services.files import folder_rows
 from transfer_service.services.files import rows as file_rows
 from transfer_service.services.files.dates import date_of_move
 from transfer_service.services.files.files import FileService, Reason, take_away
-from transfer_service.services.files.folder_rows import A_FILE_HAS_IT, A_FOLDER_HAS_IT, is_below, lock_names
+from transfer_service.services.files.folder_rows import (
+    A_FILE_HAS_IT,
+    A_FOLDER_HAS_IT,
+    find_holder,
+    is_below,
+    lock_names,
+)
 from transfer_service.threads import T
 from transfer_service.wire.filenames import MAX_LABEL_BYTES, MAX_LABELS, MAX_NAME_BYTES, split_name
 
@@ -74,7 +80,7 @@ class FolderService:
         with self._database.write_rows() as rows:
             lock_names(rows, account_id)
             is_new = folder_rows.find_folder(rows, account_id, path) is None
-            folder_rows.keep(rows, folder_rows.open_folder(rows, account_id, path, self._now()))
+            folder_rows.open_folder(rows, account_id, path, self._now(), is_kept=True)
         return self.get(account_id, path), is_new
 
     def list_folders(
@@ -127,7 +133,7 @@ class FolderService:
 
     def _move(self, rows: Executor, folder: Any, path: str, new_path: str) -> None:
         account_id, now = folder.account_id, self._now()
-        holder = file_rows.find_holder(rows, account_id, new_path)
+        holder = find_holder(rows, account_id, new_path)
         if holder is not None:
             raise NameTaken(A_FOLDER_HAS_IT if holder.state is FileState.FOLDER else A_FILE_HAS_IT)
         self._check_room(rows, account_id, path, new_path)
@@ -141,7 +147,7 @@ class FolderService:
             .values(
                 path=literal(new_path) + func.substr(_folders.c.path, len(path) + 1),
                 folded_path=literal(folded(new_path)) + func.substr(_folders.c.folded_path, len(folded(path)) + 1),
-                moved_at=date_of_move(rows, account_id, path, now),
+                moved_at=date_of_move(rows, account_id, now),
             )
         )
         self._run(lambda: rows.execute(change))

@@ -6,8 +6,8 @@ from transfer_service.db.database import Executor
 from transfer_service.errors import NameTaken
 from transfer_service.models.files import FileState
 from transfer_service.services.files.files import Reason, take_away
-from transfer_service.services.files.folder_rows import A_FOLDER_HAS_IT, lock_names
-from transfer_service.services.files.rows import find_holder, lock
+from transfer_service.services.files.folder_rows import A_FOLDER_HAS_IT, find_holder, lock_names
+from transfer_service.services.files.rows import lock
 from transfer_service.services.limits import Space
 from transfer_service.wire.filenames import numbered_name
 
@@ -23,15 +23,14 @@ def claim_name(
     """
     lock_names(rows, account_id)
     holder = find_holder(rows, account_id, name)
-    if holder is not None and overwrite:
-        if holder.state is FileState.FOLDER:
-            raise NameTaken(A_FOLDER_HAS_IT)
-        holder = lock(rows, holder.id)
+    if holder is not None and holder.state is FileState.FOLDER and overwrite:
+        raise NameTaken(A_FOLDER_HAS_IT)
+    replaced = lock(rows, holder.id) if holder is not None and overwrite else None
     space.reserve(rows, account_id, new_bytes)
-    if holder is None:
+    if replaced is not None:
+        return name, take_away(rows, replaced, space, Reason.REPLACED)
+    if holder is None or overwrite:
         return name, None
-    if overwrite:
-        return name, take_away(rows, holder, space, Reason.REPLACED)
     taken, free = 1, 2
     while find_holder(rows, account_id, numbered_name(name, free)) is not None:
         taken, free = free, free * 2

@@ -10,7 +10,7 @@ from transfer_service.services.core import Core
 from transfer_service.services.files import dates as file_dates
 from transfer_service.services.files import rows as file_rows
 from transfer_service.services.files.files import FileService
-from transfer_service.services.files.folder_rows import A_FILE_HAS_IT, A_FOLDER_HAS_IT, lock_names, prune
+from transfer_service.services.files.folder_rows import A_FILE_HAS_IT, A_FOLDER_HAS_IT, find_holder, lock_names, prune
 from transfer_service.services.files.rows import FileRecord
 
 
@@ -30,7 +30,7 @@ class Renaming:
             file = file_rows.lock(rows, file_id)
             if file is None or file_rows.find_visible_by_id(rows, file_id) is None or file.account_id != account_id:
                 raise NotFound("File not found")
-            holder = file_rows.find_holder(rows, account_id, name)
+            holder = find_holder(rows, account_id, name)
             if holder is not None and holder.id != file_id:
                 raise NameTaken(A_FOLDER_HAS_IT if holder.state is FileState.FOLDER else A_FILE_HAS_IT)
             if file.name != name:

@@ -29,7 +29,14 @@ from transfer_service.db.prepared import PreparedSelect, PreparedWrite
 from transfer_service.errors import NameTaken
 from transfer_service.models.accounts import Account
 from transfer_service.models.files import File, FileState, Folder, ReceivedRange, folded
-from transfer_service.services.files.folder_rows import A_FOLDER_HAS_IT, ByName, keep, lock_names, open_folder
+from transfer_service.services.files.folder_rows import (
+    A_FOLDER_HAS_IT,
+    ByName,
+    find_holder,
+    keep,
+    lock_names,
+    open_folder,
+)
 from transfer_service.wire.filenames import split_name
 
 _files = File.__table__
@@ -119,7 +126,6 @@ select_records: Select[Any] = select(*COLUMNS, _prefix).select_from(_from_start)
 
 _VISIBLE_BY_NAME = ByName(lambda holds: select_records.where(holds, is_visible))
 _VISIBLE_BY_ID = PreparedSelect(select_records.where(is_visible, _files.c.id == bindparam("file_id")))
-_HOLDER = ByName(lambda holds: select(*COLUMNS).select_from(in_folders(_files)).where(holds))
 _HELD = ByName(
     lambda holds: (
         select(_accounts.c.used_bytes, *COLUMNS)
@@ -174,11 +180,6 @@ def find_held(rows: Executor, account_id: uuid.UUID, name: str) -> tuple[FileRec
     return (FileRecord(*values) if row.id is not None else None), used_bytes
 
 
-def find_holder(rows: Executor, account_id: uuid.UUID, name: str) -> FileRecord | None:
-    """Who holds a name, visible or not: a file or a folder, as its state tells."""
-    return _record(_HOLDER.find(rows, account_id, name))
-
-
 def _record(row: Any | None) -> FileRecord | None:
     return FileRecord(*row) if row is not None else None
 
@@ -210,18 +211,16 @@ def lock_to_name(rows: Executor, file_id: uuid.UUID) -> FileRecord | None:
 
 def add(rows: Executor, file: FileRecord) -> None:
     """Insert a row, and the folders that its name lies in. Raises NameTaken where a file is in their way."""
-    place = _place(rows, file)
-    _INSERT.run(rows, {**place, **{name: getattr(file, name) for name in _STORED}})
-    if file.is_complete:
-        keep(rows, place["folder_id"])
+    _INSERT.run(rows, {**_place(rows, file), **{name: getattr(file, name) for name in _STORED}})
 
 
 def _place(rows: Executor, file: FileRecord) -> dict[str, Any]:
-    """What a name is in a row."""
+    """What a name is in a row. The folders of a finished file are there to stay."""
     folder, label = split_name(file.name)
+    folder_id = None
     if folder:
         lock_names(rows, file.account_id)
-    folder_id = open_folder(rows, file.account_id, folder, file.updated_at)
+        folder_id = open_folder(rows, file.account_id, folder, file.updated_at, is_kept=file.is_complete)
     return {"name": label, "folded_name": folded(label), "folder_id": folder_id}
 
 
@@ -234,11 +233,8 @@ def save_progress(rows: Executor, file: FileRecord) -> None:
 
 def save(rows: Executor, file: FileRecord) -> None:
     """Write everything that can change. Raises NameTaken where a file is in the way of the name's folders."""
-    place = _place(rows, file)
-    values = {f"to_{name}": value for name, value in place.items()}
+    values = {f"to_{name}": value for name, value in _place(rows, file).items()}
     _SAVE.run(rows, {**_parameters(file, _CHANGEABLE), **values})
-    if file.is_complete:
-        keep(rows, place["folder_id"])
 
 
 def _parameters(file: FileRecord, columns: Sequence[str]) -> dict[str, Any]:

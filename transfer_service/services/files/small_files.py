@@ -27,9 +27,9 @@ from transfer_service.services.files import received_ranges as intervals
 from transfer_service.services.files import rows as file_rows
 from transfer_service.services.files.dates import date_for
 from transfer_service.services.files.files import FileService
-from transfer_service.services.files.folder_rows import lock_names
+from transfer_service.services.files.folder_rows import find_holder, lock_names
 from transfer_service.services.files.naming import claim_name
-from transfer_service.services.files.rows import FileRecord, find_holder
+from transfer_service.services.files.rows import FileRecord
 from transfer_service.storage.blobs import END, BlobWriter
 from transfer_service.wire.ranges import Span
 
