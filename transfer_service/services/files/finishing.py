@@ -4,7 +4,7 @@ import uuid
 from contextlib import suppress
 from dataclasses import replace
 
-from transfer_service.db.database import run_again
+from transfer_service.db.database import Executor, run_again
 from transfer_service.errors import BlobMissing, BytesLost, FlushFailed, RangeBusy
 from transfer_service.models.files import FileState
 from transfer_service.services.core import Core
@@ -18,6 +18,35 @@ from transfer_service.services.files.folder_rows import lock_names
 from transfer_service.services.files.rows import FileRecord
 from transfer_service.storage.blobs import END, BlobWriter
 from transfer_service.wire.ranges import Span
+
+
+def declare_whole(
+    rows: Executor, file: FileRecord, core: Core, *, length: int, sha256: str, is_new: bool = False
+) -> FileRecord:
+    """Let a file be whole, under the name that it has claimed, in the caller's transaction: its row, range and room.
+
+    `is_new` is one that has no row yet. Raises QuotaExceeded, AccountGone.
+    """
+    now = file.updated_at if is_new else core.now()
+    whole = replace(
+        file,
+        holds_name=True,
+        state=FileState.COMPLETE,
+        length=length,
+        received_bytes=length,
+        reserved_bytes=length,
+        sha256=sha256,
+        unflushed_boot=core.durability.mark_of_whole(),
+        updated_at=now,
+        completed_at=date_for(rows, file.account_id, file.name, now),
+    )
+    (file_rows.add if is_new else file_rows.save)(rows, whole)
+    if not file.received_bytes and length:
+        intervals.add_first(rows, file.id, length)
+    elif length > file.received_bytes:
+        intervals.add_span(rows, file.id, Span(0, length))
+    core.space.reserve(rows, file.account_id, length - file.reserved_bytes)
+    return whole
 
 
 class Completion:

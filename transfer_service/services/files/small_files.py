@@ -20,13 +20,11 @@ from transfer_service.errors import (
     TransactionLost,
 )
 from transfer_service.models.accounts import Account
-from transfer_service.models.files import FileState
 from transfer_service.services.core import Core
 from transfer_service.services.files import discards
-from transfer_service.services.files import received_ranges as intervals
 from transfer_service.services.files import rows as file_rows
-from transfer_service.services.files.dates import date_for
 from transfer_service.services.files.files import FileService
+from transfer_service.services.files.finishing import declare_whole
 from transfer_service.services.files.folder_rows import find_holder, lock_names
 from transfer_service.services.files.naming import claim_name
 from transfer_service.services.files.rows import FileRecord
@@ -58,12 +56,12 @@ class SmallFiles:
     """Stores them."""
 
     def __init__(self, core: Core, *, files: FileService) -> None:
+        self._core = core
         self._database = core.database
         self._store = core.store
         self._space = core.space
         self._files = files
         self._offload = core.offload
-        self._now = core.now
         self._durability = core.durability
 
     def check_room(self, account_id: uuid.UUID, length: int) -> None:
@@ -75,7 +73,6 @@ class SmallFiles:
             account = _USED.find(rows, {"account_id": account_id})
         self._space.check_quota(account.used_bytes if account else 0, length)
 
-    @run_again
     def store(
         self,
         file: FileRecord,
@@ -93,58 +90,53 @@ class SmallFiles:
         """
         length = sum(map(len, blocks))
         self._space.check_size(length)
-        whole = replace(
-            file,
-            state=FileState.COMPLETE,
-            length=length,
-            received_bytes=length,
-            reserved_bytes=length,
-            sha256=sha256.hex(),
-            unflushed_boot=self._durability.mark_of_whole(),
-            next_expected=length,
-        )
-        is_durable = self._durability.flush or overwrite  # what is replaced is unlinked, and must not come back then
-        with self._stored(whole, blocks), self._database.write_rows(durable=is_durable) as rows:
-            whole, replaced_id = self._add(rows, whole, overwrite=overwrite)
-            add_more(rows)
+
+        @run_again
+        def declare() -> tuple[FileRecord, uuid.UUID | None]:
+            # What is replaced is unlinked afterwards: then it must not come back.
+            with self._database.write_rows(durable=self._durability.flush or overwrite) as rows:
+                named, replaced_id = self._named(rows, file, length, overwrite=overwrite)
+                whole = declare_whole(rows, named, self._core, length=length, sha256=sha256.hex(), is_new=True)
+                add_more(rows)
+            return whole, replaced_id
+
+        with self._stored(file.id, blocks):
+            whole, replaced_id = declare()
         if replaced_id is not None:
             self._files.discard_blob(replaced_id)
-        return whole, replaced_id is not None
+        return replace(whole, next_expected=length), replaced_id is not None
 
-    def _add(self, rows: Executor, file: FileRecord, *, overwrite: bool) -> tuple[FileRecord, uuid.UUID | None]:
-        """Add the row of a file that gets its name. The file, and the id of the one that it replaces."""
+    def _named(
+        self, rows: Executor, file: FileRecord, length: int, *, overwrite: bool
+    ) -> tuple[FileRecord, uuid.UUID | None]:
+        """The file with a name of its own and room for its bytes, and the id of the one that it replaces."""
         account_id, name, replaced_id = file.account_id, file.name, None
         if file.holds_name:
             lock_names(rows, account_id)
             if find_holder(rows, account_id, name) is not None:
                 raise NameTaken
-            self._space.reserve(rows, account_id, file.reserved_bytes)
+            self._space.reserve(rows, account_id, length)
         else:
             name, replaced_id = claim_name(
-                rows, account_id, name, overwrite=overwrite, space=self._space, new_bytes=file.reserved_bytes
+                rows, account_id, name, overwrite=overwrite, space=self._space, new_bytes=length
             )
-        completed_at = date_for(rows, account_id, name, file.updated_at)
-        file = replace(file, name=name, holds_name=True, completed_at=completed_at)
-        file_rows.add(rows, file)
-        if file.received_bytes:
-            intervals.add_first(rows, file.id, file.received_bytes)
-        return file, replaced_id
+        return replace(file, name=name, reserved_bytes=length), replaced_id
 
     @contextmanager
-    def _stored(self, file: FileRecord, blocks: Blocks) -> Iterator[None]:
+    def _stored(self, file_id: uuid.UUID, blocks: Blocks) -> Iterator[None]:
         """The bytes in their place, flushed if that was asked for; the claim keeps cleanup from taking them for lost.
 
         Where the block raises they are gone again, unless the file is there all the same: only the answer failed then.
         """
         try:
-            with self._store.open_writer(file.id, Span(0, END), create=True, wait_seconds=0) as writer:
+            with self._store.open_writer(file_id, Span(0, END), create=True, wait_seconds=0) as writer:
                 self._write(writer, blocks)
                 yield
         except (NameTaken, QuotaExceeded, AccountGone, StorageFull, FlushFailed, TransactionLost):
-            self._files.discard_blob(file.id)
+            self._files.discard_blob(file_id)
             raise
         except BaseException:
-            self._discard_if_undeclared(file.id)
+            self._discard_if_undeclared(file_id)
             raise
 
     def _write(self, writer: BlobWriter, blocks: Blocks) -> None:

@@ -117,13 +117,11 @@ class UploadService:
         except NameTaken:
             return None
 
-    def _address(
-        self, account_id: uuid.UUID, name: str, file: FileRecord | None, span: Span, incoming: Incoming
-    ) -> "_Chunk":
+    def _address(self, owner: uuid.UUID, name: str, file: FileRecord | None, span: Span, body: Incoming) -> "_Chunk":
         """Where a chunk goes: into `file`, or into a new one."""
-        file_id = file.id if file else self._begin(account_id, name, incoming.media_type)
+        file_id = file.id if file else self._begin(owner, name, body.media_type)
         is_first = file is None or not file.received_bytes
-        return _Chunk(account_id, file_id, span, incoming, span.size <= BATCH_BYTES, is_first)
+        return _Chunk(owner, file_id, span, body, span.size <= BATCH_BYTES, is_first)
 
     def _store_chunk(self, chunk: "_Chunk", batches: Iterator[Sequence[bytes]]) -> FileRecord:
         """Write a chunk under a claim of its span and let it count; if that fails, leave nothing of it."""

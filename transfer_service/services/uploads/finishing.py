@@ -1,7 +1,10 @@
 """The last step of a resumable upload: verified, flushed, named, and from then on a file like any other."""
 
+import contextvars
 import hashlib
+import threading
 import uuid
+from collections.abc import Callable
 from contextlib import closing, suppress
 from dataclasses import replace
 
@@ -9,15 +12,12 @@ from cachetools import FIFOCache
 
 from transfer_service.db.database import run_again
 from transfer_service.errors import BlobMissing, DigestMismatch, RangeBusy, TransferError, UploadEnded
-from transfer_service.models.files import FileState
 from transfer_service.models.uploads import UploadKind
 from transfer_service.services.core import Core
 from transfer_service.services.digests import DigestFollower, hash_all
-from transfer_service.services.files import received_ranges as intervals
 from transfer_service.services.files import rows as file_rows
-from transfer_service.services.files.dates import date_for
 from transfer_service.services.files.files import FileService
-from transfer_service.services.files.finishing import Completion
+from transfer_service.services.files.finishing import Completion, declare_whole
 from transfer_service.services.files.folder_rows import lock_names
 from transfer_service.services.files.naming import claim_name
 from transfer_service.services.uploads import rows as resumable_rows
@@ -29,6 +29,8 @@ from transfer_service.wire.digests import parse_digests
 from transfer_service.wire.ranges import Span
 
 MAX_REFUSED = 1024
+LOOK_SECONDS = 1.0
+"""Who only looks waits no longer: not until gigabytes are hashed."""
 
 
 class UploadCompletion:
@@ -43,6 +45,7 @@ class UploadCompletion:
         concatenation: Concatenation,
         news: ProgressNews,
     ) -> None:
+        self._core = core
         self._database = core.database
         self._store = core.store
         self._space = core.space
@@ -51,7 +54,6 @@ class UploadCompletion:
         self._concatenation = concatenation
         self._news = news
         self._offload = core.offload
-        self._now = core.now
         self._refused: FIFOCache[tuple[uuid.UUID, str | None], None] = FIFOCache(MAX_REFUSED)
 
     def settle(self, upload: UploadRecord) -> UploadRecord:
@@ -172,28 +174,11 @@ class UploadCompletion:
             if current.is_finished:  # somebody else was first
                 return current
             durability.check(file.unflushed_boot)
-            if upload.offset > file.received_bytes:
-                intervals.add_span(rows, upload.id, Span(0, upload.offset))
             name, replaced_id = claim_name(
                 rows, upload.account_id, file.name, overwrite=upload.overwrite, space=self._space
             )
-            self._space.reserve(rows, upload.account_id, upload.offset - file.reserved_bytes)
-            now = self._now()
-            whole = replace(
-                file,
-                name=name,
-                holds_name=True,
-                state=FileState.COMPLETE,
-                length=upload.offset,
-                length_declared=True,
-                received_bytes=upload.offset,
-                reserved_bytes=upload.offset,
-                sha256=sha256,
-                unflushed_boot=durability.mark_of_whole(),
-                updated_at=now,
-                completed_at=date_for(rows, upload.account_id, name, now),
-            )
-            file_rows.save(rows, whole)
+            file = replace(file, name=name, length_declared=True)
+            whole = declare_whole(rows, file, self._core, length=upload.offset, sha256=sha256)
             if not current.ends:
                 resumable_rows.set_ends(rows, upload.id)
         self._completion.forget(upload.id)
@@ -205,3 +190,61 @@ class UploadCompletion:
         """A finished upload, of which the account's sockets have heard."""
         self._news.tell(finished, is_last=True)
         return finished
+
+
+class Finishing:
+    """Begins the steps that are due, one at a time for each upload in this process."""
+
+    def __init__(self, *, completion: UploadCompletion) -> None:
+        self._completion = completion
+        self._ongoing: dict[uuid.UUID, _Step] = {}
+
+    def settle(self, upload: UploadRecord) -> UploadRecord:
+        """The upload after the step that is due; as it is, where the step takes longer than LOOK_SECONDS: it goes on.
+
+        Raises like `UploadCompletion.settle`.
+        """
+        if upload.is_finished or not (upload.is_due or upload.kind is UploadKind.FINAL):
+            return upload
+        step = self._ongoing.get(upload.id)
+        if step is None or step.has_ended:
+            step = self._ongoing[upload.id] = _Step(lambda: self._take(upload))
+            step.begin()
+        return step.outcome(LOOK_SECONDS) or upload
+
+    def _take(self, upload: UploadRecord) -> UploadRecord:
+        try:
+            return self._completion.settle(upload)
+        finally:
+            self._ongoing.pop(upload.id, None)
+
+
+class _Step:
+    """Work that goes on when nobody waits for it any more. A process that ends leaves it to the next look."""
+
+    def __init__(self, work: Callable[[], UploadRecord]) -> None:
+        self._work = work
+        self._result: UploadRecord | None = None
+        self._failure: Exception | None = None
+        context = contextvars.copy_context()  # what fails is logged under the request that began it
+        self._thread = threading.Thread(target=context.run, args=(self._run,), daemon=True)
+
+    @property
+    def has_ended(self) -> bool:
+        return not self._thread.is_alive()
+
+    def begin(self) -> None:
+        self._thread.start()
+
+    def outcome(self, seconds: float) -> UploadRecord | None:
+        """What came of it, None while it goes on. Raises what it raised."""
+        self._thread.join(seconds)
+        if self._failure is not None:
+            raise self._failure
+        return self._result
+
+    def _run(self) -> None:
+        try:
+            self._result = self._work()
+        except Exception as failure:  # noqa: BLE001 - of whatever kind, it is for those who wait
+            self._failure = failure

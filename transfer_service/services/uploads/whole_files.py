@@ -9,14 +9,12 @@ from sqlalchemy import select
 from transfer_service.db.database import run_again
 from transfer_service.errors import StorageFull, UploadGone
 from transfer_service.models.accounts import Account
-from transfer_service.models.files import FileState
 from transfer_service.services.body_writer import BodyWriter, Counting, IncomingBytes, read_all
 from transfer_service.services.core import Core
 from transfer_service.services.digests import DigestFollower
-from transfer_service.services.files import received_ranges as intervals
 from transfer_service.services.files import rows as file_rows
-from transfer_service.services.files.dates import date_for
 from transfer_service.services.files.files import FileService, remove_row
+from transfer_service.services.files.finishing import declare_whole
 from transfer_service.services.files.folder_rows import prune
 from transfer_service.services.files.naming import claim_name
 from transfer_service.services.files.rows import FileRecord
@@ -60,6 +58,7 @@ class WholeFileService:
     """Receives whole files."""
 
     def __init__(self, core: Core, *, files: FileService, small_files: SmallFiles) -> None:
+        self._core = core
         self._database = core.database
         self._store = core.store
         self._space = core.space
@@ -173,29 +172,11 @@ class WholeFileService:
                 raise UploadGone
             wanted = draft.name if is_renamed else file.name
             name, replaced_id = claim_name(rows, file.account_id, wanted, overwrite=draft.overwrite, space=self._space)
-            now = self._now()
-            whole = replace(
-                file,
-                name=name,
-                holds_name=True,
-                media_type=draft.media_type,
-                state=FileState.COMPLETE,
-                length=length,
-                received_bytes=length,
-                reserved_bytes=length,
-                sha256=sha256,
-                unflushed_boot=self._durability.mark_of_whole(),
-                updated_at=now,
-                completed_at=date_for(rows, file.account_id, name, now),
-                next_expected=length,
-            )
-            file_rows.save(rows, whole)
+            file = replace(file, name=name, media_type=draft.media_type)
+            whole = declare_whole(rows, file, self._core, length=length, sha256=sha256)
             if is_renamed:
                 prune(rows, file.folder_id)
-            if length:
-                intervals.add_span(rows, file_id, Span(0, length))
-            self._space.reserve(rows, file.account_id, length - file.reserved_bytes)
-            return whole, replaced_id
+            return replace(whole, next_expected=length), replaced_id
 
     def _discard(self, file_id: uuid.UUID) -> None:
         """Leave nothing of a file that broke. One whose commit failed only in telling that it succeeded stays."""
