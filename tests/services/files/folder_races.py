@@ -24,7 +24,7 @@ from transfer_service.errors import (
     UploadEnded,
     UploadGone,
 )
-from transfer_service.models.uploads import UploadProtocol
+from transfer_service.models.uploads import UploadKind, UploadProtocol
 from transfer_service.services.uploads.resumable import UploadDraft
 from transfer_service.services.uploads.whole_files import Draft
 from transfer_service.web.services import Services
@@ -53,6 +53,14 @@ def _upload(services: Services, account_id: uuid.UUID, name: str) -> None:
         services.resumable_uploads.cancel(account_id, upload.id)
 
 
+def _concatenate(services: Services, account_id: uuid.UUID, name: str) -> None:
+    part = UploadDraft(UploadProtocol.TUS, name, None, length=0, overwrite=False, kind=UploadKind.PARTIAL)
+    part_ids = [services.resumable_uploads.begin(account_id, part).id for _ in range(2)]
+    overwrite = random.random() < 0.5
+    final = UploadDraft(UploadProtocol.TUS, name, None, length=0, overwrite=overwrite, kind=UploadKind.FINAL)
+    services.resumable_uploads.begin(account_id, final, part_ids=part_ids)
+
+
 def _rename(services: Services, account_id: uuid.UUID, name: str) -> None:
     found = services.files.find(account_id, name)
     if found is not None:
@@ -65,6 +73,7 @@ CALLS: list[Callable[[Services, uuid.UUID, str], object]] = [
     lambda services, account_id, name: services.files.delete(account_id, name),
     _chunk,
     _upload,
+    _concatenate,
     _rename,
     lambda services, account_id, name: services.folders.create(account_id, name),
     lambda services, account_id, name: services.folders.delete(account_id, name, is_recursive=random.random() < 0.7),

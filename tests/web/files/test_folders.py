@@ -128,6 +128,25 @@ def test_no_file_replaces_a_folder(device: Device, query: str) -> None:
     assert device.names() == ["a/b"]
 
 
+def test_an_upload_that_a_folder_comes_before_keeps_its_bytes(device: Device) -> None:
+    client = Tus(device)
+    location = client.begin(filename="a", overwrite="true")
+    put(device, "a/b")
+    answer = client.patch(location, b"hello")
+    assert (answer.status_code, said(answer)) == (409, "A folder has this name")
+    assert client.offset(location) == "5"
+    device.delete("/api/folders/a?recursive=true")
+    assert client.head(location).status_code == 200
+    assert device.get("/download/a").data == b"hello"
+
+
+def test_who_would_replace_a_folder_hears_of_it_before_the_bytes(device: Device) -> None:
+    put(device, "a/b")
+    answer = Tus(device).post(metadata(filename="a", overwrite="true"))
+    assert (answer.status_code, said(answer)) == (409, "A folder has this name")
+    assert left_on(device).uploads == 0
+
+
 def test_the_last_label_is_numbered(device: Device) -> None:
     names = [device.store(b"x", "a.b/c.txt")["filename"] for _ in range(3)]
     assert names == ["a.b/c.txt", "a.b/c (2).txt", "a.b/c (3).txt"]

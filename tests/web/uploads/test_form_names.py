@@ -37,6 +37,7 @@ def send(device: Device, door: str, *parts: bytes, query: str = "") -> tuple[int
         pytest.param("?filename=query.bin", "field.bin", b"part.bin", None, "query.bin", id="query"),
         pytest.param("", None, b"a//b", "field.bin", "field.bin", id="a-bad-name-that-does-not-count"),
         pytest.param("", None, b"day/a.bin", None, "day/a.bin", id="part-of-a-folder"),
+        pytest.param("?filename=day/query.bin", None, b"part.bin", None, "day/query.bin", id="query-with-a-folder"),
         pytest.param("", None, b"a%22b%0.bin", None, 'a"b%0.bin', id="encoded-by-a-browser"),
     ],
 )
@@ -106,3 +107,32 @@ def test_the_type_of_a_part_is_that_of_its_file(device: Device, door: str, media
     _, facts = send(device, door, part("file", DOORS[door], filename=b"a.webp", media_type=media_type))
     assert device.get(f"/api/files/{facts['file_id']}").get_json()["content_type"] == stored
     assert device.get("/download/a.webp").headers["Content-Type"] == stored
+
+
+@pytest.mark.parametrize("is_behind", [False, True])
+@pytest.mark.parametrize(
+    ("relative_path", "name"),
+    [("day/a.bin", "day/a.bin"), ("/day/a.bin", "day/a.bin"), ("null", "a.bin"), ("", "a.bin"), ("day/b.bin", "a.bin")],
+)
+@pytest.mark.parametrize("query", ["", "?filename=a.bin"])
+def test_a_relative_path_tells_the_folder(
+    device: Device, door: str, query: str, relative_path: str, name: str, is_behind: bool
+) -> None:
+    parts = [part("relativePath", relative_path.encode()), part("file", DOORS[door], filename=b"a.bin")]
+    _, facts = send(device, door, *(reversed(parts) if is_behind else parts), query=query)
+    assert facts["filename"] == name
+    assert device.names() == [name]
+
+
+def test_a_bad_relative_path_is_400(device: Device, door: str) -> None:
+    parts = [part("relativePath", b"../a.bin"), part("file", DOORS[door], filename=b"a.bin")]
+    assert send(device, door, *parts) == (4, {"detail": "Invalid file name"})
+    assert device.names() == []
+
+
+def test_a_relative_path_behind_a_large_chunk_is_too_late(device: Device) -> None:
+    parts = [part("file", frame(0, LARGE), filename=b"a.bin"), part("relativePath", b"day/a.bin")]
+    refusal = {"detail": "The fields filename and relativePath must come before the file"}
+    assert send(device, "/api/files/upload", *parts) == (4, refusal)
+    assert device.names() == []
+    assert send(device, "/api/files", part("file", LARGE, filename=b"a.bin"), parts[1])[1]["filename"] == "day/a.bin"

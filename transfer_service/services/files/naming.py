@@ -12,6 +12,14 @@ from transfer_service.services.limits import Space
 from transfer_service.wire.filenames import numbered_name
 
 
+def check_name(rows: Executor, account_id: uuid.UUID, name: str, *, overwrite: bool) -> None:
+    """Refuse early what `claim_name` would refuse when all bytes are there. Raises NameTaken."""
+    if overwrite:
+        holder = find_holder(rows, account_id, name)
+        if holder is not None and holder.state is FileState.FOLDER:
+            raise NameTaken(A_FOLDER_HAS_IT)
+
+
 def claim_name(
     rows: Executor, account_id: uuid.UUID, name: str, *, overwrite: bool, space: Space, new_bytes: int = 0
 ) -> tuple[str, uuid.UUID | None]:

@@ -14,6 +14,7 @@ from transfer_service.errors import (
     DigestMismatch,
     Forbidden,
     InconsistentLength,
+    NameTaken,
     OffsetMismatch,
     QuotaExceeded,
     TooLarge,
@@ -187,7 +188,7 @@ class Appends:
         try:
             if is_finishing:
                 return self._completion.settle_landed(after, writer)
-        except (DigestMismatch, QuotaExceeded):  # it counts all the same, and stays unfinished
+        except (DigestMismatch, NameTaken, QuotaExceeded):  # it counts all the same, and stays unfinished
             self._count(before, after.offset, after.length, ends=after.ends)
             raise
         except BaseException:

@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import Select, and_, or_, tuple_
 
 from transfer_service.errors import NotFound
-from transfer_service.models.files import File
+from transfer_service.models.files import File, FileState
 from transfer_service.models.uploads import ResumableUpload, UploadProtocol
 from transfer_service.services.core import Core
 from transfer_service.services.files import rows as file_rows
@@ -72,7 +72,8 @@ class UnfinishedUploads:
 
     def get(self, account_id: uuid.UUID, upload_id: uuid.UUID) -> ListedUpload:
         """An upload of the account that is a row of `files`, unfinished or not. Raises NotFound."""
-        statement = _joined.where(_files.c.id == upload_id, _files.c.account_id == account_id)
+        is_file = _files.c.state != FileState.FOLDER
+        statement = _joined.where(_files.c.id == upload_id, _files.c.account_id == account_id, is_file)
         with self._database.read_rows() as rows:
             row = rows.execute(statement).one_or_none()
         if row is None:

@@ -13,6 +13,7 @@ from datetime import datetime
 from transfer_service.db.database import run_again
 from transfer_service.errors import (
     DigestMismatch,
+    NameTaken,
     QuotaExceeded,
     RangeBusy,
     ReadFailed,
@@ -24,6 +25,7 @@ from transfer_service.services.body_writer import read_all
 from transfer_service.services.core import Core
 from transfer_service.services.files import rows as file_rows
 from transfer_service.services.files.files import FileService, remove_row
+from transfer_service.services.files.naming import check_name
 from transfer_service.services.files.rows import FileRecord
 from transfer_service.services.files.small_files import SMALL_BYTES, SmallFiles, sha256_of
 from transfer_service.services.uploads import rows as resumable_rows
@@ -90,6 +92,7 @@ class ResumableUploadService:
     @run_again
     def _add(self, upload: UploadRecord, file: FileRecord, part_ids: Sequence[uuid.UUID]) -> None:
         with self._database.write_rows() as rows:
+            check_name(rows, file.account_id, file.name, overwrite=upload.overwrite)
             resumable_rows.add(rows, upload, file)
             if part_ids:
                 resumable_rows.add_parts(rows, upload.id, part_ids)
@@ -228,7 +231,7 @@ class ResumableUploadService:
         """
         try:
             return self._finishing.settle(upload)
-        except (DigestMismatch, QuotaExceeded, ReadFailed, StorageFull):
+        except (DigestMismatch, NameTaken, QuotaExceeded, ReadFailed, StorageFull):
             return upload
 
 

@@ -16,7 +16,7 @@ from transfer_service.services.files import rows as file_rows
 from transfer_service.services.files.files import FileService, remove_row
 from transfer_service.services.files.finishing import declare_whole
 from transfer_service.services.files.folder_rows import prune
-from transfer_service.services.files.naming import claim_name
+from transfer_service.services.files.naming import check_name, claim_name
 from transfer_service.services.files.rows import FileRecord
 from transfer_service.services.files.small_files import SMALL_BYTES, SmallFiles, sha256_of
 from transfer_service.storage.blobs import END, BlobWriter
@@ -100,6 +100,7 @@ class WholeFileService:
     def _begin(self, account_id: uuid.UUID, draft: Draft) -> uuid.UUID:
         file = self._new_file(account_id, draft)
         with self._database.write_rows() as rows:
+            check_name(rows, account_id, file.name, overwrite=draft.overwrite)
             file_rows.add(rows, file)
             self._space.reserve(rows, account_id, file.reserved_bytes)
         return file.id
