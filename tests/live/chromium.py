@@ -80,6 +80,18 @@ class Page:
             raise ScriptFailed(details.get("exception", {}).get("description", details["text"]))
         return answer["result"].get("value")
 
+    def choose(self, selector: str, *paths: Path) -> None:
+        """Choose files, or a folder, in a field of the page."""
+        root = self.call("DOM.getDocument")["root"]["nodeId"]
+        node = self.call("DOM.querySelector", nodeId=root, selector=selector)["nodeId"]
+        self.call("DOM.setFileInputFiles", nodeId=node, files=[str(path) for path in paths])
+
+    def drop(self, x: int, y: int, *paths: Path) -> None:
+        """Drag files and folders to a place in the page, and let go of them there."""
+        data = {"items": [], "files": [str(path) for path in paths], "dragOperationsMask": 1}
+        for kind in ("dragEnter", "dragOver", "drop"):
+            self.call("Input.dispatchDragEvent", type=kind, x=x, y=y, data=data)
+
     def screenshot(self, **parameters: Any) -> bytes:
         """What is to be seen, as PNG."""
         return base64.b64decode(self.call("Page.captureScreenshot", format="png", **parameters)["data"])

@@ -1,8 +1,9 @@
-"""Pages about files and accounts by their own word: every example of four of them is run as printed."""
+"""Pages about files and accounts by their own word: every example of five of them is run as printed."""
 
 import hashlib
 import json
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 import requests
@@ -100,6 +101,78 @@ const whole = await fetchResumable(url, token);
 const rest = await fetchResumable(url, token, whole.blob.slice(0, 1000), whole.etag);
 const result = [whole.done, whole.blob.size, rest.done, rest.blob.size, whole.etag === rest.etag];"""
     assert run_node(example + act, tmp_path) == [True, len(BIG), True, len(BIG), True]
+
+
+@pytest.fixture
+def photos(tmp_path: Path) -> dict[str, bytes]:
+    """A folder `photos` where the examples run, and what is in it by its name."""
+    found = {"photos/beach.jpg": b"the sea", "photos/día 1/a+b & 100%.jpg": b"sand", "photos/día 1/deep/er/x": b""}
+    for name, content in found.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_bytes(content)
+    (tmp_path / "photo.jpg").write_bytes(b"a photo")
+    return found
+
+
+def below(server: LiveServer, alice: requests.Session, folder: str) -> dict[str, bytes]:
+    """What lies below a folder."""
+    query: dict[str, str | int] = {"prefix": f"{folder}/", "limit": 1000}
+    files = alice.get(f"{server.url}/api/files", params=query, timeout=30).json()["files"]
+    return {each["filename"]: stored(server, alice, quote(each["filename"])) for each in files}
+
+
+def test_folders_in_a_shell(
+    server: LiveServer, alice: requests.Session, places: dict[str, str], photos: dict[str, bytes], tmp_path: Path
+) -> None:
+    first, send, change = blocks("folders.md", "sh")
+    (got := tmp_path / "got").mkdir()
+    printed = run_shell(first.replace("-OJ", f"-OJ --output-dir {got}"), tmp_path, **places)
+    assert [each["filename"] for each in json.loads(printed.splitlines()[1])["files"]] == ["2026/11/photo.jpg"]
+    assert (got / "photo.jpg").read_bytes() == b"a photo"
+    run_shell(send + send, tmp_path, **places)
+    assert below(server, alice, "photos") == photos
+    made, counted, moved, *deleted = run_shell(change, tmp_path, **places).splitlines()
+    assert [json.loads(each)["path"] for each in (made, counted, moved)] == ["albums", "2026/11", "albums/sea"]
+    assert (json.loads(moved)["files"], deleted, below(server, alice, "albums")) == (1, [], {})
+    assert alice.get(f"{server.url}/api/folders/albums", timeout=30).status_code == 404
+
+
+def test_a_folder_by_tus_js_client(
+    server: LiveServer, alice: requests.Session, places: dict[str, str], photos: dict[str, bytes], tmp_path: Path
+) -> None:
+    (example,) = blocks("folders.md", "js")
+    act = f"""
+    import {{ readFileSync }} from "node:fs";
+    const result = [];
+    for (const name of {json.dumps(list(photos))}) {{
+      result.push(await send(readFileSync(name), `js/${{name}}`, {json.dumps(server.url)}, "{places["TOKEN"]}"));
+    }}"""
+    ids = run_node(f"process.chdir({json.dumps(str(tmp_path))});\n{example}{act}", tmp_path)
+    assert below(server, alice, "js") == {f"js/{name}": content for name, content in photos.items()}
+    assert alice.get(f"{server.url}/api/files/{ids[1]}/download", timeout=30).content == b"sand"
+
+
+@pytest.mark.parametrize("page", [1, 1000])
+def test_a_folder_is_copied_down(
+    server: LiveServer,
+    alice: requests.Session,
+    places: dict[str, str],
+    photos: dict[str, bytes],
+    tmp_path: Path,
+    page: int,
+) -> None:
+    (example,) = blocks("folders.md", "python")
+    assert '"limit": 1000' in example
+    for name, content in photos.items():
+        server.store(alice, f"down {page}/{name}", content)
+    told = example.replace('"limit": 1000', f'"limit": {page}') + "\nprint('null')\n"
+    run_python(told, tmp_path, server.url, places["TOKEN"], f"down {page}", str(tmp_path / "copy"))
+    copied = {
+        str(path.relative_to(tmp_path / "copy")): path for path in (tmp_path / "copy").rglob("*") if path.is_file()
+    }
+    assert {name: path.read_bytes() for name, path in copied.items()} == {
+        f"down {page}/{name}": content for name, content in photos.items()
+    }
 
 
 def test_a_device_signs_in(server: LiveServer, tmp_path: Path) -> None:
