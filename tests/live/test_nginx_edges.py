@@ -162,7 +162,9 @@ def test_a_target_arrives_unchanged(site: NginxSite, alice: requests.Session, ta
     assert answers[0] == answers[1]
 
 
-@pytest.mark.parametrize("name", ["100%.txt", "a%2Fb", "文件 (2).bin", "a+b&c=d", "quote\"'.bin", "e\u0301.txt", "-;~"])
+@pytest.mark.parametrize(
+    "name", ["100%.txt", "a%2Fb", "文件 (2).bin", "a+b&c=d", "quote\"'.bin", "e\u0301.txt", "-;~", "day/a b.txt"]
+)
 def test_a_name_survives_the_way_there_and_back(site: NginxSite, alice: requests.Session, name: str) -> None:
     sent = alice.post(f"{site.front.url}/api/files", params={"filename": name}, data=b"named", timeout=30)
     quoted = quote(sent.json()["filename"], safe="")
