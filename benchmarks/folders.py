@@ -78,7 +78,7 @@ def _fill(url: str, files_in_all: int, files_in_big: int) -> None:
 
 def _folder(filler: Filler, path: str, first: int, many: int) -> None:
     own = {"id": filler.id(f"n + {first}"), "account_id": filler.account}
-    at = {"created_at": filler.at("n * 0.005"), "updated_at": filler.at("(n * 7919) % 7000")}
+    at = {"created_at": filler.at("n * 0.005"), "updated_at": filler.at("(CAST(n AS bigint) * 7919) % 7000")}
     name = {"name": f"'{path}'", "folded_name": f"'{path}'", "holds_name": "true", "media_type": "''"}
     empty = {"state": "'folder'", "length_declared": "false", "received_bytes": "0", "reserved_bytes": "0"}
     filler.fill(files.File, 1, **own, **at, **name, **empty)
