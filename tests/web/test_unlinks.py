@@ -77,6 +77,13 @@ def delete_a_file(device: Device) -> None:
     assert device.delete("/api/files/log.bin").status_code == 200
 
 
+def delete_a_folder(device: Device) -> None:
+    for name in ("day/a", "day/night/b"):
+        device.store(b"hello", name)
+    begin(device, 10, b"hello", **{"Upload-Metadata": f"filename {base64.b64encode(b'day/c').decode()}"})
+    assert device.delete("/api/folders/day?recursive=true").status_code == 204
+
+
 def delete_an_upload(device: Device) -> None:
     device.send(frame(0, b"hello"), query={"total_size": 10})
     assert device.delete("/api/files/log.bin").status_code == 200
@@ -125,6 +132,7 @@ def let_uploads_expire(device: Device) -> None:
     ("act", "unlinks"),
     [
         pytest.param(delete_a_file, 1, id="deleted-file"),
+        pytest.param(delete_a_folder, 3, id="deleted-folder"),
         pytest.param(delete_an_upload, 1, id="deleted-upload"),
         pytest.param(replace_a_file, 1, id="replaced"),
         pytest.param(replace_a_file_by_tus, 1, id="replaced-by-tus"),
