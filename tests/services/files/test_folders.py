@@ -159,3 +159,16 @@ def run_races(bench: Bench, data_dir: Path, *, seed: str, seconds: float) -> lis
     each = [[*command, str(bench.account_id), f"{seed}{number}", str(seconds)] for number in range(2)]
     processes = [subprocess.Popen(one, stdout=subprocess.PIPE, text=True, cwd=ROOT) for one in each]
     return [json.loads(process.communicate(timeout=120)[0]) for process in processes]
+
+
+def test_folders_are_listed_by_their_labels(any_bench: Bench) -> None:
+    for path in ("f/a", "f/a-", "f/a0", "f/b/c"):
+        any_bench.services.folders.create(any_bench.account_id, path)
+    folders = any_bench.services.folders
+    for is_ascending in (True, False):
+        listed: list[str] = []
+        while page := folders.list_folders(
+            any_bench.account_id, "f", is_ascending=is_ascending, limit=1, after=listed[-1] if listed else ""
+        ):
+            listed += [each.path for each in page]
+        assert listed == sorted(["f/a", "f/a-", "f/a0", "f/b"], reverse=not is_ascending)

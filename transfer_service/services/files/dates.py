@@ -30,7 +30,13 @@ _retired = RetiredDate.__table__
 _latest = select(func.max(_retired.c.modified_at, type_=_retired.c.modified_at.type).label("at")).where(
     _retired.c.account_id == bindparam("account_id")
 )
-_LATEST_OF_ALL = PreparedSelect(_latest)
+_own = func.coalesce(_retired.c.account_id, _retired.c.account_id)  # not by its index, which is in the order of names
+_LATEST_OF_ALL = PreparedSelect(
+    select(_retired.c.modified_at.label("at"))
+    .where(_own == bindparam("account_id"))
+    .order_by(_retired.c.modified_at.desc())
+    .limit(1)
+)
 _LATEST = PreparedSelect(_latest.where(_retired.c.name == bindparam("name")))
 _LATEST_OR_MOVED = PreparedSelect(_latest.where(or_(_retired.c.name == bindparam("name"), _retired.c.name == MOVED)))
 _OF_FILE = PreparedSelect(
@@ -57,7 +63,8 @@ def date_of_move(rows: Executor, account_id: uuid.UUID, now: datetime) -> dateti
 
     It is remembered for what will have a name in its old place.
     """
-    at = _behind(_LATEST_OF_ALL.find_all(rows, {"account_id": account_id})[0].at, now)
+    latest = _LATEST_OF_ALL.find(rows, {"account_id": account_id})
+    at = _behind(latest.at if latest else None, now)
     values = {"id": uuid.uuid4(), "account_id": account_id, "name": MOVED, "modified_at": at}
     rows.execute(insert(_retired), values)
     return at

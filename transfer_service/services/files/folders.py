@@ -110,10 +110,12 @@ class FolderService:
                 # In the words of the index of folders.
                 is_folder = _files.c.state == literal_column("'folder'")
                 conditions += [_files.c.account_id == account_id, is_in, is_folder]
-            key = _folders.c.path
+            # Directly in one folder it is the labels that have an index.
+            key, place = (_folders.c.path, f"{after}/") if search else (_files.c.name, split_name(after)[1])
             if after:
-                conditions.append(key > f"{after}/" if is_ascending else key < f"{after}/")
-            statement = select(key, _files.c.created_at).join(_files, _files.c.id == _folders.c.id).where(*conditions)
+                conditions.append(key > place if is_ascending else key < place)
+            shown = select(_folders.c.path, _files.c.created_at)
+            statement = shown.join(_files, _files.c.id == _folders.c.id).where(*conditions)
             ordered = statement.order_by(key.asc() if is_ascending else key.desc()).limit(limit)
             found = self._run(lambda: rows.execute(ordered).all())
             return [FolderRecord(row.path[:-1], row.created_at) for row in found]

@@ -27,7 +27,8 @@ _folders = Folder.__table__
 _LAST_CHARACTER, _SURROGATES = 0x10FFFF, range(0xD800, 0xE000)
 COMMON = 2000
 """From so many names with a prefix on, they are not sorted."""
-LARGE_FOLDER = 10_000
+LARGE_FOLDER = 2_000
+"""To sort so many files takes about as long as to come by a page of them among a million."""
 Place = tuple[Any, ...]
 
 
