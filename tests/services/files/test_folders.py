@@ -102,6 +102,15 @@ def test_a_file_that_breaks_takes_its_folders_along(any_bench: Bench) -> None:
     assert sorted(paths_of(any_bench).values()) == ["a/", "a/b/"]
 
 
+def test_the_folders_that_a_move_makes_stay(any_bench: Bench) -> None:
+    folders = any_bench.services.folders
+    folders.create(any_bench.account_id, "a")
+    folders.move(any_bench.account_id, "a", "b/c/d")
+    folders.move(any_bench.account_id, "b/c/d", "d")
+    folders.delete(any_bench.account_id, "d", is_recursive=False)
+    assert sorted(paths_of(any_bench).values()) == ["b/", "b/c/"]
+
+
 def test_a_move_leaves_no_date_twice(any_bench: Bench) -> None:
     first = any_bench.store(b"1", "a/x")
     second = any_bench.store(b"2", "b/x")

@@ -141,6 +141,7 @@ class FolderService:
         self._check_room(rows, account_id, path, new_path)
         above, label = split_name(new_path)
         parent_id = folder_rows.open_folder(rows, account_id, above, now)
+        folder_rows.keep(rows, parent_id)
         place = {"folder_id": parent_id, "name": label, "folded_name": folded(label)}
         rows.execute(update(_files).where(_files.c.id == folder.id).values(place))
         change = (
