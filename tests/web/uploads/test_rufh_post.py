@@ -257,3 +257,22 @@ def test_bytes_of_utf_8_in_a_file_name_are_utf_8(shared_device: Device) -> None:
     as_sent = "résumé 文.pdf".encode().decode("latin-1")
     location = Draft(shared_device).finish(b"x", {"Content-Disposition": f'inline; filename="{as_sent}"'})
     assert shared_device.get(location).get_json()["filename"] == "résumé 文.pdf"
+
+
+class Gone:
+    """The connection of a client that has gone."""
+
+    gives_up = has_given_up = None
+
+    def send(self, _: bytes) -> None:
+        raise ConnectionResetError
+
+
+@pytest.mark.parametrize("has_all", [True, False], ids=["whole", "cut-short"])
+def test_who_has_gone_before_the_interim_answer_is_no_fault_of_ours(shared_device: Device, has_all: bool) -> None:
+    draft, before = Draft(shared_device), left_on(shared_device)
+    environ = {"gunicorn.socket": Gone(), "CONTENT_LENGTH": "5"}
+    response = draft.post(b"hello" if has_all else b"", complete=True, environ_overrides=environ)
+    assert response.status_code == (201 if has_all else 400)
+    if not has_all:
+        assert left_on(shared_device) == before

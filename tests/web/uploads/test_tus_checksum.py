@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tests.conftest import Device
-from tests.web.uploads.bench import Tus, b64, id_of, left_on, tus_refusal
+from tests.web.uploads.bench import Tus, b64, digest, id_of, left_on, tus_refusal
 
 DATA = b"hello"
 SUMS = {
@@ -161,3 +161,54 @@ def test_a_trailer_that_was_not_announced_says_nothing(tus: Tus) -> None:
     body = trailed(DATA, upload_checksum=f"sha1 {b64(b'x' * 20)}")
     assert tus.patch(location, b"", {"Transfer-Encoding": "chunked"}, **body).status_code == 204
     assert tus.offset(location) == "5"
+
+
+RFC_9530 = ["Content-Digest", "Repr-Digest"]
+NOT_ITS_DIGEST = [
+    pytest.param(digest(b"hallo"), "The digest does not match the content", id="wrong"),
+    pytest.param(
+        f"{digest(DATA)}, {digest(b'hallo', 'sha-512')}", "The digest does not match the content", id="one-of-two"
+    ),
+    pytest.param("nonsense", None, id="malformed"),
+]
+
+
+@pytest.mark.parametrize("field", RFC_9530)
+def test_a_digest_that_holds_lets_bytes_in(tus: Tus, field: str) -> None:
+    location = tus.begin()
+    headers = {field: digest(DATA), "Upload-Checksum": f"sha256 {b64(SUMS['sha256'])}"}
+    assert tus.patch(location, DATA, headers).status_code == 204
+    assert tus.post(headers, DATA).status_code == 201
+    assert tus.device.get(f"/api/files/{id_of(location)}/download").data == DATA
+
+
+@pytest.mark.parametrize(("value", "reason"), NOT_ITS_DIGEST)
+def test_nothing_of_a_chunk_with_another_content_digest_counts(tus: Tus, value: str, reason: str | None) -> None:
+    location = tus.begin({"Upload-Length": "8"}, b"abc")
+    before = left_on(tus.device)
+    response = tus.patch(location, DATA, {"Content-Digest": value}, offset=3)
+    assert tus_refusal(response) == (400, reason or "Invalid Content-Digest header")
+    assert (left_on(tus.device), tus.offset(location)) == (before, "3")
+
+
+@pytest.mark.parametrize(
+    ("field", "length"), [("Content-Digest", 6), *((field, n) for field in RFC_9530 for n in (0, 5))]
+)
+@pytest.mark.parametrize(("value", "reason"), NOT_ITS_DIGEST)
+def test_a_creation_with_another_digest_leaves_nothing(
+    tus: Tus, field: str, value: str, reason: str | None, length: int
+) -> None:
+    before = left_on(tus.device)
+    response = tus.post({field: value, "Upload-Length": str(length)}, DATA if length else None)
+    assert tus_refusal(response) == (400, reason or f"Invalid {field} header")
+    assert left_on(tus.device) == before
+
+
+@pytest.mark.parametrize("when", ["creation", "append"])
+def test_an_upload_of_other_bytes_than_promised_is_never_a_file(tus: Tus, when: str) -> None:
+    promised = {"Repr-Digest": digest(b"hallo")}
+    location = tus.begin(promised if when == "creation" else {})
+    response = tus.patch(location, DATA, promised if when == "append" else {})
+    assert tus_refusal(response) == (400, "The digest does not match the content")
+    assert tus.device.get(f"/api/files/{id_of(location)}/download").status_code == 404
+    assert tus.delete(location).status_code == 204

@@ -79,8 +79,13 @@ class ResumableUploadService:
         self._now = core.now
 
     def begin(self, account_id: uuid.UUID, draft: UploadDraft, *, part_ids: Sequence[uuid.UUID] = ()) -> UploadRecord:
-        """A new upload; one of no bytes that ends there is finished at once. Raises TooLarge, InvalidRequest."""
+        """A new upload; one of no bytes that ends there is finished at once.
+
+        Raises TooLarge, InvalidRequest, DigestMismatch.
+        """
         self._space.check_size(draft.length or 0)
+        if draft.ends and draft.length == 0:  # or an upload would be left that nobody has heard of
+            _verified_sha256(memoryview(b""), draft.repr_digest)
         reserved = 0 if part_ids else draft.length or 0
         # Of empty parts nothing is missing; it becomes a whole only when they are spent, and knows its length then.
         upload, file = self._new(account_id, draft, length=draft.length or None if part_ids else draft.length)

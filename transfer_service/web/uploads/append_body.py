@@ -16,6 +16,7 @@ from transfer_service.web.addresses import absolute_url
 from transfer_service.web.request_body import RequestBody
 from transfer_service.web.request_log import note
 from transfer_service.wire import rufh, tus
+from transfer_service.wire.digests import parse_digests
 from transfer_service.wire.rufh import Version
 
 # A proxy that does not know 104 may close the connection, or hold the response back.
@@ -43,7 +44,10 @@ class InterimAnswers:
         """Tell the client where to resume before it has sent the body. Whether the connection could carry that."""
         if self._connection is None:
             return False
-        self._connection.send(rufh.interim_response(self._version, location=location, limits=limits))
+        try:
+            self._connection.send(rufh.interim_response(self._version, location=location, limits=limits))
+        except OSError:  # it has gone; what it sent before is read all the same
+            return False
         return True
 
     def acknowledge(self, offset: int) -> None:
@@ -90,14 +94,25 @@ def answer(upload: UploadRecord, status: int, headers: dict[str, str]) -> Respon
 TRAILER = "UPLOAD-CHECKSUM"
 
 
+def repr_digest() -> str | None:
+    """The Repr-Digest of the whole, checked for its form; None where nothing known is in it (RFC 9530 section 2)."""
+    given = request.headers.get("Repr-Digest")
+    return given if given is not None and parse_digests(given, field="Repr-Digest") else None
+
+
 class AppendBody(RequestBody):
-    """The `AppendBody` of the resumable uploads: what comes goes through its hashers, if it has any."""
+    """The `AppendBody` of the resumable uploads: what comes goes through hashers, if its client promised something.
+
+    Raises InvalidRequest for a malformed Content-Digest (RFC 9530 section 2).
+    """
 
     def __init__(self) -> None:
         super().__init__()
         if self.is_absent:
             self.announced = 0
-        self._hashers: dict[str, Any] = {}
+        given = request.headers.get("Content-Digest")
+        self._promised = parse_digests(given, field="Content-Digest") if given is not None else {}
+        self._hashers: dict[str, Any] = {name: hashlib.new(name, usedforsecurity=False) for name in self._promised}
 
     @property
     def is_atomic(self) -> bool:
@@ -112,7 +127,9 @@ class AppendBody(RequestBody):
         return count
 
     def verify(self) -> None:
-        """Called after the last byte, for those who promised something."""
+        """Called after the last byte. Raises DigestMismatch."""
+        if any(self._hashers[name].digest() != expected for name, expected in self._promised.items()):
+            raise DigestMismatch
 
     def acknowledge(self, offset: int) -> None:
         """Called when everything up to `offset` counts, for those who can tell the client."""
@@ -129,10 +146,11 @@ class TusBody(AppendBody):
         algorithms = tus.CHECKSUM_ALGORITHMS if self._is_in_trailer else ()
         if self._checksum is not None:
             algorithms = (self._checksum.algorithm,)
-        self._hashers = {algorithm: tus.make_hasher(algorithm) for algorithm in algorithms}
+        self._hashers |= {algorithm: tus.make_hasher(algorithm) for algorithm in algorithms}
 
     def verify(self) -> None:
-        """Raises ChecksumMismatch, and InvalidRequest where an announced trailer is missing or malformed."""
+        """Raises ChecksumMismatch, DigestMismatch; InvalidRequest for a trailer that is missing or malformed."""
+        super().verify()
         checksum = self._checksum
         if self._is_in_trailer:
             trailers: Mapping[str, str] = getattr(request.environ["wsgi.input"], "trailers", {})
@@ -143,19 +161,12 @@ class TusBody(AppendBody):
             raise ChecksumMismatch
 
 
-class DigestedBody(AppendBody):
-    """A body with a Content-Digest (RFC 9530 section 2), whose client may hear how far it got."""
+class ToldBody(AppendBody):
+    """A body whose client may hear how far it got."""
 
-    def __init__(self, promised: Mapping[str, bytes], interim: InterimAnswers) -> None:
+    def __init__(self, interim: InterimAnswers) -> None:
         super().__init__()
         self.interim = interim
-        self._promised = promised
-        self._hashers = {algorithm: hashlib.new(algorithm, usedforsecurity=False) for algorithm in promised}
-
-    def verify(self) -> None:
-        """Raises DigestMismatch."""
-        if any(self._hashers[algorithm].digest() != expected for algorithm, expected in self._promised.items()):
-            raise DigestMismatch
 
     def acknowledge(self, offset: int) -> None:
         """Tell the client."""

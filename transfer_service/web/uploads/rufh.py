@@ -12,10 +12,10 @@ from transfer_service.services.uploads.rows import UploadRecord
 from transfer_service.web.current_account import current
 from transfer_service.web.query import flag_of
 from transfer_service.web.services import services
-from transfer_service.web.uploads.append_body import DigestedBody, InterimAnswers, answer, location_of
+from transfer_service.web.uploads.append_body import InterimAnswers, ToldBody, answer, location_of, repr_digest
 from transfer_service.web.uploads.first_bytes import append_first, check_first_bytes
 from transfer_service.wire import rufh, tus
-from transfer_service.wire.digests import format_sha256, parse_digests
+from transfer_service.wire.digests import format_sha256
 from transfer_service.wire.filenames import parse_filename, parse_name_in_folder
 from transfer_service.wire.rufh import Version
 
@@ -34,7 +34,7 @@ def check() -> None:
 def create() -> Response:
     """Begin an upload with the bytes that came along, which may be all there are."""
     version = rufh.parse_version(request.headers)
-    body = _body(version)
+    body = ToldBody(InterimAnswers(version))
     creation = rufh.parse_creation(version, request.headers, content_length=body.announced)
     check_first_bytes(creation.length, body)
     if body.announced == 0:
@@ -47,7 +47,7 @@ def create() -> Response:
         length=creation.length,
         overwrite=flag_of("overwrite"),
         ends=False,
-        repr_digest=_repr_digest(),
+        repr_digest=repr_digest(),
     )
     uploads, account_id = services().resumable_uploads, current().account_id
     if creation.is_complete and body.announced and not body.interim.can_arrive:  # or it would have to wait for that
@@ -86,9 +86,9 @@ def _length(upload: UploadRecord) -> dict[str, str]:
 def append(upload_id: uuid.UUID) -> Response:
     """Continue an upload."""
     version = rufh.parse_version(request.headers)
-    body = _body(version)
+    body = ToldBody(InterimAnswers(version))
     told = rufh.parse_append(version, request.headers, content_length=body.announced)
-    piece = Piece(offset=told.offset, length=told.length, is_last=told.is_complete, repr_digest=_repr_digest())
+    piece = Piece(offset=told.offset, length=told.length, is_last=told.is_complete, repr_digest=repr_digest())
     upload = services().resumable_uploads.append(current().account_id, upload_id, piece, body)
     return _answer(version, upload, 200 if upload.is_finished else version.incomplete_append_status, {})
 
@@ -113,18 +113,6 @@ def _text_of(field: str) -> str:
         return request.headers.get(field, "").encode("latin-1").decode()  # as WSGI has it (PEP 3333)
     except UnicodeError as error:
         raise InvalidName("File name is not valid UTF-8") from error
-
-
-def _body(version: Version) -> DigestedBody:
-    given = request.headers.get("Content-Digest")
-    promised = parse_digests(given, field="Content-Digest") if given is not None else {}
-    return DigestedBody(promised, InterimAnswers(version))
-
-
-def _repr_digest() -> str | None:
-    """The Repr-Digest of the whole, checked for its form; None where nothing known is in it (RFC 9530 section 2)."""
-    given = request.headers.get("Repr-Digest")
-    return given if given is not None and parse_digests(given, field="Repr-Digest") else None
 
 
 def _answer(version: Version, upload: UploadRecord, status: int, headers: dict[str, str]) -> Response:

@@ -12,7 +12,7 @@ from transfer_service.services.uploads.rows import UploadRecord
 from transfer_service.web.current_account import current
 from transfer_service.web.query import flag_of
 from transfer_service.web.services import services
-from transfer_service.web.uploads.append_body import TusBody, answer, location_of
+from transfer_service.web.uploads.append_body import TusBody, answer, location_of, repr_digest
 from transfer_service.web.uploads.first_bytes import append_first, check_first_bytes
 from transfer_service.wire import tus
 from transfer_service.wire.conditions import format_http_date
@@ -45,6 +45,7 @@ def create() -> Response:
     draft = _draft(creation, kind)
     uploads, account_id = services().resumable_uploads, current().account_id
     if body.announced == 0:
+        body.verify()
         return _created(uploads.begin(account_id, draft), {})
     upload = uploads.begin_whole(account_id, draft, body)
     if upload is None:
@@ -77,6 +78,7 @@ def _draft(creation: tus.Creation, kind: UploadKind, *, length: int | None = Non
         kind=kind,
         upload_metadata=metadata.raw,
         concat_header=creation.concat.raw if creation.concat else None,
+        repr_digest=repr_digest(),
     )
 
 
@@ -107,6 +109,6 @@ def append(upload_id: uuid.UUID) -> Response:
     """Continue an upload."""
     check()
     told = tus.parse_append(request.headers)
-    piece = Piece(offset=told.offset, length=told.length, ends=True)
+    piece = Piece(offset=told.offset, length=told.length, ends=True, repr_digest=repr_digest())
     upload = services().resumable_uploads.append(current().account_id, upload_id, piece, TusBody())
     return answer(upload, 204, {"Upload-Offset": str(upload.offset), **_expires(upload)})
