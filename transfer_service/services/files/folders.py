@@ -103,6 +103,7 @@ class FolderService:
             if search:
                 find = func.instr if self._database.is_sqlite else func.strpos
                 behind = func.substr(_folders.c.folded_path, len(folded(f"{path}/")) + 1 if path else 1)
+                behind = func.rtrim(behind, "/")
                 is_other = (is_below(path), _folders.c.path != f"{path}/") if path else ()
                 conditions += [find(behind, folded(search)) > 0, *is_other]
             else:
