@@ -87,6 +87,12 @@ def test_an_impossible_name_is_refused(value: str) -> None:
         parse_name(value)
 
 
+@pytest.mark.parametrize("value", ["/", "/a", "a/", "a//b", "a/b/"])
+def test_a_slash_too_many_is_told_as_that(value: str) -> None:
+    with pytest.raises(InvalidName, match="slash"):
+        parse_name(value)
+
+
 @pytest.mark.parametrize(
     ("value", "name"),
     [

@@ -18,6 +18,8 @@ def parse_name(value: str) -> str:
     labels = value.split("/", MAX_LABELS)
     if len(labels) > MAX_LABELS:
         raise InvalidName(f"File name must have at most {MAX_LABELS} labels")
+    if "" in labels[1:] or value.startswith("/"):
+        raise InvalidName("File name must not begin or end with a slash, or have two in a row")
     name = "/".join(map(parse_label, labels))
     if len(name.encode()) > MAX_NAME_BYTES:
         raise InvalidName(f"File name must have at most {MAX_NAME_BYTES} bytes")

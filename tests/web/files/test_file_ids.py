@@ -116,7 +116,10 @@ def test_a_name_of_another_account_is_free(device: Device, other_device: Device,
         pytest.param({"filename": 5}, "filename must be a string", id="number"),
         pytest.param({"filename": ""}, "File name must have 1 to 255 bytes", id="empty"),
         pytest.param({"filename": "x" * 256}, "File name must have 1 to 255 bytes", id="long"),
-        pytest.param({"filename": "a/b"}, "Invalid file name", id="slash"),
+        pytest.param(
+            {"filename": "a/"}, "File name must not begin or end with a slash, or have two in a row", id="slash"
+        ),
+        pytest.param({"filename": "a\\b"}, "Invalid file name", id="backslash"),
         pytest.param({"filename": ".."}, "Invalid file name", id="dots"),
         pytest.param({"filename": "a\u202eb"}, "Invalid file name", id="bidirectional"),
         pytest.param({"filename": "\ud800"}, "File name is not valid UTF-8", id="surrogate"),
