@@ -221,6 +221,7 @@ class Settings(BaseSettings):
     quota_bytes: Annotated[ByteSize | None, _EMPTY_IS_NONE] = None
     stale_upload_hours: float = Field(default=24, gt=0)
     quarantine_days: float = Field(default=7, ge=0, le=3650)
+    trash_days: float = Field(default=0, ge=0, le=3650)
     durability: Durability = Durability.COMPLETE
     read_timeout_seconds: float = Field(default=60, ge=1)
     accel: Annotated[Literal["nginx"] | None, _EMPTY_IS_NONE] = None
@@ -294,7 +295,5 @@ def _kept_secret(path: Path) -> str:
             draft.unlink()
     secret = path.read_text().strip()
     if len(secret.encode()) < MIN_SECRET_BYTES:
-        raise ConfigurationError(
-            f"SECRET_KEY: the generated key in {path} is damaged; delete the file to make a new one"
-        )
+        raise ConfigurationError(f"SECRET_KEY: the generated key in {path} is damaged; delete it to make a new one")
     return secret

@@ -85,7 +85,11 @@ def _installation(name: str, size: Size, database: Postgresql | None) -> Iterato
         counts.append(fill(url or f"sqlite:///{data_dir / 'transfer.sqlite3'}", data_dir, size))
         progress(f"{name}: {counts[0]:,} rows in {time.monotonic() - began:.0f} s")
 
-    settings = {"TRANSFER_MAX_FILE_BYTES": "2TiB", **({"TRANSFER_DATABASE_URL": url} if url else {})}
+    settings = {
+        "TRANSFER_MAX_FILE_BYTES": "2TiB",
+        "TRANSFER_TRASH_DAYS": "30",
+        **({"TRANSFER_DATABASE_URL": url} if url else {}),
+    }
     with service(name, prepare=prepare, **settings) as server:
         yield _Installation(server, size, counts[0], (*server.roots, *([database.pid] if database else [])))
 

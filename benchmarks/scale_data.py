@@ -25,7 +25,7 @@ SCRAMBLE, SPACE = 2654435761, 2**32
 RARE = 20
 """How many files have a name that few words find."""
 FRIEND = "account 1"
-FOLDER = "folder"
+FOLDER, REPLACED = "folder", "replaced.bin"
 BUSY_GAME, ARCHIVE_GAME, ARCHIVE = 1, 2, 3
 RANGES, SLOT_BYTES, RANGE_BYTES = "ranges.bin", 1 << 20, 1000
 """An upload with one range in the middle of each of its slots but the first, so that its prefix stays empty."""
@@ -136,7 +136,7 @@ def fill(url: str, data_dir: Path, size: Size) -> int:
     with database.write_rows() as rows:
         own = rows.execute(select(accounts.Account.id).where(accounts.Account.name == ACCOUNT)).scalar_one()
         filler = Filler(rows, database.is_sqlite, f"'{own.hex}'" if database.is_sqlite else f"'{own}'::uuid", size)
-        for part in (_accounts, _files, _folders, _uploads, _chat, _games):
+        for part in (_accounts, _files, _folders, _trash, _uploads, _chat, _games):
             part(filler)
         _archive(rows, data_dir)
         store = DiskStore(data_dir / "blobs", FILES)
@@ -215,6 +215,17 @@ def _folders(filler: Filler) -> None:
     is_in = f"account_id = {filler.account} AND state = 'complete' AND received_bytes % 10 = 0"
     folder = f"(SELECT id FROM folders WHERE path = '{FOLDER}/')"
     filler.rows.execute(text(f"UPDATE files SET folder_id = {folder} WHERE {is_in}"))
+
+
+def _trash(filler: Filler) -> None:
+    """As many as there are files, a tenth of them versions of one name."""
+    size, first = filler.size, 10 * (filler.size.files + filler.size.others)
+    filler.fill(
+        files.TrashedFile, size.files, id=filler.id(f"n + {first}"), account_id=filler.account, length="n",
+        name=f"CASE WHEN n % 10 = 0 THEN '{REPLACED}' ELSE 'gone ' || n END", reserved_bytes="n",
+        media_type="'application/octet-stream'", length_declared="true", sha256=f"'{'0' * 64}'", reason="'deleted'",
+        created_at=filler.at("n * 0.05"), deleted_at=filler.at("n * 0.05"), expires_at=filler.at("864000"),
+    )  # fmt: skip
 
 
 def _uploads(filler: Filler) -> None:

@@ -9,7 +9,7 @@ from urllib.parse import urlencode, urlsplit
 
 from benchmarks.scale_cases import BYTES, Case, Steps, again, case, deep_page, new_name, path_of, plain
 from benchmarks.scale_client import Ask, Request, as_json
-from benchmarks.scale_data import FOLDER, RANGES, SLOT_BYTES, Size
+from benchmarks.scale_data import FOLDER, RANGES, REPLACED, SLOT_BYTES, Size
 from transfer_service.wire.chunk_frames import LONG_FRAME, SHORT_FRAME
 
 IN_ALL_NAMES = "a rare part of a name is looked for in all of them"
@@ -53,6 +53,36 @@ def _rename_file(ask: Ask, _size: Size) -> Steps:
 def _delete_file(ask: Ask, _size: Size) -> Steps:
     while True:
         yield Request("DELETE", path_of("api", "files", stored(ask)[0]))
+
+
+@case("deleteFile", "for good")
+def _delete_for_good(ask: Ask, _size: Size) -> Steps:
+    while True:
+        yield Request("DELETE", f"{path_of('api', 'files', stored(ask)[0])}?permanent=true")
+
+
+plain("listTrash", "GET", "/api/trash?limit=50")
+case("listTrash", "cursor")(deep_page("/api/trash"))
+case("listTrash", "of one name, cursor")(deep_page("/api/trash", {"filename": REPLACED}))
+
+
+def deleted(ask: Ask) -> str:
+    """The id of a new file that is in the trash by now."""
+    name, file_id = stored(ask)
+    ask(Request("DELETE", path_of("api", "files", name)))
+    return file_id
+
+
+@case("restoreFile")
+def _restore_file(ask: Ask, _size: Size) -> Steps:
+    while True:
+        yield Request("POST", f"/api/trash/{deleted(ask)}/restore")
+
+
+@case("removeFromTrash")
+def _remove_from_trash(ask: Ask, _size: Size) -> Steps:
+    while True:
+        yield Request("DELETE", f"/api/trash/{deleted(ask)}", expected=204)
 
 
 for _operation, _method, _parts in (

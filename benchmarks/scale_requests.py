@@ -3,7 +3,7 @@
 from typing import Any
 
 from benchmarks import scale_chat
-from benchmarks.scale_cases import CASES, Case, Steps, again, case, deep_page, path_of, plain
+from benchmarks.scale_cases import BYTES, CASES, Case, Steps, again, case, deep_page, path_of, plain
 from benchmarks.scale_client import Ask, Request, as_json
 from benchmarks.scale_data import ARCHIVE_GAME, BUSY_GAME, FRIEND, MEMBER, PAGE, Size, uuid_of
 from benchmarks.scale_files import listing_cases
@@ -52,6 +52,15 @@ def _refresh(ask: Ask, _size: Size) -> Steps:
 def _sign_out(ask: Ask, _size: Size) -> Steps:
     while True:
         yield Request("POST", "/auth/logout", expected=204, headers=bearer(signed_in(ask)["access_token"]))
+
+
+@case("emptyTrash", "with one file in it")
+def _empty_trash(ask: Ask, _size: Size) -> Steps:
+    headers = bearer(signed_in(ask, FRIEND)["access_token"])
+    while True:
+        ask(Request("PUT", "/api/files/gone.bin", BYTES, expected=201).with_headers(headers))
+        ask(Request("DELETE", "/api/files/gone.bin").with_headers(headers))
+        yield Request("DELETE", "/api/trash", expected=204, headers=headers)
 
 
 plain("listDownloads", "GET", "/api/downloads?limit=50")

@@ -26,7 +26,7 @@ from transfer_service.web.chat.emitters import Fanout, ProgressEvents
 from transfer_service.web.chat.socketio import LIVE, SocketIO, init_socketio
 from transfer_service.web.cors import ORIGINS, Origins, share_with_origins
 from transfer_service.web.error_envelopes import init_error_envelopes
-from transfer_service.web.files import folders, stored_files
+from transfer_service.web.files import folders, stored_files, trash
 from transfer_service.web.files import routes as downloads
 from transfer_service.web.games import activities, game_zip
 from transfer_service.web.games import downloads as remote_downloads
@@ -98,7 +98,7 @@ def create_app(settings: Settings, *, now: Callable[[], datetime] = utc_now, boo
     init_power_loss(app)
     init_error_envelopes(app)
     init_rate_limits(app)
-    files = (device_frames, whole_file, stored_files, folders, content_range, resumable, downloads)
+    files = (device_frames, whole_file, stored_files, folders, trash, content_range, resumable, downloads)
     chat = (conversations, messages, attachments)
     for door in (auth, *files, *chat, remote_downloads, activities, game_zip, admin, health, home):
         app.register_blueprint(door.blueprint)

@@ -28,6 +28,7 @@ from transfer_service.services.files.folders import FolderService
 from transfer_service.services.files.listing import FileListing
 from transfer_service.services.files.renaming import Renaming
 from transfer_service.services.files.small_files import SmallFiles
+from transfer_service.services.files.trash import Trash
 from transfer_service.services.games.activities import ActivityService
 from transfer_service.services.games.archives import ArchiveRemoval, GameArchives
 from transfer_service.services.games.catalogue import GameService
@@ -112,6 +113,7 @@ def build_services(
     core = build_core(settings, now, boot=boot)
     completion = Completion(core, digests=RunningDigests(store=core.store, offload=core.offload))
     files = FileService(core, completion=completion)
+    trash = Trash(core, files=files)
     small_files, concatenation = SmallFiles(core, files=files), Concatenation(core, files=files)
     news = ProgressNews(on_progress)
     last_step = UploadCompletion(core, files=files, completion=completion, concatenation=concatenation, news=news)
@@ -134,8 +136,9 @@ def build_services(
         file_listing=FileListing(core),
         renaming=Renaming(core, files=files),
         folders=FolderService(core, files=files),
+        trash=trash,
         accounts=AccountService(core, passwords=Passwords(offload=core.offload)),
-        account_removal=AccountRemoval(core, files=files, conversations=conversations),
+        account_removal=AccountRemoval(core, files=files, trash=trash, conversations=conversations),
         sign_ins=sign_ins,
         uploads=UploadService(core, files=files, small_files=small_files, completion=completion),
         whole_files=WholeFileService(core, files=files, small_files=small_files),
@@ -152,7 +155,7 @@ def build_services(
         game_archives=GameArchives(core),
         activities=ActivityService(database=core.database),
         cleanup=CleanupService(
-            core, installation=installation, orphans=orphans, sweeps=_sweeps(core, uploads, sign_ins)
+            core, installation=installation, orphans=orphans, sweeps=_sweeps(core, uploads, trash, sign_ins)
         ),
         orphans=orphans,
         installation=installation,
@@ -181,11 +184,12 @@ def _parts(by_name: dict[str, Shelf]) -> list[Part]:
     ]
 
 
-def _sweeps(core: Core, uploads: UploadCleanup, sign_ins: SignInService) -> list[tuple[str, Sweep]]:
+def _sweeps(core: Core, uploads: UploadCleanup, trash: Trash, sign_ins: SignInService) -> list[tuple[str, Sweep]]:
     """What a cleanup does, in its order."""
     return [
         ("stale_uploads", uploads.remove_stale),
         ("stale_uploads", uploads.remove_expired),
+        ("expired_trash", trash.remove_expired),
         ("abandoned_conversations", ChatCleanup(core).remove_abandoned_conversations),
         ("unfinished_deletions", Discards(core).finish),
         ("download_parts", GameCleanup(core).remove_leftovers),

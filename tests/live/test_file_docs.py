@@ -3,6 +3,7 @@
 import hashlib
 import json
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 import pytest
@@ -11,7 +12,7 @@ import requests
 from tests.conftest import PASSWORD
 from tests.live.doc_examples import blocks, run_node, run_python, run_shell
 from tests.live.node import token_of
-from tests.live.server import LiveServer
+from tests.live.server import LiveServer, running
 
 REPORT = b"hello report"
 BIG = bytes(range(256)) * 4096
@@ -124,7 +125,7 @@ def below(server: LiveServer, alice: requests.Session, folder: str) -> dict[str,
 def test_folders_in_a_shell(
     server: LiveServer, alice: requests.Session, places: dict[str, str], photos: dict[str, bytes], tmp_path: Path
 ) -> None:
-    first, send, change = blocks("folders.md", "sh")
+    first, send, change, _trash = blocks("folders.md", "sh")
     (got := tmp_path / "got").mkdir()
     printed = run_shell(first.replace("-OJ", f"-OJ --output-dir {got}"), tmp_path, **places)
     assert [each["filename"] for each in json.loads(printed.splitlines()[1])["files"]] == ["2026/11/photo.jpg"]
@@ -135,6 +136,27 @@ def test_folders_in_a_shell(
     assert [json.loads(each)["path"] for each in (made, counted, moved)] == ["albums", "2026/11", "albums/sea"]
     assert (json.loads(moved)["files"], deleted, below(server, alice, "albums")) == (1, [], {})
     assert alice.get(f"{server.url}/api/folders/albums", timeout=30).status_code == 404
+
+
+def test_the_trash_in_a_shell(tmp_path: Path) -> None:
+    *_others, example = blocks("folders.md", "sh")
+    with running(tmp_path / "data", "alice", TRANSFER_TRASH_DAYS="30") as server:
+        alice = server.sign_in("alice")
+        file_id = server.store(alice, "day/photo.jpg", b"a photo").split("/")[3]
+
+        def run(line: str) -> dict[str, Any]:
+            alice.delete(f"{server.url}/api/files/{file_id}", timeout=30).raise_for_status()
+            printed = run_shell(line, tmp_path, SERVER=server.url, TOKEN=token_of(alice), FILE_ID=file_id)
+            found: dict[str, Any] = json.loads(printed or "{}")
+            return found
+
+        see, bring_back, rescue, empty = example.splitlines()
+        assert [each["filename"] for each in run(f"{see}\n")["files"]] == ["day/photo.jpg"]
+        assert json.loads(run_shell(bring_back, tmp_path, SERVER=server.url, TOKEN=token_of(alice), FILE_ID=file_id))
+        assert run(rescue)["filename"] == "rescued/photo.jpg"
+        assert stored(server, alice, "rescued/photo.jpg") == b"a photo"
+        assert run(empty) == {}
+        assert alice.get(f"{server.url}/api/trash", timeout=30).json()["files"] == []
 
 
 def test_a_folder_by_tus_js_client(

@@ -18,7 +18,7 @@ from transfer_service.bootstrap import build_services
 from transfer_service.db.database import Database
 from transfer_service.errors import DigestMismatch
 from transfer_service.models.accounts import Account
-from transfer_service.models.files import File
+from transfer_service.models.files import File, TrashedFile
 from transfer_service.services.files.rows import FileRecord
 from transfer_service.services.uploads.whole_files import Draft
 from transfer_service.web.services import Services
@@ -112,10 +112,13 @@ class Bench:
             return session.scalars(select(Account.used_bytes).where(Account.id == self.account_id)).one()
 
     def reserved_bytes(self) -> int:
-        """What the quota counter has to be: the sum over the account's files, seen or unseen."""
+        """What the quota counter has to be: the sum over the account's files, seen or unseen or in the trash."""
         with self.services.database.read() as session:
-            total = select(func.coalesce(func.sum(File.reserved_bytes), 0)).where(File.account_id == self.account_id)
-            return int(session.scalars(total).one())
+            sums = [
+                select(func.coalesce(func.sum(table.reserved_bytes), 0)).where(table.account_id == self.account_id)
+                for table in (File, TrashedFile)
+            ]
+            return sum(int(session.scalars(each).one()) for each in sums)
 
     def rows(self) -> int:
         """How many files there are in the database, seen or unseen."""

@@ -23,7 +23,12 @@ MakeApp = Callable[..., Flask]
 def shared_app(tmp_path_factory: pytest.TempPathFactory, prepared_database: Path) -> Iterator[Flask]:
     """One app for all tests of a module, with the accounts `alice`, `bob` and the administrator `root`."""
     folder = tmp_path_factory.mktemp("shared")
-    settings = Settings(_env_file=None, data_dir=folder, secret_key=SecretStr(SECRET))  # type: ignore[call-arg]
+    settings = Settings(
+        _env_file=None,  # type: ignore[call-arg] # nothing of a developer's
+        data_dir=folder,
+        secret_key=SecretStr(SECRET),
+        trash_days=30,
+    )
     shutil.copyfile(prepared_database, folder / "transfer.sqlite3")
     app = create_app(settings, now=Clock())
     app.testing = True

@@ -8,6 +8,7 @@ from flask import Flask
 
 from tests.conftest import Device, signed_in
 from tests.web.chat.test_chat_matrix import ROUTES as CHAT_ROUTES
+from tests.web.conftest import MakeApp
 from tests.web.uploads.bench import Draft, id_of
 from transfer_service.wire.chunk_frames import LONG_FRAME, SHORT_FRAME
 
@@ -35,6 +36,10 @@ TABLE = [
     ("GET", "/api/folders/day", b"", 401, 200, 404, 404),
     ("PATCH", "/api/folders/day", b'{"path": "night"}', 401, 200, 404, 404),
     ("DELETE", "/api/folders/day", b"", 401, 204, 404, 404),
+    ("GET", "/api/trash", b"", 401, 200, 200, 200),
+    ("POST", "/api/trash/{trashed_id}/restore", b"", 401, 200, 404, 404),
+    ("DELETE", "/api/trash/{trashed_id}", b"", 401, 204, 404, 404),
+    ("DELETE", "/api/trash", b"", 401, 204, 204, 204),
     ("GET", "/api/files/status/log.bin", b"", 401, 200, 200, 200),
     ("GET", "/api/files/{file_id}", b"", 401, 200, 404, 404),
     ("PATCH", "/api/files/{file_id}", b'{"filename": "log.bin"}', 401, 200, 404, 404),
@@ -83,6 +88,11 @@ def cells(*, that_change: bool) -> list[Any]:
     ]
 
 
+@pytest.fixture
+def app(make_app: MakeApp) -> Flask:
+    return make_app(trash_days=30)
+
+
 @pytest.fixture(scope="module")
 def shared_facts(shared_device: Device) -> dict[str, Any]:
     """What the paths of calls that change nothing are about."""
@@ -91,7 +101,9 @@ def shared_facts(shared_device: Device) -> dict[str, Any]:
 
 def _facts(device: Device) -> dict[str, Any]:
     device.post("/api/folders", json={"path": "day"})
-    return {**device.store(b"hello"), "upload_id": id_of(Draft(device).begin())}
+    trashed_id = device.store(b"gone", "gone.bin")["file_id"]
+    assert device.delete("/api/files/gone.bin").status_code == 200
+    return {**device.store(b"hello"), "trashed_id": trashed_id, "upload_id": id_of(Draft(device).begin())}
 
 
 @pytest.mark.parametrize(("method", "path", "body", "who", "expected"), cells(that_change=True))

@@ -58,6 +58,7 @@ def test_the_documentation_loads_only_from_here(shared_app: Flask) -> None:
 def tallies(count: int, size: int, *, spent: int = 0) -> dict[str, dict[str, int]]:
     return {
         "stale_uploads": {"count": count, "bytes": size},
+        "expired_trash": {"count": 0, "bytes": 0},
         "unfinished_deletions": {"count": 0, "bytes": 0},
         "orphaned_blobs": {"count": 0, "bytes": 0},
         "spent_sign_ins": {"count": spent, "bytes": 0},

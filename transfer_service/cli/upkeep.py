@@ -91,7 +91,7 @@ def _show(report: Report, *, dry_run: bool) -> None:
     verb = "would remove" if dry_run else "removed"
     for kind in report.removed.__slots__:
         tally: Tally = getattr(report.removed, kind)
-        click.echo(f"{kind.replace('_', ' ')}: {verb} {tally.count}, {tally.bytes} bytes")
+        click.echo(f"{_plain(kind)}: {verb} {tally.count}, {tally.bytes} bytes")
     restored = "would restore" if dry_run else "restored"
     click.echo(f"quarantine: {restored} {report.restored.count}, {report.restored.bytes} bytes")
     click.echo(f"quarantine: holds {report.in_quarantine.count}, {report.in_quarantine.bytes} bytes")
@@ -120,17 +120,21 @@ def verify(as_json: bool) -> None:
         sys.exit(1)
 
 
+def _plain(word: str) -> str:
+    return word.replace("_", " ")
+
+
 def _do_nothing(_fault: Fault) -> None:
     """All of them come at the end."""
 
 
 def _show_fault(fault: Fault) -> None:
-    click.echo(f"{fault.problem}: {fault.kind} {fault.name} ({fault.id}) of {fault.account or 'nobody'}")
+    click.echo(f"{fault.problem}: {_plain(fault.kind)} {fault.name} ({fault.id}) of {fault.account or 'nobody'}")
 
 
 def _show_verdict(verdict: Verdict, restored: int) -> None:
     for kind, tally in verdict.checked.items():
-        click.echo(f"{kind}s: {tally.count} checked, {tally.bytes} bytes read")
+        click.echo(f"{_plain(kind)}s: {tally.count} checked, {tally.bytes} bytes read")
     if restored:
         click.echo(f"{restored} came back from the quarantine")
     click.echo(f"{len(verdict.faults)} damaged or missing" if verdict.faults else "All is well")

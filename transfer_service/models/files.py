@@ -127,6 +127,47 @@ class Folder(Base):
     moved_at: Mapped[datetime | None]
 
 
+class TrashReason(StrEnum):
+    """Why a file has gone into the trash: somebody has deleted it, or put another one in its place."""
+
+    DELETED = "deleted"
+    REPLACED = "replaced"
+
+
+class TrashedFile(Base):
+    """A finished file that its owner can still have back. It has left `files`, and takes its id along: it is here or
+    there, and nothing that asks for files finds it.
+
+    `name` is its whole name. `reserved_bytes` count against the quota as before. `unflushed_boot` says as in `files`
+    what a power loss may take, and is `IN_DOUBT` where one may have done so.
+    """
+
+    __tablename__ = "trashed_files"
+    __table_args__ = (
+        Index("ix_trashed_files_account_id_deleted_at_id", "account_id", "deleted_at", "id"),
+        Index("ix_trashed_files_account_id_name_deleted_at_id", "account_id", "name", "deleted_at", "id"),
+        Index("ix_trashed_files_expires_at", "expires_at"),
+        Index(
+            "ix_trashed_files_unflushed_boot", "unflushed_boot",
+            sqlite_where=text("unflushed_boot IS NOT NULL"), postgresql_where=text("unflushed_boot IS NOT NULL"),
+        ),
+    )  # fmt: skip
+
+    id: Mapped[uuid.UUID] = mapped_column(primary_key=True)
+    account_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("accounts.id", ondelete="CASCADE"))
+    name: Mapped[str] = mapped_column(String(1024))
+    media_type: Mapped[str] = mapped_column(String(255))
+    length: Mapped[int]
+    length_declared: Mapped[bool]
+    reserved_bytes: Mapped[int]
+    sha256: Mapped[str] = mapped_column(String(64))
+    unflushed_boot: Mapped[str | None] = mapped_column(String(64))
+    created_at: Mapped[datetime]
+    deleted_at: Mapped[datetime]
+    expires_at: Mapped[datetime]
+    reason: Mapped[TrashReason] = mapped_column(state_type(TrashReason))
+
+
 class ReceivedRange(Base):
     """A half-open range of a file that is durably stored. Ranges of one file never overlap or touch."""
 

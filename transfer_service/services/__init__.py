@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from transfer_service.services.files.listing import FileListing
     from transfer_service.services.files.renaming import Renaming
     from transfer_service.services.files.small_files import SmallFiles
+    from transfer_service.services.files.trash import Trash
     from transfer_service.services.games.activities import ActivityService
     from transfer_service.services.games.archives import GameArchives
     from transfer_service.services.games.catalogue import GameService
@@ -55,6 +56,7 @@ class Services:
     file_listing: FileListing
     renaming: Renaming
     folders: FolderService
+    trash: Trash
     uploads: UploadService
     whole_files: WholeFileService
     resumable_uploads: ResumableUploadService

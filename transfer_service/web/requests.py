@@ -54,6 +54,14 @@ def game_id_of(text: str) -> uuid.UUID:
     return parsed
 
 
+def file_id_of(text: str) -> uuid.UUID:
+    """The id of a file in a path. Raises NotFound."""
+    parsed = parse_file_id(text)
+    if parsed is None:
+        raise NotFound("File not found")
+    return parsed
+
+
 def expects_continue() -> bool:
     """Whether the client waits for leave to send its body (RFC 9110 section 10.1.1)."""
     return request.headers.get("Expect", "").lower() == "100-continue"
@@ -74,9 +82,13 @@ def buffer_small_body(max_bytes: int) -> bytes:
     return data
 
 
-def json_object(max_bytes: int = 1024 * 1024) -> dict[str, Any]:
-    """The JSON object in a small body, whatever its media type. Raises InvalidRequest, TooLarge."""
-    return parse_object(buffer_small_body(max_bytes))
+def json_object(max_bytes: int = 1024 * 1024, *, may_be_missing: bool = False) -> dict[str, Any]:
+    """The JSON object in a small body, whatever its media type; an empty body may be none.
+
+    Raises InvalidRequest, TooLarge.
+    """
+    data = buffer_small_body(max_bytes)
+    return {} if may_be_missing and not data else parse_object(data)
 
 
 def fields_of_body(max_bytes: int) -> Mapping[str, Any]:

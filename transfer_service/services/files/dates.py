@@ -10,7 +10,7 @@ import uuid
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Uuid, bindparam, delete, func, insert, literal, or_, select
+from sqlalchemy import Uuid, bindparam, delete, func, insert, literal, or_, select, union_all
 
 from transfer_service.db.database import Executor
 from transfer_service.db.prepared import PreparedSelect
@@ -82,16 +82,21 @@ def _behind(before: datetime | None, now: datetime) -> datetime:
     return _second(before) + timedelta(seconds=1)
 
 
-def retire(rows: Executor, file_id: uuid.UUID) -> None:
-    """Remember the date of a finished file that is about to lose its bytes or its name, where it may be met again."""
+def retire(rows: Executor, file_id: uuid.UUID, *, is_leaving: bool = False) -> None:
+    """Remember the date of a finished file that is about to lose its bytes or its name, where it may be met again.
+
+    One that `is_leaving` loses its UUID too, at which it was seen as under a name.
+    """
     recently = datetime.now(UTC) - KEPT
-    version = (
-        select(literal(uuid.uuid4(), Uuid()), _files.c.account_id, file_rows.WHOLE_NAME, file_rows.DATE)
+    names = [file_rows.WHOLE_NAME, *([literal(str(file_id))] if is_leaving else [])]
+    versions = [
+        select(literal(uuid.uuid4(), Uuid()), _files.c.account_id, name, file_rows.DATE)
         .select_from(file_rows.in_folders(_files))
         .where(_files.c.id == file_id, recently <= file_rows.DATE)
-    )
+        for name in names
+    ]
     columns = ["id", "account_id", "name", "modified_at"]
-    inserted: Any = rows.execute(insert(_retired).from_select(columns, version))
+    inserted: Any = rows.execute(insert(_retired).from_select(columns, union_all(*versions)))
     if inserted.rowcount:
         purge(rows, recently)
 

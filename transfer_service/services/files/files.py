@@ -3,17 +3,17 @@
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
-from enum import StrEnum
+from datetime import timedelta
 
 import structlog
 from sqlalchemy import delete
 
 from transfer_service.db.database import Executor, run_again
 from transfer_service.errors import BytesLost, Forbidden, NotComplete, NotFound, StorageFull
-from transfer_service.models.files import File, ReceivedRange
+from transfer_service.models.files import File, ReceivedRange, TrashReason
 from transfer_service.services.core import Core
 from transfer_service.services.files import dates as file_dates
-from transfer_service.services.files import discards
+from transfer_service.services.files import discards, trash_rows
 from transfer_service.services.files import received_ranges as intervals
 from transfer_service.services.files import rows as file_rows
 from transfer_service.services.files.finishing import Completion
@@ -32,6 +32,7 @@ class FileService:
     """Reading, listing and deleting files."""
 
     def __init__(self, core: Core, *, completion: Completion) -> None:
+        self._core = core
         self._database = core.database
         self._store = core.store
         self._space = core.space
@@ -120,20 +121,25 @@ class FileService:
         with nullcontext() if file_id is None else self._store.claims.in_use(file_id):
             yield
 
-    def delete(self, account_id: uuid.UUID, name: str) -> None:
-        """Remove a file by its name or else its UUID, finished or not; an upload of it ends. Raises NotFound."""
+    def delete(self, account_id: uuid.UUID, name: str, *, is_permanent: bool = False) -> None:
+        """Remove a file by its name or else its UUID, finished or not; an upload of it ends. Raises NotFound.
+
+        A finished one goes into the trash, where that is kept, unless the deletion `is_permanent`.
+        """
         try:
-            blob_id = self._remove_row(account_id, name)
-        except StorageFull:  # the deletion itself needs room: the bytes, which go in any case, make it
+            blob_id = self._take_away(account_id, name, is_permanent=is_permanent)
+        except StorageFull:  # the deletion itself needs room: the bytes, where they go in any case, make it
             file = self.find_by_name_or_id(account_id, name)
+            if file is not None and _is_kept(file, self._core, is_permanent=is_permanent):
+                raise
             if file is not None:
                 self.discard_blob(file.id)
-            blob_id = self._remove_row(account_id, name)
+            blob_id = self._take_away(account_id, name, is_permanent=is_permanent)
         if blob_id is not None:
             self.discard_blob(blob_id)
 
     @run_again
-    def _remove_row(self, account_id: uuid.UUID, name: str) -> uuid.UUID | None:
+    def _take_away(self, account_id: uuid.UUID, name: str, *, is_permanent: bool) -> uuid.UUID | None:
         with self._database.write(durable=True) as rows:  # or the row may come back without its bytes
             lock_names(rows, account_id)
             found = file_rows.find_visible(rows, account_id, name)
@@ -143,12 +149,19 @@ class FileService:
             file = file_rows.lock(rows, found.id) if found else None
             if file is None or file.account_id != account_id:
                 raise NotFound(f"File {name} not found")
-            return take_away(rows, file, self._space, Reason.DELETED)
+            return take_away(rows, file, self._core, TrashReason.DELETED, is_permanent=is_permanent)
 
     def discard_blob(self, file_id: uuid.UUID) -> int:
         """Free the bytes of a file whose row is gone, and tell how many."""
         self._completion.forget(file_id)
         return self._store.delete(file_id)
+
+    def discard_if_nobodys(self, file_id: uuid.UUID) -> None:
+        """Free the bytes of a file that its writer does not find any more, unless it is there, or in the trash."""
+        with self._database.read_rows() as rows:
+            is_somebodys = trash_rows.exists_anywhere(rows, file_id)
+        if not is_somebodys:
+            self.discard_blob(file_id)
 
     def get_readable(self, account_id: uuid.UUID, name: str) -> FileRecord:
         """The whole file of that name, or else of that UUID. Raises NotFound, NotComplete."""
@@ -192,26 +205,35 @@ def remove_row(rows: Executor, file: FileRecord | File, space: Space) -> None:
 
     The names and the file are locked. Folders that came with an upload go with it.
     """
-    file_dates.retire(rows, file.id)
     discards.remember(rows, [file.id.hex])
-    rows.execute(delete(_ranges).where(_ranges.c.file_id == file.id))
-    rows.execute(delete(_files).where(_files.c.id == file.id))
-    prune(rows, file.folder_id)
+    _delete_row(rows, file)
     space.reserve(rows, file.account_id, -file.reserved_bytes)
 
 
-class Reason(StrEnum):
-    """Why a file goes."""
+def _delete_row(rows: Executor, file: FileRecord | File) -> None:
+    file_dates.retire(rows, file.id, is_leaving=True)
+    rows.execute(delete(_ranges).where(_ranges.c.file_id == file.id))
+    rows.execute(delete(_files).where(_files.c.id == file.id))
+    prune(rows, file.folder_id)
 
-    DELETED = "deleted"
-    REPLACED = "replaced"
 
-
-def take_away(rows: Executor, file: FileRecord, space: Space, reason: Reason) -> uuid.UUID | None:
+def take_away(
+    rows: Executor, file: FileRecord, core: Core, reason: TrashReason, *, is_permanent: bool = False
+) -> uuid.UUID | None:
     """Take a file from its owner, who has deleted or replaced it, in the caller's transaction: by name, id or folder.
 
-    The names and the file are locked. What comes back is the blob that is to be discarded after the commit.
+    The names and the file are locked. What comes back is the blob that is to be discarded after the commit, None where
+    the file has gone into the trash: nobody unlinks anything then.
     """
-    del reason
-    remove_row(rows, file, space)
-    return file.id
+    if not _is_kept(file, core, is_permanent=is_permanent):
+        remove_row(rows, file, core.space)
+        return file.id
+    trash_rows.add(rows, file, reason, now=core.now(), kept_for=timedelta(days=core.settings.trash_days))
+    _delete_row(rows, file)
+    return None
+
+
+def _is_kept(file: FileRecord, core: Core, *, is_permanent: bool) -> bool:
+    """Whether a file goes into the trash: it is finished, for all that is known, and the trash is kept and wanted."""
+    is_finished = file.is_complete or (file.is_in_doubt and file.is_due)
+    return is_finished and core.settings.trash_days > 0 and not is_permanent

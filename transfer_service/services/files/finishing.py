@@ -140,8 +140,9 @@ class Completion:
         """Cut off what a refused chunk may have written behind everything that counts."""
         with self._database.read_rows() as rows:
             end = intervals.committed_end(rows, file_id)
-        with suppress(BlobMissing):  # deleted meanwhile
-            self._trim(file_id, end)
+        if end is not None:  # or it may be in the trash, with all that it had
+            with suppress(BlobMissing):  # deleted meanwhile
+                self._trim(file_id, end)
 
     def forget(self, file_id: uuid.UUID) -> None:
         """Drop what is kept in memory about a file."""

@@ -11,12 +11,12 @@ from sqlalchemy import bindparam, delete, func, literal, literal_column, select,
 from transfer_service.db.database import Executor, run_again
 from transfer_service.db.prepared import PreparedSelect
 from transfer_service.errors import FolderNotEmpty, InvalidName, InvalidRequest, NameTaken, NotFound
-from transfer_service.models.files import File, FileState, Folder, folded
+from transfer_service.models.files import File, FileState, Folder, TrashReason, folded
 from transfer_service.services.core import Core
 from transfer_service.services.files import folder_rows
 from transfer_service.services.files import rows as file_rows
 from transfer_service.services.files.dates import date_of_move
-from transfer_service.services.files.files import FileService, Reason, take_away
+from transfer_service.services.files.files import FileService, take_away
 from transfer_service.services.files.folder_rows import (
     A_FILE_HAS_IT,
     A_FOLDER_HAS_IT,
@@ -49,8 +49,8 @@ class FolderService:
     """Knows folders and changes them."""
 
     def __init__(self, core: Core, *, files: FileService) -> None:
+        self._core = core
         self._database = core.database
-        self._space = core.space
         self._files = files
         self._offload = core.offload
         self._now = core.now
@@ -171,9 +171,9 @@ class FolderService:
         if not all(_is_name(new_path + row.name[len(path) :]) for row in rows.execute(names)):
             raise InvalidName(TOO_LONG)
 
-    def delete(self, account_id: uuid.UUID, path: str, *, is_recursive: bool) -> None:
+    def delete(self, account_id: uuid.UUID, path: str, *, is_recursive: bool, is_permanent: bool = False) -> None:
         """Remove a folder, with `is_recursive` all that is in it, as if one by one. Raises NotFound, FolderNotEmpty."""
-        while blob_ids := self._delete_some(account_id, path, is_recursive=is_recursive):
+        while blob_ids := self._delete_some(account_id, path, is_recursive=is_recursive, is_permanent=is_permanent):
             for blob_id in filter(None, blob_ids):
                 self._files.discard_blob(blob_id)
             with self._database.read_rows() as rows:
@@ -181,7 +181,9 @@ class FolderService:
                     return
 
     @run_again
-    def _delete_some(self, account_id: uuid.UUID, path: str, *, is_recursive: bool) -> list[uuid.UUID | None]:
+    def _delete_some(
+        self, account_id: uuid.UUID, path: str, *, is_recursive: bool, is_permanent: bool
+    ) -> list[uuid.UUID | None]:
         """Take some files away, or what is left: the folders. What `take_away` gives."""
         with self._database.write_rows(durable=True) as rows:
             lock_names(rows, account_id)
@@ -192,7 +194,8 @@ class FolderService:
             is_one = (_folders.c.account_id == account_id, is_below(path), _is_file)
             file_ids = rows.execute(select(_files.c.id).select_from(below).where(*is_one).limit(BATCH)).scalars().all()
             files = filter(None, [file_rows.lock(rows, file_id) for file_id in sorted(file_ids)])
-            blob_ids = [take_away(rows, file, self._space, Reason.DELETED) for file in files]
+            reason = TrashReason.DELETED
+            blob_ids = [take_away(rows, file, self._core, reason, is_permanent=is_permanent) for file in files]
             if not blob_ids:
                 ids = select(_folders.c.id).where(_folders.c.account_id == account_id, is_below(path))
                 rows.execute(delete(_files).where(_files.c.id.in_(ids)))

@@ -1,15 +1,24 @@
 """Giving a file its name when it is whole: numbered where that is taken, or in place of the old one."""
 
 import uuid
+from typing import NamedTuple
 
 from transfer_service.db.database import Executor
 from transfer_service.errors import NameTaken
-from transfer_service.models.files import FileState
-from transfer_service.services.files.files import Reason, take_away
+from transfer_service.models.files import FileState, TrashReason
+from transfer_service.services.core import Core
+from transfer_service.services.files.files import take_away
 from transfer_service.services.files.folder_rows import A_FOLDER_HAS_IT, find_holder, lock_names
 from transfer_service.services.files.rows import lock
-from transfer_service.services.limits import Space
 from transfer_service.wire.filenames import numbered_name
+
+
+class ClaimedName(NamedTuple):
+    """A name, whether another file had it until now, and the blob of that one, if it is the caller's to discard."""
+
+    name: str
+    has_replaced: bool = False
+    blob_id: uuid.UUID | None = None
 
 
 def check_name(rows: Executor, account_id: uuid.UUID, name: str, *, overwrite: bool) -> None:
@@ -21,24 +30,23 @@ def check_name(rows: Executor, account_id: uuid.UUID, name: str, *, overwrite: b
 
 
 def claim_name(
-    rows: Executor, account_id: uuid.UUID, name: str, *, overwrite: bool, space: Space, new_bytes: int = 0
-) -> tuple[str, uuid.UUID | None]:
+    rows: Executor, account_id: uuid.UUID, name: str, *, overwrite: bool, core: Core, new_bytes: int = 0
+) -> ClaimedName:
     """A name that a file may hold from the caller's transaction on: `name` itself, or `name` with a number.
 
-    With `overwrite` the file that holds it goes; then the id of a blob comes along that is the caller's to discard.
-    Room for `new_bytes` is reserved before that: until then there are both. Raises QuotaExceeded, and NameTaken where a
-    folder holds the name.
+    With `overwrite` the file that holds it goes. Room for `new_bytes` is reserved before that: until then there are
+    both. Raises QuotaExceeded, and NameTaken where a folder holds the name.
     """
     lock_names(rows, account_id)
     holder = find_holder(rows, account_id, name)
     if holder is not None and holder.state is FileState.FOLDER and overwrite:
         raise NameTaken(A_FOLDER_HAS_IT)
     replaced = lock(rows, holder.id) if holder is not None and overwrite else None
-    space.reserve(rows, account_id, new_bytes)
+    core.space.reserve(rows, account_id, new_bytes)
     if replaced is not None:
-        return name, take_away(rows, replaced, space, Reason.REPLACED)
+        return ClaimedName(name, True, take_away(rows, replaced, core, TrashReason.REPLACED))
     if holder is None or overwrite:
-        return name, None
+        return ClaimedName(name)
     taken, free = 1, 2
     while find_holder(rows, account_id, numbered_name(name, free)) is not None:
         taken, free = free, free * 2
@@ -46,4 +54,4 @@ def claim_name(
         middle = (taken + free) // 2
         is_taken = find_holder(rows, account_id, numbered_name(name, middle)) is not None
         taken, free = (middle, free) if is_taken else (taken, middle)
-    return numbered_name(name, free), None
+    return ClaimedName(numbered_name(name, free))

@@ -45,7 +45,12 @@ _TOUCHING_OF_FILE = PreparedSelect(
 )
 _ALL = PreparedSelect(_spans.where(_of_file))
 _FIRST = PreparedSelect(_spans.where(_of_file).limit(bindparam("limit", type_=Integer)))
-_END = PreparedSelect(select(_ranges.c.stop).where(_of_file).order_by(_ranges.c.start.desc()).limit(1))
+_END = PreparedSelect(
+    select(func.coalesce(func.max(_ranges.c.stop), 0).label("stop"))
+    .select_from(_files.outerjoin(_ranges, _ranges.c.file_id == _files.c.id))
+    .where(_files.c.id == bindparam("of_file"))
+    .group_by(_files.c.id)
+)
 _PREFIX = PreparedSelect(select(_ranges.c.stop).where(_of_file, _ranges.c.start == 0))
 _EXTEND = PreparedWrite(update(_ranges).where(_of_file, _ranges.c.start == _from).values(stop=_to))
 _DELETE = PreparedWrite(delete(_ranges).where(_of_file, _ranges.c.start.between(_from, _to)))
@@ -102,7 +107,7 @@ def contiguous_from_start(rows: Executor, file_id: uuid.UUID) -> int:
     return found.stop if found else 0
 
 
-def committed_end(rows: Executor, file_id: uuid.UUID) -> int:
-    """Where the last stored span ends, 0 where nothing is stored."""
+def committed_end(rows: Executor, file_id: uuid.UUID) -> int | None:
+    """Where the last stored span ends, 0 where nothing is stored, None where there is no such file."""
     found = _END.find(rows, {"of_file": file_id})
-    return found.stop if found else 0
+    return found.stop if found else None

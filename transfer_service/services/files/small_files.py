@@ -21,12 +21,11 @@ from transfer_service.errors import (
 )
 from transfer_service.models.accounts import Account
 from transfer_service.services.core import Core
-from transfer_service.services.files import discards
-from transfer_service.services.files import rows as file_rows
+from transfer_service.services.files import discards, trash_rows
 from transfer_service.services.files.files import FileService
 from transfer_service.services.files.finishing import declare_whole
 from transfer_service.services.files.folder_rows import find_holder, lock_names
-from transfer_service.services.files.naming import claim_name
+from transfer_service.services.files.naming import ClaimedName, claim_name
 from transfer_service.services.files.rows import FileRecord
 from transfer_service.storage.blobs import END, BlobWriter
 from transfer_service.wire.ranges import Span
@@ -92,35 +91,31 @@ class SmallFiles:
         self._space.check_size(length)
 
         @run_again
-        def declare() -> tuple[FileRecord, uuid.UUID | None]:
+        def declare() -> tuple[FileRecord, ClaimedName]:
             # What is replaced is unlinked afterwards: then it must not come back.
             with self._database.write_rows(durable=self._durability.flush or overwrite) as rows:
-                named, replaced_id = self._named(rows, file, length, overwrite=overwrite)
+                claimed = self._claim(rows, file, length, overwrite=overwrite)
+                named = replace(file, name=claimed.name, reserved_bytes=length)
                 whole = declare_whole(rows, named, self._core, length=length, sha256=sha256.hex(), is_new=True)
                 add_more(rows)
-            return whole, replaced_id
+            return whole, claimed
 
         with self._stored(file.id, blocks):
-            whole, replaced_id = declare()
-        if replaced_id is not None:
-            self._files.discard_blob(replaced_id)
-        return replace(whole, next_expected=length), replaced_id is not None
+            whole, claimed = declare()
+        if claimed.blob_id is not None:
+            self._files.discard_blob(claimed.blob_id)
+        return replace(whole, next_expected=length), claimed.has_replaced
 
-    def _named(
-        self, rows: Executor, file: FileRecord, length: int, *, overwrite: bool
-    ) -> tuple[FileRecord, uuid.UUID | None]:
-        """The file with a name of its own and room for its bytes, and the id of the one that it replaces."""
-        account_id, name, replaced_id = file.account_id, file.name, None
-        if file.holds_name:
-            lock_names(rows, account_id)
-            if find_holder(rows, account_id, name) is not None:
-                raise NameTaken
-            self._space.reserve(rows, account_id, length)
-        else:
-            name, replaced_id = claim_name(
-                rows, account_id, name, overwrite=overwrite, space=self._space, new_bytes=length
-            )
-        return replace(file, name=name, reserved_bytes=length), replaced_id
+    def _claim(self, rows: Executor, file: FileRecord, length: int, *, overwrite: bool) -> ClaimedName:
+        """A name for the file, and room for its bytes."""
+        account_id, name = file.account_id, file.name
+        if not file.holds_name:
+            return claim_name(rows, account_id, name, overwrite=overwrite, core=self._core, new_bytes=length)
+        lock_names(rows, account_id)
+        if find_holder(rows, account_id, name) is not None:
+            raise NameTaken
+        self._space.reserve(rows, account_id, length)
+        return ClaimedName(name)
 
     @contextmanager
     def _stored(self, file_id: uuid.UUID, blocks: Blocks) -> Iterator[None]:
@@ -156,7 +151,7 @@ class SmallFiles:
         """
         with suppress(StoreUnavailable):
             with self._database.write_rows(durable=True) as rows:
-                is_declared = file_rows.exists(rows, file_id)
+                is_declared = trash_rows.exists_anywhere(rows, file_id)
                 if not is_declared:
                     discards.remember(rows, [file_id.hex])
             if not is_declared:

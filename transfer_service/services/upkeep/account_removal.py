@@ -13,13 +13,14 @@ from sqlalchemy.orm import Session
 
 from transfer_service.models.accounts import Account, SignIn
 from transfer_service.models.chat import Conversation, Message, Participant
-from transfer_service.models.files import File, FileState
+from transfer_service.models.files import File, FileState, TrashedFile
 from transfer_service.services.accounts.accounts import lock_expendable
 from transfer_service.services.chat.conversations import ConversationService
 from transfer_service.services.core import Core
 from transfer_service.services.files import discards
 from transfer_service.services.files.files import FileService, remove_row
 from transfer_service.services.files.folder_rows import lock_names
+from transfer_service.services.files.trash import Trash
 
 BATCH = 200
 
@@ -29,9 +30,10 @@ _messages = Message.__table__
 class AccountRemoval:
     """Removes accounts."""
 
-    def __init__(self, core: Core, *, files: FileService, conversations: ConversationService) -> None:
+    def __init__(self, core: Core, *, files: FileService, trash: Trash, conversations: ConversationService) -> None:
         self._database = core.database
         self._files = files
+        self._trash = trash
         self._conversations = conversations
         self._attachments = core.attachments
         self._space = core.space
@@ -44,6 +46,7 @@ class AccountRemoval:
             self._leave_conversations(account_id, stored_name)
             self._empty_messages(account_id)
             self._remove_files(account_id)
+            self._trash.empty(account_id)
             if self._remove_account(account_id):
                 return
 
@@ -113,6 +116,7 @@ class AccountRemoval:
             account = session.get(Account, account_id, with_for_update=True)  # nothing can be added behind it now
             for owned in (
                 select(File.id).where(_is_file_of(account_id)),
+                select(TrashedFile.id).where(TrashedFile.account_id == account_id),
                 select(Message.id).where(Message.sender_id == account_id),
             ):
                 if session.execute(owned.limit(1)).first() is not None:

@@ -1,4 +1,4 @@
-"""Removing what nobody will miss: stale uploads, spent sign-ins, what deletions, chat and downloads leave behind.
+"""Removing what nobody will miss: stale uploads, old trash, spent sign-ins, what deletions, chat and downloads leave.
 
 Every removal is a transaction that checks its reason again, so two runs at once, or a run that was killed, do no harm:
 records go first, bytes afterwards, and what that leaves behind is known by name (`discards`). Bytes that nobody knows
@@ -29,6 +29,7 @@ class Removed:
     """What a run removed or, when dry, would remove; orphans only as far as the quarantine."""
 
     stale_uploads: Tally = field(default_factory=Tally)
+    expired_trash: Tally = field(default_factory=Tally)
     unfinished_deletions: Tally = field(default_factory=Tally)
     orphaned_blobs: Tally = field(default_factory=Tally)
     orphaned_attachments: Tally = field(default_factory=Tally)

@@ -12,13 +12,13 @@ from pathlib import Path
 from sqlalchemy import and_, bindparam, delete, select, update
 
 from transfer_service.db.database import Executor
-from transfer_service.models.files import File, FileState, ReceivedRange
+from transfer_service.models.files import File, FileState, ReceivedRange, TrashedFile
 from transfer_service.services.core import Core
 
 BEFORE = "before"
 """The boot of bytes that came before boots were written down."""
 
-_files = File.__table__
+_files, _trashed = File.__table__, TrashedFile.__table__
 _ranges = ReceivedRange.__table__
 _is_of_another_boot = and_(_files.c.unflushed_boot.is_not(None), _files.c.unflushed_boot != bindparam("boot"))
 _IS_NEEDED = select(_files.c.id).where(_is_of_another_boot).limit(1)
@@ -49,6 +49,13 @@ _SETTLE = (
         _files.c.received_bytes == bindparam("flushed_bytes"),
         _files.c.unflushed_boot == bindparam("boot"),
     )
+    .values(unflushed_boot=None)
+)
+# Files in the trash are judged when they are brought back. What is in it does not change.
+_UNFLUSHED_TRASH = select(_trashed.c.id).where(_trashed.c.unflushed_boot == bindparam("boot"))
+_SETTLE_TRASH = (
+    update(_trashed)
+    .where(_trashed.c.id == bindparam("file_id"), _trashed.c.unflushed_boot == bindparam("boot"))
     .values(unflushed_boot=None)
 )
 _JUDGE_BEFORE = update(_files).where(_files.c.unflushed_boot == BEFORE).values(unflushed_boot=bindparam("to_boot"))
@@ -99,12 +106,16 @@ class Recovery:
         """Flush all that came in this boot, and note that. What others receive meanwhile stays unflushed."""
         with self._database.read_rows() as rows:
             unflushed = rows.execute(_UNFLUSHED, {"boot": self._boot}).all()
-        if not unflushed:
+            trash = rows.execute(_UNFLUSHED_TRASH, {"boot": self._boot}).all()
+        if not unflushed and not trash:
             return
         self._flush()
         flushed = [{"file_id": row.id, "flushed_bytes": row.received_bytes, "boot": self._boot} for row in unflushed]
         with self._database.write_rows(durable=True) as rows:
-            rows.execute(_SETTLE, flushed)
+            if flushed:
+                rows.execute(_SETTLE, flushed)
+            if trash:
+                rows.execute(_SETTLE_TRASH, [{"file_id": row.id, "boot": self._boot} for row in trash])
 
     def _judge_old_marks(self, rows: Executor) -> None:
         """Files of before this version: a mark says that an instance ran, and did not stop in order, in that boot."""

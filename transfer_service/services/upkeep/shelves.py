@@ -4,11 +4,11 @@ import uuid
 from collections.abc import Collection, Iterator, Sequence
 from datetime import datetime
 
-from sqlalchemy import exists, select
+from sqlalchemy import exists, select, union_all
 
 from transfer_service.db.database import Database
 from transfer_service.models.chat import Message
-from transfer_service.models.files import File, FileState
+from transfer_service.models.files import File, FileState, TrashedFile
 from transfer_service.models.games import DownloadState, GameData, RemoteDownload
 from transfer_service.services.games.archives import ArchiveRemoval
 from transfer_service.services.games.job_rows import archive_id, archive_key, is_archive, is_archive_needed
@@ -19,7 +19,7 @@ BLOBS, ATTACHMENTS, ARCHIVES = "blobs", "attachments", "archives"
 
 
 class FileShelf:
-    """The files, finished or not, and their rows."""
+    """The files, finished or not or in the trash, and their rows."""
 
     must_be_there = True
 
@@ -29,15 +29,18 @@ class FileShelf:
         self.batches = store.batches
 
     def known(self, keys: Collection[str]) -> set[str]:
-        """Those that are a file's."""
+        """Those that are a file's, also of one in the trash."""
         with self._database.read() as session:
-            ids = session.scalars(select(File.id).where(File.id.in_([uuid.UUID(hex=key) for key in keys])))
-            return {each.hex for each in ids}
+            blob_ids = [uuid.UUID(hex=key) for key in keys]
+            # One statement: between two, one could go from one table to the other.
+            ids = union_all(*(select(table.id).where(table.id.in_(blob_ids)) for table in (File, TrashedFile)))
+            return {each.hex for each in session.scalars(ids)}
 
     def expected(self) -> Iterator[Sequence[str]]:
         """The blobs of finished files."""
-        for batch in self._database.batches(select(File.id).where(File.state == FileState.COMPLETE)):
-            yield [file_id.hex for (file_id,) in batch]
+        for finished in (select(File.id).where(File.state == FileState.COMPLETE), select(TrashedFile.id)):
+            for batch in self._database.batches(finished):
+                yield [file_id.hex for (file_id,) in batch]
 
     def set_aside(self, key: str, *, now: datetime) -> bool:
         """Move a blob that is no file's. It never becomes one: a row is older, or comes while the blob is in use."""

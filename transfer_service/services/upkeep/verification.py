@@ -16,7 +16,7 @@ from sqlalchemy import func, select
 from transfer_service.errors import BlobMissing, ReadFailed
 from transfer_service.models.accounts import Account
 from transfer_service.models.chat import Message
-from transfer_service.models.files import File, FileState, Folder, ReceivedRange
+from transfer_service.models.files import File, FileState, Folder, ReceivedRange, TrashedFile
 from transfer_service.models.games import DownloadState, Game, GameData, RemoteDownload
 from transfer_service.services.core import Core
 from transfer_service.services.files.rows import WHOLE_NAME
@@ -35,6 +35,7 @@ class Kind(StrEnum):
     """What stored bytes are to their owner."""
 
     FILE = "file"
+    TRASHED_FILE = "trashed_file"
     UPLOAD = "upload"
     ATTACHMENT = "attachment"
     ARCHIVE = "archive"
@@ -148,6 +149,10 @@ def _file(row: Any) -> _Thing:
     return _Thing(Kind.FILE, row.id, row.account, row.name, row.length or 0, row.sha256)
 
 
+def _trashed_file(row: Any) -> _Thing:
+    return _Thing(Kind.TRASHED_FILE, row.id, row.account, row.name, row.length, row.sha256)
+
+
 def _upload(row: Any) -> _Thing:
     return _Thing(Kind.UPLOAD, row.id, row.account, row.name, row.stop, None)
 
@@ -166,6 +171,9 @@ _FILES = (
     .outerjoin(Folder, Folder.id == File.folder_id)
     .where(File.state == FileState.COMPLETE)
 )
+_TRASHED_FILES = select(
+    TrashedFile.id, TrashedFile.name, TrashedFile.length, TrashedFile.sha256, Account.name.label("account")
+).join(Account, Account.id == TrashedFile.account_id)
 _UPLOADS = (
     select(File.id, WHOLE_NAME.label("name"), func.max(ReceivedRange.stop).label("stop"), Account.name.label("account"))
     .join(Account, Account.id == File.account_id)
@@ -193,6 +201,7 @@ _ARCHIVES = (
 
 _PROMISES: list[tuple[_Statement, Callable[[Any], _Thing]]] = [
     (_FILES, _file),
+    (_TRASHED_FILES, _trashed_file),
     (_UPLOADS, _upload),
     (_ATTACHMENTS, _attachment),
     (_ARCHIVES, _archive),

@@ -126,8 +126,7 @@ class Appends:
         except BlobMissing as error:
             raise UploadEnded from error
         except UploadEnded:
-            if not self._files.is_there(upload.id):  # or it was finished and then forgotten: the file stays
-                self._files.discard_blob(upload.id)
+            self._files.discard_if_nobodys(upload.id)  # it may have been finished and then forgotten: the file stays
             raise
 
     def _check(self, upload: UploadRecord, piece: Piece, body: AppendBody) -> UploadRecord:

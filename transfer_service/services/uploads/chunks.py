@@ -136,7 +136,7 @@ class UploadService:
         except BlobMissing as error:
             raise _GoneBeforeTheFirstByte from error
         except UploadGone:
-            self._store.delete(chunk.file_id)
+            self._files.discard_if_nobodys(chunk.file_id)
             raise
         except BaseException:
             if not chunk.fits_in_memory:

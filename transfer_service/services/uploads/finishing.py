@@ -174,16 +174,14 @@ class UploadCompletion:
             if current.is_finished:  # somebody else was first
                 return current
             durability.check(file.unflushed_boot)
-            name, replaced_id = claim_name(
-                rows, upload.account_id, file.name, overwrite=upload.overwrite, space=self._space
-            )
-            file = replace(file, name=name, length_declared=True)
+            claimed = claim_name(rows, upload.account_id, file.name, overwrite=upload.overwrite, core=self._core)
+            file = replace(file, name=claimed.name, length_declared=True)
             whole = declare_whole(rows, file, self._core, length=upload.offset, sha256=sha256)
             if not current.ends:
                 resumable_rows.set_ends(rows, upload.id)
         self._completion.forget(upload.id)
-        if replaced_id is not None:
-            self._files.discard_blob(replaced_id)
+        if claimed.blob_id is not None:
+            self._files.discard_blob(claimed.blob_id)
         return self.told(replace(upload, ends=True, file=whole))
 
     def told(self, finished: UploadRecord) -> UploadRecord:

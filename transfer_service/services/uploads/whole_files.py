@@ -16,7 +16,7 @@ from transfer_service.services.files import rows as file_rows
 from transfer_service.services.files.files import FileService, remove_row
 from transfer_service.services.files.finishing import declare_whole
 from transfer_service.services.files.folder_rows import prune
-from transfer_service.services.files.naming import check_name, claim_name
+from transfer_service.services.files.naming import ClaimedName, check_name, claim_name
 from transfer_service.services.files.rows import FileRecord
 from transfer_service.services.files.small_files import SMALL_BYTES, SmallFiles, sha256_of
 from transfer_service.storage.blobs import END, BlobWriter
@@ -88,13 +88,13 @@ class WholeFileService:
                 if self._durability.flush:
                     writer.sync()
                 is_renamed = draft.name != begun_as
-                file, replaced = self._commit(file_id, draft, is_renamed=is_renamed, length=length, sha256=digest.hex())
+                file, claimed = self._commit(file_id, draft, is_renamed=is_renamed, length=length, sha256=digest.hex())
         except BaseException:
             self._discard(file_id)
             raise
-        if replaced is not None:
-            self._files.discard_blob(replaced)
-        return Received(file, has_replaced=replaced is not None)
+        if claimed.blob_id is not None:
+            self._files.discard_blob(claimed.blob_id)
+        return Received(file, claimed.has_replaced)
 
     @run_again
     def _begin(self, account_id: uuid.UUID, draft: Draft) -> uuid.UUID:
@@ -161,8 +161,8 @@ class WholeFileService:
     @run_again
     def _commit(
         self, file_id: uuid.UUID, draft: Draft, *, is_renamed: bool, length: int, sha256: str
-    ) -> tuple[FileRecord, uuid.UUID | None]:
-        """Name the file and declare it whole, in one step. Its status, and the id of the file it replaced.
+    ) -> tuple[FileRecord, ClaimedName]:
+        """Name the file and declare it whole, in one step. Its status, and what became of its name.
 
         Its folder may have been moved meanwhile; then it is there, unless the end of a form has told another name.
         """
@@ -172,12 +172,12 @@ class WholeFileService:
             if file is None:
                 raise UploadGone
             wanted = draft.name if is_renamed else file.name
-            name, replaced_id = claim_name(rows, file.account_id, wanted, overwrite=draft.overwrite, space=self._space)
-            file = replace(file, name=name, media_type=draft.media_type)
+            claimed = claim_name(rows, file.account_id, wanted, overwrite=draft.overwrite, core=self._core)
+            file = replace(file, name=claimed.name, media_type=draft.media_type)
             whole = declare_whole(rows, file, self._core, length=length, sha256=sha256)
             if is_renamed:
                 prune(rows, file.folder_id)
-            return replace(whole, next_expected=length), replaced_id
+            return replace(whole, next_expected=length), claimed
 
     def _discard(self, file_id: uuid.UUID) -> None:
         """Leave nothing of a file that broke. One whose commit failed only in telling that it succeeded stays."""
@@ -187,7 +187,7 @@ class WholeFileService:
             self._files.discard_blob(file_id)
             is_gone = self._remove_unfinished(file_id)
         if is_gone:
-            self._files.discard_blob(file_id)
+            self._files.discard_if_nobodys(file_id)
 
     @run_again
     def _remove_unfinished(self, file_id: uuid.UUID) -> bool:

@@ -38,10 +38,15 @@ def move_folder(path: str) -> Response:
 
 
 @blueprint.delete("/<name:path>")
-@takes("recursive")
+@takes("recursive", "permanent")
 def delete_folder(path: str) -> tuple[str, int]:
     """Delete a folder, if that was said with all that is in it."""
-    services().folders.delete(current().account_id, parse_name(path), is_recursive=flag_of("recursive"))
+    services().folders.delete(
+        current().account_id,
+        parse_name(path),
+        is_recursive=flag_of("recursive"),
+        is_permanent=flag_of("permanent"),
+    )
     return "", 204
 
 

@@ -3,6 +3,7 @@
 from typing import Any
 
 from transfer_service.services.files.rows import FileRecord
+from transfer_service.web.services import services
 from transfer_service.wire.instants import format_instant
 
 
@@ -21,6 +22,12 @@ def status_json(status: FileRecord) -> dict[str, Any]:
         "created_at": format_instant(status.created_at),
         "updated_at": format_instant(status.updated_at),
     }
+
+
+def status_with_gaps_json(status: FileRecord) -> dict[str, Any]:
+    """The same with what is missing, the first hundred gaps."""
+    missing = [{"start": span.start, "end": span.stop - 1} for span in services().files.missing(status)]
+    return {**status_json(status), "missing": missing}
 
 
 def pending_json(name: str) -> dict[str, Any]:

@@ -8,16 +8,15 @@ from typing import Any
 
 from flask import Blueprint, Response, jsonify, request
 
-from transfer_service.errors import InvalidRequest, NotFound
-from transfer_service.services.files.files import parse_file_id
+from transfer_service.errors import InvalidRequest
 from transfer_service.services.files.folders import FolderRecord
 from transfer_service.services.files.listing import FileQuery, Sort, Status, place_of, place_types
 from transfer_service.services.files.rows import FileRecord
 from transfer_service.web.current_account import current, guard
-from transfer_service.web.files.printing import pending_json, status_json
+from transfer_service.web.files.printing import pending_json, status_json, status_with_gaps_json
 from transfer_service.web.paging import PAGING, Key, read_page
-from transfer_service.web.query import choice_of, takes, text_of
-from transfer_service.web.requests import json_object
+from transfer_service.web.query import choice_of, flag_of, takes, text_of
+from transfer_service.web.requests import file_id_of, json_object
 from transfer_service.web.services import services
 from transfer_service.wire.filenames import parse_name
 from transfer_service.wire.instants import format_instant
@@ -41,13 +40,13 @@ def status(name: str) -> Response:
     """How far a file got, by its name or else its UUID."""
     name = parse_name(name)
     found = services().files.find_by_name_or_id(current().account_id, name)
-    return jsonify({**pending_json(name), "missing": []} if found is None else _with_gaps(found))
+    return jsonify({**pending_json(name), "missing": []} if found is None else status_with_gaps_json(found))
 
 
 @blueprint.get("/<name>")
 def show_file(name: str) -> Response:
     """The same by UUID."""
-    return jsonify(_with_gaps(services().files.get(current().account_id, _file_id(name))))
+    return jsonify(status_with_gaps_json(services().files.get(current().account_id, file_id_of(name))))
 
 
 @blueprint.patch("/<name>")
@@ -56,21 +55,8 @@ def rename_file(name: str) -> Response:
     filename = json_object().get("filename")
     if not isinstance(filename, str):
         raise InvalidRequest("filename must be a string")
-    renamed = services().renaming.rename(current().account_id, _file_id(name), parse_name(filename))
-    return jsonify(_with_gaps(renamed))
-
-
-def _file_id(text: str) -> uuid.UUID:
-    """Raises NotFound: what is no UUID is the id of no file."""
-    parsed = parse_file_id(text)
-    if parsed is None:
-        raise NotFound("File not found")
-    return parsed
-
-
-def _with_gaps(found: FileRecord) -> dict[str, Any]:
-    missing = [{"start": span.start, "end": span.stop - 1} for span in services().files.missing(found)]
-    return {**status_json(found), "missing": missing}
+    renamed = services().renaming.rename(current().account_id, file_id_of(name), parse_name(filename))
+    return jsonify(status_with_gaps_json(renamed))
 
 
 @blueprint.get("")
@@ -137,8 +123,9 @@ def _file_query() -> FileQuery:
 
 
 @blueprint.delete("/<name:name>")
+@takes("permanent")
 def delete_file(name: str) -> Response:
     """Delete a file, or cancel its upload, by its name or else its UUID."""
     name = parse_name(name)
-    services().files.delete(current().account_id, name)
+    services().files.delete(current().account_id, name, is_permanent=flag_of("permanent"))
     return jsonify({"detail": f"File {name} deleted successfully"})
