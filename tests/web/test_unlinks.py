@@ -1,6 +1,7 @@
 """Bytes go only after a commit that is on the disk, since a power loss may keep the unlink and nothing else."""
 
 import base64
+import errno
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -152,6 +153,37 @@ def test_what_is_unlinked_is_forgotten_on_the_disk_before(
 ) -> None:
     act(sign_in(make_app(durability=level), "alice"))
     assert events.unlinks() == ["durable commit"] * unlinks
+
+
+@pytest.mark.parametrize(
+    ("act", "left"),
+    [
+        pytest.param(delete_a_file, 1, id="deleted-file"),
+        pytest.param(delete_a_folder, 3, id="deleted-folder"),
+        pytest.param(delete_an_upload, 1, id="deleted-upload"),
+        pytest.param(replace_a_file, 1, id="replaced"),
+        pytest.param(replace_a_file_by_tus, 1, id="replaced-by-tus"),
+        pytest.param(cancel_an_upload, 1, id="cancelled"),
+        pytest.param(delete_a_message, 1, id="deleted-message"),
+    ],
+)
+def test_what_is_done_is_said_where_the_disk_keeps_the_bytes(
+    make_app: Callable[..., Flask], sign_in: Callable[[Flask, str], Device], act: Act, left: int
+) -> None:
+    """A disk that became read-only in between: a 503 would say that nothing was changed."""
+    device = sign_in(make_app(), "alice")
+    services: Services = device.client.application.extensions[EXTENSION]
+    with pytest.MonkeyPatch.context() as broken:
+
+        def refuse(*_: object) -> int:
+            raise OSError(errno.EROFS, "read-only")
+
+        broken.setattr(DiskStore, "delete", refuse)
+        act(device)
+    clock = services.cleanup._now
+    assert isinstance(clock, Clock)
+    clock.advance(hours=2)  # for so long an attachment might still be on its way
+    assert services.cleanup.run().removed.unfinished_deletions.count == left
 
 
 @pytest.mark.parametrize("level", ["complete", "ack"])

@@ -11,6 +11,7 @@ from transfer_service.services.body_writer import BATCH_BYTES, OFFLOAD_FROM_BYTE
 from transfer_service.services.chat.message_rows import Message
 from transfer_service.services.chat.messages import MessageService
 from transfer_service.services.core import Core
+from transfer_service.services.files import discards
 from transfer_service.storage.blobs import WHOLE, BlobReader, BlobWriter
 from transfer_service.wire.attachments import Attachment
 
@@ -59,7 +60,7 @@ class AttachmentService:
                 return self._receive(account_id, message_id, body, writer)
         except BaseException:
             if not self._messages.is_there(message_id):
-                self._store.delete(message_id)
+                discards.free(self._store, message_id)
             raise
 
     def _receive(self, account_id: uuid.UUID, message_id: str, body: AttachmentBody, writer: BlobWriter) -> Message:
@@ -99,7 +100,7 @@ class AttachmentService:
         """Empty an own message and free its attachment. Raises NotFound, Forbidden."""
         message, attachment = self._messages.delete(account_id, message_id)
         if attachment is not None:
-            self._store.delete(message_id)
+            discards.free(self._store, message_id)
         return message
 
     def open_reader(self, message_id: str, filename: str) -> BlobReader:

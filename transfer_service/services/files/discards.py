@@ -13,9 +13,11 @@ from typing import Any
 from sqlalchemy import Row, delete, insert, select
 
 from transfer_service.db.database import Executor
+from transfer_service.errors import TransferError
+from transfer_service.logs import log_error
 from transfer_service.models.upkeep import DiscardedBytes
 from transfer_service.services.core import Core
-from transfer_service.storage.blobs import BlobStore
+from transfer_service.storage.blobs import BlobStore, Key
 
 REMEMBERED_FOR = timedelta(hours=1)
 """Longer than any kernel takes to write an unlink to the disk: a power loss before that brings the bytes back."""
@@ -35,6 +37,18 @@ def remember(rows: Executor, names: Sequence[str]) -> None:
 def keep(rows: Executor, name: str) -> None:
     """Take the note back, in the transaction that makes the bytes somebody's."""
     rows.execute(delete(_discarded).where(_discarded.c.name == name))
+
+
+def free(store: BlobStore, key: Key) -> int:
+    """Remove bytes whose record went with a commit that remembers them. How many this frees.
+
+    What was deleted is deleted, also where the disk does not let go of the bytes: cleanup finds them by their name.
+    """
+    try:
+        return store.delete(key)
+    except (OSError, TransferError) as error:
+        log_error(error)
+        return 0
 
 
 class Discards:

@@ -154,7 +154,7 @@ class FileService:
     def discard_blob(self, file_id: uuid.UUID) -> int:
         """Free the bytes of a file whose row is gone, and tell how many."""
         self._completion.forget(file_id)
-        return self._store.delete(file_id)
+        return discards.free(self._store, file_id)
 
     def discard_if_nobodys(self, file_id: uuid.UUID) -> None:
         """Free the bytes of a file that its writer does not find any more, unless it is there, or in the trash."""

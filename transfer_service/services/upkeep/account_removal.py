@@ -71,7 +71,7 @@ class AccountRemoval:
             with self._database.write(durable=True) as session:
                 attached = self._empty(session, account_id, message_ids)
             for message_id in attached:
-                self._attachments.delete(message_id)
+                discards.free(self._attachments, message_id)
 
     def _empty(self, session: Session, account_id: uuid.UUID, message_ids: Sequence[str]) -> list[str]:
         """Keep nothing of some messages but their rows; those whose attachments are to be discarded."""

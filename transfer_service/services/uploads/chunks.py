@@ -18,6 +18,7 @@ from transfer_service.models.files import FileState
 from transfer_service.services.body_writer import BATCH_BYTES, OFFLOAD_FROM_BYTES, in_batches, write_or_compare
 from transfer_service.services.core import Core
 from transfer_service.services.files import dates as file_dates
+from transfer_service.services.files import discards
 from transfer_service.services.files import received_ranges as intervals
 from transfer_service.services.files import rows as file_rows
 from transfer_service.services.files.files import FileService, remove_row
@@ -155,7 +156,7 @@ class UploadService:
             if file is None or file.received_bytes or file.is_complete:
                 return
             remove_row(rows, file, self._space)
-        self._store.delete(file_id)
+        discards.free(self._store, file_id)
 
     def check(
         self, account_id: uuid.UUID, name: str, *, span: Span, claimed: int | None, infer: bool
