@@ -18,7 +18,7 @@ from transfer_service.services.accounts.sign_ins import SignInService
 from transfer_service.services.chat.attachments import AttachmentService
 from transfer_service.services.chat.conversations import ConversationService
 from transfer_service.services.chat.messages import MessageService
-from transfer_service.services.core import Core, utc_now
+from transfer_service.services.core import Core, Space, utc_now
 from transfer_service.services.digests import RunningDigests
 from transfer_service.services.durability import Durability, present_boot
 from transfer_service.services.files.discards import Discards
@@ -33,7 +33,6 @@ from transfer_service.services.games.activities import ActivityService
 from transfer_service.services.games.archives import ArchiveRemoval, GameArchives
 from transfer_service.services.games.catalogue import GameService
 from transfer_service.services.games.downloads import RemoteDownloadService
-from transfer_service.services.limits import Space
 from transfer_service.services.request_limits import RequestLimits
 from transfer_service.services.shared_windows import RedisProbe
 from transfer_service.services.upkeep import shelves

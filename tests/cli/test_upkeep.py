@@ -15,7 +15,7 @@ from tests.conftest import Clock, Device
 from tests.stores import listed, path_of
 from transfer_service.app import create_app
 from transfer_service.models.files import File
-from transfer_service.storage.installation_mark import NAME
+from transfer_service.storage.blob_files import NAME
 from transfer_service.web.services import EXTENSION, Services
 
 

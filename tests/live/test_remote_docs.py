@@ -26,7 +26,7 @@ from tests.live.download_worker import working
 from tests.live.node import token_of
 from tests.live.server import REPOSITORY, LiveServer, running
 from transfer_service import errors
-from transfer_service.remote import exchange, responses, targets, transfers, url_guard
+from transfer_service.remote import exchange, fetcher, responses, targets, url_guard
 from transfer_service.remote.fetcher import Limits
 from transfer_service.services.games import archives as game_archives
 from transfer_service.services.games import fetching
@@ -238,7 +238,7 @@ def constants(module: ModuleType) -> list[str]:
 
 
 SENTENCES = {
-    *(text for module in (exchange, responses, targets, transfers, url_guard) for text in constants(module)),
+    *(text for module in (exchange, fetcher, responses, targets, url_guard) for text in constants(module)),
     fetching.WRONG_BYTES, fetching.NO_SOURCES, WORKER_GONE, game_archives.NO_ZIP, zip_members.NO_MATCH,
     *game_archives._DETAILS.values(),
     *(kind.detail for kind in (errors.DownloadInProgress, errors.AlreadyDownloaded, errors.TooManyDownloads)),

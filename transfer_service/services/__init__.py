@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from transfer_service.services.chat.attachments import AttachmentService
     from transfer_service.services.chat.conversations import ConversationService
     from transfer_service.services.chat.messages import MessageService
-    from transfer_service.services.core import Core
+    from transfer_service.services.core import Core, Space
     from transfer_service.services.files.files import FileService
     from transfer_service.services.files.folders import FolderService
     from transfer_service.services.files.listing import FileListing
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from transfer_service.services.games.archives import GameArchives
     from transfer_service.services.games.catalogue import GameService
     from transfer_service.services.games.downloads import RemoteDownloadService
-    from transfer_service.services.limits import Space
     from transfer_service.services.request_limits import RequestLimits
     from transfer_service.services.shared_windows import RedisProbe
     from transfer_service.services.upkeep.account_removal import AccountRemoval

@@ -13,7 +13,7 @@ from tests.ports import free_port
 from tests.redis_server import RedisServer
 from transfer_service.errors import BadCredentials, TooManyAttempts
 from transfer_service.services import shared_windows
-from transfer_service.services.accounts.login_throttle import LoginThrottle
+from transfer_service.services.accounts.passwords import LoginThrottle
 
 WINDOW_SECONDS = 15 * 60
 

@@ -15,7 +15,7 @@ from transfer_service.services.chat.conversations import ConversationService
 from transfer_service.services.chat.events import ChatEvent
 from transfer_service.services.chat.message_rows import Message
 from transfer_service.services.chat.messages import MessageService
-from transfer_service.services.limits import Space
+from transfer_service.services.core import Space
 from transfer_service.wire.attachments import Attachment
 from transfer_service.wire.chat import new_chat_id
 

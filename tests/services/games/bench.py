@@ -27,9 +27,8 @@ from transfer_service.services.core import Core
 from transfer_service.services.games.downloads import RemoteDownloadService
 from transfer_service.services.games.fetching import Fetching
 from transfer_service.services.games.job_rows import Actor, DownloadRecord, jobs
-from transfer_service.services.games.leases import FetchLeases, LeaseLost, Run
+from transfer_service.services.games.leases import FetchLeases, HashedPart, LeaseLost, Run
 from transfer_service.services.games.member_rows import Hold
-from transfer_service.services.games.part_writer import HashedPart
 from transfer_service.storage.blobs import BlobWriter
 from transfer_service.storage.disk import DiskStore
 from transfer_service.storage.rooms import ARCHIVES

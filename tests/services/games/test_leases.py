@@ -10,8 +10,7 @@ import pytest
 from tests.services.games.bench import ADDED_AT, CONTENT, SHA256, Downloads, any_downloads, downloads
 from transfer_service.db.database import Database
 from transfer_service.models.games import DownloadState
-from transfer_service.services.games.leases import LEASE, FetchLeases, LeaseLost, Run
-from transfer_service.services.games.part_writer import HashedPart
+from transfer_service.services.games.leases import LEASE, FetchLeases, HashedPart, LeaseLost, Run
 
 __all__ = ["any_downloads", "downloads"]
 

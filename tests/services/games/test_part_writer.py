@@ -9,8 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from transfer_service.services.games.leases import AVERAGED_SECONDS, SpeedMeter
-from transfer_service.services.games.part_writer import READ_BYTES, HashedPart
+from transfer_service.services.games.leases import AVERAGED_SECONDS, READ_BYTES, HashedPart, SpeedMeter
 from transfer_service.storage.blobs import WHOLE
 from transfer_service.storage.disk import DiskStore
 from transfer_service.storage.rooms import ARCHIVES

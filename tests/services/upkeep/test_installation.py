@@ -17,7 +17,7 @@ from transfer_service.db.schema import upgrade
 from transfer_service.errors import InstallationMismatch
 from transfer_service.models.upkeep import Installation
 from transfer_service.services.uploads.whole_files import Draft
-from transfer_service.storage.installation_mark import NAME, InstallationMark
+from transfer_service.storage.blob_files import NAME, InstallationMark
 from transfer_service.web.services import Services
 
 FOLDERS = ["blobs", "uploads/chats", "games"]

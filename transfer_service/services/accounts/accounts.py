@@ -22,8 +22,7 @@ from transfer_service.errors import (
 )
 from transfer_service.models.accounts import DELETED_ACCOUNT, Account, AccountPermission, SignIn
 from transfer_service.models.files import File
-from transfer_service.services.accounts.login_throttle import LoginThrottle
-from transfer_service.services.accounts.passwords import Passwords, check_new_password
+from transfer_service.services.accounts.passwords import LoginThrottle, Passwords, check_new_password
 from transfer_service.services.accounts.sign_ins import Identity
 from transfer_service.services.core import Core
 from transfer_service.services.files.rows import is_visible

@@ -12,7 +12,7 @@ from sqlalchemy.exc import IntegrityError
 from transfer_service.db.database import Executor
 from transfer_service.errors import Forbidden, InvalidRequest, NotFound, NotParticipant
 from transfer_service.models.chat import ConversationKind
-from transfer_service.services.chat import conversation_rows, participant_rows
+from transfer_service.services.chat import conversation_rows
 from transfer_service.services.chat.conversation_rows import Conversation
 from transfer_service.services.core import Core
 from transfer_service.wire.chat import new_chat_id, parse_account_name, parse_account_names, parse_group_name
@@ -35,7 +35,7 @@ class ConversationService:
         Raises NotFound for an unknown name, InvalidRequest for one's own.
         """
         with self._database.read_rows() as rows:
-            (other_id,) = participant_rows.get_accounts(rows, [parse_account_name(other_name)])
+            (other_id,) = conversation_rows.get_accounts(rows, [parse_account_name(other_name)])
             if other_id == account_id:
                 raise InvalidRequest("You cannot start a conversation with yourself")
             key = conversation_rows.pair_key(account_id, other_id)
@@ -53,7 +53,7 @@ class ConversationService:
         conversation_id = self._make_id(now)
         with self._database.write_rows() as rows:
             conversation_rows.insert_dm(rows, conversation_id, key=key, created_at=now)
-            participant_rows.join(rows, conversation_id, pair, read_seq=0, joined_at=now)
+            conversation_rows.join(rows, conversation_id, pair, read_seq=0, joined_at=now)
         return conversation_id
 
     def _get_pair(self, key: str) -> str:
@@ -68,17 +68,17 @@ class ConversationService:
         if set(pair) <= set(self.participant_ids(conversation_id)):
             return
         with self._database.write_rows() as rows:
-            last_seq = participant_rows.lock(rows, conversation_id).last_seq
-            present = participant_rows.account_ids(rows, conversation_id)
+            last_seq = conversation_rows.lock(rows, conversation_id).last_seq
+            present = conversation_rows.account_ids(rows, conversation_id)
             gone = [account_id for account_id in pair if account_id not in present]
-            participant_rows.join(rows, conversation_id, gone, read_seq=last_seq, joined_at=self._now())
+            conversation_rows.join(rows, conversation_id, gone, read_seq=last_seq, joined_at=self._now())
 
     def create_group(self, account_id: uuid.UUID, group_name: object, names: object) -> str:
         """A group of the account, which owns it, and of others. Raises InvalidRequest, NotFound for an unknown name."""
         group_name, others = parse_group_name(group_name), parse_account_names(names)
         _check_size(len(others))  # before they are looked up
         with self._database.read_rows() as rows:
-            other_ids = participant_rows.get_accounts(rows, others)
+            other_ids = conversation_rows.get_accounts(rows, others)
         joining = list(dict.fromkeys([account_id, *other_ids]))
         _check_size(len(joining))
         now = self._now()
@@ -87,13 +87,13 @@ class ConversationService:
             conversation_rows.insert_group(
                 rows, conversation_id, group_name=group_name, owner_id=account_id, created_at=now
             )
-            participant_rows.join(rows, conversation_id, joining, read_seq=0, joined_at=now)
+            conversation_rows.join(rows, conversation_id, joining, read_seq=0, joined_at=now)
         return conversation_id
 
     def get_info(self, account_id: uuid.UUID, conversation_id: str) -> Conversation:
         """One conversation. Raises NotFound, NotParticipant."""
         with self._database.read_rows() as rows:
-            participant_rows.require(rows, conversation_id, account_id)
+            conversation_rows.require(rows, conversation_id, account_id)
             return conversation_rows.get(rows, conversation_id)
 
     def list_conversations(
@@ -112,19 +112,19 @@ class ConversationService:
         Raises NotFound, NotParticipant, Forbidden, InvalidRequest for a dm. What was said before counts as read.
         """
         with self._database.write_rows() as rows:
-            locked = participant_rows.lock(rows, conversation_id)
+            locked = conversation_rows.lock(rows, conversation_id)
             present = _present(rows, conversation_id, account_id)
             if locked.kind is not ConversationKind.GROUP:
                 raise InvalidRequest("Participants can be added to groups only")
             if locked.owner_id != account_id:
                 raise Forbidden("Only the owner of the group can add participants")
-            (added_id,) = participant_rows.get_accounts(rows, [parse_account_name(name)])
+            (added_id,) = conversation_rows.get_accounts(rows, [parse_account_name(name)])
             if all(person.account_id != added_id for person in present):
                 _check_size(len(present) + 1)
-                participant_rows.join(
+                conversation_rows.join(
                     rows, conversation_id, [added_id], read_seq=locked.last_seq, joined_at=self._now()
                 )
-            return [person.name for person in participant_rows.named(rows, [conversation_id])]
+            return [person.name for person in conversation_rows.named(rows, [conversation_id])]
 
     def remove_participant(self, account_id: uuid.UUID, conversation_id: str, name: str) -> list[str]:
         """Take an account out: anybody themselves, the owner of a group everybody. The names of those who stay.
@@ -132,7 +132,7 @@ class ConversationService:
         Raises NotFound, NotParticipant, Forbidden. Where the owner leaves, who has been there longest owns the group.
         """
         with self._database.write_rows() as rows:
-            locked = participant_rows.lock(rows, conversation_id)
+            locked = conversation_rows.lock(rows, conversation_id)
             present = _present(rows, conversation_id, account_id)
             removed_id = next(
                 (person.account_id for person in present if person.name == unicodedata.normalize("NFC", name)), None
@@ -141,7 +141,7 @@ class ConversationService:
                 raise Forbidden("Only the owner of the group can remove others")
             if removed_id is None:
                 raise NotFound("Participant not found")
-            participant_rows.leave(rows, conversation_id, removed_id)
+            conversation_rows.leave(rows, conversation_id, removed_id)
             staying = [person for person in present if person.account_id != removed_id]
             if removed_id == locked.owner_id:
                 heir_id = staying[0].account_id if staying else None
@@ -151,12 +151,12 @@ class ConversationService:
     def require_participant(self, account_id: uuid.UUID, conversation_id: str) -> None:
         """Raises NotFound where there is no such conversation, NotParticipant where the account is not in it."""
         with self._database.read_rows() as rows:
-            participant_rows.require(rows, conversation_id, account_id)
+            conversation_rows.require(rows, conversation_id, account_id)
 
     def participant_ids(self, conversation_id: str) -> tuple[uuid.UUID, ...]:
         """Everybody who is in a conversation."""
         with self._database.read_rows() as rows:
-            return participant_rows.account_ids(rows, conversation_id)
+            return conversation_rows.account_ids(rows, conversation_id)
 
 
 def _check_size(participants: int) -> None:
@@ -166,7 +166,7 @@ def _check_size(participants: int) -> None:
 
 def _present(rows: Executor, conversation_id: str, account_id: uuid.UUID) -> Sequence[Row[Any]]:
     """The participants in the order of joining. Raises NotParticipant where the account is not among them."""
-    present = participant_rows.named(rows, [conversation_id])
+    present = conversation_rows.named(rows, [conversation_id])
     if all(person.account_id != account_id for person in present):
         raise NotParticipant
     return present

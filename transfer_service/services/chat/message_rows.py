@@ -13,7 +13,6 @@ from transfer_service.errors import NotFound
 from transfer_service.models.accounts import DELETED_ACCOUNT, Account
 from transfer_service.models.chat import Conversation, Participant
 from transfer_service.models.chat import Message as MessageRow
-from transfer_service.services.chat.participant_rows import Reads
 from transfer_service.wire.attachments import Attachment, MessageType
 
 ABOVE_ALL = 2**63 - 1
@@ -87,6 +86,9 @@ _ERASE = (
         content=None, filename=None, media_type=None, length=None, sha256=None, pinned_at=None,
     )
 )  # fmt: skip
+
+Reads = Sequence[tuple[uuid.UUID, int]]
+"""Participants, each with the number of the newest message that it has read."""
 
 
 @dataclass(frozen=True, slots=True)

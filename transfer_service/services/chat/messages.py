@@ -13,7 +13,8 @@ from sqlalchemy import Row
 
 from transfer_service.db.database import Executor
 from transfer_service.errors import Forbidden, InvalidRequest, NotFound, NotParticipant
-from transfer_service.services.chat import message_rows, participant_rows
+from transfer_service.services.chat import conversation_rows, message_rows
+from transfer_service.services.chat.conversation_rows import Members
 from transfer_service.services.chat.events import (
     ChatEvent,
     MessageDeleted,
@@ -23,7 +24,6 @@ from transfer_service.services.chat.events import (
     MessagesRead,
 )
 from transfer_service.services.chat.message_rows import Message, attachment_of, message_of
-from transfer_service.services.chat.participant_rows import Members
 from transfer_service.services.core import Core
 from transfer_service.services.files import discards
 from transfer_service.wire.attachments import Attachment, MessageType, message_type
@@ -65,7 +65,7 @@ class MessageService:
     def check_post(self, account_id: uuid.UUID, conversation_id: str, reply_to: str | None) -> None:
         """Refuse what `post` would refuse, before an attachment is received. Raises NotFound, NotParticipant."""
         with self._database.read_rows() as rows:
-            participant_rows.require(rows, conversation_id, account_id)
+            conversation_rows.require(rows, conversation_id, account_id)
             _check_reply(rows, conversation_id, reply_to)
 
     def post(
@@ -87,7 +87,7 @@ class MessageService:
         with self._database.write_rows(durable=flush) as rows:
             now = self._now()
             seq = message_rows.take_seq(rows, conversation_id, now)
-            members = participant_rows.members(rows, conversation_id, account_id)
+            members = conversation_rows.members(rows, conversation_id, account_id)
             _check_reply(rows, conversation_id, reply_to)
             message = Message(
                 id=message_id or self._make_id(now),
@@ -125,14 +125,14 @@ class MessageService:
         Raises NotFound, NotParticipant.
         """
         with self._database.read_rows() as rows:
-            participant_rows.require(rows, conversation_id, account_id)
+            conversation_rows.require(rows, conversation_id, account_id)
             if after is not None:
                 above = _get_seq(rows, conversation_id, after)
                 found = message_rows.page_up(rows, conversation_id, above=above, limit=limit)
             else:
                 below = message_rows.ABOVE_ALL if before is None else _get_seq(rows, conversation_id, before)
                 found = message_rows.page(rows, conversation_id, below=below, limit=limit)
-            reads = participant_rows.lowest_reads(rows, conversation_id)
+            reads = conversation_rows.lowest_reads(rows, conversation_id)
         return [message_of(row, reads) for row in found]
 
     def edit(self, account_id: uuid.UUID, message_id: str, content: object) -> Message:
@@ -184,11 +184,11 @@ class MessageService:
         """Record that the account has read everything there is, and when. Raises NotFound, NotParticipant."""
         with self._database.write_rows() as rows:
             now = self._now()
-            locked = participant_rows.lock(rows, conversation_id)
-            members = participant_rows.members(rows, conversation_id, account_id)
+            locked = conversation_rows.lock(rows, conversation_id)
+            members = conversation_rows.members(rows, conversation_id, account_id)
             if (account_id, locked.last_seq) in members.reads:
                 return now
-            participant_rows.mark_read(rows, conversation_id, account_id, seq=locked.last_seq)
+            conversation_rows.mark_read(rows, conversation_id, account_id, seq=locked.last_seq)
         self._publish(MessagesRead(members.account_ids, conversation_id, members.name, now))
         return now
 
@@ -227,7 +227,7 @@ def _locked(rows: Executor, account_id: uuid.UUID, message_id: str) -> tuple[Row
     conversation_id = message_rows.lock_conversation_of(rows, message_id)
     if conversation_id is None:
         raise NotFound("Message not found")
-    members = participant_rows.members(rows, conversation_id, account_id)
+    members = conversation_rows.members(rows, conversation_id, account_id)
     return message_rows.get_row(rows, message_id), members
 
 

@@ -11,7 +11,7 @@ from sqlalchemy import delete
 from transfer_service.db.database import Executor, run_again
 from transfer_service.errors import BytesLost, Forbidden, NotComplete, NotFound, StorageFull
 from transfer_service.models.files import File, ReceivedRange, TrashReason
-from transfer_service.services.core import Core
+from transfer_service.services.core import Core, Space
 from transfer_service.services.files import dates as file_dates
 from transfer_service.services.files import discards, trash_rows
 from transfer_service.services.files import received_ranges as intervals
@@ -19,7 +19,6 @@ from transfer_service.services.files import rows as file_rows
 from transfer_service.services.files.finishing import Completion
 from transfer_service.services.files.folder_rows import lock_names, prune
 from transfer_service.services.files.rows import FileRecord
-from transfer_service.services.limits import Space
 from transfer_service.wire.ranges import Span
 
 MAX_MISSING = 100

@@ -12,9 +12,8 @@ from transfer_service.services.core import Core
 from transfer_service.services.digests import hash_all
 from transfer_service.services.games.archives import ArchiveRemoval
 from transfer_service.services.games.job_rows import archive_key, part_key
-from transfer_service.services.games.leases import FetchLeases, LeaseLost, Run
+from transfer_service.services.games.leases import FetchLeases, HashedPart, LeaseLost, Run
 from transfer_service.services.games.member_rows import Hold
-from transfer_service.services.games.part_writer import HashedPart
 from transfer_service.storage.blobs import WHOLE, BlobWriter
 from transfer_service.wire.game_catalogue import Source
 

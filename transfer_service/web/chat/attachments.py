@@ -9,8 +9,7 @@ from flask import Blueprint, Response
 from transfer_service.errors import InvalidRequest
 from transfer_service.services.chat.attachments import Post
 from transfer_service.web.current_account import current, guard
-from transfer_service.web.files.file_response import respond
-from transfer_service.web.files.stored_file import StoredFile
+from transfer_service.web.files.file_response import StoredFile, respond
 from transfer_service.web.multipart_body import OVERHEAD_BYTES, MultipartBody, filename_of, is_multipart
 from transfer_service.web.query import takes_any
 from transfer_service.web.request_body import RequestBody

@@ -1,12 +1,20 @@
-"""The one function that sends stored bytes, whole or in ranges, by RFC 9110 sections 13 and 14."""
+"""The one function that sends stored bytes, whole or in ranges, by RFC 9110 sections 13 and 14.
+
+With `TRANSFER_ACCEL=nginx` the bytes are handed over to nginx by X-Accel-Redirect (deploy/nginx). The service decides
+about conditions and ranges, and nginx applies the request's `Range` once more to the file that it opens. So a body is
+handed over only where nginx cannot come to another result; all else is sent by the service itself.
+"""
 
 import io
 import os
+import re
 import secrets
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
 from typing import IO, TYPE_CHECKING, Any, cast
 
-from flask import Response, request
+from flask import Response, current_app, request
 from werkzeug.datastructures import Headers
 from werkzeug.wsgi import wrap_file
 
@@ -14,19 +22,46 @@ from transfer_service.errors import BlobMissing, ReadFailed
 from transfer_service.services.files.rows import FileRecord
 from transfer_service.storage.blobs import Body, LocalBytes
 from transfer_service.web.error_envelopes import error_response
-from transfer_service.web.files import accel
-from transfer_service.web.files.stored_file import StoredFile
 from transfer_service.web.request_log import note
 from transfer_service.web.services import services
 from transfer_service.wire import conditions, ranges
-from transfer_service.wire.conditions import EntityTag, format_http_date
+from transfer_service.wire.conditions import EntityTag, Validators, format_http_date
 from transfer_service.wire.filenames import format_disposition, split_name
 from transfer_service.wire.ranges import Span
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
 
-__all__ = ["respond", "respond_with_file"]
+_ONE_PLAIN_RANGE = re.compile(r"bytes=(?:[0-9]{1,18}-(?:[0-9]{1,18})?|-[0-9]{1,18})", re.ASCII)
+
+INERT = "default-src 'none'; img-src 'self'; media-src 'self'; style-src 'unsafe-inline'"
+"""For what cannot run: a browser's own page around a picture or a film may show it, and nothing else.
+
+Not a sandbox, which gives the page an origin of its own: then Chromium refuses to play the film.
+"""
+REVALIDATED = "private, no-cache"
+
+
+@dataclass(frozen=True, slots=True)
+class StoredFile:
+    """Bytes with a name, a type and validators. `sha256` in hexadecimal, `modified_at` aware.
+
+    `open` raises BlobMissing and ReadFailed; `still_exists` tells a deleted file from a damaged one; `find_location`
+    gives the place under nginx's internal locations, None where nginx must not send it. An inline file comes with
+    `content_security_policy`; `cache_control` is told with the bytes.
+    """
+
+    name: str
+    media_type: str
+    length: int
+    etag: str
+    modified_at: datetime
+    open: Callable[[], Body]
+    still_exists: Callable[[], bool]
+    find_location: Callable[[], str | None]
+    is_inline: bool = False
+    content_security_policy: str = INERT
+    cache_control: str = REVALIDATED
 
 
 def respond_with_file(file: FileRecord) -> Response:
@@ -54,7 +89,7 @@ def respond_with_file(file: FileRecord) -> Response:
 
 def respond(file: StoredFile) -> Response:
     """Answer a GET or HEAD for stored bytes. Raises BlobMissing, ReadFailed."""
-    validators = conditions.Validators(etag=EntityTag(file.etag), modified_at=file.modified_at.replace(microsecond=0))
+    validators = Validators(etag=EntityTag(file.etag), modified_at=file.modified_at.replace(microsecond=0))
     verdict = conditions.evaluate(request.headers, validators)
     if verdict is conditions.Verdict.NOT_MODIFIED:
         return _with_validators(_NotModified(status=304), file, validators)
@@ -67,7 +102,7 @@ def respond(file: StoredFile) -> Response:
         refusal = _with_validators(error_response("Range not satisfiable", 416), file, validators)
         refusal.headers["Content-Range"] = ranges.format_unsatisfied(length)
         return refusal
-    target = accel.find_target(file, spans, validators)
+    target = find_target(file, spans, validators)
     response = _handed_over(file, target) if target else _body_response(file, spans)
     kind = "inline" if file.is_inline else "attachment"
     response.headers.extend(
@@ -84,7 +119,7 @@ def _handed_over(file: StoredFile, target: str) -> Response:
     return Response(status=200, content_type=file.media_type, headers={"X-Accel-Redirect": target})
 
 
-def _requested_spans(validators: conditions.Validators, length: int) -> list[Span] | None:
+def _requested_spans(validators: Validators, length: int) -> list[Span] | None:
     value = request.headers.get("Range")
     if value is None or request.method != "GET":
         return None
@@ -93,7 +128,7 @@ def _requested_spans(validators: conditions.Validators, length: int) -> list[Spa
     return ranges.select_ranges(value, length)
 
 
-def _with_validators(response: Response, file: StoredFile, validators: conditions.Validators) -> Response:
+def _with_validators(response: Response, file: StoredFile, validators: Validators) -> Response:
     response.headers.extend(
         [
             ("ETag", str(validators.etag)),
@@ -211,3 +246,29 @@ class FileSlice(io.RawIOBase):
         """Close the file itself."""
         self._body.close()
         super().close()
+
+
+WHOLE, RANGE = "/_transfer/whole/", "/_transfer/range/"
+
+
+def find_target(file: StoredFile, spans: list[Span] | None, validators: Validators) -> str | None:
+    """The internal location that makes nginx send these spans, None where the service has to send them.
+
+    Two conditions are also weighed by nginx, which does not know our tags there.
+    """
+    if not current_app.config["ACCEL"] or request.method != "GET" or "X-Accel-Retry" in request.headers:
+        return None
+    if "If-Match" in request.headers or "If-Unmodified-Since" in request.headers:
+        return None
+    if not file.length or (spans is not None and not _is_read_alike(spans, validators)):
+        return None
+    path = file.find_location()
+    return (WHOLE if spans is None else RANGE) + path if path is not None else None
+
+
+def _is_read_alike(spans: list[Span], validators: Validators) -> bool:
+    """Whether nginx finds the same single span in the request's `Range` and `If-Range`."""
+    if len(spans) != 1 or not _ONE_PLAIN_RANGE.fullmatch(request.headers.get("Range", "")):
+        return False
+    if_range = request.headers.get("If-Range")
+    return if_range in (None, str(validators.etag), format_http_date(validators.modified_at))

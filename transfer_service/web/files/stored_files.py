@@ -14,8 +14,7 @@ from transfer_service.services.files.listing import FileQuery, Sort, Status, pla
 from transfer_service.services.files.rows import FileRecord
 from transfer_service.web.current_account import current, guard
 from transfer_service.web.files.printing import pending_json, status_json, status_with_gaps_json
-from transfer_service.web.paging import PAGING, Key, read_page
-from transfer_service.web.query import choice_of, flag_of, takes, text_of
+from transfer_service.web.query import PAGING, Key, choice_of, flag_of, read_page, takes, text_of
 from transfer_service.web.requests import file_id_of, json_object
 from transfer_service.web.services import services
 from transfer_service.wire.filenames import parse_name

@@ -11,8 +11,7 @@ from transfer_service.services.games.job_rows import Actor, DownloadRecord
 from transfer_service.web.current_account import current, guard, require_permission, token_expires_at
 from transfer_service.web.games.printing import download_json, event_id_of
 from transfer_service.web.games.progress_feed import FEED, ProgressFeed
-from transfer_service.web.paging import MAX_PAGE, PAGING, read_page
-from transfer_service.web.query import takes
+from transfer_service.web.query import MAX_PAGE, PAGING, read_page, takes
 from transfer_service.web.requests import game_id_of, json_object
 from transfer_service.web.services import services
 

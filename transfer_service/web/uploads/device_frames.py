@@ -15,7 +15,7 @@ from transfer_service.web.request_body import RequestBody
 from transfer_service.web.request_log import note
 from transfer_service.web.requests import expects_continue, parse_count
 from transfer_service.web.services import services
-from transfer_service.web.uploads.whole_bodies import form_filename
+from transfer_service.web.uploads.whole_file import form_filename
 from transfer_service.wire.chunk_frames import LONG_FRAME, ChunkHeader, FrameFormat
 from transfer_service.wire.filenames import parse_name
 from transfer_service.wire.ranges import ContentRange, Span, parse_content_range
