@@ -169,4 +169,4 @@ def stop_serving(app: Flask) -> None:
 def end_serving(app: Flask) -> None:
     """Called by the server when the last request has been answered."""
     services: Services = app.extensions[EXTENSION]
-    services.recovery.settle()
+    services.recovery.note_flushed()

@@ -16,7 +16,7 @@ from tests.live.nginx import NginxSite, running_site
 from tests.live.server import wait_until
 
 READ_TIMEOUT_SECONDS = 1.5
-FACT_BYTES, SLACK_BYTES = 8 * MIB, 2 * MIB
+COMMIT_BYTES, SLACK_BYTES = 8 * MIB, 2 * MIB
 DURABLE_SECONDS = 1.7
 """After at most a second something is made to count; and the server waits up to half a second for a full block."""
 _SENDER = """
@@ -205,7 +205,7 @@ def test_a_fast_append_is_durable_every_eight_mebibytes(site: NginxSite, tus: Do
     offset, written = elsewhere(site, tus).offset(path), blob.stat().st_size
     site.direct.start()
     tell(f"{written} bytes written, {written - offset} of them do not count")
-    assert written - offset <= FACT_BYTES + SLACK_BYTES
+    assert written - offset <= COMMIT_BYTES + SLACK_BYTES
     assert elsewhere(site, tus).finish(path, data) == data
 
 

@@ -57,7 +57,7 @@ class Body:
     def end_when(self, condition: Callable[[], bool]) -> None:
         """Nobody else writes to it."""
 
-    def when_quiet(self, use_the_time: Callable[[], object]) -> None:
+    def while_idle(self, work: Callable[[], object]) -> None:
         """No client of these tests goes quiet."""
 
     def blocks(self) -> Iterator[bytes]:
@@ -71,7 +71,7 @@ class Body:
     def claimed_length(self) -> int | None:
         return self.late_total if self._ended and self.late_total is not None else self.total
 
-    def settle(self, draft: Draft, sha256: bytes) -> Draft:
+    def verified(self, draft: Draft, sha256: bytes) -> Draft:
         if any(promised != sha256 for promised in self.digests):
             raise DigestMismatch
         return draft

@@ -54,7 +54,7 @@ def test_what_fails_meanwhile_is_not_the_clients_fault(
         raise error
 
     with pytest.raises(expected) as caught:
-        read_all(shared_app, QuietStream(0.3), when_quiet=fail)
+        read_all(shared_app, QuietStream(0.3), while_idle=fail)
     assert caught.value is error
 
 

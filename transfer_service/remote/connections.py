@@ -30,15 +30,15 @@ class Patience:
     """How long one exchange may wait, in seconds, and what to do meanwhile.
 
     A read waits `idle_seconds` at most, and never beyond `until` on the clock of `now`: so a source that sends a byte
-    now and then is bounded too. Where nothing came for `quiet_seconds`, `when_quiet` is called, and the wait goes on.
+    now and then is bounded too. Where nothing came for `pause_seconds`, `on_pause` is called, and the wait goes on.
     """
 
     now: Callable[[], float]
     until: float
     connect_seconds: float
     idle_seconds: float
-    quiet_seconds: float
-    when_quiet: Callable[[], None] | None = None
+    pause_seconds: float
+    on_pause: Callable[[], None] | None = None
     at_end: bool = field(default=False, init=False)
     """Whether the source has closed its side."""
 
@@ -184,26 +184,26 @@ class _PatientReader(io.RawIOBase):
         return True
 
     def readinto(self, buffer: "WriteableBuffer") -> int:
-        """Raises TimeoutError, OSError, and what `when_quiet` raises."""
+        """Raises TimeoutError, OSError, and what `on_pause` raises."""
         patience = self._patience
         seconds = patience.idle_seconds
         count = None
-        if patience.when_quiet is not None and patience.quiet_seconds < seconds:
-            count = self._receive_soon(buffer, patience.when_quiet)
-            seconds -= patience.quiet_seconds
+        if patience.on_pause is not None and patience.pause_seconds < seconds:
+            count = self._receive_soon(buffer, patience.on_pause)
+            seconds -= patience.pause_seconds
         if count is None:
             self._socket.settimeout(patience.left(seconds))
             count = self._socket.recv_into(buffer)
         patience.at_end = count == 0
         return count
 
-    def _receive_soon(self, buffer: "WriteableBuffer", when_quiet: Callable[[], None]) -> int | None:
-        """What comes within `quiet_seconds`, else None."""
-        self._socket.settimeout(self._patience.left(self._patience.quiet_seconds))
+    def _receive_soon(self, buffer: "WriteableBuffer", on_pause: Callable[[], None]) -> int | None:
+        """What comes within `pause_seconds`, else None."""
+        self._socket.settimeout(self._patience.left(self._patience.pause_seconds))
         try:
             return self._socket.recv_into(buffer)
         except TimeoutError:
-            when_quiet()
+            on_pause()
             return None
 
     def close(self) -> None:

@@ -21,7 +21,7 @@ PROGRESS_BYTES = 1024 * 1024
 """What must come between breaks that do not add up."""
 
 BATCH_BYTES = 1024 * 1024
-QUIET_SECONDS = 0.5
+PAUSE_SECONDS = 0.5
 """Blocks wait no longer than this for further ones."""
 
 
@@ -68,7 +68,7 @@ class Batch:
             self._since = self._now()
         self._blocks.append(block)
         self._size += len(block)
-        if self._size >= BATCH_BYTES or self._now() - self._since >= QUIET_SECONDS:
+        if self._size >= BATCH_BYTES or self._now() - self._since >= PAUSE_SECONDS:
             self.flush()
 
     def flush(self) -> None:
@@ -77,7 +77,7 @@ class Batch:
             blocks, self._blocks, self._size = self._blocks, [], 0
             self._sink.append(blocks)
 
-    def flush_when_quiet(self) -> None:
+    def flush_on_pause(self) -> None:
         """`flush` in the middle of a read. Raises SinkFailed instead of OSError."""
         try:
             self.flush()
@@ -155,7 +155,7 @@ class Transfer:
     def _pour(self, answer: Answer, *, stop: int) -> None:
         """Read on until the sink holds `stop` bytes. Raises SourceBroke where they end before, SourceFailed past it."""
         batch = Batch(self.sink, now=self.patience.now)
-        self.patience.when_quiet = batch.flush_when_quiet
+        self.patience.on_pause = batch.flush_on_pause
         try:
             for missing in batch.missing_until(stop):
                 block = answer.read()
@@ -172,7 +172,7 @@ class Transfer:
         except SinkFailed as failed:
             raise failed.error from None
         finally:
-            self.patience.when_quiet = None
+            self.patience.on_pause = None
         batch.flush()
 
 
@@ -227,7 +227,7 @@ class Fetcher:
             until=deadline,
             connect_seconds=self._limits.connect_seconds,
             idle_seconds=self._limits.idle_seconds,
-            quiet_seconds=QUIET_SECONDS,
+            pause_seconds=PAUSE_SECONDS,
         )
         transfer = Transfer(
             client=self._client,

@@ -1,4 +1,4 @@
-"""Clients' connections: they notice who has gone quiet, and send files from the kernel."""
+"""Clients' connections: they notice who is idle, and send files from the kernel."""
 
 import errno
 import fcntl

@@ -17,8 +17,8 @@ from transfer_service.wire.ranges import Span
 BATCH_BYTES = 1024 * 1024
 OFFLOAD_FROM_BYTES = 256 * 1024
 """Less than this is written where it is, on the event loop."""
-FACT_BYTES = 8 * 1024 * 1024
-FACT_SECONDS = 1.0
+COMMIT_BYTES = 8 * 1024 * 1024
+COMMIT_SECONDS = 1.0
 WRITE_SECONDS = 0.5
 DIRECT_FROM_BYTES = 1024 * 1024
 """Less than this is small enough to be looked at soon, and to be kept in memory until then."""
@@ -26,7 +26,7 @@ PAST_THE_LENGTH = "The bytes reach past the end of the upload"
 
 
 def _nothing(*_arguments: object) -> None:
-    """Nobody wants to hear of it."""
+    """The default callback."""
 
 
 class IncomingBytes(Protocol):
@@ -39,13 +39,13 @@ class IncomingBytes(Protocol):
         """
 
     def end_when(self, condition: Callable[[], bool]) -> None:
-        """End the body where it is as soon as `condition` holds, whether the client is quiet or not.
+        """End the body where it is as soon as `condition` holds, whether the client is idle or not.
 
         Not before it has had its chance to bring anything. Raises RangeBusy from `readinto` then.
         """
 
-    def when_quiet(self, use_the_time: Callable[[], object]) -> None:
-        """Call `use_the_time` while the client sends nothing; what it raises ends the body."""
+    def while_idle(self, work: Callable[[], object]) -> None:
+        """Call `work` while the client sends nothing; what it raises ends the body."""
 
 
 def up_to(limit: int) -> Callable[[int], None]:
@@ -81,9 +81,9 @@ class Counting:
 class BodyWriter:
     """Writes the bytes from `start` on, up to where `make_room` raises.
 
-    Unless they are atomic they are committed every FACT_BYTES or FACT_SECONDS, when the client becomes idle and at the
-    end, whatever the end is. One window of bytes is written, and hashed by the `follower` if there is one, while the
-    next one is received. What is hashed already is not read again soon, and goes past the page cache.
+    Unless they are atomic they are committed every COMMIT_BYTES or COMMIT_SECONDS, when the client becomes idle and at
+    the end, whatever the end is. One window of bytes is written, and hashed by the `follower` if there is one, while
+    the next one is received. What is hashed already is not read again soon, and goes past the page cache.
     """
 
     def __init__(
@@ -115,7 +115,7 @@ class BodyWriter:
 
     def receive(self, incoming: IncomingBytes) -> None:
         """Take and write all that comes. Raises what `incoming` raises, TooLarge, StorageFull, what `commit` raises."""
-        incoming.when_quiet(self._use_the_silence)
+        incoming.while_idle(self._while_idle)
         try:
             while count := incoming.readinto(self._windows.room(self.offset)):
                 self._take(count)
@@ -125,12 +125,12 @@ class BodyWriter:
             self._rescue(error)
             raise
         finally:
-            incoming.when_quiet(_nothing)  # the rest of the body may still be waited for, by somebody else
+            incoming.while_idle(_nothing)  # the rest of the body may still be waited for, by somebody else
             self._pending_bytes = 0
             if self._ongoing is None:
                 self._windows.close()
 
-    def settle(self) -> None:
+    def commit_all(self) -> None:
         """Make everything that was taken count."""
         self._write()
         self._wait()
@@ -151,15 +151,15 @@ class BodyWriter:
         if self._is_atomic or isinstance(error, FlushFailed):  # then what came before counts no more either
             self._wait()
         else:
-            self.settle()
+            self.commit_all()
 
-    def _use_the_silence(self) -> None:
+    def _while_idle(self) -> None:
         """Let everything count that may, and keep no memory for a client that sends nothing."""
         if self._is_atomic:
             self._write()
             self._wait()
         elif self.offset > self._committed:
-            self.settle()
+            self.commit_all()
         self._windows.rest()
 
     def _take(self, count: int) -> None:
@@ -169,13 +169,13 @@ class BodyWriter:
         self._is_slow = now - self._written_at >= WRITE_SECONDS
         if self._is_slow or self.offset % WINDOW_BYTES == 0:
             self._write()
-        is_much = self.offset - self._committed >= FACT_BYTES and not self._is_atomic
-        is_due = is_much or now - self._committed_at >= FACT_SECONDS
+        is_much = self.offset - self._committed >= COMMIT_BYTES and not self._is_atomic
+        is_due = is_much or now - self._committed_at >= COMMIT_SECONDS
         if is_due and self._is_atomic:
             self._touch()
             self._committed_at = now
         elif is_due:
-            self.settle()
+            self.commit_all()
 
     def _write(self) -> None:
         """Hand what is pending over to be written, once what was handed over before is."""

@@ -29,7 +29,7 @@ class RequestBody:
         self._read_timeout: float = current_app.config["READ_TIMEOUT_SECONDS"]
         self._is_displaced: Callable[[], bool] = lambda: False
         self._is_over: Callable[[], bool] = lambda: False
-        self._when_quiet: Callable[[], object] = lambda: None
+        self._on_idle: Callable[[], object] = lambda: None
         self.announced = request.content_length
         self.received = 0
         self._ahead = memoryview(b"")
@@ -62,9 +62,9 @@ class RequestBody:
         """End the body where it is as soon as `condition` holds, idle or not, once the client has had its chance."""
         self._is_over = condition
 
-    def when_quiet(self, use_the_time: Callable[[], object]) -> None:
-        """Call `use_the_time` again and again while the client sends nothing; what it raises ends the body."""
-        self._when_quiet = use_the_time
+    def while_idle(self, work: Callable[[], object]) -> None:
+        """Call `work` again and again while the client sends nothing; what it raises ends the body."""
+        self._on_idle = work
 
     def blocks(self) -> Iterator[bytes]:
         """Every block. Raises like `readinto`."""
@@ -76,7 +76,7 @@ class RequestBody:
     def readinto(self, buffer: memoryview, /) -> int:
         """Put what comes next into `buffer`, and give its length: 0 at the end.
 
-        Raises BodyCutShort, BodyTimeout, RangeBusy where less came than was announced, and what `when_quiet` raised.
+        Raises BodyCutShort, BodyTimeout, RangeBusy where less came than was announced, and what `while_idle` raised.
         """
         if self._ahead:
             count = min(len(buffer), len(self._ahead))
@@ -115,7 +115,7 @@ class RequestBody:
 
     def _gives_up(self, idle_seconds: float) -> bool:
         try:
-            self._when_quiet()
+            self._on_idle()
         except Exception as error:  # noqa: BLE001 - raised by `readinto`: no fault of the client's
             self._reason = error
             return True

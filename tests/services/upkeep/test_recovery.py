@@ -128,7 +128,7 @@ def test_what_comes_while_an_instance_stops_is_not_taken_for_flushed(start: Star
     device.send(frame(0, b"hello"), query={"total_size": 10})
     recovery = recovery_of(device)
     recovery._flush = lambda: other.send(frame(5, b"wor"), query={"total_size": 10})  # type: ignore[assignment]
-    recovery.settle()
+    recovery.note_flushed()
     assert start(NEXT_BOOT).status()["bytes_received"] == 0
 
 

@@ -49,7 +49,7 @@ class Append:
     announced: int | None = None
     is_damaged: bool = False
     is_wanted: Callable[[], bool] = field(default=lambda: False, init=False)
-    use_the_time: Callable[[], object] = field(default=lambda: None, init=False)
+    work: Callable[[], object] = field(default=lambda: None, init=False)
     _arriving: Iterator[bytes] | None = field(default=None, init=False)
     _left: bytes = field(default=b"", init=False)
 
@@ -69,10 +69,10 @@ class Append:
             if isinstance(step, bytes):
                 yield step
             elif step is Client.PAUSES:
-                self.use_the_time()
+                self.work()
             elif isinstance(step, Client):
                 if step is Client.STALLS:
-                    self.use_the_time()
+                    self.work()
                     wait_until(self.is_wanted)
                 raise BodyCutShort
             elif isinstance(step, Exception):
@@ -87,8 +87,8 @@ class Append:
     def end_when(self, condition: Callable[[], bool]) -> None:
         self.is_wanted = condition
 
-    def when_quiet(self, use_the_time: Callable[[], object]) -> None:
-        self.use_the_time = use_the_time
+    def while_idle(self, work: Callable[[], object]) -> None:
+        self.work = work
 
     def acknowledge(self, offset: int) -> None:
         """The clients of these tests do not listen."""

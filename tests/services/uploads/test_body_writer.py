@@ -19,7 +19,7 @@ from tests.services.uploads.bench import Append, Client, Step, Uploads, any_uplo
 from tests.stores import content
 from transfer_service.errors import BodyCutShort, QuotaExceeded, StorageFull, TooLarge, UploadEnded
 from transfer_service.services import body_writer as landing_module
-from transfer_service.services.body_writer import FACT_BYTES, FACT_SECONDS, BodyWriter, Counting, up_to
+from transfer_service.services.body_writer import COMMIT_BYTES, COMMIT_SECONDS, BodyWriter, Counting, up_to
 from transfer_service.services.digests import RunningDigests
 from transfer_service.storage.blobs import END, BlobWriter
 from transfer_service.storage.disk import DiskStore
@@ -122,7 +122,7 @@ def test_an_append_lands_at_its_start(place: Place) -> None:
 def test_every_few_mebibytes_count(place: Place) -> None:
     blocks = [bytes(MEBIBYTE)] * 20
     place.receive(*blocks)
-    assert place.commits == [FACT_BYTES, 2 * FACT_BYTES]
+    assert place.commits == [COMMIT_BYTES, 2 * COMMIT_BYTES]
 
 
 def test_when_the_client_goes_quiet_everything_counts_once(place: Place) -> None:
@@ -143,7 +143,7 @@ def test_a_slow_client_is_counted_every_second(place: Place) -> None:
     with place.landing(limit=END) as landing:
         begun = landing.offset
         landing.receive(Slow([]))
-    assert (begun, len(place.commits), FACT_SECONDS) == (0, 1, 1.0)
+    assert (begun, len(place.commits), COMMIT_SECONDS) == (0, 1, 1.0)
     assert len(place.content()) >= place.commits[0]
 
 
@@ -244,7 +244,7 @@ def test_another_process_sees_how_far_an_append_is_before_it_ends(any_uploads: U
         seen.append(other.get(upload).offset)  # it only watches
 
     any_uploads.stream(upload, 0, *[bytes(MEBIBYTE)] * 9, look, b"x", Client.PAUSES, look)
-    assert seen == [FACT_BYTES, 9 * MEBIBYTE + 1]
+    assert seen == [COMMIT_BYTES, 9 * MEBIBYTE + 1]
 
 
 def test_looking_ends_an_append_whose_client_is_silent(any_uploads: Uploads) -> None:
@@ -328,7 +328,7 @@ def test_a_client_that_is_waited_for_after_its_append_has_failed_writes_nothing(
         landing.receive(body)
     commits = list(place.commits)
     with place.store.open_writer(uuid.uuid4(), Span(0, END), create=True, wait_seconds=0):
-        body.use_the_time()
+        body.work()
     assert (place.commits, landing.offset) == (commits, 0 if is_atomic else 3)
 
 

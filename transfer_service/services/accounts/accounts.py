@@ -111,7 +111,7 @@ class AccountService:
             accounts = session.scalars(select(Account).order_by(Account.name)).all()
             for row in session.scalars(select(AccountPermission).order_by(AccountPermission.permission)):
                 permissions.setdefault(row.account_id, []).append(row.permission)
-        return [_facts(account, permissions.get(account.id, ())) for account in accounts]
+        return [_record(account, permissions.get(account.id, ())) for account in accounts]
 
     def count_files(self) -> dict[uuid.UUID, int]:
         """How many files each account sees, finished or not; accounts without any are missing."""
@@ -127,7 +127,7 @@ class AccountService:
             if account is None:
                 raise NotFound(f"There is no account {name}")
             held = _ALL_HELD.find_all(rows, {"account_id": account.id})
-            return _facts(account, [each.permission for each in held])
+            return _record(account, [each.permission for each in held])
 
     def set_password(self, name: str, password: str) -> None:
         """Replace the password and end every sign-in. Raises NotFound, InvalidRequest."""
@@ -235,7 +235,7 @@ def _account(session: Session, name: str, *, lock: bool = False) -> Account:
     return account
 
 
-def _facts(account: Any, permissions: Iterable[str]) -> AccountRecord:
+def _record(account: Any, permissions: Iterable[str]) -> AccountRecord:
     return AccountRecord(
         account_id=account.id,
         name=account.name,

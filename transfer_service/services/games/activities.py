@@ -89,10 +89,10 @@ class ActivityService:
             if newest < 1:  # which may be less than a database can count
                 return ActivityPage(rows=(), total=total)
             shown = select(Activity).where(Activity.number <= newest).order_by(Activity.number.desc()).limit(limit)
-            return ActivityPage(rows=tuple(map(_facts, session.scalars(shown))), total=total)
+            return ActivityPage(rows=tuple(map(_record, session.scalars(shown))), total=total)
 
 
-def _facts(row: Activity) -> ActivityRecord:
+def _record(row: Activity) -> ActivityRecord:
     return ActivityRecord(
         activity_id=row.id,
         username=row.username,

@@ -80,7 +80,7 @@ class DownloadRecord:
         return min(100 * self.bytes_downloaded // self.total_bytes, 99) if self.total_bytes else 0
 
 
-_FACTS = select(
+_RECORDS = select(
     jobs.c.id.label("job_id"),
     jobs.c.game_id,
     jobs.c.game_data_id,
@@ -101,12 +101,12 @@ def find_latest(session: Session, game_ids: Collection[uuid.UUID]) -> list[Downl
     """The last job of each of the games that ever had one."""
     of_game = jobs.alias()
     latest = select(func.max(of_game.c.id)).where(of_game.c.game_id == Game.id).scalar_subquery()
-    return [DownloadRecord(*row) for row in session.execute(_FACTS.where(Game.id.in_(game_ids), jobs.c.id == latest))]
+    return [DownloadRecord(*row) for row in session.execute(_RECORDS.where(Game.id.in_(game_ids), jobs.c.id == latest))]
 
 
 def list_active(session: Session) -> list[DownloadRecord]:
     """The active jobs."""
-    return [DownloadRecord(*row) for row in session.execute(_FACTS.where(is_active))]
+    return [DownloadRecord(*row) for row in session.execute(_RECORDS.where(is_active))]
 
 
 def list_jobs(session: Session, limit: int, after: tuple[bool, int] | None = None) -> list[DownloadRecord]:
@@ -122,7 +122,7 @@ def list_jobs(session: Session, limit: int, after: tuple[bool, int] | None = Non
     elif job_id is not None:
         active = active.where(jobs.c.id < job_id)
     listed = union_all(active, select(ended.subquery().c.id))
-    statement = _FACTS.where(jobs.c.id.in_(listed)).order_by(jobs.c.slot.is_(None), jobs.c.id.desc()).limit(limit)
+    statement = _RECORDS.where(jobs.c.id.in_(listed)).order_by(jobs.c.slot.is_(None), jobs.c.id.desc()).limit(limit)
     return [DownloadRecord(*row) for row in session.execute(statement)]
 
 

@@ -20,7 +20,7 @@ MAX_DOWNLOADS = 50
 
 _members = ArchiveMember.__table__
 _downloads = RemoteDownload.__table__
-_facts = (_downloads.c.sha256, _downloads.c.total_bytes, _downloads.c.finished_at, _downloads.c.member_count)
+_archive_columns = (_downloads.c.sha256, _downloads.c.total_bytes, _downloads.c.finished_at, _downloads.c.member_count)
 _place = [
     _members.c.name_digest, _members.c.header_offset, _members.c.compressed_bytes, _members.c.length, _members.c.crc32,
     _members.c.method, _members.c.flaw,
@@ -36,7 +36,7 @@ _is_complete = and_(_downloads.c.state == DownloadState.COMPLETED, ~_is_replaced
 _newest_first = (_downloads.c.finished_at.desc(), _downloads.c.id.desc())
 
 _IN_GAME = PreparedSelect(
-    select(_downloads.c.game_data_id, *_facts, *_place)
+    select(_downloads.c.game_data_id, *_archive_columns, *_place)
     .select_from(
         _downloads.outerjoin(
             _members,
@@ -53,7 +53,7 @@ _IN_GAME = PreparedSelect(
 _CANDIDATES = 6
 _digests = [bindparam(f"digest_{place}", type_=_members.c.name_digest.type) for place in range(_CANDIDATES)]
 _ANYWHERE = PreparedSelect(
-    select(_downloads.c.game_data_id, *_facts, *_place)
+    select(_downloads.c.game_data_id, *_archive_columns, *_place)
     .select_from(_members.join(_downloads, _members.c.game_data_id == _downloads.c.game_data_id))
     .where(or_(*(_members.c.name_digest == digest for digest in _digests)), _is_complete)
     .order_by(

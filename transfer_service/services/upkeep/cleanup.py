@@ -109,8 +109,8 @@ class CleanupService:
 
     def _find_missing(self, report: Report) -> None:
         """Complete files whose bytes are gone. Their rows stay: bytes may come back, from a backup or a lost mount."""
-        is_settled = and_(File.state == FileState.COMPLETE, File.updated_at < self._now() - ORPHAN_AGE)
-        for rows in self._database.batches(select(File.id).where(is_settled)):
+        is_long_complete = and_(File.state == FileState.COMPLETE, File.updated_at < self._now() - ORPHAN_AGE)
+        for rows in self._database.batches(select(File.id).where(is_long_complete)):
             lacking = self._offload(partial(self._lacking, [row.id for row in rows]))
             for file_id in filter(self._is_there, lacking):
                 report.missing += 1

@@ -42,7 +42,7 @@ _DOUBT = (
 )
 _UNFLUSHED = select(_files.c.id, _files.c.received_bytes).where(_files.c.unflushed_boot == bindparam("boot"))
 # More bytes that count are a larger number: in one boot it never goes back.
-_SETTLE = (
+_NOTE_FLUSHED = (
     update(_files)
     .where(
         _files.c.id == bindparam("file_id"),
@@ -53,7 +53,7 @@ _SETTLE = (
 )
 # Files in the trash are judged when they are brought back. What is in it does not change.
 _UNFLUSHED_TRASH = select(_trashed.c.id).where(_trashed.c.unflushed_boot == bindparam("boot"))
-_SETTLE_TRASH = (
+_NOTE_FLUSHED_TRASH = (
     update(_trashed)
     .where(_trashed.c.id == bindparam("file_id"), _trashed.c.unflushed_boot == bindparam("boot"))
     .values(unflushed_boot=None)
@@ -102,7 +102,7 @@ class Recovery:
             doubted = len(rows.execute(_DOUBT, {"boot": self._boot}).all())
         return Recovered(restarted, doubted)
 
-    def settle(self) -> None:
+    def note_flushed(self) -> None:
         """Flush all that came in this boot, and note that. What others receive meanwhile stays unflushed."""
         with self._database.read_rows() as rows:
             unflushed = rows.execute(_UNFLUSHED, {"boot": self._boot}).all()
@@ -113,9 +113,9 @@ class Recovery:
         flushed = [{"file_id": row.id, "flushed_bytes": row.received_bytes, "boot": self._boot} for row in unflushed]
         with self._database.write_rows(durable=True) as rows:
             if flushed:
-                rows.execute(_SETTLE, flushed)
+                rows.execute(_NOTE_FLUSHED, flushed)
             if trash:
-                rows.execute(_SETTLE_TRASH, [{"file_id": row.id, "boot": self._boot} for row in trash])
+                rows.execute(_NOTE_FLUSHED_TRASH, [{"file_id": row.id, "boot": self._boot} for row in trash])
 
     def _judge_old_marks(self, rows: Executor) -> None:
         """Files of before this version: a mark says that an instance ran, and did not stop in order, in that boot."""

@@ -102,7 +102,7 @@ class UploadCleanup:
         with self._database.read_rows() as rows:
             upload = upload_rows.find(rows, upload_id)
         try:
-            return upload is not None and not upload.has_ended and self._last_step.settle(upload).is_finished
+            return upload is not None and not upload.has_ended and self._last_step.finish(upload).is_finished
         except TransferError:
             return False
 

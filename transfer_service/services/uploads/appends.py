@@ -167,7 +167,7 @@ class Appends:
             body.verify()
             if piece.is_last and length is not None and body_writer.offset != length:
                 if not body.is_atomic:
-                    body_writer.settle()
+                    body_writer.commit_all()
                 raise InconsistentLength
         except BaseException:
             if body.is_atomic:
@@ -182,11 +182,11 @@ class Appends:
         return self._conclude(upload, replace(whole, ends=upload.ends or piece.is_last or piece.ends), writer)
 
     def _conclude(self, before: UploadRecord, after: UploadRecord, writer: BlobWriter) -> UploadRecord:
-        """Let all that has landed count; where that makes the upload whole, in one step with finishing it."""
+        """Let all that is written count; where that makes the upload whole, in one step with finishing it."""
         is_finishing = self._completion.is_nearly_hashed(after)
         try:
             if is_finishing:
-                return self._completion.settle_landed(after, writer)
+                return self._completion.finish_written(after, writer)
         except (DigestMismatch, NameTaken, QuotaExceeded):  # it counts all the same, and stays unfinished
             self._count(before, after.offset, after.length, ends=after.ends)
             raise

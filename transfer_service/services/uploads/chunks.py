@@ -53,7 +53,7 @@ class Incoming(Protocol):
         """The file's total length if the client gave one; final only when `blocks` has ended."""
 
     def give_up_when(self, condition: Callable[[], bool]) -> None:
-        """Stop waiting for a client that has gone quiet as soon as `condition` holds."""
+        """Stop waiting for an idle client as soon as `condition` holds."""
 
 
 class UploadService:

@@ -56,7 +56,7 @@ class UploadCompletion:
         self._offload = core.offload
         self._refused: FIFOCache[tuple[uuid.UUID, str | None], None] = FIFOCache(MAX_REFUSED)
 
-    def settle(self, upload: UploadRecord) -> UploadRecord:
+    def finish(self, upload: UploadRecord) -> UploadRecord:
         """The upload after the step that is due, if one is: to a file, or from parts to the whole.
 
         Raises UploadEnded, DigestMismatch (it then stays unfinished), ReadFailed, StorageFull, TooLarge.
@@ -66,7 +66,7 @@ class UploadCompletion:
         if not upload.is_due:
             return upload
         if upload.is_in_doubt:
-            return self.settle_doubt(upload)
+            return self.resolve_doubt(upload)
         self._check_not_refused(upload)
         try:
             if not upload.length:  # no append has made a blob yet
@@ -76,7 +76,7 @@ class UploadCompletion:
         except BlobMissing as error:
             raise UploadEnded from error
 
-    def settle_doubt(self, upload: UploadRecord) -> UploadRecord:
+    def resolve_doubt(self, upload: UploadRecord) -> UploadRecord:
         """The upload, a file again or gone where a power loss has put that in doubt. Raises UploadEnded."""
         if not upload.is_in_doubt:
             return upload
@@ -85,28 +85,28 @@ class UploadCompletion:
         if file is not None:
             self._files.finish(file)
         with self._database.read_rows() as rows:
-            settled = resumable_rows.find(rows, upload.id)
-        if settled is None or settled.has_ended:
+            resolved = resumable_rows.find(rows, upload.id)
+        if resolved is None or resolved.has_ended:
             raise UploadEnded
-        return settled
+        return resolved
 
-    def settle_finals_with(self, part: UploadRecord) -> None:
+    def finish_finals_with(self, part: UploadRecord) -> None:
         """Put together what only waited for this part."""
         if part.kind is UploadKind.PARTIAL and part.offset == part.length:
             for final in self._finals_with(part.id):
                 with suppress(TransferError):  # the part is whole; whoever asks for the final hears of it
-                    self.settle(final)
+                    self.finish(final)
 
     def is_nearly_hashed(self, upload: UploadRecord) -> bool:
-        """Whether `settle_landed` would take no longer than it takes to flush the bytes."""
+        """Whether `finish_written` would take no longer than it takes to flush the bytes."""
         promised = parse_digests(upload.repr_digest, field="Repr-Digest") if upload.repr_digest else {}
         is_sha256 = promised.keys() <= {"sha256"}  # of any other, nothing is hashed yet
         return upload.is_due and is_sha256 and self._completion.is_nearly_hashed(upload.id, upload.offset)
 
-    def settle_landed(self, upload: UploadRecord, writer: BlobWriter) -> UploadRecord:
+    def finish_written(self, upload: UploadRecord, writer: BlobWriter) -> UploadRecord:
         """Finish an upload of which the last bytes are written but do not count yet: now they do, in the same step.
 
-        Only for the holder of the claim. Raises like `settle`; then the bytes still do not count.
+        Only for the holder of the claim. Raises like `finish`; then the bytes still do not count.
         """
         self._check_not_refused(upload)
         try:
@@ -197,10 +197,10 @@ class Finishing:
         self._completion = completion
         self._ongoing: dict[uuid.UUID, _Step] = {}
 
-    def settle(self, upload: UploadRecord) -> UploadRecord:
+    def finish(self, upload: UploadRecord) -> UploadRecord:
         """The upload after the step that is due; as it is, where the step takes longer than LOOK_SECONDS: it goes on.
 
-        Raises like `UploadCompletion.settle`.
+        Raises like `UploadCompletion.finish`.
         """
         if upload.is_finished or not (upload.is_due or upload.kind is UploadKind.FINAL):
             return upload
@@ -212,7 +212,7 @@ class Finishing:
 
     def _take(self, upload: UploadRecord) -> UploadRecord:
         try:
-            return self._completion.settle(upload)
+            return self._completion.finish(upload)
         finally:
             self._ongoing.pop(upload.id, None)
 

@@ -92,7 +92,7 @@ class ResumableUploadService:
         file = replace(file, reserved_bytes=reserved)
         upload = replace(upload, file=file)
         self._add(upload, file, part_ids)
-        return self._completion.settle(upload)
+        return self._completion.finish(upload)
 
     @run_again
     def _add(self, upload: UploadRecord, file: FileRecord, part_ids: Sequence[uuid.UUID]) -> None:
@@ -160,11 +160,11 @@ class ResumableUploadService:
 
     def get(self, account_id: uuid.UUID, upload_id: uuid.UUID) -> UploadRecord:
         """The upload, finished if that is due. Raises NotFound, UploadEnded."""
-        return self._settled(self._lookup.get(account_id, upload_id))
+        return self._finished(self._lookup.get(account_id, upload_id))
 
     def conclude(self, account_id: uuid.UUID, upload_id: uuid.UUID) -> UploadRecord:
         """Like `get`, for who asked for the step that is due: raises what it raises too, StorageFull and the like."""
-        return self._completion.settle(self._lookup.get(account_id, upload_id))
+        return self._completion.finish(self._lookup.get(account_id, upload_id))
 
     def look(self, account_id: uuid.UUID, upload_id: uuid.UUID) -> UploadRecord:
         """Like `get`, once the append that is still running has ended and all it brought counts.
@@ -175,7 +175,7 @@ class ResumableUploadService:
         if upload.is_receiving and upload.kind is not UploadKind.FINAL:
             self._displacement.end_append(upload_id)
             upload = self._lookup.get(account_id, upload_id)
-        return self._settled(upload)
+        return self._finished(upload)
 
     def is_appending(self, upload_id: uuid.UUID) -> bool:
         """Whether any process appends to the upload: its offset is no promise then."""
@@ -188,10 +188,10 @@ class ResumableUploadService:
         RangeBusy, StorageFull, ChecksumMismatch, DigestMismatch, and what the body raises.
         """
         with self._store.claims.in_use(upload_id):
-            upload = self._completion.settle_doubt(self._lookup.get(account_id, upload_id))
+            upload = self._completion.resolve_doubt(self._lookup.get(account_id, upload_id))
             upload = self._appends.append(upload, piece, body)
-        self._completion.settle_finals_with(upload)
-        return self._completion.settle(upload)
+        self._completion.finish_finals_with(upload)
+        return self._completion.finish(upload)
 
     def expires_at(self, upload: UploadRecord) -> datetime | None:
         """When an unfinished upload expires unless it goes on."""
@@ -203,7 +203,7 @@ class ResumableUploadService:
 
     def cancel(self, account_id: uuid.UUID, upload_id: uuid.UUID) -> None:
         """End an upload: free what is unfinished, forget what is finished. Raises NotFound, UploadEnded."""
-        upload = self._completion.settle_doubt(self._lookup.get(account_id, upload_id))
+        upload = self._completion.resolve_doubt(self._lookup.get(account_id, upload_id))
         if upload.is_finished:
             self._end(upload)
             return
@@ -229,13 +229,13 @@ class ResumableUploadService:
                 remove_row(rows, file, self._space)
             return not file.is_complete
 
-    def _settled(self, upload: UploadRecord) -> UploadRecord:
+    def _finished(self, upload: UploadRecord) -> UploadRecord:
         """The upload after the step that is due; as it is where that step fails or takes long.
 
         Whoever only looks did not ask for the step, so its failure is not theirs: they are told how things are now.
         """
         try:
-            return self._finishing.settle(upload)
+            return self._finishing.finish(upload)
         except (DigestMismatch, NameTaken, QuotaExceeded, ReadFailed, StorageFull):
             return upload
 

@@ -50,7 +50,7 @@ class WholeBody(IncomingBytes, Protocol):
     def has_arrived(self, most: int) -> bool:
         """Whether there are at most `most` bytes and all of them are here."""
 
-    def settle(self, draft: Draft, sha256: bytes) -> Draft:
+    def verified(self, draft: Draft, sha256: bytes) -> Draft:
         """The draft with its last name and type, when all has been read. Raises DigestMismatch, InvalidRequest."""
 
 
@@ -78,13 +78,13 @@ class WholeFileService:
         if body.has_arrived(SMALL_BYTES):  # then it is verified before anything is touched
             blocks = [read_all(body, SMALL_BYTES if draft.length is None else draft.length)]
             digest = sha256_of(blocks)
-            new = self._new_file(account_id, body.settle(draft, digest))
+            new = self._new_file(account_id, body.verified(draft, digest))
             return Received(*self._small_files.store(new, blocks, digest, overwrite=draft.overwrite))
         file_id, begun_as = self._begin(account_id, draft), draft.name
         try:
             with self._store.open_writer(file_id, ANYWHERE, create=True, wait_seconds=0) as writer:
                 length, digest = self._write(writer, file_id, draft, body)
-                draft = body.settle(draft, digest)
+                draft = body.verified(draft, digest)
                 if self._durability.flush:
                     writer.sync()
                 is_renamed = draft.name != begun_as

@@ -53,7 +53,7 @@ class _FileBody:
         self._promises = promises
         self._digests = _Digests(promises, except_for="sha256")  # which is computed anyway
         self.has_arrived = body.has_arrived
-        self.when_quiet = body.when_quiet
+        self.while_idle = body.while_idle
         self.end_when = body.end_when
 
 
@@ -70,7 +70,7 @@ class RawFile(_FileBody):
         self._digests.update(buffer[:count])
         return count
 
-    def settle(self, draft: Draft, sha256: bytes) -> Draft:
+    def verified(self, draft: Draft, sha256: bytes) -> Draft:
         """Nothing changes. Raises DigestMismatch."""
         found = {"sha256": sha256, **self._digests.found()}
         if not all(_holds(promise, found) for promise in self._promises):
@@ -128,7 +128,7 @@ class FormFile(_FileBody):
         buffer[:count], self._rest = self._rest[:count], self._rest[count:]
         return count
 
-    def settle(self, draft: Draft, sha256: bytes) -> Draft:
+    def verified(self, draft: Draft, sha256: bytes) -> Draft:
         """The draft with its last name. Raises DigestMismatch, InvalidRequest."""
         of_file, of_form = {"sha256": sha256, **self._digests.found()}, self._body.found()
         if not all(_holds(promise, of_file) or _holds(promise, of_form) for promise in self._promises):
