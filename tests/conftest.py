@@ -18,9 +18,9 @@ from config import Settings
 from tests.postgres import postgres_server, postgres_url
 from tests.prepared import migrate
 from transfer_service.app import create_app
-from transfer_service.bootstrap import build_services
+from transfer_service.bootstrap import Services, build_services
 from transfer_service.web.accounts.tokens import make_tokens
-from transfer_service.web.services import EXTENSION, Services
+from transfer_service.web.context import EXTENSION
 from transfer_service.wire.chunk_frames import LONG_FRAME, SHORT_FRAME
 
 __all__ = ["postgres_server", "postgres_url"]

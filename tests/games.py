@@ -8,9 +8,9 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
+from transfer_service.bootstrap import Services
 from transfer_service.db.database import Executor
 from transfer_service.models.games import DownloadState, Game, GameData, RemoteDownload
-from transfer_service.web.services import Services
 
 FINISHED_AT = datetime(2026, 5, 1, 12, 0, 0, tzinfo=UTC)
 

@@ -10,7 +10,7 @@ from flask import Flask, Request
 from flask.sessions import SessionInterface, SessionMixin
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from transfer_service.bootstrap import build_services
+from transfer_service.bootstrap import Services, build_services
 from transfer_service.cli.accounts import init_commands
 from transfer_service.cli.games import init_game_commands
 from transfer_service.cli.upkeep import init_upkeep_commands
@@ -24,6 +24,7 @@ from transfer_service.web.addresses import init_addresses
 from transfer_service.web.chat import attachments, conversations, messages
 from transfer_service.web.chat.emitters import Fanout, ProgressEvents
 from transfer_service.web.chat.socketio import LIVE, SocketIO, init_socketio
+from transfer_service.web.context import EXTENSION
 from transfer_service.web.cors import ORIGINS, Origins, share_with_origins
 from transfer_service.web.error_envelopes import init_error_envelopes
 from transfer_service.web.files import folders, stored_files, trash
@@ -37,7 +38,6 @@ from transfer_service.web.rate_limits import SOCKETS, init_rate_limits, limit_ha
 from transfer_service.web.representation import init_representation, refuse_coded_polls
 from transfer_service.web.request_log import begin_requests, init_request_log
 from transfer_service.web.requests import init_power_loss, init_requests, recover
-from transfer_service.web.services import EXTENSION, Services
 from transfer_service.web.uploads import content_range, device_frames, resumable, whole_file
 
 if TYPE_CHECKING:

@@ -5,13 +5,13 @@ Here, and nowhere else, it is decided which kind of store the bytes are in.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING
 
 from transfer_service.db import schema
 from transfer_service.db.database import Database
-from transfer_service.services import Services
 from transfer_service.services.accounts.accounts import AccountService
 from transfer_service.services.accounts.passwords import Passwords
 from transfer_service.services.accounts.sign_ins import SignInService
@@ -71,6 +71,46 @@ if TYPE_CHECKING:
     from config import Settings
     from transfer_service.services.chat.events import ChatEvent
     from transfer_service.services.uploads.progress import UploadProgress
+    from transfer_service.storage.blobs import BlobStore
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """Everything a door may need."""
+
+    core: Core
+    database: Database
+    store: BlobStore
+    space: Space
+    accounts: AccountService
+    account_removal: AccountRemoval
+    sign_ins: SignInService
+    files: FileService
+    small_files: SmallFiles
+    file_listing: FileListing
+    renaming: Renaming
+    folders: FolderService
+    trash: Trash
+    uploads: UploadService
+    whole_files: WholeFileService
+    resumable_uploads: ResumableUploadService
+    concatenation: Concatenation
+    unfinished_uploads: UnfinishedUploads
+    conversations: ConversationService
+    messages: MessageService
+    attachments: AttachmentService
+    remote_downloads: RemoteDownloadService
+    games: GameService
+    game_archives: GameArchives
+    activities: ActivityService
+    cleanup: CleanupService
+    orphans: Orphans
+    installation: Installation
+    verification: Verification
+    gate: StartGate
+    recovery: Recovery
+    request_limits: RequestLimits
+    redis: RedisProbe
 
 
 def _nobody_listens(_event: object) -> None:

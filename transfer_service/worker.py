@@ -18,12 +18,11 @@ import structlog
 from gevent.event import Event
 
 from config import ConfigurationError, load_settings
-from transfer_service.bootstrap import build_core, build_services
+from transfer_service.bootstrap import Services, build_core, build_services
 from transfer_service.errors import InstallationMismatch, TransferError
 from transfer_service.faults import fault_of
 from transfer_service.logs import configure_logging, log_error
 from transfer_service.remote.fetcher import Fetcher, Limits
-from transfer_service.services import Services
 from transfer_service.services.core import utc_now
 from transfer_service.services.games.archives import GameArchives
 from transfer_service.services.games.fetching import Fetching

@@ -14,9 +14,10 @@ from sqlalchemy import text
 
 from tests.conftest import PASSWORD, Clock, Device, frame
 from transfer_service.app import create_app
+from transfer_service.bootstrap import Services
 from transfer_service.errors import NotFound
 from transfer_service.services.upkeep.cleanup import Removed
-from transfer_service.web.services import EXTENSION, Services
+from transfer_service.web.context import EXTENSION
 from transfer_service.wire.instants import format_second
 
 

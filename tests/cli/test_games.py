@@ -11,9 +11,10 @@ from flask import Flask
 
 from tests.conftest import Clock
 from transfer_service.app import create_app
+from transfer_service.bootstrap import Services
 from transfer_service.models.games import DownloadState, RemoteDownload
 from transfer_service.services.games.catalogue import GameFacts
-from transfer_service.web.services import EXTENSION, Services
+from transfer_service.web.context import EXTENSION
 
 PONG, TETRIS = "0b8bd5ab-2f5c-4b3c-a3d5-2f2fd2c6d1f0", "1b8bd5ab-2f5c-4b3c-a3d5-2f2fd2c6d1f0"
 GAMES = [{"id": PONG, "title": "Pong"}, {"id": TETRIS, "title": "Tetris"}]

@@ -14,9 +14,10 @@ from config import Settings
 from tests.conftest import Clock, Device
 from tests.stores import listed, path_of
 from transfer_service.app import create_app
+from transfer_service.bootstrap import Services
 from transfer_service.models.files import File
 from transfer_service.storage.blob_files import NAME
-from transfer_service.web.services import EXTENSION, Services
+from transfer_service.web.context import EXTENSION
 
 
 def run(app: Flask, *arguments: str, stdin: str = "") -> Result:

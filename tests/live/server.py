@@ -19,8 +19,7 @@ from tests.conftest import PASSWORD, SECRET
 from tests.live.prepared_process import NEEDS_OWN_PROGRAM, ForkedServer
 from tests.ports import free_port
 from tests.prepared import migrate
-from transfer_service.bootstrap import build_services
-from transfer_service.web.services import Services
+from transfer_service.bootstrap import Services, build_services
 
 REPOSITORY = Path(__file__).parents[2]
 START_SECONDS = 30.0

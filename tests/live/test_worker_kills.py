@@ -20,11 +20,10 @@ from tests.conftest import SECRET
 from tests.live.bad_source import BadSource, Behaviour, Drip
 from tests.live.download_worker import Zygote, zygote
 from tests.prepared import migrate
-from transfer_service.bootstrap import build_services
+from transfer_service.bootstrap import Services, build_services
 from transfer_service.errors import NotFound
 from transfer_service.models.games import Activity, DownloadState, Game, GameData, RemoteDownload
 from transfer_service.services.games.job_rows import Actor
-from transfer_service.web.services import Services
 
 KILLS = 200
 SEED = 20261121

@@ -14,14 +14,13 @@ from config import Settings
 from tests.conftest import PASSWORD, Clock
 from tests.prepared import migrate
 from tests.stores import content, listed
-from transfer_service.bootstrap import build_services
+from transfer_service.bootstrap import Services, build_services
 from transfer_service.db.database import Database
 from transfer_service.errors import DigestMismatch
 from transfer_service.models.accounts import Account
 from transfer_service.models.files import File, TrashedFile
 from transfer_service.services.files.rows import FileRecord
 from transfer_service.services.uploads.whole_files import Draft
-from transfer_service.web.services import Services
 from transfer_service.wire.ranges import Span
 
 

@@ -13,11 +13,12 @@ from tests.torture.callers import Caller, InnerCaller, Unexpected
 from tests.torture.other_stories import Fetched
 from tests.torture.stories import Story
 from transfer_service.app import begin_serving, create_app
+from transfer_service.bootstrap import Services
 from transfer_service.errors import TransferError
 from transfer_service.models.accounts import Account
 from transfer_service.models.chat import Message
 from transfer_service.models.files import File
-from transfer_service.web.services import EXTENSION, Services
+from transfer_service.web.context import EXTENSION
 
 AFTER = "after the power loss"
 """The boot that no machine has."""

@@ -15,7 +15,7 @@ from tests.torture.installation import Installation, QuietServer, make_games, pr
 from tests.torture.judge import judge_folder
 from tests.torture.resumable_stories import Concatenated
 from tests.torture.stories import LEVELS
-from transfer_service.web.services import Services
+from transfer_service.bootstrap import Services
 
 STORIES_OF_A_RUN = 30
 IMAGES_OF_A_RUN = 170

@@ -11,7 +11,8 @@ from pydantic import SecretStr
 from config import Settings
 from tests.conftest import SECRET, Clock, Device, signed_in
 from transfer_service.app import create_app
-from transfer_service.web.services import EXTENSION, Services
+from transfer_service.bootstrap import Services
+from transfer_service.web.context import EXTENSION
 
 __all__ = ["signed_in"]
 

@@ -13,9 +13,9 @@ from werkzeug.test import TestResponse
 from tests.conftest import Clock, Device
 from tests.live.server import wait_until
 from tests.remote_jobs import SIZE
+from transfer_service.bootstrap import Services
 from transfer_service.services.games.job_rows import DownloadRecord
 from transfer_service.web.games.progress_feed import FEED, ProgressFeed
-from transfer_service.web.services import Services
 from transfer_service.wire.sse import HEARTBEAT
 
 TICK_SECONDS = 0.05

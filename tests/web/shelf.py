@@ -10,7 +10,8 @@ import pytest
 from flask import Flask
 
 from tests.games import FINISHED_AT, add_archive
-from transfer_service.web.services import EXTENSION, Services
+from transfer_service.bootstrap import Services
+from transfer_service.web.context import EXTENSION
 
 METHODS = [pytest.param(zipfile.ZIP_STORED, id="stored"), pytest.param(zipfile.ZIP_DEFLATED, id="deflated")]
 

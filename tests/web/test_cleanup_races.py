@@ -9,8 +9,8 @@ from werkzeug.test import TestResponse
 
 from tests.conftest import Clock, Device, frame
 from tests.web.forms import file_form
+from transfer_service.bootstrap import Services
 from transfer_service.services.upkeep.cleanup import Report
-from transfer_service.web.services import Services
 from transfer_service.wire.chunk_frames import SHORT_FRAME
 
 MEBIBYTE = 1024 * 1024

@@ -15,8 +15,8 @@ from config import Settings
 from tests.conftest import SECRET
 from tests.web.conftest import MakeApp
 from transfer_service.app import create_app
+from transfer_service.web.context import EXTENSION
 from transfer_service.web.cors import EXPOSED_HEADERS, Origins
-from transfer_service.web.services import EXTENSION
 
 LISTED = ["https://app.example", "http://[::1]:8080", "capacitor://localhost"]
 SAFELISTED = {"Cache-Control", "Content-Length", "Content-Type", "Expires", "Last-Modified", "Pragma"}

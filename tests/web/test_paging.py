@@ -10,8 +10,8 @@ from flask import Flask
 from tests.conftest import Clock, Device, frame
 from tests.remote_jobs import Jobs
 from tests.web.conftest import SignIn
+from transfer_service.bootstrap import Services
 from transfer_service.models.games import DownloadState
-from transfer_service.web.services import Services
 
 LISTS = {
     "/api/files": "files",

@@ -9,8 +9,9 @@ from flask import Flask
 from tests.conftest import Device
 from tests.web.conftest import signed_in
 from tests.web.test_openapi import SPEC, operations, resolved
+from transfer_service.bootstrap import Services
+from transfer_service.web.context import EXTENSION
 from transfer_service.web.query import parameters_of
-from transfer_service.web.services import EXTENSION, Services
 from transfer_service.wire.error_bodies import envelope_of, is_uploads_path
 
 # Their addresses may carry anything: bytes, pages and the parts of a page.

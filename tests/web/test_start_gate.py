@@ -15,7 +15,7 @@ from tests.web.chat import socket_client
 from transfer_service.app import begin_serving, create_app
 from transfer_service.db.schema import upgrade
 from transfer_service.errors import SchemaOutdated
-from transfer_service.web.services import EXTENSION
+from transfer_service.web.context import EXTENSION
 
 COMMAND = "flask --app wsgi database upgrade"
 

@@ -14,9 +14,9 @@ from tests.storage.memory import MemoryStore
 from tests.stores import put
 from tests.web.forms import form, part
 from transfer_service import bootstrap
-from transfer_service.services import Services
+from transfer_service.bootstrap import Services
 from transfer_service.storage.rooms import Room
-from transfer_service.web.services import EXTENSION
+from transfer_service.web.context import EXTENSION
 
 TUS = {"Tus-Resumable": "1.0.0"}
 BYTES = {**TUS, "Content-Type": "application/offset+octet-stream"}

@@ -12,10 +12,11 @@ from sqlalchemy import Connection
 
 from tests.conftest import Clock, Device, frame
 from tests.web.forms import form, part
+from transfer_service.bootstrap import Services
 from transfer_service.db.database import Database
 from transfer_service.storage.blobs import Key
 from transfer_service.storage.disk import DiskStore, DiskWriter
-from transfer_service.web.services import EXTENSION, Services
+from transfer_service.web.context import EXTENSION
 
 TUS = {"Tus-Resumable": "1.0.0"}
 BYTES = {**TUS, "Upload-Offset": "0", "Content-Type": "application/offset+octet-stream"}

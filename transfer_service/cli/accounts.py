@@ -15,9 +15,9 @@ from flask.cli import AppGroup
 
 from transfer_service.errors import TransferError
 from transfer_service.services.accounts.accounts import AccountRecord
+from transfer_service.web.context import services
 from transfer_service.web.games.activities import READ_PERMISSION
 from transfer_service.web.games.downloads import DOWNLOAD_PERMISSION
-from transfer_service.web.services import services
 from transfer_service.wire.instants import format_second
 
 REPOSITORY = Path(__file__).parents[2]

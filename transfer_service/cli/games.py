@@ -8,7 +8,7 @@ from flask.cli import AppGroup
 
 from transfer_service.cli.accounts import plain_errors
 from transfer_service.services.games.catalogue import GameFacts
-from transfer_service.web.services import services
+from transfer_service.web.context import services
 from transfer_service.wire.game_catalogue import InvalidCatalogue, parse_catalogue
 
 games = AppGroup("games", help="The catalogue of games that may be downloaded.")

@@ -7,8 +7,7 @@ from flask import Blueprint, Response, jsonify, request
 
 from transfer_service.services.upkeep.cleanup import Report
 from transfer_service.services.upkeep.orphans import MANY_BYTES, MANY_SHARE
-from transfer_service.web.current_account import guard, require_admin
-from transfer_service.web.services import services
+from transfer_service.web.context import guard, require_admin, services
 
 blueprint = Blueprint("admin", __name__)
 blueprint.before_request(guard)

@@ -5,8 +5,8 @@ from pathlib import Path
 from flask import Blueprint, Response, jsonify, render_template, send_from_directory
 
 from transfer_service.patience import one_patience
+from transfer_service.web.context import services
 from transfer_service.web.query import takes_any
-from transfer_service.web.services import services
 
 READY_WAIT_SECONDS = 5.0  # for a lock: whoever asks has a time limit too
 REPOSITORY = Path(__file__).parents[2]

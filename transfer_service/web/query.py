@@ -26,7 +26,7 @@ from typing import Any, Generic, TypeVar
 from flask import Flask, current_app, request
 
 from transfer_service.errors import InvalidRequest
-from transfer_service.web.current_account import current
+from transfer_service.web.context import current
 from transfer_service.web.requests import parse_count
 
 Choice = TypeVar("Choice", bound=StrEnum)

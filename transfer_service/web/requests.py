@@ -10,10 +10,11 @@ import structlog
 from flask import Flask, request
 from werkzeug.routing import BaseConverter
 
+from transfer_service.bootstrap import Services
 from transfer_service.errors import InvalidRequest, NotFound, StorageFull, TooLarge
 from transfer_service.services.files.files import parse_file_id
+from transfer_service.web.context import EXTENSION, services
 from transfer_service.web.request_body import RequestBody
-from transfer_service.web.services import EXTENSION, Services, services
 from transfer_service.wire.json_text import parse_object
 
 _ANSWERED_AT_ONCE = frozenset({"health", "home"})

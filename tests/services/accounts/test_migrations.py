@@ -11,14 +11,13 @@ from sqlalchemy.exc import IntegrityError
 
 from config import Settings
 from tests.conftest import Clock
-from transfer_service.bootstrap import build_services
+from transfer_service.bootstrap import Services, build_services
 from transfer_service.db.schema import upgrade
 from transfer_service.errors import BadCredentials
 from transfer_service.models.accounts import Account
 from transfer_service.models.base import UtcDateTime
 from transfer_service.models.chat import Message
 from transfer_service.services.accounts.sign_ins import Identity
-from transfer_service.web.services import Services
 
 BEFORE = "0006"
 ACCOUNT, SIGN_IN, JTI = uuid.uuid4(), uuid.uuid4(), str(uuid.uuid4())

@@ -14,7 +14,7 @@ from pydantic import SecretStr
 
 from config import Settings
 from tests.services.conftest import Body
-from transfer_service.bootstrap import build_services
+from transfer_service.bootstrap import Services, build_services
 from transfer_service.errors import (
     FolderNotEmpty,
     InvalidRequest,
@@ -27,7 +27,6 @@ from transfer_service.errors import (
 from transfer_service.models.uploads import UploadKind, UploadProtocol
 from transfer_service.services.uploads.resumable import UploadDraft
 from transfer_service.services.uploads.whole_files import Draft
-from transfer_service.web.services import Services
 from transfer_service.wire.ranges import Span
 
 NAMES = ["a", "a/b", "a/b/c", "b", "b/x", "c"]

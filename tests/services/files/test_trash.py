@@ -622,5 +622,5 @@ def test_a_stop_in_order_leaves_no_doubt(make_bench: Callable[..., Bench]) -> No
     bench.store(b"hello")
     delete(bench)
     assert trash(bench)[0].unflushed_boot is not None
-    bench.services.recovery.settle()
+    bench.services.recovery.note_flushed()
     assert trash(bench)[0].unflushed_boot is None

@@ -12,13 +12,12 @@ from config import Settings
 from tests.conftest import PASSWORD, Clock
 from tests.services.conftest import Bench, Body
 from tests.stores import listed, path_of
-from transfer_service.bootstrap import build_services
+from transfer_service.bootstrap import Services, build_services
 from transfer_service.db.schema import upgrade
 from transfer_service.errors import InstallationMismatch
 from transfer_service.models.upkeep import Installation
 from transfer_service.services.uploads.whole_files import Draft
 from transfer_service.storage.blob_files import NAME, InstallationMark
-from transfer_service.web.services import Services
 
 FOLDERS = ["blobs", "uploads/chats", "games"]
 Open = Callable[..., Services]

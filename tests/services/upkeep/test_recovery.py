@@ -12,10 +12,11 @@ from sqlalchemy import update
 from tests.conftest import Device, frame
 from tests.stores import path_of
 from transfer_service.app import begin_serving, end_serving
+from transfer_service.bootstrap import Services
 from transfer_service.errors import StoreUnavailable
 from transfer_service.models.files import File, FileState
 from transfer_service.services.upkeep.recovery import Recovery
-from transfer_service.web.services import EXTENSION, Services
+from transfer_service.web.context import EXTENSION
 
 BOOT, NEXT_BOOT = "boot-1", "boot-2"
 Start = Callable[..., Device]

@@ -17,7 +17,7 @@ from tests.live.server import wait_until
 from tests.prepared import migrate
 from tests.services.conftest import Bench
 from tests.stores import content
-from transfer_service.bootstrap import build_services
+from transfer_service.bootstrap import Services, build_services
 from transfer_service.errors import BodyCutShort, ChecksumMismatch, TransferError
 from transfer_service.models.files import File
 from transfer_service.models.uploads import ResumableUpload, UploadKind, UploadProtocol
@@ -25,7 +25,6 @@ from transfer_service.services.uploads.appends import Piece
 from transfer_service.services.uploads.progress import UploadProgress
 from transfer_service.services.uploads.resumable import UploadDraft
 from transfer_service.services.uploads.rows import UploadRecord
-from transfer_service.web.services import Services
 
 
 class Client(Enum):

@@ -6,7 +6,7 @@ import pytest
 from flask import Flask
 
 from tests.web.accounts.bench import BAD, GOOD, NOBODY, browser, csrf, pair_of, show
-from transfer_service.web.services import Services
+from transfer_service.bootstrap import Services
 
 CSRF_NAMES = ("csrf_access_token", "csrf_refresh_token")
 

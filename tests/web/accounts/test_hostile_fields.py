@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from tests.conftest import SECRET, Device
 from tests.web.accounts.bench import GOOD, browser, csrf, pair_of
 from tests.web.uploads.bench import ROOT
-from transfer_service.web.services import EXTENSION, Services
+from transfer_service.bootstrap import Services
+from transfer_service.web.context import EXTENSION
 
 ID = "0" * 24
 GAME = "00000000-0000-0000-0000-000000000000"

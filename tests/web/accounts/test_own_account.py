@@ -9,7 +9,7 @@ from flask import Flask
 from tests.conftest import PASSWORD, SECRET, Device
 from tests.web.accounts.bench import BAD, GOOD, browser, csrf, pair_of, show
 from tests.web.conftest import MakeApp
-from transfer_service.web.services import Services
+from transfer_service.bootstrap import Services
 
 NEW = "another horse"
 CHANGE = {"current_password": PASSWORD, "new_password": NEW}

@@ -11,7 +11,8 @@ from werkzeug.test import TestResponse
 
 from tests.conftest import PASSWORD, SECRET
 from tests.web.conftest import MakeApp
-from transfer_service.web.services import EXTENSION, Services
+from transfer_service.bootstrap import Services
+from transfer_service.web.context import EXTENSION
 
 REFUSALS = {"/auth/token": "Incorrect device ID or password", "/token": "Incorrect username or password"}
 GOOD = {"username": "alice", "password": PASSWORD}

@@ -11,7 +11,7 @@ from flask import Flask
 
 from tests.conftest import SECRET
 from tests.web.accounts.bench import BAD, NOBODY, pair_of, show
-from transfer_service.web.services import Services
+from transfer_service.bootstrap import Services
 
 
 def forged(genuine: str, *, key: str = SECRET, algorithm: str = "HS256", **changes: Any) -> str:

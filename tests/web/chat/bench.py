@@ -10,9 +10,10 @@ from werkzeug.test import TestResponse
 from tests.conftest import PASSWORD, Device
 from tests.web.conftest import signed_in
 from tests.web.forms import form, part
+from transfer_service.bootstrap import Services
 from transfer_service.models.accounts import Account
 from transfer_service.models.chat import Message
-from transfer_service.web.services import EXTENSION, Services
+from transfer_service.web.context import EXTENSION
 
 UNKNOWN_ID = "0" * 24
 BAD_IDS = ["", "0", "0" * 23, "0" * 25, "g" * 24, "0" * 23 + "\u0660", "0" * 24 + "\n"]

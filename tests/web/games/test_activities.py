@@ -9,8 +9,9 @@ from flask import Flask
 
 from tests.conftest import Device
 from tests.web.conftest import signed_in
+from transfer_service.bootstrap import Services
 from transfer_service.services.games.activities import Action, record
-from transfer_service.web.services import EXTENSION, Services
+from transfer_service.web.context import EXTENSION
 
 AT = datetime(2024, 5, 1, 12, 0, 0, 123999, tzinfo=UTC)
 GAME_ID = "0b8bd5ab-2f5c-4b3c-a3d5-2f2fd2c6d1f0"

@@ -19,8 +19,9 @@ from tests.storage.zips import BZIP2, DEFLATED, DOS, Part, make
 from tests.web.conftest import MakeApp, SignIn, signed_in
 from tests.web.files.test_download import byteranges
 from tests.web.shelf import METHODS, Shelf, later
+from transfer_service.bootstrap import Services
+from transfer_service.web.context import EXTENSION
 from transfer_service.web.games.game_zip import GAME_SANDBOX
-from transfer_service.web.services import EXTENSION, Services
 
 MEMBERS = {
     "content/example.com/index.html": b"<p>hello</p>",

@@ -9,8 +9,8 @@ from flask.testing import FlaskClient
 
 from tests.conftest import PASSWORD, Device
 from tests.games import add_archive, make_zip
+from transfer_service.bootstrap import Services
 from transfer_service.web.accounts.auth import GAME_COOKIE
-from transfer_service.web.services import Services
 
 
 @pytest.fixture

@@ -12,10 +12,10 @@ from tests.live.server import wait_until
 from tests.remote_jobs import Jobs
 from tests.web.progress import PENDING, Looks, ask, data, fields, follow_all, hurrying_feed, wait_for
 from transfer_service.app import stop_serving
+from transfer_service.bootstrap import Services
 from transfer_service.errors import StoreUnavailable
 from transfer_service.models.games import DownloadState
 from transfer_service.web.games.progress_feed import ProgressFeed
-from transfer_service.web.services import Services
 from transfer_service.wire.sse import HEARTBEAT
 
 

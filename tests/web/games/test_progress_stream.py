@@ -10,9 +10,9 @@ from tests.conftest import Clock, Device
 from tests.live.server import wait_until
 from tests.remote_jobs import SIZE, Jobs
 from tests.web.progress import PENDING, Looks, ask, data, fields, follow_all, hurrying_feed, wait_for
+from transfer_service.bootstrap import Services
 from transfer_service.models.games import DownloadState
 from transfer_service.web.games.progress_feed import ProgressFeed
-from transfer_service.web.services import Services
 
 UNKNOWN = uuid.UUID(int=0)
 FINAL = [DownloadState.COMPLETED, DownloadState.ERROR, DownloadState.CANCELLED]

@@ -14,11 +14,12 @@ from werkzeug.test import TestResponse
 
 from tests.conftest import Device
 from tests.stores import listed
+from transfer_service.bootstrap import Services
 from transfer_service.models.accounts import Account
 from transfer_service.models.files import File
 from transfer_service.models.uploads import ResumableUpload
 from transfer_service.storage.blobs import END
-from transfer_service.web.services import EXTENSION, Services
+from transfer_service.web.context import EXTENSION
 from transfer_service.wire.ranges import Span
 
 ROOT = "/api/uploads"

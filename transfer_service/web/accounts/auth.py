@@ -13,11 +13,10 @@ from transfer_service.errors import BadCredentials, Forbidden, TooManyAttempts
 from transfer_service.services.accounts.accounts import AccountRecord
 from transfer_service.services.accounts.sign_ins import FamilyGrant
 from transfer_service.web.accounts.tokens import csrf_value, make_tokens, shown_token
+from transfer_service.web.context import current_claims, require_account, services
 from transfer_service.web.cors import ORIGINS, Origins
-from transfer_service.web.current_account import current_claims, require_account
 from transfer_service.web.request_log import note
 from transfer_service.web.requests import buffer_small_body, fields_of_body, json_object, text_field
-from transfer_service.web.services import services
 from transfer_service.wire.json_text import parse_object
 
 MAX_CREDENTIALS_BYTES = 16 * 1024

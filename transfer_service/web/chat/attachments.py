@@ -8,12 +8,11 @@ from flask import Blueprint, Response
 
 from transfer_service.errors import InvalidRequest
 from transfer_service.services.chat.attachments import Post
-from transfer_service.web.current_account import current, guard
+from transfer_service.web.context import current, guard, services
 from transfer_service.web.files.file_response import StoredFile, respond
 from transfer_service.web.multipart_body import OVERHEAD_BYTES, MultipartBody, filename_of, is_multipart
 from transfer_service.web.query import takes_any
 from transfer_service.web.request_body import RequestBody
-from transfer_service.web.services import services
 from transfer_service.wire.attachments import attachment_media_type, is_inert, safe_filename
 from transfer_service.wire.chat import parse_conversation_id, parse_reply
 

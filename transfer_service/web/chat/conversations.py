@@ -7,10 +7,9 @@ from flask import Blueprint, Response, jsonify, request
 
 from transfer_service.services.chat.conversation_rows import Conversation
 from transfer_service.web.chat.printing import conversation_json
-from transfer_service.web.current_account import current, guard
+from transfer_service.web.context import current, guard, services
 from transfer_service.web.query import MAX_PAGE, PAGING, read_page, takes
 from transfer_service.web.requests import json_object
-from transfer_service.web.services import services
 from transfer_service.wire.chat import parse_conversation_id
 
 blueprint = Blueprint("conversations", __name__, url_prefix="/conversations")

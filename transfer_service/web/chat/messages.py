@@ -6,11 +6,10 @@ from transfer_service.errors import InvalidRequest
 from transfer_service.services.chat.message_rows import Message
 from transfer_service.web.chat.attachments import AttachmentForm
 from transfer_service.web.chat.printing import message_json
-from transfer_service.web.current_account import current, guard
+from transfer_service.web.context import current, guard, services
 from transfer_service.web.query import count_of, takes
 from transfer_service.web.request_log import note
 from transfer_service.web.requests import json_object
-from transfer_service.web.services import services
 from transfer_service.wire.chat import parse_conversation_id, parse_message_id, parse_reply
 
 DEFAULT_LIMIT, MAX_LIMIT = 30, 100

@@ -20,10 +20,9 @@ from transfer_service.services.chat.attachments import Post
 from transfer_service.web.chat.printing import message_json
 from transfer_service.web.chat.rooms import account_room, audience, muted_room
 from transfer_service.web.chat.sessions import TOKEN_EXPIRED, LiveSession, LiveSessions
-from transfer_service.web.current_account import identify
+from transfer_service.web.context import identify, services
 from transfer_service.web.error_envelopes import as_answered
 from transfer_service.web.request_log import log_request_error
-from transfer_service.web.services import services
 from transfer_service.wire.attachments import attachment_media_type, safe_filename
 from transfer_service.wire.chat import parse_conversation_id, parse_reply
 from transfer_service.wire.socket_packets import LongText

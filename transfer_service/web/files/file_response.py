@@ -21,9 +21,9 @@ from werkzeug.wsgi import wrap_file
 from transfer_service.errors import BlobMissing, ReadFailed
 from transfer_service.services.files.rows import FileRecord
 from transfer_service.storage.blobs import Body, LocalBytes
+from transfer_service.web.context import services
 from transfer_service.web.error_envelopes import error_response
 from transfer_service.web.request_log import note
-from transfer_service.web.services import services
 from transfer_service.wire import conditions, ranges
 from transfer_service.wire.conditions import EntityTag, Validators, format_http_date
 from transfer_service.wire.filenames import format_disposition, split_name

@@ -6,10 +6,9 @@ from flask import Blueprint, Response, jsonify
 
 from transfer_service.errors import InvalidRequest
 from transfer_service.services.files.folders import FolderRecord
-from transfer_service.web.current_account import current, guard
+from transfer_service.web.context import current, guard, services
 from transfer_service.web.query import flag_of, takes
 from transfer_service.web.requests import json_object
-from transfer_service.web.services import services
 from transfer_service.wire.filenames import parse_name
 from transfer_service.wire.instants import format_instant
 

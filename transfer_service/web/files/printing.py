@@ -3,7 +3,7 @@
 from typing import Any
 
 from transfer_service.services.files.rows import FileRecord
-from transfer_service.web.services import services
+from transfer_service.web.context import services
 from transfer_service.wire.instants import format_instant
 
 

@@ -2,10 +2,9 @@
 
 from flask import Blueprint, Response
 
-from transfer_service.web.current_account import current, guard
+from transfer_service.web.context import current, guard, services
 from transfer_service.web.files.file_response import respond_with_file
 from transfer_service.web.query import takes_any
-from transfer_service.web.services import services
 from transfer_service.wire.filenames import parse_name
 
 blueprint = Blueprint("files", __name__)

@@ -12,11 +12,10 @@ from transfer_service.errors import InvalidRequest
 from transfer_service.services.files.folders import FolderRecord
 from transfer_service.services.files.listing import FileQuery, Sort, Status, place_of, place_types
 from transfer_service.services.files.rows import FileRecord
-from transfer_service.web.current_account import current, guard
+from transfer_service.web.context import current, guard, services
 from transfer_service.web.files.printing import pending_json, status_json, status_with_gaps_json
 from transfer_service.web.query import PAGING, Key, choice_of, flag_of, read_page, takes, text_of
 from transfer_service.web.requests import file_id_of, json_object
-from transfer_service.web.services import services
 from transfer_service.wire.filenames import parse_name
 from transfer_service.wire.instants import format_instant
 

@@ -8,11 +8,10 @@ from flask import Blueprint, Response, jsonify, request
 
 from transfer_service.errors import InvalidRequest
 from transfer_service.services.files.trash_rows import TrashedRecord
-from transfer_service.web.current_account import current, guard
+from transfer_service.web.context import current, guard, services
 from transfer_service.web.files.printing import status_with_gaps_json
 from transfer_service.web.query import PAGING, Key, read_page, takes
 from transfer_service.web.requests import file_id_of, json_object
-from transfer_service.web.services import services
 from transfer_service.wire.filenames import parse_name
 from transfer_service.wire.instants import format_instant
 

@@ -5,9 +5,8 @@ from typing import Any
 from flask import Blueprint, Response, jsonify, request
 
 from transfer_service.services.games.activities import ActivityRecord
-from transfer_service.web.current_account import guard, require_permission
+from transfer_service.web.context import guard, require_permission, services
 from transfer_service.web.query import count_of, takes
-from transfer_service.web.services import services
 from transfer_service.wire.instants import format_instant
 
 READ_PERMISSION = "activities.read"

@@ -8,12 +8,11 @@ from flask import Blueprint, Response, current_app, jsonify, request
 from transfer_service.errors import InvalidRequest, NotFound
 from transfer_service.services.files.files import parse_file_id
 from transfer_service.services.games.job_rows import Actor, DownloadRecord
-from transfer_service.web.current_account import current, guard, require_permission, token_expires_at
+from transfer_service.web.context import current, guard, require_permission, services, token_expires_at
 from transfer_service.web.games.printing import download_json, event_id_of
 from transfer_service.web.games.progress_feed import FEED, ProgressFeed
 from transfer_service.web.query import MAX_PAGE, PAGING, read_page, takes
 from transfer_service.web.requests import game_id_of, json_object
-from transfer_service.web.services import services
 
 DOWNLOAD_PERMISSION = "games.download"
 STREAM_HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}

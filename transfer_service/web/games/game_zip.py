@@ -16,11 +16,10 @@ from flask import Blueprint, Response, request
 from transfer_service.errors import NotAuthenticated
 from transfer_service.services.games.archives import Member
 from transfer_service.web.accounts.auth import GAME_COOKIE
-from transfer_service.web.current_account import adopt, require_account
+from transfer_service.web.context import adopt, require_account, services
 from transfer_service.web.files.file_response import StoredFile, respond
 from transfer_service.web.query import takes_any
 from transfer_service.web.requests import game_id_of
-from transfer_service.web.services import services
 from transfer_service.wire.media_types import guess_media_type
 
 GAME_SANDBOX = (

@@ -6,10 +6,9 @@ from flask import Blueprint, Response, jsonify, request
 
 from transfer_service.errors import InvalidRequest, TooLarge
 from transfer_service.services.files.rows import FileRecord
-from transfer_service.web.current_account import current, guard
+from transfer_service.web.context import current, guard, services
 from transfer_service.web.request_body import RequestBody
 from transfer_service.web.request_log import note
-from transfer_service.web.services import services
 from transfer_service.web.uploads.device_frames import IncomingChunk, check_announced
 from transfer_service.wire.chunk_frames import SHORT_FRAME
 from transfer_service.wire.filenames import parse_name

@@ -6,8 +6,7 @@ from transfer_service.errors import DigestMismatch, NotFound, TooLarge, Transfer
 from transfer_service.services.body_writer import PAST_THE_LENGTH
 from transfer_service.services.uploads.appends import Piece
 from transfer_service.services.uploads.rows import UploadRecord
-from transfer_service.web.current_account import current
-from transfer_service.web.services import services
+from transfer_service.web.context import current, services
 from transfer_service.web.uploads.append_body import AppendBody
 
 

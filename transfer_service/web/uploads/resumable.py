@@ -16,10 +16,9 @@ from flask import Blueprint, Response, jsonify, request
 from transfer_service.errors import NotFound
 from transfer_service.services.uploads.listing import ListedUpload
 from transfer_service.services.uploads.rows import UploadRecord
-from transfer_service.web.current_account import current, guard
+from transfer_service.web.context import current, guard, services
 from transfer_service.web.error_envelopes import speaks_tus
 from transfer_service.web.query import PAGING, read_page, takes
-from transfer_service.web.services import services
 from transfer_service.web.uploads import rufh, tus
 from transfer_service.web.uploads.append_body import empty, parse_upload_id
 from transfer_service.web.uploads.resumable_errors import init_resumable_errors

@@ -8,10 +8,9 @@ from flask import Blueprint, Response, request
 
 from transfer_service import errors
 from transfer_service.services.files.files import parse_file_id
-from transfer_service.web.current_account import current
+from transfer_service.web.context import current, services
 from transfer_service.web.error_envelopes import as_answered, error_response, set_retry_after, speaks_tus, status_of
 from transfer_service.web.request_body import is_chunked
-from transfer_service.web.services import services
 from transfer_service.web.uploads.rufh import limits_of
 from transfer_service.wire import rufh, tus
 from transfer_service.wire.rate_limits import QUOTA_EXCEEDED

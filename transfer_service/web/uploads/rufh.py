@@ -9,9 +9,8 @@ from transfer_service.models.uploads import UploadProtocol
 from transfer_service.services.uploads.appends import Piece
 from transfer_service.services.uploads.resumable import UploadDraft
 from transfer_service.services.uploads.rows import UploadRecord
-from transfer_service.web.current_account import current
+from transfer_service.web.context import current, services
 from transfer_service.web.query import flag_of
-from transfer_service.web.services import services
 from transfer_service.web.uploads.append_body import InterimAnswers, ToldBody, answer, location_of, repr_digest
 from transfer_service.web.uploads.first_bytes import append_first, check_first_bytes
 from transfer_service.wire import rufh, tus

@@ -10,13 +10,12 @@ from multipart import MultipartSegment
 
 from transfer_service.errors import DigestMismatch, InvalidRequest
 from transfer_service.services.uploads.whole_files import Draft, WholeBody
-from transfer_service.web.current_account import current, guard
+from transfer_service.web.context import current, guard, services
 from transfer_service.web.files.printing import status_json
 from transfer_service.web.multipart_body import FILE_PART, OVERHEAD_BYTES, MultipartBody, filename_of, is_multipart
 from transfer_service.web.query import flag_of, takes
 from transfer_service.web.request_body import RequestBody
 from transfer_service.web.request_log import note
-from transfer_service.web.services import services
 from transfer_service.wire.digests import parse_digests
 from transfer_service.wire.filenames import parse_name, parse_name_in_folder
 from transfer_service.wire.media_types import stored_media_type

@@ -1,4 +1,6 @@
-"""Who is asking, and what they may do (docs/accounts.md)."""
+"""What every view starts from: the services, and who is asking and what they may do (docs/accounts.md)."""
+
+from typing import TYPE_CHECKING
 
 from flask import current_app, g, request
 
@@ -6,7 +8,18 @@ from transfer_service.errors import BadCredentials, Forbidden, MissingPermission
 from transfer_service.services.accounts.sign_ins import Identity
 from transfer_service.web.accounts.tokens import VERIFIED, Claims, VerifiedTokens, verify_shown, verify_text
 from transfer_service.web.request_log import note
-from transfer_service.web.services import services
+
+if TYPE_CHECKING:
+    from transfer_service.bootstrap import Services
+
+EXTENSION = "transfer_service"
+"""Where `create_app` keeps the services on the app."""
+
+
+def services() -> "Services":
+    """The services of the current app."""
+    bound: Services = current_app.extensions[EXTENSION]
+    return bound
 
 
 def require_account(*, refresh: bool = False, any_type: bool = False, token: str | None = None) -> Identity:
