@@ -53,10 +53,9 @@ from transfer_service.services.upkeep.verification import Verification
 from transfer_service.services.uploads.appends import Appends
 from transfer_service.services.uploads.chunks import UploadService
 from transfer_service.services.uploads.concatenation import Concatenation
-from transfer_service.services.uploads.displacement import Displacement
 from transfer_service.services.uploads.finishing import UploadCompletion
 from transfer_service.services.uploads.listing import UnfinishedUploads
-from transfer_service.services.uploads.lookup import UploadLookup
+from transfer_service.services.uploads.lookup import Displacement, UploadLookup
 from transfer_service.services.uploads.progress import ProgressNews
 from transfer_service.services.uploads.resumable import ResumableUploadService
 from transfer_service.services.uploads.whole_files import WholeFileService

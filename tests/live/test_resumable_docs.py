@@ -27,7 +27,7 @@ from transfer_service.models.uploads import UploadProtocol
 from transfer_service.services import body_writer as landing
 from transfer_service.services.upkeep.uploads import TOMBSTONE_AGE
 from transfer_service.services.uploads import listing as unfinished_uploads
-from transfer_service.services.uploads.displacement import TAKE_OVER_SECONDS
+from transfer_service.services.uploads.lookup import TAKE_OVER_SECONDS
 from transfer_service.web.request_body import CHANCE_SECONDS
 from transfer_service.wire import rufh, tus
 

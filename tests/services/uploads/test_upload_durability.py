@@ -15,9 +15,8 @@ from transfer_service.services.files.files import FileService
 from transfer_service.services.files.finishing import Completion
 from transfer_service.services.uploads.appends import Appends, Piece
 from transfer_service.services.uploads.concatenation import Concatenation
-from transfer_service.services.uploads.displacement import Displacement
 from transfer_service.services.uploads.finishing import UploadCompletion
-from transfer_service.services.uploads.lookup import UploadLookup
+from transfer_service.services.uploads.lookup import Displacement, UploadLookup
 from transfer_service.services.uploads.progress import ProgressNews
 from transfer_service.storage.blobs import Key
 from transfer_service.storage.disk import DiskStore

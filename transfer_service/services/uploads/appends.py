@@ -29,9 +29,8 @@ from transfer_service.services.files import rows as file_rows
 from transfer_service.services.files.files import FileService
 from transfer_service.services.files.flushing import flush_or_forget
 from transfer_service.services.uploads import rows as resumable_rows
-from transfer_service.services.uploads.displacement import TAKE_OVER_SECONDS, Displacement
 from transfer_service.services.uploads.finishing import UploadCompletion
-from transfer_service.services.uploads.lookup import UploadLookup
+from transfer_service.services.uploads.lookup import TAKE_OVER_SECONDS, Displacement, UploadLookup
 from transfer_service.services.uploads.progress import ProgressNews
 from transfer_service.services.uploads.rows import UploadRecord
 from transfer_service.storage.blobs import END, BlobWriter

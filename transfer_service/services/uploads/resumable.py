@@ -30,9 +30,8 @@ from transfer_service.services.files.rows import FileRecord
 from transfer_service.services.files.small_files import SMALL_BYTES, SmallFiles, sha256_of
 from transfer_service.services.uploads import rows as resumable_rows
 from transfer_service.services.uploads.appends import AppendBody, Appends, Piece
-from transfer_service.services.uploads.displacement import Displacement
 from transfer_service.services.uploads.finishing import Finishing, UploadCompletion
-from transfer_service.services.uploads.lookup import UploadLookup
+from transfer_service.services.uploads.lookup import Displacement, UploadLookup
 from transfer_service.services.uploads.rows import UploadRecord
 from transfer_service.wire.digests import parse_digests
 from transfer_service.wire.media_types import stored_media_type

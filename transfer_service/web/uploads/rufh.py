@@ -11,8 +11,15 @@ from transfer_service.services.uploads.resumable import UploadDraft
 from transfer_service.services.uploads.rows import UploadRecord
 from transfer_service.web.context import current, services
 from transfer_service.web.query import flag_of
-from transfer_service.web.uploads.append_body import InterimAnswers, ToldBody, answer, location_of, repr_digest
-from transfer_service.web.uploads.first_bytes import append_first, check_first_bytes
+from transfer_service.web.uploads.append_body import (
+    InterimAnswers,
+    ToldBody,
+    answer,
+    append_first,
+    check_first_bytes,
+    location_of,
+    repr_digest,
+)
 from transfer_service.wire import rufh, tus
 from transfer_service.wire.digests import format_sha256
 from transfer_service.wire.filenames import parse_filename, parse_name_in_folder

@@ -11,8 +11,14 @@ from transfer_service.services.uploads.resumable import UploadDraft
 from transfer_service.services.uploads.rows import UploadRecord
 from transfer_service.web.context import current, services
 from transfer_service.web.query import flag_of
-from transfer_service.web.uploads.append_body import TusBody, answer, location_of, repr_digest
-from transfer_service.web.uploads.first_bytes import append_first, check_first_bytes
+from transfer_service.web.uploads.append_body import (
+    TusBody,
+    answer,
+    append_first,
+    check_first_bytes,
+    location_of,
+    repr_digest,
+)
 from transfer_service.wire import tus
 from transfer_service.wire.conditions import format_http_date
 from transfer_service.wire.filenames import parse_name_in_folder
