@@ -222,13 +222,7 @@ class Fetcher:
         `validator` belongs to the bytes the sink holds already; `remember_validator` gets the next one as soon as the
         sink has none of the old bytes left. `deadline` is on the clock of `now`.
         """
-        patience = Patience(
-            now=self._now,
-            until=deadline,
-            connect_seconds=self._limits.connect_seconds,
-            idle_seconds=self._limits.idle_seconds,
-            pause_seconds=PAUSE_SECONDS,
-        )
+        patience = self._patience(deadline)
         transfer = Transfer(
             client=self._client,
             target=Target.parse(url),
@@ -249,6 +243,15 @@ class Fetcher:
                 seconds = breaks.count(broke, length=sink.length)
                 raise_if_late(patience)
                 self._sleep(max(min(seconds, deadline - self._now()), 0))
+
+    def _patience(self, deadline: float) -> Patience:
+        return Patience(
+            now=self._now,
+            until=deadline,
+            connect_seconds=self._limits.connect_seconds,
+            idle_seconds=self._limits.idle_seconds,
+            pause_seconds=PAUSE_SECONDS,
+        )
 
 
 class _Breaks:

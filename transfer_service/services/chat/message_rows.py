@@ -106,11 +106,11 @@ class Message:
     type: MessageType
     attachment: Attachment | None
     reply_to: str | None
-    is_read: bool
-    is_deleted: bool
     created_at: datetime
-    edited_at: datetime | None
-    pinned: bool
+    is_read: bool = False
+    is_deleted: bool = False
+    edited_at: datetime | None = None
+    pinned: bool = False
 
 
 def message_of(row: Row[Any], reads: Reads) -> Message:

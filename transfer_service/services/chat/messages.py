@@ -98,11 +98,7 @@ class MessageService:
                 type=message_type(attachment.filename, attachment.media_type) if attachment else MessageType.TEXT,
                 attachment=attachment,
                 reply_to=reply_to,
-                is_read=False,
-                is_deleted=False,
                 created_at=now,
-                edited_at=None,
-                pinned=False,
             )
             message_rows.insert_message(rows, message, seq=seq)
             if attachment is not None:

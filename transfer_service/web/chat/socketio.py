@@ -59,11 +59,7 @@ def init_socketio(
     origins: Origins,
 ) -> None:
     """Serve `/socket.io/`. Events are handled one after the other, so that nobody can start more than he waits for."""
-    log = logging.getLogger("transfer_service.sockets")
-    log.handlers, log.propagate = [JsonHandler()], False
-    log.setLevel(logging.ERROR)
-    silent = log.getChild("transport")  # it tells what clients do wrong
-    silent.setLevel(logging.CRITICAL)
+    log, silent = _make_loggers()
 
     def is_trusted(origin: str, environ: dict[str, Any]) -> bool:
         return origins.may_use_cookies(origin) or origins.is_own(origin, environ.get("HTTP_HOST"))
@@ -91,6 +87,16 @@ def init_socketio(
     _tell_strangers(socketio.server, bound_transports(socketio.server.eio), sessions)
     _accept_only_own_events(socketio.server)
     socketio.on_namespace(ChatNamespace(sessions, is_trusted))
+
+
+def _make_loggers() -> tuple[logging.Logger, logging.Logger]:
+    """For failures here, and for what the transport says of clients that do wrong, which is dropped."""
+    log = logging.getLogger("transfer_service.sockets")
+    log.handlers, log.propagate = [JsonHandler()], False
+    log.setLevel(logging.ERROR)
+    silent = log.getChild("transport")
+    silent.setLevel(logging.CRITICAL)
+    return log, silent
 
 
 def _tell_strangers(server: Any, strangers: Strangers, sessions: LiveSessions) -> None:
