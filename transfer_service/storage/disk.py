@@ -256,10 +256,10 @@ class DiskStore:
 
     def check(self) -> None:
         """Prove that the store can be written. Raises StoreUnavailable."""
-        self._files.check()
         try:
+            self._files.check()
             write_probe(self._root)
-        except OSError as error:
+        except (OSError, StoreUnavailable) as error:
             raise StoreUnavailable("The store cannot be written") from error
 
 
