@@ -1,4 +1,4 @@
-"""python -m tests.torture power|kill: what scripts/torture runs."""
+"""python -m tests.torture power|kill|folders: what scripts/torture runs."""
 
 import argparse
 import random
@@ -6,11 +6,13 @@ import signal
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
+from typing import NoReturn
 
 import structlog
 
-from tests.torture import commits, kill, power
+from tests.torture import commits, folders, kill, power
 from tests.torture.stories import LEVELS
 
 
@@ -21,14 +23,21 @@ def main() -> None:
     cuts.add_argument("--images", type=int, default=500)
     kills = commands.add_parser("kill", help="kill -9 the service and its worker in the middle of everything")
     kills.add_argument("--cycles", type=int, default=100)
+    names = commands.add_parser("folders", help="race for names in two processes, and compare histories with a model")
+    names.add_argument("--histories", type=int, default=1000, help="races on each database")
+    names.add_argument("--steps", type=int, default=100_000, help="against the model")
     for command in (cuts, kills):
         command.add_argument("--level", choices=LEVELS, help="only this one, of TRANSFER_DURABILITY")
+    for command in (cuts, kills, names):
         command.add_argument("--seed", type=int, default=random.randrange(10**6))
     arguments = parser.parse_args()
     structlog.configure(logger_factory=structlog.ReturnLoggerFactory())
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that everything is unmounted
-    levels = [arguments.level] if arguments.level else LEVELS
     began = time.monotonic()
+    if arguments.command == "folders":
+        faults = folders.torture(arguments.histories, arguments.steps, arguments.seed, _say)
+        _end(faults, f"{arguments.histories} races", began, arguments.seed)
+    levels = [arguments.level] if arguments.level else LEVELS
     if arguments.command == "power":
         faults, what = (
             power.torture(arguments.images, arguments.seed, _say, levels=levels),
@@ -37,7 +46,11 @@ def main() -> None:
         faults += _commits(arguments.images, arguments.seed)
     else:
         faults, what = kill.torture(arguments.cycles, arguments.seed, _say, levels=levels), f"{arguments.cycles} cycles"
-    _say(f"{len(faults)} faults, {what}, {time.monotonic() - began:.0f} s, --seed {arguments.seed}")
+    _end(faults, what, began, arguments.seed)
+
+
+def _end(faults: Sequence[str], what: str, began: float, seed: int) -> NoReturn:
+    _say(f"{len(faults)} faults, {what}, {time.monotonic() - began:.0f} s, --seed {seed}")
     sys.exit(bool(faults))
 
 

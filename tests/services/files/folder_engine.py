@@ -3,36 +3,40 @@
 import hashlib
 import uuid
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from typing import Any, ClassVar
 
 from hypothesis import HealthCheck, Phase, seed, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
-from sqlalchemy import Uuid, bindparam, func, select, union_all
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
+from sqlalchemy import Uuid, bindparam, func, select
 
 from tests.services.conftest import Body
 from tests.services.files.folder_model import Entry, Tree, above, is_name
 from tests.services.uploads.bench import Append, Uploads
 from tests.stores import content
-from transfer_service.errors import ChecksumMismatch, TransferError, UploadEnded, UploadGone
+from transfer_service.errors import ChecksumMismatch, NotFound, TransferError, UploadEnded, UploadGone
 from transfer_service.models.accounts import Account
-from transfer_service.models.files import File, Folder
+from transfer_service.models.files import File, Folder, TrashedFile
 from transfer_service.services.files.listing import FileQuery
 from transfer_service.services.files.rows import FileRecord
 from transfer_service.services.uploads.whole_files import Draft
 
 STEPS_OF_A_HISTORY = 50
-_folders, _files, _accounts = Folder.__table__, File.__table__, Account.__table__
-_SUMS = union_all(
-    select(_accounts.c.used_bytes.label("bytes")).where(_accounts.c.id == bindparam("account_id", type_=Uuid())),
-    select(func.coalesce(func.sum(_files.c.reserved_bytes), 0)).where(
-        _files.c.account_id == bindparam("account_id", type_=Uuid())
-    ),
-)
+_folders, _files, _trashed, _accounts = Folder.__table__, File.__table__, TrashedFile.__table__, Account.__table__
+_account = bindparam("account_id", type_=Uuid())
 LABELS = ("a", "b", "c.txt", "a (2)", "L" * 200)
 PICKS, SIZES, OVERWRITE = st.integers(0, 15), st.integers(0, 4), st.booleans()
 PATHS = st.tuples(PICKS, st.lists(st.sampled_from(LABELS), min_size=1, max_size=3))
 """One of the folders that there are, or the top, and what is behind it."""
+
+
+def _sum_of(table: Any) -> Any:
+    reserved = select(func.coalesce(func.sum(table.c.reserved_bytes), 0)).where(table.c.account_id == _account)
+    return reserved.scalar_subquery()
+
+
+_SUMS = select(_accounts.c.used_bytes, _sum_of(_files) + _sum_of(_trashed)).where(_accounts.c.id == _account)
 
 
 class FolderEngine(RuleBasedStateMachine):
@@ -45,7 +49,8 @@ class FolderEngine(RuleBasedStateMachine):
         super().__init__()
         self.bench = self.shared.another_account()
         self.account_id, self.services = self.bench.account_id, self.bench.services
-        self.tree = Tree()
+        days = self.bench.settings.trash_days
+        self.tree = Tree(self.bench.clock, timedelta(days=days) if days else None)
         self.ended: list[Entry] = []
         self.turn = 0
 
@@ -230,7 +235,8 @@ class FolderEngine(RuleBasedStateMachine):
     def delete(self, pick: int, by_id: bool, is_permanent: bool) -> None:
         entry = self.pick_file(pick)
         if entry is not None:
-            self.services.files.delete(self.account_id, str(entry.id) if by_id else entry.name)
+            given = str(entry.id) if by_id else entry.name
+            self.services.files.delete(self.account_id, given, is_permanent=is_permanent)
             self.ended.append(entry)
             self.tree.take_away(entry, is_permanent=is_permanent)
 
@@ -255,31 +261,77 @@ class FolderEngine(RuleBasedStateMachine):
         if moved is not None:
             self.tree.move(path, new_path)
 
-    @rule(pick=PICKS, is_recursive=st.booleans())
-    def delete_folder(self, pick: int, is_recursive: bool) -> None:
-        self.remove_folder(self.folder(pick) or "b", is_recursive=is_recursive)
+    @rule(pick=PICKS, is_recursive=st.booleans(), is_permanent=st.booleans())
+    def delete_folder(self, pick: int, is_recursive: bool, is_permanent: bool) -> None:
+        self.remove_folder(self.folder(pick) or "b", is_recursive=is_recursive, is_permanent=is_permanent)
 
-    def remove_folder(self, path: str, *, is_recursive: bool) -> None:
+    def remove_folder(self, path: str, *, is_recursive: bool, is_permanent: bool = False) -> None:
         refused = next(self.tree.undeletable(path, is_recursive=is_recursive), None)
         self.agree(
-            lambda: self.services.folders.delete(self.account_id, path, is_recursive=is_recursive),
+            lambda: self.services.folders.delete(
+                self.account_id, path, is_recursive=is_recursive, is_permanent=is_permanent
+            ),
             iter([refused] if refused else []),
         )
         if refused is None:
             self.ended += self.tree.below(path)
-            self.tree.delete_folder(path)
+            self.tree.delete_folder(path, is_permanent=is_permanent)
+
+    def pick_trashed(self, pick: int) -> Entry | None:
+        trash = sorted(self.tree.trash.values(), key=lambda each: (each.name, each.id))
+        return trash[pick % len(trash)] if trash else None
+
+    @rule(pick=PICKS, to=st.none() | PATHS)
+    def restore(self, pick: int, to: tuple[int, list[str]] | None) -> None:
+        entry = self.pick_trashed(pick)
+        if entry is None:
+            return
+        name = self.path(to) if to else None
+        wanted = name or entry.name
+
+        def objections() -> Iterator[TransferError]:
+            if name:
+                yield from self.tree.taken(name)
+            yield from self.tree.unclaimable(wanted, overwrite=False)
+
+        restored = self.agree(lambda: self.services.trash.restore(self.account_id, entry.id, name), objections())
+        if restored is not None:
+            del self.tree.trash[entry.id]
+            entry.upload = None
+            self.tree.claim(entry, wanted, restored.name, overwrite=False)
+
+    @rule(pick=PICKS)
+    def purge(self, pick: int) -> None:
+        entry = self.pick_trashed(pick)
+        if entry is not None:
+            self.services.trash.remove(self.account_id, entry.id)
+            del self.tree.trash[entry.id]
+
+    @rule(minutes=st.sampled_from([4, 8, 16]))
+    def remove_expired(self, minutes: int) -> None:
+        """The uploads last longer than a history does."""
+        self.bench.clock.advance(minutes=minutes)
+        list(self.services.trash.remove_expired(dry_run=False))
+        now, trash = self.bench.clock(), self.tree.trash
+        self.tree.trash = {key: each for key, each in trash.items() if each.expires_at and each.expires_at > now}
+
+    @precondition(lambda self: len(self.tree.trash) > 3)
+    @rule()
+    def empty_the_trash(self) -> None:
+        self.services.trash.empty(self.account_id)
+        self.tree.trash.clear()
 
     @invariant()
     def everything_agrees(self) -> None:
         type(self).steps += 1
         self.turn += 1
         self.check_files()
+        self.check_trash()
         self.check_names()
         self.check_folders()
         self.check_one_folder()
         with self.services.database.read_rows() as rows:
-            of_account = {"account_id": self.account_id}
-            assert [row.bytes for row in rows.execute(_SUMS, of_account)] == [self.tree.reserved] * 2
+            assert list(rows.execute(_SUMS, {"account_id": self.account_id}).one()) == [self.tree.reserved] * 2
         ended = next((each.upload for each in reversed(self.ended) if each.upload), None)
         assert ended is None or self.bench.error_of(lambda: self.bench.get(ended)) is UploadEnded
 
@@ -289,6 +341,15 @@ class FolderEngine(RuleBasedStateMachine):
             name: (entry.id, len(entry.data), entry.length, _sha256(entry) if entry.is_complete else None)
             for name, entry in self.tree.files().items()
         }
+
+    def check_trash(self) -> None:
+        listed = self.services.trash.list_files(self.account_id, limit=1000)
+        assert {(each.id, each.name, each.length, each.sha256, each.reason, each.expires_at) for each in listed} == {
+            (entry.id, entry.name, entry.length, _sha256(entry), entry.reason, entry.expires_at)
+            for entry in self.tree.trash.values()
+        }
+        for entry in [*self.tree.trash.values()][-1:]:
+            assert self.bench.error_of(lambda: self.services.files.get(self.account_id, entry.id)) is NotFound  # noqa: B023
 
     def check_names(self) -> None:
         files, folders = self.tree.files(), self.tree.folders
@@ -319,14 +380,16 @@ class FolderEngine(RuleBasedStateMachine):
 
     def teardown(self) -> None:
         """Everything has its bytes; and when it is gone, nothing is left."""
-        for entry in self.tree.entries.values():
-            assert content(self.services.store, entry.id) == entry.data if entry.data or entry.is_complete else True
-        assert self.bench.blobs() <= self.tree.entries.keys()
+        entries = {**self.tree.entries, **self.tree.trash}
+        for entry in entries.values():
+            assert not (entry.data or entry.is_complete) or content(self.services.store, entry.id) == entry.data
+        assert self.bench.blobs() <= entries.keys()
         for entry in self.tree.under_way():
             assert entry.upload is not None
             self.bench.cancel(entry.upload)
         for name in [*self.tree.files()]:
             self.services.files.delete(self.account_id, name)
+        self.services.trash.empty(self.account_id)
         for path in [each for each, is_kept in self.tree.folders.items() if is_kept and "/" not in each]:
             self.services.folders.delete(self.account_id, path, is_recursive=True)
         assert self.bench.rows() == self.bench.used_bytes() == len(self.bench.blobs()) == 0

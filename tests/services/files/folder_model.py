@@ -1,11 +1,13 @@
 """What files and folders must be, in dictionaries: for the state machine that compares (`folder_engine`)."""
 
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from itertools import accumulate
 
 from transfer_service.errors import FolderNotEmpty, InvalidName, InvalidRequest, NameTaken, NotFound, TransferError
+from transfer_service.models.files import TrashReason
 from transfer_service.services.uploads.rows import UploadRecord
 from transfer_service.wire.filenames import MAX_LABELS, MAX_NAME_BYTES, numbered_name, split_name
 
@@ -34,16 +36,22 @@ class Entry:
     is_complete: bool = False
     overwrite: bool = False
     upload: UploadRecord | None = None
+    reason: TrashReason | None = None
+    expires_at: datetime | None = None
 
 
 @dataclass
 class Tree:
-    """An account. `folders` tells of each whether it is to stay without a file in it, `trash` is by id."""
+    """An account. `folders` tells of each whether it is to stay without a file in it. In `trash` nothing stays longer
+    than `kept_for`; without that there is none.
+    """
+
+    now: Callable[[], datetime]
+    kept_for: timedelta | None
 
     entries: dict[uuid.UUID, Entry] = field(default_factory=dict)
     folders: dict[str, bool] = field(default_factory=dict)
     trash: dict[uuid.UUID, Entry] = field(default_factory=dict)
-    keeps_trash: bool = False
 
     def holder(self, name: str) -> Entry | None:
         """The file that has a name."""
@@ -141,7 +149,7 @@ class Tree:
         """Let an entry that is whole hold the name that it was given for the one it wanted."""
         holder = self.holder(name)
         if holder is not None and overwrite:
-            self.take_away(holder)
+            self.take_away(holder, TrashReason.REPLACED)
         if (holder is None or overwrite) and name not in self.folders:
             assert held == name
         else:
@@ -150,11 +158,12 @@ class Tree:
         entry.is_complete, entry.holds, entry.length = True, True, len(entry.data)
         self.place(entry, held)
 
-    def take_away(self, entry: Entry, *, is_permanent: bool = False) -> None:
+    def take_away(self, entry: Entry, reason: TrashReason = TrashReason.DELETED, *, is_permanent: bool = False) -> None:
         """Delete a file or an upload."""
         del self.entries[entry.id]
-        if entry.is_complete and self.keeps_trash and not is_permanent:
+        if entry.is_complete and self.kept_for is not None and not is_permanent:
             self.trash[entry.id] = entry
+            entry.reason, entry.expires_at = reason, self.now() + self.kept_for
         self.prune(split_name(entry.name)[0])
 
     def keep(self, folder: str) -> None:

@@ -2,16 +2,21 @@
 
 from collections.abc import Callable
 
+import pytest
+
 from tests.services.files import folder_engine
 from tests.services.uploads.bench import Uploads, make_uploads
 
 __all__ = ["make_uploads"]
 
-STEPS = {True: 10_000, False: 500}  # SQLite is in this process, PostgreSQL a server
+STEPS = {True: 5_000, False: 300}  # SQLite is in this process, PostgreSQL a server
 SEED = 20261129
 
 
-def test_any_history_agrees_with_the_model(make_uploads: Callable[..., Uploads], database_url: str) -> None:
-    bench = make_uploads(database_url=database_url, durability="process")
+@pytest.mark.parametrize("trash_days", [0, 0.01])
+def test_any_history_agrees_with_the_model(
+    make_uploads: Callable[..., Uploads], database_url: str, trash_days: float
+) -> None:
+    bench = make_uploads(database_url=database_url, durability="process", trash_days=trash_days)
     steps = STEPS[bench.services.database.is_sqlite]
     assert folder_engine.run(bench, steps=steps, number=SEED) > steps / 2
