@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import replace
 from itertools import product
 
 import pytest
@@ -204,18 +205,31 @@ def test_a_numbered_and_an_overwritten_name_are_found(any_bench: Bench) -> None:
     assert names(any_bench, FileQuery(search="(2)")) == ["Öl (2).txt"]
 
 
-@pytest.mark.parametrize("large", [0, 2_000])
+@pytest.mark.parametrize(
+    ("large", "near"),
+    [
+        pytest.param(2000, 2000, id="small"),
+        pytest.param(0, 2000, id="large"),
+        pytest.param(0, 5, id="large-with-others-in-front"),
+    ],
+)
 @pytest.mark.parametrize(("sort", "index"), [(Sort.SIZE, "reserved_bytes"), (Sort.UPDATED, "updated_at")])
 @pytest.mark.parametrize("folder", ["", "a"])
-def test_a_small_folder_is_sorted_and_of_a_large_one_the_order_is_walked(
-    any_bench: Bench, monkeypatch: pytest.MonkeyPatch, folder: str, sort: Sort, index: str, large: int
+def test_a_small_folder_is_sorted_and_to_a_near_page_of_a_large_one_the_order_is_walked(
+    any_bench: Bench, monkeypatch: pytest.MonkeyPatch, folder: str, sort: Sort, index: str, large: int, near: int
 ) -> None:
     monkeypatch.setattr(listing, "LARGE_FOLDER", large)
-    any_bench.services.folders.create(any_bench.account_id, "a")
-    steps = "\n".join(plan(any_bench, FileQuery(sort, folder=folder), None))
-    assert (f"ix_files_account_id_{index}_id" in steps) == (large == 0)
+    monkeypatch.setattr(listing, "NEAR", near)
+    prefix = f"{folder}/" if folder else ""
+    for name in [f"{prefix}{number}" for number in range(10)]:
+        any_bench.store(b"x", name)
+    query = FileQuery(sort, folder=folder)
+    steps = "\n".join(plan(any_bench, query, None))
+    assert (f"ix_files_account_id_{index}_id" in steps) == (large == 0 and near > 10)
     of_the_folder = ("ix_files_top", "files_folder_id", "uq_files_account_id_name")
-    assert any(each in steps for each in of_the_folder) == (large != 0)
+    assert any(each in steps for each in of_the_folder) == (large > 0 or near < 10)
+    assert by_pages(any_bench, query) == by_pages(any_bench, replace(query, is_ascending=True))[::-1]
+    assert sorted(by_pages(any_bench, query)) == [f"{prefix}{number}" for number in range(10)]
 
 
 @pytest.mark.parametrize("folder", ["", "a"])

@@ -29,6 +29,8 @@ COMMON = 2000
 """From so many names with a prefix on, they are not sorted."""
 LARGE_FOLDER = 2_000
 """To sort so many files takes about as long as to come by a page of them among a million."""
+NEAR = 20_000
+"""Among so many files of an account a page of a large folder's must be, or the folder is sorted nevertheless."""
 Place = tuple[Any, ...]
 
 
@@ -145,8 +147,9 @@ class FileListing:
         if query.sort is Sort.NAME and is_one_folder:  # then the last label has an index
             columns, after = (_files.c.name,), after and (split_name(after[0])[1],)
         elif is_one_folder and query.sort not in _INDEXED and query.status is not Status.PARTIAL:
-            # A small folder is sorted; of a large one the account's order is walked, which has an index.
-            if _is_many(rows, select(_files.c.id).where(_files.c.account_id == account_id, *where), LARGE_FOLDER):
+            # A small folder is sorted. For a page of a large one the account's order is walked, if that is soon done.
+            in_it = select(_files.c.id).where(_files.c.account_id == account_id, *where)
+            if _is_many(rows, in_it, LARGE_FOLDER) and _is_near(rows, account_id, query, limit, after):
                 where = tuple(case((each, 1), else_=0) == 1 for each in where)
             else:
                 columns = tuple(func.coalesce(column, column) for column in columns)
@@ -218,6 +221,19 @@ class FileListing:
 def _is_many(rows: Connection, found: Select[Any], many: int) -> bool:
     count = select(func.count()).select_from(found.limit(many).subquery())
     return bool(rows.execute(count).scalar_one() == many)
+
+
+def _is_near(rows: Connection, account_id: uuid.UUID, query: FileQuery, limit: int, after: Place | None) -> bool:
+    """Whether a page of a folder's files comes soon in their account's order, behind a place."""
+    folder = find_folder(rows, account_id, query.folder) if query.folder else None
+    columns = _ORDERS[query.sort].columns
+    directed = [column.asc() if query.is_ascending else column.desc() for column in columns]
+    first = select(_files.c.folder_id).where(_files.c.account_id == account_id).order_by(*directed).limit(NEAR)
+    if after is not None:
+        first = first.where(_is_behind(columns, after, is_ascending=query.is_ascending))
+    near = first.subquery()
+    is_in = near.c.folder_id == folder.id if folder else near.c.folder_id.is_(None)
+    return _is_many(rows, select(near.c.folder_id).where(is_in), limit)
 
 
 def _begins_with(name: ColumnElement[str], prefix: str) -> list[ColumnElement[bool]]:
