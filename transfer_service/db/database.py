@@ -23,7 +23,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import Session
 
 from transfer_service.db import reserve
-from transfer_service.db.sqlite import Run, SqliteWriter, make_engine
+from transfer_service.db.sqlite import Connections, Run, SqliteWriter, make_engine
 from transfer_service.errors import (
     AccountGone,
     SchemaOutdated,
@@ -66,11 +66,11 @@ class Database:
         self.url = url
         self._lock_wait_seconds = lock_wait_seconds
         self.is_sqlite = make_url(url).get_backend_name() == "sqlite"
-        self._idle: list[Connection] = []
         if self.is_sqlite:
             self._read_engine = make_engine(url, begin="BEGIN")
             self._row_engine = make_engine(url)
-            self._writer: SqliteWriter | None = SqliteWriter(self._row_engine, run_blocking)
+            self._connections = Connections(self._row_engine)
+            self._writer: SqliteWriter | None = SqliteWriter(self._connections, run_blocking)
         else:
             self._writers = threading.BoundedSemaphore(SERVER_CONNECTIONS)
             engine = create_engine(
@@ -119,14 +119,14 @@ class Database:
     def read_rows(self) -> Iterator[Connection]:
         """A connection for prepared statements, each of which sees the latest commit: cheaper than `read`."""
         with failures_named():
-            connection = self._idle.pop() if self._idle else self._row_engine.connect()
+            connection = self._connections.take() if self.is_sqlite else self._row_engine.connect()
             try:
                 yield connection
             except BaseException:
                 connection.close()
                 raise
             if self.is_sqlite:  # a file cannot have gone away meanwhile, as a server can
-                self._idle.append(connection)
+                self._connections.give_back(connection)
             else:
                 connection.close()
 
@@ -165,10 +165,8 @@ class Database:
 
     def dispose(self) -> None:
         """Close every pooled connection."""
-        while self._idle:
-            self._idle.pop().close()
-        if self._writer is not None:
-            self._writer.close()
+        if self.is_sqlite:
+            self._connections.close()
         for engine in (self._read_engine, self._row_engine):
             engine.dispose()
 

@@ -1,7 +1,7 @@
 """SQLite as the service uses it: WAL mode, explicit transactions, and one connection that writes.
 
-Opening a connection, beginning and committing by SQLAlchemy costs more than the statements of most transactions. So the
-writing connection is kept open, and `BEGIN IMMEDIATE`, `COMMIT` and `ROLLBACK` go to the driver directly.
+Opening a connection, beginning and committing by SQLAlchemy costs more than the statements of most transactions. So
+connections are kept open, and `BEGIN IMMEDIATE`, `COMMIT` and `ROLLBACK` go to the driver directly.
 """
 
 import os
@@ -22,14 +22,48 @@ from transfer_service.db import reserve
 from transfer_service.errors import StoreUnavailable
 from transfer_service.patience import Patience, shared_patience, wait_for
 
+_IS_DURABLE = "is_durable"
 Run = Callable[[Callable[[], None]], None]
 """Runs work that waits for the disk, off the event loop where there is one."""
 _PAUSES = (0.0, 0.001, 0.004)
 """Greenlets all have their turn in the first, threads may need the others."""
 
 
+class Connections:
+    """Open connections, for reading and for writing. The last one that was used is the next.
+
+    So whoever reads after a commit mostly does it where that was made: any other connection has to read every page
+    again that it needs.
+    """
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._idle: list[Connection] = []
+
+    def take(self) -> Connection:
+        """One that nobody else has until it is given back; who does not give it back closes it.
+
+        It counts as SQLAlchemy's in the middle of a transaction, so that nothing but this package ends one.
+        """
+        try:
+            return self._idle.pop()
+        except IndexError:
+            connection = self._engine.connect()
+            connection.begin()
+            return connection
+
+    def give_back(self, connection: Connection) -> None:
+        """Without a transaction, as it came."""
+        self._idle.append(connection)
+
+    def close(self) -> None:
+        """Close those that nobody has."""
+        while self._idle:
+            self._idle.pop().close()
+
+
 class SqliteWriter:
-    """The connection that writes; greenlets and threads take turns on it.
+    """Transactions that write; greenlets and threads take turns.
 
     A durable commit is a flush, and the next transaction cannot begin before its end. So whoever wants one while others
     wait for their turn leaves his transaction open to them: each is a savepoint in it, and one commit with one flush is
@@ -37,14 +71,12 @@ class SqliteWriter:
     rest on what another one in it has done. If the commit fails, nothing of it has happened, and all are told so.
     """
 
-    def __init__(self, engine: Engine, run_blocking: Run) -> None:
-        self._engine = engine
+    def __init__(self, connections: Connections, run_blocking: Run) -> None:
+        self._connections = connections
         self._run_blocking = run_blocking
         # A lock, not a semaphore: released under gevent, that lets a whole round of other greenlets run.
         self._lock = threading.Lock()
         self._waiting = 0
-        self._kept: Connection | None = None
-        self._is_durable = False
         self._group: _Group | None = None
 
     @contextmanager
@@ -52,8 +84,7 @@ class SqliteWriter:
         """A write transaction: committed at the end of the block, rolled back if it raises.
 
         `durable` makes the commit, and all earlier ones of any connection, survive power loss before the block ends.
-        Without `joins` it is in nobody else's. The connection counts as SQLAlchemy's in the middle of a transaction, so
-        that nothing but this ends it.
+        Without `joins` it is in nobody else's.
         """
         refusal: BaseException | None = None
         with self._turn(patience):
@@ -97,17 +128,13 @@ class SqliteWriter:
             self._lock.release()
 
     def _begin(self, *, durable: bool) -> Connection:
-        connection, self._kept = self._kept, None
-        if connection is None:
-            connection = self._engine.connect()
-            connection.begin()
-            self._is_durable = False
+        connection = self._connections.take()
         driver = _driver(connection)
         try:
-            if durable is not self._is_durable:
+            if durable is not connection.info.get(_IS_DURABLE, False):
                 # With FULL a commit flushes the write-ahead log, and with it every earlier commit of any connection.
                 driver.execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
-                self._is_durable = durable
+                connection.info[_IS_DURABLE] = durable
             retry_while_locked(lambda: driver.execute("BEGIN IMMEDIATE"))
         except BaseException:
             _discard(connection)
@@ -119,7 +146,7 @@ class SqliteWriter:
             self._run_blocking(_driver(connection).commit)
         else:
             _driver(connection).commit()
-        self._kept = connection
+        self._connections.give_back(connection)
 
     @contextmanager
     def _part_of(self, group: "_Group") -> Iterator[None]:
@@ -167,14 +194,8 @@ class SqliteWriter:
             if not isinstance(error, Exception):
                 raise
         else:
-            self._kept = group.connection
+            self._connections.give_back(group.connection)
             group.end()
-
-    def close(self) -> None:
-        """Close the connection; the next transaction opens another one."""
-        if self._kept is not None:
-            self._kept.close()
-            self._kept = None
 
 
 class _Group:

@@ -17,6 +17,8 @@ from gevent import socket
 
 IDLE_TICK_SECONDS = 0.25
 SENDFILE_BYTES = 512 * 1024
+COPIED_BYTES = 64 * 1024
+"""So little leaves sooner in one piece with its head than by the kernel's own means."""
 COPY_BYTES = 256 * 1024
 PATIENCE_SECONDS, PATIENCE_IN_ALL_SECONDS = 0.1, 0.5
 NO_SENDFILE = frozenset({errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP})
@@ -159,7 +161,10 @@ class TransferSocket(socket.socket):
         """Send `count` bytes from `offset` on within the kernel; other connections run after every SENDFILE_BYTES."""
         source, sent = file.fileno(), 0
         total = os.fstat(source).st_size - offset if count is None else count
-        if self._head:
+        if total <= COPIED_BYTES:
+            sent = self._copy(source, offset, total)
+            self.file_bytes_sent += sent
+        elif self._head:
             self.sendall(b"", sockets.MSG_MORE)
         while sent < total:
             try:
@@ -184,7 +189,7 @@ class TransferSocket(socket.socket):
     def _copy(self, source: int, offset: int, size: int) -> int:
         """Send without the kernel's help, where the file system or the platform has none."""
         data = os.pread(source, size, offset)
-        self.sendall(data)
+        self._send_all(data, 0)
         return len(data)
 
 
