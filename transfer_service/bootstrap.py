@@ -26,7 +26,7 @@ from transfer_service.services.files.files import FileService
 from transfer_service.services.files.finishing import Completion
 from transfer_service.services.files.folders import FolderService
 from transfer_service.services.files.listing import FileListing
-from transfer_service.services.files.renaming import Renaming
+from transfer_service.services.files.naming import Renaming
 from transfer_service.services.files.small_files import SmallFiles
 from transfer_service.services.files.trash import Trash
 from transfer_service.services.games.activities import ActivityService

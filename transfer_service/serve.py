@@ -90,9 +90,8 @@ def _keep_worker(service: int) -> int:
 def _work() -> int:
     Path("/proc/self/comm").write_text(WORKER_NAME)
     try:
-        from transfer_service import (
-            worker,
-        )  # here, since urllib3 opens a socket when it is loaded, and so gevent's loop
+        # Here, since urllib3 opens a socket when it is loaded, and so gevent's loop.
+        from transfer_service import worker
 
         worker.main()
     except SystemExit as end:

@@ -41,7 +41,7 @@ class FileService:
         """The account's file of that name, None where nothing of it is stored."""
         with self._database.read_rows() as rows:
             found = file_rows.find_visible(rows, account_id, name)
-        return self._settled(found)
+        return self._finished(found)
 
     def find_by_name_or_id(self, account_id: uuid.UUID, name: str) -> FileRecord | None:
         """The account's file of that name or else of that UUID."""
@@ -60,13 +60,13 @@ class FileService:
 
     def _find_own(self, account_id: uuid.UUID, file_id: uuid.UUID) -> FileRecord | None:
         found = self._find_by_id(file_id)
-        return self._settled(found) if found is not None and found.account_id == account_id else None
+        return self._finished(found) if found is not None and found.account_id == account_id else None
 
     def _find_by_id(self, file_id: uuid.UUID) -> FileRecord | None:
         with self._database.read_rows() as rows:
             return file_rows.find_visible_by_id(rows, file_id)
 
-    def _settled(self, file: FileRecord | None) -> FileRecord | None:
+    def _finished(self, file: FileRecord | None) -> FileRecord | None:
         """What was found, as it is now: a file that a crash left one step before completion takes that step."""
         if file is None or not file.is_due:
             return file
@@ -179,7 +179,7 @@ class FileService:
         found = self._find_by_id(identifier)
         if found is not None and found.account_id != account_id:
             raise Forbidden
-        return _readable(self._settled(found), "File not found")
+        return _readable(self._finished(found), "File not found")
 
 
 def _readable(file: FileRecord | None, detail: str) -> FileRecord:

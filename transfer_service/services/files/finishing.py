@@ -4,20 +4,46 @@ import uuid
 from contextlib import suppress
 from dataclasses import replace
 
-from transfer_service.db.database import Executor, run_again
+from sqlalchemy import bindparam, delete, update
+
+from transfer_service.db.database import Database, Executor, run_again
 from transfer_service.errors import BlobMissing, BytesLost, FlushFailed, RangeBusy
-from transfer_service.models.files import FileState
+from transfer_service.models.files import File, FileState, ReceivedRange
 from transfer_service.services.core import Core
 from transfer_service.services.digests import DigestFollower, RunningDigests
 from transfer_service.services.durability import Durability
 from transfer_service.services.files import received_ranges as intervals
 from transfer_service.services.files import rows as file_rows
 from transfer_service.services.files.dates import date_for
-from transfer_service.services.files.flushing import flush_or_forget
 from transfer_service.services.files.folder_rows import lock_names
 from transfer_service.services.files.rows import FileRecord
-from transfer_service.storage.blobs import END, BlobWriter
+from transfer_service.storage.blobs import END, BlobStore, BlobWriter
 from transfer_service.wire.ranges import Span
+
+_files, _ranges = File.__table__, ReceivedRange.__table__
+_FORGET = (
+    update(_files)
+    .where(_files.c.id == bindparam("file_id"), _files.c.state == FileState.RECEIVING)
+    .values(received_bytes=0, unflushed_boot=None)
+    .returning(_files.c.id)
+)
+_FORGET_RANGES = delete(_ranges).where(_ranges.c.file_id == bindparam("file_id"))
+
+
+def flush_or_forget(database: Database, store: BlobStore, file_id: uuid.UUID) -> None:
+    """Return when all that was written of a file survives power loss.
+
+    A kernel that could not write a page takes it for clean afterwards: the next flush succeeds, and says nothing about
+    the bytes that are lost (fsync(2)). So after a FlushFailed nothing of an unfinished file counts, and its client
+    sends it again. Raises BlobMissing, StorageFull, StoreUnavailable.
+    """
+    try:
+        store.sync(file_id)
+    except FlushFailed:
+        with database.write_rows(durable=True) as rows:
+            if rows.execute(_FORGET, {"file_id": file_id}).first() is not None:
+                rows.execute(_FORGET_RANGES, {"file_id": file_id})
+        raise
 
 
 def declare_whole(

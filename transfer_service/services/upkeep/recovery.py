@@ -33,7 +33,7 @@ _FORGET_RANGES = delete(_ranges).where(
         select(_files.c.id).where(_files.c.state == FileState.RECEIVING, _files.c.received_bytes == 0)
     )
 )
-# Their SHA-256 stays: it is what the bytes must have before the file is finished again (`completion`).
+# Their SHA-256 stays: it is what the bytes must have before the file is finished again (`finishing`).
 _DOUBT = (
     update(_files)
     .where(_files.c.state == FileState.COMPLETE, _is_of_another_boot)

@@ -27,7 +27,7 @@ from transfer_service.services.core import Core
 from transfer_service.services.files import received_ranges as intervals
 from transfer_service.services.files import rows as file_rows
 from transfer_service.services.files.files import FileService
-from transfer_service.services.files.flushing import flush_or_forget
+from transfer_service.services.files.finishing import flush_or_forget
 from transfer_service.services.uploads import rows as resumable_rows
 from transfer_service.services.uploads.finishing import UploadCompletion
 from transfer_service.services.uploads.lookup import TAKE_OVER_SECONDS, Displacement, UploadLookup
@@ -228,7 +228,7 @@ class Appends:
             if file.is_complete:  # by somebody who found that nothing was missing
                 raise UploadFinished
             self._durability.check(file.unflushed_boot)
-            if file.received_bytes < upload.offset:  # forgotten meanwhile, see `flushing`
+            if file.received_bytes < upload.offset:  # forgotten meanwhile, see `flush_or_forget`
                 raise OffsetMismatch(offset=file.received_bytes, provided=upload.offset)
             reserved = max(file.reserved_bytes, offset) if length is None else length
             self._space.reserve(rows, upload.account_id, reserved - file.reserved_bytes)

@@ -22,8 +22,7 @@ from transfer_service.services.files import discards
 from transfer_service.services.files import received_ranges as intervals
 from transfer_service.services.files import rows as file_rows
 from transfer_service.services.files.files import FileService, remove_row
-from transfer_service.services.files.finishing import Completion
-from transfer_service.services.files.flushing import flush_or_forget
+from transfer_service.services.files.finishing import Completion, flush_or_forget
 from transfer_service.services.files.folder_rows import lock_names
 from transfer_service.services.files.rows import FileRecord
 from transfer_service.services.files.small_files import SMALL_BYTES, SmallFiles, sha256_of
