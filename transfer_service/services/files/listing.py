@@ -110,7 +110,7 @@ def place_of(sort: Sort, file: FileRecord) -> Place:
 
 
 class FileListing:
-    """Lists files."""
+    """Lists the files and folders of an account, page by page along an index."""
 
     def __init__(self, core: Core) -> None:
         self._database = core.database

@@ -64,7 +64,7 @@ def claim_name(
 
 
 class Renaming:
-    """Gives files other names."""
+    """Gives files other names. They keep their ids, and get a new date."""
 
     def __init__(self, core: Core, *, files: FileService) -> None:
         self._database = core.database

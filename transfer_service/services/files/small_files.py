@@ -52,7 +52,7 @@ def _nothing_more(_rows: Executor) -> None:
 
 
 class SmallFiles:
-    """Stores them."""
+    """Stores what has arrived whole: the bytes first, then its row as it is in the end."""
 
     def __init__(self, core: Core, *, files: FileService) -> None:
         self._core = core

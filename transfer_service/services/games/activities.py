@@ -26,7 +26,7 @@ class Action(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ActivityRecord:
-    """One activity."""
+    """An activity, and who did it."""
 
     activity_id: int
     username: str

@@ -28,7 +28,7 @@ _messages = Message.__table__
 
 
 class AccountRemoval:
-    """Removes accounts."""
+    """Removes accounts with all that is theirs. A removal that was interrupted goes on when it is asked for again."""
 
     def __init__(self, core: Core, *, files: FileService, trash: Trash, conversations: ConversationService) -> None:
         self._database = core.database

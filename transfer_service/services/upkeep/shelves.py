@@ -1,6 +1,7 @@
 """The rooms of the store, each beside the records that name what is in it: files, attachments, archives."""
 
 import uuid
+from abc import ABC, abstractmethod
 from collections.abc import Collection, Iterator, Sequence
 from datetime import datetime
 
@@ -18,8 +19,8 @@ BLOBS, ATTACHMENTS, ARCHIVES = "blobs", "attachments", "archives"
 """The shelves' names."""
 
 
-class FileShelf:
-    """The files, finished or not or in the trash, and their rows."""
+class _OwnedShelf(ABC):
+    """A room whose blobs belong to records and are nobody else's."""
 
     must_be_there = True
 
@@ -27,6 +28,18 @@ class FileShelf:
         self._database = database
         self.store = store
         self.batches = store.batches
+
+    @abstractmethod
+    def known(self, keys: Collection[str]) -> set[str]:
+        """Those that have records."""
+
+    def set_aside(self, key: str, *, now: datetime) -> bool:
+        """Move a blob without a record. It never gets one: a record is older, or comes while the blob is in use."""
+        return not self.known({key}) and self.store.quarantine.put(key, now=now)
+
+
+class FileShelf(_OwnedShelf):
+    """The files, finished or not or in the trash, and their rows."""
 
     def known(self, keys: Collection[str]) -> set[str]:
         """Those that are a file's, also of one in the trash."""
@@ -42,20 +55,9 @@ class FileShelf:
             for batch in self._database.batches(finished):
                 yield [file_id.hex for (file_id,) in batch]
 
-    def set_aside(self, key: str, *, now: datetime) -> bool:
-        """Move a blob that is no file's. It never becomes one: a row is older, or comes while the blob is in use."""
-        return not self.known({key}) and self.store.quarantine.put(key, now=now)
 
-
-class AttachmentShelf:
+class AttachmentShelf(_OwnedShelf):
     """The attachments, and the messages that have one."""
-
-    must_be_there = True
-
-    def __init__(self, *, database: Database, store: BlobStore) -> None:
-        self._database = database
-        self.store = store
-        self.batches = store.batches
 
     def known(self, keys: Collection[str]) -> set[str]:
         """Those that are a message's."""
@@ -67,10 +69,6 @@ class AttachmentShelf:
         """The attachments of messages."""
         for batch in self._database.batches(select(Message.id).where(Message.filename.is_not(None))):
             yield [message_id for (message_id,) in batch]
-
-    def set_aside(self, key: str, *, now: datetime) -> bool:
-        """Move an attachment without a message. Nobody posts one that was not in use a moment ago."""
-        return not self.known({key}) and self.store.quarantine.put(key, now=now)
 
 
 class ArchiveShelf:

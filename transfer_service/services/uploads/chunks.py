@@ -56,7 +56,7 @@ class Incoming(Protocol):
 
 
 class UploadService:
-    """Receives chunks."""
+    """Receives chunks: each of them is stored whole or not at all, and counts before it is answered."""
 
     def __init__(self, core: Core, *, files: FileService, small_files: SmallFiles, completion: Completion) -> None:
         self._database = core.database

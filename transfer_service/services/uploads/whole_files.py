@@ -55,7 +55,7 @@ class WholeBody(IncomingBytes, Protocol):
 
 
 class WholeFileService:
-    """Receives whole files."""
+    """Receives whole files: the name and all bytes count in one commit."""
 
     def __init__(self, core: Core, *, files: FileService, small_files: SmallFiles) -> None:
         self._core = core

@@ -106,7 +106,7 @@ class Held:
         return True
 
     def release(self) -> None:
-        """The message is gone."""
+        """Give back what a message held, once it is handled."""
         if self._account_id is not None and self._bytes:
             self._in_flight.add(self._account_id, -self._bytes)
         self._bytes = 0

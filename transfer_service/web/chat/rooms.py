@@ -54,5 +54,5 @@ class RedisManager(socketio.RedisManager, _Muting):  # type: ignore[misc]
 
 
 def make_manager(redis_url: str | None) -> Any:
-    """What delivers events."""
+    """What delivers events: in this process, or through Redis to those of all instances."""
     return RedisManager(redis_url) if redis_url else LocalManager()
