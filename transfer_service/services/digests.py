@@ -71,7 +71,7 @@ class DigestFollower:
         """Whether `update` may be called, with the bytes from `offset` on; then `end` must be called."""
         if not self._entry.turn.acquire(blocking=False):
             return False
-        if self._entry.offset > offset:  # of what was hashed, some never came to count
+        if self._entry.offset > offset:  # the hash has taken bytes that never came to count
             self.restart()
         if self._entry.offset == offset:
             return True

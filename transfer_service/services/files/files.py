@@ -127,7 +127,7 @@ class FileService:
         """
         try:
             blob_id = self._take_away(account_id, name, is_permanent=is_permanent)
-        except StorageFull:  # the deletion itself needs room: the bytes, where they go in any case, make it
+        except StorageFull:  # no room for the commit: unlink the bytes first, if they go in any case
             file = self.find_by_name_or_id(account_id, name)
             if file is not None and _is_kept(file, self._core, is_permanent=is_permanent):
                 raise
@@ -139,7 +139,7 @@ class FileService:
 
     @run_again
     def _take_away(self, account_id: uuid.UUID, name: str, *, is_permanent: bool) -> uuid.UUID | None:
-        with self._database.write(durable=True) as rows:  # or the row may come back without its bytes
+        with self._database.write(durable=True) as rows:  # or a power loss brings the row back without its bytes
             lock_names(rows, account_id)
             found = file_rows.find_visible(rows, account_id, name)
             file_id = found.id if found else parse_file_id(name)

@@ -99,7 +99,7 @@ class Completion:
         flush = self._durability.flush or file.is_in_doubt
         digest = self._judge(file) if file.is_in_doubt else self.seal(file_id, file.received_bytes)
         with self._database.write_rows(durable=flush) as rows:
-            if file.folder_id is not None:  # which is to stay from now on
+            if file.folder_id is not None:  # a folder with a finished file stays
                 lock_names(rows, file.account_id)
             current = file_rows.lock(rows, file_id)
             # A guessed length may have grown meanwhile; then whoever brought the new bytes finishes.

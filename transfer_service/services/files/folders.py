@@ -108,7 +108,7 @@ class FolderService:
                 conditions += [find(behind, folded(search)) > 0, *is_other]
             else:
                 is_in = _files.c.folder_id == parent.id if parent else _files.c.folder_id.is_(None)
-                # In the words of the index of folders.
+                # Worded like the index of folders, so that it is used.
                 is_folder = _files.c.state == literal_column("'folder'")
                 conditions += [_files.c.account_id == account_id, is_in, is_folder]
             # Directly in one folder it is the labels that have an index.

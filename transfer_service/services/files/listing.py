@@ -181,7 +181,7 @@ class FileListing:
             return ((is_below(query.folder),), False) if query.search else ((_files.c.folder_id == folder.id,), True)
         is_direct = query.folder is not None and not query.search
         if is_direct or (query.sort is Sort.NAME and not has_any_folder(rows, account_id)):
-            # Said so that the index of unfinished files is taken where only those are asked for.
+            # Worded like the partial index of unfinished files, so that it is used where only those are asked for.
             is_partial = query.status is Status.PARTIAL
             return (_folders.c.id.is_(None) if is_partial else _files.c.folder_id.is_(None),), True
         return (), False

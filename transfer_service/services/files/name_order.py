@@ -120,6 +120,6 @@ def _open(
     if after is not None and is_bounded:
         parameters["label"] = after[len(place.path) :]
     elif after is not None and (place.path < after) == is_ascending:
-        return iter(())  # all of it is in front
+        return iter(())  # all of it comes before that place
     statement = _SELECTS[is_ascending, is_bounded][place.folder_id is not None]
     return (FileRecord(*row) for row in statement.find_all(rows, parameters))

@@ -92,7 +92,7 @@ class SmallFiles:
 
         @run_again
         def declare() -> tuple[FileRecord, ClaimedName]:
-            # What is replaced is unlinked afterwards: then it must not come back.
+            # Durable, since what is replaced is unlinked afterwards: its row must not come back.
             with self._database.write_rows(durable=self._durability.flush or overwrite) as rows:
                 claimed = self._claim(rows, file, length, overwrite=overwrite)
                 named = replace(file, name=claimed.name, reserved_bytes=length)

@@ -123,7 +123,7 @@ class Trash:
         """Remove those of the account that are still here; the bytes of disk that each frees."""
         try:
             gone = self._remove_rows(account_id, file_ids, expired_at)
-        except StorageFull:  # removing them needs room: their bytes, which go in any case, make it
+        except StorageFull:  # no room for the commit: unlink the bytes first, they go in any case
             for file_id in file_ids:
                 self._discard_first(account_id, file_id, expired_at)
             gone = self._remove_rows(account_id, file_ids, expired_at)
@@ -134,7 +134,7 @@ class Trash:
     def _remove_rows(
         self, account_id: uuid.UUID, file_ids: Sequence[uuid.UUID], expired_at: datetime | None
     ) -> list[uuid.UUID]:
-        with self._database.write_rows(durable=True) as rows:  # or they may come back without their bytes
+        with self._database.write_rows(durable=True) as rows:  # or a power loss brings them back without their bytes
             lock_names(rows, account_id)
             gone = trash_rows.take(rows, account_id, file_ids, expired_at=expired_at)
             discards.remember(rows, [file_id.hex for file_id, _ in gone])

@@ -201,7 +201,7 @@ class Appends:
                 flush_or_forget(self._database, self._store, upload.id)
             return self._commit(upload, offset, length=length, ends=ends)
         except BaseException:
-            self._completion.forget(upload.id)  # of what was hashed, some does not count
+            self._completion.forget(upload.id)  # the hash has taken bytes that do not count
             raise
 
     @run_again

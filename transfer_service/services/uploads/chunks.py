@@ -80,7 +80,7 @@ class UploadService:
         head = next(batches, [])
         fits_in_memory = span.size <= BATCH_BYTES
         if fits_in_memory:
-            next(batches, None)  # the end of the data: now it is verified, before anything is touched
+            next(batches, None)  # reads to the end, where the chunk is verified, before anything is touched
             whole = None if file else self._store_whole(account_id, name, span, incoming, head)
             if whole is not None:
                 return whole

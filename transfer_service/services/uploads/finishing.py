@@ -164,7 +164,7 @@ class UploadCompletion:
     def _declare(self, upload: UploadRecord, sha256: str) -> UploadRecord:
         """Name the file and declare it whole, in one step. Raises UploadEnded, QuotaExceeded."""
         durability = self._completion.durability
-        # What is replaced is unlinked afterwards: then it must not come back.
+        # Durable, since what is replaced is unlinked afterwards: its row must not come back.
         with self._database.write_rows(durable=durability.flush or upload.overwrite) as rows:
             lock_names(rows, upload.account_id)
             file = file_rows.lock(rows, upload.id)

@@ -86,7 +86,7 @@ class ResumableUploadService:
         if draft.ends and draft.length == 0:  # or an upload would be left that nobody has heard of
             _verified_sha256(memoryview(b""), draft.repr_digest)
         reserved = 0 if part_ids else draft.length or 0
-        # Of empty parts nothing is missing; it becomes a whole only when they are spent, and knows its length then.
+        # Parts of no bytes miss none. Only when they are spent is the final upload whole, and its length known.
         upload, file = self._new(account_id, draft, length=draft.length or None if part_ids else draft.length)
         file = replace(file, reserved_bytes=reserved)
         upload = replace(upload, file=file)
@@ -210,7 +210,7 @@ class ResumableUploadService:
             self._displacement.end_append(upload_id)
         try:
             is_removed = self._end(upload)
-        except StorageFull:  # ending it needs room too: its bytes, which go in any case, make it
+        except StorageFull:  # no room for the commit: unlink the bytes first, they go in any case
             self._files.discard_blob(upload_id)
             is_removed = self._end(upload)
         if is_removed:
@@ -219,7 +219,7 @@ class ResumableUploadService:
     @run_again
     def _end(self, upload: UploadRecord) -> bool:
         """Turn an upload into a tombstone. Whether its file went too: one that was finished meanwhile stays."""
-        with self._database.write_rows(durable=True) as rows:  # or the file may come back without its bytes
+        with self._database.write_rows(durable=True) as rows:  # or a power loss brings the file back without its bytes
             file = file_rows.lock_to_name(rows, upload.id)
             if file is None:
                 raise UploadEnded

@@ -166,7 +166,7 @@ class WholeFileService:
 
         Its folder may have been moved meanwhile; then it is there, unless the end of a form has told another name.
         """
-        # What is replaced is unlinked afterwards: then it must not come back.
+        # Durable, since what is replaced is unlinked afterwards: its row must not come back.
         with self._database.write_rows(durable=self._durability.flush or draft.overwrite) as rows:
             file = file_rows.lock_to_name(rows, file_id)
             if file is None:
@@ -183,7 +183,7 @@ class WholeFileService:
         """Leave nothing of a file that broke. One whose commit failed only in telling that it succeeded stays."""
         try:
             is_gone = self._remove_unfinished(file_id)
-        except StorageFull:  # nothing of it counts, and its bytes make the room that the database needs
+        except StorageFull:  # no room for the commit: unlink the bytes first, none of them counts
             self._files.discard_blob(file_id)
             is_gone = self._remove_unfinished(file_id)
         if is_gone:
