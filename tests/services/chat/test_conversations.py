@@ -8,22 +8,11 @@ import pytest
 from sqlalchemy import delete
 
 from tests.services.chat.bench import UNKNOWN_ID, Chat
-from tests.services.conftest import Bench
 from transfer_service.errors import InvalidRequest, NotFound, NotParticipant, TransferError
 from transfer_service.models.accounts import Account
 from transfer_service.models.chat import ConversationKind
 from transfer_service.services.chat.conversation_rows import Conversation
 from transfer_service.wire.chat import new_chat_id
-
-
-@pytest.fixture
-def chat(bench: Bench) -> Chat:
-    return Chat(bench)
-
-
-@pytest.fixture
-def any_chat(any_bench: Bench) -> Chat:
-    return Chat(any_bench)
 
 
 def names(chat: Chat, conversation_id: str, viewer: str = "alice") -> list[str]:

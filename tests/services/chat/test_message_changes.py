@@ -6,7 +6,6 @@ from dataclasses import replace
 import pytest
 
 from tests.services.chat.bench import PHOTO, UNKNOWN_ID, Chat
-from tests.services.conftest import Bench
 from transfer_service.errors import Forbidden, InvalidRequest, NotFound, NotParticipant, TransferError
 from transfer_service.services.chat.events import MessageDeleted, MessageEdited, MessagePinned, MessagesRead
 
@@ -15,16 +14,6 @@ CHANGES: dict[str, Callable[..., object]] = {
     "pin": lambda chat, name, message_id: chat.messages.set_pinned(chat.id_of(name), message_id, True),
     "delete": lambda chat, name, message_id: chat.messages.delete(chat.id_of(name), message_id),
 }
-
-
-@pytest.fixture
-def chat(bench: Bench) -> Chat:
-    return Chat(bench)
-
-
-@pytest.fixture
-def any_chat(any_bench: Bench) -> Chat:
-    return Chat(any_bench)
 
 
 def read(chat: Chat, conversation_id: str, name: str) -> None:

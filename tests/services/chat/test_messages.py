@@ -6,21 +6,10 @@ from dataclasses import replace
 import pytest
 
 from tests.services.chat.bench import PHOTO, QUOTA_BYTES, UNKNOWN_ID, Chat
-from tests.services.conftest import Bench
 from transfer_service.errors import InvalidRequest, NotFound, NotParticipant, QuotaExceeded, TransferError
 from transfer_service.services.chat.events import ChatEvent, MessagePosted
 from transfer_service.services.chat.message_rows import Message
 from transfer_service.wire.attachments import MessageType
-
-
-@pytest.fixture
-def chat(bench: Bench) -> Chat:
-    return Chat(bench)
-
-
-@pytest.fixture
-def any_chat(any_bench: Bench) -> Chat:
-    return Chat(any_bench)
 
 
 def contents(messages: list[Message]) -> list[str | None]:

@@ -3,18 +3,7 @@
 import pytest
 
 from tests.services.chat.bench import Chat
-from tests.services.conftest import Bench
 from transfer_service.errors import Forbidden, InvalidRequest, NotFound, NotParticipant, TransferError
-
-
-@pytest.fixture
-def chat(bench: Bench) -> Chat:
-    return Chat(bench)
-
-
-@pytest.fixture
-def any_chat(any_bench: Bench) -> Chat:
-    return Chat(any_bench)
 
 
 def names(chat: Chat, conversation_id: str, viewer: str = "alice") -> list[str]:

@@ -29,11 +29,6 @@ class Sent(NamedTuple):
     modified: str
 
 
-@pytest.fixture(scope="module")
-def chat(shared_app: Flask) -> Chat:
-    return Chat(shared_app)
-
-
 @pytest.fixture
 def group(chat: Chat) -> str:
     """A group of `alice` and `bob`."""

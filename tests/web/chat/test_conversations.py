@@ -17,11 +17,6 @@ INVALID_ID = (400, "Invalid conversation id")
 UNKNOWN = (404, "Conversation not found")
 
 
-@pytest.fixture(scope="module")
-def chat(shared_app: Flask) -> Chat:
-    return Chat(shared_app)
-
-
 @pytest.fixture
 def fresh(app: Flask) -> Chat:
     """An app without conversations."""

@@ -10,7 +10,6 @@ from typing import Any
 from urllib.parse import quote, unquote
 
 import pytest
-from flask import Flask
 
 from tests.missing import missing
 from tests.web.chat.bench import BAD_IDS, NOT_PARTICIPANT, UNKNOWN_ID, Chat, attachment_form, refusal
@@ -21,11 +20,6 @@ MEBIBYTE = 1024 * 1024
 BLOCK_BYTES = 256 * 1024
 DATA = b"0123456789"
 FILE = part("file", DATA, filename=b"log.bin")
-
-
-@pytest.fixture(scope="module")
-def chat(shared_app: Flask) -> Chat:
-    return Chat(shared_app)
 
 
 @pytest.fixture

@@ -14,11 +14,6 @@ NO_OBJECT = (400, "Expected a JSON object")
 
 
 @pytest.fixture(scope="module")
-def chat(shared_app: Flask) -> Chat:
-    return Chat(shared_app)
-
-
-@pytest.fixture(scope="module")
 def long(chat: Chat) -> str:
     """A conversation in which `0` to `104` were said."""
     conversation_id = chat.group("bob")

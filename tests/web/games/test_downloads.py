@@ -26,11 +26,6 @@ LISTED = [
 
 
 @pytest.fixture
-def jobs(services: Services) -> Jobs:
-    return Jobs(services.database)
-
-
-@pytest.fixture
 def starter(services: Services, device: Device) -> Device:
     """`alice`, who may start downloads."""
     services.accounts.grant("alice", "games.download")

@@ -20,11 +20,6 @@ from transfer_service.wire.sse import HEARTBEAT
 
 
 @pytest.fixture
-def jobs(services: Services) -> Jobs:
-    return Jobs(services.database)
-
-
-@pytest.fixture
 def looks(services: Services) -> Looks:
     return Looks(services)
 

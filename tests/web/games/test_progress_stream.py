@@ -19,11 +19,6 @@ FINAL = [DownloadState.COMPLETED, DownloadState.ERROR, DownloadState.CANCELLED]
 
 
 @pytest.fixture
-def jobs(services: Services) -> Jobs:
-    return Jobs(services.database)
-
-
-@pytest.fixture
 def looks(services: Services) -> Looks:
     return Looks(services)
 
