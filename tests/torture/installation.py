@@ -17,6 +17,7 @@ from tests.live.remote import GameEntry, catalogue, game_bytes, sources_setting
 from tests.live.server import LiveServer
 from tests.torture.callers import NetworkCaller, Unexpected
 from tests.torture.chunk_stories import Growing, LongChunks, ShortChunks, Whole
+from tests.torture.folder_stories import Placed
 from tests.torture.other_stories import Attached, Fetched
 from tests.torture.resumable_stories import Concatenated, DraftUpload, TusUpload
 from tests.torture.stories import Story, World
@@ -24,6 +25,7 @@ from transfer_service.wire.game_catalogue import parse_catalogue
 
 DOORS: tuple[type[Story], ...] = (
     LongChunks, ShortChunks, Growing, Whole, Whole, TusUpload, DraftUpload, Concatenated, Concatenated, Attached,
+    Placed, Placed,
 )  # fmt: skip
 CLIENTS = 3
 GAMES = 4
@@ -147,6 +149,7 @@ def settings_of(source: BadSource, level: str, log_folder: Path) -> dict[str, st
     return {
         "LOG_FOLDER": str(log_folder),
         "TRANSFER_DURABILITY": level,
+        "TRANSFER_TRASH_DAYS": "30",
         "TRANSFER_GAME_DATA_SOURCES": sources_setting(first=f"{source.url}/first/"),
         "TRANSFER_ALLOW_PRIVATE_SOURCES": "true",
         "TRANSFER_MAX_REMOTE_DOWNLOADS": str(GAMES),

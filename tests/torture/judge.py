@@ -17,7 +17,7 @@ from transfer_service.bootstrap import Services
 from transfer_service.errors import TransferError
 from transfer_service.models.accounts import Account
 from transfer_service.models.chat import Message
-from transfer_service.models.files import File
+from transfer_service.models.files import File, TrashedFile
 from transfer_service.web.context import EXTENSION
 
 AFTER = "after the power loss"
@@ -36,6 +36,7 @@ def judge_folder(
         data_dir=data_dir,
         secret_key=SecretStr(SECRET),
         durability=level,  # type: ignore[arg-type] # one of its words
+        trash_days=30,
     )
     app = create_app(settings, boot=AFTER)
     services: Services = app.extensions[EXTENSION]
@@ -96,5 +97,11 @@ def _quota_faults(services: Services) -> list[str]:
     with services.database.read() as session:
         used = session.scalars(select(func.sum(Account.used_bytes))).one()
         reserved = session.scalars(select(func.coalesce(func.sum(File.reserved_bytes), 0))).one()
+        trashed = session.scalars(select(func.coalesce(func.sum(TrashedFile.reserved_bytes), 0))).one()
         sent = session.scalars(select(func.coalesce(func.sum(Message.length), 0))).one()
-    return [] if used == reserved + (sent or 0) else [f"{used} bytes are used, {reserved} and {sent} are there"]
+    there = reserved + trashed + (sent or 0)
+    return (
+        []
+        if used == there
+        else [f"{used} bytes are used, {reserved}, {trashed} in the trash and {sent} sent are there"]
+    )

@@ -297,8 +297,9 @@ class FolderEngine(RuleBasedStateMachine):
         restored = self.agree(lambda: self.services.trash.restore(self.account_id, entry.id, name), objections())
         if restored is not None:
             del self.tree.trash[entry.id]
-            entry.upload = None
+            self.ended = [each for each in self.ended if each is not entry]
             self.tree.claim(entry, wanted, restored.name, overwrite=False)
+            assert entry.upload is None or self.bench.get(entry.upload).is_finished
 
     @rule(pick=PICKS)
     def purge(self, pick: int) -> None:
