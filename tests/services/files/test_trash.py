@@ -332,6 +332,21 @@ def test_cleanup_removes_what_is_past_its_day_and_nothing_else(any_bench: Bench)
     check(any_bench)
 
 
+def test_cleanup_looks_again_before_it_removes(any_bench: Bench) -> None:
+    benches = [any_bench, any_bench.another_account()]
+    for each in benches:
+        delete(each, each.store(b"x").name)
+    any_bench.clock.advance(days=DAYS)
+    removing = any_bench.services.trash.remove_expired(dry_run=False)
+    next(removing)
+    late = next(each for each in benches if trash(each))
+    restore(late, trash(late)[0].id)
+    delete(late)
+    assert list(removing) == []
+    assert trashed(late) == ["log.bin"]
+    check(late)
+
+
 def test_what_lies_there_is_no_orphan_and_comes_back_from_the_quarantine(bench: Bench) -> None:
     file = bench.store(b"hello")
     delete(bench)
