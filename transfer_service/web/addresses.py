@@ -4,7 +4,7 @@ import re
 from functools import lru_cache
 from urllib.parse import urlsplit
 
-from flask import Flask, current_app, request, url_for
+from flask import Flask, current_app, request
 
 from transfer_service.errors import InvalidRequest
 
@@ -14,17 +14,16 @@ KNOWN_HOSTS = 64
 _HOST = re.compile(r"(?:[A-Za-z0-9._-]{1,255}|\[[0-9A-Fa-f:.]{2,45}\])(?::[0-9]{0,5})?", re.ASCII)
 
 
-def absolute_url(endpoint: str, **values: object) -> str:
-    """The URL of an endpoint as clients reach it.
+def absolute_url(path: str) -> str:
+    """The URL of a path of this service as clients reach it.
 
     It begins with TRANSFER_PUBLIC_URL, or with the request's scheme, host and prefix, as believed proxies tell them.
     """
-    path = url_for(endpoint, _anchor=None, _external=False, **values)  # type: ignore[arg-type] # parts of the path
     public_url: str | None = current_app.config[PUBLIC_URL]
     if public_url is None:
         host = request.environ.get("HTTP_HOST") or request.host  # Werkzeug's would lack an underscore's name
-        return f"{request.scheme}://{host.removesuffix(':').lower()}{path}"
-    return public_url + path.removeprefix(request.root_path)
+        return f"{request.scheme}://{host.removesuffix(':').lower()}{request.root_path}{path}"
+    return public_url + path
 
 
 def refuse_bad_host() -> None:

@@ -81,7 +81,7 @@ def parse_upload_id(text: str) -> uuid.UUID:
 
 def location_of(upload: UploadRecord) -> str:
     """Where the upload is continued: a whole URL, because many clients understand nothing else."""
-    return absolute_url("resumable.look", upload_id=upload.id)
+    return absolute_url(f"/api/uploads/{upload.id}")
 
 
 def empty(status: int) -> Response:
