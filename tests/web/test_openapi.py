@@ -73,6 +73,20 @@ def test_the_description_is_valid_openapi() -> None:
     assert SPEC["openapi"].startswith("3.1.")
 
 
+def test_no_key_stands_twice() -> None:
+    """YAML would take the last one, and nobody would hear of the other."""
+    nodes, repeated = [yaml.compose(DESCRIPTION.read_text("utf-8"))], []
+    while nodes:
+        node = nodes.pop()
+        if isinstance(node, yaml.MappingNode):
+            keys = [key.value for key, _ in node.value]
+            repeated += [f"{key} in line {node.start_mark.line}" for key in set(keys) if keys.count(key) > 1]
+            nodes += [value for _, value in node.value]
+        elif isinstance(node, yaml.SequenceNode):
+            nodes += node.value
+    assert repeated == []
+
+
 def test_every_route_is_described_and_every_described_one_exists(app: Flask) -> None:
     described = {(path, method) for path, method, _ in operations()}
     assert described == routes(app)
