@@ -24,7 +24,7 @@ from transfer_service.web.addresses import init_addresses
 from transfer_service.web.chat import attachments, conversations, messages
 from transfer_service.web.chat.emitters import Fanout, ProgressEvents
 from transfer_service.web.chat.socketio import LIVE, SocketIO, init_socketio
-from transfer_service.web.context import EXTENSION
+from transfer_service.web.context import EXTENSION, services_of
 from transfer_service.web.cors import ORIGINS, Origins, share_with_origins
 from transfer_service.web.error_envelopes import init_error_envelopes
 from transfer_service.web.files import folders, stored_files, trash
@@ -123,7 +123,7 @@ def create_app(settings: Settings, *, now: Callable[[], datetime] = utc_now, boo
 
 
 def _add_middleware(app: Flask, *, origins: Origins, trusted_proxies: int) -> None:
-    services: Services = app.extensions[EXTENSION]
+    services = services_of(app)
     sockets = limit_handshakes(refuse_coded_polls(app.wsgi_app), services.request_limits)
     doors = override_methods(partial(Flask.wsgi_app, app))  # past Socket.IO, which copies what it passes on
 
@@ -140,7 +140,7 @@ def _add_middleware(app: Flask, *, origins: Origins, trusted_proxies: int) -> No
 
 def begin_serving(app: Flask) -> None:
     """Called by the server in the process that serves, before the first request. Raises InstallationMismatch."""
-    services: Services = app.extensions[EXTENSION]
+    services = services_of(app)
     services.gate.add(services.database.take_reserve)
     services.gate.add(lambda: _restore(services))
     try:
@@ -168,5 +168,4 @@ def stop_serving(app: Flask) -> None:
 
 def end_serving(app: Flask) -> None:
     """Called by the server when the last request has been answered."""
-    services: Services = app.extensions[EXTENSION]
-    services.recovery.note_flushed()
+    services_of(app).recovery.note_flushed()

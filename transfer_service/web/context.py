@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from flask import current_app, g, request
+from flask import Flask, current_app, g, request
 
 from transfer_service.errors import BadCredentials, Forbidden, MissingPermission
 from transfer_service.services.accounts.sign_ins import Identity
@@ -16,10 +16,15 @@ EXTENSION = "transfer_service"
 """Where `create_app` keeps the services on the app."""
 
 
+def services_of(app: Flask) -> "Services":
+    """The services of an app."""
+    bound: Services = app.extensions[EXTENSION]
+    return bound
+
+
 def services() -> "Services":
     """The services of the current app."""
-    bound: Services = current_app.extensions[EXTENSION]
-    return bound
+    return services_of(current_app)
 
 
 def require_account(*, refresh: bool = False, any_type: bool = False, token: str | None = None) -> Identity:

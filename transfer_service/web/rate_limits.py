@@ -11,13 +11,12 @@ from typing import TYPE_CHECKING
 
 from flask import Flask, Response, current_app, g, request
 
-from transfer_service.bootstrap import Services
 from transfer_service.errors import BadCredentials, InvalidName, NotAuthenticated, NotFound, TooManyRequests
 from transfer_service.services.files.files import parse_file_id
 from transfer_service.services.files.rows import FileRecord
 from transfer_service.services.request_limits import RequestLimits
 from transfer_service.web.accounts.auth import GAME_COOKIE
-from transfer_service.web.context import EXTENSION, identify, require_account, services
+from transfer_service.web.context import identify, require_account, services, services_of
 from transfer_service.wire.error_bodies import format_error
 from transfer_service.wire.filenames import parse_name
 from transfer_service.wire.rate_limits import Allowance, format_allowances, format_policies, retry_after_seconds
@@ -116,7 +115,6 @@ def limit_handshakes(application: "WSGIApplication", limits: RequestLimits) -> "
 
 def init_rate_limits(app: Flask) -> None:
     """Count every request of the app, where limits are set."""
-    bound: Services = app.extensions[EXTENSION]
-    if bound.request_limits.are_set:
+    if services_of(app).request_limits.are_set:
         app.before_request(_count)
         app.after_request(_tell)

@@ -10,10 +10,9 @@ import structlog
 from flask import Flask, request
 from werkzeug.routing import BaseConverter
 
-from transfer_service.bootstrap import Services
 from transfer_service.errors import InvalidRequest, NotFound, StorageFull, TooLarge
 from transfer_service.services.files.files import parse_file_id
-from transfer_service.web.context import EXTENSION, services
+from transfer_service.web.context import services, services_of
 from transfer_service.web.request_body import RequestBody
 from transfer_service.wire.json_text import parse_object
 
@@ -126,8 +125,7 @@ def init_requests(app: Flask) -> None:
 
 def recover(app: Flask) -> None:
     """Sort out what a power loss may have taken, if that is not done yet. Raises StoreUnavailable, StorageFull."""
-    bound: Services = app.extensions[EXTENSION]
-    recovered = bound.recovery.ensure()
+    recovered = services_of(app).recovery.ensure()
     if recovered.restarted or recovered.doubted:
         structlog.get_logger().warning(
             "power_loss", restarted_uploads=recovered.restarted, doubted_files=recovered.doubted
