@@ -1,4 +1,4 @@
-"""Runs the migrations on the database whose URL `transfer_service.commands.upgrade` passes."""
+"""Runs the migrations on the database whose URL `transfer_service.db.schema.upgrade` passes."""
 
 from alembic import context
 from sqlalchemy import create_engine, event, pool
