@@ -7,12 +7,7 @@ from flask import Flask
 
 from tests.conftest import Clock, Device
 from tests.web.conftest import signed_in
-from tests.web.uploads.bench import ROOT, UNKNOWN, VERSIONS, Draft, Tus, id_of, left_on, problem, receiving
-
-
-@pytest.fixture(params=VERSIONS)
-def draft(shared_device: Device, request: pytest.FixtureRequest) -> Draft:
-    return Draft(shared_device, request.param)
+from tests.web.uploads.bench import ROOT, UNKNOWN, Draft, Tus, id_of, left_on, problem, receiving
 
 
 @pytest.mark.parametrize("data", [b"", b"hel"], ids=["new", "begun"])

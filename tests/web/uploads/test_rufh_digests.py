@@ -3,15 +3,10 @@
 import pytest
 
 from tests.conftest import Device
-from tests.web.uploads.bench import ROOT, VERSIONS, Draft, digest, id_of, left_on, problem
+from tests.web.uploads.bench import ROOT, Draft, digest, id_of, left_on, problem
 
 DATA = b"hello"
 ALGORITHMS = ["sha-256", "sha-512"]
-
-
-@pytest.fixture(params=VERSIONS)
-def draft(shared_device: Device, request: pytest.FixtureRequest) -> Draft:
-    return Draft(shared_device, request.param)
 
 
 @pytest.mark.parametrize(

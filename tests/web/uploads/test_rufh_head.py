@@ -7,14 +7,9 @@ from flask import Flask
 
 from tests.conftest import Clock, Device
 from tests.web.conftest import signed_in
-from tests.web.uploads.bench import ROOT, UNKNOWN, VERSIONS, Draft, Headers, Tus, digest, id_of, left_on, receiving
+from tests.web.uploads.bench import ROOT, UNKNOWN, Draft, Headers, Tus, digest, id_of, left_on, receiving
 
 STATE = {"Upload-Offset", "Upload-Length", "Upload-Complete", "Upload-Incomplete", "Upload-Limit", "X-File-Id"}
-
-
-@pytest.fixture(params=VERSIONS)
-def draft(shared_device: Device, request: pytest.FixtureRequest) -> Draft:
-    return Draft(shared_device, request.param)
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,6 @@ from tests.web.uploads.bench import (
     DRAFT_BYTES,
     ROOT,
     UNKNOWN,
-    VERSIONS,
     Draft,
     Headers,
     digest,
@@ -24,11 +23,6 @@ from tests.web.uploads.bench import (
 
 LIMIT = 10 * 1024**3
 NEXT = {3: 201, 5: 201, 6: 201, 8: 204}
-
-
-@pytest.fixture(params=VERSIONS)
-def draft(shared_device: Device, request: pytest.FixtureRequest) -> Draft:
-    return Draft(shared_device, request.param)
 
 
 def test_an_append_is_answered_with_the_new_offset(draft: Draft) -> None:

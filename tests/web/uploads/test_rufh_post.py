@@ -10,7 +10,6 @@ from tests.web.conftest import MakeApp, SignIn
 from tests.web.uploads.bench import (
     DRAFT_BYTES,
     ROOT,
-    VERSIONS,
     Draft,
     Headers,
     digest,
@@ -21,11 +20,6 @@ from tests.web.uploads.bench import (
 )
 
 LIMIT = 10 * 1024**3
-
-
-@pytest.fixture(params=VERSIONS)
-def draft(shared_device: Device, request: pytest.FixtureRequest) -> Draft:
-    return Draft(shared_device, request.param)
 
 
 def test_an_incomplete_creation_says_where_to_go_on(draft: Draft) -> None:

@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 
-from tests.conftest import Device
 from tests.web.uploads.bench import Tus, b64, digest, id_of, left_on, tus_refusal
 
 DATA = b"hello"
@@ -17,11 +16,6 @@ SUMS = {
     "crc32": zlib.crc32(DATA).to_bytes(4, "big"),
 }
 GOOD = [pytest.param(f"{name} {b64(value)}", id=name) for name, value in SUMS.items()]
-
-
-@pytest.fixture(scope="module")
-def tus(shared_device: Device) -> Tus:
-    return Tus(shared_device)
 
 
 def test_the_example_of_the_protocol_is_right(tus: Tus) -> None:

@@ -13,11 +13,6 @@ PARTIAL = {"Upload-Concat": "partial"}
 DEFERRED = {**PARTIAL, "Upload-Length": None, "Upload-Defer-Length": "1"}
 
 
-@pytest.fixture(scope="module")
-def tus(shared_device: Device) -> Tus:
-    return Tus(shared_device)
-
-
 def final(*locations: str, **names: str) -> dict[str, str | None]:
     """The headers of a final upload."""
     named = metadata(**names) if names else {}

@@ -10,11 +10,6 @@ from tests.web.conftest import MakeApp, SignIn, signed_in
 from tests.web.uploads.bench import ROOT, UNKNOWN, Headers, Tus, id_of, left_on, receiving, tus_refusal
 
 
-@pytest.fixture(scope="module")
-def tus(shared_device: Device) -> Tus:
-    return Tus(shared_device)
-
-
 @pytest.mark.parametrize("data", [None, b"hel"], ids=["new", "begun"])
 @pytest.mark.parametrize("headers", [{}, {"Upload-Concat": "partial"}], ids=["whole", "partial"])
 def test_an_unfinished_upload_is_freed(tus: Tus, headers: Headers, data: bytes | None) -> None:

@@ -15,11 +15,6 @@ DEFERRED = {"Upload-Length": None, "Upload-Defer-Length": "1"}
 STATE = {"Upload-Offset", "Upload-Length", "Upload-Defer-Length", "Upload-Metadata", "Upload-Concat", "Upload-Expires"}
 
 
-@pytest.fixture(scope="module")
-def tus(shared_device: Device) -> Tus:
-    return Tus(shared_device)
-
-
 @pytest.mark.parametrize(
     ("headers", "data", "expected"),
     [

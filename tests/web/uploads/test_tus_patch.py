@@ -26,11 +26,6 @@ from transfer_service.wire.conditions import format_http_date
 DEFERRED = {"Upload-Length": None, "Upload-Defer-Length": "1"}
 
 
-@pytest.fixture(scope="module")
-def tus(shared_device: Device) -> Tus:
-    return Tus(shared_device)
-
-
 def test_an_append_is_answered_with_the_new_offset(device: Device, clock: Clock) -> None:
     tus = Tus(device)
     location = tus.begin()

@@ -14,11 +14,6 @@ from transfer_service.wire.conditions import format_http_date
 TOO_LONG = str(10 * 1024**3 + 1)
 
 
-@pytest.fixture(scope="module")
-def tus(shared_device: Device) -> Tus:
-    return Tus(shared_device)
-
-
 def test_the_answer_says_where_and_until_when(device: Device, clock: Clock) -> None:
     response = Tus(device).post()
     assert (response.status_code, response.data, response.headers["Tus-Resumable"]) == (201, b"", "1.0.0")
