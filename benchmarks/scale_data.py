@@ -218,11 +218,11 @@ def _folders(filler: Filler) -> None:
 
 
 def _trash(filler: Filler) -> None:
-    """As many as there are files, a tenth of them versions of one name."""
+    """As many as there are files, half of them versions of one name."""
     size, first = filler.size, 10 * (filler.size.files + filler.size.others)
     filler.fill(
         files.TrashedFile, size.files, id=filler.id(f"n + {first}"), account_id=filler.account, length="n",
-        name=f"CASE WHEN n % 10 = 0 THEN '{REPLACED}' ELSE 'gone ' || n END", reserved_bytes="n",
+        name=f"CASE WHEN n % 2 = 0 THEN '{REPLACED}' ELSE 'gone ' || n END", reserved_bytes="n",
         media_type="'application/octet-stream'", length_declared="true", sha256=f"'{'0' * 64}'", reason="'deleted'",
         created_at=filler.at("n * 0.05"), deleted_at=filler.at("n * 0.05"), expires_at=filler.at("864000"),
     )  # fmt: skip
