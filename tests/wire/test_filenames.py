@@ -202,6 +202,9 @@ def test_a_label_lies_in_no_folder() -> None:
         pytest.param("b/a.jpg", "day/a.jpg", "b/a.jpg", id="beside-a-path"),
         pytest.param("a.jpg", "a.jpg", "a.jpg", id="the-name-itself"),
         pytest.param("e\u0301", "e\u0301/e\u0301", "é/é", id="decomposed"),
+        pytest.param("e\u0301", "day/é", "day/é", id="decomposed-name-only"),
+        pytest.param("é", "day/e\u0301", "day/é", id="decomposed-path-only"),
+        pytest.param("é", "day/" + "e\u0301" * 1000, "é", id="too-long-for-a-label"),
     ],
 )
 def test_a_relative_path_is_the_name_where_it_ends_in_it(filename: str, relative_path: str | None, name: str) -> None:

@@ -51,10 +51,12 @@ def parse_name_in_folder(filename: str, relative_path: str | None) -> str:
 
     `null` and empty are none, and one leading `/` does not count. Raises InvalidName.
     """
+    name = parse_name(filename)
     path = (relative_path or "").removeprefix("/")
-    if path in {"", "null"} or "/" in filename or path.rpartition("/")[2] != filename:
-        return parse_name(filename)
-    return parse_name(path)
+    label = path.rpartition("/")[2]
+    if path in {"", "null"} or len(label) > MAX_LABEL_BYTES * LONGEST_DECOMPOSITION:
+        return name
+    return parse_name(path) if unicodedata.normalize("NFC", label) == name else name
 
 
 def split_name(name: str) -> tuple[str, str]:
