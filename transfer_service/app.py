@@ -72,7 +72,10 @@ class Application(Flask):
 
 
 def create_app(settings: Settings, *, now: Callable[[], datetime] = utc_now, boot: str | None = None) -> Flask:
-    """The WSGI application for `settings`. `now` is the clock of every service, `boot` as for `build_services`."""
+    """The WSGI application for `settings`. `now` is the clock of every service, `boot` as for `build_services`.
+
+    One list of what the app is made of, so it is longer than other functions.
+    """
     if settings.secret_key is None:
         raise ValueError("settings need a secret key; load_settings() provides one")
     app = Application("transfer_service", static_folder=None, template_folder="web/templates")

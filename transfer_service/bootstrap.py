@@ -146,7 +146,8 @@ def build_services(
     """The services, each with what it needs.
 
     `publish` is called with what happens in conversations, `on_progress` with how far resumable uploads are.
-    `boot` names the machine's present boot for who has a reason not to ask the machine.
+    `boot` names the machine's present boot for who has a reason not to ask the machine. One list without a
+    branch, so it is longer than other functions.
     """
     core = build_core(settings, now, boot=boot)
     completion = Completion(core, digests=RunningDigests(store=core.store, offload=core.offload))
