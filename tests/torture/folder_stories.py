@@ -102,6 +102,15 @@ class Placed(Story):
             with self.places(world, files, self.trash, is_durable=False):
                 world.call("PATCH", f"/api/folders/{self.root}/{old}", headers=JSON, data=body).must_be(200)
 
+    def rename(self, world: World) -> None:
+        if self.files:
+            old = self.chance.choice(sorted(self.files))
+            new = f"{self.root}/{self.folder}/{len(self.steps)}-renamed.bin"
+            files = {new if name == old else name: facts for name, facts in self.files.items()}
+            path, body = f"/api/files/{self.files[old][1]}", json.dumps({"filename": new}).encode()
+            with self.places(world, files, self.trash, is_durable=False):
+                world.call("PATCH", path, headers=JSON, data=body).must_be(200)
+
     def restore(self, world: World) -> None:
         if self.trash:
             file_id = self.chance.choice(sorted(self.trash))
