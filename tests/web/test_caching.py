@@ -54,6 +54,19 @@ def test_nor_is_any_other(shared_device: Device, method: str, path: str, status:
     )
 
 
+def test_an_answer_without_a_body_has_no_type_of_one(device: Device) -> None:
+    assert device.post("/api/folders", json={"path": "a"}).status_code == 201
+    calls = [
+        ("OPTIONS", "/api/uploads"),
+        ("DELETE", "/api/folders/a"),
+        ("DELETE", "/api/trash"),
+        ("POST", "/auth/logout"),
+    ]
+    for method, path in calls:
+        answer = device.request(method, path)
+        assert (answer.status_code, answer.headers.get("Content-Type")) == (204, None), path
+
+
 @pytest.mark.parametrize(
     ("headers", "status", "kept"),
     [

@@ -16,12 +16,16 @@ DEFAULTS = (("Cache-Control", "no-store"), ("X-Content-Type-Options", "nosniff")
 def forbid_caching(application: "WSGIApplication") -> "WSGIApplication":
     """Add to every answer `Cache-Control`, and `X-Content-Type-Options` against guessed types, unless it has its own.
 
+    And take the type of a body, which Flask gives every answer, from a 204, which has none (RFC 9110 section 8.3).
+
     A browser, or a cache in an office, that keeps a listing or an error shows it to somebody else, or for too long. So
     what sends bytes says how long they last, and all other answers, those of Socket.IO too, are not to be kept.
     """
 
     def serving(environ: "WSGIEnvironment", start_response: "StartResponse") -> "Iterable[bytes]":
         def start(status: str, headers: list[tuple[str, str]], *more: Any) -> Any:
+            if status.startswith("204"):
+                headers = [(name, value) for name, value in headers if name.lower() != "content-type"]
             given = {name.lower() for name, _ in headers}
             added = [(name, value) for name, value in DEFAULTS if name.lower() not in given]
             return start_response(status, [*headers, *added], *more)
