@@ -26,11 +26,12 @@ START_SECONDS = 30.0
 IS_MEASURED = "COVERAGE_PROCESS_CONFIG" in os.environ  # coverage begins with a program
 
 
-def adapted_config(path: Path, *lines: str) -> Path:
-    """gunicorn's configuration with further lines behind it, written to `path`."""
+def adapted_config(path: Path, *lines: str, before_app: str = "") -> Path:
+    """gunicorn's configuration with further lines behind it, or `before_app` is made, written to `path`."""
     shipped = REPOSITORY / "gunicorn.conf.py"
     run = "exec(compile(open(__file__).read(), __file__, 'exec'))"
-    path.write_text("\n".join([f"__file__ = {str(shipped)!r}", run, *lines, ""]))
+    first = "from gevent import monkey; monkey.patch_all()"
+    path.write_text("\n".join([first, before_app, f"__file__ = {str(shipped)!r}", run, *lines, ""]))
     return path
 
 

@@ -27,7 +27,7 @@ TEXT, CONTINUATION, PING = 1, 0, 9
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveServer]:
     folder = tmp_path_factory.mktemp("strangers")
-    config = adapted_config(folder / "gunicorn.conf.py", CONFIG)
+    config = adapted_config(folder / "gunicorn.conf.py", before_app=CONFIG)
     server = LiveServer(folder / "data", config=config)
     server.prepare("alice", "bob")
     with started(server):
