@@ -83,8 +83,10 @@ def test_two_tabs_with_two_calls_each_after_the_token_has_expired_stay_signed_in
             assert [tab.evaluate("done") for tab in (page, other)] == [[200, 200], [200, 200]]
         wait_until(lambda: len(renewals(server)) >= before + 2)  # a line of the log may come after its answer
         made = renewals(server)[before:]
-        assert set(made) == {200}
-        assert len(made) == 2 or not locks
+        if locks:
+            assert made == [200, 200]
+        else:  # one whose cookies another tab has just replaced is refused, and goes on with the other tab's
+            assert (set(made) <= {200, 401}, made.count(200) >= 2) == (True, True)
 
 
 def test_a_page_on_another_host_of_the_same_site_signs_in_calls_and_renews(server: LiveServer, pages: int) -> None:
