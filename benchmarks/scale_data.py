@@ -1,7 +1,7 @@
 """Databases with much in them, made by the database itself: one INSERT a table, from numbers.
 
 An id follows from its number, scrambled, so that rows lie as far apart in their indexes as random ids do, and rows of
-another table can name it.
+another table can name it. One function fills each feature's tables, all from the same numbers: hence the length.
 """
 
 import uuid

@@ -78,9 +78,6 @@ class Services:
     """Everything a door may need."""
 
     core: Core
-    database: Database
-    store: BlobStore
-    space: Space
     accounts: AccountService
     account_removal: AccountRemoval
     sign_ins: SignInService
@@ -110,6 +107,21 @@ class Services:
     recovery: Recovery
     request_limits: RequestLimits
     redis: RedisProbe
+
+    @property
+    def database(self) -> Database:
+        """The core's."""
+        return self.core.database
+
+    @property
+    def store(self) -> BlobStore:
+        """The core's, of files."""
+        return self.core.store
+
+    @property
+    def space(self) -> Space:
+        """The core's."""
+        return self.core.space
 
 
 def _nobody_listens(_event: object) -> None:
@@ -167,9 +179,6 @@ def build_services(
     orphans = Orphans(shelves=by_name, now=now, kept_for=kept_for)
     return Services(
         core=core,
-        database=core.database,
-        store=core.store,
-        space=core.space,
         files=files,
         small_files=small_files,
         file_listing=FileListing(core),

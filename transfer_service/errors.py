@@ -1,4 +1,7 @@
-"""What can go wrong, as the rules see it: names and data. HTTP statuses are given in `web.error_envelopes`."""
+"""What can go wrong, as the rules see it: names and data. HTTP statuses are given in `web.error_envelopes`.
+
+One flat list, so that every failure there is can be read in one place: hence its length.
+"""
 
 
 class TransferError(Exception):

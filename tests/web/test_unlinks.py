@@ -129,20 +129,22 @@ def let_uploads_expire(device: Device) -> None:
     services.cleanup.run()
 
 
+CALLS = [
+    pytest.param(delete_a_file, 1, id="deleted-file"),
+    pytest.param(delete_a_folder, 3, id="deleted-folder"),
+    pytest.param(delete_an_upload, 1, id="deleted-upload"),
+    pytest.param(replace_a_file, 1, id="replaced"),
+    pytest.param(replace_a_file_by_tus, 1, id="replaced-by-tus"),
+    pytest.param(cancel_an_upload, 1, id="cancelled"),
+    pytest.param(delete_a_message, 1, id="deleted-message"),
+]
+"""What removes bytes by the way, and the number of blobs."""
+
+
 @pytest.mark.parametrize("level", ["process", "complete", "ack"])
 @pytest.mark.parametrize(
     ("act", "unlinks"),
-    [
-        pytest.param(delete_a_file, 1, id="deleted-file"),
-        pytest.param(delete_a_folder, 3, id="deleted-folder"),
-        pytest.param(delete_an_upload, 1, id="deleted-upload"),
-        pytest.param(replace_a_file, 1, id="replaced"),
-        pytest.param(replace_a_file_by_tus, 1, id="replaced-by-tus"),
-        pytest.param(cancel_an_upload, 1, id="cancelled"),
-        pytest.param(join_parts, 2, id="joined"),
-        pytest.param(delete_a_message, 1, id="deleted-message"),
-        pytest.param(let_uploads_expire, 2, id="expired"),
-    ],
+    [*CALLS, pytest.param(join_parts, 2, id="joined"), pytest.param(let_uploads_expire, 2, id="expired")],
 )
 def test_what_is_unlinked_is_forgotten_on_the_disk_before(
     make_app: Callable[..., Flask],
@@ -156,18 +158,7 @@ def test_what_is_unlinked_is_forgotten_on_the_disk_before(
     assert events.unlinks() == ["durable commit"] * unlinks
 
 
-@pytest.mark.parametrize(
-    ("act", "left"),
-    [
-        pytest.param(delete_a_file, 1, id="deleted-file"),
-        pytest.param(delete_a_folder, 3, id="deleted-folder"),
-        pytest.param(delete_an_upload, 1, id="deleted-upload"),
-        pytest.param(replace_a_file, 1, id="replaced"),
-        pytest.param(replace_a_file_by_tus, 1, id="replaced-by-tus"),
-        pytest.param(cancel_an_upload, 1, id="cancelled"),
-        pytest.param(delete_a_message, 1, id="deleted-message"),
-    ],
-)
+@pytest.mark.parametrize(("act", "left"), CALLS)
 def test_what_is_done_is_said_where_the_disk_keeps_the_bytes(
     make_app: Callable[..., Flask], sign_in: Callable[[Flask, str], Device], act: Act, left: int
 ) -> None:

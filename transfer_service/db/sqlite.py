@@ -1,4 +1,4 @@
-"""SQLite as the service uses it: WAL mode, explicit transactions, and one connection that writes.
+"""SQLite as the service uses it: WAL mode, explicit transactions, connections that stay open, and one writer at a time.
 
 Opening a connection, beginning and committing by SQLAlchemy costs more than the statements of most transactions. So
 connections are kept open, and `BEGIN IMMEDIATE`, `COMMIT` and `ROLLBACK` go to the driver directly.
