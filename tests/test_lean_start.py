@@ -56,14 +56,15 @@ def test_the_default_loads_no_driver_and_nothing_that_waits_for_its_use(tmp_path
     assert (result.stdout.splitlines()[-1:], result.stderr) == (["end"], "")
 
 
-def test_nothing_runs_in_what_others_are_forked_from(tmp_path: Path) -> None:
+@pytest.mark.parametrize("database", ["sqlite:///data/a.sqlite3", "postgresql://127.0.0.1:1/none"])
+def test_nothing_runs_in_what_others_are_forked_from(tmp_path: Path, database: str) -> None:
     lines = (
         "from gevent import monkey; monkey.patch_all()",
         "import threading, transfer_service.serve",
         "from gevent._hub_local import get_hub_if_exists",
         "print(get_hub_if_exists(), threading.active_count(), transfer_service.serve.app.name)",
     )
-    result = run(tmp_path, ["-c", "; ".join(lines)])
+    result = run(tmp_path, ["-c", "; ".join(lines)], TRANSFER_DATABASE_URL=database.replace("data", f"{tmp_path}/data"))
     assert (result.stdout, result.stderr) == ("None 1 transfer_service\n", "")
 
 

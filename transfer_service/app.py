@@ -144,6 +144,7 @@ def _add_middleware(app: Flask, *, origins: Origins, trusted_proxies: int) -> No
 def begin_serving(app: Flask) -> None:
     """Called by the server in the process that serves, before the first request. Raises InstallationMismatch."""
     services = services_of(app)
+    services.database.notices.begin()
     services.gate.add(services.database.take_reserve)
     services.gate.add(lambda: _restore(services))
     try:
@@ -171,4 +172,6 @@ def stop_serving(app: Flask) -> None:
 
 def end_serving(app: Flask) -> None:
     """Called by the server when the last request has been answered."""
-    services_of(app).recovery.note_flushed()
+    services = services_of(app)
+    services.recovery.note_flushed()
+    services.database.notices.close()

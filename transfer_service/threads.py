@@ -4,14 +4,17 @@ import os
 import threading
 from collections.abc import Callable
 from contextlib import suppress
+from contextvars import Context
 from typing import Any, Generic, Protocol, TypeVar
 
-from gevent import get_hub
+from gevent import get_hub, spawn
 from gevent.monkey import is_module_patched
 
 from transfer_service.faults import fault_of
 
 T = TypeVar("T")
+_loops: list[Any] = []
+"""The event loop of this process, once it has given work to the pool: how that finds the way back."""
 
 
 class Offload(Protocol):
@@ -39,7 +42,7 @@ def offload(work: Callable[[], T], /) -> T:
 
 def begin_offload(work: Callable[[], T], /) -> Callable[[], T]:
     """Like `offload`, in two steps, with time for something else between them."""
-    if not is_module_patched("threading") or threading.get_native_id() != os.getpid():  # only the loop has that id
+    if not _is_on_loop():
         return _Outcome(work).unwrap
     result = _spawn(work)
 
@@ -58,6 +61,23 @@ def begin_offload(work: Callable[[], T], /) -> Callable[[], T]:
     return wait
 
 
+def run_beside(work: Callable[[], None]) -> None:
+    """Run `work`, which waits for this and that, beside everything else until it ends: as a thread, or a greenlet.
+
+    Under gevent it is one of the loop, wherever this is called. It shares no patience with the caller.
+    """
+    if not is_module_patched("threading"):
+        threading.Thread(target=work, daemon=True).start()
+    elif _is_on_loop():
+        spawn(Context().run, work)
+    else:
+        _loops[-1].run_callback_threadsafe(spawn, Context().run, work)
+
+
+def _is_on_loop() -> bool:
+    return is_module_patched("threading") and threading.get_native_id() == os.getpid()  # no other thread has that id
+
+
 def fill_thread_pool() -> None:
     """Start every thread of the pool now, so that none lacks when threads or memory do."""
     pool = get_hub().threadpool
@@ -68,8 +88,10 @@ def fill_thread_pool() -> None:
 def _spawn(work: Callable[[], T]) -> Any:
     """Begin `work` in the thread pool. Raises StoreUnavailable where there is no thread for it."""
     is_wanted = [True]
+    hub = get_hub()
+    _loops[:] = [hub.loop]
     try:
-        return get_hub().threadpool.spawn(lambda: _Outcome(work) if is_wanted else None)
+        return hub.threadpool.spawn(lambda: _Outcome(work) if is_wanted else None)
     except RuntimeError as error:
         fault = fault_of(error)
         if fault is None:

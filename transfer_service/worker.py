@@ -169,8 +169,10 @@ def main() -> None:
     except ConfigurationError as error:
         sys.exit(f"Wrong settings:\n{error}")
     services = build_services(settings)
+    services.database.notices.begin()
     _wait_for_its_place(services.gate)
     build_worker(settings, services).run()
+    services.database.notices.close()
 
 
 def _wait_for_its_place(gate: StartGate) -> None:

@@ -23,6 +23,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import Session
 
 from transfer_service.db import reserve
+from transfer_service.db.notices import Notices
 from transfer_service.db.sqlite import Connections, Run, SqliteWriter, make_engine
 from transfer_service.errors import (
     AccountGone,
@@ -64,6 +65,7 @@ class Database:
         self, url: str, *, run_blocking: Run = run_inline, lock_wait_seconds: float = LOCK_WAIT_SECONDS
     ) -> None:
         self.url = url
+        self.notices = Notices(url)
         self._lock_wait_seconds = lock_wait_seconds
         self.is_sqlite = make_url(url).get_backend_name() == "sqlite"
         if self.is_sqlite:
@@ -164,7 +166,8 @@ class Database:
             reserve.take(Path(make_url(self.url).database or "").absolute().parent)
 
     def dispose(self) -> None:
-        """Close every pooled connection."""
+        """Close every pooled connection, and the one of the notices."""
+        self.notices.close()
         if self.is_sqlite:
             self._connections.close()
         for engine in (self._read_engine, self._row_engine):
