@@ -5,7 +5,7 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,12 +16,18 @@ class NotInstalled(RuntimeError):
     """There is no PostgreSQL on this machine."""
 
 
-@dataclass(frozen=True)
+@dataclass
 class Postgresql:
-    """A running server. `url` is without a database."""
+    """A server that may go and come back. `url` is without a database, `pid` that of its first process."""
 
-    url: str
-    pid: int
+    folder: Path
+    port: int
+    pid: int = 0
+
+    @property
+    def url(self) -> str:
+        """Where it is reached."""
+        return f"postgresql://transfer@127.0.0.1:{self.port}"
 
     def create(self, name: str) -> str:
         """The URL of a new, empty database."""
@@ -31,30 +37,42 @@ class Postgresql:
             connection.execute(f'CREATE DATABASE "{name}"')
         return f"{self.url.replace('postgresql:', 'postgresql+psycopg:')}/{name}"
 
+    def make(self) -> None:
+        """Write the files of a fresh one. Raises NotInstalled."""
+        self._run("initdb", "-U", "transfer", "-A", "trust", "--no-sync")
+
+    def start(self) -> None:
+        """Start, and wait until it answers."""
+        options = f"-p {self.port} -k {self.folder} -c listen_addresses=127.0.0.1 -c fsync=off"
+        self._run("pg_ctl", "-w", "-l", self.folder / "log", "-o", options, "start")
+        self.pid = int((self.folder / "data" / "postmaster.pid").read_text().split()[0])
+
+    def stop(self, mode: str = "immediate") -> None:
+        """Go away: `immediate` is like a kill, `fast` ends the sessions in order."""
+        self._run("pg_ctl", "-m", mode, "stop")
+
+    def _run(self, program: str, *arguments: str | Path) -> None:
+        # PostgreSQL refuses to run as root: Debian's package brings a user for it.
+        user = ["setpriv", "--reuid=postgres", "--regid=postgres", "--init-groups"] if os.geteuid() == 0 else []
+        command = [*user, programs() / program, "-D", self.folder / "data", *arguments]
+        subprocess.run(command, check=True, stdout=subprocess.DEVNULL, cwd="/")
+
 
 @contextmanager
 def postgresql() -> Iterator[Postgresql]:
     """A fresh server. Raises NotInstalled."""
-    folder_of_programs = programs()
+    programs()
     folder = Path(tempfile.mkdtemp(prefix="transfer-postgres-"))
-    prefix: list[str] = []
-    if os.geteuid() == 0:  # PostgreSQL refuses to run as root: Debian's package brings a user for it
+    if os.geteuid() == 0:
         shutil.chown(folder, "postgres")
-        prefix = ["setpriv", "--reuid=postgres", "--regid=postgres", "--init-groups"]
-    data, port = folder / "data", free_port()
-
-    def run(program: str, *arguments: str | Path) -> None:
-        command = [*prefix, folder_of_programs / program, "-D", data, *arguments]
-        subprocess.run(command, check=True, stdout=subprocess.DEVNULL, cwd="/")
-
-    run("initdb", "-U", "transfer", "-A", "trust", "--no-sync")
-    options = f"-p {port} -k {folder} -c listen_addresses=127.0.0.1 -c fsync=off"
-    run("pg_ctl", "-w", "-l", folder / "log", "-o", options, "start")
+    server = Postgresql(folder, free_port())
+    server.make()
+    server.start()
     try:
-        pid = int((data / "postmaster.pid").read_text().split()[0])
-        yield Postgresql(f"postgresql://transfer@127.0.0.1:{port}", pid)
+        yield server
     finally:
-        run("pg_ctl", "-m", "immediate", "stop")
+        with suppress(subprocess.CalledProcessError):  # it is away already
+            server.stop()
         shutil.rmtree(folder)
 
 

@@ -219,6 +219,10 @@ class StoreUnavailable(TransferError):
     retry_after_seconds = 5
 
 
+class ServerAway(StoreUnavailable):
+    """A server that the service stands on is away. The log says so once, when it goes, and not for each request."""
+
+
 class TransactionLost(StoreUnavailable):
     """The database has undone a transaction for the sake of others: it may be run again as it was."""
 

@@ -2,6 +2,7 @@
 
 import logging
 import sys
+import time
 import traceback
 from contextlib import suppress
 from pathlib import Path
@@ -80,3 +81,29 @@ def log_error(error: BaseException, **fields: Any) -> None:
         structlog.get_logger().warning("machine_fault", errno=errno_name(cause or error), **fields)
     else:
         structlog.get_logger().error("failure", **fields)
+
+
+class Outage:
+    """One line when something goes that the service stands on, and one when it is back; none for what fails meanwhile.
+
+    The lines are `<name>_away` and `<name>_back`.
+    """
+
+    def __init__(self, name: str, **fields: Any) -> None:
+        self._name = name
+        self._fields = fields
+        self._began_at: float | None = None
+
+    def begin(self, error: BaseException | None = None) -> None:
+        """It is away."""
+        if self._began_at is None:
+            self._began_at = time.monotonic()
+            kind = type(error).__name__ if error else None
+            structlog.get_logger().warning(f"{self._name}_away", error=kind, **self._fields)
+
+    def end(self) -> None:
+        """It is there."""
+        began_at, self._began_at = self._began_at, None
+        if began_at is not None:
+            seconds = round(time.monotonic() - began_at, 1)
+            structlog.get_logger().warning(f"{self._name}_back", seconds=seconds, **self._fields)

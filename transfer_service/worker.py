@@ -19,7 +19,7 @@ from gevent.event import Event
 
 from config import ConfigurationError, load_settings
 from transfer_service.bootstrap import Services, build_core, build_services
-from transfer_service.errors import InstallationMismatch, TransferError
+from transfer_service.errors import InstallationMismatch, ServerAway, TransferError
 from transfer_service.faults import fault_of
 from transfer_service.logs import configure_logging, log_error
 from transfer_service.remote.fetcher import Fetcher, Limits
@@ -135,6 +135,8 @@ def _failures_logged() -> Iterator[None]:
     """Log what goes wrong within: the next look tries again."""
     try:
         yield
+    except ServerAway:
+        pass  # the log says so already
     except Exception as error:  # noqa: BLE001 - the worker must live on
         log_error(error)
 

@@ -11,13 +11,13 @@ import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from functools import wraps
 from pathlib import Path
 from random import uniform
-from typing import Any, ParamSpec, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeAlias, TypeVar
 
-from sqlalchemy import Connection, Row, Select, create_engine, event, make_url, text
+from sqlalchemy import Connection, Row, Select, make_url, text
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import Session
@@ -28,6 +28,7 @@ from transfer_service.db.sqlite import Connections, Run, SqliteWriter, make_engi
 from transfer_service.errors import (
     AccountGone,
     SchemaOutdated,
+    ServerAway,
     StorageFull,
     StoreUnavailable,
     TransactionLost,
@@ -35,13 +36,17 @@ from transfer_service.errors import (
 )
 from transfer_service.patience import LOCK_WAIT_SECONDS, LOCKED, shared_patience, wait_for
 
+if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
+    from transfer_service.db.server import DatabaseServer
+
 _UNKNOWN_TO_SQLITE = ("no such table", "no such column", "has no column")
 _UNKNOWN_TO_POSTGRESQL = frozenset({"42P01", "42703"})
 """undefined_table, undefined_column"""
 _VICTIM = frozenset({"40P01", "40001"})
 """deadlock_detected, serialization_failure"""
 RUNS = 5
-SERVER_CONNECTIONS = 16
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -73,20 +78,24 @@ class Database:
             self._row_engine = make_engine(url)
             self._connections = Connections(self._row_engine)
             self._writer: SqliteWriter | None = SqliteWriter(self._connections, run_blocking)
+            self._server: DatabaseServer | None = None
         else:
-            self._writers = threading.BoundedSemaphore(SERVER_CONNECTIONS)
-            engine = create_engine(
-                url, pool_size=SERVER_CONNECTIONS, max_overflow=SERVER_CONNECTIONS, pool_pre_ping=True
-            )
-            event.listen(engine, "connect", _bound_lock_waits)
-            self._read_engine = engine
-            self._row_engine = engine.execution_options(isolation_level="AUTOCOMMIT")
+            from transfer_service.db import server  # what a database in a file has no need of
+
+            self._server = server.DatabaseServer(url)
+            self._writers = threading.BoundedSemaphore(server.CONNECTIONS)
+            self._read_engine = self._server.engine
+            self._row_engine = self._read_engine.execution_options(isolation_level="AUTOCOMMIT")
             self._writer = None
 
     @contextmanager
     def read(self) -> Iterator[Session]:
         """A session that sees one consistent state and changes nothing."""
-        with failures_named(), Session(self._read_engine, expire_on_commit=False, autoflush=False) as session:
+        with (
+            failures_named(),
+            self._use(),
+            Session(self._read_engine, expire_on_commit=False, autoflush=False) as session,
+        ):
             yield session
 
     def batches(self, statement: Select[Any], *, size: int = 500) -> Iterator[Sequence[Row[Any]]]:
@@ -120,7 +129,7 @@ class Database:
     @contextmanager
     def read_rows(self) -> Iterator[Connection]:
         """A connection for prepared statements, each of which sees the latest commit: cheaper than `read`."""
-        with failures_named():
+        with failures_named(), self._use():
             connection = self._connections.take() if self.is_sqlite else self._row_engine.connect()
             try:
                 yield connection
@@ -138,24 +147,34 @@ class Database:
 
         One patience is for the wait for this process's other writers, and for other processes' locks.
         """
-        with failures_named(), shared_patience(self._lock_wait_seconds) as patience:
+        with failures_named(), self._use(), shared_patience(self._lock_wait_seconds) as patience:
             if self._writer is not None:
                 with self._writer.transaction(patience, durable=durable, joins=joins) as rows:
                     yield rows
                 return
             wait_for(self._writers, patience)
             try:
+                self._check_presence()
                 with self._read_engine.begin() as rows:
                     yield rows
             finally:
                 self._writers.release()
+
+    def _use(self) -> "AbstractContextManager[None]":
+        """Around all that may wait for a server's answer. Raises ServerAway while that is away."""
+        return self._server.work() if self._server is not None else nullcontext()
+
+    def _check_presence(self) -> None:
+        """For who has waited for his turn. Raises ServerAway."""
+        if self._server is not None:
+            self._server.presence.check()
 
     def check(self) -> None:
         """Prove that the database answers and can be written. Raises StoreUnavailable."""
         try:
             with self.write() as session:
                 session.execute(text("UPDATE alembic_version SET version_num = version_num"))
-        except SchemaOutdated:
+        except (SchemaOutdated, ServerAway):
             raise
         except (SQLAlchemyError, TransferError) as error:
             raise StoreUnavailable("The database cannot be written") from error
@@ -170,6 +189,8 @@ class Database:
         self.notices.close()
         if self.is_sqlite:
             self._connections.close()
+        if self._server is not None:
+            self._server.dispose()
         for engine in (self._read_engine, self._row_engine):
             engine.dispose()
 
@@ -227,10 +248,3 @@ def _is_of_the_machine(error: BaseException | None) -> bool:
     kinds = {kind.__name__ for kind in type(error).__mro__}
     # A damaged file of SQLite is a DatabaseError and none of its children.
     return not kinds.isdisjoint({"OperationalError", "InternalError"}) or type(error) is sqlite3.DatabaseError
-
-
-def _bound_lock_waits(connection: Any, _record: Any) -> None:
-    """Let a server's connection wait no longer for a lock than SQLite does here."""
-    is_autocommit, connection.autocommit = connection.autocommit, True
-    connection.execute(f"SET lock_timeout = {round(LOCK_WAIT_SECONDS * 1000)}")
-    connection.autocommit = is_autocommit

@@ -25,15 +25,6 @@ MOST_BYTES = 7_999
 BEAT_SECONDS = 2.0
 FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.05, 2.0
 CLOSE_SECONDS = 5.0
-_CONNECTION = {
-    "application_name": "transfer notices",
-    "connect_timeout": 5,
-    "keepalives_idle": 2,
-    "keepalives_interval": 1,
-    "keepalives_count": 3,
-    "tcp_user_timeout": 5_000,
-}
-"""A network that swallows everything is noticed within five seconds; what the URL says itself counts more."""
 _NOTIFY = text("SELECT pg_notify(:channel, :payload)")
 
 
@@ -139,16 +130,20 @@ class _Listener:
     def _connect(self) -> Any:
         import psycopg
 
-        _, options = self._url.get_dialect()().create_connect_args(self._url)
-        return psycopg.connect(**{**_CONNECTION, **options}, autocommit=True)
+        from transfer_service.db.server import connection_parameters, with_addresses
+
+        parameters = {"application_name": "transfer notices", **connection_parameters(self._url)}
+        return psycopg.connect(**with_addresses(parameters), autocommit=True)
 
     def _hear(self, connection: Any) -> None:
+        from transfer_service.db.server import answer_within
+
         heard: set[str] = set()
         while not self._is_stopping:
             handlers = self._handlers()
             fresh = handlers.keys() - heard
             for channel in fresh:
-                connection.execute(f'LISTEN "{channel}"')
+                answer_within(connection, f'LISTEN "{channel}"')
             self._note(None)
             heard |= fresh
             for channel in fresh:
@@ -156,7 +151,7 @@ class _Listener:
             for notice in list(connection.notifies(timeout=0)):
                 self._tell(notice.channel, notice.payload)
             if not self._sleep(BEAT_SECONDS, connection.fileno()):
-                connection.execute("SELECT 1")  # or a connection that is broken on its way would look like silence
+                answer_within(connection)  # or a connection that is broken on its way would look like silence
 
     def _tell(self, channel: str, payload: str | None) -> None:
         for handler in self._handlers().get(channel, ()):
