@@ -15,6 +15,7 @@ from pydantic import SecretStr
 from werkzeug.test import TestResponse
 
 from config import Settings
+from tests.object_store import object_store_server, object_store_url, objects, store_address
 from tests.postgres import postgres_server, postgres_url
 from tests.prepared import migrate
 from transfer_service.app import create_app
@@ -23,7 +24,14 @@ from transfer_service.web.accounts.tokens import make_tokens
 from transfer_service.web.context import EXTENSION
 from transfer_service.wire.chunk_frames import LONG_FRAME, SHORT_FRAME
 
-__all__ = ["postgres_server", "postgres_url"]
+__all__ = [
+    "object_store_server",
+    "object_store_url",
+    "objects",
+    "postgres_server",
+    "postgres_url",
+    "store_address",
+]
 
 SECRET = "a test secret of at least thirty-two bytes"
 PASSWORD = "correct horse"

@@ -31,6 +31,11 @@ class BeginOffload(Protocol):
         """Begin `work`."""
 
 
+def is_on_loop() -> bool:
+    """Whether gevent serves, and this is the thread of its event loop, where nothing may block."""
+    return is_module_patched("threading") and threading.get_native_id() == os.getpid()  # only that thread has this id
+
+
 def offload(work: Callable[[], T], /) -> T:
     """Run `work` in gevent's thread pool where gevent serves, and inline elsewhere (commands, tests, the pool itself).
 
@@ -42,15 +47,15 @@ def offload(work: Callable[[], T], /) -> T:
 
 def begin_offload(work: Callable[[], T], /) -> Callable[[], T]:
     """Like `offload`, in two steps, with time for something else between them."""
-    if not _is_on_loop():
-        return _Outcome(work).unwrap
+    if not is_on_loop():
+        return Outcome(work).unwrap
     result = _spawn(work)
 
     def wait() -> T:
         interruption: BaseException | None = None
         while True:
             try:
-                outcome: _Outcome[T] = result.get()
+                outcome: Outcome[T] = result.get()
                 break
             except BaseException as thrown:  # noqa: BLE001 - into this greenlet, by another one; raised below
                 interruption = interruption or thrown
@@ -68,14 +73,10 @@ def run_beside(work: Callable[[], None]) -> None:
     """
     if not is_module_patched("threading"):
         threading.Thread(target=work, daemon=True).start()
-    elif _is_on_loop():
+    elif is_on_loop():
         spawn(Context().run, work)
     else:
         _loops[-1].run_callback_threadsafe(spawn, Context().run, work)
-
-
-def _is_on_loop() -> bool:
-    return is_module_patched("threading") and threading.get_native_id() == os.getpid()  # no other thread has that id
 
 
 def fill_thread_pool() -> None:
@@ -91,7 +92,7 @@ def _spawn(work: Callable[[], T]) -> Any:
     hub = get_hub()
     _loops[:] = [hub.loop]
     try:
-        return hub.threadpool.spawn(lambda: _Outcome(work) if is_wanted else None)
+        return get_hub().threadpool.spawn(lambda: Outcome(work) if is_wanted else None)
     except RuntimeError as error:
         fault = fault_of(error)
         if fault is None:
@@ -100,8 +101,8 @@ def _spawn(work: Callable[[], T]) -> Any:
         raise fault from error
 
 
-class _Outcome(Generic[T]):
-    """What `work` gave or raised: gevent prints what leaves a pool thread as a traceback, so nothing leaves it."""
+class Outcome(Generic[T]):
+    """What `work` gave or raised: what leaves a thread is printed there as a traceback, so nothing leaves it."""
 
     def __init__(self, work: Callable[[], T]) -> None:
         self._results: list[T] = []
