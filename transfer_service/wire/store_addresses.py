@@ -8,7 +8,7 @@ _BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]", re.ASCII)
 _PREFIX = re.compile(r"[A-Za-z0-9!_.*'()-]+(?:/[A-Za-z0-9!_.*'()-]+)*", re.ASCII)  # what every store takes as it is
 _REGION = re.compile(r"[A-Za-z0-9-]{1,64}", re.ASCII)
 _ENDPOINT = re.compile(r"https?://(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?", re.ASCII)
-_MAX_PREFIX = 512  # of 1024 that a name may have
+_MAX_PREFIX = 128  # of 512 that a row has for a name
 
 
 @dataclass(frozen=True, slots=True)
