@@ -22,6 +22,7 @@ class Postgresql:
 
     folder: Path
     port: int
+    connections: int = 100
     pid: int = 0
 
     @property
@@ -44,6 +45,7 @@ class Postgresql:
     def start(self) -> None:
         """Start, and wait until it answers."""
         options = f"-p {self.port} -k {self.folder} -c listen_addresses=127.0.0.1 -c fsync=off"
+        options += f" -c max_connections={self.connections}"
         self._run("pg_ctl", "-w", "-l", self.folder / "log", "-o", options, "start")
         self.pid = int((self.folder / "data" / "postmaster.pid").read_text().split()[0])
 
@@ -59,13 +61,13 @@ class Postgresql:
 
 
 @contextmanager
-def postgresql() -> Iterator[Postgresql]:
-    """A fresh server. Raises NotInstalled."""
+def postgresql(*, connections: int = 100) -> Iterator[Postgresql]:
+    """A fresh server for so many connections. Raises NotInstalled."""
     programs()
     folder = Path(tempfile.mkdtemp(prefix="transfer-postgres-"))
     if os.geteuid() == 0:
         shutil.chown(folder, "postgres")
-    server = Postgresql(folder, free_port())
+    server = Postgresql(folder, free_port(), connections=connections)
     server.make()
     server.start()
     try:

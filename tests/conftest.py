@@ -15,6 +15,12 @@ from pydantic import SecretStr
 from werkzeug.test import TestResponse
 
 from config import Settings
+from tests.growing.plugin import (
+    pytest_addoption,
+    pytest_collection_modifyitems,
+    pytest_sessionfinish,
+    pytest_sessionstart,
+)
 from tests.object_store import object_store_server, object_store_url, objects, store_address
 from tests.postgres import postgres_server, postgres_url
 from tests.prepared import migrate
@@ -30,6 +36,10 @@ __all__ = [
     "objects",
     "postgres_server",
     "postgres_url",
+    "pytest_addoption",
+    "pytest_collection_modifyitems",
+    "pytest_sessionfinish",
+    "pytest_sessionstart",
     "store_address",
 ]
 

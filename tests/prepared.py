@@ -1,5 +1,6 @@
 """Migrated databases in an instant: migrated once a process, and copied from then on."""
 
+import os
 import shutil
 import tempfile
 import uuid
@@ -48,7 +49,7 @@ def _name_installation(url: str) -> None:
 
 @cache
 def _migrated_template(server: str) -> str:
-    name = "migrated"
+    name = f"migrated_{os.getpid()}"  # of this process: several may share the server
     with psycopg.connect(server, autocommit=True) as connection:
         connection.execute(f'CREATE DATABASE "{name}"')
     url = make_url(server).set(drivername="postgresql+psycopg", database=name).render_as_string(hide_password=False)

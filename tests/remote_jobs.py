@@ -10,6 +10,7 @@ from typing import Any
 from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
+from tests.growing.installations import settings_of
 from transfer_service.db.database import Database
 from transfer_service.models.games import DownloadState, Game, GameData, RemoteDownload
 
@@ -83,7 +84,8 @@ def _free_slot(session: Session) -> int:
 @contextmanager
 def jobs_of(data_dir: Path) -> Iterator[Jobs]:
     """The jobs in the data folder of an instance that runs."""
-    database = Database(f"sqlite:///{data_dir / 'transfer.sqlite3'}")
+    own = f"sqlite:///{data_dir / 'transfer.sqlite3'}"
+    database = Database(settings_of(data_dir).get("TRANSFER_DATABASE_URL", own))
     try:
         yield Jobs(database)
     finally:

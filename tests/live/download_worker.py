@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.growing.installations import settings_of
 from tests.live.server import REPOSITORY
 
 STOP_SECONDS = 20.0
@@ -17,7 +18,7 @@ STOP_SECONDS = 20.0
 def environment_of(data_dir: Path, **settings: str) -> dict[str, str]:
     """What a process of this installation gets; `settings` are environment variables."""
     clean = {name: value for name, value in os.environ.items() if not name.startswith("TRANSFER_")}
-    return {**clean, "TRANSFER_DATA_DIR": str(data_dir), **settings}
+    return {**clean, "TRANSFER_DATA_DIR": str(data_dir), **settings_of(data_dir), **settings}
 
 
 @contextmanager

@@ -79,8 +79,16 @@ class _Prepared:
         self._process.wait()
 
 
-@cache
+_making = threading.Lock()
+
+
 def _prepared() -> _Prepared:
+    with _making:  # servers may be started at once
+        return _one()
+
+
+@cache
+def _one() -> _Prepared:
     return _Prepared()
 
 

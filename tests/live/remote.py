@@ -27,7 +27,7 @@ from tests.conftest import PASSWORD
 from tests.games import make_zip
 from tests.live.bad_source import BadSource, Behaviour, Request
 from tests.live.download_worker import STOP_SECONDS, environment_of
-from tests.live.server import REPOSITORY, LiveServer, started, wait_until
+from tests.live.server import REPOSITORY, LiveServer, make_server, started, wait_until
 from tests.prepared import migrate
 from transfer_service.wire.game_catalogue import parse_catalogue
 
@@ -193,7 +193,7 @@ def remote_site(data_dir: Path, *contents: bytes, accounts: Sequence[str] = (), 
             "TRANSFER_ALLOW_PRIVATE_SOURCES": "true",
             **environment,
         }
-        server = LiveServer(data_dir, settings)
+        server = make_server(data_dir, settings)
         with server.services() as services:
             migrate(services.database.url)
             services.accounts.create("carol", PASSWORD, permissions=("games.download", "activities.read"))

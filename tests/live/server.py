@@ -8,7 +8,9 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import psutil
 import requests
@@ -16,10 +18,12 @@ from pydantic import SecretStr
 
 from config import Settings
 from tests.conftest import PASSWORD, SECRET
+from tests.growing.installations import engines, forget, settings_of
 from tests.live.prepared_process import NEEDS_OWN_PROGRAM, ForkedServer
 from tests.ports import free_port
 from tests.prepared import migrate
 from transfer_service.bootstrap import Services, build_services
+from transfer_service.services.core import utc_now
 
 REPOSITORY = Path(__file__).parents[2]
 START_SECONDS = 30.0
@@ -58,10 +62,17 @@ class LiveServer:
     def log_path(self) -> Path:
         return self.data_dir.parent / f"{self.data_dir.name}.log"
 
+    def shared_settings(self) -> dict[str, str]:
+        """What the instances on this data folder share besides, where tests run on engines (`--growing`)."""
+        return settings_of(self.data_dir)
+
+    def _settings(self) -> dict[str, str]:
+        return {**self.shared_settings(), **self.environment}
+
     def _environment(self) -> dict[str, str]:
         clean = {name: value for name, value in os.environ.items() if not name.startswith("TRANSFER_")}
         own = {"TRANSFER_DATA_DIR": str(self.data_dir), "TRANSFER_BIND": f"127.0.0.1:{self.port}"}
-        return {**clean, **own, **self.environment}
+        return {**clean, **own, **self._settings()}
 
     def command(self, *arguments: str, stdin: str = "") -> str:
         """Run `flask --app wsgi …` with this instance's settings and give what it prints."""
@@ -73,16 +84,18 @@ class LiveServer:
         return result.stdout
 
     @contextmanager
-    def services(self) -> Iterator[Services]:
+    def services(self, *, now: Callable[[], datetime] = utc_now, **settings_of_ours: Any) -> Iterator[Services]:
         """The rules on this instance's data, in this process: commands would each take seconds to start."""
+        given = self._settings()
         settings = Settings(
             _env_file=None,  # type: ignore[call-arg] # nothing of a developer's
             data_dir=self.data_dir,
             secret_key=SecretStr(SECRET),
-            database_url=self.environment.get("TRANSFER_DATABASE_URL"),
-            storage_url=self.environment.get("TRANSFER_STORAGE_URL"),
+            database_url=given.get("TRANSFER_DATABASE_URL"),
+            storage_url=given.get("TRANSFER_STORAGE_URL"),
+            **settings_of_ours,
         )
-        services = build_services(settings)
+        services = build_services(settings, now=now)
         try:
             yield services
         finally:
@@ -175,11 +188,23 @@ def wait_until(condition: Callable[[], bool], *, seconds: float = 20) -> None:
 
 @contextmanager
 def running(data_dir: Path, *accounts: str, **environment: str) -> Iterator[LiveServer]:
-    """A prepared and started instance."""
-    server = LiveServer(data_dir, environment)
+    """A prepared and started instance, or what stands in its place where tests run on engines (`--growing`)."""
+    server = make_server(data_dir, environment)
     server.prepare(*accounts)
-    with started(server):
-        yield server
+    try:
+        with started(server):
+            yield server
+    finally:
+        forget(data_dir)
+
+
+def make_server(data_dir: Path, environment: dict[str, str], **how: Any) -> LiveServer:
+    """One instance that is not started, or several behind nginx where tests run on engines."""
+    if engines() is None:
+        return LiveServer(data_dir, environment, **how)
+    from tests.growing.topology import GrowingServer
+
+    return GrowingServer(data_dir, environment, **how)
 
 
 @contextmanager

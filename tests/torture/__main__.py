@@ -1,4 +1,4 @@
-"""python -m tests.torture power|kill|folders: what scripts/torture runs."""
+"""python -m tests.torture power|kill|folders|growing: what scripts/torture runs."""
 
 import argparse
 import random
@@ -12,6 +12,7 @@ from typing import NoReturn
 
 import structlog
 
+from tests.growing import torture as growing
 from tests.torture import commits, folders, kill, power
 from tests.torture.stories import LEVELS
 
@@ -26,9 +27,14 @@ def main() -> None:
     names = commands.add_parser("folders", help="race for names in two processes, and compare histories with a model")
     names.add_argument("--histories", type=int, default=1000, help="races on each database")
     names.add_argument("--steps", type=int, default=100_000, help="against the model")
+    machines = commands.add_parser(
+        "growing", help="kill, freeze and cut off instances that share engines, against a model"
+    )
+    machines.add_argument("--histories", type=int, default=1000, help="lives of files")
+    machines.add_argument("--first", type=int, default=0, help="the number of the first one")
     for command in (cuts, kills):
         command.add_argument("--level", choices=LEVELS, help="only this one, of TRANSFER_DURABILITY")
-    for command in (cuts, kills, names):
+    for command in (cuts, kills, names, machines):
         command.add_argument("--seed", type=int, default=random.randrange(10**6))
     arguments = parser.parse_args()
     structlog.configure(logger_factory=structlog.ReturnLoggerFactory())
@@ -37,6 +43,9 @@ def main() -> None:
     if arguments.command == "folders":
         faults = folders.torture(arguments.histories, arguments.steps, arguments.seed, _say)
         _end(faults, f"{arguments.histories} races", began, arguments.seed)
+    if arguments.command == "growing":
+        faults = growing.torture(arguments.histories, arguments.seed, _say, first=arguments.first)
+        _end(faults, f"{arguments.histories} histories", began, arguments.seed)
     levels = [arguments.level] if arguments.level else LEVELS
     if arguments.command == "power":
         faults, what = (

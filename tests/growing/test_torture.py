@@ -1,0 +1,20 @@
+"""A sample of `scripts/torture growing`."""
+
+import pytest
+
+from benchmarks.postgres import NotInstalled
+from tests.growing.torture import torture
+from tests.missing import missing
+
+HISTORIES, SEED = 18, 15
+
+
+@pytest.mark.alone
+def test_nothing_acknowledged_is_lost_or_doubled_while_instances_die_freeze_and_are_cut_off() -> None:
+    said: list[str] = []
+    try:
+        faults = torture(HISTORIES, SEED, said.append)
+    except NotInstalled as error:
+        missing(str(error))
+    assert not faults, said
+    assert "trouble: " in said[-1]

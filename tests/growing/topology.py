@@ -1,0 +1,102 @@
+"""Three instances of the real service that share engines only, and nginx, which gives each request to another one."""
+
+import re
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import psutil
+
+from tests.growing.installations import STORE, settings_of
+from tests.live.nginx import running_nginx
+from tests.live.server import REPOSITORY, LiveServer
+
+INSTANCES = 3
+
+_SITE = """
+include transfer/http.conf;
+map $http_origin $transfer_origin {{ default ""; }}
+upstream transfer {{ {upstreams} keepalive 64; }}
+upstream transfer_sockets {{ ip_hash; {upstreams} keepalive 64; }}
+server {{
+    listen 127.0.0.1:{port};
+    set $transfer_data {folder}/no-data;
+    set $transfer_blobs {folder}/no-blobs;
+    client_max_body_size 11g;
+    {locations}
+}}
+"""
+
+
+class Instance(LiveServer):
+    """One of them: with a data folder of its own, and all settings that it needs."""
+
+    def shared_settings(self) -> dict[str, str]:
+        return {}
+
+    @property
+    def log_path(self) -> Path:
+        return self.data_dir.parent / f"{self.data_dir.parent.name}.log"
+
+
+@dataclass
+class GrowingServer(LiveServer):
+    """All of them at one address. `data_dir` is only what tells one installation from another."""
+
+    instances: list[Instance] = field(default_factory=list)
+    _front: ExitStack = field(default_factory=ExitStack)
+
+    def start(self) -> None:
+        """Start all, and nginx in front of them."""
+        if not self.instances:
+            self.instances = self._make_instances()
+        self._each(LiveServer.start)
+        self._front.enter_context(spread(self.data_dir, self.instances, port=self.port))
+
+    def _make_instances(self) -> list[Instance]:
+        settings = {**settings_of(self.data_dir), **self.environment}
+        proxies = int(settings.get("TRANSFER_TRUSTED_PROXIES", 0)) or 1
+        settings["TRANSFER_TRUSTED_PROXIES"] = str(proxies)
+        folders = [self.data_dir / f"instance-{number}" for number in range(INSTANCES)]
+        if STORE not in settings:  # one disk
+            folders = [self.data_dir] * INSTANCES
+        return [Instance(folder, settings, config=self.config) for folder in folders]
+
+    def _each(self, work: Callable[[LiveServer], object]) -> None:
+        with ThreadPoolExecutor(INSTANCES) as pool:
+            list(pool.map(work, self.instances))
+
+    def worker(self) -> psutil.Process:
+        raise AssertionError("there are several: mark the test `one_machine`, with its reason")
+
+    def is_running(self) -> bool:
+        return any(each.is_running() for each in self.instances)
+
+    def kill(self) -> None:
+        """`kill -9` of all."""
+        self._front.close()
+        self._each(LiveServer.kill)
+
+    def stop(self) -> None:
+        """Stop gracefully, nginx first."""
+        self._front.close()
+        self._each(LiveServer.stop)
+
+    def holds_file(self) -> bool:
+        return any(each.holds_file() for each in self.instances)
+
+
+@contextmanager
+def spread(folder: Path, instances: Sequence[LiveServer], *, port: int) -> Iterator[None]:
+    """Nginx on `port`, with the files of deploy/nginx: each request meets another instance, but those of Socket.IO."""
+    locations = (REPOSITORY / "deploy/nginx/transfer/server.conf").read_text()
+    sockets = r"(location /socket\.io/ \{[^}]*proxy_pass http://transfer);"
+    locations, count = re.subn(sockets, r"\1_sockets;", locations)
+    assert count == 1, "Socket.IO is not found in the locations of nginx"
+    upstreams = " ".join(f"server 127.0.0.1:{instance.port};" for instance in instances)
+    place = folder.parent / f"nginx-{port}"
+    site = _SITE.format(upstreams=upstreams, port=port, folder=place, locations=locations)
+    with running_nginx(place, site, port=port):
+        yield
