@@ -206,6 +206,10 @@ class Superseded(RangeBusy):
     """Somebody who came later wants the same range: the newest request wins."""
 
 
+class ClaimLost(RangeBusy):
+    """The claim has run out, and another one may have it: what was written under it does not come to count."""
+
+
 class StorageFull(TransferError):
     """The disk is full. What was acknowledged stays, and the upload resumes once there is room."""
 

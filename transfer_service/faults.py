@@ -4,7 +4,7 @@ import errno
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from transfer_service.errors import ReadFailed, StorageFull, StoreUnavailable, TransferError
+from transfer_service.errors import FlushFailed, ReadFailed, StorageFull, StoreUnavailable, TransferError
 
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 _EXHAUSTED = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EAGAIN, errno.EINTR})
@@ -45,6 +45,18 @@ def faults_named() -> Iterator[None]:
         if fault is None:
             raise
         raise fault from error
+
+
+@contextmanager
+def flush_faults_named() -> Iterator[None]:
+    """Raises FlushFailed where the disk does not take what was written, StorageFull, StoreUnavailable."""
+    with faults_named():
+        try:
+            yield
+        except OSError as error:
+            if error.errno != errno.EIO:
+                raise
+            raise FlushFailed from error
 
 
 @contextmanager

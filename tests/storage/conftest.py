@@ -21,12 +21,12 @@ def store(root: Path) -> DiskStore:
     return DiskStore(root, FILES)
 
 
-KINDS = ["disk", "memory"]
+KINDS = ["disk", "memory", "remote"]
 
 
 def room_on(kind: str, root: Path, room: Room) -> BlobStore:
     """An empty room on that kind of store."""
-    return DiskStore(root, room) if kind == "disk" else MemoryStore(room)
+    return DiskStore(root, room) if kind == "disk" else MemoryStore(room, is_remote=kind == "remote")
 
 
 @pytest.fixture(params=KINDS)

@@ -8,12 +8,15 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from transfer_service.errors import BlobMissing, RangeBusy, ReadFailed, Superseded
-from transfer_service.storage.blobs import BlobFacts, KeptOrphan, Key
+from transfer_service.db.database import Executor
+from transfer_service.errors import BlobMissing, ClaimLost, RangeBusy, ReadFailed, Superseded
+from transfer_service.storage.blobs import WHOLE, BlobFacts, BlobWriter, KeptOrphan, Key
 from transfer_service.storage.rooms import Room
 from transfer_service.wire.ranges import Span
 
 POLL_SECONDS = 0.002
+MOST_WITHOUT_ROOM = 256 * 1024
+"""What a remote store takes at once without having been asked for room."""
 
 
 @dataclass(eq=False)
@@ -72,9 +75,13 @@ class MemoryLock:
 
 
 class MemoryClaims:
-    """Locks by key. Unlike those of a disk they need no blob."""
+    """Locks by key. Unlike those of a disk they need no blob.
+
+    Those of a remote store `are_lost` as if their holder had been cut off for longer than a lease.
+    """
 
     def __init__(self) -> None:
+        self.are_lost = False
         self.locks: list[MemoryLock] = []
         self._guard = threading.RLock()
         self._users: dict[str, int] = {}
@@ -164,10 +171,14 @@ class MemoryClaims:
 class MemoryWriter:
     def __init__(self, store: "MemoryStore", name: str, blob: Blob, lock: MemoryLock) -> None:
         self._store, self._name, self._blob, self._lock = store, name, blob, lock
+        self.settled = lock.span.start
 
     @property
     def length(self) -> int:
         return len(self._blob.data)
+
+    def make_room(self, _size: int) -> None:
+        """There is always room."""
 
     def write(self, offset: int, blocks: Sequence[bytes | memoryview]) -> None:
         data = b"".join(blocks)
@@ -176,6 +187,8 @@ class MemoryWriter:
         self._blob.data.extend(bytes(max(offset - self.length, 0)))
         self._blob.data[offset : offset + len(data)] = data
         self._blob.modified_at = datetime.now(UTC)
+        if offset <= self.settled:
+            self.settled = max(self.settled, offset + len(data))
 
     def write_direct(self, offset: int, data: memoryview) -> None:
         self.write(offset, [data])
@@ -191,12 +204,18 @@ class MemoryWriter:
 
     def cut(self) -> None:
         del self._blob.data[self._lock.span.start :]
-
-    def trim(self, length: int) -> None:
-        del self._blob.data[length:]
+        self.settled = self._lock.span.start
 
     def sync(self) -> None:
         self._store.synced.append(self._name)
+
+    def seal(self, length: int, *, flush: bool) -> None:
+        del self._blob.data[length:]
+        if flush:
+            self.sync()
+
+    def record(self, _rows: Executor) -> None:
+        """They are where they are."""
 
     def publish(self, key: Key) -> None:
         if self._store.blobs.get(self._name) is not self._blob:
@@ -205,6 +224,119 @@ class MemoryWriter:
 
     def is_wanted(self) -> bool:
         return self._lock.is_wanted() or self._store.blobs.get(self._name) is not self._blob
+
+
+class RemoteMemoryWriter:
+    """A writer whose bytes are on their way for a while, and are nobody's before they are recorded.
+
+    The latest write is acknowledged when the next one comes, or by `sync`. What was not recorded goes with the writer.
+    """
+
+    def __init__(self, store: "MemoryStore", name: str, lock: MemoryLock) -> None:
+        self._store, self._name, self._lock = store, name, lock
+        self._was_there = name in store.blobs
+        self._changes: list[tuple[int, bytes | None]] = []  # None: cut off there
+        self._on_its_way: tuple[int, bytes] | None = None
+        self._room = MOST_WITHOUT_ROOM
+
+    @property
+    def length(self) -> int:
+        return len(self._seen())
+
+    def _seen(self) -> bytearray:
+        recorded = self._store.blobs.get(self._name)
+        latest = [] if self._on_its_way is None else [self._on_its_way]
+        return applied([*self._changes, *latest], recorded.data if recorded else bytearray())
+
+    @property
+    def settled(self) -> int:
+        stop = self._lock.span.start
+        for offset, data in self._changes:
+            if data is None:
+                stop = min(stop, offset)
+            elif offset <= stop:
+                stop = max(stop, offset + len(data))
+        return stop
+
+    def make_room(self, size: int) -> None:
+        self._room = max(size, MOST_WITHOUT_ROOM)
+
+    def write(self, offset: int, blocks: Sequence[bytes | memoryview]) -> None:
+        data = b"".join(blocks)
+        assert len(data) <= self._room, "nobody has waited for the store"
+        self._room = MOST_WITHOUT_ROOM
+        if data:
+            self._acknowledge()
+            self._on_its_way = (offset, data)
+
+    def write_direct(self, offset: int, data: memoryview) -> None:
+        self.write(offset, [data])
+
+    def _acknowledge(self) -> None:
+        if self._on_its_way is not None:
+            self._changes.append(self._on_its_way)
+            self._on_its_way = None
+
+    def read(self, span: Span) -> bytes:
+        return bytes(self._seen()[span.start : span.stop])
+
+    def copy(self, source: Key, span: Span, *, to: int) -> None:
+        data = self._store.open_reader(source).read(span.start, span.size)
+        self.make_room(len(data))
+        self.write(to, [data])
+        if len(data) < span.size:
+            raise ReadFailed
+
+    def cut(self) -> None:
+        self._cut_at(self._lock.span.start)
+
+    def _cut_at(self, length: int) -> None:
+        self._acknowledge()
+        self._changes.append((length, None))
+
+    def sync(self) -> None:
+        self._acknowledge()
+        self._store.synced.append(self._name)
+
+    def seal(self, length: int, *, flush: bool) -> None:
+        self._cut_at(length)
+        if flush:
+            self._store.synced.append(self._name)
+        self._store.sealed.append(self._name)
+
+    def record(self, rows: Executor) -> None:
+        assert rows.in_transaction()
+        if self._lock.claims.are_lost:
+            raise ClaimLost
+        if self._changes and not self._is_gone():
+            blob = self._store.blobs.setdefault(self._name, Blob())
+            blob.data[:] = applied(self._changes, blob.data)
+            blob.modified_at = datetime.now(UTC)
+            self._was_there = True
+
+    def publish(self, key: Key) -> None:
+        if self._lock.claims.are_lost or self._is_gone():
+            raise BlobMissing
+        self._store.blobs[self._store.checked(key)] = Blob(self._seen())
+        self._store.blobs.pop(self._name, None)
+
+    def is_wanted(self) -> bool:
+        return self._lock.is_wanted() or self._is_gone()
+
+    def _is_gone(self) -> bool:
+        return self._was_there and self._name not in self._store.blobs
+
+
+def applied(changes: Sequence[tuple[int, bytes | None]], before: bytearray) -> bytearray:
+    """What the changes make of the bytes before them."""
+    after = bytearray(before)
+    for offset, data in changes:
+        if data is None:
+            del after[offset:]
+        else:
+            after.extend(bytes(max(offset - len(after), 0)))
+            after[offset : offset + len(data)] = data
+    return after
 
 
 class MemoryQuarantine:
@@ -243,12 +375,14 @@ class MemoryMark:
 
 
 class MemoryStore:
-    """One room of blobs in a dictionary."""
+    """One room of blobs in a dictionary. One that `is_remote` behaves like a store on other machines."""
 
-    def __init__(self, room: Room) -> None:
+    def __init__(self, room: Room, *, is_remote: bool = False) -> None:
         self.room = room
+        self.is_remote = is_remote
         self.blobs: dict[str, Blob] = {}
         self.synced: list[str] = []
+        self.sealed: list[str] = []
         self.claims = MemoryClaims()
         self.quarantine = MemoryQuarantine(self)
         self.mark = MemoryMark()
@@ -262,23 +396,35 @@ class MemoryStore:
         return [each for each in self.blobs if each == name or (self.room.groups and each.startswith(f"{name}/"))]
 
     @contextmanager
-    def open_writer(self, key: Key, span: Span, *, create: bool, wait_seconds: float) -> Iterator[MemoryWriter]:
+    def open_writer(self, key: Key, span: Span, *, create: bool, wait_seconds: float) -> Iterator[BlobWriter]:
         name = self._begin(key, create=create)
         with self.claims.lock(name, span, wait_seconds=wait_seconds) as lock:
-            yield MemoryWriter(self, name, self._blob(name), lock)
+            yield self._writer(name, lock)
 
     @contextmanager
-    def take_over(self, key: Key, span: Span, *, create: bool, wait_seconds: float) -> Iterator[MemoryWriter]:
+    def open_new(self, key: Key) -> Iterator[BlobWriter]:
+        assert not self.names_of(key), "the key is not new"
+        with self.claims.lock(self._begin(key, create=True), WHOLE, wait_seconds=0) as lock:
+            yield self._writer(self.checked(key), lock)
+
+    @contextmanager
+    def take_over(self, key: Key, span: Span, *, create: bool, wait_seconds: float) -> Iterator[BlobWriter]:
         name = self._begin(key, create=create)
         with self.claims.take_over(name, span, wait_seconds=wait_seconds) as lock:
-            yield MemoryWriter(self, name, self._blob(name), lock)
+            yield self._writer(name, lock)
 
     def _begin(self, key: Key, *, create: bool) -> str:
         name = self.checked(key)
-        if create:
+        if create and not self.is_remote:
             self.blobs.setdefault(name, Blob())
-        self._blob(name)
+        if not create:
+            self._blob(name)
         return name
+
+    def _writer(self, name: str, lock: MemoryLock) -> BlobWriter:
+        return (
+            RemoteMemoryWriter(self, name, lock) if self.is_remote else MemoryWriter(self, name, self._blob(name), lock)
+        )
 
     def _blob(self, name: str) -> Blob:
         if name not in self.blobs:

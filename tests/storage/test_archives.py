@@ -83,7 +83,7 @@ class TestPart:
     def test_a_cleared_one_begins_at_zero(self, games: DiskStore, root: Path) -> None:
         with open_part(games) as part:
             part.write(0, [b"abcdef"])
-            part.trim(0)
+            part.cut()
             part.write(0, [b"x"])
             assert part.length == 1
         assert (root / f"{JOB}.part").read_bytes() == b"x"
@@ -98,7 +98,7 @@ class TestPart:
                 assert second.length == 0
                 second.write(0, [b"new"])
                 first.write(3, [b"more"])
-                first.trim(0)
+                first.cut()
         assert (root / f"{JOB}.part").read_bytes() == b"new"
 
     def test_a_second_run_in_another_process_finds_it_busy(self, games: DiskStore, root: Path) -> None:

@@ -8,9 +8,11 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from tests.stores import content, listed, put
-from transfer_service.errors import BlobMissing, RangeBusy, ReadFailed
+from tests.storage.memory import MemoryStore
+from tests.stores import content, count, listed, put, recording
+from transfer_service.errors import BlobMissing, ClaimLost, RangeBusy, ReadFailed
 from transfer_service.storage.blobs import END, WHOLE, BlobStore
+from transfer_service.storage.rooms import FILES
 from transfer_service.wire.ranges import Span
 
 PATIENCE_SECONDS = 20.0
@@ -35,6 +37,7 @@ def test_cutting_removes_the_claimed_end(any_store: BlobStore, blob_id: uuid.UUI
     put(any_store, blob_id, b"abcdef")
     with any_store.open_writer(blob_id, Span(length, END), create=True, wait_seconds=0) as writer:
         writer.cut()
+        count(any_store, writer)
     assert content(any_store, blob_id) == left
     assert any_store.size(blob_id) == length
 
@@ -103,6 +106,8 @@ def test_a_copy_has_the_bytes_where_they_were_asked_for(
     source_id = new(any_store, b"0123456789")
     with any_store.open_writer(blob_id, WHOLE, create=True, wait_seconds=0) as writer:
         writer.copy(source_id, Span(start, start + length), to=to)
+        writer.seal(to + length, flush=True)
+        count(any_store, writer)
     assert (content(any_store, blob_id), content(any_store, source_id)) == (expected, b"0123456789")
 
 
@@ -111,18 +116,23 @@ def test_a_large_copy_is_whole(any_store: BlobStore, blob_id: uuid.UUID) -> None
     source_id = new(any_store, data)
     with any_store.open_writer(blob_id, WHOLE, create=True, wait_seconds=0) as writer:
         writer.copy(source_id, Span(0, len(data)), to=0)
+        count(any_store, writer)
     assert content(any_store, blob_id) == data
 
 
 def test_a_source_that_is_too_short_is_a_failed_read(any_store: BlobStore, blob_id: uuid.UUID) -> None:
     source_id = new(any_store, b"0123")
-    with any_store.open_writer(blob_id, WHOLE, create=True, wait_seconds=0) as writer, pytest.raises(ReadFailed):
-        writer.copy(source_id, Span(2, 7), to=0)
+    with any_store.open_writer(blob_id, WHOLE, create=True, wait_seconds=0) as writer:
+        with pytest.raises(ReadFailed):
+            writer.copy(source_id, Span(2, 7), to=0)
+        count(any_store, writer)
     assert content(any_store, blob_id) == b"23"
 
 
 def test_a_writer_whose_blob_was_deleted_is_told_to_give_up(any_store: BlobStore, blob_id: uuid.UUID) -> None:
     with any_store.open_writer(blob_id, WHOLE, create=True, wait_seconds=0) as writer:
+        writer.write(0, [b"first"])
+        count(any_store, writer)
         wanted = [writer.is_wanted()]
         any_store.delete(blob_id)
         wanted.append(writer.is_wanted())
@@ -139,10 +149,11 @@ def test_a_writer_whose_blob_was_deleted_is_told_to_give_up(any_store: BlobStore
         pytest.param(0, 12, b"0123456789", id="shorter"),
     ],
 )
-def test_trimming_only_ever_shortens(any_store: BlobStore, start: int, length: int, left: bytes) -> None:
+def test_sealing_only_ever_shortens(any_store: BlobStore, start: int, length: int, left: bytes) -> None:
     blob_id = new(any_store, b"0123456789")
     with any_store.open_writer(blob_id, Span(start, END), create=False, wait_seconds=0) as writer:
-        writer.trim(length)
+        writer.seal(length, flush=True)
+        count(any_store, writer)
     assert content(any_store, blob_id) == left
 
 
@@ -150,6 +161,7 @@ def test_blocks_land_one_after_the_other_at_their_offset(any_store: BlobStore, b
     with any_store.open_writer(blob_id, Span(0, 10), create=True, wait_seconds=0) as writer:
         writer.write(2, [b"ab", b"", b"cde"])
         assert writer.read(Span(0, 100)) == b"\0\0abcde"
+        count(any_store, writer)
     assert content(any_store, blob_id) == b"\0\0abcde"
 
 
@@ -157,12 +169,14 @@ def test_more_blocks_than_one_system_call_takes_are_all_written(any_store: BlobS
     blocks = [bytes([number % 256]) * (number % 3) for number in range(3000)]
     with any_store.open_writer(blob_id, Span(0, 9000), create=True, wait_seconds=0) as writer:
         writer.write(0, blocks)
+        count(any_store, writer)
     assert content(any_store, blob_id) == b"".join(blocks)
 
 
 def test_a_second_writer_of_the_same_range_is_refused(any_store: BlobStore, blob_id: uuid.UUID) -> None:
     with any_store.open_writer(blob_id, Span(0, 10), create=True, wait_seconds=0) as writer:
         writer.write(0, [b"first"])
+        count(any_store, writer)
         with pytest.raises(RangeBusy), any_store.open_writer(blob_id, Span(9, 20), create=True, wait_seconds=0):
             pass
     assert content(any_store, blob_id) == b"first"
@@ -175,6 +189,8 @@ def test_writers_of_different_ranges_work_side_by_side(any_store: BlobStore, blo
     ):
         other.write(3, [b"def"])
         one.write(0, [b"abc"])
+        count(any_store, other)
+        count(any_store, one)
     assert content(any_store, blob_id) == b"abcdef"
 
 
@@ -188,6 +204,7 @@ def test_a_holder_sees_that_somebody_waits(any_store: BlobStore, blob_id: uuid.U
     def wait_for_it() -> None:
         with any_store.open_writer(blob_id, Span(0, 1), create=True, wait_seconds=PATIENCE_SECONDS) as second:
             second.write(0, [b"2"])
+            count(any_store, second)
 
     waiter = threading.Thread(target=wait_for_it)
     with any_store.open_writer(blob_id, Span(0, 10), create=True, wait_seconds=0) as writer:
@@ -203,8 +220,10 @@ def test_a_holder_sees_that_somebody_waits(any_store: BlobStore, blob_id: uuid.U
 
 def test_a_blob_is_in_use_only_while_somebody_writes(any_store: BlobStore, blob_id: uuid.UUID) -> None:
     assert not any_store.claims.is_in_use(blob_id)
-    with any_store.open_writer(blob_id, Span(5, 6), create=True, wait_seconds=0):
+    with any_store.open_writer(blob_id, Span(5, 6), create=True, wait_seconds=0) as writer:
         assert any_store.claims.is_in_use(blob_id)
+        writer.write(5, [b"x"])
+        count(any_store, writer)
     with closing(any_store.open_reader(blob_id)):
         assert not any_store.claims.is_in_use(blob_id)
 
@@ -259,6 +278,7 @@ def test_what_is_published_has_its_new_key_and_no_other(archives: BlobStore) -> 
 def test_what_was_deleted_is_not_published(archives: BlobStore) -> None:
     with archives.open_writer("5.part", WHOLE, create=True, wait_seconds=0) as part:
         part.write(0, [b"new"])
+        count(archives, part)
         archives.delete("5.part")
         with pytest.raises(BlobMissing):
             part.publish("7.zip")
@@ -325,3 +345,80 @@ def test_everything_can_be_flushed(any_store: BlobStore) -> None:
     any_store.sync(blob_id)
     any_store.sync_all()
     assert content(any_store, blob_id) == b"abc"
+
+
+def test_settled_is_where_the_bytes_without_a_gap_end(any_store: BlobStore, blob_id: uuid.UUID) -> None:
+    with any_store.open_writer(blob_id, Span(2, END), create=True, wait_seconds=0) as writer:
+        seen = [writer.settled]
+        for offset, data in [(2, b"cd"), (4, b"e"), (9, b"x")]:
+            writer.write(offset, [data])
+            writer.sync()
+            seen.append(writer.settled)
+        writer.cut()
+        writer.sync()
+        assert (seen, writer.settled) == ([2, 4, 5, 5], 2)
+
+
+def test_what_is_settled_can_be_recorded_before_the_rest(any_store: BlobStore, blob_id: uuid.UUID) -> None:
+    data = bytes(range(256)) * 40
+    with any_store.open_writer(blob_id, Span(0, END), create=True, wait_seconds=0) as writer:
+        for start in range(0, len(data), 1000):
+            writer.write(start, [data[start : start + 1000]])
+        settled = writer.settled
+        with recording(any_store) as rows:
+            writer.record(rows)
+        assert settled <= len(data)
+        if settled:
+            assert content(any_store, blob_id)[:settled] == data[:settled]
+        count(any_store, writer)
+        assert writer.settled == len(data)
+    assert content(any_store, blob_id) == data
+
+
+def test_a_sealed_blob_is_there_once_it_is_recorded(any_store: BlobStore, blob_id: uuid.UUID) -> None:
+    with any_store.open_new(blob_id) as writer:
+        writer.write(0, [b"abcdef"])
+        writer.seal(3, flush=True)
+        for _ in range(2):
+            with recording(any_store) as rows:
+                writer.record(rows)
+    assert (content(any_store, blob_id), any_store.claims.is_in_use(blob_id)) == (b"abc", False)
+
+
+def test_nothing_can_be_sealed_too(any_store: BlobStore, blob_id: uuid.UUID) -> None:
+    with any_store.open_writer(blob_id, WHOLE, create=True, wait_seconds=0) as writer:
+        writer.seal(0, flush=True)
+        with recording(any_store) as rows:
+            writer.record(rows)
+    assert (content(any_store, blob_id), any_store.size(blob_id)) == (b"", 0)
+
+
+def test_what_a_second_writer_goes_on_with_is_what_was_recorded(any_store: BlobStore, blob_id: uuid.UUID) -> None:
+    put(any_store, blob_id, b"abc")
+    with any_store.open_writer(blob_id, Span(3, END), create=False, wait_seconds=0) as writer:
+        assert (writer.length, writer.settled, writer.read(Span(1, 9))) == (3, 3, b"bc")
+        writer.write(3, [b"def"])
+        writer.seal(6, flush=True)
+        assert (writer.length, writer.read(Span(1, 9))) == (6, b"bcdef")
+        with recording(any_store) as rows:
+            writer.record(rows)
+    assert content(any_store, blob_id) == b"abcdef"
+
+
+def test_bytes_that_were_not_recorded_are_nobodys(blob_id: uuid.UUID) -> None:
+    store = MemoryStore(FILES, is_remote=True)
+    put(store, blob_id, b"abc")
+    with store.open_writer(blob_id, Span(1, END), create=False, wait_seconds=0) as writer:
+        writer.write(1, [b"XYZ"])
+        writer.seal(4, flush=True)
+    assert content(store, blob_id) == b"abc"
+
+
+def test_a_claim_that_ran_out_lets_nothing_count(blob_id: uuid.UUID) -> None:
+    store = MemoryStore(FILES, is_remote=True)
+    with store.open_writer(blob_id, WHOLE, create=True, wait_seconds=0) as writer:
+        writer.write(0, [b"abc"])
+        store.claims.are_lost = True
+        with pytest.raises(ClaimLost):
+            count(store, writer)
+    assert listed(store) == []

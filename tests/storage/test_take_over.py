@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.storage.other_process import holding
+from tests.stores import count
 from transfer_service.errors import BlobMissing, RangeBusy
 from transfer_service.storage.blobs import END, BlobStore
 from transfer_service.storage.disk import DiskStore
@@ -127,6 +128,8 @@ def test_nothing_is_left_when_all_have_gone(any_store: BlobStore, blob_id: uuid.
 
 def test_a_deleted_blob_is_wanted_back(any_store: BlobStore, blob_id: uuid.UUID) -> None:
     with any_store.take_over(blob_id, ALL, create=True, wait_seconds=0) as writer:
+        writer.write(0, [b"abc"])
+        count(any_store, writer)
         any_store.delete(blob_id)
         assert writer.is_wanted()
     with pytest.raises(BlobMissing), any_store.take_over(blob_id, LAST, create=False, wait_seconds=0):

@@ -23,14 +23,17 @@ BYTES = {**TUS, "Content-Type": "application/offset+octet-stream"}
 DATA = bytes(range(256)) * 3000
 
 
-@pytest.fixture
+@pytest.fixture(params=["near", "remote"])
 def device(
-    make_app: Callable[..., Flask], sign_in: Callable[[Flask, str], Device], monkeypatch: pytest.MonkeyPatch
+    request: pytest.FixtureRequest,
+    make_app: Callable[..., Flask],
+    sign_in: Callable[[Flask, str], Device],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> Device:
     """`alice`, on a service that would hand everything over to nginx if it could."""
 
     def in_memory(_root: Path, room: Room) -> MemoryStore:
-        return MemoryStore(room)
+        return MemoryStore(room, is_remote=request.param == "remote")
 
     monkeypatch.setattr(bootstrap, "DiskStore", in_memory)
     return sign_in(make_app(accel="nginx", durability="ack"), "alice")
@@ -142,3 +145,22 @@ def test_what_was_deleted_under_its_row_is_missing_and_what_is_short_a_failed_re
     assert device.get("/download/log.bin").status_code == 500
     store.delete(file_id)
     assert device.get("/download/log.bin").status_code == 404
+
+
+@pytest.mark.parametrize("device", ["remote"], indirect=True)
+def test_nothing_counts_whose_claim_was_lost(device: Device) -> None:
+    """Whatever comes in while another process has the claim is refused, and can be sent again."""
+    store = services_of(device).store
+    assert isinstance(store, MemoryStore)
+    location = begin(device, 9)
+    device.send(frame(0, b"one"), query={"total_size": 9})
+    store.claims.are_lost = True
+    chunk = device.send(frame(3, b"two"), query={"total_size": 9})
+    whole = device.post("/api/files?filename=whole.bin", data=DATA)
+    part = device.request("PATCH", location, data=b"abc", headers={**BYTES, "Upload-Offset": "0"})
+    answers = [(each.status_code, "Retry-After" in each.headers) for each in (chunk, whole, part)]
+    assert answers == [(503, True)] * 3
+    store.claims.are_lost = False
+    device.send(frame(3, b"twothr"), query={"total_size": 9})
+    append(device, location, 0, b"abcdefghi")
+    assert downloaded(device) == b"onetwothr"

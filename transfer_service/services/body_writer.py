@@ -183,6 +183,7 @@ class BodyWriter:
         if not part.size:
             return
         self._wait()
+        self._writer.make_room(part.size)
         data = self._windows.take(part)
         self._pending_bytes = 0
         self._handed = part.stop

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol, TypeAlias
 
+from transfer_service.db.database import Executor
 from transfer_service.wire.ranges import Span
 
 END = 1 << 62
@@ -86,14 +87,36 @@ class BlobReader(Body, Protocol):
 
 
 class BlobWriter(Protocol):
-    """The only writer of one span of one blob, in all processes, until it is closed."""
+    """The only writer of one span of one blob, in all processes, until it is closed.
+
+    What it has written comes to count by `sync` or `seal`, and `record` in the transaction after that. Of bytes without
+    a record nobody can rely on anything: a local store has them, a remote one removes them with their writer.
+    """
 
     @property
     def length(self) -> int:
         """Where the blob ends."""
 
+    @property
+    def settled(self) -> int:
+        """Up to where everything from the start of the span is stored, so that `record` may be called without `sync`.
+
+        A local store's bytes are settled when they are written, and survive power loss when they are synced; a remote
+        store's are settled when it has acknowledged them, and survive everything then.
+        """
+
+    def make_room(self, size: int) -> None:
+        """Return when `write` can take `size` bytes without waiting for a remote store.
+
+        To be called where waiting holds up nobody: on the event loop, not in the thread pool. Raises StorageFull,
+        StoreUnavailable, where what was written before could not be stored.
+        """
+
     def write(self, offset: int, blocks: Sequence[bytes | memoryview]) -> None:
-        """Store the blocks one after the other from `offset` on. Raises StorageFull."""
+        """Store the blocks one after the other from `offset` on. Raises StorageFull.
+
+        Their memory is the caller's again when this returns.
+        """
 
     def write_direct(self, offset: int, data: memoryview) -> None:
         """Store `data` from `offset` on without keeping it in memory for readers: nobody reads it soon.
@@ -110,11 +133,22 @@ class BlobWriter(Protocol):
     def cut(self) -> None:
         """Cut the blob off where the span starts; the span must reach to the end of anything."""
 
-    def trim(self, length: int) -> None:
-        """Cut the blob off at `length`, which is in the span or at its end, if it is longer."""
-
     def sync(self) -> None:
         """Return when these bytes and their key survive power loss. Raises StorageFull, FlushFailed."""
+
+    def seal(self, length: int, *, flush: bool) -> None:
+        """These are all the bytes: cut off what is behind `length`, which is in the span or at its end.
+
+        With `flush` all survive power loss then. The blob can be read as a whole from the next `record` on. Raises
+        StorageFull, FlushFailed.
+        """
+
+    def record(self, rows: Executor) -> None:
+        """Write down where the bytes are, in the transaction in which they come to count, after `sync` or `seal`.
+
+        It may be called again and again, also after a transaction that was rolled back, and while `write` runs
+        on another thread: then of what was settled before. Raises ClaimLost where the span is another one's by now.
+        """
 
     def publish(self, key: Key) -> None:
         """Give these bytes, which are whole and synced, another key for good and in one step, in place of what has it.
@@ -198,6 +232,13 @@ class BlobStore(Protocol):
     """One room of blobs by their keys."""
 
     @property
+    def is_remote(self) -> bool:
+        """Whether reading costs requests to another machine: then nothing is read that is not needed.
+
+        What such a store has acknowledged survives power loss, whatever is asked for.
+        """
+
+    @property
     def claims(self) -> Claims:
         """The locks on these blobs."""
 
@@ -215,6 +256,12 @@ class BlobStore(Protocol):
         """Lock a span of a blob, with `create` of a new one too.
 
         Raises BlobMissing, RangeBusy after `wait_seconds`, StorageFull.
+        """
+
+    def open_new(self, key: Key) -> AbstractContextManager[BlobWriter]:
+        """Make a blob under a key that nobody else knows yet, and lock all of it. Raises StorageFull.
+
+        For what is stored at once: where locks cost something, nobody else sees this one.
         """
 
     def take_over(

@@ -1,18 +1,18 @@
 """The default store: a file for each blob in a local folder, written in place."""
 
-import errno
 import os
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from itertools import islice
 from pathlib import Path
 from typing import BinaryIO
 from urllib.parse import quote
 
-from transfer_service.errors import BlobMissing, FlushFailed, RangeBusy, ReadFailed, StorageFull, StoreUnavailable
-from transfer_service.faults import faults_named, read_fault_of, read_faults_named
+from transfer_service.db.database import Executor
+from transfer_service.errors import BlobMissing, RangeBusy, ReadFailed, StorageFull, StoreUnavailable
+from transfer_service.faults import faults_named, flush_faults_named, read_fault_of, read_faults_named
 from transfer_service.storage.blob_files import BlobFiles, flush_file_system
-from transfer_service.storage.blobs import END, PIECE_BYTES, BlobFacts, Key, LocalBytes
+from transfer_service.storage.blobs import END, PIECE_BYTES, WHOLE, BlobFacts, Key, LocalBytes
 from transfer_service.storage.direct_io import write_cached, write_direct
 from transfer_service.storage.plain_files import write_probe
 from transfer_service.storage.quarantine import DiskQuarantine
@@ -71,23 +71,38 @@ class DiskWriter:
         self._files = files
         self._key = key
         self._lock = lock
+        self._settled = lock.span.start
 
     @property
     def length(self) -> int:
         """Where the blob ends."""
         return os.fstat(self._lock.descriptor).st_size
 
+    @property
+    def settled(self) -> int:
+        """Where what was written without a gap ends."""
+        return self._settled
+
+    def make_room(self, size: int) -> None:
+        """The disk takes it when it is written."""
+
     def write(self, offset: int, blocks: Sequence[bytes | memoryview]) -> None:
         """Store the blocks one after the other from `offset` on. Raises StorageFull."""
         self._keep_headroom(sum(map(len, blocks)))
         with faults_named():
             write_cached(self._lock.descriptor, offset, blocks)
+        self._settle(offset, sum(map(len, blocks)))
 
     def write_direct(self, offset: int, data: memoryview) -> None:
         """Store `data` past the page cache, where the file system and the memory allow that. Raises StorageFull."""
         self._keep_headroom(len(data))
         with faults_named():
             write_direct(self._lock.descriptor, offset, data)
+        self._settle(offset, len(data))
+
+    def _settle(self, offset: int, size: int) -> None:
+        if offset <= self._settled:
+            self._settled = max(self._settled, offset + size)
 
     def _keep_headroom(self, size: int) -> None:
         """Refuse before the disk is quite full: the database on it must be able to delete, and people to sign in."""
@@ -125,14 +140,10 @@ class DiskWriter:
         """Cut the blob off where the span starts; the span must reach to the end of anything."""
         self._truncate(self._lock.span.start)
 
-    def trim(self, length: int) -> None:
-        """Cut the blob off at `length`, which is in the span or at its end, if it is longer."""
-        if self.length > length:
-            self._truncate(length)
-
     def _truncate(self, length: int) -> None:
         with faults_named():
             offload(lambda: os.ftruncate(self._lock.descriptor, length))
+        self._settled = min(self._settled, length)
 
     def sync(self) -> None:
         """Return when these bytes and their key survive power loss. Raises StorageFull, FlushFailed."""
@@ -142,6 +153,16 @@ class DiskWriter:
         with flush_faults_named():
             os.fsync(self._lock.descriptor)
             self._files.sync_name(self._files.path_of(self._key))
+
+    def seal(self, length: int, *, flush: bool) -> None:
+        """Cut off what is behind `length`, and flush all where that is asked for. Raises StorageFull, FlushFailed."""
+        if self.length > length:
+            self._truncate(length)
+        if flush:
+            self.sync()
+
+    def record(self, rows: Executor) -> None:
+        """The bytes are where they are found by their key, and the kernel keeps the lock while the process lives."""
 
     def publish(self, key: Key) -> None:
         """Give these bytes another key, in place of what has it. Raises BlobMissing, StorageFull, ReadFailed."""
@@ -179,6 +200,8 @@ class DiskWriter:
 class DiskStore:
     """A folder of blobs (the BlobStore of `blobs`)."""
 
+    is_remote = False
+
     def __init__(self, root: Path, room: Room) -> None:
         self._root = root
         self._room = room
@@ -198,6 +221,10 @@ class DiskStore:
             if self._room.publishes and os.fstat(lock.descriptor).st_nlink > 1:
                 raise RangeBusy
             yield DiskWriter(self._files, key, lock)
+
+    def open_new(self, key: Key) -> AbstractContextManager[DiskWriter]:
+        """Make a blob under a key that nobody else knows yet, and lock all of it. Raises StorageFull."""
+        return self.open_writer(key, WHOLE, create=True, wait_seconds=0)
 
     @contextmanager
     def take_over(self, key: Key, span: Span, *, create: bool, wait_seconds: float) -> Iterator[DiskWriter]:
@@ -261,15 +288,3 @@ class DiskStore:
             write_probe(self._root)
         except (OSError, StoreUnavailable) as error:
             raise StoreUnavailable("The store cannot be written") from error
-
-
-@contextmanager
-def flush_faults_named() -> Iterator[None]:
-    """Raises FlushFailed where the disk does not take what was written, StorageFull, StoreUnavailable."""
-    with faults_named():
-        try:
-            yield
-        except OSError as error:
-            if error.errno != errno.EIO:
-                raise
-            raise FlushFailed from error

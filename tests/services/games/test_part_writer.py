@@ -71,7 +71,7 @@ def test_a_restart_forgets_everything(store: DiskStore, tmp_path: Path) -> None:
 def test_a_synced_part_is_as_it_was(store: DiskStore, tmp_path: Path) -> None:
     with opened(store) as sink:
         sink.append([b"abc"])
-        sink.sync()
+        sink.seal()
         assert sink.length == 3
     assert content(tmp_path) == b"abc"
 

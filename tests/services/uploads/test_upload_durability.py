@@ -1,7 +1,9 @@
 """What is on the disk before a resumable upload's facts say that it is there."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -19,8 +21,9 @@ from transfer_service.services.uploads.finishing import UploadCompletion
 from transfer_service.services.uploads.lookup import Displacement, UploadLookup
 from transfer_service.services.uploads.progress import ProgressNews
 from transfer_service.storage.blobs import Key
-from transfer_service.storage.disk import DiskStore
+from transfer_service.storage.disk import DiskStore, DiskWriter
 from transfer_service.storage.rooms import FILES
+from transfer_service.wire.ranges import Span
 
 __all__ = ["make_uploads"]
 
@@ -35,9 +38,29 @@ class WatchedStore(DiskStore):
 
     def sync(self, key: Key) -> None:
         super().sync(key)
+        self.note(key)
+
+    @contextmanager
+    def take_over(self, key: Key, span: Span, *, create: bool, wait_seconds: float) -> Iterator[DiskWriter]:
+        with super().take_over(key, span, create=create, wait_seconds=wait_seconds) as writer:
+            yield WatchedWriter(writer, partial(self.note, key))
+
+    def note(self, key: Key) -> None:
         with self.uploads.services.database.read() as session:
             file = session.get_one(File, key)
         self.flushes.append((self.size(key), file.received_bytes, file.state))
+
+
+class WatchedWriter(DiskWriter):
+    """The same writer, which tells when it has flushed."""
+
+    def __init__(self, writer: DiskWriter, note: Callable[[], None]) -> None:
+        super().__init__(writer._files, writer._key, writer._lock)
+        self._note = note
+
+    def sync(self) -> None:
+        super().sync()
+        self._note()
 
 
 def appends_on(store: WatchedStore, *, durability: Durability) -> Appends:

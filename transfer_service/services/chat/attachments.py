@@ -66,7 +66,7 @@ class AttachmentService:
     def _receive(self, account_id: uuid.UUID, message_id: str, body: AttachmentBody, writer: BlobWriter) -> Message:
         length, digest = self._write(writer, body.blocks())
         post = body.post()
-        writer.sync()  # whatever `TRANSFER_DURABILITY` says: nobody would send it again
+        writer.seal(length, flush=True)  # whatever `TRANSFER_DURABILITY` says: nobody would send it again
         return self._messages.post(
             account_id,
             post.conversation_id,
@@ -74,7 +74,7 @@ class AttachmentService:
             content=post.content,
             reply_to=post.reply_to,
             attachment=Attachment(body.filename, body.media_type, length, digest.hex()),
-            flush=True,
+            record=writer.record,
         )
 
     def _write(self, writer: BlobWriter, blocks: Iterator[bytes]) -> tuple[int, bytes]:
@@ -89,6 +89,7 @@ class AttachmentService:
         for batch in in_batches(blocks, BATCH_BYTES):
             size = sum(map(len, batch))
             self._space.check_size(length + size)
+            writer.make_room(size)
             if size >= OFFLOAD_FROM_BYTES:
                 self._offload(store_batch)
             else:

@@ -77,14 +77,14 @@ class MessageService:
         message_id: str | None = None,
         reply_to: str | None = None,
         attachment: Attachment | None = None,
-        flush: bool = False,
+        record: Callable[[Executor], None] | None = None,
     ) -> Message:
-        """Append a message; with `flush` it survives power loss. The attachment's bytes are stored already.
+        """Append a message. The attachment's bytes are stored already, and count by `record`: it survives power loss.
 
-        Raises InvalidRequest, NotFound, NotParticipant, QuotaExceeded; then nothing is stored.
+        Raises InvalidRequest, NotFound, NotParticipant, QuotaExceeded, ClaimLost; then nothing is stored.
         """
         text = parse_text(content) if attachment is None else parse_caption(content)
-        with self._database.write_rows(durable=flush) as rows:
+        with self._database.write_rows(durable=record is not None) as rows:
             now = self._now()
             seq = message_rows.take_seq(rows, conversation_id, now)
             members = conversation_rows.members(rows, conversation_id, account_id)
@@ -103,6 +103,8 @@ class MessageService:
             message_rows.insert_message(rows, message, seq=seq)
             if attachment is not None:
                 discards.keep(rows, message.id)
+                if record is not None:
+                    record(rows)
                 self._space.reserve(rows, account_id, attachment.length)
         self._publish(MessagePosted(members.account_ids, message))
         return message

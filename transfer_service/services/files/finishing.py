@@ -1,8 +1,10 @@
 """The step from "every byte is stored" to "the file is whole": hash, flush, and one commit."""
 
 import uuid
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
+from functools import partial
 
 from sqlalchemy import bindparam, delete, update
 
@@ -17,7 +19,7 @@ from transfer_service.services.files import rows as file_rows
 from transfer_service.services.files.dates import date_for
 from transfer_service.services.files.folder_rows import lock_names
 from transfer_service.services.files.rows import FileRecord
-from transfer_service.storage.blobs import END, BlobStore, BlobWriter
+from transfer_service.storage.blobs import END, BlobWriter
 from transfer_service.wire.ranges import Span
 
 _files, _ranges = File.__table__, ReceivedRange.__table__
@@ -30,20 +32,24 @@ _FORGET = (
 _FORGET_RANGES = delete(_ranges).where(_ranges.c.file_id == bindparam("file_id"))
 
 
-def flush_or_forget(database: Database, store: BlobStore, file_id: uuid.UUID) -> None:
-    """Return when all that was written of a file survives power loss.
+def flush_or_forget(database: Database, flush: Callable[[], None], file_id: uuid.UUID) -> None:
+    """Call what flushes all that was written of a file.
 
     A kernel that could not write a page takes it for clean afterwards: the next flush succeeds, and says nothing about
     the bytes that are lost (fsync(2)). So after a FlushFailed nothing of an unfinished file counts, and its client
-    sends it again. Raises BlobMissing, StorageFull, StoreUnavailable.
+    sends it again. Raises what `flush` raises: BlobMissing, StorageFull, StoreUnavailable.
     """
     try:
-        store.sync(file_id)
+        flush()
     except FlushFailed:
         with database.write_rows(durable=True) as rows:
             if rows.execute(_FORGET, {"file_id": file_id}).first() is not None:
                 rows.execute(_FORGET_RANGES, {"file_id": file_id})
         raise
+
+
+def _nothing(*_arguments: object) -> None:
+    """There is nothing to be done."""
 
 
 def declare_whole(
@@ -97,13 +103,19 @@ class Completion:
             return
         self._durability.check(file.unflushed_boot)
         flush = self._durability.flush or file.is_in_doubt
-        digest = self._judge(file) if file.is_in_doubt else self.seal(file_id, file.received_bytes)
-        with self._database.write_rows(durable=flush) as rows:
+        digest = self._judge(file) if file.is_in_doubt else self.digest(file_id, file.received_bytes)
+        with (
+            self.sealed(file_id, file.received_bytes, is_kept=file.is_in_doubt) as record,
+            self._database.write_rows(durable=flush) as rows,
+        ):
             if file.folder_id is not None:  # a folder with a finished file stays
                 lock_names(rows, file.account_id)
             current = file_rows.lock(rows, file_id)
             # A guessed length may have grown meanwhile; then whoever brought the new bytes finishes.
-            if current is None or not current.is_due or current.length != file.length:
+            if current is None or current.length != file.length:
+                return
+            record(rows)
+            if not current.is_due:  # somebody else was first
                 return
             self._durability.check(current.unflushed_boot)
             at = current.completed_at or date_for(rows, current.account_id, current.name, self._now())
@@ -114,36 +126,81 @@ class Completion:
     def _judge(self, file: FileRecord) -> str:
         """The SHA-256 of a file that was whole before a power loss, if it is whole still. Raises BytesLost."""
         try:
-            digest = self.seal(file.id, file.received_bytes, flush=True)
+            digest = self.digest(file.id, file.received_bytes)
         except BlobMissing as error:
             raise BytesLost from error
         if digest != file.sha256:
             raise BytesLost
         return digest
 
-    def seal(
-        self, file_id: uuid.UUID, length: int, writer: BlobWriter | None = None, *, flush: bool | None = None
-    ) -> str:
-        """The SHA-256 of a file whose bytes are all stored, once they are where they must be and nothing else is.
+    def digest(self, file_id: uuid.UUID, length: int) -> str:
+        """The SHA-256 of a file whose bytes are all stored. Raises BlobMissing, ReadFailed."""
+        return self._digests.digest(file_id, length)
 
-        `writer` is the caller's own, if it has one; `flush` goes before what is set.
+    def seal(self, file_id: uuid.UUID, length: int, writer: BlobWriter) -> str:
+        """The SHA-256 of a file whose last bytes `writer` has, once they are where they must be and nothing else is.
 
-        Raises BlobMissing, ReadFailed, StorageFull.
+        They count by `record` of the writer, in the transaction that declares the file whole. Raises BlobMissing,
+        ReadFailed, StorageFull.
         """
         digest = self._digests.digest(file_id, length)
-        if writer is None:
-            self._trim(file_id, length)
-        else:
-            writer.trim(length)
-        if flush:  # of a file that was whole: its bytes were not written now, and are not given up
-            self._store.sync(file_id)
-        elif flush is None and self._durability.flush:
-            try:
-                flush_or_forget(self._database, self._store, file_id)
-            except FlushFailed:
-                self._digests.forget(file_id)
-                raise
+        self._flush(file_id, partial(writer.seal, length, flush=self._durability.flush))
         return digest
+
+    @contextmanager
+    def sealed(
+        self, file_id: uuid.UUID, length: int, *, is_new: bool = False, is_kept: bool = False
+    ) -> Iterator[Callable[[Executor], None]]:
+        """All that counts of a file, where it must be, and nothing behind it, until the block ends.
+
+        What it gives is called in the transaction that declares the file whole. `is_new` may have no blob yet. One that
+        `is_kept` was whole before: its bytes were not written now, and are not given up where they cannot be flushed.
+        Raises BlobMissing, StorageFull.
+        """
+        flush = is_kept or self._durability.flush
+        with ExitStack() as claimed:
+            writer = self._claim_end(claimed, file_id, length, is_new=is_new)
+            store: Callable[[], None]
+            if writer is not None:
+                store = partial(writer.seal, length, flush=flush)
+            else:
+                store = partial(self._store.sync, file_id) if flush else _nothing
+            if is_kept:
+                store()
+            else:
+                self._flush(file_id, store)
+            yield writer.record if writer is not None else _nothing
+
+    def _claim_end(self, claimed: ExitStack, file_id: uuid.UUID, length: int, *, is_new: bool) -> BlobWriter | None:
+        """A writer behind the last byte, None where there is nothing to cut off, or others write there.
+
+        On a disk all is where it must be; a remote store is told in any case that nothing more will come.
+        """
+        if not (is_new or self._store.is_remote) and self._store.size(file_id) <= length:
+            return None
+        try:
+            end = self._store.open_writer(file_id, Span(length, END), create=is_new, wait_seconds=0)
+            writer = claimed.enter_context(end)
+        except RangeBusy:
+            if is_new:  # whoever makes it
+                raise
+            return None
+        if self._ends_at(file_id, length):
+            return writer
+        claimed.close()
+        return None
+
+    def _ends_at(self, file_id: uuid.UUID, length: int) -> bool:
+        """Whether nothing counts behind `length`. Once the place there is claimed, this is the last word."""
+        with self._database.read_rows() as rows:
+            return intervals.committed_end(rows, file_id) == length
+
+    def _flush(self, file_id: uuid.UUID, flush: Callable[[], None]) -> None:
+        try:
+            flush_or_forget(self._database, flush, file_id)
+        except FlushFailed:
+            self._digests.forget(file_id)
+            raise
 
     def is_nearly_hashed(self, file_id: uuid.UUID, length: int) -> bool:
         """Whether little is left to hash of a file of that length."""
@@ -177,8 +234,7 @@ class Completion:
     def _trim(self, file_id: uuid.UUID, end: int) -> None:
         """Cut off what refused chunks left past `end`, unless it is in use or has become part of the file.
 
-        Whoever writes past `end` claims that place until its bytes count. So once the claim is ours, what the
-        database says is the last word.
+        Whoever writes past `end` claims that place until its bytes count.
         """
         if self._store.size(file_id) <= end:
             return
@@ -186,7 +242,5 @@ class Completion:
             suppress(RangeBusy),
             self._store.open_writer(file_id, Span(end, END), create=False, wait_seconds=0) as writer,
         ):
-            with self._database.read_rows() as rows:
-                is_settled = intervals.committed_end(rows, file_id) == end
-            if is_settled:
+            if self._ends_at(file_id, end):
                 writer.cut()

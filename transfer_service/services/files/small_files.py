@@ -27,8 +27,7 @@ from transfer_service.services.files.finishing import declare_whole
 from transfer_service.services.files.folder_rows import find_holder, lock_names
 from transfer_service.services.files.naming import ClaimedName, claim_name
 from transfer_service.services.files.rows import FileRecord
-from transfer_service.storage.blobs import END, BlobWriter
-from transfer_service.wire.ranges import Span
+from transfer_service.storage.blobs import BlobWriter
 
 SMALL_BYTES = 256 * 1024
 """What is no longer, and there at once, is kept in memory until it can be stored and declared whole in one step."""
@@ -91,17 +90,18 @@ class SmallFiles:
         self._space.check_size(length)
 
         @run_again
-        def declare() -> tuple[FileRecord, ClaimedName]:
+        def declare(writer: BlobWriter) -> tuple[FileRecord, ClaimedName]:
             # Durable, since what is replaced is unlinked afterwards: its row must not come back.
             with self._database.write_rows(durable=self._durability.flush or overwrite) as rows:
                 claimed = self._claim(rows, file, length, overwrite=overwrite)
                 named = replace(file, name=claimed.name, reserved_bytes=length)
                 whole = declare_whole(rows, named, self._core, length=length, sha256=sha256.hex(), is_new=True)
+                writer.record(rows)
                 add_more(rows)
             return whole, claimed
 
-        with self._stored(file.id, blocks):
-            whole, claimed = declare()
+        with self._stored(file.id, blocks) as writer:
+            whole, claimed = declare(writer)
         if claimed.blob_id is not None:
             self._files.discard_blob(claimed.blob_id)
         return replace(whole, next_expected=length), claimed.has_replaced
@@ -118,15 +118,15 @@ class SmallFiles:
         return ClaimedName(name)
 
     @contextmanager
-    def _stored(self, file_id: uuid.UUID, blocks: Blocks) -> Iterator[None]:
+    def _stored(self, file_id: uuid.UUID, blocks: Blocks) -> Iterator[BlobWriter]:
         """The bytes in their place, flushed if that was asked for; the claim keeps cleanup from taking them for lost.
 
         Where the block raises they are gone again, unless the file is there all the same: only the answer failed then.
         """
         try:
-            with self._store.open_writer(file_id, Span(0, END), create=True, wait_seconds=0) as writer:
+            with self._store.open_new(file_id) as writer:
                 self._write(writer, blocks)
-                yield
+                yield writer
         except (NameTaken, QuotaExceeded, AccountGone, StorageFull, FlushFailed, TransactionLost):
             self._files.discard_blob(file_id)
             raise
@@ -135,14 +135,16 @@ class SmallFiles:
             raise
 
     def _write(self, writer: BlobWriter, blocks: Blocks) -> None:
-        def write_and_flush() -> None:
-            writer.write(0, blocks)
-            writer.sync()
+        flush, length = self._durability.flush, sum(map(len, blocks))
 
-        if self._durability.flush:
-            self._offload(write_and_flush)
-        else:
+        def write_and_seal() -> None:
             writer.write(0, blocks)
+            writer.seal(length, flush=flush)
+
+        if flush:
+            self._offload(write_and_seal)
+        else:
+            write_and_seal()
 
     def _discard_if_undeclared(self, file_id: uuid.UUID) -> None:
         """After a commit of which nobody knows whether it happened: a power loss may still bring it back.

@@ -122,9 +122,15 @@ class Fetching:
 
     def _fetch_verified(self, run: Run, part: BlobWriter) -> None:
         """Fetch from the first source that gives the right bytes, and publish them. Raises SourceFailed, LeaseLost."""
-        sink = HashedPart(part, offload=self._offload)
-        sink.catch_up()
-        run.part = sink
+        with closing(HashedPart(part, offload=self._offload)) as sink:
+            sink.catch_up()
+            run.part = sink
+            self._fetch_from_one(run, sink)
+            part.publish(archive_key(run.game_data_id))
+            run.has_published = True
+
+    def _fetch_from_one(self, run: Run, sink: HashedPart) -> None:
+        """Raises SourceFailed where no source gives the right bytes, LeaseLost."""
         failures = []
         first = run.source_index if run.source_index < len(self._sources) else 0  # there may be fewer of them by now
         for index, source in list(enumerate(self._sources))[first:]:
@@ -136,8 +142,6 @@ class Fetching:
             except SourceFailed as failure:
                 failures.append(f"{source.name}: {failure.detail}")
             else:
-                part.publish(archive_key(run.game_data_id))
-                run.has_published = True
                 return
         raise SourceFailed("; ".join(failures) or NO_SOURCES)
 
@@ -165,7 +169,7 @@ class Fetching:
         )
         self._leases.advance(run, DownloadState.VERIFYING, bytes_downloaded=sink.length)
         if sink.sha256() == run.sha256:
-            sink.sync()
+            sink.seal()
             if not self._leases.beat(run):  # what comes now makes a name, so let it be ours to make
                 raise LeaseLost
             return True

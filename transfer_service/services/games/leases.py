@@ -16,6 +16,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, or_, select, update
 
 from transfer_service.db.database import Executor
+from transfer_service.errors import ClaimLost
 from transfer_service.models.games import DownloadState, GameData
 from transfer_service.services.core import Core
 from transfer_service.services.games import job_rows as download_rows
@@ -35,6 +36,7 @@ class HashedPart:
 
     def __init__(self, part: BlobWriter, *, offload: Offload) -> None:
         self._part = part
+        self._is_closed = False
         self._offload = offload
         self._hasher = hashlib.sha256()
         self.length = 0
@@ -51,8 +53,10 @@ class HashedPart:
 
     def append(self, blocks: Sequence[bytes]) -> None:
         """Store and hash the next bytes. Raises StorageFull; then none of them counts."""
+        size = sum(map(len, blocks))
+        self._part.make_room(size)
         self._offload(lambda: self._append(blocks))
-        self.length += sum(map(len, blocks))
+        self.length += size
 
     def _append(self, blocks: Sequence[bytes]) -> None:
         self._part.write(self.length, blocks)
@@ -61,13 +65,22 @@ class HashedPart:
 
     def restart(self) -> None:
         """Forget everything."""
-        self._part.trim(0)
+        self._part.cut()
         self._hasher = hashlib.sha256()
         self.length = 0
 
-    def sync(self) -> None:
-        """Return when the bytes survive power loss. Raises StorageFull."""
-        self._part.sync()
+    def seal(self) -> None:
+        """These are all the bytes. Return when they survive power loss. Raises StorageFull."""
+        self._part.seal(self.length, flush=True)
+
+    def record(self, rows: Executor) -> None:
+        """Write down where the bytes are that are stored so far, for a later run. Raises ClaimLost."""
+        if not self._is_closed:
+            self._part.record(rows)
+
+    def close(self) -> None:
+        """Nothing more is written, nor written down: the part is let go of."""
+        self._is_closed = True
 
     def sha256(self) -> str:
         """The digest so far, in hexadecimal."""
@@ -178,7 +191,10 @@ class FetchLeases:
         if run.part is not None:
             values["bytes_downloaded"] = run.part.length
             values["speed"] = run.meter.measure(run.part.length, self._monotonic())
-        return self._change(run, **values)
+        try:
+            return self._change(run, **values)
+        except ClaimLost:  # another run has the part by now
+            return False
 
     def hold(self, run: Run, rows: Executor) -> None:
         """Keep the lease until the caller's transaction ends. Raises LeaseLost."""
@@ -198,7 +214,10 @@ class FetchLeases:
     def _change(self, run: Run, **values: Any) -> bool:
         mine = update(jobs).where(jobs.c.id == run.job_id, jobs.c.lease_owner == run.owner, is_active)
         with self._database.write() as session:
-            return session.execute(mine.values(**values).returning(jobs.c.id)).one_or_none() is not None
+            is_mine = session.execute(mine.values(**values).returning(jobs.c.id)).one_or_none() is not None
+            if is_mine and run.part is not None:
+                run.part.record(session)
+            return is_mine
 
     def advance(self, run: Run, state: DownloadState, **values: Any) -> None:
         """Bring the job into a state that is not final, if it is not there already. Raises LeaseLost."""

@@ -149,7 +149,7 @@ class Appends:
             length = piece.offset + body.announced
 
         def commit(offset: int) -> None:
-            self._count(upload, offset, length, ends=upload.ends)
+            self._count(upload, upload.with_file(received_bytes=offset, length=length), writer)
             body.acknowledge(offset)
 
         body_writer = BodyWriter(
@@ -187,21 +187,21 @@ class Appends:
             if is_finishing:
                 return self._completion.finish_written(after, writer)
         except (DigestMismatch, NameTaken, QuotaExceeded):  # it counts all the same, and stays unfinished
-            self._count(before, after.offset, after.length, ends=after.ends)
+            self._count(before, after, writer)
             raise
         except BaseException:
             self._completion.forget(after.id)
             raise
-        return self._count(before, after.offset, after.length, ends=after.ends)
+        return self._count(before, after, writer)
 
-    def _count(self, upload: UploadRecord, offset: int, length: int | None, *, ends: bool) -> UploadRecord:
-        """Let everything up to `offset` count, on the disk as far as that was asked for."""
+    def _count(self, before: UploadRecord, after: UploadRecord, writer: BlobWriter) -> UploadRecord:
+        """Let everything count that `after` has, on the disk as far as that was asked for."""
         try:
-            if self._durability.flush_chunks:
-                flush_or_forget(self._database, self._store, upload.id)
-            return self._commit(upload, offset, length=length, ends=ends)
+            if self._needs_sync(after.offset, writer):
+                flush_or_forget(self._database, writer.sync, after.id)
+            return self._commit(before, after, writer)
         except BaseException:
-            self._completion.forget(upload.id)  # the hash has taken bytes that do not count
+            self._completion.forget(after.id)  # the hash has taken bytes that do not count
             raise
 
     @run_again
@@ -218,9 +218,14 @@ class Appends:
             resumable_rows.set_repr_digest(rows, upload.id, repr_digest)
         return replace(upload, repr_digest=repr_digest)
 
+    def _needs_sync(self, offset: int, writer: BlobWriter) -> bool:
+        """Whether the bytes up to `offset` must still be brought where they are safe enough to count."""
+        return offset > writer.settled if self._store.is_remote else self._durability.flush_chunks
+
     @run_again
-    def _commit(self, upload: UploadRecord, offset: int, *, length: int | None, ends: bool) -> UploadRecord:
-        """Let everything up to `offset` count. Raises UploadEnded, QuotaExceeded."""
+    def _commit(self, upload: UploadRecord, wanted: UploadRecord, writer: BlobWriter) -> UploadRecord:
+        """Let everything count that `wanted` has. Raises UploadEnded, QuotaExceeded, ClaimLost."""
+        offset, length, ends = wanted.offset, wanted.length, wanted.ends
         with self._database.write_rows(durable=self._durability.flush_chunks) as rows:
             file = file_rows.lock(rows, upload.id)
             if file is None:
@@ -230,6 +235,7 @@ class Appends:
             self._durability.check(file.unflushed_boot)
             if file.received_bytes < upload.offset:  # forgotten meanwhile, see `flush_or_forget`
                 raise OffsetMismatch(offset=file.received_bytes, provided=upload.offset)
+            writer.record(rows)
             reserved = max(file.reserved_bytes, offset) if length is None else length
             self._space.reserve(rows, upload.account_id, reserved - file.reserved_bytes)
             if offset > file.received_bytes:

@@ -132,7 +132,7 @@ class UploadService:
                 if not chunk.fits_in_memory:
                     chunk.incoming.give_up_when(writer.is_wanted)
                 self._place(writer, chunk, batches)
-                return self._count(chunk)
+                return self._count(chunk, writer)
         except BlobMissing as error:
             raise _GoneBeforeTheFirstByte from error
         except UploadGone:
@@ -213,6 +213,7 @@ class UploadService:
         for batch in batches:
             part = Span(offset, offset + sum(map(len, batch)))
             stored_here = [both for each in stored if (both := each.overlap(part))]
+            writer.make_room(part.size)
             place = partial(write_or_compare, writer, part, batch, stored_here)
             if part.size >= OFFLOAD_FROM_BYTES:
                 self._offload(place)
@@ -220,19 +221,19 @@ class UploadService:
                 place()
             offset = part.stop
 
-    def _count(self, chunk: "_Chunk") -> FileRecord:
+    def _count(self, chunk: "_Chunk", writer: BlobWriter) -> FileRecord:
         """Let the chunk count. The file, which may be due to be finished now."""
         is_flushed = self._durability.flush_chunks
         try:
             if is_flushed:
-                flush_or_forget(self._database, self._store, chunk.file_id)
-            return self._commit(chunk, is_flushed=is_flushed)
+                flush_or_forget(self._database, writer.sync, chunk.file_id)
+            return self._commit(chunk, writer, is_flushed=is_flushed)
         except _FlushFirst:
-            flush_or_forget(self._database, self._store, chunk.file_id)
-            return self._commit(chunk, is_flushed=True)
+            flush_or_forget(self._database, writer.sync, chunk.file_id)
+            return self._commit(chunk, writer, is_flushed=True)
 
     @run_again
-    def _commit(self, chunk: "_Chunk", *, is_flushed: bool) -> FileRecord:
+    def _commit(self, chunk: "_Chunk", writer: BlobWriter, *, is_flushed: bool) -> FileRecord:
         """Let the chunk count. Raises _FlushFirst where it goes on with a finished file: that survives power loss."""
         file_id, span, incoming = chunk.file_id, chunk.span, chunk.incoming
         claimed = incoming.claimed_length()
@@ -242,6 +243,7 @@ class UploadService:
             if file is None:
                 raise UploadGone
             self._durability.check(file.unflushed_boot)
+            writer.record(rows)
             agreed_file = agreed(file, span, claimed=claimed, infer=incoming.infers_length)
             merged, added = intervals.add_span(rows, file_id, span)
             if added and self._durability.flush and not is_flushed and _was_whole(file):

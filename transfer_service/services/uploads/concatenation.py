@@ -86,12 +86,11 @@ class Concatenation:
                 self._give_up(final.id)
             try:
                 self._copy(parts, writer)
-                if self._durability.flush:
-                    writer.sync()
+                writer.seal(total, flush=self._durability.flush)
             except BaseException:
                 writer.cut()  # half a copy would keep the room that a full disk needs
                 raise
-            self._spend(final, parts, total)
+            self._spend(final, parts, writer)
             for part in parts:
                 self._files.discard_blob(part.id)
         return self._find(final.id)
@@ -108,8 +107,9 @@ class Concatenation:
             position += part.offset
 
     @run_again
-    def _spend(self, final: UploadRecord, parts: Sequence[UploadRecord], total: int) -> None:
+    def _spend(self, final: UploadRecord, parts: Sequence[UploadRecord], writer: BlobWriter) -> None:
         """Let the copied bytes count and the parts be gone. Raises UploadEnded where one of them was cancelled."""
+        total = sum(part.offset for part in parts)
         # The parts are unlinked afterwards: whatever is asked for, they must not come back without their bytes.
         with self._database.write_rows(durable=True) as rows:
             file = file_rows.lock_to_name(rows, final.id)
@@ -117,6 +117,7 @@ class Concatenation:
             spent = [file_rows.lock(rows, part_id) for part_id in ids]
             if file is None or file.is_complete or None in spent:
                 raise UploadEnded
+            writer.record(rows)
             for part in filter(None, spent):
                 self._durability.check(part.unflushed_boot)
                 remove_row(rows, part, self._space)

@@ -10,8 +10,8 @@ from dataclasses import replace
 
 from cachetools import FIFOCache
 
-from transfer_service.db.database import run_again
-from transfer_service.errors import BlobMissing, DigestMismatch, RangeBusy, TransferError, UploadEnded
+from transfer_service.db.database import Executor, run_again
+from transfer_service.errors import BlobMissing, DigestMismatch, TransferError, UploadEnded
 from transfer_service.models.uploads import UploadKind
 from transfer_service.services.core import Core
 from transfer_service.services.digests import DigestFollower, hash_all
@@ -24,11 +24,11 @@ from transfer_service.services.uploads import rows as resumable_rows
 from transfer_service.services.uploads.concatenation import Concatenation
 from transfer_service.services.uploads.progress import ProgressNews
 from transfer_service.services.uploads.rows import UploadRecord
-from transfer_service.storage.blobs import END, BlobWriter
+from transfer_service.storage.blobs import BlobWriter
 from transfer_service.wire.digests import parse_digests
-from transfer_service.wire.ranges import Span
 
 MAX_REFUSED = 1024
+_NOTHING = hashlib.sha256().hexdigest()
 LOOK_SECONDS = 1.0
 """Who only looks waits no longer: not until gigabytes are hashed."""
 
@@ -69,10 +69,11 @@ class UploadCompletion:
             return self.resolve_doubt(upload)
         self._check_not_refused(upload)
         try:
-            if not upload.length:  # no append has made a blob yet
-                self._make_blob(upload.id)
-            sha256 = self._completion.seal(upload.id, upload.offset)
-            return self._declare(upload, self._verified(upload, sha256))
+            is_empty = not upload.length  # no append has made a blob yet
+            digest = _NOTHING if is_empty else self._completion.digest(upload.id, upload.offset)
+            sha256 = self._verified(upload, digest)
+            with self._completion.sealed(upload.id, upload.offset, is_new=is_empty) as record:
+                return self._declare(upload, sha256, record)
         except BlobMissing as error:
             raise UploadEnded from error
 
@@ -113,7 +114,7 @@ class UploadCompletion:
             sha256 = self._completion.seal(upload.id, upload.offset, writer)
         except BlobMissing as error:
             raise UploadEnded from error
-        return self._declare(upload, self._verified(upload, sha256))
+        return self._declare(upload, self._verified(upload, sha256), writer.record)
 
     def follow(self, upload_id: uuid.UUID) -> DigestFollower:
         """For an append that hashes its bytes while it has them."""
@@ -132,15 +133,11 @@ class UploadCompletion:
             found = [resumable_rows.find(rows, final_id) for final_id in resumable_rows.finals_with(rows, part_id)]
         return [final for final in found if final is not None and not final.has_ended]
 
-    def _make_blob(self, upload_id: uuid.UUID) -> None:
-        with suppress(RangeBusy), self._store.open_writer(upload_id, Span(0, END), create=True, wait_seconds=0):
-            pass
-
     def _verified(self, upload: UploadRecord, sha256: str) -> str:
         """The SHA-256, if the bytes are what was promised. Raises DigestMismatch."""
         promised = parse_digests(upload.repr_digest, field="Repr-Digest") if upload.repr_digest else {}
         for algorithm, expected in promised.items():
-            found = bytes.fromhex(sha256) if algorithm == "sha256" else self._digest(upload.id, algorithm)
+            found = bytes.fromhex(sha256) if algorithm == "sha256" else self._digest(upload, algorithm)
             if found != expected:
                 self._refuse(upload)
                 raise DigestMismatch
@@ -154,15 +151,16 @@ class UploadCompletion:
     def _refuse(self, upload: UploadRecord) -> None:
         self._refused[upload.id, upload.repr_digest] = None
 
-    def _digest(self, upload_id: uuid.UUID, algorithm: str) -> bytes:
+    def _digest(self, upload: UploadRecord, algorithm: str) -> bytes:
         hasher = hashlib.new(algorithm, usedforsecurity=False)
-        with closing(self._store.open_reader(upload_id)) as blob:
-            hash_all(blob, hasher, self._offload)
+        if upload.offset:  # or there may be no blob yet
+            with closing(self._store.open_reader(upload.id)) as blob:
+                hash_all(blob, hasher, self._offload)
         return hasher.digest()
 
     @run_again
-    def _declare(self, upload: UploadRecord, sha256: str) -> UploadRecord:
-        """Name the file and declare it whole, in one step. Raises UploadEnded, QuotaExceeded."""
+    def _declare(self, upload: UploadRecord, sha256: str, record: Callable[[Executor], None]) -> UploadRecord:
+        """Name the file and declare it whole, in one step. Raises UploadEnded, QuotaExceeded, ClaimLost."""
         durability = self._completion.durability
         # Durable, since what is replaced is unlinked afterwards: its row must not come back.
         with self._database.write_rows(durable=durability.flush or upload.overwrite) as rows:
@@ -171,6 +169,7 @@ class UploadCompletion:
             current = resumable_rows.find(rows, upload.id)
             if file is None or current is None or current.has_ended:
                 raise UploadEnded
+            record(rows)
             if current.is_finished:  # somebody else was first
                 return current
             durability.check(file.unflushed_boot)

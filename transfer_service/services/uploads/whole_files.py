@@ -85,10 +85,9 @@ class WholeFileService:
             with self._store.open_writer(file_id, ANYWHERE, create=True, wait_seconds=0) as writer:
                 length, digest = self._write(writer, file_id, draft, body)
                 draft = body.verified(draft, digest)
-                if self._durability.flush:
-                    writer.sync()
-                is_renamed = draft.name != begun_as
-                file, claimed = self._commit(file_id, draft, is_renamed=is_renamed, length=length, sha256=digest.hex())
+                writer.seal(length, flush=self._durability.flush)
+                whole = _Whole(file_id, length, digest.hex(), writer)
+                file, claimed = self._commit(whole, draft, is_renamed=draft.name != begun_as)
         except BaseException:
             self._discard(file_id)
             raise
@@ -159,25 +158,24 @@ class WholeFileService:
             return reserved
 
     @run_again
-    def _commit(
-        self, file_id: uuid.UUID, draft: Draft, *, is_renamed: bool, length: int, sha256: str
-    ) -> tuple[FileRecord, ClaimedName]:
+    def _commit(self, whole: "_Whole", draft: Draft, *, is_renamed: bool) -> tuple[FileRecord, ClaimedName]:
         """Name the file and declare it whole, in one step. Its status, and what became of its name.
 
         Its folder may have been moved meanwhile; then it is there, unless the end of a form has told another name.
         """
         # Durable, since what is replaced is unlinked afterwards: its row must not come back.
         with self._database.write_rows(durable=self._durability.flush or draft.overwrite) as rows:
-            file = file_rows.lock_to_name(rows, file_id)
+            file = file_rows.lock_to_name(rows, whole.file_id)
             if file is None:
                 raise UploadGone
+            whole.writer.record(rows)
             wanted = draft.name if is_renamed else file.name
             claimed = claim_name(rows, file.account_id, wanted, overwrite=draft.overwrite, core=self._core)
             file = replace(file, name=claimed.name, media_type=draft.media_type)
-            whole = declare_whole(rows, file, self._core, length=length, sha256=sha256)
+            declared = declare_whole(rows, file, self._core, length=whole.length, sha256=whole.sha256)
             if is_renamed:
                 prune(rows, file.folder_id)
-            return replace(whole, next_expected=length), claimed
+            return replace(declared, next_expected=whole.length), claimed
 
     def _discard(self, file_id: uuid.UUID) -> None:
         """Leave nothing of a file that broke. One whose commit failed only in telling that it succeeded stays."""
@@ -197,3 +195,13 @@ class WholeFileService:
             if file is not None and not file.is_complete:
                 remove_row(rows, file, self._space)
             return file is None or not file.is_complete
+
+
+@dataclass(frozen=True, slots=True)
+class _Whole:
+    """All bytes of a file, sealed, and who has written them."""
+
+    file_id: uuid.UUID
+    length: int
+    sha256: str
+    writer: BlobWriter
