@@ -235,6 +235,7 @@ class Settings(BaseSettings):
     ] = []
     max_remote_downloads: int = Field(default=3, ge=1, le=1000)
     allow_private_sources: bool = False
+    read_only: bool = False
 
     @property
     def resolved_database_url(self) -> str:

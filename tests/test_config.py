@@ -62,6 +62,7 @@ def test_the_defaults_are_those_of_the_contract(folder: Path) -> None:
         "game_data_sources": [],
         "max_remote_downloads": 3,
         "allow_private_sources": False,
+        "read_only": False,
     }
     assert settings.resolved_database_url == f"sqlite:///{folder / 'var' / 'transfer.sqlite3'}"
     assert settings.blob_dir == folder / "var" / "blobs"
@@ -123,6 +124,7 @@ def test_the_defaults_are_those_of_the_contract(folder: Path) -> None:
         pytest.param("TRANSFER_GAME_DATA_SOURCES", "", "game_data_sources", [], id="empty-sources"),
         pytest.param("TRANSFER_MAX_REMOTE_DOWNLOADS", "1000", "max_remote_downloads", 1000, id="remote-downloads"),
         pytest.param("TRANSFER_ALLOW_PRIVATE_SOURCES", "true", "allow_private_sources", True, id="private-sources"),
+        pytest.param("TRANSFER_READ_ONLY", "true", "read_only", True, id="read-only"),
     ],
 )
 @pytest.mark.parametrize("place", ["environment", "file"])

@@ -13,6 +13,7 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 from transfer_service.bootstrap import Services, build_services
 from transfer_service.cli.accounts import init_commands
 from transfer_service.cli.games import init_game_commands
+from transfer_service.cli.read_only import refuse_changing_commands
 from transfer_service.cli.upkeep import init_upkeep_commands
 from transfer_service.errors import InstallationMismatch, StorageFull, StoreUnavailable
 from transfer_service.services.core import utc_now
@@ -121,6 +122,8 @@ def create_app(settings: Settings, *, now: Callable[[], datetime] = utc_now, boo
     init_commands(app)
     init_game_commands(app)
     init_upkeep_commands(app)
+    if settings.read_only:
+        refuse_changing_commands(app)
     _add_middleware(app, origins=origins, trusted_proxies=settings.trusted_proxies)
     return app
 
@@ -146,7 +149,8 @@ def begin_serving(app: Flask) -> None:
     services = services_of(app)
     services.database.notices.begin()
     services.gate.add(services.database.take_reserve)
-    services.gate.add(lambda: _restore(services))
+    if not services.database.is_read_only:
+        services.gate.add(lambda: _restore(services))
     try:
         services.gate.enter()
         recover(app)

@@ -132,7 +132,7 @@ def build_core(settings: Settings, now: Callable[[], datetime], *, boot: str | N
     """The core that `settings` describe. `now` is the clock of every service, `boot` the machine's present one."""
     return Core(
         settings=settings,
-        database=Database(settings.resolved_database_url, run_blocking=offload),
+        database=Database(settings.resolved_database_url, run_blocking=offload, is_read_only=settings.read_only),
         store=DiskStore(settings.blob_dir, FILES),
         attachments=DiskStore(settings.data_dir / "uploads" / "chats", ATTACHMENTS),
         games=DiskStore(settings.data_dir / "games", ARCHIVES),

@@ -227,6 +227,13 @@ class ServerAway(StoreUnavailable):
     """A server that the service stands on is away. The log says so once, when it goes, and not for each request."""
 
 
+class ReadOnly(StoreUnavailable):
+    """The service only reads: its settings say so, while it is carried to another place."""
+
+    detail = "The service is in read-only mode, try again later"
+    retry_after_seconds = 60
+
+
 class TransactionLost(StoreUnavailable):
     """The database has undone a transaction for the sake of others: it may be run again as it was."""
 

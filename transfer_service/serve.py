@@ -17,6 +17,7 @@ from gunicorn.app.wsgiapp import WSGIApplication
 
 from transfer_service.cli.accounts import make_first_admin
 from transfer_service.cli.upkeep import bring_up_to_date
+from transfer_service.web.context import services
 from wsgi import app
 
 WORKER_NAME, KEEPER_NAME = "transfer-worker", "transfer-keeper"
@@ -64,7 +65,8 @@ def _prepare() -> int:
     try:
         with app.app_context():
             bring_up_to_date()
-            make_first_admin()
+            if not services().database.is_read_only:
+                make_first_admin()
     except click.ClickException as error:
         error.show()
         return error.exit_code

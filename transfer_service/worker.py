@@ -171,10 +171,22 @@ def main() -> None:
     except ConfigurationError as error:
         sys.exit(f"Wrong settings:\n{error}")
     services = build_services(settings)
+    if settings.read_only:
+        _wait_for_a_signal()
+        return
     services.database.notices.begin()
     _wait_for_its_place(services.gate)
     build_worker(settings, services).run()
     services.database.notices.close()
+
+
+def _wait_for_a_signal() -> None:
+    """In read-only mode there is nothing to do. The process stays, or whoever keeps it would start it for ever."""
+    structlog.get_logger().info("worker_rests", reason="read_only")
+    stopping = Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        gevent.signal_handler(number, stopping.set)
+    stopping.wait()
 
 
 def _wait_for_its_place(gate: StartGate) -> None:

@@ -34,6 +34,8 @@ def bring_up_to_date() -> None:
     try:
         check(services().database)
     except SchemaOutdated:
+        if services().database.is_read_only:
+            raise
         with failures_named():
             upgrade(services().database.url)
     services().installation.ensure()
@@ -108,7 +110,7 @@ def verify(as_json: bool) -> None:
 
     Names every damaged and missing file; the exit code is 1 where there is one.
     """
-    restored = services().orphans.restore()
+    restored = 0 if services().database.is_read_only else services().orphans.restore()
     verdict = services().verification.run(on_fault=_do_nothing if as_json else _show_fault)
     if as_json:
         checked = {kind.value: asdict(tally) for kind, tally in verdict.checked.items()}

@@ -27,6 +27,7 @@ from transfer_service.db.notices import Notices
 from transfer_service.db.sqlite import Connections, Run, SqliteWriter, make_engine
 from transfer_service.errors import (
     AccountGone,
+    ReadOnly,
     SchemaOutdated,
     ServerAway,
     StorageFull,
@@ -63,14 +64,21 @@ class Database:
     """The engines of one process.
 
     `run_blocking` runs a commit that waits for the disk, off the event loop under gevent. Work without a patience waits
-    `lock_wait_seconds` for each transaction.
+    `lock_wait_seconds` for each transaction. With `is_read_only` no transaction that writes begins: what the doors have
+    not refused is refused here.
     """
 
     def __init__(
-        self, url: str, *, run_blocking: Run = run_inline, lock_wait_seconds: float = LOCK_WAIT_SECONDS
+        self,
+        url: str,
+        *,
+        run_blocking: Run = run_inline,
+        lock_wait_seconds: float = LOCK_WAIT_SECONDS,
+        is_read_only: bool = False,
     ) -> None:
         self.url = url
         self.notices = Notices(url)
+        self.is_read_only = is_read_only
         self._lock_wait_seconds = lock_wait_seconds
         self.is_sqlite = make_url(url).get_backend_name() == "sqlite"
         if self.is_sqlite:
@@ -117,7 +125,7 @@ class Database:
     def write(self, *, durable: bool = False) -> Iterator[Session]:
         """A write transaction: committed at the end of the block, rolled back if it raises.
 
-        `durable` makes the commit, and all earlier ones, survive power loss before the block ends.
+        `durable` makes the commit, and all earlier ones, survive power loss before the block ends. Raises ReadOnly.
         """
         with (
             self.write_rows(durable=durable, joins=False) as rows,  # a session rolls back more than its own part
@@ -145,8 +153,10 @@ class Database:
     def write_rows(self, *, durable: bool = False, joins: bool = True) -> Iterator[Connection]:
         """Like `write` for prepared statements: half the price of a session, and the flush is shared with others.
 
-        One patience is for the wait for this process's other writers, and for other processes' locks.
+        One patience is for the wait for this process's other writers, and for other processes' locks. Raises ReadOnly.
         """
+        if self.is_read_only:
+            raise ReadOnly
         with failures_named(), self._use(), shared_patience(self._lock_wait_seconds) as patience:
             if self._writer is not None:
                 with self._writer.transaction(patience, durable=durable, joins=joins) as rows:
@@ -170,7 +180,11 @@ class Database:
             self._server.presence.check()
 
     def check(self) -> None:
-        """Prove that the database answers and can be written. Raises StoreUnavailable."""
+        """Prove that the database answers and, where that is allowed, can be written. Raises StoreUnavailable."""
+        if self.is_read_only:
+            with self.read() as session:
+                session.execute(text("SELECT version_num FROM alembic_version"))
+            return
         try:
             with self.write() as session:
                 session.execute(text("UPDATE alembic_version SET version_num = version_num"))
@@ -181,7 +195,7 @@ class Database:
 
     def take_reserve(self) -> None:
         """Keep some room on the database's own disk, with which it can be opened when that is full."""
-        if self.is_sqlite:
+        if self.is_sqlite and not self.is_read_only:
             reserve.take(Path(make_url(self.url).database or "").absolute().parent)
 
     def dispose(self) -> None:

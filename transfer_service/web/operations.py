@@ -22,10 +22,16 @@ def alive() -> Response:
 
 @blueprint.get("/readyz")
 def ready() -> Response:
-    """200 when the database and the store can be written and belong together. Raises StoreUnavailable."""
+    """200 when the database and the store can be written, or only read where that is all they should, and belong
+    together. Raises StoreUnavailable.
+    """
     with one_patience(READY_WAIT_SECONDS):
         services().database.check()
-        services().store.check()
+        if services().database.is_read_only:
+            services().recovery.ensure()
+            services().store.mark.read()
+        else:
+            services().store.check()
         services().gate.enter()
     return jsonify({"status": "degraded" if services().redis.is_away() else "ready"})
 

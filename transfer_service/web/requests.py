@@ -10,7 +10,7 @@ import structlog
 from flask import Flask, request
 from werkzeug.routing import BaseConverter
 
-from transfer_service.errors import InvalidRequest, NotFound, StorageFull, TooLarge
+from transfer_service.errors import InvalidRequest, NotFound, ReadOnly, StorageFull, TooLarge
 from transfer_service.services.files.files import parse_file_id
 from transfer_service.web.context import services, services_of
 from transfer_service.web.request_body import RequestBody
@@ -110,17 +110,23 @@ def text_field(fields: Mapping[str, Any], name: str) -> str:
     return value
 
 
-def refuse_changes_too_early() -> None:
-    """Before database and store are known to be right nothing is changed. Raises StoreUnavailable."""
-    if request.method not in {"GET", "HEAD", "OPTIONS"}:
-        services().gate.enter()
+def refuse_changes() -> None:
+    """Before database and store are known to be right nothing is changed, and in read-only mode nothing at all.
+
+    The one place where requests are refused for that, whatever door they go to. Raises StoreUnavailable, ReadOnly.
+    """
+    if request.method in {"GET", "HEAD", "OPTIONS"} or request.routing_exception is not None:
+        return
+    if services().core.settings.read_only:
+        raise ReadOnly
+    services().gate.enter()
 
 
 def init_requests(app: Flask) -> None:
     """Teach the app the `name` converter and check every request's encoding."""
     app.url_map.converters["name"] = NameConverter
     app.before_request(refuse_bad_encoding)
-    app.before_request(refuse_changes_too_early)
+    app.before_request(refuse_changes)
 
 
 def recover(app: Flask) -> None:

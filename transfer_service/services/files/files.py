@@ -68,7 +68,7 @@ class FileService:
 
     def _finished(self, file: FileRecord | None) -> FileRecord | None:
         """What was found, as it is now: a file that a crash left one step before completion takes that step."""
-        if file is None or not file.is_due:
+        if file is None or not file.is_due or self._database.is_read_only:
             return file
         self.finish(file)
         return self._find_by_id(file.id)

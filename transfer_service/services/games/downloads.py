@@ -121,7 +121,7 @@ class RemoteDownloadService:
         with self._database.read() as session:
             found = find(session)
         abandoned = [job for job in found if self._is_abandoned(job)]
-        if abandoned:
+        if abandoned and not self._database.is_read_only:
             self._end_abandoned(abandoned)
             with self._database.read() as session:
                 found = find(session)

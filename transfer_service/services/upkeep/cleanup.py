@@ -14,6 +14,7 @@ from typing import Protocol
 
 from sqlalchemy import and_, select
 
+from transfer_service.errors import ReadOnly
 from transfer_service.models.files import File, FileState
 from transfer_service.services.core import Core
 from transfer_service.services.files import rows as file_rows
@@ -84,8 +85,10 @@ class CleanupService:
         """Remove everything that is due and report it; with `dry_run` only report what would go.
 
         Orphans go to the quarantine, unless they are too many and `even_many` is not set: see `Orphans.sweep`. Raises
-        InstallationMismatch where database and store do not belong together.
+        InstallationMismatch where database and store do not belong together, ReadOnly unless it is `dry_run`.
         """
+        if self._database.is_read_only and not dry_run:
+            raise ReadOnly
         self._installation.ensure()
         report = Report()
         for name, sweep in self._sweeps:

@@ -14,12 +14,13 @@ from dataclasses import dataclass
 from sqlalchemy import update
 from sqlalchemy.exc import IntegrityError
 
-from transfer_service.errors import InstallationMismatch
+from transfer_service.errors import InstallationMismatch, ReadOnly
 from transfer_service.models.upkeep import Installation as InstallationRow
 from transfer_service.services.core import Core
 from transfer_service.services.upkeep.orphans import Shelf
 
 ONLY_ROW = 1
+JOIN_FIRST = "The database and the store were never joined: start the service once without TRANSFER_READ_ONLY"
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,12 +66,16 @@ class Installation:
     def ensure(self) -> None:
         """Return when database and store belong together, joining them where that is beyond doubt.
 
-        Raises InstallationMismatch, StoreUnavailable, StorageFull.
+        Raises InstallationMismatch, StoreUnavailable, StorageFull; ReadOnly where they would have to be joined first.
         """
         row = self._find()
         marks = self._read_marks()
         if row is not None and row.is_joined and set(marks.values()) == {row.installation_id}:
             return
+        if self._database.is_read_only:
+            if row is not None and not set(marks.values()) <= {row.installation_id, None}:
+                raise InstallationMismatch("the ids of some of them differ")
+            raise ReadOnly(JOIN_FIRST)
         if row is None:
             row = self._begin(self._decide(marks))
         for part in self._parts:

@@ -12,11 +12,13 @@ from pathlib import Path
 from sqlalchemy import and_, bindparam, delete, select, update
 
 from transfer_service.db.database import Executor
+from transfer_service.errors import ReadOnly
 from transfer_service.models.files import File, FileState, ReceivedRange, TrashedFile
 from transfer_service.services.core import Core
 
 BEFORE = "before"
 """The boot of bytes that came before boots were written down."""
+RECOVER_FIRST = "The machine stopped without warning: start the service once without TRANSFER_READ_ONLY"
 
 _files, _trashed = File.__table__, TrashedFile.__table__
 _ranges = ReceivedRange.__table__
@@ -80,7 +82,7 @@ class Recovery:
         self._is_done = False
 
     def ensure(self) -> Recovered:
-        """Do what is to be done before anything is served, once. Raises StoreUnavailable, StorageFull.
+        """Do what is to be done before anything is served, once. Raises StoreUnavailable, StorageFull, ReadOnly.
 
         Several instances may do so at once, while others serve.
         """
@@ -88,6 +90,11 @@ class Recovery:
             return Recovered()
         with self._database.read_rows() as rows:
             is_needed = rows.execute(_IS_NEEDED, {"boot": self._boot}).first() is not None
+        if self._database.is_read_only:
+            if is_needed:
+                raise ReadOnly(RECOVER_FIRST)
+            self._is_done = True
+            return Recovered()
         recovered = self._recover() if is_needed else Recovered()  # a full disk shall not stop who has nothing to do
         shutil.rmtree(self._marks, ignore_errors=True)
         self._is_done = True
@@ -104,6 +111,8 @@ class Recovery:
 
     def note_flushed(self) -> None:
         """Flush all that came in this boot, and note that. What others receive meanwhile stays unflushed."""
+        if self._database.is_read_only:
+            return
         with self._database.read_rows() as rows:
             unflushed = rows.execute(_UNFLUSHED, {"boot": self._boot}).all()
             trash = rows.execute(_UNFLUSHED_TRASH, {"boot": self._boot}).all()

@@ -56,6 +56,11 @@ class UploadCompletion:
         self._offload = core.offload
         self._refused: FIFOCache[tuple[uuid.UUID, str | None], None] = FIFOCache(MAX_REFUSED)
 
+    @property
+    def is_read_only(self) -> bool:
+        """Whether no step may be taken."""
+        return self._database.is_read_only
+
     def finish(self, upload: UploadRecord) -> UploadRecord:
         """The upload after the step that is due, if one is: to a file, or from parts to the whole.
 
@@ -201,7 +206,11 @@ class Finishing:
 
         Raises like `UploadCompletion.finish`.
         """
-        if upload.is_finished or not (upload.is_due or upload.kind is UploadKind.FINAL):
+        if (
+            upload.is_finished
+            or not (upload.is_due or upload.kind is UploadKind.FINAL)
+            or self._completion.is_read_only
+        ):
             return upload
         step = self._ongoing.get(upload.id)
         if step is None or step.has_ended:

@@ -171,7 +171,7 @@ class ResumableUploadService:
         So the offset is the one that the next append must begin at. Raises RangeBusy where it cannot be told in time.
         """
         upload = self._lookup.get(account_id, upload_id)
-        if upload.is_receiving and upload.kind is not UploadKind.FINAL:
+        if upload.is_receiving and upload.kind is not UploadKind.FINAL and not self._database.is_read_only:
             self._displacement.end_append(upload_id)
             upload = self._lookup.get(account_id, upload_id)
         return self._finished(upload)

@@ -12,7 +12,7 @@ from flask_socketio import ConnectionRefusedError as Refused
 from flask_socketio import Namespace, emit, join_room, leave_room
 from gevent import sleep
 
-from transfer_service.errors import BadCredentials, Forbidden, InvalidRequest, NotAuthenticated, TransferError
+from transfer_service.errors import BadCredentials, Forbidden, InvalidRequest, NotAuthenticated, ReadOnly, TransferError
 from transfer_service.faults import fault_of
 from transfer_service.patience import one_patience
 from transfer_service.services.accounts.sign_ins import Identity
@@ -29,6 +29,8 @@ from transfer_service.wire.socket_packets import LongText
 
 EVENTS = frozenset({"authenticate", "send_message", "join_conversation", "leave_conversation", "typing", "stop_typing"})
 """What clients may send."""
+CHANGING = frozenset({"on_send_message"})
+"""Handlers of what is refused in read-only mode. Whoever may read may listen, mute and say that he types."""
 Answer: TypeAlias = dict[str, Any]
 Handler: TypeAlias = Callable[["ChatNamespace", Identity, dict[str, Any]], Answer]
 
@@ -133,6 +135,8 @@ def _answered(handler: Handler) -> Callable[..., Answer]:
                 raise BadCredentials(TOKEN_EXPIRED) if expired else NotAuthenticated
             if not isinstance(data, dict):
                 raise InvalidRequest("Expected an object")
+            if handler.__name__ in CHANGING and services().database.is_read_only:
+                raise ReadOnly
             with one_patience():
                 return handler(self, identity, data)
         except TransferError as error:
