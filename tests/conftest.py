@@ -111,11 +111,12 @@ def make_app(
 ) -> Iterator[Callable[..., Flask]]:
     """Apps with a migrated database and the accounts `alice`, `bob` and the administrator `root`.
 
-    `boot` names the boot of the machine that they take for the present one.
+    `boot` names the boot of the machine that they take for the present one. One that `joins` is another instance of
+    the app made before.
     """
     made: list[Flask] = []
 
-    def make(*, boot: str | None = None, **overrides: Any) -> Flask:
+    def make(*, boot: str | None = None, joins: bool = False, **overrides: Any) -> Flask:
         settings = make_settings(**overrides)
         own = settings.data_dir / "transfer.sqlite3"
         if settings.database_url is None and not own.exists():
@@ -123,7 +124,7 @@ def make_app(
             shutil.copyfile(prepared_database, own)
         app = create_app(settings, now=clock, boot=boot)
         app.testing = True
-        if settings.database_url is not None:
+        if settings.database_url is not None and not joins:
             _prepare(app.extensions[EXTENSION])
         made.append(app)
         return app

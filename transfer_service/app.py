@@ -17,6 +17,7 @@ from transfer_service.cli.read_only import refuse_changing_commands
 from transfer_service.cli.upkeep import init_upkeep_commands
 from transfer_service.errors import InstallationMismatch, StorageFull, StoreUnavailable
 from transfer_service.services.core import utc_now
+from transfer_service.services.event_channels import make_channel
 from transfer_service.web import admin, home
 from transfer_service.web import operations as health
 from transfer_service.web.accounts import auth
@@ -111,7 +112,7 @@ def create_app(settings: Settings, *, now: Callable[[], datetime] = utc_now, boo
         socketio,
         sign_ins=services.sign_ins,
         now=now,
-        redis_url=settings.redis_url,
+        channel=make_channel(settings.redis_url, services.database),
         max_message_bytes=settings.socket_max_bytes,
         origins=origins,
     )

@@ -37,7 +37,7 @@ class RequestLimits:
 
     def __init__(self, limits: str | None, *, redis_url: str | None) -> None:
         self._limits = [_Limit(_name_of(item), item) for item in parse_many(limits)] if limits else []
-        self._shared = SharedLimiter(redis_url) if redis_url and self._limits else None
+        self._shared = SharedLimiter(redis_url, used_for="rate limits") if redis_url and self._limits else None
 
     @cached_property
     def _own(self) -> MemoryStorage:

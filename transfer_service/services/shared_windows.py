@@ -19,6 +19,8 @@ from limits import RateLimitItem
 from limits.storage import MemoryStorage, storage_from_string
 from limits.strategies import MovingWindowRateLimiter
 
+from transfer_service.logs import Outage
+
 if TYPE_CHECKING:
     from redis import Redis
 
@@ -32,8 +34,8 @@ T = TypeVar("T")
 class Windows:
     """How often something happened to a key within the time of a limit. Never raises for a Redis that is away."""
 
-    def __init__(self, redis_url: str | None) -> None:
-        self._shared = SharedLimiter(redis_url) if redis_url else None
+    def __init__(self, redis_url: str | None, *, used_for: str) -> None:
+        self._shared = SharedLimiter(redis_url, used_for=used_for) if redis_url else None
 
     @cached_property
     def _own(self) -> MovingWindowRateLimiter:
@@ -61,9 +63,10 @@ class Windows:
 
 
 class SharedLimiter:
-    """The counters in Redis."""
+    """The counters in Redis. `used_for` tells the log what is not exact while it is away."""
 
-    def __init__(self, redis_url: str) -> None:
+    def __init__(self, redis_url: str, *, used_for: str) -> None:
+        self._outage = Outage("redis", used_for=used_for)
         # Without retries of its own: whoever waits has little time.
         timeouts = {"socket_timeout": ANSWER_SECONDS, "socket_connect_timeout": ANSWER_SECONDS, "retry": None}
         self._limiter = MovingWindowRateLimiter(storage_from_string(redis_url, wrap_exceptions=True, **timeouts))  # type: ignore[arg-type] # the types know numbers only
@@ -89,7 +92,9 @@ class SharedLimiter:
         self._is_away = not answers
         if not answers:
             self._next_try = time.monotonic() + BACK_OFF_SECONDS
+            self._outage.begin()
             return default
+        self._outage.end()
         return answers[0]
 
 
@@ -97,7 +102,7 @@ class RedisProbe:
     """Asks the configured Redis whether it is there."""
 
     def __init__(self, url: str | None) -> None:
-        self._client = _connect(url) if url else None
+        self._client = connect_redis(url) if url else None
 
     def is_away(self) -> bool:
         """Whether one is configured and does not answer."""
@@ -112,7 +117,8 @@ class RedisProbe:
         return False
 
 
-def _connect(url: str) -> Redis:
+def connect_redis(url: str) -> Redis:
+    """A client that waits for ANSWER_SECONDS at most. Nothing is connected yet."""
     from redis import Redis  # an optional package: requirements-redis.txt
     from redis.backoff import NoBackoff
     from redis.retry import Retry

@@ -75,7 +75,7 @@ class LoginThrottle:
     """
 
     def __init__(self, redis_url: str | None) -> None:
-        self._windows = Windows(redis_url)
+        self._windows = Windows(redis_url, used_for="wrong passwords")
         self._running: Counter[tuple[str, ...]] = Counter()
 
     @contextmanager

@@ -2,6 +2,6 @@
 
 from transfer_service.spared import spared
 
-# What its clients and other queues need. `rooms.py` gives it Redis where that is configured.
+# What its clients and its own ways between instances need: ours are in `services/event_channels.py`.
 with spared("aiohttp", "redis", "requests", "valkey", "websocket"):
     import flask_socketio  # noqa: F401 - the first import decides

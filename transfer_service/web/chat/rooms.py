@@ -6,10 +6,16 @@ can be wrong in another process. A socket is in its account's room, and in one r
 
 import uuid
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from queue import Full, Queue
 from typing import Any
 
 import socketio
 
+from transfer_service.services.event_channels import EventChannel
+from transfer_service.threads import run_beside
+
+MOST_HEARD = 10_000
 _CONVERSATION, _MUTED = "conversation:", "muted:"
 
 
@@ -43,16 +49,35 @@ class LocalManager(_Muting):
     """The sockets of this process."""
 
 
-class RedisManager(socketio.RedisManager, _Muting):  # type: ignore[misc]
-    """The sockets of all instances with the same Redis."""
+class SharedManager(socketio.PubSubManager, _Muting):  # type: ignore[misc]
+    """The sockets of all instances that share a channel. What happens here is delivered here at once."""
 
-    def _get_redis_module(self) -> Any:
-        """The package redis, which python-socketio was not let look for (`web/chat/__init__.py`)."""
-        import redis
+    name = "instances"
 
-        return redis
+    def __init__(self, channel: EventChannel) -> None:
+        super().__init__()
+        self._channel = channel
+        self._heard: Queue[str]
+
+    def initialize(self) -> None:
+        """Hear the others, from the first socket on."""
+        _Muting.initialize(self)  # the library's would begin its own way, which needs an event loop
+        self._heard = Queue(MOST_HEARD)  # gevent's, which must not be there in a process that forks
+        self._channel.open(self._hear)
+        run_beside(self._thread)
+
+    def _hear(self, event: str) -> None:
+        with suppress(Full):  # who cannot keep up misses events, and has the memory for the next ones
+            self._heard.put_nowait(event)
+
+    def _listen(self) -> Iterator[str]:
+        while True:
+            yield self._heard.get()
+
+    def _publish(self, data: dict[str, Any]) -> None:
+        self._channel.send(self.json.dumps(data))
 
 
-def make_manager(redis_url: str | None) -> Any:
-    """What delivers events: in this process, or through Redis to those of all instances."""
-    return RedisManager(redis_url) if redis_url else LocalManager()
+def make_manager(channel: EventChannel | None) -> Any:
+    """What delivers events: in this process, or to the sockets of all instances."""
+    return SharedManager(channel) if channel else LocalManager()

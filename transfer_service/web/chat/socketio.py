@@ -13,6 +13,7 @@ from socketio.packet import CONNECT_ERROR
 
 from transfer_service.logs import JsonHandler
 from transfer_service.services.accounts.sign_ins import SignInService
+from transfer_service.services.event_channels import EventChannel
 from transfer_service.web.chat.bounds import Strangers
 from transfer_service.web.chat.rooms import make_manager
 from transfer_service.web.chat.sessions import LiveSessions
@@ -54,7 +55,7 @@ def init_socketio(
     *,
     sign_ins: SignInService,
     now: Callable[[], datetime],
-    redis_url: str | None,
+    channel: EventChannel | None,
     max_message_bytes: int,
     origins: Origins,
 ) -> None:
@@ -72,7 +73,7 @@ def init_socketio(
         async_mode="gevent",
         async_handlers=False,
         manage_session=False,
-        client_manager=make_manager(redis_url),
+        client_manager=make_manager(channel),
         cors_allowed_origins=is_allowed,
         max_http_buffer_size=max_message_bytes,
         ping_interval=25,
