@@ -2,22 +2,35 @@
 
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
+from tests.storage.conftest import KINDS, room_on
+from tests.storage.leased import LeasedStore, migrated, processes
 from tests.storage.other_process import holding
 from tests.stores import count
 from transfer_service.errors import BlobMissing, RangeBusy
 from transfer_service.storage.blobs import END, BlobStore
 from transfer_service.storage.disk import DiskStore
+from transfer_service.storage.rooms import FILES
 from transfer_service.wire.ranges import Span
 
 ALL = Span(0, END)
 LAST = Span(END - 1, END)
 PATIENCE_SECONDS = 20.0
+
+
+@pytest.fixture(params=[*KINDS, "sqlite", "postgresql"])
+def any_store(request: pytest.FixtureRequest, root: Path) -> Iterator[BlobStore]:
+    """Each kind of store, and one with claims in a database, of each kind."""
+    if request.param in KINDS:
+        yield room_on(request.param, root, FILES)
+        return
+    with processes(migrated(request.param, request)) as begin:
+        yield LeasedStore(FILES, begin().claims)
 
 
 @pytest.fixture
