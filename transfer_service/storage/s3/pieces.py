@@ -4,8 +4,9 @@ Pieces of a blob never overlap: what is added later replaces what was there. Ser
 are not replaced by others. A blob without rows is the object at its own name.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 from sqlalchemy import bindparam, delete, func, insert, or_, select, text, update
 
@@ -37,6 +38,10 @@ _FIND = PreparedSelect(_OVERLAPPING)
 _HOLD = PreparedSelect(_OVERLAPPING.with_for_update(read=True))
 _END = PreparedSelect(select(_pieces.c.stop).where(*_OF_BLOB).order_by(_pieces.c.start.desc()).limit(1))
 _ADD = insert(_pieces)
+_ADD_FIRST = text(
+    'INSERT INTO stored_pieces (room, "key", start, stop, object, "offset")'
+    " VALUES (:room, :key, :start, :stop, :object, :offset) ON CONFLICT DO NOTHING"
+)
 _REMOVE_ONE = PreparedWrite(delete(_pieces).where(*_OF_BLOB, _pieces.c.start == bindparam("first")))
 _REMOVE = PreparedWrite(delete(_pieces).where(*_OF_BLOB).returning(_pieces.c.object))
 _MOVE = PreparedWrite(update(_pieces).where(*_OF_BLOB).values(key=bindparam("to")))
@@ -76,6 +81,22 @@ class Piece:
         return [self.part(each) for side in around if (each := self.span.overlap(side))]
 
 
+def hull(spans: Iterable[Span]) -> Span:
+    """From where the first of some spans starts to where the last one stops."""
+    found = list(spans)
+    return Span(min(each.start for each in found), max(each.stop for each in found))
+
+
+def is_gapless(pieces: Iterable[Piece], span: Span) -> bool:
+    """Whether pieces hold all bytes of a span one after the other, and no others."""
+    position = span.start
+    for piece in pieces:
+        if piece.span.start != position:
+            return False
+        position = piece.span.stop
+    return position == span.stop
+
+
 class PieceRows:
     """The pieces of the blobs of one room. `own_name` tells the object that a blob is where it has no rows."""
 
@@ -110,8 +131,7 @@ class PieceRows:
 
         Like all that takes pieces away it tells, and notes, the objects that may have become nobody's.
         """
-        hull = Span(min(each.span.start for each in pieces), max(each.span.stop for each in pieces))
-        found = self.find(rows, key, hull)
+        found = self.find(rows, key, hull(each.span for each in pieces))
         known = set(found)
         new = [each for each in pieces if each not in known]
         hidden = [old for old in found if not old.span.size or any(old.span.overlap(each.span) for each in new)]
@@ -123,6 +143,11 @@ class PieceRows:
             left += parts
         self._replace(rows, key, hidden, [*left, *new])
         return self._discard(rows, key, {each.object for each in hidden} - {each.object for each in (*left, *new)})
+
+    def add_first(self, rows: Executor, key: str, whole: Piece) -> None:
+        """Let a blob that was one object be a piece, if it has none yet; of several who do that at once one has."""
+        if self.find_end(rows, key) is None:
+            rows.execute(_ADD_FIRST, self._values(key, whole))
 
     def cut(self, rows: Executor, key: str, length: int) -> set[str]:
         """Cut a blob off at `length`. One that has pieces has some afterwards: of no length where nothing is left."""
@@ -169,19 +194,12 @@ class PieceRows:
         return {row.object for row in _REMOVE.find_all(rows, self._blob(key))}
 
     def _insert(self, rows: Executor, key: str, pieces: Sequence[Piece]) -> None:
-        values = [
-            {
-                "room": self.room,
-                "key": key,
-                "start": each.span.start,
-                "stop": each.span.stop,
-                "object": each.object,
-                "offset": each.offset,
-            }
-            for each in pieces
-        ]
-        if values:
-            rows.execute(_ADD, values)
+        if pieces:
+            rows.execute(_ADD, [self._values(key, each) for each in pieces])
+
+    def _values(self, key: str, piece: Piece) -> dict[str, Any]:
+        place = {"room": self.room, "key": key, "start": piece.span.start, "stop": piece.span.stop}
+        return {**place, "object": piece.object, "offset": piece.offset}
 
     def _discard(self, rows: Executor, key: str, names: set[str]) -> set[str]:
         """Note objects that rows named. The one at the blob's own name goes with the blob only."""
