@@ -66,6 +66,11 @@ class Jobs:
         game_id = self.add_game()
         return game_id, self.begin(game_id)
 
+    def state_of(self, job_id: int) -> DownloadState:
+        """Where a job is."""
+        with self._database.read() as session:
+            return session.scalars(select(RemoteDownload.state).where(RemoteDownload.id == job_id)).one()
+
     def change(self, job_id: int, state: DownloadState, **values: Any) -> None:
         """Bring a job into a state; a final one frees its slot."""
         at = datetime.now(UTC)

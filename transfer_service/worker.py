@@ -197,6 +197,8 @@ def _wait_for_its_place(gate: StartGate) -> None:
             return
         except InstallationMismatch as error:
             sys.exit(str(error))
+        except ServerAway:
+            pass  # the log says so already
         except TransferError as error:
             structlog.get_logger().warning("interrupted", error=_code_of(error))
         time.sleep(LOOK_SECONDS)
