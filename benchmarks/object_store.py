@@ -11,7 +11,7 @@ import tempfile
 import time
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -69,19 +69,25 @@ class ObjectStoreServer:
 
     def start(self) -> None:
         """Start, and wait until it works. Raises NotInstalled."""
-        if not self.ports:
+        if self.ports:
+            self._start()
+            return
+        for is_last in (False, False, True):
             self.ports = {name: _free_port_with_grpc() for name in ("master", "volume", "filer", "s3")}
+            try:
+                self._start()
+                return
+            except Exception:  # somebody else may have taken one of the ports meanwhile
+                if is_last:
+                    raise
+
+    def _start(self) -> None:
         with (self.folder / "log").open("ab") as log:
-            # TMPDIR: it makes sockets there, named after ports, that stay when it is killed.
-            sockets = tempfile.mkdtemp(dir=self.folder)
-            environment = os.environ | {"TMPDIR": sockets}
-            self.process = subprocess.Popen(self._command(), stdout=log, stderr=log, env=environment)
+            self.process = subprocess.Popen(self._command(), stdout=log, stderr=log)
         client, deadline = self.client(), time.monotonic() + START_SECONDS
         while True:
             try:
-                client.create_bucket(Bucket=BUCKET)
-                break
-            except client.exceptions.BucketAlreadyExists:
+                _prove(client)
                 break
             except Exception:
                 if self.process.poll() is not None or time.monotonic() > deadline:
@@ -96,6 +102,9 @@ class ObjectStoreServer:
             self.process.kill()
             self.process.wait()
             self.process = None
+            for port in self.ports.values():  # what it leaves when it is killed
+                for path in Path("/tmp").glob(f"seaweedfs-*-grpc-{port + _GRPC}.sock"):
+                    path.unlink(missing_ok=True)
 
     def _command(self) -> list[str]:
         rights = ["Admin", "Read", "Write", "List", "Tagging"]
@@ -109,8 +118,17 @@ class ObjectStoreServer:
         return [
             _weed(), "-logtostderr=true", "server", f"-dir={data}", f"-ip={self.host}", f"-ip.bind={self.host}", *ports,
             "-volume.max=50", "-filer", "-s3", f"-s3.config={config}", "-master.volumeSizeLimitMB=512",
-            "-s3.allowDeleteBucketNotEmpty=true",
+            # Ports that are always the same otherwise, so that a second server would not start.
+            "-s3.port.iceberg=0", "-s3.port.lance=0", "-master.telemetry=false",
+            f"-filer.localSocket={self.folder}/filer.sock", f"-s3.localSocket={self.folder}/s3.sock",
         ]  # fmt: skip
+
+
+def _prove(client: Any) -> None:
+    """That it works: it answers before it does, and makes room for a bucket only when something comes."""
+    with suppress(client.exceptions.BucketAlreadyExists, client.exceptions.BucketAlreadyOwnedByYou):
+        client.create_bucket(Bucket=BUCKET)
+    client.put_object(Bucket=BUCKET, Key="started", Body=b"x")
 
 
 @contextmanager

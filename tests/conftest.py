@@ -21,7 +21,7 @@ from tests.growing.plugin import (
     pytest_sessionfinish,
     pytest_sessionstart,
 )
-from tests.object_store import object_store_server, object_store_url, objects, store_address
+from tests.object_store import object_store_server, object_store_url, objects, own_object_store, store_address
 from tests.postgres import postgres_server, postgres_url
 from tests.prepared import migrate
 from transfer_service.app import create_app
@@ -34,6 +34,7 @@ __all__ = [
     "object_store_server",
     "object_store_url",
     "objects",
+    "own_object_store",
     "postgres_server",
     "postgres_url",
     "pytest_addoption",

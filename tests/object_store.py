@@ -24,6 +24,17 @@ def object_store_server() -> Iterator[ObjectStoreServer]:
 
 
 @pytest.fixture
+def own_object_store() -> Iterator[ObjectStoreServer]:
+    """A store of the test's own, which it may stop and start."""
+    os.environ.update(CREDENTIALS)
+    try:
+        with object_store() as server:
+            yield server
+    except NotInstalled as error:
+        missing(str(error))
+
+
+@pytest.fixture
 def object_store_url(object_store_server: ObjectStoreServer) -> str:
     """What TRANSFER_STORAGE_URL may be, with a prefix of the test's own."""
     return object_store_server.new_url()

@@ -51,11 +51,12 @@ class Failure:
 def judge(error: Exception) -> Failure | None:
     """What an exception of boto3 amounts to. None for what is a fault of ours."""
     from botocore import exceptions as kinds  # here, since urllib3 opens a socket when it is loaded, before a fork
+    from urllib3.exceptions import HTTPError
 
     reason = type(error).__name__
     if isinstance(error, kinds.ClientError):
         return _refusal(error)
-    if isinstance(error, (kinds.FlexibleChecksumError, kinds.IncompleteReadError, WrongBytes)):
+    if isinstance(error, (kinds.FlexibleChecksumError, kinds.IncompleteReadError, HTTPError, WrongBytes)):
         return Failure(StoreUnavailable(), reason, may_pass=True)
     if isinstance(error, (kinds.HTTPClientError, kinds.ConnectionError, OSError)):
         is_certificate = isinstance(error, kinds.SSLError)

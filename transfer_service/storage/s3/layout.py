@@ -40,14 +40,21 @@ class RoomLayout:
         """The object that a blob is when it is in one. Raises BlobMissing."""
         return f"{self.own_prefix}{self.room.path_of(key)}"
 
-    def prefix_of(self, key: Key) -> str:
-        """What the names of all of a group begin with. Raises BlobMissing."""
+    def is_group(self, key: Key) -> bool:
+        """Whether a key names all of a group."""
+        return self.room.groups and isinstance(key, str) and "/" not in key
+
+    def group_prefix_of(self, key: Key) -> str:
+        """What the names of the objects begin with that a group is. Raises BlobMissing."""
         return f"{self.own_prefix}{self.room.place_of(key)}/"
+
+    def piece_prefix_of(self, key: Key) -> str:
+        """What the names of all pieces of a blob begin with, and those of its group. Raises BlobMissing."""
+        return f"{self.piece_prefix}{self.room.place_of(key)}/"
 
     def new_piece_name(self, key: Key) -> str:
         """A name that no object ever had, for a piece of the blob. Raises BlobMissing."""
-        place = self.room.place_of(key)
-        return f"{self.piece_prefix}{place}/{uuid.uuid4().hex}"
+        return f"{self.piece_prefix_of(key)}{uuid.uuid4().hex}"
 
     def key_at(self, own_name: str) -> str | None:
         """The key of the blob whose own name that is, None where it is no blob's."""
@@ -57,3 +64,21 @@ class RoomLayout:
             return key if own_name.startswith(self.own_prefix) and self.room.path_of(key) == path else None
         except BlobMissing:
             return None
+
+    def place_of_own(self, own_name: str) -> str | None:
+        """Where the room has the blob, or its group, whose own name that is. None where it is no blob's."""
+        key = self.key_at(own_name)
+        return self.room.place_of(key) if key is not None else None
+
+    def place_of_piece(self, piece_name: str) -> str | None:
+        """The same of a piece."""
+        place = piece_name.removeprefix(self.piece_prefix).rpartition("/")[0]
+        key = self.key_at_place(place)
+        try:
+            return place if piece_name.startswith(self.piece_prefix) and self.room.place_of(key) == place else None
+        except BlobMissing:
+            return None
+
+    def key_at_place(self, place: str) -> str:
+        """The key of what has that place."""
+        return place[3:] if self.room.shards else place

@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import datetime
 from email.utils import parsedate_to_datetime
@@ -61,6 +62,10 @@ class Multipart:
     begun_at: datetime
 
 
+def _range_of(start: int, stop: int) -> dict[str, str]:
+    return {"Range": f"bytes={start}-{stop - 1}"}
+
+
 class Objects:
     """One bucket. `names` are whole names of objects. Before the first call nothing is loaded, opened or started."""
 
@@ -89,19 +94,30 @@ class Objects:
             return False
         return True
 
-    def get(self, name: str, start: int, stop: int, *, etag: str | None = None) -> bytes:
-        """The bytes of a span, fewer only where the object ends. Raises BlobMissing, with `etag` ObjectChanged."""
-        return self.get_with_facts(name, start, stop, etag=etag)[0] if start < stop else b""
+    def get(self, name: str, start: int, stop: int, *, etag: str | None = None, is_whole: bool = False) -> bytes:
+        """The bytes of a span, fewer only where the object ends. Raises BlobMissing, with `etag` ObjectChanged.
+
+        `is_whole`: the span is all of the object, from 0 on; then the store gives its checksum too, which is compared.
+        """
+        if start >= stop:
+            return b""
+        return self._get(name, start, stop, {} if is_whole else _range_of(start, stop), etag)[0]
 
     def get_with_facts(
         self, name: str, start: int, stop: int, *, etag: str | None = None
     ) -> tuple[bytes, ObjectFacts | None]:
         """Like `get`, and what the object is. The facts are None where it ends at `start` or before."""
-        given = {"Range": f"bytes={start}-{stop - 1}"} | ({"IfMatch": etag} if etag else {})
+        return self._get(name, start, stop, _range_of(start, stop), etag)
+
+    def _get(
+        self, name: str, start: int, stop: int, given: dict[str, str], etag: str | None
+    ) -> tuple[bytes, ObjectFacts | None]:
+        if etag:
+            given = given | {"IfMatch": etag}
 
         def fetch(client: Any) -> tuple[bytes, Any]:
             answer = client.get_object(Bucket=self._bucket, Key=name, **given)
-            with answer["Body"] as body:
+            with closing(answer["Body"]) as body:  # as a context it would be the bare stream, without the checksum
                 data = body.read()
             if len(data) != answer["ContentLength"]:
                 raise WrongBytes
@@ -261,4 +277,9 @@ class Objects:
             checksum = zlib.crc32(block, checksum)
         body = BlockFile(blocks)
         encoded = base64.b64encode(checksum.to_bytes(4, "big")).decode()
-        return {"Body": body, "ContentLength": body.size, "ChecksumCRC32": encoded}
+        return {
+            "Body": body,
+            "ContentLength": body.size,
+            "ChecksumAlgorithm": "CRC32",
+            "ChecksumCRC32": encoded,
+        }
