@@ -74,7 +74,15 @@ class MemoryObjects(Objects):
 
         return self._do("put", put)
 
-    def get(self, name: str, start: int, stop: int, *, etag: str | None = None) -> bytes:
+    def get(
+        self,
+        name: str,
+        start: int,
+        stop: int,
+        *,
+        etag: str | None = None,
+        is_whole: bool = False,  # noqa: ARG002
+    ) -> bytes:
         assert etag is None
         return self._do("get", lambda: self._bytes_of(name)[start:stop])
 
