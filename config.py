@@ -137,7 +137,8 @@ def _long_enough(value: SecretStr | None) -> SecretStr | None:
     return value
 
 
-def _known_database(value: str | None) -> str | None:
+def known_database(value: str | None) -> str | None:
+    """The URL of a database as SQLAlchemy has it; raises ValueError, without the URL."""
     scheme, _, rest = (value or "").partition(":")
     if value is None or scheme == "sqlite":
         return value
@@ -214,7 +215,7 @@ class Settings(BaseSettings):
     refresh_token_days: int = Field(default=30, ge=1, le=3650)
     bind: Annotated[str, AfterValidator(_host_and_port)] = "127.0.0.1:8000"
     data_dir: Annotated[Path, AfterValidator(lambda path: path.expanduser().absolute())] = Path("var")
-    database_url: Annotated[str | None, _EMPTY_IS_NONE, AfterValidator(_known_database)] = None
+    database_url: Annotated[str | None, _EMPTY_IS_NONE, AfterValidator(known_database)] = None
     storage_url: Annotated[str | None, _EMPTY_IS_NONE, AfterValidator(_known_storage)] = None
     redis_url: Annotated[str | None, _EMPTY_IS_NONE, AfterValidator(_known_redis)] = None
     max_file_bytes: ByteSize = Field(default=ByteSize(10 * 1024**3), ge=1, le=2**53)

@@ -167,4 +167,7 @@ def _value(kind: TypeEngine[Any], number: int) -> Any:
         (LargeBinary, bytes([number, 0, 255]) * 5),
         (JSON, {"number": number, "text": "文件"}),
     ]
-    return next((sample for of, sample in samples if isinstance(kind, of)), f"{number:024d}")
+    return next(
+        (sample for of, sample in samples if isinstance(kind, of)),
+        str(number).zfill(min(getattr(kind, "length", None) or 24, 24)),
+    )

@@ -234,6 +234,10 @@ class ReadOnly(StoreUnavailable):
     retry_after_seconds = 60
 
 
+class MoveRefused(TransferError):
+    """An installation cannot be carried over as it is; `detail` says why."""
+
+
 class TransactionLost(StoreUnavailable):
     """The database has undone a transaction for the sake of others: it may be run again as it was."""
 

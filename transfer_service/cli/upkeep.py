@@ -7,9 +7,12 @@ from dataclasses import asdict
 import click
 from flask import Flask
 from flask.cli import AppGroup, with_appcontext
+from sqlalchemy import make_url
 
+from config import known_database
 from transfer_service.cli.accounts import plain_errors
 from transfer_service.db.database import failures_named
+from transfer_service.db.moving import Moved, move_database
 from transfer_service.db.schema import check, upgrade
 from transfer_service.errors import SchemaOutdated
 from transfer_service.services.upkeep.cleanup import Report
@@ -57,6 +60,33 @@ def adopt(yes: bool) -> None:
         click.confirm("Join them?", abort=True)
     services().installation.adopt()
     click.echo("They belong together now")
+
+
+@database.command("move")
+@click.argument("from_url")
+@click.argument("to_url")
+@plain_errors
+def move(from_url: str, to_url: str) -> None:
+    """Carry the database at FROM_URL over to TO_URL, which must be empty; - reads the URL from standard input.
+
+    Killed, it goes on where it was when it is called again. The service must be stopped or in read-only mode.
+    """
+    source, target = (known_database(url) for url in read_urls(from_url, to_url))
+    if source is None or target is None:
+        raise click.ClickException("Both URLs are needed")
+    moved = move_database(source, target, tell=_show_progress)
+    click.echo(f"Moved and compared: {len(moved)} tables, {sum(each.rows for each in moved)} rows")
+    shown = make_url(target).set(drivername=make_url(target).get_backend_name())
+    click.echo(f"Set TRANSFER_DATABASE_URL={shown.render_as_string(hide_password=True)} and start the service")
+
+
+def read_urls(*given: str) -> list[str]:
+    """URLs as they were given, a line of standard input in the place of each `-`."""
+    return [sys.stdin.readline().strip() if url == "-" else url for url in given]
+
+
+def _show_progress(moved: Moved) -> None:
+    click.echo(f"{moved.table}: {moved.rows} rows", err=True)
 
 
 def _show_survey(survey: Survey) -> None:

@@ -12,6 +12,8 @@ from transfer_service.db.database import Database
 from transfer_service.errors import SchemaOutdated
 
 MIGRATIONS = Path(__file__).parents[2] / "migrations"
+MOVING = "moving"
+"""In the place of a revision: another database is being carried over into this one (`moving`)."""
 
 
 def upgrade(url: str, revision: str = "head") -> None:
@@ -29,6 +31,8 @@ def check(database: Database) -> None:
     """Raises SchemaOutdated where the schema is not the one of this version, StoreUnavailable where nobody can tell."""
     with database.read() as session:
         found = session.execute(text("SELECT version_num FROM alembic_version")).scalars().all()
+    if list(found) == [MOVING]:
+        raise SchemaOutdated("A move into this database is not finished: flask --app wsgi database move")
     if list(found) != [newest()]:
         raise SchemaOutdated
 
