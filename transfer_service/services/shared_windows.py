@@ -10,10 +10,10 @@ from __future__ import annotations
 import ipaddress
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import cached_property
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from limits import RateLimitItem
 from limits.storage import MemoryStorage, storage_from_string
@@ -27,7 +27,25 @@ if TYPE_CHECKING:
 ANSWER_SECONDS = 1.0
 BACK_OFF_SECONDS = 10.0
 
+WAITING_SECONDS = 120
+"""After which an attempt counts no more that nobody has ended: its process is gone."""
+_QUEUE_UP = """
+local clock = redis.call('TIME')
+local now = clock[1] * 1000000 + clock[2]
+local places = {}
+for number, queue in ipairs(KEYS) do
+  redis.call('ZREMRANGEBYSCORE', queue, '-inf', now - ARGV[2] * 1000000)
+  local last = redis.call('ZREVRANGE', queue, 0, 0, 'WITHSCORES')[2]
+  redis.call('ZADD', queue, 'NX', math.max(now, (last or 0) + 1), ARGV[1])
+  redis.call('EXPIRE', queue, 2 * ARGV[2])
+  places[number] = redis.call('ZRANK', queue, ARGV[1]) + 1
+end
+return places
+"""
+"""Puts an attempt at the end of each queue where it does not stand yet, and tells its places, from 1 on."""
+
 Key = tuple[str, ...]
+Limit = tuple[RateLimitItem, Key]
 T = TypeVar("T")
 
 
@@ -48,6 +66,37 @@ class Windows:
             return False
         return self._shared is None or self._shared.ask(lambda limiter: limiter.test(item, *key, cost=cost), True)
 
+    def places(self, limits: Sequence[Limit], attempt: str) -> list[int]:
+        """The places of an attempt that is under way among those of all instances, under each limit.
+
+        It keeps them until it leaves. Who is behind never comes before it.
+        """
+        alone = [1] * len(limits)
+        if self._shared is None:
+            return alone
+        queues = list(map(_queue_of, limits))
+        return self._shared.ask(
+            lambda limiter: [
+                int(place)
+                for place in _client_of(limiter).eval(_QUEUE_UP, len(queues), *queues, attempt, WAITING_SECONDS)
+            ],
+            alone,
+        )
+
+    def leave(self, limits: Sequence[Limit], attempt: str) -> None:
+        """An attempt has ended: what it counts is counted by now."""
+        if self._shared is None:
+            return
+
+        def give_up_places(limiter: MovingWindowRateLimiter) -> bool:
+            with _client_of(limiter).pipeline() as pipeline:
+                for queue in map(_queue_of, limits):
+                    pipeline.zrem(queue, attempt)
+                pipeline.execute()
+            return True
+
+        self._shared.ask(give_up_places, False)
+
     def hit(self, item: RateLimitItem, key: Key) -> None:
         """Count one more."""
         self._own.hit(item, *key)
@@ -60,6 +109,16 @@ class Windows:
         if self._shared is not None:
             resets.append(self._shared.ask(lambda limiter: limiter.get_window_stats(item, *key).reset_time, 0.0))
         return max(resets) - time.time()
+
+
+def _queue_of(limit: Limit) -> str:
+    item, key = limit
+    return f"{item.key_for(*key)}/under-way"
+
+
+def _client_of(limiter: MovingWindowRateLimiter) -> Any:
+    storage: Any = limiter.storage
+    return storage.get_connection()
 
 
 class SharedLimiter:

@@ -5,22 +5,23 @@ Ten times for an account from one address, fifty times from one address.
 
 import threading
 import time
+import uuid
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
-from limits import RateLimitItem, RateLimitItemPerMinute
+from limits import RateLimitItemPerMinute
 
 from transfer_service.errors import BadCredentials, InvalidName, InvalidRequest, TooManyAttempts
-from transfer_service.services.shared_windows import Windows, network_of
+from transfer_service.services.shared_windows import Limit, Windows, network_of
 from transfer_service.threads import Offload
 from transfer_service.wire.filenames import parse_label
 
 PER_ACCOUNT = RateLimitItemPerMinute(10, 15, namespace="sign-in-account")
 PER_ADDRESS = RateLimitItemPerMinute(50, 15, namespace="sign-in-address")
-_POLL_SECONDS = 0.01
+_POLL_SECONDS = 0.03
 
 MIN_PASSWORD_CHARACTERS, MAX_PASSWORD_BYTES = 8, 1024
 # OWASP's first recommendation (19 MiB, 2 passes, 1 lane): small enough for a field gateway. Two at a time bound it all.
@@ -82,42 +83,50 @@ class LoginThrottle:
     def attempt(self, *, name: str, address: str) -> Iterator[None]:
         """One sign-in: a BadCredentials that leaves the block counts. Raises TooManyAttempts before it runs.
 
-        Attempts under way count as if they were wrong, so many at once cannot slip through together. An attempt that
-        is over the limit only because of them waits for their outcome.
+        Attempts under way count as if they were wrong, with Redis those at other instances too, so many at once cannot
+        slip through together. An attempt that is over the limit only because of them waits for their outcome.
         """
-        keys = self._wait_for_place(name, address)
-        try:
-            yield
-        except BadCredentials:
-            for item, key in keys:
-                self._windows.hit(item, key)
-            raise
-        finally:
-            self._leave(keys)
-
-    def _wait_for_place(self, name: str, address: str) -> list[tuple[RateLimitItem, tuple[str, ...]]]:
-        """Count the attempt as running, under each key that limits it."""
-        keys: list[tuple[RateLimitItem, tuple[str, ...]]] = [
+        limits: list[Limit] = [
             (PER_ACCOUNT, (_account_key(name), network_of(address))),
             (PER_ADDRESS, (network_of(address),)),
         ]
+        attempt = uuid.uuid4().hex
+        try:
+            self._wait_for_place(limits, attempt)
+            try:
+                yield
+            except BadCredentials:
+                for item, key in limits:
+                    self._windows.hit(item, key)
+                raise
+            finally:
+                self._leave(limits)
+        finally:
+            self._windows.leave(limits, attempt)
+
+    def _wait_for_place(self, limits: Sequence[Limit], attempt: str) -> None:
+        """Count the attempt as running, under each key that limits it."""
         while True:
-            for _, key in keys:  # before Redis is asked: others run meanwhile, and count with this one
+            for _, key in limits:  # before Redis is asked: others run meanwhile, and count with this one
                 self._running[key] += 1
-            if all(self._windows.has_room(item, key, cost=self._running[key]) for item, key in keys):
-                return keys
-            self._leave(keys)
-            self._refuse_if_spent(keys)
+            places = self._windows.places(limits, attempt)
+            if all(
+                self._windows.has_room(item, key, cost=max(place, self._running[key]))
+                for (item, key), place in zip(limits, places, strict=True)
+            ):
+                return
+            self._leave(limits)
+            self._refuse_if_spent(limits)
             time.sleep(_POLL_SECONDS)
 
-    def _leave(self, keys: Sequence[tuple[RateLimitItem, tuple[str, ...]]]) -> None:
-        for _, key in keys:
+    def _leave(self, limits: Sequence[Limit]) -> None:
+        for _, key in limits:
             self._running[key] -= 1
             if not self._running[key]:
                 del self._running[key]
 
-    def _refuse_if_spent(self, keys: Sequence[tuple[RateLimitItem, tuple[str, ...]]]) -> None:
-        for item, key in keys:
+    def _refuse_if_spent(self, limits: Sequence[Limit]) -> None:
+        for item, key in limits:
             if not self._windows.has_room(item, key):
                 raise TooManyAttempts(retry_after_seconds=max(1, round(self._windows.seconds_to_room(item, key))))
 
