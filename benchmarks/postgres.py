@@ -9,11 +9,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.servers import free_port
-
-
-class NotInstalled(RuntimeError):
-    """There is no PostgreSQL on this machine."""
+from benchmarks.servers import NotInstalled, free_port
 
 
 @dataclass
@@ -23,12 +19,13 @@ class Postgresql:
     folder: Path
     port: int
     connections: int = 100
+    host: str = "127.0.0.1"
     pid: int = 0
 
     @property
     def url(self) -> str:
         """Where it is reached."""
-        return f"postgresql://transfer@127.0.0.1:{self.port}"
+        return f"postgresql://transfer@{self.host}:{self.port}"
 
     def create(self, name: str) -> str:
         """The URL of a new, empty database."""
@@ -41,10 +38,13 @@ class Postgresql:
     def make(self) -> None:
         """Write the files of a fresh one. Raises NotInstalled."""
         self._run("initdb", "-U", "transfer", "-A", "trust", "--no-sync")
+        if self.host != "127.0.0.1":
+            with (self.folder / "data" / "pg_hba.conf").open("a") as rules:
+                rules.write(f"host all all {self.host}/24 trust\n")
 
     def start(self) -> None:
         """Start, and wait until it answers."""
-        options = f"-p {self.port} -k {self.folder} -c listen_addresses=127.0.0.1 -c fsync=off"
+        options = f"-p {self.port} -k {self.folder} -c listen_addresses={self.host} -c fsync=off"
         options += f" -c max_connections={self.connections}"
         self._run("pg_ctl", "-w", "-l", self.folder / "log", "-o", options, "start")
         self.pid = int((self.folder / "data" / "postmaster.pid").read_text().split()[0])
@@ -61,13 +61,13 @@ class Postgresql:
 
 
 @contextmanager
-def postgresql(*, connections: int = 100) -> Iterator[Postgresql]:
-    """A fresh server for so many connections. Raises NotInstalled."""
+def postgresql(*, connections: int = 100, host: str = "127.0.0.1") -> Iterator[Postgresql]:
+    """A fresh server for so many connections, which may come from this network of `host`. Raises NotInstalled."""
     programs()
     folder = Path(tempfile.mkdtemp(prefix="transfer-postgres-"))
     if os.geteuid() == 0:
         shutil.chown(folder, "postgres")
-    server = Postgresql(folder, free_port(), connections=connections)
+    server = Postgresql(folder, free_port(), connections=connections, host=host)
     server.make()
     server.start()
     try:

@@ -18,6 +18,7 @@ from config import Settings
 from tests.growing.plugin import (
     pytest_addoption,
     pytest_collection_modifyitems,
+    pytest_report_header,
     pytest_sessionfinish,
     pytest_sessionstart,
 )
@@ -39,6 +40,7 @@ __all__ = [
     "postgres_url",
     "pytest_addoption",
     "pytest_collection_modifyitems",
+    "pytest_report_header",
     "pytest_sessionfinish",
     "pytest_sessionstart",
     "store_address",

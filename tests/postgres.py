@@ -6,7 +6,8 @@ from collections.abc import Iterator
 import psycopg
 import pytest
 
-from benchmarks.postgres import NotInstalled, postgresql, programs
+from benchmarks.postgres import postgresql, programs
+from benchmarks.servers import NotInstalled
 from tests.missing import missing
 
 

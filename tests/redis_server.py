@@ -19,11 +19,12 @@ class RedisServer:
 
     folder: Path
     port: int = field(default_factory=free_port)
+    host: str = "127.0.0.1"
     process: subprocess.Popen[bytes] | None = None
 
     @property
     def url(self) -> str:
-        return f"redis://127.0.0.1:{self.port}/0"
+        return f"redis://{self.host}:{self.port}/0"
 
     def start(self) -> None:
         """Start and wait until it answers."""
@@ -31,8 +32,9 @@ class RedisServer:
         if program is None:
             missing("redis-server is not installed")
         command = [program, "--port", str(self.port), "--save", "", "--dir", str(self.folder)]
+        command += ["--bind", self.host, "--protected-mode", "no"]
         self.process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
-        client = redis.Redis(port=self.port, socket_connect_timeout=10)
+        client = redis.Redis(self.host, self.port, socket_connect_timeout=10)
         while True:
             try:
                 client.ping()

@@ -14,7 +14,7 @@ from pathlib import Path
 import psutil
 
 from tests.growing.gates import Gate, State, gate_loop
-from tests.growing.installations import STORE, Installation, local_ports
+from tests.growing.installations import STORE, Installation, is_without_disk, local_ports
 from tests.growing.topology import INSTANCES, Instance
 
 SOUND = 1
@@ -87,8 +87,8 @@ class Fleet:
         member = self.members[victim]
         with self._turn:
             if member.trouble is Trouble.KILL:
-                if without_disk and STORE in member.server.environment:
-                    shutil.rmtree(member.server.data_dir, ignore_errors=True)
+                if without_disk and is_without_disk(member.server.environment):
+                    shutil.rmtree(member.server.own_folder, ignore_errors=True)
                 member.server.start()
             elif member.trouble is Trouble.STALL:
                 member.stop_or_go_on(signal.SIGCONT)
@@ -116,9 +116,8 @@ def running_fleet(folder: Path, installation: Installation, **environment: str) 
     with ExitStack() as stack:
         loop = stack.enter_context(gate_loop())
         members = []
-        for number in range(INSTANCES):
-            own = folder / (f"instance-{number}" if STORE in installation.settings else "data")
-            member = _member(own, installation, environment, loop)
+        for _ in range(INSTANCES):
+            member = _member(folder / "data", installation, environment, loop)
             for gate in member.gates.values():
                 stack.callback(gate.close)
             stack.callback(_end, member)

@@ -8,28 +8,33 @@ import json
 import os
 import re
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import psycopg
 
+from benchmarks.object_store import CREDENTIALS, object_store
 from benchmarks.postgres import postgresql
+from config import Settings
 from tests.conftest import SECRET
 from tests.redis_server import RedisServer
 
 ENGINES = "GROWING_ENGINES"
 """The variable that says where the engines are."""
 STORE = "TRANSFER_STORAGE_URL"
+EVERYTHING = "PREFIX"
 CONNECTIONS = 600
+TAKES_OBJECTS = hasattr(Settings, "store_address")
 
 
 @dataclass(frozen=True)
 class Engines:
-    """Running servers. `postgres_url` is without a database."""
+    """Running servers. `postgres_url` is without a database, `store_url` without a prefix."""
 
     postgres_url: str
+    store_url: str
 
     def new_database(self) -> str:
         """The URL of an empty database."""
@@ -37,6 +42,10 @@ class Engines:
         with psycopg.connect(f"{self.postgres_url}/postgres", autocommit=True) as connection:
             connection.execute(f'CREATE DATABASE "{name}"')
         return f"{self.postgres_url.replace('postgresql:', 'postgresql+psycopg:')}/{name}"
+
+    def new_store(self) -> str:
+        """The URL of an empty prefix in the store."""
+        return self.store_url.replace(EVERYTHING, f"growing/{uuid.uuid4().hex}")
 
 
 @dataclass
@@ -51,12 +60,13 @@ class Installation:
         self.redis.stop()
 
 
-def new_installation(engines: Engines, folder: Path) -> Installation:
-    """An empty one. `folder` is there for its Redis."""
-    redis = RedisServer(folder)
+def new_installation(engines: Engines, folder: Path, *, host: str = "127.0.0.1") -> Installation:
+    """An empty one. `folder` is there for its Redis, at the address `host`."""
+    redis = RedisServer(folder, host=host)
     redis.start()
     settings = {
         "TRANSFER_DATABASE_URL": engines.new_database(),
+        **({STORE: engines.new_store()} if TAKES_OBJECTS else {}),
         "TRANSFER_REDIS_URL": redis.url,
         "SECRET_KEY": SECRET,
     }
@@ -64,13 +74,16 @@ def new_installation(engines: Engines, folder: Path) -> Installation:
 
 
 @contextmanager
-def running_engines() -> Iterator[Engines]:
-    """Servers for this process and all that it starts. Raises NotInstalled."""
+def running_engines(host: str = "127.0.0.1") -> Iterator[Engines]:
+    """Servers for this process and all that it starts, at the address `host`. Raises NotInstalled."""
     with ExitStack() as stack:
-        server = stack.enter_context(postgresql(connections=CONNECTIONS))
-        os.environ[ENGINES] = json.dumps({"postgres_url": server.url})
+        database = stack.enter_context(postgresql(connections=CONNECTIONS, host=host))
+        os.environ.update(CREDENTIALS)
+        store = stack.enter_context(object_store(host)) if TAKES_OBJECTS else None
+        running = Engines(database.url, store.url(EVERYTHING) if store else "")
+        os.environ[ENGINES] = json.dumps(asdict(running))
         stack.callback(os.environ.pop, ENGINES)
-        yield Engines(server.url)
+        yield running
 
 
 def engines() -> Engines | None:
@@ -98,6 +111,11 @@ def settings_of(data_dir: Path) -> dict[str, str]:
         data_dir.parent.mkdir(parents=True, exist_ok=True)
         _known.by_folder[data_dir] = new_installation(shared, data_dir.parent)
     return _known.by_folder[data_dir].settings
+
+
+def is_without_disk(settings: Mapping[str, str]) -> bool:
+    """Whether instances with these settings share no folder, so that each has one of its own."""
+    return settings.get(STORE, "").startswith("s3:")
 
 
 def forget(data_dir: Path) -> None:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from benchmarks.postgres import NotInstalled
+from benchmarks.servers import NotInstalled
 from tests.growing.torture import torture
 from tests.missing import missing
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import psutil
 
-from tests.growing.installations import STORE, settings_of
+from tests.growing.installations import settings_of
 from tests.live.nginx import running_nginx
 from tests.live.server import REPOSITORY, LiveServer
 
@@ -31,14 +31,10 @@ server {{
 
 
 class Instance(LiveServer):
-    """One of them: with a data folder of its own, and all settings that it needs."""
+    """One of them, with all settings that it needs: they may lead to an engine by another way than those of others."""
 
     def shared_settings(self) -> dict[str, str]:
         return {}
-
-    @property
-    def log_path(self) -> Path:
-        return self.data_dir.parent / f"{self.data_dir.parent.name}.log"
 
 
 @dataclass
@@ -52,17 +48,18 @@ class GrowingServer(LiveServer):
         """Start all, and nginx in front of them."""
         if not self.instances:
             self.instances = self._make_instances()
-        self._each(LiveServer.start)
-        self._front.enter_context(spread(self.data_dir, self.instances, port=self.port))
+        try:
+            self._each(LiveServer.start)
+            self._front.enter_context(spread(self.data_dir, self.instances, port=self.port))
+        except BaseException:
+            self._each(_kill_if_running)
+            raise
 
     def _make_instances(self) -> list[Instance]:
         settings = {**settings_of(self.data_dir), **self.environment}
         proxies = int(settings.get("TRANSFER_TRUSTED_PROXIES", 0)) or 1
         settings["TRANSFER_TRUSTED_PROXIES"] = str(proxies)
-        folders = [self.data_dir / f"instance-{number}" for number in range(INSTANCES)]
-        if STORE not in settings:  # one disk
-            folders = [self.data_dir] * INSTANCES
-        return [Instance(folder, settings, config=self.config) for folder in folders]
+        return [Instance(self.data_dir, settings, config=self.config) for _ in range(INSTANCES)]
 
     def _each(self, work: Callable[[LiveServer], object]) -> None:
         with ThreadPoolExecutor(INSTANCES) as pool:
@@ -86,6 +83,11 @@ class GrowingServer(LiveServer):
 
     def holds_file(self) -> bool:
         return any(each.holds_file() for each in self.instances)
+
+
+def _kill_if_running(instance: LiveServer) -> None:
+    if instance.is_running():
+        instance.kill()
 
 
 @contextmanager

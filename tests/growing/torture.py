@@ -15,7 +15,7 @@ from pathlib import Path
 from tests.growing.client import Client
 from tests.growing.fleet import Fleet, running_fleet
 from tests.growing.histories import HISTORIES, History
-from tests.growing.installations import STORE, engines, new_installation, running_engines
+from tests.growing.installations import engines, new_installation, running_engines
 from tests.growing.model import Fault
 from tests.growing.stock import stock_faults
 from tests.growing.topology import INSTANCES, Instance
@@ -118,9 +118,7 @@ def torture(histories: int, seed: int, say: Callable[[str], None], *, first: int
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="transfer-growing-")))
         installation = new_installation(engines() or stack.enter_context(running_engines()), folder)
         stack.callback(installation.end)
-        prepared = Instance(
-            folder / "prepared" if STORE in installation.settings else folder / "data", installation.settings
-        )
+        prepared = Instance(folder / "data", installation.settings)
         prepared.prepare("root")
         fleet = stack.enter_context(running_fleet(folder, installation))
         tortured = Torture(fleet, prepared, seed, say)

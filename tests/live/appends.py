@@ -17,8 +17,9 @@ from urllib.parse import urlsplit
 import numpy as np
 import requests
 
+from tests.growing.installations import is_without_disk
 from tests.live.bare_socket import BareClient, Listening
-from tests.live.server import LiveServer, running, started, wait_until
+from tests.live.server import LiveServer, running_one, started, wait_until
 from transfer_service.storage.disk import DiskStore
 from transfer_service.storage.rooms import FILES
 
@@ -219,7 +220,7 @@ class Append:
 
 @dataclass(frozen=True)
 class Pair:
-    """Two processes on one data folder."""
+    """Two processes on one data folder, or on engines."""
 
     first: LiveServer
     second: LiveServer
@@ -233,7 +234,10 @@ class Pair:
 @contextmanager
 def running_pair(folder: Path, **environment: str) -> Iterator[Pair]:
     """Both, with `alice` and `bob`."""
-    with running(folder, "alice", "bob", **environment) as first, started(LiveServer(folder, environment)) as second:
+    with (
+        running_one(folder, "alice", "bob", **environment) as first,
+        started(LiveServer(folder, environment)) as second,
+    ):
         yield Pair(first, second, first.sign_in("alice"))
 
 
@@ -245,7 +249,11 @@ def blob_path(server: LiveServer, path: str) -> Path:
 
 def is_held(server: LiveServer, path: str) -> bool:
     """Whether any process appends to an upload, or is about to."""
-    return DiskStore(server.data_dir / "blobs", FILES).claims.is_in_use(uuid.UUID(path.rpartition("/")[2]))
+    upload_id = uuid.UUID(path.rpartition("/")[2])
+    if is_without_disk(server.shared_settings()):
+        with server.services() as services:
+            return services.store.claims.is_in_use(upload_id)
+    return DiskStore(server.data_dir / "blobs", FILES).claims.is_in_use(upload_id)
 
 
 def tell(measured: str) -> None:

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import requests
 
-from tests.live.server import REPOSITORY, LiveServer, running, started
+from tests.live.server import REPOSITORY, LiveServer, running_one, started
 from tests.missing import missing
 from tests.ports import free_port
 
@@ -135,7 +135,7 @@ class NginxSite(NamedTuple):
 def running_site(folder: Path, *accounts: str, max_body: str = "11g", **environment: str) -> Iterator[NginxSite]:
     """Both instances and nginx, with accounts and settings."""
     with (
-        running(folder, *accounts, **environment) as direct,
+        running_one(folder, *accounts, **environment) as direct,
         started(LiveServer(folder, {**environment, **FRONTED})) as backend,
         behind_nginx(backend, max_body=max_body) as front,
     ):

@@ -18,7 +18,7 @@ from pydantic import SecretStr
 
 from config import Settings
 from tests.conftest import PASSWORD, SECRET
-from tests.growing.installations import engines, forget, settings_of
+from tests.growing.installations import engines, forget, is_without_disk, settings_of
 from tests.live.prepared_process import NEEDS_OWN_PROGRAM, ForkedServer
 from tests.ports import free_port
 from tests.prepared import migrate
@@ -49,10 +49,13 @@ class LiveServer:
     process: subprocess.Popen[bytes] | ForkedServer | None = None
     config: Path | None = None
     certificate: Path | None = None
+    host: str = "127.0.0.1"
+    prefix: tuple[str, ...] = ()
+    """What the command begins with, where it is to run on another host."""
 
     @property
     def url(self) -> str:
-        return f"{'https' if self.certificate else 'http'}://127.0.0.1:{self.port}"
+        return f"{'https' if self.certificate else 'http'}://{self.host}:{self.port}"
 
     @property
     def _verify(self) -> str | bool:
@@ -71,8 +74,13 @@ class LiveServer:
 
     def _environment(self) -> dict[str, str]:
         clean = {name: value for name, value in os.environ.items() if not name.startswith("TRANSFER_")}
-        own = {"TRANSFER_DATA_DIR": str(self.data_dir), "TRANSFER_BIND": f"127.0.0.1:{self.port}"}
+        own = {"TRANSFER_DATA_DIR": str(self.own_folder), "TRANSFER_BIND": f"{self.host}:{self.port}"}
         return {**clean, **own, **self._settings()}
+
+    @property
+    def own_folder(self) -> Path:
+        """Its data folder: `data_dir`, or where instances share none, a folder there."""
+        return self.data_dir / f"instance-{self.port}" if is_without_disk(self._settings()) else self.data_dir
 
     def command(self, *arguments: str, stdin: str = "") -> str:
         """Run `flask --app wsgi …` with this instance's settings and give what it prints."""
@@ -111,8 +119,8 @@ class LiveServer:
     def start(self) -> None:
         """Start and wait until it is ready."""
         config = ["-c", str(self.config)] if self.config else []
-        if IS_MEASURED or any(name.startswith(NEEDS_OWN_PROGRAM) for name in self.environment):
-            command = [sys.executable, "-m", "gunicorn", *config]
+        if IS_MEASURED or self.prefix or any(name.startswith(NEEDS_OWN_PROGRAM) for name in self.environment):
+            command = [*self.prefix, sys.executable, "-m", "gunicorn", *config]
             with self.log_path.open("ab") as log:
                 self.process = subprocess.Popen(
                     command, cwd=REPOSITORY, env=self._environment(), stdout=log, stderr=log
@@ -189,13 +197,25 @@ def wait_until(condition: Callable[[], bool], *, seconds: float = 20) -> None:
 @contextmanager
 def running(data_dir: Path, *accounts: str, **environment: str) -> Iterator[LiveServer]:
     """A prepared and started instance, or what stands in its place where tests run on engines (`--growing`)."""
-    server = make_server(data_dir, environment)
+    with _running(make_server(data_dir, environment), *accounts) as server:
+        yield server
+
+
+@contextmanager
+def running_one(data_dir: Path, *accounts: str, **environment: str) -> Iterator[LiveServer]:
+    """A prepared and started instance that is asked directly, also where tests run on engines."""
+    with _running(LiveServer(data_dir, environment), *accounts) as server:
+        yield server
+
+
+@contextmanager
+def _running(server: LiveServer, *accounts: str) -> Iterator[LiveServer]:
     server.prepare(*accounts)
     try:
         with started(server):
             yield server
     finally:
-        forget(data_dir)
+        forget(server.data_dir)
 
 
 def make_server(data_dir: Path, environment: dict[str, str], **how: Any) -> LiveServer:

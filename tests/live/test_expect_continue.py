@@ -13,7 +13,7 @@ from tests.live.chunks import send_chunk
 from tests.live.server import LiveServer, running
 from transfer_service.wire.chunk_frames import LONG_FRAME
 
-pytestmark = pytest.mark.measured
+pytestmark = [pytest.mark.measured, pytest.mark.one_machine("nginx answers Expect by itself")]
 
 LIMIT, QUOTA = 1_000_000, 1_500_000
 EXPECT = "Expect: 100-continue"

@@ -11,6 +11,8 @@ import pytest
 from tests.live.fault_proxy import Fault, FaultProxy, Trickle
 from tests.live.server import wait_until
 
+pytestmark = pytest.mark.one_machine("there is no service in it")
+
 DATA = bytes(range(256)) * 4096  # 1 MiB
 
 

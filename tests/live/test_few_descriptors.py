@@ -10,7 +10,7 @@ import requests
 
 from tests.live.server import LiveServer, adapted_config, started, wait_until
 
-pytestmark = pytest.mark.measured
+pytestmark = [pytest.mark.measured, pytest.mark.one_machine("it counts the descriptors of one process")]
 
 DESCRIPTORS = 64
 

@@ -13,6 +13,8 @@ from tests.live.appends import DATA, MIB, UPLOADS, Door, Protocol, blob_path, is
 from tests.live.server import LiveServer, running, wait_until
 from tests.missing import missing
 
+pytestmark = pytest.mark.one_machine("a disk of the service is full")
+
 DISK_BYTES = 64 * MIB
 protocols = pytest.mark.parametrize("protocol", list(Protocol), ids=lambda protocol: protocol.value)
 

@@ -17,7 +17,7 @@ import websocket
 from tests.live.node import SocketClient, connected, token_of
 from tests.live.server import LiveServer, running, wait_until
 
-pytestmark = pytest.mark.measured
+pytestmark = [pytest.mark.measured, pytest.mark.one_machine("it measures one process, and what that has open")]
 
 MIB = 1024 * 1024
 SOCKET_MAX_BYTES, MAX_FILE_BYTES, QUOTA_BYTES = 4 * MIB, MIB, 3 * MIB // 2

@@ -11,6 +11,8 @@ from tests.live.nginx import FRONTED, NginxFront, behind_nginx
 from tests.live.server import LiveServer, running
 from tests.live.slow_line import slow_line
 
+pytestmark = pytest.mark.one_machine("it measures one instance")
+
 UPLOAD_BYTES = 32 * 1024 * 1024
 ROUND_TRIP_SECONDS = 0.1
 

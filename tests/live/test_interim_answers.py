@@ -11,7 +11,7 @@ from tests.live.bare_socket import BareClient, Listening
 from tests.live.nginx import NginxFront, behind_nginx
 from tests.live.server import LiveServer, wait_until
 
-pytestmark = pytest.mark.measured
+pytestmark = [pytest.mark.measured, pytest.mark.one_machine("nginx passes on no interim answers")]
 
 protocols = pytest.mark.parametrize("protocol", list(Protocol), ids=lambda protocol: protocol.value)
 

@@ -18,6 +18,8 @@ from tests.live.server import LiveServer, wait_until
 from transfer_service.db.database import Database
 from transfer_service.models.files import File, ReceivedRange
 
+pytestmark = pytest.mark.one_machine("it measures one process, and has a sparse file")
+
 MEMORY = Path("/dev/shm")
 MEBIBYTE = 1024 * 1024
 EDGE = 2**32

@@ -15,6 +15,8 @@ from tests.live.chunks import send_chunk
 from tests.live.server import LiveServer, started
 from transfer_service.wire.chunk_frames import SHORT_FRAME
 
+pytestmark = pytest.mark.one_machine("the disk of the service is broken")
+
 DATA = b"stored before the machine broke"
 TUS = {"Tus-Resumable": "1.0.0"}
 

@@ -13,6 +13,8 @@ from tests.live.nginx import running_nginx
 from tests.live.server import LiveServer, running
 from tests.ports import free_port
 
+pytestmark = pytest.mark.one_machine("nginx judges the heads of requests first")
+
 ZIPPED = gzip.compress(b"hello")
 BASE = "https://files.example.com/base"
 

@@ -16,6 +16,8 @@ from tests.live.nginx import FRONTED, NginxFront, behind_nginx, shipped_site
 from tests.live.server import LiveServer, running, started, wait_until
 from transfer_service.wire.chunk_frames import LONG_FRAME
 
+pytestmark = pytest.mark.one_machine("nginx reads the files of one disk")
+
 MEBIBYTE = 1024 * 1024
 DATA = np.random.default_rng(10).bytes(24 * MEBIBYTE)
 FILE_ID = "11111111-2222-3333-4444-555555555555"

@@ -10,6 +10,8 @@ import requests
 from tests.live.nginx import FRONTED, NginxFront, behind_nginx, shipped_site
 from tests.live.server import LiveServer, running
 
+pytestmark = pytest.mark.one_machine("it is about nginx before one instance")
+
 ORIGIN = "https://app.example.com"
 APP = "capacitor://localhost"
 TUS = {"Tus-Resumable": "1.0.0"}

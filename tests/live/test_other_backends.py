@@ -16,6 +16,8 @@ from tests.live.chunks import send_chunk
 from tests.live.server import LiveServer, running
 from tests.redis_server import running_redis
 
+pytestmark = pytest.mark.one_machine("it has backends of its own")
+
 PART = 64 * 1024
 
 

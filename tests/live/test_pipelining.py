@@ -8,7 +8,7 @@ import requests
 from tests.live.bare_socket import BareClient
 from tests.live.server import LiveServer
 
-pytestmark = pytest.mark.measured
+pytestmark = [pytest.mark.measured, pytest.mark.one_machine("nginx takes pipelined requests apart")]
 
 REQUESTS = 3000
 

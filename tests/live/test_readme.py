@@ -16,6 +16,8 @@ import requests
 
 from tests.live.server import REPOSITORY, wait_until
 
+pytestmark = pytest.mark.one_machine("it tells of the default, in a clone of its own")
+
 START_SECONDS = 300.0  # a clean clone installs its packages first
 URL = "http://127.0.0.1:8000"  # as the README prints it
 PATIENCE_SECONDS = 120.0

@@ -113,9 +113,9 @@ def test_the_shell_examples_work_as_printed_and_the_answers_look_so(installation
     flask = f'flask() {{ PYTHONPATH={shlex.quote(str(REPOSITORY))} {sys.executable} -m flask "$@"; }}\n'
     environment = {
         "SERVER": server.url, "TOKEN": token_of(server.sign_in("alice")),
-        "TRANSFER_DATA_DIR": str(server.data_dir), "TRANSFER_BIND": "127.0.0.1:0",
+        "TRANSFER_DATA_DIR": str(server.data_dir), "TRANSFER_BIND": "127.0.0.1:0", **server.shared_settings(),
     }  # fmt: skip
-    script = f"export TRANSFER_DATA_DIR TRANSFER_BIND\n{flask}" + "\necho; echo ----\n".join(steps)
+    script = f"export {' '.join(environment)}\n{flask}" + "\necho; echo ----\n".join(steps)
     output = run_shell(script, installation.folder, **environment)
     imported, granted, started, stream, calls, members = map(str.strip, output.split("----\n"))
     downloads, activities, cancelled = map(json.loads, calls.splitlines())
@@ -197,6 +197,7 @@ def test_the_node_example_follows_with_a_token(installation: Installation, tmp_p
     assert (result["last"]["status"], result["refused"]) == ("completed", "The stream was refused")
 
 
+@pytest.mark.one_machine("who removes an archive by hand does it in a folder")
 def test_an_archive_that_was_removed_by_hand_is_gone_at_once_and_may_be_fetched_again(
     installation: Installation,
 ) -> None:

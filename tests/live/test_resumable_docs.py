@@ -171,6 +171,7 @@ def send_with_trailer(alice: requests.Session, to: Listening, target: str) -> in
         return client.receive().status
 
 
+@pytest.mark.one_machine("nginx passes on no trailers")
 def test_a_checksum_may_come_as_a_trailer_but_not_through_nginx(
     server: LiveServer, alice: requests.Session, front: Front
 ) -> None:

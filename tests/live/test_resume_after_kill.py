@@ -13,6 +13,8 @@ from tests.live.chunks import send_chunk
 from tests.live.server import LiveServer, running
 from transfer_service.wire.chunk_frames import LONG_FRAME
 
+pytestmark = pytest.mark.one_machine("scripts/torture growing kills instances")
+
 CHUNK = 1024 * 1024
 SIZE = 1024 * CHUNK
 KILLS = 5

@@ -11,7 +11,7 @@ import requests
 from tests.live.bare_socket import BareClient
 from tests.live.server import LiveServer, adapted_config, started, wait_until
 
-pytestmark = pytest.mark.measured
+pytestmark = [pytest.mark.measured, pytest.mark.one_machine("it watches one process send a file of its disk")]
 
 MEBIBYTE = 1024 * 1024
 DATA = np.random.default_rng(6).bytes(24 * MEBIBYTE)  # much more than the buffers of a socket

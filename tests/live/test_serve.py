@@ -19,6 +19,8 @@ from tests.live.remote import GameEntry, Site, catalogue, game_bytes, sources_se
 from tests.live.server import REPOSITORY, LiveServer, wait_until
 from tests.ports import free_port
 
+pytestmark = pytest.mark.one_machine("scripts/serve starts one instance")
+
 WORKER_NAME = "transfer-worker"
 DATA = game_bytes(100_000)
 START_SECONDS = 120.0  # it may have to install its packages first

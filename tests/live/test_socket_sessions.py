@@ -257,6 +257,7 @@ def test_a_client_that_never_polls_does_not_keep_others_alive(server: LiveServer
             witness.catch_up()
 
 
+@pytest.mark.one_machine("it stops one process")
 @pytest.mark.parametrize("absent", [None, "polling", "websocket"])
 def test_a_stop_ends_sockets_at_once(server: LiveServer, bob: requests.Session, absent: str | None) -> None:
     assert server.process is not None

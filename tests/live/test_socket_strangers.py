@@ -15,6 +15,8 @@ import websocket
 from tests.live.node import connected, connecting, token_of
 from tests.live.server import LiveServer, adapted_config, started, wait_until
 
+pytestmark = pytest.mark.one_machine("it measures one process, and what that has open")
+
 MIB = 1024 * 1024
 STRANGER_SECONDS, STRANGER_BYTES = 3.0, 16 * 1024
 HANDSHAKE = "/socket.io/?EIO=4&transport="

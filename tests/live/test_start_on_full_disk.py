@@ -4,10 +4,13 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 import requests
 
 from tests.live.server import REPOSITORY, LiveServer, running, wait_until
 from tests.small_disk import fill, mounted
+
+pytestmark = pytest.mark.one_machine("the disk of the service is full")
 
 MEBIBYTE = 1024 * 1024
 

@@ -16,6 +16,8 @@ from config import Settings
 from tests.live.server import REPOSITORY, LiveServer, running, wait_until
 from tests.missing import missing
 
+pytestmark = pytest.mark.one_machine("units are of one machine")
+
 UNITS = REPOSITORY / "deploy/systemd"
 INSTANCE, WORKER, CLEANUP = "transfer@.service", "transfer-worker.service", "transfer-cleanup.service"
 SERVICES = [INSTANCE, WORKER, CLEANUP]

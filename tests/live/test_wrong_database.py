@@ -11,6 +11,8 @@ from tests.conftest import PASSWORD
 from tests.live.server import REPOSITORY, LiveServer, running, wait_until
 from transfer_service.db.schema import upgrade
 
+pytestmark = pytest.mark.one_machine("it changes the database under one data folder")
+
 DATA = b"nobody's orphan"
 
 

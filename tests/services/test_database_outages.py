@@ -9,7 +9,8 @@ import psycopg
 import pytest
 from sqlalchemy import text
 
-from benchmarks.postgres import NotInstalled, Postgresql, postgresql
+from benchmarks.postgres import Postgresql, postgresql
+from benchmarks.servers import NotInstalled
 from tests.missing import missing
 from tests.silent_proxy import SilentProxy
 from transfer_service.db.database import Database

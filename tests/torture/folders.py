@@ -12,7 +12,8 @@ from typing import IO
 
 from sqlalchemy import func, insert, select
 
-from benchmarks.postgres import NotInstalled, postgresql
+from benchmarks.postgres import postgresql
+from benchmarks.servers import NotInstalled
 from tests.conftest import Clock
 from tests.prepared import migrate
 from tests.services.files import folder_engine
