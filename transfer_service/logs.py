@@ -94,11 +94,16 @@ class Outage:
         self._fields = fields
         self._began_at: float | None = None
 
-    def begin(self, error: BaseException | None = None) -> None:
-        """It is away."""
+    @property
+    def is_on(self) -> bool:
+        """Whether it is away."""
+        return self._began_at is not None
+
+    def begin(self, error: BaseException | None = None, *, reason: str | None = None) -> None:
+        """It is away. `reason` is the kind of the error where there is a better word for it."""
         if self._began_at is None:
             self._began_at = time.monotonic()
-            kind = type(error).__name__ if error else None
+            kind = reason or (type(error).__name__ if error else None)
             structlog.get_logger().warning(f"{self._name}_away", error=kind, **self._fields)
 
     def end(self) -> None:

@@ -1,6 +1,7 @@
 """What becomes of calls to a store that fails in every way that it can."""
 
 import os
+import re
 import socket
 import threading
 import time
@@ -12,7 +13,7 @@ import pytest
 from benchmarks.object_store import SECRET_KEY
 from tests import faulty_store as faults
 from tests.faulty_store import Application, Fault, FaultyStore, faulty_store
-from transfer_service.errors import BlobMissing, StorageFull, StoreUnavailable
+from transfer_service.errors import BlobMissing, ServerAway, StorageFull, StoreUnavailable
 from transfer_service.storage.s3 import connection
 from transfer_service.storage.s3.objects import Objects
 
@@ -121,17 +122,17 @@ def test_a_part_that_comes_twice_counts_once(objects: Objects, faulty_store: Fau
 
 @pytest.mark.alone
 def test_while_a_store_is_silent_one_asks_and_the_others_are_refused_at_once(
-    objects: Objects, faulty_store: FaultyStore, monkeypatch: pytest.MonkeyPatch
+    objects: Objects, faulty_store: FaultyStore, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(connection, "AWAY_SECONDS", 0.3)
     objects.put("p/a", [DATA])
     faulty_store.always = faults.unheard
-    with pytest.raises(StoreUnavailable):
+    with pytest.raises(ServerAway):
         objects.get("p/a", 0, 1)
     faulty_store.calls.clear()
     began = time.monotonic()
     for _ in range(50):
-        with pytest.raises(StoreUnavailable):
+        with pytest.raises(ServerAway):
             objects.get("p/a", 0, 1)
     assert time.monotonic() - began < 0.25
     assert faulty_store.calls == []
@@ -139,6 +140,7 @@ def test_while_a_store_is_silent_one_asks_and_the_others_are_refused_at_once(
     time.sleep(0.35)
     assert objects.get("p/a", 0, len(DATA)) == DATA
     assert objects.get("p/a", 0, len(DATA)) == DATA
+    assert re.findall(r"object_store\w*", capsys.readouterr().out) == ["object_store_away", "object_store_back"]
 
 
 def test_one_call_that_meets_silence_does_not_refuse_the_others(objects: Objects, faulty_store: FaultyStore) -> None:

@@ -150,12 +150,22 @@ def test_a_socket_that_has_muted_a_conversation_hears_nothing_from_elsewhere(mem
 def test_the_progress_of_an_upload_is_heard_by_its_account_at_every_instance(
     instances: list[Flask], members: tuple[Member, Member], services_of_bob: Services
 ) -> None:
-    bob = services_of_bob.accounts.get("bob")
-    upload_id = bob.account_id
-    progress = UploadProgress(account_id=bob.account_id, upload_id=upload_id, filename="a", offset=7, length=9)
-    ProgressEvents(instances[0].extensions["socketio"])(progress)
-    expected = [{"upload_id": str(upload_id), "filename": "a", "offset": 7, "length": 9}]
-    assert _heard(members[1], "upload_progress", 1) == expected
+    """At the pace of one: the last is heard always, another soon after it is not, nor what comes late."""
+    bob = services_of_bob.accounts.get("bob").account_id
+    tell = [ProgressEvents(app.extensions["socketio"]) for app in instances]
+
+    def progress(offset: int) -> UploadProgress:
+        return UploadProgress(account_id=bob, upload_id=bob, filename="a", offset=offset, length=9)
+
+    tell[0](progress(6))
+    expected = {"upload_id": str(bob), "filename": "a", "length": 9}
+    assert _heard(members[1], "upload_progress", 1) == [{**expected, "offset": 6}]
+    tell[1](progress(7))
+    tell[1](progress(9))
+    assert _heard(members[1], "upload_progress", 1) == [{**expected, "offset": 9}]
+    tell[0](progress(8))
+    tell[0](progress(9))
+    assert _heard(members[1], "upload_progress", 1) == [{**expected, "offset": 9}]
     assert not members[0].socket.get_received()
 
 

@@ -10,7 +10,8 @@ from typing import Any, TypeVar
 import structlog
 from gevent.monkey import get_original
 
-from transfer_service.errors import StoreUnavailable
+from transfer_service.errors import ServerAway
+from transfer_service.logs import Outage
 from transfer_service.storage.s3.call_pool import CallPool
 from transfer_service.storage.s3.failures import Failure, judge
 from transfer_service.wire.store_addresses import StoreAddress
@@ -47,6 +48,7 @@ class Connection:
         self._age = 0
         self._answered_at = 0.0
         self._away_until = 0.0
+        self._outage = Outage("object_store")
 
     def begin(self, call: Callable[[Any], T], *, name: str, is_long: bool = False) -> Callable[[], T]:
         """Begin `call` with a client in a thread of its own; the function that comes back waits, and must be called.
@@ -122,15 +124,16 @@ class Connection:
             )
 
     def _refuse_while_away(self, now: float) -> None:
-        """Lets one call at a time find out whether the store is back. Raises StoreUnavailable for all others."""
+        """Lets one call at a time find out whether the store is back. Raises ServerAway for all others."""
         with self._lock:
             if now < self._away_until:
-                raise StoreUnavailable
+                raise ServerAway
             if self._away_until:
                 self._away_until = now + AWAY_SECONDS
 
     def _note_answer(self) -> None:
         self._answered_at, self._away_until = time.monotonic(), 0.0
+        self._outage.end()
 
     def _note_failure(self, failure: Failure, name: str, age: int, *, began: float | None) -> None:
         """`began`: when the call did, where it is not tried again; `age` is that of the clients that failed."""
@@ -141,5 +144,6 @@ class Connection:
                 self._age = max(self._age, age + 1)  # what other threads have open leads nowhere either
                 if began is not None and self._answered_at < began:
                     self._away_until = time.monotonic() + AWAY_SECONDS
-        if began is not None and failure.is_worth_a_line:
+                    self._outage.begin(reason=failure.reason)
+        if began is not None and failure.is_worth_a_line and not self._outage.is_on:
             structlog.get_logger().warning("object_store", call=name, reason=failure.reason)

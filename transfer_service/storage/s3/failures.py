@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from transfer_service.errors import BlobMissing, StorageFull, StoreUnavailable, TransferError
+from transfer_service.errors import BlobMissing, ServerAway, StorageFull, StoreUnavailable, TransferError
 
 _MISSING = {"NoSuchKey", "NoSuchUpload", "404", "NotFound"}
 _FULL = {"InsufficientStorage", "QuotaExceeded", "XMinioStorageFull", "XMinioAdminBucketQuotaExceeded", "507"}
@@ -60,7 +60,7 @@ def judge(error: Exception) -> Failure | None:
         return Failure(StoreUnavailable(), reason, may_pass=True)
     if isinstance(error, (kinds.HTTPClientError, kinds.ConnectionError, OSError)):
         is_certificate = isinstance(error, kinds.SSLError)
-        return Failure(StoreUnavailable(), reason, may_pass=not is_certificate, is_silence=True)
+        return Failure(ServerAway(), reason, may_pass=not is_certificate, is_silence=True)
     if isinstance(error, (kinds.ParamValidationError, kinds.UnknownClientMethodError)):
         return None
     return Failure(StoreUnavailable(), reason) if isinstance(error, kinds.BotoCoreError) else None

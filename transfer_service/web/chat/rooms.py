@@ -4,6 +4,7 @@ Membership is what the database said when the event was committed, so rooms of c
 can be wrong in another process. A socket is in its account's room, and in one room for each conversation it has muted.
 """
 
+import time
 import uuid
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
@@ -11,11 +12,15 @@ from queue import Full, Queue
 from typing import Any
 
 import socketio
+from cachetools import TTLCache
 
 from transfer_service.services.event_channels import EventChannel
 from transfer_service.threads import run_beside
 
 MOST_HEARD = 10_000
+UPLOAD_PROGRESS = "upload_progress"
+PACE_SECONDS = 0.9  # those of one instance come after a second, and may be a moment on their way
+MOST_UPLOADS, KEPT_SECONDS = 10_000, 60.0
 _CONVERSATION, _MUTED = "conversation:", "muted:"
 
 
@@ -49,6 +54,23 @@ class LocalManager(_Muting):
     """The sockets of this process."""
 
 
+class UploadPaces:
+    """The progress of each upload at the pace of one instance, whichever others its bytes go through."""
+
+    def __init__(self) -> None:
+        self._told: TTLCache[str, tuple[float, int]] = TTLCache(MOST_UPLOADS, KEPT_SECONDS)
+
+    def lets_in(self, progress: dict[str, Any]) -> bool:
+        """Whether an event is told: the last one is always, none soon after another, and none with an offset behind."""
+        upload_id, offset, now = progress["upload_id"], progress["offset"], time.monotonic()
+        told_at, told_offset = self._told.get(upload_id, (0.0, -1))
+        is_last = offset == progress["length"]
+        if offset < told_offset or not (is_last or now - told_at >= PACE_SECONDS):
+            return False
+        self._told[upload_id] = (now, offset)
+        return True
+
+
 class SharedManager(socketio.PubSubManager, _Muting):  # type: ignore[misc]
     """The sockets of all instances that share a channel. What happens here is delivered here at once."""
 
@@ -57,6 +79,7 @@ class SharedManager(socketio.PubSubManager, _Muting):  # type: ignore[misc]
     def __init__(self, channel: EventChannel) -> None:
         super().__init__()
         self._channel = channel
+        self._paces = UploadPaces()
         self._heard: Queue[str]
 
     def initialize(self) -> None:
@@ -69,6 +92,10 @@ class SharedManager(socketio.PubSubManager, _Muting):  # type: ignore[misc]
     def _hear(self, event: str) -> None:
         with suppress(Full):  # who cannot keep up misses events, and has the memory for the next ones
             self._heard.put_nowait(event)
+
+    def _handle_emit(self, message: dict[str, Any]) -> None:
+        if message.get("event") != UPLOAD_PROGRESS or self._paces.lets_in(message["data"][0]):
+            super()._handle_emit(message)
 
     def _listen(self) -> Iterator[str]:
         while True:
