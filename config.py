@@ -25,6 +25,8 @@ from pydantic import (
 )
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from transfer_service.wire.store_addresses import StoreAddress, parse_store_address
+
 MIN_SECRET_BYTES = 32
 SOURCE_PLACEHOLDERS = {"{gameId}", "{gameDataId}", "{sha256}"}
 
@@ -149,8 +151,14 @@ def known_database(value: str | None) -> str | None:
 
 
 def _known_storage(value: str | None) -> str | None:
-    if value is not None and (urlsplit(value).scheme != "file" or not urlsplit(value).path):
-        raise ValueError("must be file:/absolute/folder; this version keeps bytes on local disk only")
+    if value is None:
+        return None
+    scheme, _, rest = value.partition(":")
+    if scheme == "s3":
+        parse_store_address(value)
+        _need("boto3", "requirements-s3.txt")
+    elif scheme != "file" or not rest.startswith("/"):
+        raise ValueError("must be file:/absolute/folder or s3://bucket/prefix")
     return value
 
 
@@ -244,8 +252,14 @@ class Settings(BaseSettings):
         return self.database_url or f"sqlite:///{self.data_dir / 'transfer.sqlite3'}"
 
     @property
+    def store_address(self) -> StoreAddress | None:
+        """The object store that holds stored bytes, None where a folder does."""
+        is_remote = self.storage_url is not None and self.storage_url.startswith("s3:")
+        return parse_store_address(self.storage_url or "") if is_remote else None
+
+    @property
     def blob_dir(self) -> Path:
-        """The folder that holds stored bytes."""
+        """The folder that holds stored bytes, where no object store does."""
         return Path(urlsplit(self.storage_url).path) if self.storage_url else self.data_dir / "blobs"
 
 

@@ -10,6 +10,7 @@ import pytest
 from pydantic import SecretStr
 
 from config import ConfigurationError, Durability, GameDataSource, load_settings
+from transfer_service.wire.store_addresses import StoreAddress
 
 REPOSITORY = Path(__file__).parents[1]
 SECRET = "a secret of the tests with at least 32 bytes"
@@ -82,6 +83,14 @@ def test_the_defaults_are_those_of_the_contract(folder: Path) -> None:
         ),
         pytest.param("TRANSFER_DATABASE_URL", "", "database_url", None, id="empty-database"),
         pytest.param("TRANSFER_STORAGE_URL", "file:///srv/blobs", "blob_dir", Path("/srv/blobs"), id="storage"),
+        pytest.param(
+            "TRANSFER_STORAGE_URL",
+            "s3://files.example/a/b?endpoint=http://h:9000&region=eu-1",
+            "store_address",
+            StoreAddress("files.example", "a/b", "http://h:9000", "eu-1"),
+            id="object-store",
+        ),
+        pytest.param("TRANSFER_STORAGE_URL", "file:/srv/blobs", "store_address", None, id="no-object-store"),
         pytest.param("TRANSFER_REDIS_URL", "redis://h:1/0", "redis_url", "redis://h:1/0", id="redis"),
         pytest.param("TRANSFER_MAX_FILE_BYTES", "10GiB", "max_file_bytes", 10 * 1024**3, id="gibibytes"),
         pytest.param("TRANSFER_MAX_FILE_BYTES", "5 MiB", "max_file_bytes", 5 * 1024**2, id="space-before-the-unit"),
@@ -170,6 +179,17 @@ WRONG = {
 def test_a_wrong_value_is_named(folder: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     assert mistakes(monkeypatch, **{name: WRONG[name]}) == [name]
     assert not (folder / "var").exists()
+
+
+@pytest.mark.usefixtures("folder")
+def test_every_mistake_in_the_address_of_an_object_store_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    url = "s3://Bucket?endpoint=http://h&endpoint=ftp://h&region=a/b&acl=public#x"
+    monkeypatch.setenv("TRANSFER_STORAGE_URL", url)
+    with pytest.raises(ConfigurationError) as caught:
+        load_settings()
+    for words in ("bucket must have", "needs a prefix", "endpoint must be", "region must be", "more than once",
+                  "no other option", "fragment"):  # fmt: skip
+        assert words in str(caught.value)
 
 
 def test_every_mistake_is_named_at_once(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

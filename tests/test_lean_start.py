@@ -10,7 +10,7 @@ import pytest
 from tests.prepared import migrate
 
 REPOSITORY = Path(__file__).parents[1]
-UNUSED = ("aiohttp", "alembic", "numpy", "psycopg", "redis", "requests", "rich")
+UNUSED = ("aiohttp", "alembic", "boto3", "botocore", "numpy", "psycopg", "redis", "requests", "rich")
 SERVICE = """
 from transfer_service.serve import app
 from transfer_service.app import begin_serving
@@ -35,6 +35,7 @@ PROGRAMS = {
 }
 SETTINGS = {
     "redis": ("TRANSFER_REDIS_URL", "redis://127.0.0.1:1/0", "requirements-redis.txt"),
+    "boto3": ("TRANSFER_STORAGE_URL", "s3://bucket/prefix", "requirements-s3.txt"),
     "psycopg": ("TRANSFER_DATABASE_URL", "postgresql://127.0.0.1:1/none", "requirements-postgresql.txt"),
 }
 

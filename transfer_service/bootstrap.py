@@ -130,21 +130,37 @@ def _nobody_listens(_event: object) -> None:
 
 def build_core(settings: Settings, now: Callable[[], datetime], *, boot: str | None = None) -> Core:
     """The core that `settings` describe. `now` is the clock of every service, `boot` the machine's present one."""
+    database = Database(settings.resolved_database_url, run_blocking=offload, is_read_only=settings.read_only)
+    store, attachments, games = _build_rooms(settings, database)
     return Core(
         settings=settings,
-        database=Database(settings.resolved_database_url, run_blocking=offload, is_read_only=settings.read_only),
-        store=DiskStore(settings.blob_dir, FILES),
-        attachments=DiskStore(settings.data_dir / "uploads" / "chats", ATTACHMENTS),
-        games=DiskStore(settings.data_dir / "games", ARCHIVES),
+        database=database,
+        store=store,
+        attachments=attachments,
+        games=games,
         space=Space(max_file_bytes=settings.max_file_bytes, quota_bytes=settings.quota_bytes),
         now=now,
         durability=Durability(
             boot=boot or present_boot(),
-            flush=settings.durability != "process",
-            flush_chunks=settings.durability == "ack",
+            flush=store.is_remote or settings.durability != "process",
+            flush_chunks=store.is_remote or settings.durability == "ack",
         ),
         stale_after=timedelta(hours=settings.stale_upload_hours),
     )
+
+
+def _build_rooms(settings: Settings, database: Database) -> tuple[BlobStore, BlobStore, BlobStore]:
+    """The rooms of files, attachments and archives."""
+    if settings.store_address is None:
+        return (
+            DiskStore(settings.blob_dir, FILES),
+            DiskStore(settings.data_dir / "uploads" / "chats", ATTACHMENTS),
+            DiskStore(settings.data_dir / "games", ARCHIVES),
+        )
+    from transfer_service.storage.s3.store import build_rooms  # only where it is used
+
+    rooms = build_rooms(settings.store_address, database)
+    return rooms.files, rooms.attachments, rooms.archives
 
 
 def build_services(

@@ -8,14 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from tests.storage.conftest import KINDS, room_on
+from tests.storage.conftest import KINDS
 from tests.storage.leased import LeasedStore, migrated, processes
 from tests.storage.other_process import holding
 from tests.stores import count
 from transfer_service.errors import BlobMissing, RangeBusy
 from transfer_service.storage.blobs import END, BlobStore
 from transfer_service.storage.disk import DiskStore
-from transfer_service.storage.rooms import FILES
+from transfer_service.storage.rooms import FILES, Room
 from transfer_service.wire.ranges import Span
 
 ALL = Span(0, END)
@@ -24,10 +24,10 @@ PATIENCE_SECONDS = 20.0
 
 
 @pytest.fixture(params=[*KINDS, "sqlite", "postgresql"])
-def any_store(request: pytest.FixtureRequest, root: Path) -> Iterator[BlobStore]:
+def any_store(request: pytest.FixtureRequest, room_on: Callable[[str, Room], BlobStore]) -> Iterator[BlobStore]:
     """Each kind of store, and one with claims in a database, of each kind."""
     if request.param in KINDS:
-        yield room_on(request.param, root, FILES)
+        yield room_on(request.param, FILES)
         return
     with processes(migrated(request.param, request)) as begin:
         yield LeasedStore(FILES, begin().claims)

@@ -80,7 +80,7 @@ class Body(Protocol):
 
 
 class BlobReader(Body, Protocol):
-    """An open blob: what is deleted or replaced meanwhile is read to its end."""
+    """An open blob: what is deleted or replaced meanwhile is read to its end, or ReadFailed, and never mixed."""
 
     def read(self, start: int, size: int) -> bytes:
         """At most `size` bytes from `start` on, fewer only where the blob ends. Raises ReadFailed."""
@@ -295,7 +295,10 @@ class BlobStore(Protocol):
         """Return when everything that was ever written survives power loss. Raises OSError."""
 
     def delete(self, key: Key) -> int:
-        """Remove a blob or a group and tell the bytes that this freed, 0 if there was none. Open readers read on."""
+        """Remove a blob or a group and tell the bytes that this freed, 0 if there was none.
+
+        Open readers of a local store read on.
+        """
 
     def batches(self) -> Iterator[Sequence[BlobFacts]]:
         """Every blob, or where the room has groups every group, in no order, some hundreds at a time."""

@@ -65,13 +65,12 @@ class RoomLayout:
         except BlobMissing:
             return None
 
-    def place_of_own(self, own_name: str) -> str | None:
-        """Where the room has the blob, or its group, whose own name that is. None where it is no blob's."""
-        key = self.key_at(own_name)
-        return self.room.place_of(key) if key is not None else None
+    def listed_key(self, key: str) -> str:
+        """The key under which a blob is listed: in a room with groups that of its group."""
+        return key.partition("/")[0] if self.room.groups else key
 
     def place_of_piece(self, piece_name: str) -> str | None:
-        """The same of a piece."""
+        """Where the room has the blob, or its group, in whose place a piece lies. None where it lies in no place."""
         place = piece_name.removeprefix(self.piece_prefix).rpartition("/")[0]
         key = self.key_at_place(place)
         try:
