@@ -9,12 +9,13 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from transfer_service.db.database import Executor
-from transfer_service.errors import BlobMissing, ClaimLost, RangeBusy, ReadFailed, Superseded
+from transfer_service.errors import BlobMissing, ClaimLost, RangeBusy, ReadFailed, StoreUnavailable, Superseded
 from transfer_service.storage.blobs import WHOLE, BlobFacts, BlobWriter, KeptOrphan, Key
 from transfer_service.storage.rooms import Room
 from transfer_service.wire.ranges import Span
 
 POLL_SECONDS = 0.002
+ON_THEIR_WAY_BYTES = 1024 * 1024
 MOST_WITHOUT_ROOM = 256 * 1024
 """What a remote store takes at once without having been asked for room."""
 
@@ -229,14 +230,15 @@ class MemoryWriter:
 class RemoteMemoryWriter:
     """A writer whose bytes are on their way for a while, and are nobody's before they are recorded.
 
-    The latest write is acknowledged when the next one comes, or by `sync`. What was not recorded goes with the writer.
+    They are acknowledged when ON_THEIR_WAY_BYTES and a write more have come, or by `sync`. What was not recorded goes
+    with the writer.
     """
 
     def __init__(self, store: "MemoryStore", name: str, lock: MemoryLock) -> None:
         self._store, self._name, self._lock = store, name, lock
         self._was_there = name in store.blobs
         self._changes: list[tuple[int, bytes | None]] = []  # None: cut off there
-        self._on_its_way: tuple[int, bytes] | None = None
+        self._on_their_way: list[tuple[int, bytes | None]] = []
         self._room = MOST_WITHOUT_ROOM
 
     @property
@@ -245,8 +247,7 @@ class RemoteMemoryWriter:
 
     def _seen(self) -> bytearray:
         recorded = self._store.blobs.get(self._name)
-        latest = [] if self._on_its_way is None else [self._on_its_way]
-        return applied([*self._changes, *latest], recorded.data if recorded else bytearray())
+        return applied([*self._changes, *self._on_their_way], recorded.data if recorded else bytearray())
 
     @property
     def settled(self) -> int:
@@ -259,23 +260,28 @@ class RemoteMemoryWriter:
         return stop
 
     def make_room(self, size: int) -> None:
+        self._ask()
         self._room = max(size, MOST_WITHOUT_ROOM)
+
+    def _ask(self) -> None:
+        if self._store.is_away:
+            raise StoreUnavailable
 
     def write(self, offset: int, blocks: Sequence[bytes | memoryview]) -> None:
         data = b"".join(blocks)
         assert len(data) <= self._room, "nobody has waited for the store"
         self._room = MOST_WITHOUT_ROOM
-        if data:
+        if sum(len(each or b"") for _, each in self._on_their_way) >= ON_THEIR_WAY_BYTES:
             self._acknowledge()
-            self._on_its_way = (offset, data)
+        if data:
+            self._on_their_way.append((offset, data))
 
     def write_direct(self, offset: int, data: memoryview) -> None:
         self.write(offset, [data])
 
     def _acknowledge(self) -> None:
-        if self._on_its_way is not None:
-            self._changes.append(self._on_its_way)
-            self._on_its_way = None
+        self._changes += self._on_their_way
+        self._on_their_way = []
 
     def read(self, span: Span) -> bytes:
         return bytes(self._seen()[span.start : span.stop])
@@ -295,10 +301,12 @@ class RemoteMemoryWriter:
         self._changes.append((length, None))
 
     def sync(self) -> None:
+        self._ask()
         self._acknowledge()
         self._store.synced.append(self._name)
 
     def seal(self, length: int, *, flush: bool) -> None:
+        self._ask()
         self._cut_at(length)
         if flush:
             self._store.synced.append(self._name)
@@ -375,11 +383,15 @@ class MemoryMark:
 
 
 class MemoryStore:
-    """One room of blobs in a dictionary. One that `is_remote` behaves like a store on other machines."""
+    """One room of blobs in a dictionary.
+
+    One that `is_remote` behaves like a store on other machines, which takes nothing while it `is_away`.
+    """
 
     def __init__(self, room: Room, *, is_remote: bool = False) -> None:
         self.room = room
         self.is_remote = is_remote
+        self.is_away = False
         self.blobs: dict[str, Blob] = {}
         self.synced: list[str] = []
         self.sealed: list[str] = []

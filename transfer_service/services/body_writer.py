@@ -1,24 +1,31 @@
 """The bytes of one request on their way to the disk: appended as they come, as a whole, or placed among others."""
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
 from typing import Protocol
 
-from transfer_service.errors import FlushFailed, QuotaExceeded, RangeConflict, TooLarge
+from transfer_service.errors import (
+    ClaimLost,
+    FlushFailed,
+    QuotaExceeded,
+    StorageFull,
+    StoreUnavailable,
+    TooLarge,
+)
+from transfer_service.services.batches import OFFLOAD_FROM_BYTES
 from transfer_service.services.digests import DigestFollower
 from transfer_service.storage.blobs import BlobWriter
 from transfer_service.storage.windows import WINDOW_BYTES, WindowPair
 from transfer_service.threads import BeginOffload, T
 from transfer_service.wire.ranges import Span
 
-BATCH_BYTES = 1024 * 1024
-OFFLOAD_FROM_BYTES = 256 * 1024
-"""Less than this is written where it is, on the event loop."""
 COMMIT_BYTES = 8 * 1024 * 1024
 COMMIT_SECONDS = 1.0
+STORE_SECONDS = 5.0
+"""So long a client may be slow before a remote store gets what it has brought, however little that is."""
 WRITE_SECONDS = 0.5
 DIRECT_FROM_BYTES = 1024 * 1024
 """Less than this is small enough to be looked at soon, and to be kept in memory until then."""
@@ -82,8 +89,10 @@ class BodyWriter:
     """Writes the bytes from `start` on, up to where `make_room` raises.
 
     Unless they are atomic they are committed every COMMIT_BYTES or COMMIT_SECONDS, when the client becomes idle and at
-    the end, whatever the end is. One window of bytes is written, and hashed by the `follower` if there is one, while
-    the next one is received. What is hashed already is not read again soon, and goes past the page cache.
+    the end, whatever the end is. A remote store is not waited for meanwhile: what it has acknowledged is committed, and
+    the rest STORE_SECONDS later where the client is slow. One window of bytes is written, and hashed by the `follower`
+    if there is one, while the next one is received. What is hashed already is not read again soon, and goes past the
+    page cache.
     """
 
     def __init__(
@@ -105,8 +114,8 @@ class BodyWriter:
         self._pending_bytes = 0
         self._is_slow = False
         self._ongoing: _Storing | None = None
-        self._handed = self._written = self._committed = start
-        self._written_at = self._committed_at = time.monotonic()
+        self._handed = self._written = self._committed = self._tried = start
+        self._written_at = self._committed_at = self._tried_at = time.monotonic()
 
     @property
     def offset(self) -> int:
@@ -134,10 +143,23 @@ class BodyWriter:
         """Make everything that was taken count."""
         self._write()
         self._wait()
-        if self._written > self._committed:
-            self._commit(self._written)
-            self._committed = self._written
-        self._committed_at = time.monotonic()
+        self._commit_up_to(self._written)
+
+    def _commit_some(self) -> None:
+        """Make everything count that need not be waited for, and the rest where it has been waiting for long."""
+        self._write()
+        self._wait()
+        self._commit_up_to(min(self._written, self._writer.settled))
+        is_little = self._written - self._committed < COMMIT_BYTES  # or it is on its way already
+        if is_little and time.monotonic() - self._committed_at >= STORE_SECONDS:
+            self._commit_up_to(self._written)
+
+    def _commit_up_to(self, stop: int) -> None:
+        self._tried, self._tried_at = self._written, time.monotonic()
+        if stop > self._committed:
+            self._commit(stop)
+            self._committed = stop
+            self._committed_at = time.monotonic()
 
     @property
     def has_loose_bytes(self) -> bool:
@@ -148,10 +170,16 @@ class BodyWriter:
         """After an error, let what arrived before it count, if it may."""
         if isinstance(error, QuotaExceeded):
             self._pending_bytes = 0
-        if self._is_atomic or isinstance(error, FlushFailed):  # then what came before counts no more either
+        if self._is_atomic or isinstance(error, FlushFailed | ClaimLost):  # then what came before counts no more either
             self._wait()
-        else:
+            return
+        try:
             self.commit_all()
+        except (StorageFull, StoreUnavailable):
+            settled = self._writer.settled
+            if settled < self._written:  # the store is away, but has acknowledged so much
+                self._commit_up_to(settled)
+            raise
 
     def _while_idle(self) -> None:
         """Let everything count that may, and keep no memory for a client that sends nothing."""
@@ -159,7 +187,7 @@ class BodyWriter:
             self._write()
             self._wait()
         elif self.offset > self._committed:
-            self.commit_all()
+            self._commit_some()
         self._windows.rest()
 
     def _take(self, count: int) -> None:
@@ -169,13 +197,13 @@ class BodyWriter:
         self._is_slow = now - self._written_at >= WRITE_SECONDS
         if self._is_slow or self.offset % WINDOW_BYTES == 0:
             self._write()
-        is_much = self.offset - self._committed >= COMMIT_BYTES and not self._is_atomic
-        is_due = is_much or now - self._committed_at >= COMMIT_SECONDS
+        is_much = self.offset - self._tried >= COMMIT_BYTES and not self._is_atomic
+        is_due = is_much or now - self._tried_at >= COMMIT_SECONDS
         if is_due and self._is_atomic:
             self._touch()
-            self._committed_at = now
+            self._tried_at = now
         elif is_due:
-            self.commit_all()
+            self._commit_some()
 
     def _write(self) -> None:
         """Hand what is pending over to be written, once what was handed over before is."""
@@ -248,36 +276,3 @@ class _Storing:
 def _later(work: Callable[[], T], /) -> Callable[[], T]:
     """Little work is done when it is waited for."""
     return work
-
-
-def in_batches(blocks: Iterator[bytes], size: int) -> Iterator[list[bytes]]:
-    """Group blocks into lists of at least `size` bytes, worth a hop off the event loop; the last one may be smaller."""
-    batch: list[bytes] = []
-    collected = 0
-    for block in blocks:
-        batch.append(block)
-        collected += len(block)
-        if collected >= size:
-            yield batch
-            batch, collected = [], 0
-    if batch:
-        yield batch
-
-
-def write_or_compare(writer: BlobWriter, part: Span, batch: Sequence[bytes], stored: Sequence[Span]) -> None:
-    """Write what is new of a batch; what is stored already must be the same. Raises RangeConflict, StorageFull."""
-    if not stored:
-        writer.write(part.start, batch)
-        return
-    data = memoryview(b"".join(batch))
-
-    def piece(span: Span) -> memoryview:
-        return data[span.start - part.start : span.stop - part.start]
-
-    if any(writer.read(span) != piece(span) for span in stored):
-        raise RangeConflict
-    offset = part.start
-    for gap_stop, next_offset in [*((span.start, span.stop) for span in stored), (part.stop, 0)]:
-        if offset < gap_stop:
-            writer.write(offset, [bytes(piece(Span(offset, gap_stop)))])
-        offset = next_offset

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from transfer_service.errors import TransferError
-from transfer_service.services.body_writer import BATCH_BYTES, OFFLOAD_FROM_BYTES, in_batches
+from transfer_service.services.batches import BATCH_BYTES, OFFLOAD_FROM_BYTES, in_batches
 from transfer_service.services.chat.message_rows import Message
 from transfer_service.services.chat.messages import MessageService
 from transfer_service.services.core import Core

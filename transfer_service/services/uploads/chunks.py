@@ -15,7 +15,7 @@ from typing import Any, Protocol
 from transfer_service.db.database import run_again
 from transfer_service.errors import BlobMissing, NameTaken, UploadGone
 from transfer_service.models.files import FileState
-from transfer_service.services.body_writer import BATCH_BYTES, OFFLOAD_FROM_BYTES, in_batches, write_or_compare
+from transfer_service.services.batches import BATCH_BYTES, OFFLOAD_FROM_BYTES, in_batches, write_or_compare
 from transfer_service.services.core import Core
 from transfer_service.services.files import dates as file_dates
 from transfer_service.services.files import discards
@@ -215,7 +215,8 @@ class UploadService:
             stored_here = [both for each in stored if (both := each.overlap(part))]
             writer.make_room(part.size)
             place = partial(write_or_compare, writer, part, batch, stored_here)
-            if part.size >= OFFLOAD_FROM_BYTES:
+            reads_from_afar = stored_here and self._store.is_remote  # that leaves the event loop by itself
+            if part.size >= OFFLOAD_FROM_BYTES and not reads_from_afar:
                 self._offload(place)
             else:
                 place()
