@@ -14,6 +14,7 @@ from transfer_service.storage.s3.backing import Backing
 from transfer_service.storage.s3.discards import Discards
 from transfer_service.storage.s3.layout import RoomLayout
 from transfer_service.storage.s3.objects import Objects
+from transfer_service.storage.s3.outgoing import PIECE_BYTES
 from transfer_service.storage.s3.pieces import Piece, PieceRows
 from transfer_service.storage.s3.writer import PieceWriter, writing
 from transfer_service.wire.ranges import Span
@@ -54,16 +55,30 @@ class Locks:
                 del self.held[key]
 
 
+def forget_pieces(database: Database) -> None:
+    """Let a database know of no blob."""
+    for name in ("stored_pieces", "scattered_blobs", "discarded_objects"):
+        with database.write_rows() as rows:
+            rows.exec_driver_sql(f"DELETE FROM {name}")
+
+
 class Rig:
     """A process with a room."""
 
-    def __init__(self, objects: Objects, database: Database, room: Room = FILES, prefix: str = "") -> None:
+    def __init__(
+        self,
+        objects: Objects,
+        database: Database,
+        room: Room = FILES,
+        prefix: str = "",
+        piece_bytes: int = PIECE_BYTES,
+    ) -> None:
         self.objects = objects
         self.database = database
         self.layout = RoomLayout(prefix or f"p-{uuid.uuid4().hex}", room)
         self.rows = PieceRows(self.layout.name, self.layout.own_name)
         self.discards = Discards(database, objects)
-        self.backing = Backing(objects, database, self.layout, self.rows, self.discards)
+        self.backing = Backing(objects, database, self.layout, self.rows, self.discards, piece_bytes)
 
     def writer(
         self, key: Key, start: int = 0, *, create: bool = True, claim: Claim | None = None, **more: Any
@@ -86,6 +101,14 @@ class Rig:
             else:
                 writer.sync()
             self.record(writer)
+
+    def delete(self, key: Key) -> None:
+        """Delete a blob, as the store does."""
+        name = self.layout.key_of(key)
+        with self.database.write_rows() as rows:
+            freed = self.rows.remove(rows, name)
+        self.objects.delete([self.layout.own_name(key)])
+        self.discards.remove(freed)
 
     def pieces(self, key: Key) -> list[Piece]:
         """The rows of a blob."""

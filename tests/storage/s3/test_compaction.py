@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from tests.storage.s3.memory_objects import Bucket, Killed, MemoryObjects, failing
-from tests.storage.s3.rig import Locks, Rig
+from tests.storage.s3.rig import Locks, Rig, forget_pieces
 from transfer_service.db.database import Database
 from transfer_service.storage.s3.compaction import CompactedRoom, Compaction
 from transfer_service.storage.s3.outgoing import PIECE_BYTES
@@ -19,10 +19,8 @@ LATER = datetime.now(UTC) + timedelta(hours=2)
 
 
 @pytest.fixture(autouse=True)
-def _forget_pieces(database: Database) -> None:
-    for name in ("stored_pieces", "scattered_blobs", "discarded_objects"):
-        with database.write_rows() as rows:
-            rows.exec_driver_sql(f"DELETE FROM {name}")
+def _no_pieces(database: Database) -> None:
+    forget_pieces(database)
 
 
 def compaction(rig: Rig, locks: Locks | None = None, *, object_bytes: int = 1 << 40) -> Compaction:
@@ -118,17 +116,10 @@ def test_a_blob_that_is_wanted_meanwhile_is_let_go(rig: Rig, bucket: Bucket) -> 
     assert (len(rig.read(KEY)), bucket.uploads, len(bucket.objects)) == (PIECE_BYTES + 1, {}, 3)
 
 
-def _remove(rig: Rig) -> None:
-    with rig.database.write_rows() as rows:
-        freed = rig.rows.remove(rows, KEY.hex)
-    rig.discards.remove(freed)
-    rig.objects.delete([rig.layout.own_name(KEY)])
-
-
 @pytest.mark.parametrize("call", ["multiparts", "get", "put_part", "complete", "head"])
 def test_a_blob_that_is_deleted_meanwhile_leaves_nothing(rig: Rig, bucket: Bucket, call: str) -> None:
     put_whole(rig, b"abcdef", 3)
-    _once(bucket, call, "before", lambda: _remove(rig))
+    _once(bucket, call, "before", lambda: rig.delete(KEY))
     assert compaction(rig).work() == 0
     assert (bucket.objects, bucket.uploads) == ({}, {})
     assert compaction(rig).work() == 0

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from tests.storage.s3.memory_objects import Bucket, MemoryObjects, failing
-from tests.storage.s3.rig import Claim, Rig
+from tests.storage.s3.rig import Claim, Rig, forget_pieces
 from transfer_service.db.database import Database
 from transfer_service.errors import BlobMissing, ClaimLost, ReadFailed, StorageFull, StoreUnavailable
 from transfer_service.storage.rooms import ARCHIVES
@@ -21,10 +21,8 @@ LATER = datetime.now(UTC) + timedelta(hours=2)
 
 
 @pytest.fixture(autouse=True)
-def _forget_pieces(database: Database) -> None:
-    for name in ("stored_pieces", "scattered_blobs", "discarded_objects"):
-        with database.write_rows() as rows:
-            rows.exec_driver_sql(f"DELETE FROM {name}")
+def _no_pieces(database: Database) -> None:
+    forget_pieces(database)
 
 
 def scattered(rig: Rig) -> list[tuple[str, int]]:

@@ -8,6 +8,7 @@ from transfer_service.errors import BlobMissing
 from transfer_service.storage.s3.discards import Discards
 from transfer_service.storage.s3.layout import RoomLayout
 from transfer_service.storage.s3.objects import Objects
+from transfer_service.storage.s3.outgoing import PIECE_BYTES
 from transfer_service.storage.s3.pieces import Piece, PieceRows
 from transfer_service.wire.ranges import Span
 
@@ -28,13 +29,17 @@ class Fence(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Backing:
-    """One room: where objects are, what they are called, and which rows name them."""
+    """One room: where objects are, what they are called, and which rows name them.
+
+    What is written is cut at multiples of `piece_bytes`.
+    """
 
     objects: Objects
     database: Database
     layout: RoomLayout
     rows: PieceRows
     discards: Discards
+    piece_bytes: int = PIECE_BYTES
 
     def find(self, key: str, span: Span) -> list[Piece]:
         """Where the bytes of a span are, in their order. Raises BlobMissing where there is no such blob."""

@@ -137,7 +137,7 @@ class Compaction:
             made = [Piece(span, backing.layout.new_piece_name(key)) for span in spans]
         try:
             for each in made:
-                self._store(backing.objects, each, pieces, fence)
+                self._store(backing, each, pieces, fence)
         except BaseException:
             if len(made) > 1:
                 with suppress(TransferError):
@@ -145,18 +145,19 @@ class Compaction:
             raise
         return made
 
-    def _store(self, objects: Objects, target: Piece, pieces: Sequence[Piece], fence: Fence) -> None:
+    def _store(self, backing: Backing, target: Piece, pieces: Sequence[Piece], fence: Fence) -> None:
         """Make one object of what the pieces have of its span, in parts of one size but for the last."""
+        objects, size = backing.objects, backing.piece_bytes
         upload_id = objects.begin_multipart(target.object)
         try:
             parts = []
-            for number, start in enumerate(range(target.span.start, target.span.stop, PIECE_BYTES), 1):
-                if fence.is_wanted():
-                    raise RangeBusy
+            for number, start in enumerate(range(target.span.start, target.span.stop, size), 1):
+                _let_go_if_wanted(fence)
                 began = self._monotonic()
-                span = Span(start, min(start + PIECE_BYTES, target.span.stop))
+                span = Span(start, min(start + size, target.span.stop))
                 parts.append(_store_part(objects, target.object, upload_id, number, _of(pieces, span)))
                 self._sleep(min((self._monotonic() - began) * REST, MOST_REST_SECONDS))
+            _let_go_if_wanted(fence)
             objects.complete(target.object, upload_id, parts)
         except BaseException:
             with suppress(TransferError):
@@ -180,6 +181,12 @@ class Compaction:
         if not found and not backing.layout.room.publishes:
             backing.objects.delete([each.object for each in made])
         raise BlobMissing  # or another archive: its rows say what counts, whatever is at its own name
+
+
+def _let_go_if_wanted(fence: Fence) -> None:
+    """Raises RangeBusy where somebody writes to the blob again, or has deleted it."""
+    if fence.is_wanted():
+        raise RangeBusy
 
 
 def _of(pieces: Sequence[Piece], span: Span) -> list[Piece]:

@@ -23,13 +23,14 @@ MOST_HELD_BYTES = 20 * 1024 * 1024
 
 @dataclass(eq=False, slots=True)
 class OutgoingPiece:
-    """A piece with its bytes in memory, until the store has acknowledged it.
+    """A piece with its bytes in memory, until the store has acknowledged it. At `limit` it must end.
 
     It `was_handed_over` to a transaction that may write it down.
     """
 
     name: str
     start: int
+    limit: int
     buffer: mmap.mmap | None
     size: int = 0
     is_stored: bool = False
@@ -40,11 +41,6 @@ class OutgoingPiece:
     def span(self) -> Span:
         """Its place in the blob."""
         return Span(self.start, self.start + self.size)
-
-    @property
-    def limit(self) -> int:
-        """Where it must end."""
-        return (self.start // PIECE_BYTES + 1) * PIECE_BYTES
 
     @property
     def as_row(self) -> Piece:
@@ -77,10 +73,18 @@ class Outgoing:
     begun to be sent on the event loop is waited for there.
     """
 
-    def __init__(self, objects: Objects, new_name: Callable[[], str], *, before_sending: Callable[[], object]) -> None:
+    def __init__(
+        self,
+        objects: Objects,
+        new_name: Callable[[], str],
+        *,
+        piece_bytes: int,
+        before_sending: Callable[[], object],
+    ) -> None:
         self.pieces: list[OutgoingPiece] = []
         self._objects = objects
         self._new_name = new_name
+        self._piece_bytes = piece_bytes
         self._before_sending = before_sending
         self._filling: OutgoingPiece | None = None
         self._full: deque[OutgoingPiece] = deque()
@@ -168,7 +172,9 @@ class Outgoing:
         if self._filling is not None and self._filling.span.stop != offset:
             self._close_filling()
         if self._filling is None:
-            self._filling = OutgoingPiece(self._new_name(), offset, mmap.mmap(-1, PIECE_BYTES, flags=PRIVATE))
+            limit = (offset // self._piece_bytes + 1) * self._piece_bytes
+            memory = mmap.mmap(-1, self._piece_bytes, flags=PRIVATE)
+            self._filling = OutgoingPiece(self._new_name(), offset, limit, memory)
             self.pieces.append(self._filling)
         return self._filling
 

@@ -17,7 +17,7 @@ from transfer_service.storage.blobs import Key
 from transfer_service.storage.s3.backing import Backing, Fence
 from transfer_service.storage.s3.base import Base
 from transfer_service.storage.s3.discards import IN_DOUBT
-from transfer_service.storage.s3.outgoing import PIECE_BYTES, Outgoing, OutgoingPiece
+from transfer_service.storage.s3.outgoing import Outgoing, OutgoingPiece
 from transfer_service.storage.s3.overlay import Layer, flat, read_over
 from transfer_service.storage.s3.pieces import Piece, hull, is_gapless
 from transfer_service.storage.s3.shares import Shares
@@ -60,7 +60,8 @@ class PieceWriter:
 
     def _new_outgoing(self) -> Outgoing:
         new_name = partial(self._backing.layout.new_piece_name, self._key)
-        return Outgoing(self._backing.objects, new_name, before_sending=self._base.find_end)
+        size = self._backing.piece_bytes
+        return Outgoing(self._backing.objects, new_name, piece_bytes=size, before_sending=self._base.find_end)
 
     @property
     def length(self) -> int:
@@ -121,8 +122,9 @@ class PieceWriter:
                 self._shares.add(name, piece, to=start)
 
     def _copy_bytes(self, piece: Piece, to: int) -> None:
-        for start in range(piece.span.start, piece.span.stop, PIECE_BYTES):
-            part = piece.part(Span(start, min(start + PIECE_BYTES, piece.span.stop)))
+        size = self._backing.piece_bytes
+        for start in range(piece.span.start, piece.span.stop, size):
+            part = piece.part(Span(start, min(start + size, piece.span.stop)))
             data = self._backing.read(part)
             if len(data) != part.span.size:
                 raise ReadFailed
@@ -176,10 +178,9 @@ class PieceWriter:
         Of two who do this for one blob, one after the other, the bytes of neither must replace the other's: so the
         store is asked to take them only where there is nothing. Whatever comes late comes to nothing.
         """
-        piece = self._out.take_filling()
+        piece, own_name = self._out.take_filling(), self._backing.layout.own_name(self._key)
         blocks = [piece.view()[:length]] if piece is not None and length else []
         try:
-            own_name = self._backing.layout.own_name(self._key)
             self._is_one_object = self._backing.objects.put(own_name, blocks, only_new=True)
         finally:
             if piece is not None and not self._is_one_object:
