@@ -206,3 +206,14 @@ def test_after_its_connection_was_lost_an_instance_hears_what_is_new_and_nothing
     _until(lambda: _is_heard(alice, bob, conversation))
     after = _post(alice, conversation, "after")
     assert _heard(bob, "new_message", 1) == [after]
+
+
+def test_what_is_said_at_two_instances_by_turns_is_heard_in_its_order_at_both(
+    instances: list[Flask], members: tuple[Member, Member], sign_in: SignIn
+) -> None:
+    alice, bob = members
+    conversation = _conversation(alice)
+    elsewhere = Member(sign_in(instances[1], "alice"), None)
+    posted = [_post((alice, elsewhere)[number % 2], conversation, f"{number}") for number in range(40)]
+    assert _heard(bob, "new_message", 40) == posted
+    assert _heard(alice, "new_message", 40) == posted

@@ -1,7 +1,11 @@
-"""What the chat services publish after the commit; `recipients` were in the conversation at that moment."""
+"""What the chat services publish after the commit; `recipients` were in the conversation at that moment.
+
+`seq` is the number of the message that is told of, or the newest that was read: others may hear of both from different
+instances, and in their order all the same.
+"""
 
 import uuid
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TypeAlias
 
@@ -14,6 +18,7 @@ class MessagePosted:
 
     recipients: tuple[uuid.UUID, ...]
     message: Message
+    seq: int = field(default=0, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +27,7 @@ class MessageEdited:
 
     recipients: tuple[uuid.UUID, ...]
     message: Message
+    seq: int = field(default=0, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +36,7 @@ class MessagePinned:
 
     recipients: tuple[uuid.UUID, ...]
     message: Message
+    seq: int = field(default=0, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +46,7 @@ class MessageDeleted:
     recipients: tuple[uuid.UUID, ...]
     message_id: str
     conversation_id: str
+    seq: int = field(default=0, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +57,7 @@ class MessagesRead:
     conversation_id: str
     reader: str
     read_at: datetime
+    seq: int = field(default=0, compare=False)
 
 
 ChatEvent: TypeAlias = MessagePosted | MessageEdited | MessagePinned | MessageDeleted | MessagesRead

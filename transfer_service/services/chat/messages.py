@@ -106,7 +106,7 @@ class MessageService:
                 if record is not None:
                     record(rows)
                 self._space.reserve(rows, account_id, attachment.length)
-        self._publish(MessagePosted(members.account_ids, message))
+        self._publish(MessagePosted(members.account_ids, message, seq=seq))
         return message
 
     def history(
@@ -143,7 +143,7 @@ class MessageService:
             now = self._now()
             message_rows.edit(rows, message_id, content=text, now=now)
             message = replace(message_of(row, members.reads), content=text, edited_at=now)
-        self._publish(MessageEdited(members.account_ids, message))
+        self._publish(MessageEdited(members.account_ids, message, seq=row.seq))
         return message
 
     def set_pinned(self, account_id: uuid.UUID, message_id: str, pinned: bool) -> Message:
@@ -156,7 +156,7 @@ class MessageService:
                 return message
             message_rows.pin(rows, message_id, pinned_at=self._now() if pinned else None)
             message = replace(message, pinned=pinned)
-        self._publish(MessagePinned(members.account_ids, message))
+        self._publish(MessagePinned(members.account_ids, message, seq=row.seq))
         return message
 
     def delete(self, account_id: uuid.UUID, message_id: str) -> tuple[Message, Attachment | None]:
@@ -175,7 +175,7 @@ class MessageService:
                 discards.remember(rows, [message_id])
                 self._space.reserve(rows, account_id, -attachment.length)
             message = replace(message, content=None, attachment=None, is_deleted=True, pinned=False)
-        self._publish(MessageDeleted(members.account_ids, message.id, message.conversation_id))
+        self._publish(MessageDeleted(members.account_ids, message.id, message.conversation_id, seq=row.seq))
         return message, attachment
 
     def mark_read(self, account_id: uuid.UUID, conversation_id: str) -> datetime:
@@ -187,7 +187,7 @@ class MessageService:
             if (account_id, locked.last_seq) in members.reads:
                 return now
             conversation_rows.mark_read(rows, conversation_id, account_id, seq=locked.last_seq)
-        self._publish(MessagesRead(members.account_ids, conversation_id, members.name, now))
+        self._publish(MessagesRead(members.account_ids, conversation_id, members.name, now, seq=locked.last_seq))
         return now
 
     def get_attachment(self, account_id: uuid.UUID, message_id: str, filename: str) -> tuple[Attachment, datetime]:

@@ -14,7 +14,7 @@ from transfer_service.services.chat.events import (
 )
 from transfer_service.services.uploads.progress import UploadProgress
 from transfer_service.web.chat.printing import message_json
-from transfer_service.web.chat.rooms import UPLOAD_PROGRESS, account_room, audience
+from transfer_service.web.chat.rooms import NEW_MESSAGE, UPLOAD_PROGRESS, account_room, audience, in_turn
 from transfer_service.web.request_log import log_request_error
 from transfer_service.wire.instants import format_second
 
@@ -29,7 +29,7 @@ class Fanout:
         """Send one. It is about what is committed already, so a failure is logged and does not reach the caller."""
         name, conversation_id, payload = _format(event)
         try:
-            self._socketio.emit(name, payload, to=audience(conversation_id, event.recipients))
+            self._socketio.emit(name, payload, to=in_turn(audience(conversation_id, event.recipients), event.seq))
         except Exception as error:  # noqa: BLE001 - whatever the delivery raises
             log_request_error(error)
 
@@ -37,7 +37,7 @@ class Fanout:
 def _format(event: ChatEvent) -> tuple[str, str, dict[str, Any]]:
     match event:
         case MessagePosted(message=message):
-            return "new_message", message.conversation_id, message_json(message)
+            return NEW_MESSAGE, message.conversation_id, message_json(message)
         case MessageEdited(message=message):
             return "message_edited", message.conversation_id, message_json(message)
         case MessagePinned(message=message):

@@ -16,12 +16,13 @@ from cachetools import TTLCache
 
 from transfer_service.services.event_channels import EventChannel
 from transfer_service.threads import run_beside
+from transfer_service.web.chat.turns import Turns
 
 MOST_HEARD = 10_000
-UPLOAD_PROGRESS = "upload_progress"
+NEW_MESSAGE, UPLOAD_PROGRESS = "new_message", "upload_progress"
 PACE_SECONDS = 0.9  # those of one instance come after a second, and may be a moment on their way
 MOST_UPLOADS, KEPT_SECONDS = 10_000, 60.0
-_CONVERSATION, _MUTED = "conversation:", "muted:"
+_CONVERSATION, _MUTED, _TURN = "conversation:", "muted:", "turn:"
 
 
 def account_room(account_id: uuid.UUID) -> str:
@@ -37,6 +38,11 @@ def muted_room(conversation_id: str) -> str:
 def audience(conversation_id: str, account_ids: Iterable[uuid.UUID]) -> list[str]:
     """The rooms to send an event of a conversation to."""
     return [_CONVERSATION + conversation_id, *map(account_room, account_ids)]
+
+
+def in_turn(rooms: list[str], number: int) -> list[str]:
+    """The rooms of an event that has its turn after, or as, a message of that number."""
+    return [*rooms, f"{_TURN}{number}"]
 
 
 class _Muting(socketio.Manager):  # type: ignore[misc] # python-socketio has no types
@@ -80,6 +86,7 @@ class SharedManager(socketio.PubSubManager, _Muting):  # type: ignore[misc]
         super().__init__()
         self._channel = channel
         self._paces = UploadPaces()
+        self._turns: Turns[dict[str, Any]] = Turns(super()._handle_emit)
         self._heard: Queue[str]
 
     def initialize(self) -> None:
@@ -94,7 +101,11 @@ class SharedManager(socketio.PubSubManager, _Muting):  # type: ignore[misc]
             self._heard.put_nowait(event)
 
     def _handle_emit(self, message: dict[str, Any]) -> None:
-        if message.get("event") != UPLOAD_PROGRESS or self._paces.lets_in(message["data"][0]):
+        event, rooms = message.get("event"), message.get("room")
+        if isinstance(rooms, list) and str(rooms[-1]).startswith(_TURN):
+            conversation_id, number = rooms[0].removeprefix(_CONVERSATION), int(rooms[-1].removeprefix(_TURN))
+            self._turns.take(conversation_id, message, number=number, is_message=event == NEW_MESSAGE)
+        elif event != UPLOAD_PROGRESS or self._paces.lets_in(message["data"][0]):
             super()._handle_emit(message)
 
     def _listen(self) -> Iterator[str]:
