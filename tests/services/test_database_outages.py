@@ -173,4 +173,4 @@ def test_the_server_gives_up_a_client_that_is_frozen_in_a_transaction(database: 
     with database.read_rows() as rows:
         shown = rows.execute(text("SELECT current_setting('idle_in_transaction_session_timeout')")).scalar()
         keepalive = rows.execute(text("SELECT current_setting('tcp_keepalives_idle')")).scalar()
-    assert (shown, keepalive) == ("10s", "2")
+    assert (shown, keepalive) == ("4s", "2")

@@ -150,6 +150,16 @@ class Database:
                 connection.close()
 
     @contextmanager
+    def urgent_rows(self) -> Iterator[Connection]:
+        """A server's connection for a moment, on which each statement stands alone: no crowd is waiting for this one.
+
+        For the little that must not wait behind everybody's requests. Only a server has it.
+        """
+        assert self._server is not None  # noqa: S101 - a database in a file has no such crowd
+        with failures_named(), self._use(), self._server.urgent_engine.connect() as connection:
+            yield connection.execution_options(isolation_level="AUTOCOMMIT")
+
+    @contextmanager
     def write_rows(self, *, durable: bool = False, joins: bool = True) -> Iterator[Connection]:
         """Like `write` for prepared statements: half the price of a session, and the flush is shared with others.
 

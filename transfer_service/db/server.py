@@ -31,7 +31,7 @@ _OF_A_SESSION = {
     "tcp_keepalives_count": "3",
     "tcp_user_timeout": "5000",
     "client_connection_check_interval": "2s",
-    "idle_in_transaction_session_timeout": "10s",
+    "idle_in_transaction_session_timeout": "4s",  # as long as a lease: what it commits under a claim is refused then
 }
 
 
@@ -42,11 +42,13 @@ class DatabaseServer:
         self.engine: Engine = create_engine(
             url, pool_size=CONNECTIONS, max_overflow=CONNECTIONS, pool_pre_ping=True, pool_use_lifo=True
         )
+        self.urgent_engine = create_engine(url, pool_size=1, max_overflow=0, pool_pre_ping=True)
         self._parameters = connection_parameters(url)
         self._open: weakref.WeakSet[Any] = weakref.WeakSet()
         self.presence = Presence(probe=self._probe, cut=self._cut_all, outage=Outage("database"))
-        event.listen(self.engine, "do_connect", self._connect)
-        event.listen(self.engine, "connect", self._configure)
+        for engine in (self.engine, self.urgent_engine):
+            event.listen(engine, "do_connect", self._connect)
+            event.listen(engine, "connect", self._configure)
 
     @contextmanager
     def work(self) -> Iterator[None]:
@@ -63,6 +65,7 @@ class DatabaseServer:
         """Close every pooled connection."""
         self.presence.close()
         self.engine.dispose()
+        self.urgent_engine.dispose()
 
     def _connect(self, dialect: Any, _record: Any, _arguments: Any, parameters: dict[str, Any]) -> Any:
         self.presence.check()

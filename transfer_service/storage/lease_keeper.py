@@ -25,6 +25,8 @@ SWEEP_SECONDS = 60.0
 IDLE_SECONDS = 10.0
 RETRY_SECONDS = 0.25
 CLOSE_SECONDS = 5.0
+MOST_WAITING = 64
+"""For parts of one blob, in this process: more would only look at each other."""
 
 
 class Leases:
@@ -98,7 +100,8 @@ class Leases:
 
     def _acquire(self, lock: LeaseLock, wait_seconds: float) -> None:
         deadline = time.monotonic() + wait_seconds
-        values = {**lock.values, "process": self._process_id, "waits": wait_seconds > 0}
+        waits = wait_seconds > 0 and (lock.takes_over or self._count_waiting(lock) < MOST_WAITING)
+        values = {**lock.values, "process": self._process_id, "waits": waits}
         lock.has_row = True  # from now on it may have one, also where the answer is lost
         self._settle(lock, self.rows.take(values))
         while not lock.is_held:
@@ -112,6 +115,13 @@ class Leases:
             self._settle(lock, outcome or self.rows.take({**values, "waits": not is_last}))
             if is_last and not lock.is_held:
                 raise RangeBusy
+
+    def _count_waiting(self, lock: LeaseLock) -> int:
+        """How many of this process wait for a part of the same blob."""
+        others = list(self._locks.values())
+        if len(others) <= MOST_WAITING:
+            return 0
+        return sum((each.room, each.name) == (lock.room, lock.name) and not each.is_held for each in others) - 1
 
     def _settle(self, lock: LeaseLock, outcome: Outcome | None) -> None:
         is_new = not lock.is_known

@@ -77,12 +77,12 @@ class LeaseRows:
 
     def renew(self, process_id: str) -> None:
         """Let the process live for LEASE_SECONDS from now on."""
-        with self._changing() as rows:
+        with self._database.write_rows() if self._is_sqlite else self._database.urgent_rows() as rows:
             self._run(rows, [sql.RENEW], {"process": process_id})
 
     def look(self, process_id: str) -> dict[str, tuple[bool, bool]]:
         """What the process has, by its id: whether it is held, and whether somebody wants it, or is in its way."""
-        with self._database.read_rows() as rows:
+        with self._database.read_rows() if self._is_sqlite else self._database.urgent_rows() as rows:
             found = self._run(rows, [sql.LOOK], {"process": process_id})
         return {each[0]: (bool(each[1]), bool(each[2])) for each in found}
 

@@ -81,7 +81,8 @@ LOOK = (
     "WHERE mine.process_id = :process"
 )
 SWEEP = (
-    f"DELETE FROM claims WHERE id IN (SELECT id FROM claims WHERE process_id NOT IN ({_ALIVE}) {{skip_locked}})",
+    "DELETE FROM claims WHERE id IN (SELECT id FROM claims WHERE process_id <> :process "
+    f"AND process_id NOT IN ({_ALIVE}) {{skip_locked}})",
     "DELETE FROM claim_processes WHERE id <> :process AND "
     f"(expires_at < {{now}} - 3600.0 OR expires_at > {{now}} + {2 * LEASE_SECONDS})",
 )
