@@ -10,7 +10,7 @@ from typing import Any
 
 import structlog
 
-from transfer_service.errors import TransferError
+from transfer_service.errors import ServerAway, TransferError
 from transfer_service.faults import errno_name, fault_of
 
 ENVIRON_KEY = "transfer.log"
@@ -72,8 +72,11 @@ def log_error(error: BaseException, **fields: Any) -> None:
     """Log what went wrong without messages, values or paths: only its kind and where it happened.
 
     `failure` is a fault of the program, which should be reported. `machine_fault` is one of the disk, the database or
-    what else the service stands on: those who run it can mend that.
+    what else the service stands on: those who run it can mend that. A server that is away was told of when it went
+    (`Outage`), and has no line here.
     """
+    if isinstance(error, ServerAway):
+        return
     cause = error.__cause__
     fields.update(error=type(error).__name__, cause=type(cause).__name__ if cause else None)
     fields["where"] = locate(cause or error)

@@ -135,8 +135,6 @@ def _failures_logged() -> Iterator[None]:
     """Log what goes wrong within: the next look tries again."""
     try:
         yield
-    except ServerAway:
-        pass  # the log says so already
     except Exception as error:  # noqa: BLE001 - the worker must live on
         log_error(error)
 

@@ -17,10 +17,13 @@ import requests
 import socketio
 from sqlalchemy import update
 
+from benchmarks.postgres import Postgresql, postgresql
+from benchmarks.servers import NotInstalled
 from tests.conftest import PASSWORD, SECRET
 from tests.live.download_worker import working
 from tests.live.node import token_of
 from tests.live.server import LiveServer, started, wait_until
+from tests.missing import missing
 from tests.redis_server import running_redis
 from tests.remote_jobs import Jobs
 from tests.silent_proxy import SilentProxy
@@ -47,12 +50,22 @@ class Installation:
 
 
 @pytest.fixture(scope="module")
-def installation(tmp_path_factory: pytest.TempPathFactory, postgres_server: str) -> Iterator[Installation]:
+def postgres() -> Iterator[Postgresql]:
+    """One that these tests may stop."""
+    try:
+        with postgresql() as server:
+            yield server
+    except NotInstalled as error:
+        missing(str(error))
+
+
+@pytest.fixture(scope="module")
+def installation(tmp_path_factory: pytest.TempPathFactory, postgres: Postgresql) -> Iterator[Installation]:
     folder = tmp_path_factory.mktemp("instances")
     with ExitStack() as stack:
         redis = stack.enter_context(SilentProxy(stack.enter_context(running_redis(folder)).port))
-        database = stack.enter_context(SilentProxy(int(postgres_server.rpartition(":")[2])))
-        url = _new_database(postgres_server).replace(postgres_server.rpartition(":")[2], str(database.port))
+        database = stack.enter_context(SilentProxy(postgres.port))
+        url = postgres.create("instances").replace(str(postgres.port), str(database.port))
         shared = {"SECRET_KEY": SECRET, "TRANSFER_DATABASE_URL": url, "TRANSFER_RATE_LIMITS": "100000/minute"}
         with_redis = {**shared, "TRANSFER_REDIS_URL": f"redis://127.0.0.1:{redis.port}/0"}
         first, second = (LiveServer(folder / "data", with_redis) for _ in range(2))
@@ -61,14 +74,6 @@ def installation(tmp_path_factory: pytest.TempPathFactory, postgres_server: str)
         for server in (first, second, third):
             stack.enter_context(started(server))
         yield Installation(first, second, third, database, redis)
-
-
-def _new_database(server: str) -> str:
-    import psycopg
-
-    with psycopg.connect(f"{server}/postgres", autocommit=True) as connection:
-        connection.execute("CREATE DATABASE instances")
-    return f"{server.replace('postgresql:', 'postgresql+psycopg:')}/instances"
 
 
 @contextmanager
@@ -82,6 +87,16 @@ def silent(proxy: SilentProxy | None) -> Iterator[None]:
         yield
     finally:
         proxy.speak()
+
+
+@contextmanager
+def stopped(server: Postgresql) -> Iterator[None]:
+    """While it does not run."""
+    server.stop("fast")
+    try:
+        yield
+    finally:
+        server.start()
 
 
 @dataclass
@@ -225,21 +240,27 @@ def _timed(ask: Callable[[], requests.Response]) -> tuple[requests.Response, flo
     return ask(), time.monotonic() - began
 
 
-def test_nobody_waits_long_for_a_silent_database_and_all_goes_on_when_it_speaks(
-    installation: Installation,
+@pytest.mark.parametrize("database_is", ["stopped", "silent"])
+def test_nobody_waits_long_for_a_database_that_is_away_and_all_goes_on_when_it_is_back(
+    installation: Installation, postgres: Postgresql, database_is: str
 ) -> None:
     first, url = installation.first, installation.first.url
     environment = {name: value for name, value in first.environment.items() if name != "TRANSFER_REDIS_URL"}
     worker_log = first.data_dir.parent / "worker.log"
+    worker_log.write_text("")
     with working(first.data_dir, **environment), chatting(installation, installation.second) as chat:
         wait_until(lambda: "worker_started" in worker_log.read_text())
-        with silent(installation.database):
+        logs = {installation.first.log_path: 2, worker_log: 1}
+        before = {path: path.read_text() for path in logs}
+        with stopped(postgres) if database_is == "stopped" else silent(installation.database):
             with ThreadPoolExecutor(100) as pool:
                 answers = list(pool.map(lambda number: _timed(lambda: chat.post(f"{number}")), range(100)))
             assert {(answer.status_code, answer.headers.get("Retry-After")) for answer, _ in answers} == {(503, "5")}
             assert max(seconds for _, seconds in answers) < SOON
             later, seconds = _timed(lambda: chat.alice.get(f"{url}/api/files", timeout=TIMEOUT))
             assert (later.status_code, seconds < AT_ONCE) == (503, True)
+            typing = chat.socket.call("typing", {"conversation_id": chat.conversation}, timeout=TIMEOUT)
+            assert typing == {"success": False, "detail": later.json()["detail"]}
             health = [requests.get(f"{url}/{path}", timeout=TIMEOUT).status_code for path in ("healthz", "readyz")]
             assert health == [200, 503]
             time.sleep(3)  # the watch over sign-ins has asked in vain
@@ -249,7 +270,8 @@ def test_nobody_waits_long_for_a_silent_database_and_all_goes_on_when_it_speaks(
             jobs = Jobs(services.database)
             _, job_id = jobs.add_job()
             wait_until(lambda: jobs.state_of(job_id) is not DownloadState.PENDING, seconds=BACK_SECONDS)
-    for log, asking in ((installation.log(), 2), (worker_log.read_text(), 1)):
+    for path, asking in logs.items():
+        log = path.read_text().removeprefix(before[path])
         told = [log.count(f'"{event}"') for event in ("database_away", "database_back", "machine_fault", "failure")]
         assert told == [asking, asking, 0, 0]
 

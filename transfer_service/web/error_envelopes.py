@@ -72,7 +72,7 @@ def error_response(detail: str, status: int, members: Mapping[str, Any] | None =
 def as_answered(error: errors.TransferError) -> errors.TransferError:
     """The error that a client is told of, and the log where it is a fault of the machine."""
     is_ours = isinstance(error, (errors.ReadFailed, errors.StoreUnavailable))
-    if is_ours and not isinstance(error, (errors.ServerAway, errors.ReadOnly)):
+    if is_ours and not isinstance(error, errors.ReadOnly):
         log_request_error(error)
     if isinstance(error, errors.ReadFailed) and request.blueprint not in SENDING_BLUEPRINTS:
         return errors.StoreUnavailable()
