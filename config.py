@@ -150,7 +150,8 @@ def known_database(value: str | None) -> str | None:
     return f"postgresql+psycopg:{rest}"
 
 
-def _known_storage(value: str | None) -> str | None:
+def known_storage(value: str | None) -> str | None:
+    """The address of a store as it is; raises ValueError, without what may be a password."""
     if value is None:
         return None
     scheme, _, rest = value.partition(":")
@@ -224,7 +225,7 @@ class Settings(BaseSettings):
     bind: Annotated[str, AfterValidator(_host_and_port)] = "127.0.0.1:8000"
     data_dir: Annotated[Path, AfterValidator(lambda path: path.expanduser().absolute())] = Path("var")
     database_url: Annotated[str | None, _EMPTY_IS_NONE, AfterValidator(known_database)] = None
-    storage_url: Annotated[str | None, _EMPTY_IS_NONE, AfterValidator(_known_storage)] = None
+    storage_url: Annotated[str | None, _EMPTY_IS_NONE, AfterValidator(known_storage)] = None
     redis_url: Annotated[str | None, _EMPTY_IS_NONE, AfterValidator(_known_redis)] = None
     max_file_bytes: ByteSize = Field(default=ByteSize(10 * 1024**3), ge=1, le=2**53)
     quota_bytes: Annotated[ByteSize | None, _EMPTY_IS_NONE] = None
@@ -258,6 +259,11 @@ class Settings(BaseSettings):
         return parse_store_address(self.storage_url or "") if is_remote else None
 
     @property
+    def is_on_many_machines(self) -> bool:
+        """Whether nothing that counts is on this machine, so that there may be instances on others."""
+        return self.store_address is not None and (self.database_url or "").startswith("postgresql")
+
+    @property
     def blob_dir(self) -> Path:
         """The folder that holds stored bytes, where no object store does."""
         return Path(urlsplit(self.storage_url).path) if self.storage_url else self.data_dir / "blobs"
@@ -273,6 +279,11 @@ def load_settings() -> Settings:
         settings = Settings()
     except ValidationError as error:
         mistakes += [f"{_place(item['loc'])}: {item['msg']}" for item in error.errors()]
+    else:
+        if settings.secret_key is None and settings.is_on_many_machines:
+            mistakes.append(
+                "SECRET_KEY: missing setting: every instance on PostgreSQL and an object store needs the same"
+            )
     if mistakes:
         raise ConfigurationError("\n".join(mistakes))
     if settings.secret_key is None:

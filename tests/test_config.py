@@ -316,3 +316,20 @@ def test_a_public_url_is_an_address_and_nothing_else(folder: Path, monkeypatch: 
     with pytest.raises(ConfigurationError, match="TRANSFER_PUBLIC_URL: "):
         load_settings()
     assert not (folder / "var").exists()
+
+
+def test_on_many_machines_a_key_must_be_set(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
+    remote = {"TRANSFER_STORAGE_URL": "s3://bucket/prefix", "TRANSFER_DATABASE_URL": "postgresql://u@h/d"}
+    assert mistakes(monkeypatch, **remote) == ["SECRET_KEY"]
+    assert not (folder / "var" / "secret_key").exists()
+    monkeypatch.setenv("SECRET_KEY", SECRET)
+    assert load_settings().is_on_many_machines
+
+
+@pytest.mark.parametrize("name", ["TRANSFER_STORAGE_URL", "TRANSFER_DATABASE_URL"])
+def test_on_one_machine_a_key_is_made(monkeypatch: pytest.MonkeyPatch, folder: Path, name: str) -> None:
+    monkeypatch.setenv(
+        name, {"TRANSFER_STORAGE_URL": "s3://b12/p", "TRANSFER_DATABASE_URL": "postgresql://u@h/d"}[name]
+    )
+    load_settings()
+    assert (folder / "var" / "secret_key").exists()

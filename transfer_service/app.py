@@ -14,6 +14,7 @@ from transfer_service.bootstrap import Services, build_services
 from transfer_service.cli.accounts import init_commands
 from transfer_service.cli.games import init_game_commands
 from transfer_service.cli.read_only import refuse_changing_commands
+from transfer_service.cli.storage import init_storage_commands
 from transfer_service.cli.upkeep import init_upkeep_commands
 from transfer_service.errors import InstallationMismatch, StorageFull, StoreUnavailable
 from transfer_service.services.core import utc_now
@@ -123,6 +124,7 @@ def create_app(settings: Settings, *, now: Callable[[], datetime] = utc_now, boo
     init_commands(app)
     init_game_commands(app)
     init_upkeep_commands(app)
+    init_storage_commands(app)
     if settings.read_only:
         refuse_changing_commands(app)
     _add_middleware(app, origins=origins, trusted_proxies=settings.trusted_proxies)

@@ -48,6 +48,7 @@ from transfer_service.services.upkeep.shelves import (
     AttachmentShelf,
     FileShelf,
 )
+from transfer_service.services.upkeep.signing_key import SigningKey
 from transfer_service.services.upkeep.uploads import UploadCleanup
 from transfer_service.services.upkeep.verification import Verification
 from transfer_service.services.uploads.appends import Appends
@@ -102,6 +103,7 @@ class Services:
     cleanup: CleanupService
     orphans: Orphans
     installation: Installation
+    signing_key: SigningKey
     verification: Verification
     gate: StartGate
     recovery: Recovery
@@ -152,15 +154,20 @@ def build_core(settings: Settings, now: Callable[[], datetime], *, boot: str | N
 def _build_rooms(settings: Settings, database: Database) -> tuple[BlobStore, BlobStore, BlobStore]:
     """The rooms of files, attachments and archives."""
     if settings.store_address is None:
-        return (
-            DiskStore(settings.blob_dir, FILES),
-            DiskStore(settings.data_dir / "uploads" / "chats", ATTACHMENTS),
-            DiskStore(settings.data_dir / "games", ARCHIVES),
-        )
+        return build_folders(settings)
     from transfer_service.storage.s3.store import build_rooms  # only where it is used
 
     rooms = build_rooms(settings.store_address, database)
     return rooms.files, rooms.attachments, rooms.archives
+
+
+def build_folders(settings: Settings) -> tuple[DiskStore, DiskStore, DiskStore]:
+    """The rooms where they are folders."""
+    return (
+        DiskStore(settings.blob_dir, FILES),
+        DiskStore(settings.data_dir / "uploads" / "chats", ATTACHMENTS),
+        DiskStore(settings.data_dir / "games", ARCHIVES),
+    )
 
 
 def build_services(
@@ -190,7 +197,7 @@ def build_services(
     sign_ins, conversations = SignInService(core), ConversationService(core)
     messages = MessageService(core, publish=publish)
     by_name = _build_shelves(core)
-    installation = Installation(core, parts=_parts(by_name))
+    installation, signing_key = Installation(core, parts=_parts(by_name)), SigningKey(core)
     kept_for = timedelta(days=settings.quarantine_days)
     orphans = Orphans(shelves=by_name, now=now, kept_for=kept_for)
     return Services(
@@ -223,8 +230,9 @@ def build_services(
         ),
         orphans=orphans,
         installation=installation,
+        signing_key=signing_key,
         verification=Verification(core),
-        gate=StartGate([partial(schema.check, core.database), installation.ensure]),
+        gate=StartGate([partial(schema.check, core.database), installation.ensure, signing_key.ensure]),
         recovery=Recovery(core),
         request_limits=RequestLimits(settings.rate_limits, redis_url=settings.redis_url),
         redis=RedisProbe(settings.redis_url),

@@ -55,11 +55,25 @@ def adopt(yes: bool) -> None:
     _show_survey(survey)
     if survey.are_joined:
         click.echo("They belong together already")
+    else:
+        if not yes:
+            click.confirm("Join them?", abort=True)
+        services().installation.adopt()
+        click.echo("They belong together now")
+    _adopt_key(yes)
+
+
+def _adopt_key(yes: bool) -> None:
+    """Take a key that was changed on purpose for the installation's."""
+    if not services().signing_key.is_another():
         return
+    click.echo(
+        "SECRET_KEY is another one than that of the installation: instances with the other one refuse its tokens"
+    )
     if not yes:
-        click.confirm("Join them?", abort=True)
-    services().installation.adopt()
-    click.echo("They belong together now")
+        click.confirm("Is it the one that all instances have from now on?", abort=True)
+    services().signing_key.adopt()
+    click.echo("The key is the installation's now")
 
 
 @database.command("move")
@@ -141,7 +155,7 @@ def verify(as_json: bool) -> None:
     Names every damaged and missing file; the exit code is 1 where there is one.
     """
     restored = 0 if services().database.is_read_only else services().orphans.restore()
-    verdict = services().verification.run(on_fault=_do_nothing if as_json else _show_fault)
+    verdict = services().verification.run(on_fault=_do_nothing if as_json else show_fault)
     if as_json:
         checked = {kind.value: asdict(tally) for kind, tally in verdict.checked.items()}
         faults = [asdict(fault) for fault in verdict.faults]
@@ -160,7 +174,8 @@ def _do_nothing(_fault: Fault) -> None:
     """All of them come at the end."""
 
 
-def _show_fault(fault: Fault) -> None:
+def show_fault(fault: Fault) -> None:
+    """One line for what is damaged or missing."""
     click.echo(f"{fault.problem}: {_plain(fault.kind)} {fault.name} ({fault.id}) of {fault.account or 'nobody'}")
 
 

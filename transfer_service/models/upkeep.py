@@ -14,7 +14,8 @@ from transfer_service.models.base import Base
 class Installation(Base):
     """The one row that says which installation the database is, by the id that its stores carry too.
 
-    While it is not `is_joined` a store without an id gets this one without further questions.
+    While it is not `is_joined` a store without an id gets this one without further questions. `key_fingerprint` is
+    that of the key that tokens are signed with, see `services.upkeep.signing_key`.
     """
 
     __tablename__ = "installation"
@@ -22,6 +23,7 @@ class Installation(Base):
     id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     installation_id: Mapped[str] = mapped_column(String(36))
     is_joined: Mapped[bool]
+    key_fingerprint: Mapped[str | None] = mapped_column(String(32))
     created_at: Mapped[datetime]
 
 

@@ -112,7 +112,7 @@ def test_a_harmed_attachment_is_named(any_bench: Bench, harm: Any, problem: Prob
 
 
 def test_a_harmed_archive_is_named_and_one_that_was_removed_by_hand_is_not(any_bench: Bench) -> None:
-    root = path_of(any_bench.services.verification._games, "1.zip").parent
+    root = path_of(any_bench.services.verification._rooms["archives"], "1.zip").parent
     downloads = Downloads(any_bench.services.database, root, any_bench.clock)
     game = downloads.add_game()
     downloads.work(downloads.claim(downloads.start(game)))

@@ -146,7 +146,9 @@ class Installation:
 
     def _record(self, installation_id: str, *, is_joined: bool) -> None:
         """Write the database's id. While it is not `is_joined`, marks may be missing: they are being written."""
-        values = {"installation_id": installation_id, "is_joined": is_joined}
+        values: dict[str, object] = {"installation_id": installation_id, "is_joined": is_joined}
+        if not is_joined:
+            values["key_fingerprint"] = None  # that was made with the old id
         with self._database.write(durable=True) as session:
             session.execute(update(InstallationRow).where(InstallationRow.id == ONLY_ROW).values(values))
 

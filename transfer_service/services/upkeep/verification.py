@@ -5,7 +5,7 @@ read again afterwards, still says what it said before.
 """
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -13,6 +13,7 @@ from typing import Any, TypeAlias
 
 from sqlalchemy import func, select
 
+from transfer_service.db.database import Database
 from transfer_service.errors import BlobMissing, ReadFailed
 from transfer_service.models.accounts import Account
 from transfer_service.models.chat import Message
@@ -21,8 +22,9 @@ from transfer_service.models.games import DownloadState, Game, GameData, RemoteD
 from transfer_service.services.core import Core
 from transfer_service.services.files.rows import WHOLE_NAME
 from transfer_service.services.games.job_rows import archive_key
+from transfer_service.services.upkeep import shelves
 from transfer_service.services.upkeep.orphans import Tally
-from transfer_service.storage.blobs import BlobReader
+from transfer_service.storage.blobs import BlobReader, Key
 
 BATCH = 200
 READ_BYTES = 1024 * 1024
@@ -69,8 +71,11 @@ class Verdict:
 
 
 @dataclass(frozen=True, slots=True)
-class _Thing:
-    """Stored bytes that a row promises: `length` of them, with that `sha256` where it is known."""
+class Promise:
+    """Stored bytes that a row promises: `length` of them, with that `sha256` where it is known.
+
+    Of an unfinished upload `version` is another one whenever it has come to more, or begins anew.
+    """
 
     kind: Kind
     key: Any
@@ -78,6 +83,29 @@ class _Thing:
     name: str
     length: int
     sha256: str | None
+    version: str | None = None
+
+    @property
+    def room(self) -> str:
+        """The room that the bytes are in, by its shelf's name."""
+        return _ROOMS.get(self.kind, shelves.BLOBS)
+
+    @property
+    def blob_key(self) -> Key:
+        """What they are found by there."""
+        if self.kind is Kind.ATTACHMENT:
+            return f"{self.key}/{self.name}"
+        return archive_key(self.key) if self.kind is Kind.ARCHIVE else self.key
+
+
+_ROOMS = {Kind.ATTACHMENT: shelves.ATTACHMENTS, Kind.ARCHIVE: shelves.ARCHIVES}
+
+
+def promises(database: Database) -> Iterator[list[Promise]]:
+    """Everything that rows promise, some at a time."""
+    for statement, look in _PROMISES:
+        for rows in database.batches(statement, size=BATCH):
+            yield [look(row) for row in rows]
 
 
 class Verification:
@@ -85,9 +113,7 @@ class Verification:
 
     def __init__(self, core: Core) -> None:
         self._database = core.database
-        self._store = core.store
-        self._attachments = core.attachments
-        self._games = core.games
+        self._rooms = {shelves.BLOBS: core.store, shelves.ATTACHMENTS: core.attachments, shelves.ARCHIVES: core.games}
         self._offload = core.offload
 
     def run(self, *, on_fault: Callable[[Fault], object] = lambda _fault: None) -> Verdict:
@@ -102,8 +128,8 @@ class Verification:
     def _check(
         self,
         statement: _Statement,
-        look: Callable[[Any], "_Thing"],
-        thing: "_Thing",
+        look: Callable[[Any], "Promise"],
+        thing: "Promise",
         verdict: Verdict,
         on_fault: Callable[[Fault], object],
     ) -> None:
@@ -118,13 +144,13 @@ class Verification:
             verdict.faults.append(fault)
             on_fault(fault)
 
-    def _is_still_promised(self, statement: _Statement, look: Callable[[Any], "_Thing"], thing: "_Thing") -> bool:
+    def _is_still_promised(self, statement: _Statement, look: Callable[[Any], "Promise"], thing: "Promise") -> bool:
         key = statement.selected_columns[0]
         with self._database.read() as session:
             row = session.execute(statement.where(key == thing.key)).one_or_none()
         return row is not None and look(row) == thing
 
-    def _examine(self, thing: _Thing) -> tuple[Problem | None, int]:
+    def _examine(self, thing: Promise) -> tuple[Problem | None, int]:
         """What is wrong with it, and how many bytes were read."""
         try:
             with closing(self._open(thing)) as body:
@@ -137,32 +163,29 @@ class Verification:
             return Problem.UNREADABLE, 0
         return (None if (digest, length) == (thing.sha256, thing.length) else Problem.DAMAGED), length
 
-    def _open(self, thing: _Thing) -> BlobReader:
-        if thing.kind is Kind.ATTACHMENT:
-            return self._attachments.open_reader(f"{thing.key}/{thing.name}")
-        if thing.kind is Kind.ARCHIVE:
-            return self._games.open_reader(archive_key(thing.key))
-        return self._store.open_reader(thing.key)
+    def _open(self, thing: Promise) -> BlobReader:
+        return self._rooms[thing.room].open_reader(thing.blob_key)
 
 
-def _file(row: Any) -> _Thing:
-    return _Thing(Kind.FILE, row.id, row.account, row.name, row.length or 0, row.sha256)
+def _file(row: Any) -> Promise:
+    return Promise(Kind.FILE, row.id, row.account, row.name, row.length or 0, row.sha256)
 
 
-def _trashed_file(row: Any) -> _Thing:
-    return _Thing(Kind.TRASHED_FILE, row.id, row.account, row.name, row.length, row.sha256)
+def _trashed_file(row: Any) -> Promise:
+    return Promise(Kind.TRASHED_FILE, row.id, row.account, row.name, row.length, row.sha256)
 
 
-def _upload(row: Any) -> _Thing:
-    return _Thing(Kind.UPLOAD, row.id, row.account, row.name, row.stop, None)
+def _upload(row: Any) -> Promise:
+    version = f"{row.received_bytes} {row.stop} {row.updated_at.isoformat()}"
+    return Promise(Kind.UPLOAD, row.id, row.account, row.name, row.stop, None, version)
 
 
-def _attachment(row: Any) -> _Thing:
-    return _Thing(Kind.ATTACHMENT, row.id, row.account, row.filename, row.length or 0, row.sha256)
+def _attachment(row: Any) -> Promise:
+    return Promise(Kind.ATTACHMENT, row.id, row.account, row.filename, row.length or 0, row.sha256)
 
 
-def _archive(row: Any) -> _Thing:
-    return _Thing(Kind.ARCHIVE, row.game_data_id, None, row.title, row.total_bytes, row.sha256)
+def _archive(row: Any) -> Promise:
+    return Promise(Kind.ARCHIVE, row.game_data_id, None, row.title, row.total_bytes, row.sha256)
 
 
 _FILES = (
@@ -175,12 +198,19 @@ _TRASHED_FILES = select(
     TrashedFile.id, TrashedFile.name, TrashedFile.length, TrashedFile.sha256, Account.name.label("account")
 ).join(Account, Account.id == TrashedFile.account_id)
 _UPLOADS = (
-    select(File.id, WHOLE_NAME.label("name"), func.max(ReceivedRange.stop).label("stop"), Account.name.label("account"))
+    select(
+        File.id,
+        WHOLE_NAME.label("name"),
+        func.max(ReceivedRange.stop).label("stop"),
+        File.received_bytes,
+        File.updated_at,
+        Account.name.label("account"),
+    )
     .join(Account, Account.id == File.account_id)
     .outerjoin(Folder, Folder.id == File.folder_id)
     .join(ReceivedRange, ReceivedRange.file_id == File.id)
     .where(File.state == FileState.RECEIVING)
-    .group_by(File.id, WHOLE_NAME, Account.name)
+    .group_by(File.id, WHOLE_NAME, File.received_bytes, File.updated_at, Account.name)
 )
 _ATTACHMENTS = (
     select(Message.id, Message.filename, Message.length, Message.sha256, Account.name.label("account"))
@@ -199,7 +229,7 @@ _ARCHIVES = (
     .where(RemoteDownload.id.in_(_newest))
 )
 
-_PROMISES: list[tuple[_Statement, Callable[[Any], _Thing]]] = [
+_PROMISES: list[tuple[_Statement, Callable[[Any], Promise]]] = [
     (_FILES, _file),
     (_TRASHED_FILES, _trashed_file),
     (_UPLOADS, _upload),
