@@ -181,4 +181,4 @@ def end_serving(app: Flask) -> None:
     """Called by the server when the last request has been answered."""
     services = services_of(app)
     services.recovery.note_flushed()
-    services.database.notices.close()
+    services.database.rest()

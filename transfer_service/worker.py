@@ -175,7 +175,7 @@ def main() -> None:
     services.database.notices.begin()
     _wait_for_its_place(services.gate)
     build_worker(settings, services).run()
-    services.database.notices.close()
+    services.database.rest()
 
 
 def _wait_for_a_signal() -> None:

@@ -49,7 +49,6 @@ def processes(url: str) -> Iterator[Callable[[], Process]]:
             database = Database(url)
             leases = Leases(database)
             ending.callback(database.dispose)
-            ending.callback(leases.close)
             return Process(database, leases, LeaseClaims(leases, FILES.location))
 
         yield begin

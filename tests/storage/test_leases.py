@@ -82,6 +82,12 @@ def rows_left(process: Process) -> int:
         return int(rows.execute(text("SELECT count(*) FROM claims")).scalar_one())
 
 
+def expiry(process: Process) -> float:
+    with process.database.read_rows() as rows:
+        statement = text("SELECT expires_at FROM claim_processes WHERE id = :id")
+        return float(rows.execute(statement, {"id": process.leases.process_id}).scalar_one())
+
+
 def outlive(process: Process) -> None:
     """Let a process be dead for the database, as if it had been stopped for long."""
     with process.database.write() as session:
@@ -249,9 +255,25 @@ def test_a_clock_of_the_database_that_is_set_back_keeps_nobody_dead_alive(
 
 def test_what_a_stopped_process_had_is_its_own_again_where_nobody_wanted_it(here: Process, key: uuid.UUID) -> None:
     with here.claims.lock(key, WHOLE, wait_seconds=0) as lock:
+        before = expiry(here)
         outlive(here)
-        wait_until(lambda: here.claims.is_locked(key, WHOLE))
+        wait_until(lambda: expiry(here) >= before)
         with here.database.write_rows() as rows:
+            lock.check(rows)
+
+
+@pytest.mark.parametrize("question", ["is_in_use", "is_locked"])
+def test_who_was_told_that_nobody_has_a_claim_can_rely_on_it(
+    here: Process, there: Process, key: uuid.UUID, question: str
+) -> None:
+    """Whoever tells a client how far its upload is asks just that, and a frozen append may go on right afterwards."""
+    with here.claims.lock(key, WHOLE, wait_seconds=0) as lock:
+        stop(here)
+        is_taken = there.claims.is_in_use(key) if question == "is_in_use" else there.claims.is_locked(key, WHOLE)
+        assert not is_taken
+        del here.leases.rows.renew  # it goes on
+        here.leases.begin()
+        with here.database.write_rows() as rows, pytest.raises(ClaimLost):
             lock.check(rows)
 
 

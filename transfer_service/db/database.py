@@ -79,6 +79,7 @@ class Database:
         self.url = url
         self.notices = Notices(url)
         self.is_read_only = is_read_only
+        self._endings: list[Callable[[], None]] = []
         self._lock_wait_seconds = lock_wait_seconds
         self.is_sqlite = make_url(url).get_backend_name() == "sqlite"
         if self.is_sqlite:
@@ -208,9 +209,19 @@ class Database:
         if self.is_sqlite and not self.is_read_only:
             reserve.take(Path(make_url(self.url).database or "").absolute().parent)
 
-    def dispose(self) -> None:
-        """Close every pooled connection, and the one of the notices."""
+    def at_rest(self, work: Callable[[], None]) -> None:
+        """Call `work` when nobody asks for anything any more: what runs beside the requests ends there."""
+        self._endings.append(work)
+
+    def rest(self) -> None:
+        """End what runs beside the requests, and hear no more notices."""
+        for work in self._endings:
+            work()
         self.notices.close()
+
+    def dispose(self) -> None:
+        """Close every connection, and what runs beside the requests."""
+        self.rest()
         if self.is_sqlite:
             self._connections.close()
         if self._server is not None:

@@ -7,7 +7,7 @@ that nobody asks the database how his lock is. Notices are quicker than the look
 import time
 import uuid
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from threading import Event, Lock
 
 from transfer_service.db.database import Database
@@ -48,6 +48,7 @@ class Leases:
         self._ended.set()
         self.presence = Presence(self)
         database.notices.listen(CHANNEL, self._hear)
+        database.at_rest(self.close)
 
     @property
     def process_id(self) -> str:
@@ -77,13 +78,14 @@ class Leases:
         run_beside(self._run)
 
     def close(self) -> None:
-        """Give everything back."""
+        """Give everything back; a database that is away finds out by itself."""
         with self._guard:
             process_id, self._process_id, self._valid_until = self._process_id, "", 0.0
         self._awake.set()
         self._ended.wait(CLOSE_SECONDS)
         if process_id:
-            self.rows.leave(process_id)
+            with suppress(TransferError):
+                self.rows.leave(process_id)
 
     @contextmanager
     def holding(self, lock: LeaseLock, wait_seconds: float) -> Iterator[LeaseLock]:

@@ -87,10 +87,12 @@ SWEEP = (
     f"(expires_at < {{now}} - 3600.0 OR expires_at > {{now}} + {2 * LEASE_SECONDS})",
 )
 LEAVE = (REMOVE.replace("id = :id", "process_id = :process"), "DELETE FROM claim_processes WHERE id = :process")
-FIND_SPANS = (
-    f"SELECT count(*) FROM claims WHERE {_HERE} AND (:whole_unit OR name = :name) AND mode = 'span' "
-    f"AND (:any_state OR is_held) AND start < :stop AND stop > :start AND process_id IN ({_ALIVE})"
+_SPANS = (
+    f"FROM claims WHERE {_HERE} AND (:whole_unit OR name = :name) AND mode = 'span' AND (:any_state OR is_held) "
+    "AND start < :stop AND stop > :start"
 )
+COUNT_SPANS = f"SELECT count(*) {_SPANS}"
+FIND_DEAD_SPAN = f"SELECT 1 {_SPANS} AND process_id NOT IN ({_ALIVE})"
 
 
 @cache
