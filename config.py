@@ -247,6 +247,8 @@ class Settings(BaseSettings):
     allow_private_sources: bool = False
     read_only: bool = False
 
+    s3_redirect: bool = False
+
     @property
     def resolved_database_url(self) -> str:
         """The SQLAlchemy URL: the one given, or SQLite in the data folder."""

@@ -85,6 +85,7 @@ def create_app(settings: Settings, *, now: Callable[[], datetime] = utc_now, boo
     app.url_map.merge_slashes = False
     app.url_map.strict_slashes = False
     app.config.update(READ_TIMEOUT_SECONDS=settings.read_timeout_seconds, ACCEL=settings.accel == "nginx")
+    app.config.update(REDIRECT=settings.s3_redirect and settings.store_address is not None)
     init_tokens(
         app,
         secret_key=settings.secret_key.get_secret_value().encode(),

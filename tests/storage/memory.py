@@ -446,6 +446,9 @@ class MemoryStore:
     def open_reader(self, key: Key) -> MemoryReader:
         return MemoryReader(self._blob(self.checked(key)))
 
+    def find_remote(self, _key: Key, _length: int) -> None:
+        """Nobody else has it."""
+
     def find_location(self, key: Key, length: int) -> None:
         """No web server has it."""
 

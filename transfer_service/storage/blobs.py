@@ -9,7 +9,7 @@ them has more to do in the same hop, such as hashing.
 """
 
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
@@ -163,6 +163,21 @@ class BlobWriter(Protocol):
         """
 
 
+class RemoteBytes(Protocol):
+    """A whole blob as another server has it, which can give it to others. `etag` is as headers have it."""
+
+    @property
+    def etag(self) -> str:
+        """What that server calls this version."""
+
+    @property
+    def modified_at(self) -> datetime:
+        """Since when it has it, by its own clock, in whole seconds."""
+
+    def sign(self, headers: Mapping[str, str]) -> str:
+        """An address by which anybody gets it for some minutes, with these headers. Raises StoreUnavailable."""
+
+
 class Lock(Protocol):
     """An exclusive lock on a span of a blob."""
 
@@ -280,6 +295,13 @@ class BlobStore(Protocol):
 
         None where it must not, also because the blob does not end at `length` or may still grow. Raises BlobMissing,
         ReadFailed.
+        """
+
+    def find_remote(self, key: Key, length: int) -> RemoteBytes | None:
+        """Optional: the blob as another server can give it, whole.
+
+        None where it cannot, also because the blob does not end at `length` or is not one object yet. Raises
+        StoreUnavailable.
         """
 
     def stored_bytes(self, key: Key) -> int | None:

@@ -65,10 +65,17 @@ class Validators:
     """What identifies the selected representation; `modified_at` has whole seconds.
 
     Whoever gives the date vouches that no other version ever has the same (section 8.8.2.2): it counts as strong.
+    `alias` is what another server calls the very same bytes: a client may know them by either.
     """
 
     etag: EntityTag
     modified_at: datetime
+    alias: "Validators | None" = None
+
+    @property
+    def all_names(self) -> "list[Validators]":
+        """Both."""
+        return [self] if self.alias is None else [self, self.alias]
 
 
 class Verdict(Enum):
@@ -90,19 +97,19 @@ def evaluate(headers: FieldValues, validators: Validators) -> Verdict:
     """Weigh the preconditions in the order of RFC 9110 section 13.2.2 (without If-Range)."""
     if_match, unmodified_since = headers.get("If-Match"), headers.get("If-Unmodified-Since")
     if if_match is not None:
-        if not _any_tag(if_match, validators.etag.matches_strongly):
+        if not any(_any_tag(if_match, each.etag.matches_strongly) for each in validators.all_names):
             return Verdict.PRECONDITION_FAILED
     elif unmodified_since is not None:
         limit = parse_http_date(unmodified_since)
-        if limit is not None and validators.modified_at > limit:
+        if limit is not None and all(each.modified_at > limit for each in validators.all_names):
             return Verdict.PRECONDITION_FAILED
     if_none_match, modified_since = headers.get("If-None-Match"), headers.get("If-Modified-Since")
     if if_none_match is not None:
-        if _any_tag(if_none_match, validators.etag.matches_weakly):
+        if any(_any_tag(if_none_match, each.etag.matches_weakly) for each in validators.all_names):
             return Verdict.NOT_MODIFIED
     elif modified_since is not None:
         since = parse_http_date(modified_since)
-        if since is not None and validators.modified_at <= since:
+        if since is not None and any(each.modified_at <= since for each in validators.all_names):
             return Verdict.NOT_MODIFIED
     return Verdict.PROCEED
 
@@ -113,8 +120,9 @@ def range_applies(if_range: str | None, validators: Validators) -> bool:
         return True
     tag = parse_tag(if_range)
     if tag is not None:
-        return tag.matches_strongly(validators.etag)
-    return parse_http_date(if_range) == validators.modified_at
+        return any(tag.matches_strongly(each.etag) for each in validators.all_names)
+    date = parse_http_date(if_range)
+    return any(date == each.modified_at for each in validators.all_names)
 
 
 def _any_tag(value: str, matches: Callable[[EntityTag], bool]) -> bool:

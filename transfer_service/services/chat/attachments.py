@@ -12,7 +12,7 @@ from transfer_service.services.chat.message_rows import Message
 from transfer_service.services.chat.messages import MessageService
 from transfer_service.services.core import Core
 from transfer_service.services.files import discards
-from transfer_service.storage.blobs import WHOLE, BlobReader, BlobWriter
+from transfer_service.storage.blobs import WHOLE, BlobReader, BlobWriter, RemoteBytes
 from transfer_service.wire.attachments import Attachment
 
 
@@ -111,6 +111,10 @@ class AttachmentService:
     def find_location(self, message_id: str, filename: str, length: int) -> str | None:
         """Where a web server in front has them, see `BlobStore.find_location`."""
         return self._store.find_location(_key(message_id, filename), length)
+
+    def find_remote(self, message_id: str, filename: str, length: int) -> RemoteBytes | None:
+        """How another server can give them, see `BlobStore.find_remote`."""
+        return self._store.find_remote(_key(message_id, filename), length)
 
     def exists(self, account_id: uuid.UUID, message_id: str, filename: str) -> bool:
         """Whether the attachment is still the account's to read."""

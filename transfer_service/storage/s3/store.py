@@ -1,7 +1,7 @@
 """Rooms of blobs in an object store (the BlobStore of `blobs`)."""
 
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 
@@ -15,7 +15,7 @@ from transfer_service.storage.s3 import listing
 from transfer_service.storage.s3.backing import Backing
 from transfer_service.storage.s3.discards import Discards
 from transfer_service.storage.s3.layout import RoomLayout
-from transfer_service.storage.s3.objects import Objects
+from transfer_service.storage.s3.objects import ObjectFacts, Objects
 from transfer_service.storage.s3.pieces import PieceRows
 from transfer_service.storage.s3.quarantine import RemoteQuarantine
 from transfer_service.storage.s3.reader import RemoteReader, find_pieces, open_reader
@@ -23,6 +23,7 @@ from transfer_service.storage.s3.writer import PieceWriter, writing
 from transfer_service.wire.ranges import Span
 from transfer_service.wire.store_addresses import StoreAddress
 
+SIGNED_SECONDS = 300
 _MOST_MARK_BYTES = 100
 
 
@@ -50,6 +51,20 @@ class RemoteMark:
             self._objects.put(self._name, data)
         elif not self._objects.put(self._name, data, only_new=True) and self.read() != value:
             raise StoreUnavailable
+
+
+class RemoteObject:
+    """An object that others can get by a signed address (the RemoteBytes of `blobs`)."""
+
+    def __init__(self, objects: Objects, facts: ObjectFacts) -> None:
+        self._objects = objects
+        self._name = facts.name
+        self.etag = facts.etag
+        self.modified_at = facts.modified_at.replace(microsecond=0)
+
+    def sign(self, headers: Mapping[str, str]) -> str:
+        """An address by which anybody gets it for some minutes, with these headers: that counts when they begin."""
+        return self._objects.signed_url(self._name, seconds=SIGNED_SECONDS, headers=headers)
 
 
 class RemoteStore:
@@ -94,9 +109,15 @@ class RemoteStore:
         """The blob, for the caller to close. Raises BlobMissing, StoreUnavailable."""
         return open_reader(self._backing, self._layout.key_of(key))
 
-    def find_location(self, _key: Key, _length: int) -> str | None:
-        """The service sends the bytes itself."""
-        return None
+    def find_location(self, _key: Key, _length: int) -> None:
+        """Nothing is on this machine."""
+
+    def find_remote(self, key: Key, length: int) -> RemoteObject | None:
+        """The blob where it is one object of that length."""
+        if self._backing.find_end(self._layout.key_of(key)) is not None:
+            return None
+        facts = self._objects.head(self._layout.own_name(key))
+        return RemoteObject(self._objects, facts) if facts and facts.size == length else None
 
     def stored_bytes(self, key: Key) -> int | None:
         """The space that a blob or a group takes, None if there is none. Raises StoreUnavailable."""

@@ -39,6 +39,7 @@ def download(message_id: str, filename: str) -> Response:
             open=partial(services().attachments.open_reader, message_id, filename),
             still_exists=partial(services().attachments.exists, account_id, message_id, filename),
             find_location=partial(services().attachments.find_location, message_id, filename, attachment.length),
+            find_remote=partial(services().attachments.find_remote, message_id, filename, attachment.length),
             is_inline=is_inert(attachment.filename, attachment.media_type),
             cache_control=UNCHANGING,
         )

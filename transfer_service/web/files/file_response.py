@@ -1,28 +1,26 @@
 """The one function that sends stored bytes, whole or in ranges, by RFC 9110 sections 13 and 14.
 
-With `TRANSFER_ACCEL=nginx` the bytes are handed over to nginx by X-Accel-Redirect (deploy/nginx). The service decides
-about conditions and ranges, and nginx applies the request's `Range` once more to the file that it opens. So a body is
-handed over only where nginx cannot come to another result; all else is sent by the service itself.
+The service decides about conditions and ranges; who sends the bytes then, if not the service itself, `elsewhere` tells.
 """
 
 import io
 import os
-import re
 import secrets
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from typing import IO, TYPE_CHECKING, Any, cast
 
-from flask import Response, current_app, request
+from flask import Response, request
 from werkzeug.datastructures import Headers
 from werkzeug.wsgi import wrap_file
 
 from transfer_service.errors import BlobMissing, ReadFailed
 from transfer_service.services.files.rows import FileRecord
-from transfer_service.storage.blobs import Body, LocalBytes
+from transfer_service.storage.blobs import Body, LocalBytes, RemoteBytes
 from transfer_service.web.context import services
 from transfer_service.web.error_envelopes import error_response
+from transfer_service.web.files import elsewhere
 from transfer_service.web.request_log import note
 from transfer_service.wire import conditions, ranges
 from transfer_service.wire.conditions import EntityTag, Validators, format_http_date
@@ -32,8 +30,6 @@ from transfer_service.wire.ranges import Span
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
 
-_ONE_PLAIN_RANGE = re.compile(r"bytes=(?:[0-9]{1,18}-(?:[0-9]{1,18})?|-[0-9]{1,18})", re.ASCII)
-
 INERT = "default-src 'none'; img-src 'self'; media-src 'self'; style-src 'unsafe-inline'"
 """For what cannot run: a browser's own page around a picture or a film may show it, and nothing else.
 
@@ -42,13 +38,18 @@ Not a sandbox, which gives the page an origin of its own: then Chromium refuses 
 REVALIDATED = "private, no-cache"
 
 
+def _nowhere() -> None:
+    """Only the service can send it."""
+
+
 @dataclass(frozen=True, slots=True)
 class StoredFile:
     """Bytes with a name, a type and validators. `sha256` in hexadecimal, `modified_at` aware.
 
     `open` raises BlobMissing and ReadFailed; `still_exists` tells a deleted file from a damaged one; `find_location`
-    gives the place under nginx's internal locations, None where nginx must not send it. An inline file comes with
-    `content_security_policy`; `cache_control` is told with the bytes.
+    gives the place under nginx's internal locations, None where nginx must not send it, and `find_remote` how another
+    server can give it, None where none can. An inline file comes with `content_security_policy`; `cache_control` is
+    told with the bytes.
     """
 
     name: str
@@ -58,7 +59,8 @@ class StoredFile:
     modified_at: datetime
     open: Callable[[], Body]
     still_exists: Callable[[], bool]
-    find_location: Callable[[], str | None]
+    find_location: Callable[[], str | None] = _nowhere
+    find_remote: Callable[[], RemoteBytes | None] = _nowhere
     is_inline: bool = False
     content_security_policy: str = INERT
     cache_control: str = REVALIDATED
@@ -73,6 +75,9 @@ def respond_with_file(file: FileRecord) -> Response:
         # A file of inferred length may grow while nginx opens it.
         return store.find_location(file.id, length) if file.length_declared else None
 
+    def find_remote() -> RemoteBytes | None:
+        return store.find_remote(file.id, length) if file.length_declared else None
+
     return respond(
         StoredFile(
             name=split_name(file.name)[1],
@@ -83,13 +88,16 @@ def respond_with_file(file: FileRecord) -> Response:
             open=lambda: store.open_reader(file.id),
             still_exists=lambda: services().files.is_there(file.id),
             find_location=find_location,
+            find_remote=find_remote,
         )
     )
 
 
 def respond(file: StoredFile) -> Response:
     """Answer a GET or HEAD for stored bytes. Raises BlobMissing, ReadFailed."""
-    validators = Validators(etag=EntityTag(file.etag), modified_at=file.modified_at.replace(microsecond=0))
+    remote = elsewhere.find_remote(file)
+    alias = elsewhere.validators_of(remote) if remote else None
+    validators = Validators(EntityTag(file.etag), file.modified_at.replace(microsecond=0), alias)
     verdict = conditions.evaluate(request.headers, validators)
     if verdict is conditions.Verdict.NOT_MODIFIED:
         return _with_validators(_NotModified(status=304), file, validators)
@@ -102,21 +110,15 @@ def respond(file: StoredFile) -> Response:
         refusal = _with_validators(error_response("Range not satisfiable", 416), file, validators)
         refusal.headers["Content-Range"] = ranges.format_unsatisfied(length)
         return refusal
-    target = find_target(file, spans, validators)
-    response = _handed_over(file, target) if target else _body_response(file, spans)
-    kind = "inline" if file.is_inline else "attachment"
-    response.headers.extend(
-        [("Content-Disposition", format_disposition(file.name, kind=kind)), ("X-Content-Type-Options", "nosniff")]
-    )
+    disposition = format_disposition(file.name, kind="inline" if file.is_inline else "attachment")
+    if remote and elsewhere.may_redirect(file, spans):
+        return elsewhere.redirect(file, remote, disposition)
+    target = elsewhere.find_target(file, spans, validators, remote)
+    response = elsewhere.hand_over(file, target) if target else _body_response(file, spans)
+    response.headers.extend([("Content-Disposition", disposition), ("X-Content-Type-Options", "nosniff")])
     if file.is_inline:
         response.headers["Content-Security-Policy"] = file.content_security_policy
     return _with_validators(response, file, validators)
-
-
-def _handed_over(file: StoredFile, target: str) -> Response:
-    """An answer whose body, length and status nginx fills in."""
-    note(handed_over=True)
-    return Response(status=200, content_type=file.media_type, headers={"X-Accel-Redirect": target})
 
 
 def _requested_spans(validators: Validators, length: int) -> list[Span] | None:
@@ -246,29 +248,3 @@ class FileSlice(io.RawIOBase):
         """Close the file itself."""
         self._body.close()
         super().close()
-
-
-WHOLE, RANGE = "/_transfer/whole/", "/_transfer/range/"
-
-
-def find_target(file: StoredFile, spans: list[Span] | None, validators: Validators) -> str | None:
-    """The internal location that makes nginx send these spans, None where the service has to send them.
-
-    Two conditions are also weighed by nginx, which does not know our tags there.
-    """
-    if not current_app.config["ACCEL"] or request.method != "GET" or "X-Accel-Retry" in request.headers:
-        return None
-    if "If-Match" in request.headers or "If-Unmodified-Since" in request.headers:
-        return None
-    if not file.length or (spans is not None and not _is_read_alike(spans, validators)):
-        return None
-    path = file.find_location()
-    return (WHOLE if spans is None else RANGE) + path if path is not None else None
-
-
-def _is_read_alike(spans: list[Span], validators: Validators) -> bool:
-    """Whether nginx finds the same single span in the request's `Range` and `If-Range`."""
-    if len(spans) != 1 or not _ONE_PLAIN_RANGE.fullmatch(request.headers.get("Range", "")):
-        return False
-    if_range = request.headers.get("If-Range")
-    return if_range in (None, str(validators.etag), format_http_date(validators.modified_at))

@@ -72,7 +72,6 @@ def _respond(member: Member) -> Response:
             modified_at=member.modified_at,
             open=partial(archives.open, member),
             still_exists=partial(archives.is_there, member.game_data_id),
-            find_location=lambda: None,
             is_inline=True,
             content_security_policy=GAME_SANDBOX,
         )
