@@ -63,6 +63,7 @@ def test_the_defaults_are_those_of_the_contract(folder: Path) -> None:
         "game_data_sources": [],
         "max_remote_downloads": 3,
         "allow_private_sources": False,
+        "s3_redirect": False,
         "read_only": False,
     }
     assert settings.resolved_database_url == f"sqlite:///{folder / 'var' / 'transfer.sqlite3'}"
@@ -133,6 +134,7 @@ def test_the_defaults_are_those_of_the_contract(folder: Path) -> None:
         pytest.param("TRANSFER_GAME_DATA_SOURCES", "", "game_data_sources", [], id="empty-sources"),
         pytest.param("TRANSFER_MAX_REMOTE_DOWNLOADS", "1000", "max_remote_downloads", 1000, id="remote-downloads"),
         pytest.param("TRANSFER_ALLOW_PRIVATE_SOURCES", "true", "allow_private_sources", True, id="private-sources"),
+        pytest.param("TRANSFER_S3_REDIRECT", "true", "s3_redirect", True, id="redirect"),
         pytest.param("TRANSFER_READ_ONLY", "true", "read_only", True, id="read-only"),
     ],
 )
@@ -172,6 +174,7 @@ WRONG = {
     "TRANSFER_GAME_DATA_SOURCES": "[{]",
     "TRANSFER_MAX_REMOTE_DOWNLOADS": "0",
     "TRANSFER_ALLOW_PRIVATE_SOURCES": "perhaps",
+    "TRANSFER_S3_REDIRECT": "perhaps",
 }
 
 

@@ -53,6 +53,7 @@ server {{
     set $transfer_blobs {blobs};
     client_max_body_size {max_body};
     include transfer/server.conf;
+    {store}
 }}
 """
 
@@ -85,18 +86,24 @@ class NginxFront:
 
 @contextmanager
 def behind_nginx(
-    *servers: LiveServer, max_body: str = "11g", blobs: Path | None = None, origins: Sequence[str] = ()
+    *servers: LiveServer,
+    max_body: str = "11g",
+    blobs: Path | None = None,
+    origins: Sequence[str] = (),
+    store: str | None = None,
 ) -> Iterator[NginxFront]:
     """Nginx in front of instances that share one data folder and trust one proxy; it looks for files in `blobs`.
 
-    Its own answers may be read by pages of `origins`.
+    Its own answers may be read by pages of `origins`; `store` is the endpoint of the object store.
     """
     port, tls_port = free_port(), free_port()
     folder = servers[0].data_dir.parent / f"nginx-{port}"
     upstreams = " ".join(f"server 127.0.0.1:{server.port};" for server in servers)
     data = servers[0].data_dir
     listed = " ".join(f"{origin} $http_origin;" for origin in origins)
-    places = {"data": data, "blobs": blobs or data / "blobs", "origins": listed}
+    places = {"data": data, "blobs": blobs or data / "blobs", "origins": listed, "store": ""}
+    if store:
+        places["store"] = f"location /_transfer/store/ {{ include transfer/store.conf; proxy_pass {store}; }}"
     site = _SITE.format(upstreams=upstreams, port=port, tls_port=tls_port, max_body=max_body, **places)
     with running_nginx(folder, site, port=port) as process:
         yield NginxFront(folder, port, tls_port, process)

@@ -1,0 +1,210 @@
+"""Downloads from an object store: by the service, by nginx from a signed address, and by the client's own way there."""
+
+import random
+import re
+from collections.abc import Iterator
+from datetime import timedelta
+from email.utils import parsedate_to_datetime
+from typing import NamedTuple
+
+import pytest
+import requests
+from werkzeug.http import http_date
+
+from benchmarks.object_store import ObjectStoreServer
+from tests.conftest import PASSWORD, SECRET
+from tests.download_cases import CASES, Expected, fill
+from tests.live.nginx import FRONTED, NginxFront, behind_nginx
+from tests.live.server import LiveServer, running_one, started
+from tests.live.test_behind_nginx import headers_of
+
+DATA = random.Random(9).randbytes(1024 * 1024 + 7)
+SMALL = bytes(range(256)) * 4
+STORES_OWN = re.compile(r"x-amz|seaweed|amzn|minio", re.IGNORECASE)
+
+
+class Site(NamedTuple):
+    """One bucket and one database, served directly, behind nginx, and by sending clients to the store."""
+
+    direct: LiveServer
+    backend: LiveServer
+    redirecting: LiveServer
+    front: NginxFront
+    alice: requests.Session
+    path: str
+    small: str
+
+    def get(self, url: str, path: str | None = None, **headers: str) -> requests.Response:
+        return self.alice.get(url + (path or self.path), headers=headers, timeout=30)
+
+    def ask(self, path: str | None = None, **headers: str) -> requests.Response:
+        """Ask the one that sends to the store, and do not go there."""
+        url = self.redirecting.url + (path or self.path)
+        return self.alice.get(url, headers=headers, timeout=30, allow_redirects=False)
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory, object_store_server: ObjectStoreServer) -> Iterator[Site]:
+    folder = tmp_path_factory.mktemp("store") / "data"
+    folder.mkdir()
+    settings = {
+        "SECRET_KEY": SECRET,
+        "TRANSFER_DATABASE_URL": f"sqlite:///{folder / 'shared.sqlite3'}",
+        "TRANSFER_STORAGE_URL": object_store_server.new_url(),
+        "TRANSFER_CORS_ORIGINS": "https://app.example.com",
+    }
+    with (
+        running_one(folder, "alice", **settings) as direct,
+        started(LiveServer(folder, {**settings, **FRONTED})) as backend,
+        started(LiveServer(folder, {**settings, "TRANSFER_S3_REDIRECT": "true"})) as redirecting,
+        behind_nginx(backend, store=object_store_server.endpoint) as front,
+    ):
+        alice = direct.sign_in("alice")
+        paths = [
+            alice.post(f"{direct.url}/api/files?filename={name}", data=data, timeout=30).headers["Location"]
+            for name, data in (("grün.bin", DATA), ("small.bin", SMALL))
+        ]
+        yield Site(direct, backend, redirecting, front, alice, *paths)
+
+
+def without_boundary(answer: requests.Response) -> bytes:
+    """The body; what separates several parts is made anew each time."""
+    _, is_several, boundary = answer.headers.get("Content-Type", "").partition("boundary=")
+    return answer.content.replace(boundary.encode(), b"") if is_several else answer.content
+
+
+@pytest.mark.parametrize(("headers", "_expected"), CASES)
+def test_conditions_and_ranges_are_the_same_from_nginx(
+    site: Site, headers: dict[str, str], _expected: Expected
+) -> None:
+    first = site.alice.head(site.direct.url + site.path, timeout=30).headers
+    filled = fill(headers, etag=first["ETag"], modified=first["Last-Modified"])
+    direct, fronted = site.get(site.direct.url, **filled), site.get(site.front.url, **filled)
+    assert (direct.status_code, without_boundary(direct)) == (fronted.status_code, without_boundary(fronted))
+    assert headers_of(direct) == headers_of(fronted)
+
+
+@pytest.mark.parametrize(("headers", "expected"), CASES)
+def test_conditions_and_ranges_are_right_for_small_files(
+    site: Site, headers: dict[str, str], expected: Expected
+) -> None:
+    first = site.alice.head(site.direct.url + site.small, timeout=30).headers
+    filled = fill(headers, etag=first["ETag"], modified=first["Last-Modified"])
+    answer = site.get(site.front.url, site.small, **filled)
+    status, content_range, body = expected
+    assert (answer.status_code, answer.headers.get("Content-Range")) == (status, content_range)
+    assert body is None or answer.content == body
+
+
+def test_nginx_sends_what_is_in_the_store_and_nothing_of_the_store_is_seen(site: Site) -> None:
+    answer = site.get(site.backend.url, Range="bytes=5-500")
+    assert answer.headers["X-Accel-Redirect"].startswith("/_transfer/store/transfer/")
+    assert (answer.headers["X-Transfer-Range"], answer.content) == ("bytes=5-500", b"")
+    for headers in ({}, {"Range": "bytes=5-500"}, {"Origin": "https://app.example.com"}):
+        fronted = site.get(site.front.url, **headers)
+        assert not [name for name in fronted.headers if STORES_OWN.search(name)]
+        assert not {"X-Transfer-Range", "X-Accel-Redirect"} & set(fronted.headers)
+        assert headers_of(fronted) == headers_of(site.get(site.direct.url, **headers))
+
+
+def test_nobody_outside_reaches_the_store_through_nginx(site: Site) -> None:
+    target = site.get(site.backend.url).headers["X-Accel-Redirect"]
+    for path in (target, f"/x/..{target}", target.replace("/_transfer", "//_transfer")):
+        request = requests.Request("GET", site.front.url).prepare()
+        request.url = site.front.url + path
+        answer = requests.Session().send(request, timeout=30)
+        assert (answer.status_code, answer.json()) == (404, {"detail": "Not found"})
+
+
+def test_a_client_chooses_nothing_that_nginx_asks_the_store_for(site: Site) -> None:
+    headers = {
+        "X-Transfer-Range": "bytes=0-1", "X-Accel-Redirect": "/_transfer/store/x", "Host": "evil.example",
+        "X-Forwarded-Host": "evil.example",
+    }  # fmt: skip
+    assert site.get(site.front.url, **headers).content == DATA
+
+
+def test_what_the_store_does_not_give_the_service_answers_for(
+    site: Site, object_store_server: ObjectStoreServer
+) -> None:
+    sent = site.alice.post(f"{site.direct.url}/api/files?filename=lost.bin", data=DATA, timeout=30).json()
+    client, key = object_store_server.client(), sent["file_id"].replace("-", "")
+    found = client.list_objects_v2(Bucket="transfer")["Contents"]
+    (name,) = [each["Key"] for each in found if each["Key"].endswith(key)]
+    client.delete_object(Bucket="transfer", Key=name)
+    answer = site.get(site.front.url, f"/download/{sent['file_id']}")
+    assert (answer.status_code, answer.json()) == (404, {"detail": "File not found"})
+
+
+def test_a_client_is_sent_to_the_store_and_gets_the_same_bytes(site: Site) -> None:
+    answer = site.ask()
+    assert (answer.status_code, answer.content, answer.headers["Cache-Control"]) == (307, b"", "no-store")
+    direct = site.get(site.direct.url)
+    got = requests.get(answer.headers["Location"], timeout=30)
+    assert got.content == direct.content == DATA
+    for name in ("Content-Type", "Content-Disposition", "Cache-Control", "Content-Length", "Accept-Ranges"):
+        assert got.headers[name] == direct.headers[name]
+    ranged = site.get(site.redirecting.url, Range="bytes=-7")
+    assert (ranged.status_code, ranged.content) == (206, DATA[-7:])
+
+
+@pytest.mark.parametrize("whose", ["ours", "the store's"])
+def test_conditions_are_answered_right_with_either_validator(site: Site, whose: str) -> None:
+    answer = site.get(site.direct.url if whose == "ours" else site.redirecting.url)
+    etag, modified = answer.headers["ETag"], answer.headers["Last-Modified"]
+    later = http_date(parsedate_to_datetime(modified) + timedelta(hours=1))
+    part = {"Range": "bytes=5-9"}
+    cases: list[tuple[dict[str, str], int, bytes | None]] = [
+        ({"If-Match": etag}, 200, DATA),
+        ({"If-Match": etag, **part}, 206, DATA[5:10]),
+        ({"If-Match": '"other"'}, 412, None),
+        ({"If-Unmodified-Since": modified}, 200, DATA),
+        ({"If-Range": etag, **part}, 206, DATA[5:10]),
+        ({"If-Range": modified, **part}, 206, DATA[5:10]),
+        ({"If-Range": '"other"', **part}, 200, DATA),
+        ({"If-Range": f"W/{etag}", **part}, 200, DATA),
+        ({"If-None-Match": etag}, 304, b""),
+        ({"If-None-Match": f'"other", W/{etag}'}, 304, b""),
+        ({"If-Modified-Since": later}, 304, b""),
+        ({"If-None-Match": '"other"'}, 200, DATA),
+    ]
+    for headers, status, body in cases:
+        got = site.get(site.redirecting.url, **headers)
+        assert (got.status_code, body is None or got.content == body) == (status, True), headers
+
+
+@pytest.mark.parametrize("range_", ["bytes=0-1,5-6", "bytes=-99999999", "items=0-5", "bytes=5-2", ""])
+def test_what_the_store_may_read_otherwise_the_service_sends(site: Site, range_: str) -> None:
+    answer, direct = site.ask(Range=range_), site.get(site.direct.url, Range=range_)
+    assert (answer.status_code, len(answer.content)) == (direct.status_code, len(direct.content))
+
+
+def test_pages_with_cookies_and_heads_stay_here(site: Site) -> None:
+    page = requests.Session()
+    signed_in = page.post(
+        f"{site.redirecting.url}/auth/login", json={"username": "alice", "password": PASSWORD}, timeout=30
+    )
+    assert signed_in.ok
+    got = page.get(site.redirecting.url + site.path, timeout=30, allow_redirects=False)
+    assert (got.status_code, got.content) == (200, DATA)
+    head = site.alice.head(site.redirecting.url + site.path, timeout=30, allow_redirects=False)
+    assert (head.status_code, head.headers["ETag"]) == (200, got.headers["ETag"])
+
+
+def test_what_is_in_pieces_the_service_sends(site: Site) -> None:
+    data = random.Random(4).randbytes(9 * 1024 * 1024)
+    path = site.alice.post(f"{site.direct.url}/api/files?filename=pieces.bin", data=data, timeout=60).headers[
+        "Location"
+    ]
+    assert site.ask(path).status_code == 200
+    assert site.get(site.front.url, path, Range="bytes=8388600-8388615").content == data[8388600:8388616]
+    assert site.get(site.front.url, path).content == data
+
+
+def test_nothing_secret_is_in_the_logs(site: Site) -> None:
+    site.ask()
+    site.get(site.front.url)
+    asked = (site.front.folder / "access.log").read_text().splitlines()
+    asked = [line for line in asked if "/_transfer/" not in line]  # what a test has asked for itself
+    told = "\n".join([site.direct.log_path.read_text(), site.front.errors(), *asked])
+    assert not re.search(r"X-Amz|Signature|Credential|only-for-these-tests", told)
