@@ -12,7 +12,7 @@ import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, cast
 
 import gevent
 import pytest
@@ -282,3 +282,38 @@ def test_a_worker_that_is_told_to_stop_gives_every_lease_back(number: signal.Sig
     assert (before, process.returncode) == (["worker_started", "machine_fault", *["fetching"] * len(JOBS)], 0)
     assert sorted(line["job"] for line in after if line["event"] == "released") == JOBS
     assert after[-1]["ends"] == ["GreenletExit"] * len(JOBS)
+
+
+class IdleLeases(FakeLeases):
+    """There are no jobs."""
+
+    def find_waiting(self) -> list[int]:
+        return []
+
+
+def run_rounds() -> None:
+    """A worker without jobs that has more to do: the second round of it fails, and from the fourth on all is done."""
+    configure_logging()
+    rounds: list[int] = []
+
+    def work() -> int:
+        rounds.append(len(rounds))
+        structlog.get_logger().info("round", number=len(rounds))
+        if len(rounds) == 2:
+            be_away()
+        return int(len(rounds) < 4)
+
+    Worker(leases=cast(Any, IdleLeases()), fetching=cast(Any, FakeFetching()), beside=work, look_seconds=0.01).run()
+
+
+def test_what_is_done_beside_goes_on_after_it_has_failed_and_ends_with_the_worker() -> None:
+    command = [sys.executable, "-c", "from tests import test_worker; test_worker.run_rounds()"]
+    with subprocess.Popen(command, cwd=REPOSITORY, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        lines = map(json.loads, process.stdout)
+        before = [next(lines) for _ in range(7)]
+        process.send_signal(signal.SIGTERM)
+        after = list(lines)
+    events = [line.get("number") or line["event"] for line in before]
+    assert events == ["worker_started", 1, 2, "machine_fault", 3, 4, 5]
+    assert (after[-1]["event"], process.returncode) == ("worker_stopped", 0)

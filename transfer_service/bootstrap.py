@@ -72,6 +72,7 @@ if TYPE_CHECKING:
     from transfer_service.services.chat.events import ChatEvent
     from transfer_service.services.uploads.progress import UploadProgress
     from transfer_service.storage.blobs import BlobStore
+    from transfer_service.storage.s3.leftovers import Known
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,7 +227,10 @@ def build_services(
         game_archives=GameArchives(core),
         activities=ActivityService(database=core.database),
         cleanup=CleanupService(
-            core, installation=installation, orphans=orphans, sweeps=_sweeps(core, uploads, trash, sign_ins)
+            core,
+            installation=installation,
+            orphans=orphans,
+            sweeps=[*_sweeps(core, uploads, trash, sign_ins), *_sweeps_of_objects(core, by_name)],
         ),
         orphans=orphans,
         installation=installation,
@@ -267,3 +271,28 @@ def _sweeps(core: Core, uploads: UploadCleanup, trash: Trash, sign_ins: SignInSe
         ("download_parts", GameCleanup(core).remove_leftovers),
         ("spent_sign_ins", sign_ins.remove_spent),
     ]
+
+
+def _sweeps_of_objects(core: Core, by_name: dict[str, Shelf]) -> list[tuple[str, Sweep]]:
+    """What a cleanup does besides where an object store has the bytes: removes what nobody names."""
+    if not core.store.is_remote:
+        return []
+    from transfer_service.storage.s3.upkeep import remove_leftovers
+
+    files, attachments = by_name[shelves.BLOBS], by_name[shelves.ATTACHMENTS]
+    # An archive can be fetched again: nobody will miss pieces of one.
+    known: dict[BlobStore, Known] = {
+        core.store: files.known,
+        core.attachments: attachments.known,
+        core.games: lambda keys: {*keys},
+    }
+    return [("unfinished_deletions", lambda *, dry_run: remove_leftovers(known, now=core.now(), dry_run=dry_run))]
+
+
+def build_compaction(core: Core) -> Callable[[], int] | None:
+    """What the worker does beside downloads: one round of it, that tells how many things it has done."""
+    if not core.store.is_remote:
+        return None
+    from transfer_service.storage.s3.upkeep import compaction_of
+
+    return compaction_of([core.store, core.attachments, core.games]).work

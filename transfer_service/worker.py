@@ -8,7 +8,7 @@ import re
 import signal
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from typing import TYPE_CHECKING
@@ -18,7 +18,7 @@ import structlog
 from gevent.event import Event
 
 from config import ConfigurationError, load_settings
-from transfer_service.bootstrap import Services, build_core, build_services
+from transfer_service.bootstrap import Services, build_compaction, build_core, build_services
 from transfer_service.errors import InstallationMismatch, ServerAway, TransferError
 from transfer_service.faults import fault_of
 from transfer_service.logs import configure_logging, log_error
@@ -38,18 +38,23 @@ FAULT = "The download failed"
 
 
 class Worker:
-    """Works on every job that waits, each in a greenlet of its own beside one that keeps its lease."""
+    """Works on every job that waits, each in a greenlet of its own beside one that keeps its lease.
+
+    `beside` is a round of whatever else there is to do, and tells how many things it has done.
+    """
 
     def __init__(
         self,
         *,
         leases: FetchLeases,
         fetching: Fetching,
+        beside: Callable[[], int] | None = None,
         beat_seconds: float = BEAT_SECONDS,
         look_seconds: float = LOOK_SECONDS,
     ) -> None:
         self._leases = leases
         self._fetching = fetching
+        self._beside = beside
         self._beat_seconds = beat_seconds
         self._look_seconds = look_seconds
         self._running: dict[int, gevent.Greenlet[..., None]] = {}
@@ -60,6 +65,7 @@ class Worker:
         structlog.get_logger().info("worker_started")
         for number in (signal.SIGINT, signal.SIGTERM):
             gevent.signal_handler(number, self._stopping.set)
+        beside = gevent.spawn(self._work_beside)
         try:
             while not self._stopping.is_set():
                 with _failures_logged():
@@ -67,8 +73,17 @@ class Worker:
                         self.begin(job_id)
                 self._stopping.wait(self._look_seconds)
         finally:
-            gevent.killall(list(self._running.values()))
+            gevent.killall([beside, *self._running.values()])
         structlog.get_logger().info("worker_stopped")
+
+    def _work_beside(self) -> None:
+        """Go from one round to the next; after one in which there was nothing to do, rest."""
+        while self._beside is not None and not self._stopping.is_set():
+            done = 0
+            with _failures_logged():
+                done = self._beside()
+            if not done:
+                self._stopping.wait(self._look_seconds)
 
     def begin(self, job_id: int) -> None:
         """Begin with a job, if nobody works on it."""
@@ -158,7 +173,13 @@ def build_worker(
         fetch=Fetcher(allow_private=settings.allow_private_sources, limits=limits or Limits()).fetch,
         monotonic=time.monotonic,
     )
-    return Worker(leases=leases, fetching=fetching, beat_seconds=beat_seconds, look_seconds=look_seconds)
+    return Worker(
+        leases=leases,
+        fetching=fetching,
+        beside=build_compaction(core),
+        beat_seconds=beat_seconds,
+        look_seconds=look_seconds,
+    )
 
 
 def main() -> None:

@@ -18,7 +18,7 @@ from transfer_service.models.claims import Claim
 from transfer_service.storage import lease_statements as sql
 
 _FENCE = PreparedSelect(
-    select(Claim.__table__.c.id).where(Claim.__table__.c.id == bindparam("of_claim")).with_for_update(read=True)
+    select(Claim.__table__.c.id).where(Claim.__table__.c.id == bindparam("of_claim")).with_for_update()
 )
 Values = Mapping[str, object]
 

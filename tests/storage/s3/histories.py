@@ -259,14 +259,10 @@ class History:
         """Everything is as old as it must be to go."""
         for key in sorted(self.deleted):
             rig.delete(uuid.UUID(key))
-        self.bucket.ahead = AGED
         later = datetime.now(UTC) + AGED
-        try:
-            rig.discards.finish(now=later)
-            users = _Users(self.locks)
-            list(Leftovers(rig.backing, users).remove(lambda keys: {*keys} & {*self.blobs, *self.deleted}, now=later))
-        finally:
-            self.bucket.ahead = timedelta(0)
+        rig.discards.finish(now=later)
+        users = _Users(self.locks)
+        list(Leftovers(rig.backing, users).remove(lambda keys: {*keys} & {*self.blobs, *self.deleted}, now=later))
 
     def _fall_asleep(self, _rig: Rig) -> None:
         key = self._any_key() or uuid.uuid4().hex

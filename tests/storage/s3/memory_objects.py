@@ -5,7 +5,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import TypeVar
 
 from transfer_service.errors import BlobMissing, StoreUnavailable
@@ -21,16 +21,12 @@ class Killed(BaseException):
 
 @dataclass
 class Bucket:
-    """What is stored, and what is done to calls: `fault` may raise before a call has its effect, and after it.
-
-    The store's clock is `ahead` of what it stores.
-    """
+    """What is stored, and what is done to calls: `fault` may raise before a call has its effect, and after it."""
 
     objects: dict[str, bytes] = field(default_factory=dict)
     uploads: dict[str, tuple[str, dict[int, bytes]]] = field(default_factory=dict)
     calls: list[str] = field(default_factory=list)
     fault: Callable[[str, str], None] = lambda _call, _moment: None
-    ahead: timedelta = timedelta(0)
 
 
 class MemoryObjects(Objects):
@@ -111,7 +107,7 @@ class MemoryObjects(Objects):
         self._do("delete", delete)
 
     def now(self) -> datetime:
-        return datetime.now(UTC) + self.bucket.ahead
+        return datetime.now(UTC)
 
     def begin_multipart(self, name: str) -> str:
         def begin() -> str:

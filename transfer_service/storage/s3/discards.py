@@ -73,9 +73,10 @@ class Discards:
             log_error(error)
             return 0
 
-    def finish(self, *, now: datetime, dry_run: bool = False) -> int:
-        """Remove everything that is due. How many objects that are. Raises StoreUnavailable."""
-        is_due = select(_discarded.c.name, _discarded.c.due_at).where(_discarded.c.due_at <= now)
+    def finish(self, prefix: str = "", *, now: datetime, dry_run: bool = False) -> int:
+        """Remove everything that is due below a prefix. How many objects that are. Raises StoreUnavailable."""
+        is_below = _discarded.c.name.startswith(prefix, autoescape=True)
+        is_due = select(_discarded.c.name, _discarded.c.due_at).where(_discarded.c.due_at <= now, is_below)
         return sum(
             self._remove([row.name for row in batch], dry_run=dry_run)
             for batch in self._database.batches(is_due, size=BATCH)

@@ -5,7 +5,7 @@ rest of their blob.
 """
 
 from collections.abc import Callable, Collection, Iterator, Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
 from sqlalchemy import select
@@ -43,12 +43,12 @@ class Leftovers:
 
         Raises StoreUnavailable.
         """
-        slow = self._backing.objects.now() - now  # by how much the store's clock is ahead
+        ahead = self._backing.objects.now() - datetime.now(UTC)  # by the store's clock, which dates are by
         for page in self._backing.objects.list(self._layout.piece_prefix):
-            old = [facts for facts in page if facts.modified_at < now + slow - IN_DOUBT]
+            old = [facts for facts in page if facts.modified_at < now + ahead - IN_DOUBT]
             for start in range(0, len(old), BATCH):
                 yield from self._remove_pieces(old[start : start + BATCH], known, dry_run=dry_run)
-        yield from self._abort_multiparts(now + slow, dry_run=dry_run)
+        yield from self._abort_multiparts(now + ahead, dry_run=dry_run)
 
     def _remove_pieces(self, pieces: Sequence[ObjectFacts], known: Known, *, dry_run: bool) -> list[int]:
         unnamed = self._unnamed([facts.name for facts in pieces])

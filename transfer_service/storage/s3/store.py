@@ -81,6 +81,11 @@ class RemoteStore:
         self.quarantine = RemoteQuarantine(backing)
         self.mark = RemoteMark(backing.objects, backing.layout)
 
+    @property
+    def backing(self) -> Backing:
+        """What those stand on that keep the room in order."""
+        return self._backing
+
     @contextmanager
     def open_writer(self, key: Key, span: Span, *, create: bool, wait_seconds: float) -> Iterator[PieceWriter]:
         """Lock a span of a blob, with `create` of a new one too. Raises BlobMissing, RangeBusy after `wait_seconds`."""
@@ -153,6 +158,10 @@ class RemoteStore:
         elif names := [facts.name for facts in listing.own_objects_of(self._backing, key)]:
             self._objects.delete(names)
         self._delete_pieces(listing.keys_of(self._backing, key))
+        # Nobody can let them count any more: their claims have ended.
+        left = [facts.name for facts in listing.unnamed_pieces(self._backing, self._layout.piece_prefix_of(key))]
+        if left:
+            self._objects.delete(left)
         return freed or 0
 
     def _delete_pieces(self, keys: Sequence[str]) -> None:

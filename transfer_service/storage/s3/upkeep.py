@@ -1,0 +1,31 @@
+"""What keeps an object store in order: a worker that makes one object of each whole blob, and what cleanup does."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
+
+from transfer_service.storage.blobs import BlobStore
+from transfer_service.storage.s3.compaction import CompactedRoom, Compaction
+from transfer_service.storage.s3.leftovers import Known, Leftovers
+from transfer_service.storage.s3.store import RemoteStore
+
+
+def compaction_of(rooms: Sequence[BlobStore]) -> Compaction:
+    """What the worker does with these rooms of one installation."""
+    remote = _remote(rooms)
+    return Compaction(remote[0].database, [CompactedRoom(room.backing, room.claims) for room in remote])
+
+
+def remove_leftovers(rooms: Mapping[BlobStore, Known], *, now: datetime, dry_run: bool) -> Iterator[int]:
+    """Remove what is due of what nobody names, or only look; the bytes that each thing frees, as far as they are known.
+
+    Of each room pieces go only where their blobs are known: others may be missed one day, and the quarantine takes them
+    with their blob. Raises StoreUnavailable.
+    """
+    for room in _remote(list(rooms)):
+        for _ in range(room.backing.discards.finish(room.backing.layout.piece_prefix, now=now, dry_run=dry_run)):
+            yield 0
+        yield from Leftovers(room.backing, room.claims).remove(rooms[room], now=now, dry_run=dry_run)
+
+
+def _remote(rooms: Sequence[BlobStore]) -> list[RemoteStore]:
+    return [room for room in rooms if isinstance(room, RemoteStore)]
