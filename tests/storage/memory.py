@@ -31,14 +31,17 @@ class Blob:
 class MemoryReader:
     is_made = False
 
-    def __init__(self, blob: Blob) -> None:
+    def __init__(self, blob: Blob, store: "MemoryStore") -> None:
         self._blob = blob
+        self._store = store
 
     @property
     def size(self) -> int:
         return len(self._blob.data)
 
     def read(self, start: int, size: int) -> bytes:
+        self._store.reads.append(Span(start, start + size))
+        self._store.may_read.wait()
         return bytes(self._blob.data[start : start + size])
 
     def blocks(self, span: Span) -> Iterator[bytes]:
@@ -395,6 +398,9 @@ class MemoryStore:
         self.blobs: dict[str, Blob] = {}
         self.synced: list[str] = []
         self.sealed: list[str] = []
+        self.reads: list[Span] = []
+        self.may_read = threading.Event()
+        self.may_read.set()
         self.claims = MemoryClaims()
         self.quarantine = MemoryQuarantine(self)
         self.mark = MemoryMark()
@@ -444,7 +450,7 @@ class MemoryStore:
         return self.blobs[name]
 
     def open_reader(self, key: Key) -> MemoryReader:
-        return MemoryReader(self._blob(self.checked(key)))
+        return MemoryReader(self._blob(self.checked(key)), self)
 
     def find_remote(self, _key: Key, _length: int) -> None:
         """Nobody else has it."""

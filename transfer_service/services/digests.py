@@ -3,15 +3,19 @@
 import hashlib
 import threading
 import uuid
-from contextlib import closing
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING
 
 from cachetools import LRUCache
 
 from transfer_service.errors import BlobMissing
-from transfer_service.storage.blobs import BlobReader, BlobStore
+from transfer_service.services.batches import BATCH_BYTES, in_batches
+from transfer_service.services.read_back import read_back
+from transfer_service.storage.blobs import WHOLE, BlobReader, BlobStore
 from transfer_service.threads import Offload
 from transfer_service.wire.ranges import Span
 
@@ -23,6 +27,10 @@ PIECE_BYTES = 1024 * 1024
 PIECES_A_HOP = 16
 BLOCKS_A_HOP = 256
 HEADWAY_BYTES = 8 * 1024 * 1024
+READ_BACKS = 2
+"""Files that one process reads back from a remote store at once."""
+TURN_SECONDS = 900.0
+"""So long one instance waits for another one that reads a file back."""
 
 
 @dataclass(slots=True)
@@ -36,6 +44,10 @@ def hash_all(blob: BlobReader, hasher: "_Hash", offload: Offload) -> int:
     """Put all of a blob into a hash, off the event loop, and tell its length. Raises ReadFailed."""
     length = blob.size
     blocks = blob.blocks(Span(0, length))
+    if blob.local(Span(0, length)) is None:  # the store is waited for on the event loop, not in the thread pool
+        for batch in in_batches(blocks, BATCH_BYTES):
+            offload(partial(_update, hasher, batch))
+        return length
 
     def hash_some() -> bool:
         block = b""
@@ -46,6 +58,11 @@ def hash_all(blob: BlobReader, hasher: "_Hash", offload: Offload) -> int:
     while offload(hash_some):
         pass
     return length
+
+
+def _update(hasher: "_Hash", blocks: Sequence[bytes | memoryview]) -> None:
+    for block in blocks:
+        hasher.update(block)
 
 
 class DigestFollower:
@@ -95,18 +112,20 @@ class DigestFollower:
 class RunningDigests:
     """Hash states by file, of this process only: one that is lost (restart, eviction) is computed again from the store.
 
-    Only bytes that are stored for good may be hashed: callers pass the contiguous length that is committed.
+    Only bytes that are stored for good may be hashed: callers pass the contiguous length that is committed. Of a remote
+    store nothing is read back before the end, and then what was not hashed on its way here, by one instance at a time.
     """
 
     def __init__(self, *, store: BlobStore, offload: Offload) -> None:
         self._store = store
         self._offload = offload
         self._entries: LRUCache[uuid.UUID, _Entry] = LRUCache(MAX_ENTRIES)
+        self._read_backs = threading.BoundedSemaphore(READ_BACKS)
 
     def make_headway(self, file_id: uuid.UUID, committed: int) -> None:
         """Hash some of the bytes up to `committed`, unless somebody else is at it for this file."""
         entry = self._entry(file_id)
-        if committed - entry.offset < HEADWAY_BYTES or not entry.turn.acquire(blocking=False):
+        if self._store.is_remote or committed - entry.offset < HEADWAY_BYTES or not entry.turn.acquire(blocking=False):
             return
         try:
             self._hash_up_to(file_id, entry, min(committed, entry.offset + 2 * HEADWAY_BYTES))
@@ -123,8 +142,32 @@ class RunningDigests:
             return entry.hasher.hexdigest()
 
     def is_near(self, file_id: uuid.UUID, length: int) -> bool:
-        """Whether little is left to hash of the first `length` bytes."""
-        return length - self._entry(file_id).offset <= 2 * HEADWAY_BYTES
+        """Whether little is left to hash of the first `length` bytes, of a remote store nothing."""
+        return length - self._entry(file_id).offset <= (0 if self._store.is_remote else 2 * HEADWAY_BYTES)
+
+    def add(self, file_id: uuid.UUID, offset: int, blocks: Sequence[bytes]) -> None:
+        """Hash a little that has come to count and is still in memory, if it continues what is hashed already.
+
+        From a disk it is read back soon, more of it at once.
+        """
+        follower, is_next = self.follow(file_id), self._entry(file_id).offset == offset
+        if self._store.is_remote and is_next and follower.begin(offset):
+            try:
+                follower.update(memoryview(b"".join(blocks)))
+            finally:
+                follower.end()
+
+    @contextmanager
+    def turn(self, file_id: uuid.UUID, length: int) -> Iterator[bool]:
+        """The turn of this instance to read a file back, if it must. Whether another one may have done so meanwhile.
+
+        An instance that dies loses its turn to the next one. Raises RangeBusy after TURN_SECONDS.
+        """
+        if not self._store.is_remote or self.is_near(file_id, length):
+            yield False
+            return
+        with self._store.claims.lock(f"hash-{file_id.hex}", WHOLE, wait_seconds=TURN_SECONDS):
+            yield True
 
     def follow(self, file_id: uuid.UUID) -> "DigestFollower":
         """For the only writer of a file, which hashes its bytes while it has them."""
@@ -138,6 +181,11 @@ class RunningDigests:
         return self._entries.setdefault(file_id, _Entry())
 
     def _hash_up_to(self, file_id: uuid.UUID, entry: _Entry, stop: int) -> None:
+        if self._store.is_remote and entry.offset < stop:
+            with self._read_backs:
+                for block in read_back(self._store, file_id, Span(entry.offset, stop)):
+                    self._offload(partial(entry.hasher.update, block))
+                    entry.offset += len(block)
         while entry.offset < stop:
             self._offload(lambda: self._hash_pieces(file_id, entry, stop))
 

@@ -29,7 +29,7 @@ from transfer_service.errors import (
     UploadFinished,
 )
 from transfer_service.models.files import File
-from transfer_service.services.uploads.finishing import LOOK_SECONDS
+from transfer_service.services.steps import LOOK_SECONDS
 from transfer_service.services.uploads.rows import UploadRecord
 from transfer_service.storage.blobs import END
 from transfer_service.wire.ranges import Span

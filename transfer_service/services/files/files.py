@@ -19,6 +19,7 @@ from transfer_service.services.files import rows as file_rows
 from transfer_service.services.files.finishing import Completion
 from transfer_service.services.files.folder_rows import lock_names, prune
 from transfer_service.services.files.rows import FileRecord
+from transfer_service.services.steps import LOOK_SECONDS
 from transfer_service.wire.ranges import Span
 
 MAX_MISSING = 100
@@ -74,9 +75,12 @@ class FileService:
         return self._find_by_id(file.id)
 
     def finish(self, file: FileRecord) -> None:
-        """Complete a file if it is due, or let go of it if a power loss has taken what it was. Raises BlobMissing."""
+        """Complete a file if it is due, or let go of it if a power loss has taken what it was. Raises BlobMissing.
+
+        What a remote store must be asked for is not waited for long, and goes on.
+        """
         try:
-            self._completion.finish(file.id)
+            self._completion.finish_within(file.id, LOOK_SECONDS)
         except BytesLost:
             self._let_go(file)
 

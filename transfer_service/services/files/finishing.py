@@ -1,8 +1,8 @@
 """The step from "every byte is stored" to "the file is whole": hash, flush, and one commit."""
 
 import uuid
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from dataclasses import replace
 from functools import partial
 
@@ -19,6 +19,7 @@ from transfer_service.services.files import rows as file_rows
 from transfer_service.services.files.dates import date_for
 from transfer_service.services.files.folder_rows import lock_names
 from transfer_service.services.files.rows import FileRecord
+from transfer_service.services.steps import Steps
 from transfer_service.storage.blobs import END, BlobWriter
 from transfer_service.wire.ranges import Span
 
@@ -88,19 +89,43 @@ class Completion:
         self._database = core.database
         self._store = core.store
         self._digests = digests
+        self._steps = Steps[None]()
         self._now = core.now
         self._durability = core.durability
 
-    @run_again
     def finish(self, file_id: uuid.UUID) -> None:
         """Complete the file if it is due. Raises BlobMissing, ReadFailed, StorageFull: it then stays due.
 
         Raises BytesLost where it was whole before a power loss, and has other bytes now.
         """
+        file = self._find_due(file_id)
+        if file is None:
+            return
+        with self.turn(file_id, file.received_bytes) as others_had_theirs:
+            if others_had_theirs:
+                file = self._find_due(file_id)
+            if file is not None:
+                self._finish(file)
+
+    def finish_within(self, file_id: uuid.UUID, seconds: float) -> None:
+        """The same; where a remote store must be asked for longer than `seconds`, it goes on after that."""
+        if self._store.is_remote:
+            self._steps.take(file_id, lambda: self.finish(file_id), seconds=seconds)
+        else:
+            self.finish(file_id)
+
+    def turn(self, file_id: uuid.UUID, length: int) -> AbstractContextManager[bool]:
+        """The turn of this instance to read a file back, see `RunningDigests.turn`. Raises RangeBusy."""
+        return self._digests.turn(file_id, length)
+
+    def _find_due(self, file_id: uuid.UUID) -> FileRecord | None:
         with self._database.read_rows() as rows:
             file = file_rows.find(rows, file_id)
-        if file is None or not file.is_due:
-            return
+        return file if file is not None and file.is_due else None
+
+    @run_again
+    def _finish(self, file: FileRecord) -> None:
+        file_id = file.id
         self._durability.check(file.unflushed_boot)
         flush = self._durability.flush or file.is_in_doubt
         digest = self._judge(file) if file.is_in_doubt else self.digest(file_id, file.received_bytes)
@@ -214,6 +239,10 @@ class Completion:
     def durability(self) -> Durability:
         """What must be flushed."""
         return self._durability
+
+    def add(self, file_id: uuid.UUID, offset: int, blocks: Sequence[bytes]) -> None:
+        """Hash what has come to count and is still in memory, see `RunningDigests.add`."""
+        self._digests.add(file_id, offset, blocks)
 
     def make_headway(self, file_id: uuid.UUID, committed: int) -> None:
         """Hash a part of what is stored without a gap."""

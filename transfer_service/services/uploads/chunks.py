@@ -26,6 +26,7 @@ from transfer_service.services.files.finishing import Completion, flush_or_forge
 from transfer_service.services.files.folder_rows import lock_names
 from transfer_service.services.files.rows import FileRecord
 from transfer_service.services.files.small_files import SMALL_BYTES, SmallFiles, sha256_of
+from transfer_service.services.steps import ANSWER_SECONDS
 from transfer_service.services.uploads.lengths import agreed
 from transfer_service.storage.blobs import BlobWriter
 from transfer_service.wire.media_types import stored_media_type
@@ -46,7 +47,7 @@ class Incoming(Protocol):
 
     @property
     def media_type(self) -> str | None:
-        """The type of the file that the client tells, None where it tells none."""
+        """The type of the file, if the client tells it."""
 
     def claimed_length(self) -> int | None:
         """The file's total length if the client gave one; final only when `blocks` has ended."""
@@ -70,7 +71,7 @@ class UploadService:
         self._durability = core.durability
 
     def append(self, account_id: uuid.UUID, name: str, *, span: Span, incoming: Incoming) -> FileRecord:
-        """Store one chunk at `span`, all of it or nothing, and tell how far the file got.
+        """Store one chunk at `span`, all of it or nothing, and tell how far the file got; it may be due still.
 
         Raises InvalidRequest, RangeConflict, TooLarge, RangeBusy, UploadGone, StorageFull.
         """
@@ -81,8 +82,7 @@ class UploadService:
         fits_in_memory = span.size <= BATCH_BYTES
         if fits_in_memory:
             next(batches, None)  # reads to the end, where the chunk is verified, before anything is touched
-            whole = None if file else self._store_whole(account_id, name, span, incoming, head)
-            if whole is not None:
+            if file is None and (whole := self._store_whole(account_id, name, span, incoming, head)):
                 return whole
         content = chain([head], batches)
         chunk = self._address(account_id, name, file, span, incoming)
@@ -95,11 +95,13 @@ class UploadService:
             file = self.check(account_id, name, span=span, claimed=incoming.claimed_length(), infer=infer)
             chunk = self._address(account_id, name, file, span, incoming)
             status = self._store_chunk(chunk, iter([head]) if fits_in_memory else content)
+        if fits_in_memory:
+            self._completion.add(chunk.file_id, span.start, head)
         if not status.is_due:
             self._completion.make_headway(chunk.file_id, status.next_expected)
             return status
         try:
-            self._completion.finish(chunk.file_id)
+            self._completion.finish_within(chunk.file_id, ANSWER_SECONDS)
         except BlobMissing as error:  # deleted while it was hashed
             raise UploadGone from error
         return self._status(chunk.file_id)
@@ -215,11 +217,9 @@ class UploadService:
             stored_here = [both for each in stored if (both := each.overlap(part))]
             writer.make_room(part.size)
             place = partial(write_or_compare, writer, part, batch, stored_here)
-            reads_from_afar = stored_here and self._store.is_remote  # that leaves the event loop by itself
-            if part.size >= OFFLOAD_FROM_BYTES and not reads_from_afar:
-                self._offload(place)
-            else:
-                place()
+            # To read from a remote store leaves the event loop by itself.
+            is_much = part.size >= OFFLOAD_FROM_BYTES and not (stored_here and self._store.is_remote)
+            self._offload(place) if is_much else place()
             offset = part.stop
 
     def _count(self, chunk: "_Chunk", writer: BlobWriter) -> FileRecord:

@@ -1,17 +1,15 @@
 """The last step of a resumable upload: verified, flushed, named, and from then on a file like any other."""
 
-import contextvars
 import hashlib
-import threading
 import uuid
 from collections.abc import Callable
-from contextlib import closing, suppress
+from contextlib import closing
 from dataclasses import replace
 
 from cachetools import FIFOCache
 
 from transfer_service.db.database import Executor, run_again
-from transfer_service.errors import BlobMissing, DigestMismatch, TransferError, UploadEnded
+from transfer_service.errors import BlobMissing, DigestMismatch, UploadEnded
 from transfer_service.models.uploads import UploadKind
 from transfer_service.services.core import Core
 from transfer_service.services.digests import DigestFollower, hash_all
@@ -20,6 +18,7 @@ from transfer_service.services.files.files import FileService
 from transfer_service.services.files.finishing import Completion, declare_whole
 from transfer_service.services.files.folder_rows import lock_names
 from transfer_service.services.files.naming import claim_name
+from transfer_service.services.steps import ANSWER_SECONDS, LOOK_SECONDS, Steps
 from transfer_service.services.uploads import rows as resumable_rows
 from transfer_service.services.uploads.concatenation import Concatenation
 from transfer_service.services.uploads.progress import ProgressNews
@@ -29,8 +28,6 @@ from transfer_service.wire.digests import parse_digests
 
 MAX_REFUSED = 1024
 _NOTHING = hashlib.sha256().hexdigest()
-LOOK_SECONDS = 1.0
-"""Who only looks waits no longer: not until gigabytes are hashed."""
 
 
 class UploadCompletion:
@@ -72,6 +69,11 @@ class UploadCompletion:
             return upload
         if upload.is_in_doubt:
             return self.resolve_doubt(upload)
+        with self._completion.turn(upload.id, upload.offset) as others_had_theirs:
+            current = self._find(upload.id) if others_had_theirs else upload
+            return self._finish_due(current) if current.is_due else current
+
+    def _finish_due(self, upload: UploadRecord) -> UploadRecord:
         self._check_not_refused(upload)
         try:
             is_empty = not upload.length  # no append has made a blob yet
@@ -90,18 +92,24 @@ class UploadCompletion:
             file = file_rows.find_visible_by_id(rows, upload.id)
         if file is not None:
             self._files.finish(file)
-        with self._database.read_rows() as rows:
-            resolved = resumable_rows.find(rows, upload.id)
-        if resolved is None or resolved.has_ended:
-            raise UploadEnded
-        return resolved
+        return self._find(upload.id)
 
-    def finish_finals_with(self, part: UploadRecord) -> None:
-        """Put together what only waited for this part."""
-        if part.kind is UploadKind.PARTIAL and part.offset == part.length:
-            for final in self._finals_with(part.id):
-                with suppress(TransferError):  # the part is whole; whoever asks for the final hears of it
-                    self.finish(final)
+    def _find(self, upload_id: uuid.UUID) -> UploadRecord:
+        with self._database.read_rows() as rows:
+            found = resumable_rows.find(rows, upload_id)
+        if found is None or found.has_ended:
+            raise UploadEnded
+        return found
+
+    def finals_waiting_for(self, part: UploadRecord) -> list[UploadRecord]:
+        """What may only have waited for this part, if that is whole."""
+        is_whole = part.kind is UploadKind.PARTIAL and part.offset == part.length
+        return self._finals_with(part.id) if is_whole else []
+
+    @property
+    def reads_from_afar(self) -> bool:
+        """Whether what is to be hashed must be fetched from a remote store."""
+        return self._store.is_remote
 
     def is_nearly_hashed(self, upload: UploadRecord) -> bool:
         """Whether `finish_written` would take no longer than it takes to flush the bytes."""
@@ -199,10 +207,10 @@ class Finishing:
 
     def __init__(self, *, completion: UploadCompletion) -> None:
         self._completion = completion
-        self._ongoing: dict[uuid.UUID, _Step] = {}
+        self._steps = Steps[UploadRecord]()
 
-    def finish(self, upload: UploadRecord) -> UploadRecord:
-        """The upload after the step that is due; as it is, where the step takes longer than LOOK_SECONDS: it goes on.
+    def finish(self, upload: UploadRecord, *, seconds: float = LOOK_SECONDS) -> UploadRecord:
+        """The upload after the step that is due; as it is, where the step takes longer than `seconds`: it goes on.
 
         Raises like `UploadCompletion.finish`.
         """
@@ -212,45 +220,13 @@ class Finishing:
             or self._completion.is_read_only
         ):
             return upload
-        step = self._ongoing.get(upload.id)
-        if step is None or step.has_ended:
-            step = self._ongoing[upload.id] = _Step(lambda: self._take(upload))
-            step.begin()
-        return step.outcome(LOOK_SECONDS) or upload
+        return self._steps.take(upload.id, lambda: self._completion.finish(upload), seconds=seconds) or upload
 
-    def _take(self, upload: UploadRecord) -> UploadRecord:
-        try:
-            return self._completion.finish(upload)
-        finally:
-            self._ongoing.pop(upload.id, None)
+    def conclude(self, upload: UploadRecord) -> UploadRecord:
+        """The same for who has asked for the step, and waits for it: of a remote store no longer than ANSWER_SECONDS.
 
-
-class _Step:
-    """Work that goes on when nobody waits for it any more. A process that ends leaves it to the next look."""
-
-    def __init__(self, work: Callable[[], UploadRecord]) -> None:
-        self._work = work
-        self._result: UploadRecord | None = None
-        self._failure: Exception | None = None
-        context = contextvars.copy_context()  # what fails is logged under the request that began it
-        self._thread = threading.Thread(target=context.run, args=(self._run,), daemon=True)
-
-    @property
-    def has_ended(self) -> bool:
-        return not self._thread.is_alive()
-
-    def begin(self) -> None:
-        self._thread.start()
-
-    def outcome(self, seconds: float) -> UploadRecord | None:
-        """What came of it, None while it goes on. Raises what it raised."""
-        self._thread.join(seconds)
-        if self._failure is not None:
-            raise self._failure
-        return self._result
-
-    def _run(self) -> None:
-        try:
-            self._result = self._work()
-        except Exception as failure:  # noqa: BLE001 - of whatever kind, it is for those who wait
-            self._failure = failure
+        For who asks again it is finished, or still goes on, at whatever instance. Raises like it.
+        """
+        if self._completion.reads_from_afar:
+            return self.finish(upload, seconds=ANSWER_SECONDS)
+        return self._completion.finish(upload)

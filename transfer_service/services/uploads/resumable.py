@@ -18,6 +18,7 @@ from transfer_service.errors import (
     RangeBusy,
     ReadFailed,
     StorageFull,
+    TransferError,
     UploadEnded,
 )
 from transfer_service.models.uploads import UploadKind, UploadProtocol
@@ -91,7 +92,7 @@ class ResumableUploadService:
         file = replace(file, reserved_bytes=reserved)
         upload = replace(upload, file=file)
         self._add(upload, file, part_ids)
-        return self._completion.finish(upload)
+        return self._finishing.conclude(upload)
 
     @run_again
     def _add(self, upload: UploadRecord, file: FileRecord, part_ids: Sequence[uuid.UUID]) -> None:
@@ -163,7 +164,7 @@ class ResumableUploadService:
 
     def conclude(self, account_id: uuid.UUID, upload_id: uuid.UUID) -> UploadRecord:
         """Like `get`, for who asked for the step that is due: raises what it raises too, StorageFull and the like."""
-        return self._completion.finish(self._lookup.get(account_id, upload_id))
+        return self._finishing.conclude(self._lookup.get(account_id, upload_id))
 
     def look(self, account_id: uuid.UUID, upload_id: uuid.UUID) -> UploadRecord:
         """Like `get`, once the append that is still running has ended and all it brought counts.
@@ -189,8 +190,10 @@ class ResumableUploadService:
         with self._store.claims.in_use(upload_id):
             upload = self._completion.resolve_doubt(self._lookup.get(account_id, upload_id))
             upload = self._appends.append(upload, piece, body)
-        self._completion.finish_finals_with(upload)
-        return self._completion.finish(upload)
+        for final in self._completion.finals_waiting_for(upload):
+            with suppress(TransferError):  # the part is whole; whoever asks for the final hears of it
+                self._finishing.conclude(final)
+        return self._finishing.conclude(upload)
 
     def expires_at(self, upload: UploadRecord) -> datetime | None:
         """When an unfinished upload expires unless it goes on."""

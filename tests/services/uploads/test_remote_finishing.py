@@ -1,0 +1,178 @@
+"""The last step of uploads over several instances with a remote store: nobody waits long, and it is done once."""
+
+import hashlib
+import threading
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+from tests.live.server import wait_until
+from tests.services.uploads.bench import Uploads, make_uploads, repr_digest
+from tests.storage.memory import MemoryStore
+from transfer_service import bootstrap
+from transfer_service.errors import BlobMissing, DigestMismatch, UploadEnded
+from transfer_service.services import digests, steps
+from transfer_service.services.uploads import finishing
+from transfer_service.storage.blobs import WHOLE
+from transfer_service.storage.rooms import Room
+from transfer_service.wire.ranges import Span
+
+__all__ = ["make_uploads"]
+
+DATA = hashlib.shake_128(b"three instances").digest(3_000_000)
+THIRD = len(DATA) // 3
+
+
+@pytest.fixture
+def uploads(make_uploads: Callable[..., Uploads], monkeypatch: pytest.MonkeyPatch) -> Uploads:
+    """On a store that all instances of a test share; who brings the last byte waits as long as who looks."""
+
+    @cache
+    def in_memory(_root: Path, room: Room) -> MemoryStore:
+        return MemoryStore(room, is_remote=True)
+
+    monkeypatch.setattr(bootstrap, "DiskStore", in_memory)
+    monkeypatch.setattr(finishing, "ANSWER_SECONDS", 0.2)
+    return make_uploads()
+
+
+def store_of(uploads: Uploads) -> MemoryStore:
+    store = uploads.services.store
+    assert isinstance(store, MemoryStore)
+    return store
+
+
+def hash_lock(store: MemoryStore) -> list[bool]:
+    """Whether each of those is held that wait for their turn to read a file back, or have it."""
+    return [each.is_held for each in store.claims.locks if each.name.startswith("hash-")]
+
+
+def test_what_one_instance_has_hashed_on_its_way_is_never_read(uploads: Uploads) -> None:
+    upload = uploads.begin(len(DATA))
+    uploads.send(upload, 0, DATA[:THIRD])
+    assert uploads.send(uploads.get(upload), THIRD, DATA[THIRD:]).is_finished
+    assert (store_of(uploads).reads, store_of(uploads).sealed) == ([], [upload.id.hex])
+    assert uploads.file() == DATA
+
+
+def test_an_upload_over_three_instances_is_read_back_once(uploads: Uploads) -> None:
+    upload, instances = uploads.begin(len(DATA)), [uploads, uploads.another_instance(), uploads.another_instance()]
+    for number, instance in enumerate(instances):
+        last = instance.send(instance.get(upload), number * THIRD, DATA[number * THIRD : (number + 1) * THIRD])
+    assert last.is_finished
+    assert sum(span.size for span in store_of(uploads).reads) == len(DATA)
+    assert [instance.look(upload).is_finished for instance in instances] == [True] * 3
+    assert uploads.file() == DATA
+
+
+def test_the_last_byte_counts_though_the_step_goes_on_and_the_retry_finds_it_done(uploads: Uploads) -> None:
+    upload, other = uploads.begin(len(DATA)), uploads.another_instance()
+    uploads.send(upload, 0, DATA[:THIRD])
+    store_of(uploads).may_read.clear()
+    told = other.send(other.get(upload), THIRD, DATA[THIRD:])
+    seen = [uploads.look(upload), other.look(upload), uploads.get(upload)]
+    assert [(each.offset, each.is_finished) for each in (told, *seen)] == [(len(DATA), False)] * 4
+    assert sorted(hash_lock(store_of(uploads))) == [False, True]  # one reads, the other waits for its turn
+    store_of(uploads).may_read.set()
+    wait_until(lambda: uploads.look(upload).is_finished)
+    assert (other.look(upload).is_finished, other.file()) == (True, DATA)
+    wait_until(lambda: hash_lock(store_of(uploads)) == [])
+    assert sum(span.size for span in store_of(uploads).reads if span.size > 100) <= 2 * len(DATA)
+
+
+def test_who_asks_again_by_an_empty_append_finds_it_done_too(uploads: Uploads) -> None:
+    upload, other = uploads.begin(len(DATA)), uploads.another_instance()
+    uploads.send(upload, 0, DATA[:THIRD])
+    store_of(uploads).may_read.clear()
+    other.send(other.get(upload), THIRD, DATA[THIRD:])
+    assert not uploads.send(upload, len(DATA)).is_finished
+    store_of(uploads).may_read.set()
+    wait_until(lambda: uploads.send(upload, len(DATA)).is_finished)
+    assert uploads.file() == DATA
+
+
+def test_an_instance_that_dies_while_it_reads_is_followed(uploads: Uploads) -> None:
+    """A dead holder's lock goes by itself (`Claims`): until then another instance waits, and then it takes the step."""
+    upload, other = uploads.begin(len(DATA)), uploads.another_instance()
+    uploads.send(upload, 0, DATA[:THIRD])
+    died = threading.Event()
+    with store_of(uploads).claims.lock(f"hash-{upload.id.hex}", WHOLE, wait_seconds=0):  # of one that is dying
+        told = other.send(other.get(upload), THIRD, DATA[THIRD:])
+        assert (told.is_finished, store_of(uploads).reads) == (False, [])
+        died.set()
+    wait_until(lambda: other.look(upload).is_finished)
+    assert (died.is_set(), other.file()) == (True, DATA)
+
+
+def test_an_upload_that_was_cancelled_meanwhile_is_gone(uploads: Uploads) -> None:
+    upload, other = uploads.begin(len(DATA)), uploads.another_instance()
+    uploads.send(upload, 0, DATA[:THIRD])
+    with store_of(uploads).claims.lock(f"hash-{upload.id.hex}", WHOLE, wait_seconds=0):
+        other.send(other.get(upload), THIRD, DATA[THIRD:])
+        uploads.cancel(upload)
+    assert other.error_of(lambda: other.look(upload)) is UploadEnded
+    wait_until(lambda: hash_lock(store_of(uploads)) == [])
+    assert (store_of(uploads).blobs, uploads.used_bytes(), uploads.names()) == ({}, 0, [])
+
+
+@pytest.mark.parametrize("algorithm", ["sha-256", "sha-512"])
+def test_other_bytes_than_promised_stay_unfinished_at_every_instance(uploads: Uploads, algorithm: str) -> None:
+    upload, other = uploads.begin(len(DATA), repr_digest=repr_digest(b"others", algorithm)), uploads.another_instance()
+    uploads.send(upload, 0, DATA[:THIRD])
+    assert other.error_of(lambda: other.send(other.get(upload), THIRD, DATA[THIRD:])) is DigestMismatch
+    assert [each.look(upload).is_finished for each in (uploads, other)] == [False, False]
+    assert uploads.names() == []
+
+
+def test_parts_become_a_whole_over_instances(uploads: Uploads) -> None:
+    other = uploads.another_instance()
+    parts = [uploads.part(DATA[:THIRD]), other.part(DATA[THIRD:])]
+    final = other.concatenate(*parts)
+    assert final.is_finished
+    assert uploads.file("joined.bin") == DATA
+
+
+def test_an_empty_upload_is_a_file_of_the_store(uploads: Uploads) -> None:
+    upload = uploads.begin(0)
+    assert (upload.is_finished, uploads.file(), store_of(uploads).size(upload.id)) == (True, b"", 0)
+
+
+def test_chunks_in_their_order_are_hashed_on_their_way(uploads: Uploads) -> None:
+    chunks = [Span(start, min(start + 400_000, len(DATA))) for start in range(0, len(DATA), 400_000)]
+    for span in chunks:
+        status = uploads.append(span.start, DATA[span.start : span.stop], total=len(DATA))
+    assert (status.is_complete, store_of(uploads).reads) == (True, [])
+    assert uploads.file() == DATA
+
+
+def test_the_last_chunk_counts_though_the_step_goes_on(uploads: Uploads, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("transfer_service.services.uploads.chunks.ANSWER_SECONDS", 0.1)
+    monkeypatch.setattr("transfer_service.services.files.files.LOOK_SECONDS", 0.1)
+    other = uploads.another_instance()
+    uploads.append(THIRD, DATA[THIRD : 2 * THIRD], total=len(DATA))
+    other.append(0, DATA[:THIRD], total=len(DATA))
+    store_of(uploads).may_read.clear()
+    told = uploads.append(2 * THIRD, DATA[2 * THIRD :], total=len(DATA))
+    seen = other.find()
+    assert seen is not None
+    assert [(each.received_bytes, each.is_complete) for each in (told, seen)] == [(len(DATA), False)] * 2
+    store_of(uploads).may_read.set()
+    wait_until(lambda: (found := other.find()) is not None and found.is_complete)
+    assert (uploads.file(), other.file()) == (DATA, DATA)
+
+
+def test_what_waits_is_short_for_clients_and_long_for_instances() -> None:
+    assert steps.LOOK_SECONDS < steps.ANSWER_SECONDS < 10 < digests.TURN_SECONDS
+
+
+def test_a_blob_that_is_lost_is_told_of(uploads: Uploads) -> None:
+    upload, other = uploads.begin(len(DATA)), uploads.another_instance()
+    uploads.send(upload, 0, DATA[:THIRD])
+    with store_of(uploads).claims.lock(f"hash-{upload.id.hex}", WHOLE, wait_seconds=0):
+        other.send(other.get(upload), THIRD, DATA[THIRD:])
+        store_of(uploads).delete(upload.id)
+    wait_until(lambda: hash_lock(store_of(uploads)) == [])
+    assert other.error_of(lambda: other.look(upload)) in (UploadEnded, BlobMissing)
+    assert uploads.names() == []
