@@ -60,7 +60,7 @@ def take(key, seconds):
 
 def hold(key):
     with claims.lock(key, WHOLE, wait_seconds=0) as lock:
-        gevent.sleep(8)  # longer than a lease, while all others want it
+        gevent.sleep(7)  # longer than a lease, while all others want it
         with database.write_rows() as rows:
             lock.check(rows)
 
@@ -71,7 +71,7 @@ gevent.sleep(1)
 began_at = time.monotonic()
 take(uuid.uuid4(), 0)
 alone_seconds = time.monotonic() - began_at
-gevent.sleep(5)  # all have begun to wait
+gevent.sleep(4)  # all have begun to wait
 connections = database._server.engine.pool.checkedout()
 gevent.joinall(holders, raise_error=True)
 gevent.joinall(crowd)
@@ -113,8 +113,11 @@ def seconds_to_take(process: Process, key: uuid.UUID) -> float:
 
 
 @pytest.mark.alone
-@pytest.mark.parametrize("doing", ["idle", "committing"])
-@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSTOP])
+@pytest.mark.parametrize(
+    ("number", "doing"),
+    [(signal.SIGKILL, "idle"), (signal.SIGSTOP, "idle"), (signal.SIGSTOP, "committing")],
+    ids=["killed", "frozen", "frozen-in-a-commit"],
+)
 def test_a_holder_that_is_dead_or_frozen_costs_no_more_than_five_seconds(
     waiting: Process, url: str, number: signal.Signals, doing: str
 ) -> None:

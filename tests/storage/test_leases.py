@@ -16,6 +16,7 @@ from tests.live.server import wait_until
 from tests.storage.leased import Process, migrated, processes
 from transfer_service.errors import ClaimLost, RangeBusy, Superseded
 from transfer_service.storage.blobs import END, WHOLE, Key
+from transfer_service.storage.lease_locks import LeaseLock
 from transfer_service.storage.leases import LeaseClaims
 from transfer_service.storage.rooms import ATTACHMENTS
 from transfer_service.wire.ranges import Span
@@ -382,6 +383,17 @@ def test_a_release_that_fails_is_made_up_for(here: Process, key: uuid.UUID) -> N
         pass
     assert rows_left(here) == 1
     wait_until(lambda: rows_left(here) == 0)
+
+
+def test_a_claim_that_nobody_knows_of_does_not_stay(here: Process, there: Process, key: uuid.UUID) -> None:
+    """Of which only a failure was heard: the message of a connection that was cut may be carried out late."""
+    with here.claims.lock(uuid.uuid4(), WHOLE, wait_seconds=0), here.claims.in_use(uuid.uuid4()):
+        lock = LeaseLock(here.leases, "blobs", key, WHOLE, takes_over=False)
+        assert here.leases.rows.take({**lock.values, "process": here.leases.process_id, "waits": False})
+        waiter = Waiter(there, key, WHOLE)
+        wait_until(lambda: waiter.outcome == "held")
+        assert waiter.end() == "held"
+        wait_until(lambda: rows_left(here) == 2)
 
 
 def test_what_dead_processes_leave_is_swept(here: Process, there: Process) -> None:

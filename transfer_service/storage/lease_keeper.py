@@ -6,7 +6,7 @@ that nobody asks the database how his lock is. Notices are quicker than the look
 
 import time
 import uuid
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from threading import Event, Lock
 
@@ -15,7 +15,7 @@ from transfer_service.errors import RangeBusy, Superseded, TransferError
 from transfer_service.logs import Outage
 from transfer_service.storage.lease_locks import LeaseLock, seconds_awake
 from transfer_service.storage.lease_presence import Presence
-from transfer_service.storage.lease_rows import LeaseRows, Outcome, Values
+from transfer_service.storage.lease_rows import LeaseRows, Outcome, Seen, Values, place_values
 from transfer_service.storage.lease_statements import CHANNEL, LEASE_SECONDS
 from transfer_service.threads import run_beside
 from transfer_service.wire.ranges import Span
@@ -38,6 +38,7 @@ class Leases:
         self._process_id = ""
         self._locks: dict[str, LeaseLock] = {}
         self._to_remove: list[Values] = []
+        self._strays: set[str] = set()
         self._valid_until = 0.0
         self._renew_at = self._sweep_at = self._idle_at = 0.0
         self._is_running = False
@@ -203,16 +204,24 @@ class Leases:
         found = self.rows.look(self._process_id)
         free = []
         for lock in known:
-            is_held, is_concerned = found.get(lock.id, (False, True))
-            if lock.id not in found:
+            seen = found.get(lock.id)
+            if seen is None:
                 lock.lose()
-            elif is_held:
-                lock.learn(is_concerned, looked_at=looked_at)
-            elif not is_concerned:
+            elif seen.is_held:
+                lock.learn(seen.is_concerned, looked_at=looked_at)
+            elif not seen.is_concerned:
                 free.append(lock)
         _wake(free)
         if is_due:
+            self._remove_strays(found)
             self.presence.renew(found)
+
+    def _remove_strays(self, found: Mapping[str, Seen]) -> None:
+        """Remove what nobody here knows of, for the second time: whoever asked for it has heard of a failure."""
+        strays = found.keys() - self._locks.keys() - self.presence.row_ids
+        for stray in strays & self._strays:
+            self.remove({"id": stray, **place_values(found[stray].room, found[stray].unit)})
+        self._strays = strays
 
     def _hear(self, payload: str | None) -> None:
         """What other processes tell, and this one too."""

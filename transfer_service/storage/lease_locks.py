@@ -8,7 +8,7 @@ from typing import Protocol
 from transfer_service.db.database import Executor
 from transfer_service.errors import ClaimLost
 from transfer_service.storage.blobs import Key
-from transfer_service.storage.lease_rows import Outcome, keeps
+from transfer_service.storage.lease_rows import Outcome, keeps, place_values
 from transfer_service.wire.ranges import Span
 
 
@@ -49,13 +49,11 @@ class LeaseLock:
         """What its statements need."""
         return {
             "id": self.id,
-            "room": self.room,
-            "unit": self.unit,
+            **place_values(self.room, self.unit),
             "name": self.name,
             "start": self.span.start,
             "stop": self.span.stop,
             "takes_over": self.takes_over,
-            "free": f"free {self.room} {self.unit}",
         }
 
     def is_wanted(self) -> bool:

@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from threading import Lock
 from typing import TYPE_CHECKING
 
-from transfer_service.errors import RangeBusy
+from transfer_service.errors import RangeBusy, TransferError
+from transfer_service.storage.lease_rows import place_values
 
 if TYPE_CHECKING:
     from collections.abc import Container, Iterator
@@ -42,6 +43,7 @@ class Presence:
         self._leases = leases
         self._uses: dict[tuple[str, str], _Use] = {}
         self._alone: set[tuple[str, str]] = set()
+        self.row_ids: set[str] = set()
         self._guard = Lock()
 
     @property
@@ -77,7 +79,11 @@ class Presence:
                 del self._uses[place]
             shown = None if use.count else use.row_id
         if shown is not None:
-            self._leases.remove(self._values(place, shown))
+            self._hide(place, shown)
+
+    def _hide(self, place: tuple[str, str], row_id: str) -> None:
+        self.row_ids.discard(row_id)
+        self._leases.remove(self._values(place, row_id))
 
     @contextmanager
     def alone(self, room: str, unit: str) -> Iterator[bool]:
@@ -102,12 +108,14 @@ class Presence:
     @contextmanager
     def _secluded(self, place: tuple[str, str]) -> Iterator[bool]:
         self._leases.begin()
-        values = self._values(place, uuid.uuid4().hex)
+        values = self._values(place, row_id := uuid.uuid4().hex)
+        self.row_ids.add(row_id)
         is_alone = True
         try:
             is_alone = self._leases.rows.seclude(values)
             yield is_alone
         finally:
+            self.row_ids.discard(row_id)
             if is_alone:
                 self._leases.remove(values)
 
@@ -117,21 +125,19 @@ class Presence:
         for place, use in list(self._uses.items()):
             if use.since > youngest or (use.row_id is not None and use.row_id in found):
                 continue
-            values = self._values(place, uuid.uuid4().hex)
-            self._leases.rows.use(values)
+            row_id = uuid.uuid4().hex
+            self.row_ids = (self.row_ids - {use.row_id or ""}) | {row_id}
+            try:
+                self._leases.rows.use(self._values(place, row_id))
+            except TransferError:
+                self.row_ids.discard(row_id)  # should there be one nevertheless, it is a stray
+                raise
             with self._guard:
                 is_over = self._uses.get(place) is not use
                 if not is_over:
-                    use.row_id = str(values["id"])
+                    use.row_id = row_id
             if is_over:
-                self._leases.remove(values)
+                self._hide(place, row_id)
 
     def _values(self, place: tuple[str, str], row_id: str) -> dict[str, object]:
-        room, unit = place
-        return {
-            "id": row_id,
-            "process": self._leases.process_id,
-            "room": room,
-            "unit": unit,
-            "free": f"free {room} {unit}",
-        }
+        return {"id": row_id, "process": self._leases.process_id, **place_values(*place)}

@@ -32,6 +32,21 @@ class Outcome:
     is_wanted: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """A row of this process: whether it is held, and whether somebody wants it, or stands in the way of who waits."""
+
+    room: str
+    unit: str
+    is_held: bool
+    is_concerned: bool
+
+
+def place_values(room: str, unit: str) -> dict[str, object]:
+    """What statements about a unit need, and the notice that something of it is free."""
+    return {"room": room, "unit": unit, "free": f"free {room} {unit}"}
+
+
 def keeps(rows: Executor, claim_id: str) -> bool:
     """Whether the claim is there, in the caller's transaction: then it is, for all, until that has ended."""
     return _FENCE.find(rows, {"of_claim": claim_id}) is not None
@@ -85,11 +100,11 @@ class LeaseRows:
         with self._database.write_rows() if self._is_sqlite else self._database.urgent_rows() as rows:
             self._run(rows, [sql.RENEW], {"process": process_id})
 
-    def look(self, process_id: str) -> dict[str, tuple[bool, bool]]:
-        """What the process has, by its id: whether it is held, and whether somebody wants it, or is in its way."""
+    def look(self, process_id: str) -> dict[str, "Seen"]:
+        """What the process has, by its id."""
         with self._database.read_rows() if self._is_sqlite else self._database.urgent_rows() as rows:
             found = self._run(rows, [sql.LOOK], {"process": process_id})
-        return {each[0]: (bool(each[1]), bool(each[2])) for each in found}
+        return {each[0]: Seen(each[1], each[2], bool(each[3]), bool(each[4])) for each in found}
 
     def sweep(self, process_id: str) -> None:
         """Remove what dead processes have left."""

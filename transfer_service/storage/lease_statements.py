@@ -73,7 +73,8 @@ RENEW = (
     "ON CONFLICT (id) DO UPDATE SET expires_at = excluded.expires_at"
 )
 LOOK = (
-    "SELECT mine.id, mine.is_held, EXISTS (SELECT 1 FROM claims o WHERE o.room = mine.room AND o.unit = mine.unit "
+    "SELECT mine.id, mine.room, mine.unit, mine.is_held, EXISTS (SELECT 1 FROM claims o "
+    "WHERE o.room = mine.room AND o.unit = mine.unit "
     f"AND o.id <> mine.id AND o.process_id IN ({_ALIVE}) AND CASE WHEN mine.is_held THEN {_WANTS} "
     "ELSE o.is_held AND ((o.mode = 'alone' AND o.process_id <> mine.process_id) OR (o.mode = 'span' AND "
     "o.name = mine.name AND ((o.start < mine.stop AND o.stop > mine.start) OR "

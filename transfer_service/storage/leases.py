@@ -14,6 +14,7 @@ from transfer_service.errors import RangeBusy
 from transfer_service.storage.blobs import END, Key
 from transfer_service.storage.lease_keeper import Leases
 from transfer_service.storage.lease_locks import LeaseLock, names_of
+from transfer_service.storage.lease_rows import place_values
 from transfer_service.wire.ranges import Span
 
 POLL_SECONDS = 0.05
@@ -69,7 +70,7 @@ class LeaseClaims:
 
     def _values(self, key: Key) -> dict[str, object]:
         name, unit = names_of(key)
-        return {"room": self._room, "unit": unit, "name": name, "whole_unit": name == unit}
+        return {**place_values(self._room, unit), "name": name, "whole_unit": name == unit}
 
     def in_use(self, key: Key) -> AbstractContextManager[None]:
         """Keep the blob from being removed for resting too long until the block ends; the first second does not count.
@@ -87,12 +88,8 @@ class LeaseClaims:
 
         What is about to be committed under them is waited for. Raises RangeBusy where that takes very long.
         """
-        name, unit = names_of(key)
-        values = {
-            **self._values(key),
-            "free": f"free {self._room} {unit}",
-            "ended": f"ended {self._room} {name}",
-        }
+        name, _ = names_of(key)
+        values = {**self._values(key), "ended": f"ended {self._room} {name}"}
         deadline = time.monotonic() + END_SECONDS
         while not self._leases.rows.end_all(values):
             if time.monotonic() > deadline:
