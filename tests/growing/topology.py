@@ -1,6 +1,5 @@
 """Three instances of the real service that share engines only, and nginx, which gives each request to another one."""
 
-import re
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
@@ -22,6 +21,7 @@ upstream transfer {{ {upstreams} keepalive 64; }}
 upstream transfer_sockets {{ ip_hash; {upstreams} keepalive 64; }}
 server {{
     listen 127.0.0.1:{port};
+    set $transfer_sockets transfer_sockets;
     set $transfer_data {folder}/no-data;
     set $transfer_blobs {folder}/no-blobs;
     client_max_body_size 11g;
@@ -94,9 +94,6 @@ def _kill_if_running(instance: LiveServer) -> None:
 def spread(folder: Path, instances: Sequence[LiveServer], *, port: int) -> Iterator[None]:
     """Nginx on `port`, with the files of deploy/nginx: each request meets another instance, but those of Socket.IO."""
     locations = (REPOSITORY / "deploy/nginx/transfer/server.conf").read_text()
-    sockets = r"(location /socket\.io/ \{[^}]*proxy_pass http://transfer);"
-    locations, count = re.subn(sockets, r"\1_sockets;", locations)
-    assert count == 1, "Socket.IO is not found in the locations of nginx"
     upstreams = " ".join(f"server 127.0.0.1:{instance.port};" for instance in instances)
     place = folder.parent / f"nginx-{port}"
     site = _SITE.format(upstreams=upstreams, port=port, folder=place, locations=locations)
