@@ -17,7 +17,6 @@ import psycopg
 
 from benchmarks.object_store import CREDENTIALS, object_store
 from benchmarks.postgres import postgresql
-from config import Settings
 from tests.conftest import SECRET
 from tests.redis_server import RedisServer
 
@@ -26,7 +25,6 @@ ENGINES = "GROWING_ENGINES"
 STORE = "TRANSFER_STORAGE_URL"
 EVERYTHING = "PREFIX"
 CONNECTIONS = 600
-TAKES_OBJECTS = hasattr(Settings, "store_address")
 
 
 @dataclass(frozen=True)
@@ -66,7 +64,7 @@ def new_installation(engines: Engines, folder: Path, *, host: str = "127.0.0.1")
     redis.start()
     settings = {
         "TRANSFER_DATABASE_URL": engines.new_database(),
-        **({STORE: engines.new_store()} if TAKES_OBJECTS else {}),
+        STORE: engines.new_store(),
         "TRANSFER_REDIS_URL": redis.url,
         "SECRET_KEY": SECRET,
     }
@@ -79,8 +77,7 @@ def running_engines(host: str = "127.0.0.1") -> Iterator[Engines]:
     with ExitStack() as stack:
         database = stack.enter_context(postgresql(connections=CONNECTIONS, host=host))
         os.environ.update(CREDENTIALS)
-        store = stack.enter_context(object_store(host)) if TAKES_OBJECTS else None
-        running = Engines(database.url, store.url(EVERYTHING) if store else "")
+        running = Engines(database.url, stack.enter_context(object_store(host)).url(EVERYTHING))
         os.environ[ENGINES] = json.dumps(asdict(running))
         stack.callback(os.environ.pop, ENGINES)
         yield running
