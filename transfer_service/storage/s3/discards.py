@@ -19,7 +19,8 @@ from transfer_service.models.pieces import DiscardedObject, StoredPiece
 
 IN_DOUBT = timedelta(hours=1)
 """Longer than any commit whose answer was lost takes to be seen, and any request that was given up to arrive."""
-BATCH = 500
+BATCH = 1000
+"""As many as a store removes at once."""
 
 _pieces, _discarded = StoredPiece.__table__, DiscardedObject.__table__
 _NOTE = text(

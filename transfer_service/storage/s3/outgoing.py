@@ -17,8 +17,8 @@ from transfer_service.wire.ranges import Span
 
 PIECE_BYTES = 8 * 1024 * 1024
 MOST_SENT_AT_ONCE = 2
-MOST_HELD_BYTES = 20 * 1024 * 1024
-"""With the two windows of who receives them, an upload takes 24 MiB at most."""
+MOST_HELD_BYTES = 18 * 1024 * 1024
+"""With the two windows of who receives them, and what it takes to send, an upload takes 24 MiB at most."""
 
 
 @dataclass(eq=False, slots=True)
