@@ -9,10 +9,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.storage.memory import MemoryStore
+from tests.stores import put
 from transfer_service.services.games.leases import AVERAGED_SECONDS, READ_BYTES, HashedPart, SpeedMeter
+from transfer_service.services.read_back import read_back
 from transfer_service.storage.blobs import WHOLE
 from transfer_service.storage.disk import DiskStore
 from transfer_service.storage.rooms import ARCHIVES
+from transfer_service.wire.ranges import Span
 
 JOB_ID = 5
 LEFT = b"0123456789" * (READ_BYTES // 4)  # several blocks, the last of them short
@@ -55,6 +59,17 @@ def test_a_later_run_catches_up_and_goes_on(store: DiskStore, tmp_path: Path, le
         sink.append([b"more"])
         assert (sink.length, sink.sha256()) == (len(left) + 4, digest(left + b"more"))
     assert content(tmp_path) == left + b"more"
+
+
+def test_what_is_left_in_a_remote_store_comes_from_outside() -> None:
+    far = MemoryStore(ARCHIVES, is_remote=True)
+    put(far, f"{JOB_ID}.part", LEFT)
+    with far.open_writer(f"{JOB_ID}.part", WHOLE, create=False, wait_seconds=0) as part:
+        sink = HashedPart(part, offload=lambda work: work())
+        sink.catch_up(read_back(far, f"{JOB_ID}.part", Span(0, part.length)))
+        sink.append([b"more"])
+        assert (sink.length, sink.sha256()) == (len(LEFT) + 4, digest(LEFT + b"more"))
+    assert sum(span.size for span in far.reads) == len(LEFT)
 
 
 def test_a_restart_forgets_everything(store: DiskStore, tmp_path: Path) -> None:

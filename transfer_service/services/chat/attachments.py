@@ -59,7 +59,7 @@ class AttachmentService:
             with self._store.open_writer(key, WHOLE, create=True, wait_seconds=0) as writer:
                 return self._receive(account_id, message_id, body, writer)
         except BaseException:
-            if not self._messages.is_there(message_id):
+            if self._messages.is_still_announced(message_id):
                 discards.free(self._store, message_id)
             raise
 

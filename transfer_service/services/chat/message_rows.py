@@ -41,7 +41,6 @@ _TAKE_SEQ = (
     .returning(_conversations.c.last_seq)
 )
 _INSERT = insert(_messages)
-_EXISTS = select(_messages.c.id).where(_is_message)
 _ONE = _with_sender.where(_is_message)
 _SEQ = select(_messages.c.seq).where(_is_message, _of_conversation)
 _PAGE = (
@@ -201,11 +200,6 @@ def pinned_of(rows: Executor, conversation_ids: Sequence[str]) -> Sequence[Row[A
 def lock_conversation_of(rows: Executor, message_id: str) -> str | None:
     """Lock the conversation that a message is in, which locks its messages. Its id, None for an unknown message."""
     return cast(str | None, rows.execute(_LOCK_CONVERSATION, {"message_id": message_id}).scalar_one_or_none())
-
-
-def exists(rows: Executor, message_id: str) -> bool:
-    """Whether there is such a message."""
-    return rows.execute(_EXISTS, {"message_id": message_id}).one_or_none() is not None
 
 
 def get_row(rows: Executor, message_id: str) -> Row[Any]:

@@ -57,10 +57,13 @@ class MessageService:
             discards.remember(rows, [message_id])
         return message_id
 
-    def is_there(self, message_id: str) -> bool:
-        """Whether there is such a message, deleted or not."""
-        with self._database.read_rows() as rows:
-            return message_rows.exists(rows, message_id)
+    def is_still_announced(self, message_id: str) -> bool:
+        """Whether no message came of an announcement, nor will by a commit of which nobody knows whether it happened.
+
+        Or it has been deleted again. Raises StoreUnavailable.
+        """
+        with self._database.write_rows() as rows:
+            return discards.is_remembered(rows, message_id)
 
     def check_post(self, account_id: uuid.UUID, conversation_id: str, reply_to: str | None) -> None:
         """Refuse what `post` would refuse, before an attachment is received. Raises NotFound, NotParticipant."""

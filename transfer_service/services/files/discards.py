@@ -34,6 +34,12 @@ def remember(rows: Executor, names: Sequence[str]) -> None:
         rows.execute(insert(_discarded), [{"name": name} for name in names])
 
 
+def is_remembered(rows: Executor, name: str) -> bool:
+    """Whether the note is there, once nobody is taking it back any more: also not by a commit whose answer was lost."""
+    noted = select(_discarded.c.name).where(_discarded.c.name == name).with_for_update()
+    return rows.execute(noted).first() is not None
+
+
 def keep(rows: Executor, name: str) -> None:
     """Take the note back, in the transaction that makes the bytes somebody's."""
     rows.execute(delete(_discarded).where(_discarded.c.name == name))

@@ -100,7 +100,7 @@ class SmallFiles:
                 add_more(rows)
             return whole, claimed
 
-        with self._stored(file.id, blocks) as writer:
+        with self._stored(file, blocks) as writer:
             whole, claimed = declare(writer)
         if claimed.blob_id is not None:
             self._files.discard_blob(claimed.blob_id)
@@ -118,20 +118,20 @@ class SmallFiles:
         return ClaimedName(name)
 
     @contextmanager
-    def _stored(self, file_id: uuid.UUID, blocks: Blocks) -> Iterator[BlobWriter]:
+    def _stored(self, file: FileRecord, blocks: Blocks) -> Iterator[BlobWriter]:
         """The bytes in their place, flushed if that was asked for; the claim keeps cleanup from taking them for lost.
 
         Where the block raises they are gone again, unless the file is there all the same: only the answer failed then.
         """
         try:
-            with self._store.open_new(file_id) as writer:
+            with self._store.open_new(file.id) as writer:
                 self._write(writer, blocks)
                 yield writer
         except (NameTaken, QuotaExceeded, AccountGone, StorageFull, FlushFailed, TransactionLost):
-            self._files.discard_blob(file_id)
+            self._files.discard_blob(file.id)
             raise
         except BaseException:
-            self._discard_if_undeclared(file_id)
+            self._discard_if_undeclared(file)
             raise
 
     def _write(self, writer: BlobWriter, blocks: Blocks) -> None:
@@ -146,13 +146,17 @@ class SmallFiles:
         else:
             write_and_seal()
 
-    def _discard_if_undeclared(self, file_id: uuid.UUID) -> None:
-        """After a commit of which nobody knows whether it happened: a power loss may still bring it back.
+    def _discard_if_undeclared(self, file: FileRecord) -> None:
+        """After a commit of which nobody knows whether it happened: a power loss may still bring it back, and a server
+        may still be about to do it.
 
-        Not any more once another commit has followed it. Where that fails too, cleanup will find the blob.
+        Not any more once another commit has followed it, under the lock that it held. Where that fails too, cleanup
+        will find the blob.
         """
+        file_id = file.id
         with suppress(StoreUnavailable):
             with self._database.write_rows(durable=True) as rows:
+                lock_names(rows, file.account_id)
                 is_declared = trash_rows.exists_anywhere(rows, file_id)
                 if not is_declared:
                     discards.remember(rows, [file_id.hex])

@@ -14,8 +14,10 @@ from transfer_service.services.games.archives import ArchiveRemoval
 from transfer_service.services.games.job_rows import archive_key, part_key
 from transfer_service.services.games.leases import FetchLeases, HashedPart, LeaseLost, Run
 from transfer_service.services.games.member_rows import Hold
+from transfer_service.services.read_back import read_back
 from transfer_service.storage.blobs import WHOLE, BlobWriter
 from transfer_service.wire.game_catalogue import Source
+from transfer_service.wire.ranges import Span
 
 LONGEST_SECONDS = 24 * 3600.0
 WRONG_BYTES = "The bytes of the source are not the catalogue's"
@@ -123,7 +125,8 @@ class Fetching:
     def _fetch_verified(self, run: Run, part: BlobWriter) -> None:
         """Fetch from the first source that gives the right bytes, and publish them. Raises SourceFailed, LeaseLost."""
         with closing(HashedPart(part, offload=self._offload)) as sink:
-            sink.catch_up()
+            is_far = self._store.is_remote and part.length > 0
+            sink.catch_up(read_back(self._store, part_key(run.job_id), Span(0, part.length)) if is_far else None)
             run.part = sink
             self._fetch_from_one(run, sink)
             part.publish(archive_key(run.game_data_id))

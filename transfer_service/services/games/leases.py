@@ -8,9 +8,10 @@ cancelled, changes nothing any more.
 import hashlib
 import math
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
 from sqlalchemy import ColumnElement, or_, select, update
@@ -41,8 +42,11 @@ class HashedPart:
         self._hasher = hashlib.sha256()
         self.length = 0
 
-    def catch_up(self) -> None:
-        """Hash what an earlier run has left in the part."""
+    def catch_up(self, left: Iterator[bytes] | None = None) -> None:
+        """Hash what an earlier run has left in the part; `left`, where a remote store is asked for it."""
+        for block in left or ():
+            self._offload(partial(self._hasher.update, block))
+            self.length += len(block)
         while count := self._offload(self._hash_next):
             self.length += count
 

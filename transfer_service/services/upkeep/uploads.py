@@ -9,7 +9,7 @@ from sqlalchemy import ColumnElement, and_, delete, exists, func, or_, select
 from sqlalchemy.orm import aliased
 
 from transfer_service.db.database import run_again
-from transfer_service.errors import BlobMissing, TransferError
+from transfer_service.errors import BlobMissing, RangeBusy, TransferError
 from transfer_service.models.files import File, FileState
 from transfer_service.models.uploads import ResumableUpload, UploadKind, UploadPart
 from transfer_service.services.core import Core
@@ -57,13 +57,19 @@ class UploadCleanup:
             with self._store.claims.secluded(file_id) as is_free:
                 if is_free and dry_run:
                     freed_bytes = self._store.stored_bytes(file_id) or 0
-                elif is_free:
-                    with suppress(BlobMissing):  # a crash may have left one that only lacks the last step
-                        self._completion.finish(file_id)
-                    if self._remove(file_id, is_stale):
-                        freed_bytes = self._files.discard_blob(file_id)
+                elif is_free and not self._is_being_finished(file_id) and self._remove(file_id, is_stale):
+                    freed_bytes = self._files.discard_blob(file_id)
             if freed_bytes is not None:
                 yield freed_bytes
+
+    def _is_being_finished(self, file_id: uuid.UUID) -> bool:
+        """Take the last step of a file that a crash has left before it. Whether another instance is just taking it."""
+        try:
+            with suppress(BlobMissing):
+                self._completion.finish(file_id)
+        except RangeBusy:
+            return True
+        return False
 
     def remove_expired(self, *, dry_run: bool) -> Iterator[int]:
         """End every resumable upload that has rested too long. One that only lacks the last step takes it instead."""
