@@ -199,8 +199,10 @@ class Database:
         try:
             with self.write() as session:
                 session.execute(text("UPDATE alembic_version SET version_num = version_num"))
-        except (SchemaOutdated, ServerAway):
+        except SchemaOutdated:
             raise
+        except ServerAway as error:
+            raise ServerAway("The database cannot be written") from error
         except (SQLAlchemyError, TransferError) as error:
             raise StoreUnavailable("The database cannot be written") from error
 

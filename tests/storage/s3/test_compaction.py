@@ -11,6 +11,7 @@ import pytest
 from tests.storage.s3.memory_objects import Bucket, Killed, MemoryObjects, failing
 from tests.storage.s3.rig import Locks, Rig, forget_pieces
 from transfer_service.db.database import Database
+from transfer_service.errors import ServerAway
 from transfer_service.storage.s3.compaction import CompactedRoom, Compaction
 from transfer_service.storage.s3.outgoing import PIECE_BYTES
 
@@ -168,6 +169,21 @@ def test_a_call_without_an_answer_is_made_again_later(rig: Rig, bucket: Bucket, 
     compaction(rig).work()
     rig.discards.finish(now=LATER)
     assert (rig.read(KEY), is_one_object(rig)) == (data, True)
+
+
+def test_a_store_that_was_away_is_asked_again_at_once(rig: Rig, bucket: Bucket) -> None:
+    put_whole(rig, b"abcdef", 3)
+    worker = compaction(rig)
+    away = [True]
+
+    def fault(_call: str, _moment: str) -> None:
+        if away[0]:
+            raise ServerAway
+
+    bucket.fault = fault
+    assert worker.work() == 0
+    away[0] = False
+    assert worker.work() == 1
 
 
 def test_one_that_comes_late_replaces_nothing(rig: Rig, bucket: Bucket) -> None:

@@ -15,7 +15,7 @@ from typing import Protocol
 from sqlalchemy import select
 
 from transfer_service.db.database import Database
-from transfer_service.errors import BlobMissing, RangeBusy, StoreUnavailable, TransferError
+from transfer_service.errors import BlobMissing, RangeBusy, ServerAway, StoreUnavailable, TransferError
 from transfer_service.logs import log_error
 from transfer_service.models.pieces import ScatteredBlob
 from transfer_service.storage.blobs import WHOLE
@@ -94,6 +94,8 @@ class Compaction:
             pass
         except BlobMissing:  # deleted meanwhile
             pass
+        except ServerAway:  # for all of them: each is tried again as soon as it is back
+            return False
         except TransferError as error:
             log_error(error)
         self._refused[room, key] = self._monotonic() + RETRY_SECONDS

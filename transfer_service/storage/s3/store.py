@@ -6,7 +6,7 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 
 from transfer_service.db.database import Database
-from transfer_service.errors import BlobMissing, StorageFull, StoreUnavailable
+from transfer_service.errors import BlobMissing, ServerAway, StorageFull, StoreUnavailable
 from transfer_service.storage.blobs import WHOLE, BlobFacts, Key
 from transfer_service.storage.lease_keeper import Leases
 from transfer_service.storage.leases import LeaseClaims
@@ -178,6 +178,8 @@ class RemoteStore:
         """Prove that the store can be written. Raises StoreUnavailable."""
         try:
             self._objects.put(self._layout.probe_name, [uuid.uuid4().bytes])
+        except ServerAway as error:
+            raise ServerAway("The store cannot be written") from error
         except (StorageFull, StoreUnavailable) as error:
             raise StoreUnavailable("The store cannot be written") from error
 
