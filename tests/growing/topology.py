@@ -9,8 +9,8 @@ from pathlib import Path
 import psutil
 
 from tests.growing.installations import settings_of
-from tests.live.nginx import running_nginx
-from tests.live.server import REPOSITORY, LiveServer
+from tests.live.nginx import running_nginx, store_location
+from tests.live.server import LiveServer
 
 INSTANCES = 3
 
@@ -25,7 +25,8 @@ server {{
     set $transfer_data {folder}/no-data;
     set $transfer_blobs {folder}/no-blobs;
     client_max_body_size 11g;
-    {locations}
+    include transfer/server.conf;
+    {store}
 }}
 """
 
@@ -93,9 +94,9 @@ def _kill_if_running(instance: LiveServer) -> None:
 @contextmanager
 def spread(folder: Path, instances: Sequence[LiveServer], *, port: int) -> Iterator[None]:
     """Nginx on `port`, with the files of deploy/nginx: each request meets another instance, but those of Socket.IO."""
-    locations = (REPOSITORY / "deploy/nginx/transfer/server.conf").read_text()
     upstreams = " ".join(f"server 127.0.0.1:{instance.port};" for instance in instances)
     place = folder.parent / f"nginx-{port}"
-    site = _SITE.format(upstreams=upstreams, port=port, folder=place, locations=locations)
+    store = store_location(instances[0].store_endpoint)
+    site = _SITE.format(upstreams=upstreams, port=port, folder=place, store=store)
     with running_nginx(place, site, port=port):
         yield

@@ -101,12 +101,16 @@ def behind_nginx(
     upstreams = " ".join(f"server 127.0.0.1:{server.port};" for server in servers)
     data = servers[0].data_dir
     listed = " ".join(f"{origin} $http_origin;" for origin in origins)
-    places = {"data": data, "blobs": blobs or data / "blobs", "origins": listed, "store": ""}
-    if store:
-        places["store"] = f"location /_transfer/store/ {{ include transfer/store.conf; proxy_pass {store}; }}"
+    places = {"data": str(data), "blobs": str(blobs or data / "blobs"), "origins": listed}
+    places["store"] = store_location(store or servers[0].store_endpoint)
     site = _SITE.format(upstreams=upstreams, port=port, tls_port=tls_port, max_body=max_body, **places)
     with running_nginx(folder, site, port=port) as process:
         yield NginxFront(folder, port, tls_port, process)
+
+
+def store_location(endpoint: str | None) -> str:
+    """Where nginx fetches bodies from the object store that has this endpoint, if there is one."""
+    return f"location /_transfer/store/ {{ include transfer/store.conf; proxy_pass {endpoint}; }}" if endpoint else ""
 
 
 @contextmanager

@@ -18,12 +18,13 @@ from pydantic import SecretStr
 
 from config import Settings
 from tests.conftest import PASSWORD, SECRET
-from tests.growing.installations import engines, forget, is_without_disk, settings_of
+from tests.growing.installations import STORE, engines, forget, is_without_disk, settings_of
 from tests.live.prepared_process import NEEDS_OWN_PROGRAM, ForkedServer
 from tests.ports import free_port
 from tests.prepared import migrate
 from transfer_service.bootstrap import Services, build_services
 from transfer_service.services.core import utc_now
+from transfer_service.wire.store_addresses import parse_store_address
 
 REPOSITORY = Path(__file__).parents[2]
 START_SECONDS = 30.0
@@ -76,6 +77,12 @@ class LiveServer:
         clean = {name: value for name, value in os.environ.items() if not name.startswith("TRANSFER_")}
         own = {"TRANSFER_DATA_DIR": str(self.own_folder), "TRANSFER_BIND": f"{self.host}:{self.port}"}
         return {**clean, **own, **self._settings()}
+
+    @property
+    def store_endpoint(self) -> str | None:
+        """Where the object store is, None where there is none."""
+        url = self._settings().get(STORE, "")
+        return parse_store_address(url).endpoint if url.startswith("s3:") else None
 
     @property
     def own_folder(self) -> Path:

@@ -82,6 +82,7 @@ def test_head_is_the_same_on_both_paths(site: Site, headers: dict[str, str]) -> 
     assert headers_of(direct) == headers_of(fronted)
 
 
+@pytest.mark.one_machine("nginx sends what lies on a disk")
 @pytest.mark.parametrize("headers", HANDED_OVER)
 def test_nginx_is_asked_to_send_what_it_can(site: Site, headers: dict[str, str]) -> None:
     answer = site.get(site.backend.url, **headers)
@@ -94,6 +95,7 @@ def test_the_internal_header_never_reaches_a_client(site: Site, headers: dict[st
     assert not [name for name in site.get(site.front.url, **headers).headers if name.startswith("X-Accel")]
 
 
+@pytest.mark.one_machine("nginx sends what lies on a disk")
 @pytest.mark.parametrize(
     "prefix", ["/_transfer/whole/blobs/", "/_transfer/range/blobs/", "/x/../_transfer/whole/blobs/", "//_transfer/"]
 )
@@ -110,6 +112,7 @@ def test_a_client_cannot_choose_the_file_that_nginx_sends(site: Site) -> None:
     assert set(answer.json()) == {"files", "next_cursor"}
 
 
+@pytest.mark.one_machine("nginx sends what lies on a disk")
 @pytest.mark.parametrize(("door", "body"), [
     pytest.param("/api/files/{id}/download", {"error": {"message": "File not found", "statusCode": 404}}, id="mobile"),
     pytest.param("/download/{id}", {"detail": "File not found"}, id="by-name"),

@@ -81,6 +81,7 @@ def test_an_attachment_is_the_same_directly_and_behind_nginx(talk: Talk, name: s
         assert direct.status_code != 200 or direct.content == DATA
 
 
+@pytest.mark.one_machine("nginx sends what lies on a disk")
 def test_nginx_sends_attachments_by_itself(talk: Talk) -> None:
     path = talk.upload(talk.site.front.url, NAMES[1])
     asked = talk.bob.get(talk.site.backend.url + path, timeout=30)
@@ -88,6 +89,7 @@ def test_nginx_sends_attachments_by_itself(talk: Talk) -> None:
     assert asked.content == b""
 
 
+@pytest.mark.one_machine("nginx sends what lies on a disk")
 @pytest.mark.parametrize("place", ["file", "folder"])
 def test_nothing_follows_a_link_in_the_place_of_an_attachment(talk: Talk, tmp_path: Path, place: str) -> None:
     path = talk.upload(talk.site.front.url, "photo.png")
@@ -139,6 +141,7 @@ def stored(server: LiveServer) -> list[Path]:
     return [path for path in (server.data_dir / "uploads/chats").iterdir() if path.name != ".installation"]
 
 
+@pytest.mark.one_machine("it looks into the folder of attachments")
 def test_an_upload_that_breaks_off_leaves_no_message_and_no_file(data_dir: Path) -> None:
     with running(data_dir, "alice", "bob") as server:
         alice, _, conversation_id = begin(server)
@@ -150,6 +153,7 @@ def test_an_upload_that_breaks_off_leaves_no_message_and_no_file(data_dir: Path)
         assert alice.get(f"{server.url}/messages/get", params=query, timeout=30).json()["count"] == 0
 
 
+@pytest.mark.one_machine("it looks into the folder of attachments")
 def test_what_a_killed_service_was_receiving_is_no_message_and_cleanup_removes_it(data_dir: Path) -> None:
     with running(data_dir, "alice", "bob") as server:
         alice, _, conversation_id = begin(server)
@@ -168,6 +172,7 @@ def test_what_a_killed_service_was_receiving_is_no_message_and_cleanup_removes_i
         assert stored(server) == []
 
 
+@pytest.mark.one_machine("it measures one process")
 @pytest.mark.alone
 def test_a_large_video_does_not_move_memory(data_dir: Path) -> None:
     with running(data_dir, "alice", "bob") as server:

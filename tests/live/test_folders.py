@@ -145,6 +145,7 @@ def test_curl_goes_on_with_a_file_in_a_folder_that_has_moved(way: Way, body: Bod
     assert (tmp_path / "b.bin").read_bytes() == body.data
 
 
+@pytest.mark.one_machine("nginx sends what lies on a disk")
 def test_nginx_sends_a_file_of_a_folder(way: Way, body: Body, top: str) -> None:
     answer = ask(way, "PUT", f"/api/files/{quote(top)}/a%2Fb.bin", data=body.data, headers=TYPE)
     file_id = answer.json()["file_id"]
