@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from click.testing import Result
 from flask import Flask
+from sqlalchemy import select
 
 from benchmarks.object_store import ObjectStoreServer
 from config import Settings
@@ -14,6 +15,8 @@ from tests.conftest import Clock, Device
 from tests.everything import ATTACHED, MEMBER, PHOTO, UPLOADED, Everything, fill
 from tests.web.conftest import MakeApp
 from transfer_service.app import begin_serving, create_app
+from transfer_service.bootstrap import build_compaction
+from transfer_service.models.pieces import StoredPiece
 from transfer_service.web.context import EXTENSION
 
 Serve = Callable[..., Device]
@@ -66,6 +69,26 @@ def assert_all_is_there(device: Device, ids: dict[str, str]) -> None:
     assert device.get(f"/game-zip/{ids['game_id']}/index.html").data == MEMBER
 
 
+def assert_it_ends(device: Device, upload_id: str) -> None:
+    """An upload that was begun in a folder ends in an object store, and the worker makes one object of it."""
+    headers = {
+        "Upload-Offset": str(len(UPLOADED)),
+        "Upload-Complete": "?1",
+        "Content-Type": "application/partial-upload",
+    }
+    ended = device.request("PATCH", f"/api/uploads/{upload_id}", headers=headers, data=PHOTO)
+    assert (ended.status_code, ended.headers["Upload-Complete"]) == (200, "?1")
+    services = device.client.application.extensions[EXTENSION]
+    compact = build_compaction(services.core)
+    assert compact is not None
+    for is_in_pieces in (True, False):
+        with services.database.read() as session:
+            found = session.scalars(select(StoredPiece).where(StoredPiece.key == upload_id.replace("-", ""))).first()
+        assert (found is not None) == is_in_pieces
+        assert device.get(f"/api/files/{upload_id}/download").data == UPLOADED + PHOTO
+        compact()
+
+
 def go_on(device: Device, upload_id: str, sent: bytes, more: bytes) -> bytes:
     """Go on with an upload that was begun at another place: all of it that is sent by now."""
     headers = {"Tus-Resumable": "1.0.0", "Content-Type": "application/offset+octet-stream"}
@@ -89,6 +112,7 @@ def test_to_an_object_store_on_to_another_one_and_back_to_a_folder(
     assert_all_is_there(device, there.ids)
     sent = go_on(device, there.ids["tus_id"], UPLOADED, b"more of it")
     assert device.status("due.bin")["status"] == "complete"
+    assert_it_ends(device, there.ids["upload_id"])
 
     refused = run(device, "storage", "move", folder, first)
     assert (refused.exit_code, "has its bytes already" in refused.output) == (1, True)
