@@ -1,4 +1,4 @@
-"""One machine becomes several, by the steps of docs/growing.md: the same files, sign-ins and unfinished uploads there."""
+"""One machine becomes several, by the steps of docs/growing.md, with its files, sign-ins and unfinished uploads."""
 
 import hashlib
 import signal
