@@ -5,7 +5,6 @@ import time
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -14,9 +13,10 @@ from sqlalchemy import text
 
 from tests.live.server import wait_until
 from tests.storage.leased import Process, migrated, processes
-from transfer_service.errors import ClaimLost, RangeBusy, Superseded
+from transfer_service.errors import ClaimLost, RangeBusy, StoreUnavailable, Superseded
 from transfer_service.storage.blobs import END, WHOLE, Key
 from transfer_service.storage.lease_locks import LeaseLock
+from transfer_service.storage.lease_rows import Seen
 from transfer_service.storage.leases import LeaseClaims
 from transfer_service.storage.rooms import ATTACHMENTS
 from transfer_service.wire.ranges import Span
@@ -100,16 +100,14 @@ def outlive(process: Process) -> None:
 
 def stop(process: Process) -> None:
     """Keep a process from renewing anything, and let its lease end."""
-    rows, looked = process.leases.rows, threading.Event()
-    look = rows.look
+    tried = threading.Event()
 
-    def look_and_tell(*arguments: Any) -> Any:
-        looked.set()
-        return look(*arguments)
+    def fail(_process_id: str) -> None:
+        tried.set()
+        raise StoreUnavailable
 
-    rows.renew = lambda *_: None  # type: ignore[method-assign]
-    rows.look = look_and_tell  # type: ignore[method-assign, assignment]
-    assert looked.wait(PATIENCE_SECONDS)  # a renewal that had begun has ended
+    process.leases.rows.renew = fail  # type: ignore[method-assign, assignment]
+    assert tried.wait(PATIENCE_SECONDS)  # a renewal that had begun has ended
     outlive(process)
 
 
@@ -235,11 +233,31 @@ def test_who_waits_for_a_dead_holder_comes_in_by_himself(here: Process, there: P
 
 def test_a_holder_that_could_not_renew_gives_up_by_its_own_clock(here: Process, key: uuid.UUID) -> None:
     with here.claims.lock(key, WHOLE, wait_seconds=0) as lock:
-        here.leases.rows.renew = lambda *_: (_ for _ in ()).throw(RangeBusy)  # type: ignore[method-assign]
         assert not lock.is_wanted()
+        stop(here)
         wait_until(lock.is_wanted)
         with here.database.write_rows() as rows, pytest.raises(ClaimLost):
             lock.check(rows)
+
+
+def test_what_was_buried_is_lost_before_its_process_counts_as_alive_again(
+    here: Process, there: Process, key: uuid.UUID
+) -> None:
+    """Or what was frozen could go on, sure of its claim, until it looks: with what cannot be undone."""
+    with here.claims.lock(key, WHOLE, wait_seconds=0) as buried:
+        stop(here)
+        wait_until(here.leases.is_doubtful)
+        with there.claims.lock(key, WHOLE, wait_seconds=0):
+            look, doubts = here.leases.rows.look, list[bool]()
+
+            def look_and_tell(process_id: str) -> dict[str, Seen]:
+                doubts.append(here.leases.is_doubtful())
+                return look(process_id)
+
+            here.leases.rows.look = look_and_tell  # type: ignore[method-assign]
+            del here.leases.rows.renew
+            wait_until(lambda: not here.leases.is_doubtful())
+            assert (doubts[0], buried.is_lost) == (True, True)
 
 
 def test_a_clock_of_the_database_that_is_set_back_keeps_nobody_dead_alive(

@@ -150,6 +150,8 @@ class Leases:
         began_at, process_id = seconds_awake(), self._process_id
         if process_id:
             self.rows.renew(process_id)
+            if self.is_doubtful():  # what others have buried meanwhile is lost before anything counts as ours again
+                self._look()
             self._valid_until = began_at + LEASE_SECONDS
             self._renew_at = began_at + RENEW_SECONDS
 
@@ -194,12 +196,16 @@ class Leases:
                 self.rows.remove(values)
                 self._to_remove.remove(values)
         if is_due or self._locks:
-            self._look(is_due=is_due)
+            found = self._look()
+            if is_due:
+                self._remove_strays(found)
+                self.presence.renew(found)
         if seconds_awake() >= self._sweep_at:
             self._sweep_at = seconds_awake() + SWEEP_SECONDS
             self.rows.sweep(self._process_id)
 
-    def _look(self, *, is_due: bool) -> None:
+    def _look(self) -> Mapping[str, Seen]:
+        """Tell each lock what the rows say of it."""
         looked_at, known = seconds_awake(), [each for each in list(self._locks.values()) if each.is_known]
         found = self.rows.look(self._process_id)
         free = []
@@ -212,9 +218,7 @@ class Leases:
             elif not seen.is_concerned:
                 free.append(lock)
         _wake(free)
-        if is_due:
-            self._remove_strays(found)
-            self.presence.renew(found)
+        return found
 
     def _remove_strays(self, found: Mapping[str, Seen]) -> None:
         """Remove what nobody here knows of, for the second time: whoever asked for it has heard of a failure."""

@@ -583,6 +583,24 @@ def test_on_a_full_disk_nothing_is_lost_and_what_goes_for_good_makes_room(
     check(bench)
 
 
+def test_a_full_disk_of_the_database_takes_no_bytes_from_a_store_elsewhere(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = bench.store(b"kept")
+    gone = bench.store(b"gone", "gone")
+    delete(bench, "gone")
+    before = bench.blobs()
+    with monkeypatch.context() as patch:
+        patch.setattr(type(bench.services.store), "is_remote", True)
+        on_a_full_disk(patch, bench, until=lambda: False)
+        with pytest.raises(StorageFull):
+            delete(bench, is_permanent=True)
+        with pytest.raises(StorageFull):
+            bench.services.trash.remove(bench.account_id, gone.id)
+    assert (bench.names(), bench.blobs()) == ([file.name], before)
+    check(bench)
+
+
 def test_on_a_full_disk_what_is_being_restored_is_not_removed(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     file = bench.store(b"kept")
     delete(bench)

@@ -133,7 +133,8 @@ class FileService:
             blob_id = self._take_away(account_id, name, is_permanent=is_permanent)
         except StorageFull:  # no room for the commit: unlink the bytes first, if they go in any case
             file = self.find_by_name_or_id(account_id, name)
-            if file is not None and _is_kept(file, self._core, is_permanent=is_permanent):
+            is_kept = file is not None and _is_kept(file, self._core, is_permanent=is_permanent)
+            if is_kept or self._store.is_remote:  # where its bytes are, is room
                 raise
             if file is not None:
                 self.discard_blob(file.id)

@@ -124,6 +124,8 @@ class Trash:
         try:
             gone = self._remove_rows(account_id, file_ids, expired_at)
         except StorageFull:  # no room for the commit: unlink the bytes first, they go in any case
+            if self._core.store.is_remote:  # where they are, is room
+                raise
             for file_id in file_ids:
                 self._discard_first(account_id, file_id, expired_at)
             gone = self._remove_rows(account_id, file_ids, expired_at)

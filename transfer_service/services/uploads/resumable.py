@@ -214,6 +214,8 @@ class ResumableUploadService:
         try:
             is_removed = self._end(upload)
         except StorageFull:  # no room for the commit: unlink the bytes first, they go in any case
+            if self._store.is_remote:  # where they are, is room
+                raise
             self._files.discard_blob(upload_id)
             is_removed = self._end(upload)
         if is_removed:
