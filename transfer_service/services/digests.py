@@ -37,6 +37,8 @@ TURN_SECONDS = 900.0
 class _Entry:
     hasher: "_Hash" = field(default_factory=hashlib.sha256)
     offset: int = 0
+    safe: "tuple[_Hash, int] | None" = None
+    """As it was when a writer began to put bytes into it that may never come to count."""
     turn: threading.Lock = field(default_factory=threading.Lock)
 
 
@@ -171,7 +173,16 @@ class RunningDigests:
 
     def follow(self, file_id: uuid.UUID) -> "DigestFollower":
         """For the only writer of a file, which hashes its bytes while it has them."""
-        return DigestFollower(self._entry(file_id))
+        entry = self._entry(file_id)
+        entry.safe = (entry.hasher.copy(), entry.offset)
+        return DigestFollower(entry)
+
+    def go_back(self, file_id: uuid.UUID) -> None:
+        """Drop what a writer has put in: some of it never came to count. From a disk all is soon read again."""
+        entry = self._entries.pop(file_id, None)
+        if entry is not None and entry.safe is not None and self._store.is_remote:
+            hasher, offset = entry.safe
+            self._entries[file_id] = _Entry(hasher.copy(), offset, entry.safe)
 
     def forget(self, file_id: uuid.UUID) -> None:
         """Drop the state of a file that is gone."""

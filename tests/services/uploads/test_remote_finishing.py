@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from tests.live.server import wait_until
-from tests.services.uploads.bench import Uploads, make_uploads, repr_digest
+from tests.services.uploads.bench import Uploads, announced, make_uploads, repr_digest
 from tests.storage.memory import MemoryStore
 from transfer_service import bootstrap
-from transfer_service.errors import BlobMissing, DigestMismatch, UploadEnded
+from transfer_service.errors import BlobMissing, ChecksumMismatch, DigestMismatch, StoreUnavailable, UploadEnded
 from transfer_service.services import digests, steps
 from transfer_service.services.uploads import finishing
 from transfer_service.storage.blobs import WHOLE
@@ -27,15 +27,20 @@ THIRD = len(DATA) // 3
 
 @pytest.fixture
 def uploads(make_uploads: Callable[..., Uploads], monkeypatch: pytest.MonkeyPatch) -> Uploads:
-    """On a store that all instances of a test share; who brings the last byte waits as long as who looks."""
+    """On a store that all instances of a test share."""
 
     @cache
     def in_memory(_root: Path, room: Room) -> MemoryStore:
         return MemoryStore(room, is_remote=True)
 
     monkeypatch.setattr(bootstrap, "DiskStore", in_memory)
-    monkeypatch.setattr(finishing, "ANSWER_SECONDS", 0.2)
     return make_uploads()
+
+
+@pytest.fixture
+def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who brings the last byte does not wait for what takes long."""
+    monkeypatch.setattr(finishing, "ANSWER_SECONDS", 0.2)
 
 
 def store_of(uploads: Uploads) -> MemoryStore:
@@ -67,6 +72,7 @@ def test_an_upload_over_three_instances_is_read_back_once(uploads: Uploads) -> N
     assert uploads.file() == DATA
 
 
+@pytest.mark.usefixtures("hasty")
 def test_the_last_byte_counts_though_the_step_goes_on_and_the_retry_finds_it_done(uploads: Uploads) -> None:
     upload, other = uploads.begin(len(DATA)), uploads.another_instance()
     uploads.send(upload, 0, DATA[:THIRD])
@@ -82,6 +88,7 @@ def test_the_last_byte_counts_though_the_step_goes_on_and_the_retry_finds_it_don
     assert sum(span.size for span in store_of(uploads).reads if span.size > 100) <= 2 * len(DATA)
 
 
+@pytest.mark.usefixtures("hasty")
 def test_who_asks_again_by_an_empty_append_finds_it_done_too(uploads: Uploads) -> None:
     upload, other = uploads.begin(len(DATA)), uploads.another_instance()
     uploads.send(upload, 0, DATA[:THIRD])
@@ -93,6 +100,7 @@ def test_who_asks_again_by_an_empty_append_finds_it_done_too(uploads: Uploads) -
     assert uploads.file() == DATA
 
 
+@pytest.mark.usefixtures("hasty")
 def test_an_instance_that_dies_while_it_reads_is_followed(uploads: Uploads) -> None:
     """A dead holder's lock goes by itself (`Claims`): until then another instance waits, and then it takes the step."""
     upload, other = uploads.begin(len(DATA)), uploads.another_instance()
@@ -106,6 +114,7 @@ def test_an_instance_that_dies_while_it_reads_is_followed(uploads: Uploads) -> N
     assert (died.is_set(), other.file()) == (True, DATA)
 
 
+@pytest.mark.usefixtures("hasty")
 def test_an_upload_that_was_cancelled_meanwhile_is_gone(uploads: Uploads) -> None:
     upload, other = uploads.begin(len(DATA)), uploads.another_instance()
     uploads.send(upload, 0, DATA[:THIRD])
@@ -167,6 +176,7 @@ def test_what_waits_is_short_for_clients_and_long_for_instances() -> None:
     assert steps.LOOK_SECONDS < steps.ANSWER_SECONDS < 10 < digests.TURN_SECONDS
 
 
+@pytest.mark.usefixtures("hasty")
 def test_a_blob_that_is_lost_is_told_of(uploads: Uploads) -> None:
     upload, other = uploads.begin(len(DATA)), uploads.another_instance()
     uploads.send(upload, 0, DATA[:THIRD])
@@ -176,3 +186,27 @@ def test_a_blob_that_is_lost_is_told_of(uploads: Uploads) -> None:
     wait_until(lambda: hash_lock(store_of(uploads)) == [])
     assert other.error_of(lambda: other.look(upload)) in (UploadEnded, BlobMissing)
     assert uploads.names() == []
+
+
+def test_appends_with_checksums_are_hashed_on_their_way_and_wrong_ones_taken_back(uploads: Uploads) -> None:
+    upload, blocks = uploads.begin(len(DATA)), [DATA[:THIRD], DATA[THIRD:]]
+    for number, block in enumerate(blocks):
+        damaged = announced(bytes(len(block)), is_atomic=True, is_damaged=True)
+        with pytest.raises(ChecksumMismatch):
+            uploads.put(uploads.get(upload), damaged, offset=number * THIRD)
+        last = uploads.put(uploads.get(upload), announced(block, is_atomic=True), offset=number * THIRD)
+    assert (last.is_finished, store_of(uploads).reads) == (True, [])
+    assert uploads.file() == DATA
+
+
+def test_what_was_hashed_before_a_broken_append_is_not_read_again(uploads: Uploads) -> None:
+    upload = uploads.begin(len(DATA))
+    uploads.send(upload, 0, DATA[:THIRD])
+    store_of(uploads).is_away = True
+    for _ in range(2):
+        with pytest.raises(StoreUnavailable):
+            uploads.send(uploads.get(upload), THIRD, DATA[THIRD : 2 * THIRD])
+    store_of(uploads).is_away = False
+    assert uploads.send(uploads.get(upload), THIRD, DATA[THIRD:]).is_finished
+    assert store_of(uploads).reads == []
+    assert uploads.file() == DATA

@@ -256,6 +256,10 @@ class Completion:
             with suppress(BlobMissing):  # deleted meanwhile
                 self._trim(file_id, end)
 
+    def go_back(self, file_id: uuid.UUID) -> None:
+        """Drop what a writer has hashed: some of it never came to count."""
+        self._digests.go_back(file_id)
+
     def forget(self, file_id: uuid.UUID) -> None:
         """Drop what is kept in memory about a file."""
         self._digests.forget(file_id)

@@ -157,7 +157,7 @@ class Appends:
             start=upload.offset,
             make_room=up_to(self._space.max_file_bytes if length is None else length),
             counting=Counting(body.is_atomic, commit, lambda: self._touch(upload.id)),
-            follower=None if body.is_atomic else self._completion.follow(upload.id),
+            follower=self._completion.follow(upload.id) if self._store.is_remote or not body.is_atomic else None,
             begin=self._begin_offload,
         )
         body.end_when(writer.is_wanted)
@@ -169,10 +169,10 @@ class Appends:
                     body_writer.commit_all()
                 raise InconsistentLength
         except BaseException:
+            if body_writer.has_loose_bytes:
+                self._completion.go_back(upload.id)
             if body.is_atomic:
                 writer.cut()
-            elif body_writer.has_loose_bytes:
-                self._completion.forget(upload.id)
             raise
         if piece.repr_digest is not None:
             upload = self._promise(upload, piece.repr_digest)
@@ -190,7 +190,7 @@ class Appends:
             self._count(before, after, writer)
             raise
         except BaseException:
-            self._completion.forget(after.id)
+            self._completion.go_back(after.id)
             raise
         return self._count(before, after, writer)
 
@@ -201,7 +201,7 @@ class Appends:
                 flush_or_forget(self._database, writer.sync, after.id)
             return self._commit(before, after, writer)
         except BaseException:
-            self._completion.forget(after.id)  # the hash has taken bytes that do not count
+            self._completion.go_back(after.id)  # the hash has taken bytes that do not count
             raise
 
     @run_again

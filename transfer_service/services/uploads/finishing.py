@@ -106,10 +106,10 @@ class UploadCompletion:
         is_whole = part.kind is UploadKind.PARTIAL and part.offset == part.length
         return self._finals_with(part.id) if is_whole else []
 
-    @property
-    def reads_from_afar(self) -> bool:
-        """Whether what is to be hashed must be fetched from a remote store."""
-        return self._store.is_remote
+    def must_read_back(self, upload: UploadRecord) -> bool:
+        """Whether bytes must be fetched from a remote store before an upload is finished, or may have to be."""
+        is_here = upload.kind is not UploadKind.FINAL and self.is_nearly_hashed(upload)
+        return self._store.is_remote and not is_here
 
     def is_nearly_hashed(self, upload: UploadRecord) -> bool:
         """Whether `finish_written` would take no longer than it takes to flush the bytes."""
@@ -137,9 +137,9 @@ class UploadCompletion:
         """Hash a part of what counts already."""
         self._completion.make_headway(upload_id, committed)
 
-    def forget(self, upload_id: uuid.UUID) -> None:
-        """Drop what was hashed: some of it never came to count."""
-        self._completion.forget(upload_id)
+    def go_back(self, upload_id: uuid.UUID) -> None:
+        """Drop what an append has hashed: some of it never came to count."""
+        self._completion.go_back(upload_id)
 
     def _finals_with(self, part_id: uuid.UUID) -> list[UploadRecord]:
         with self._database.read_rows() as rows:
@@ -227,6 +227,6 @@ class Finishing:
 
         For who asks again it is finished, or still goes on, at whatever instance. Raises like it.
         """
-        if self._completion.reads_from_afar:
+        if self._completion.must_read_back(upload):
             return self.finish(upload, seconds=ANSWER_SECONDS)
         return self._completion.finish(upload)
