@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from tests.storage.zips import BZIP2, DEFLATED, Part, deflate, make
 from tests.stores import reader_of
 from transfer_service.errors import MemberUnreadable, ReadFailed
+from transfer_service.storage.disk import DiskReader
 from transfer_service.storage.zip_members import PIECE_BYTES, InflatedMember, MemberPlace, StoredMember
 from transfer_service.wire.ranges import Span
 
@@ -167,3 +168,41 @@ def test_a_stored_member_is_read_once(archive: Path, wrong: int, passes: bool) -
         local = member.local(Span(5, 9))
         assert local is not None
         assert os.pread(local.descriptor, 4, local.offset) == PACKED[5:9]
+
+
+class FarReader(DiskReader):
+    """An archive in a remote store, which keeps what it read last."""
+
+    is_in_pool = False
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path.open("rb", buffering=0))
+        self._window = Span(0, 0)
+
+    def local(self, _span: Span) -> None:  # type: ignore[override]
+        """Far away."""
+
+    def read(self, start: int, size: int) -> bytes:
+        data = super().read(start, size)
+        if not self._window.start <= start <= start + len(data) <= self._window.stop:
+            assert not self.is_in_pool, "a thread of the pool waits for the store"
+            self._window = Span(start, start + len(data))
+        return data
+
+
+@pytest.mark.parametrize("method", [DEFLATED, BZIP2])
+@pytest.mark.parametrize("content", [DATA, os.urandom(3_000_000)], ids=["text", "noise"])
+def test_a_remote_store_is_not_waited_for_in_the_thread_pool(tmp_path: Path, method: int, content: bytes) -> None:
+    packed = deflate(content) if method == DEFLATED else bz2.compress(content)
+    reader = FarReader(write(tmp_path / "far.zip", packed))
+
+    def in_pool(work: Callable[[], T], /) -> T:
+        reader.is_in_pool = True
+        try:
+            return work()
+        finally:
+            reader.is_in_pool = False
+
+    with closing(InflatedMember(reader, place_of(content, packed, method=method), in_pool)) as member:
+        member.check()
+        assert b"".join(member.blocks(Span(5, len(content)))) == content[5:]

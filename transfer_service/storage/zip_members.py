@@ -23,6 +23,8 @@ _HEADER = struct.Struct("<4s5H3L2H")
 _SIGNATURE = b"PK\x03\x04"
 _RAW_DEFLATE = -15
 _READ_BYTES = 128 * 1024
+_AHEAD_BYTES = 1024 * 1024
+"""More than a piece is ever made of, also by bzip2, which has blocks of 900 kB."""
 NO_MATCH = "This member of the archive is not what the archive says"
 
 
@@ -135,6 +137,7 @@ class InflatedMember:
         self._place = place
         self._offload = offload
         self._start = find_data(archive, place)
+        self._is_far = archive.local(Span(0, 0)) is None
         self.size = place.length
         self._begin()
 
@@ -159,6 +162,7 @@ class InflatedMember:
                 position += len(block)
                 yield block
                 continue
+            self._fetch()
             piece = self._offload(self._inflate)
             if not piece:
                 raise ReadFailed
@@ -169,8 +173,9 @@ class InflatedMember:
         self._begin()
         self._length = self._crc32 = 0
         try:
+            self._fetch()
             while self._offload(self._check_piece):
-                pass
+                self._fetch()
         except ReadFailed as error:
             raise MemberUnreadable(NO_MATCH) from error
         is_at_end = self._inflater.eof or self._place.compressed_bytes == 0
@@ -178,6 +183,12 @@ class InflatedMember:
             raise MemberUnreadable(NO_MATCH)
         # Bytes behind the end of the stream are nobody's: unzippers pass over them, and so does this.
         self._begin()
+
+    def _fetch(self) -> None:
+        """Have what the next piece is made of in the reader's memory: a remote store is not waited for in the pool."""
+        if self._is_far:
+            left = self._place.compressed_bytes - self._consumed
+            self._archive.read(self._start + self._consumed, min(_AHEAD_BYTES, left))
 
     def _check_piece(self) -> bool:
         """Go one piece on. Whether there may be more."""
