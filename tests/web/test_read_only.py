@@ -5,6 +5,7 @@ import sqlite3
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from functools import cache
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from typing import Any
 import pytest
 from flask import Flask
 
+from benchmarks.object_store import ObjectStoreServer
 from config import Settings
 from tests.conftest import Clock, Device, signed_in
 from tests.everything import PHOTO, UPLOADED, Everything, fill
@@ -22,9 +24,12 @@ from tests.web.uploads.bench import TUS
 from transfer_service.app import begin_serving, create_app, end_serving
 from transfer_service.cli.read_only import MOVING, READING, commands_of
 from transfer_service.errors import InstallationMismatch, ReadOnly
+from transfer_service.moves import build_move
+from transfer_service.storage.s3.objects import Objects
 from transfer_service.web.chat.socket import CHANGING, EVENTS
 from transfer_service.web.context import EXTENSION
 from transfer_service.wire.error_bodies import format_error
+from transfer_service.wire.store_addresses import StoreAddress
 
 SAFE = {"get", "head"}
 CHANGING_ROUTES = [(path, method) for path, method, _ in operations() if method not in SAFE]
@@ -35,22 +40,28 @@ QUERIES = {
 }
 
 
-@pytest.fixture(scope="module")
-def data_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("full") / "data"
-
-
-@pytest.fixture(scope="module")
-def everything(data_dir: Path, prepared_database: Path) -> Iterator[Everything]:
+@pytest.fixture(scope="module", params=["disk", "object store"])
+def everything(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, prepared_database: Path
+) -> Iterator[Everything]:
     """A full installation, and after the app that made it the same one as an app in read-only mode."""
+    data_dir = tmp_path_factory.mktemp("full") / "data"
     settings = Settings(data_dir=data_dir, secret_key="a test secret of at least thirty-two bytes", trash_days=30)  # type: ignore[arg-type]
     data_dir.mkdir()
     (data_dir / "transfer.sqlite3").write_bytes(prepared_database.read_bytes())
     writing = create_app(settings, now=Clock())
     writing.testing = True
     there = fill(writing, data_dir)
+    there.services.recovery.note_flushed()
     there.services.database.dispose()
-    app = create_app(settings.model_copy(update={"read_only": True}), now=Clock())
+    changes: dict[str, Any] = {"read_only": True}
+    if request.param == "object store":
+        server: ObjectStoreServer = request.getfixturevalue("object_store_server")
+        changes["storage_url"] = server.new_url()
+        move = build_move(settings, f"file:{settings.blob_dir}", changes["storage_url"])
+        assert move.run().is_settled
+        move.finish(nobody_writes=True)
+    app = create_app(settings.model_copy(update=changes), now=Clock())
     app.testing = True
     begin_serving(app)
     there.app, there.device = app, Device(app.test_client(use_cookies=False), there.device.headers)
@@ -59,25 +70,36 @@ def everything(data_dir: Path, prepared_database: Path) -> Iterator[Everything]:
     there.services.database.dispose()
 
 
-def state_of(data_dir: Path) -> dict[str, str]:
-    """Everything in the data folder: each file's digest and time, and the rows of the database."""
+@cache
+def objects_at(address: StoreAddress) -> Objects:
+    """What is asked about the store."""
+    return Objects(address)
+
+
+def state_of(settings: Settings) -> dict[str, str]:
+    """All there is: each file's digest and time, the objects of the store, and the rows of the database."""
+    data_dir = settings.data_dir
     database = data_dir / "transfer.sqlite3"
     found = {
         str(path.relative_to(data_dir)): f"{path.stat().st_mtime_ns} {sha256(path.read_bytes()).hexdigest()}"
         for path in sorted(data_dir.rglob("*"))
         if path.is_file() and not path.name.startswith(database.name)
     }
+    if settings.store_address is not None:
+        objects = objects_at(settings.store_address)  # making a client takes longer than to ask it
+        found |= {each.name: each.etag for batch in objects.list(settings.store_address.prefix) for each in batch}
     with closing(sqlite3.connect(database)) as connection:
         return {**found, "rows": "\n".join(connection.iterdump())}
 
 
 @pytest.fixture(autouse=True)
-def unchanged(everything: Everything, data_dir: Path) -> Iterator[None]:
+def unchanged(everything: Everything) -> Iterator[None]:
     """Whatever a test asks, nothing of the installation changes."""
-    assert everything.app.extensions[EXTENSION].core.settings.read_only
-    before = state_of(data_dir)
+    settings = everything.services.core.settings
+    assert settings.read_only
+    before = state_of(settings)
     yield
-    assert state_of(data_dir) == before
+    assert state_of(settings) == before
 
 
 def address(everything: Everything, path: str) -> str:
