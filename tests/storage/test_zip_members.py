@@ -16,7 +16,7 @@ from tests.storage.zips import BZIP2, DEFLATED, Part, deflate, make
 from tests.stores import reader_of
 from transfer_service.errors import MemberUnreadable, ReadFailed
 from transfer_service.storage.disk import DiskReader
-from transfer_service.storage.zip_members import PIECE_BYTES, InflatedMember, MemberPlace, StoredMember
+from transfer_service.storage.zip_members import PIECE_BYTES, InflatedMember, MemberPlace, Method, StoredMember
 from transfer_service.wire.ranges import Span
 
 T = TypeVar("T")
@@ -190,10 +190,10 @@ class FarReader(DiskReader):
         return data
 
 
-@pytest.mark.parametrize("method", [DEFLATED, BZIP2])
+@pytest.mark.parametrize("method", [DEFLATED, BZIP2, Method.STORED])
 @pytest.mark.parametrize("content", [DATA, os.urandom(3_000_000)], ids=["text", "noise"])
 def test_a_remote_store_is_not_waited_for_in_the_thread_pool(tmp_path: Path, method: int, content: bytes) -> None:
-    packed = deflate(content) if method == DEFLATED else bz2.compress(content)
+    packed = deflate(content) if method == DEFLATED else bz2.compress(content) if method == BZIP2 else content
     reader = FarReader(write(tmp_path / "far.zip", packed))
 
     def in_pool(work: Callable[[], T], /) -> T:
@@ -203,6 +203,7 @@ def test_a_remote_store_is_not_waited_for_in_the_thread_pool(tmp_path: Path, met
         finally:
             reader.is_in_pool = False
 
-    with closing(InflatedMember(reader, place_of(content, packed, method=method), in_pool)) as member:
+    kind = StoredMember if method == Method.STORED else InflatedMember
+    with closing(kind(reader, place_of(content, packed, method=method), in_pool)) as member:
         member.check()
         assert b"".join(member.blocks(Span(5, len(content)))) == content[5:]

@@ -9,6 +9,7 @@ import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import IntEnum
+from functools import partial
 from typing import NamedTuple, Protocol
 
 from transfer_service.errors import MemberUnreadable, ReadFailed
@@ -257,15 +258,20 @@ class StoredMember:
     def check(self) -> None:
         """Read everything once. Raises MemberUnreadable where the CRC-32 is a lie, ReadFailed."""
         crc32 = 0
+        is_far = self._archive.local(Span(0, 0)) is None
 
-        def add_block(offset: int, crc32: int) -> int:
-            block = self._archive.read(self._start + offset, min(PIECE_BYTES, self._place.length - offset))
+        def read(offset: int) -> bytes:
+            return self._archive.read(self._start + offset, min(PIECE_BYTES, self._place.length - offset))
+
+        def add_block(offset: int, crc32: int, fetched: bytes | None) -> int:
+            block = read(offset) if fetched is None else fetched
             if not block:
                 raise ReadFailed
             return zlib.crc32(block, crc32)
 
         for offset in range(0, self._place.length, PIECE_BYTES):
-            crc32 = self._offload(lambda offset=offset, crc32=crc32: add_block(offset, crc32))  # type: ignore[misc]
+            fetched = read(offset) if is_far else None  # a remote store is not waited for in the pool
+            crc32 = self._offload(partial(add_block, offset, crc32, fetched))
         if crc32 != self._place.crc32:
             raise MemberUnreadable(NO_MATCH)
 

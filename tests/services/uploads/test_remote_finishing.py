@@ -2,9 +2,12 @@
 
 import hashlib
 import threading
+import uuid
 from collections.abc import Callable
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
@@ -14,6 +17,8 @@ from tests.storage.memory import MemoryStore
 from transfer_service import bootstrap
 from transfer_service.errors import BlobMissing, ChecksumMismatch, DigestMismatch, StoreUnavailable, UploadEnded
 from transfer_service.services import digests, steps
+from transfer_service.services.files.rows import FileRecord
+from transfer_service.services.files.small_files import SmallFiles, sha256_of
 from transfer_service.services.uploads import finishing
 from transfer_service.storage.blobs import WHOLE
 from transfer_service.storage.rooms import Room
@@ -210,3 +215,19 @@ def test_what_was_hashed_before_a_broken_append_is_not_read_again(uploads: Uploa
     assert uploads.send(uploads.get(upload), THIRD, DATA[THIRD:]).is_finished
     assert store_of(uploads).reads == []
     assert uploads.file() == DATA
+
+
+def test_a_small_file_waits_for_the_store_outside_of_the_thread_pool(uploads: Uploads) -> None:
+    def refuse(_work: object) -> NoReturn:
+        raise AssertionError("a thread of the pool waits for the store")
+
+    core = replace(uploads.services.core, offload=refuse)
+    stored, _ = SmallFiles(core, files=uploads.services.files).store(
+        new_file(uploads), [DATA[:5000]], sha256_of([DATA[:5000]])
+    )
+    assert (stored.is_complete, uploads.file()) == (True, DATA[:5000])
+
+
+def new_file(uploads: Uploads) -> FileRecord:
+    now = uploads.clock()
+    return FileRecord(uuid.uuid4(), uploads.account_id, "log.bin", True, "text/plain", created_at=now, updated_at=now)

@@ -141,7 +141,7 @@ class SmallFiles:
             writer.write(0, blocks)
             writer.seal(length, flush=flush)
 
-        if flush:
+        if flush and not self._store.is_remote:  # which leaves the event loop by itself, and not into the thread pool
             self._offload(write_and_seal)
         else:
             write_and_seal()
