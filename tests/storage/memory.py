@@ -3,14 +3,14 @@
 import threading
 import time
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from transfer_service.db.database import Executor
 from transfer_service.errors import BlobMissing, ClaimLost, RangeBusy, ReadFailed, StoreUnavailable, Superseded
-from transfer_service.storage.blobs import WHOLE, BlobFacts, BlobWriter, KeptOrphan, Key
+from transfer_service.storage.blobs import WHOLE, AnyKey, BlobFacts, BlobWriter, KeptOrphan, Key
 from transfer_service.storage.rooms import Room
 from transfer_service.wire.ranges import Span
 
@@ -365,6 +365,12 @@ class MemoryQuarantine:
     def items(self) -> list[KeptOrphan]:
         return list(self._kept)
 
+    def drop(self, keys: Collection[str]) -> None:
+        """Nothing comes here that is deleted in order."""
+
+    def is_missed(self, _item: KeptOrphan) -> bool:
+        return True
+
     def take_back(self, item: KeptOrphan) -> bool:
         if item not in self._kept or self._store.names_of(item.key):
             return False
@@ -461,6 +467,9 @@ class MemoryStore:
     def stored_bytes(self, key: Key) -> int | None:
         names = self.names_of(key)
         return sum(len(self.blobs[name].data) for name in names) if names else None
+
+    def find_lacking(self, keys: Sequence[AnyKey]) -> list[AnyKey]:
+        return [key for key in keys if self.stored_bytes(key) is None]
 
     def size(self, key: Key) -> int:
         return len(self._blob(self.checked(key)).data)

@@ -9,11 +9,11 @@ them has more to do in the same hop, such as hashing.
 """
 
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol, TypeAlias
+from typing import Protocol, TypeAlias, TypeVar
 
 from transfer_service.db.database import Executor
 from transfer_service.wire.ranges import Span
@@ -26,6 +26,7 @@ PIECE_BYTES = 64 * 1024
 Key: TypeAlias = uuid.UUID | str
 """What a blob is found by in its room (`rooms`): of a file its UUID, of an attachment `<message id>/<filename>`, of an
 archive `<game data id>.zip`. Where a room has groups, what is before the slash names all of a group."""
+AnyKey = TypeVar("AnyKey", uuid.UUID, str)
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,11 +227,17 @@ class Quarantine(Protocol):
     def items(self) -> Sequence[KeptOrphan]:
         """Everything that is kept, in no order."""
 
+    def is_missed(self, item: KeptOrphan) -> bool:
+        """Whether it is to be put back where its key has records: it may be a part that no record is about."""
+
     def take_back(self, item: KeptOrphan) -> bool:
         """Put it where it was. Whether that could be done: something may be there by now, or it has gone."""
 
     def remove(self, item: KeptOrphan) -> None:
         """Remove it for good."""
+
+    def drop(self, keys: Collection[str]) -> None:
+        """Remove for good what is kept of blobs or groups that their records have let go."""
 
 
 class Mark(Protocol):
@@ -306,6 +313,12 @@ class BlobStore(Protocol):
 
     def stored_bytes(self, key: Key) -> int | None:
         """The space that a blob or a group takes, None if there is none. Raises StoreUnavailable."""
+
+    def find_lacking(self, keys: Sequence[AnyKey]) -> Sequence[AnyKey]:
+        """Those of some blobs or groups of which bytes, or all, are not there. Best asked in the order of the keys.
+
+        Raises StoreUnavailable.
+        """
 
     def size(self, key: Key) -> int:
         """Where the blob ends. Raises BlobMissing."""

@@ -12,7 +12,7 @@ from transfer_service.db.database import Executor
 from transfer_service.errors import BlobMissing, RangeBusy, ReadFailed, StorageFull, StoreUnavailable
 from transfer_service.faults import faults_named, flush_faults_named, read_fault_of, read_faults_named
 from transfer_service.storage.blob_files import BlobFiles, flush_file_system
-from transfer_service.storage.blobs import END, PIECE_BYTES, WHOLE, BlobFacts, Key, LocalBytes
+from transfer_service.storage.blobs import END, PIECE_BYTES, WHOLE, AnyKey, BlobFacts, Key, LocalBytes
 from transfer_service.storage.direct_io import write_cached, write_direct
 from transfer_service.storage.plain_files import write_probe
 from transfer_service.storage.quarantine import DiskQuarantine
@@ -251,6 +251,10 @@ class DiskStore:
         if found is None:
             self._files.check()
         return found
+
+    def find_lacking(self, keys: Sequence[AnyKey]) -> list[AnyKey]:
+        """Those of some blobs that are not there. Raises StoreUnavailable."""
+        return [key for key in keys if self.stored_bytes(key) is None]
 
     def size(self, key: Key) -> int:
         """Where the blob ends. Raises BlobMissing."""

@@ -7,7 +7,7 @@ from that instant on, however old the bytes are.
 import errno
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -59,6 +59,10 @@ class DiskQuarantine:
                     if self._files.room.is_listed(name):
                         yield KeptOrphan(name, since, _stored_bytes(self._folder / instant / name))
 
+    def is_missed(self, _item: KeptOrphan) -> bool:
+        """Each is all of a blob or a group."""
+        return True
+
     def take_back(self, item: KeptOrphan) -> bool:
         """Put it where it was. Whether that could be done: something may lie there by now, or it has gone."""
         return offload(lambda: self._take_back(self._path_of(item), self._files.place_of(item.key)))
@@ -91,6 +95,9 @@ class DiskQuarantine:
     def remove(self, item: KeptOrphan) -> None:
         """Remove it for good."""
         offload(lambda: self._remove(self._path_of(item)))
+
+    def drop(self, _keys: Collection[str]) -> None:
+        """What is deleted in order has never come here."""
 
     def _remove(self, kept: Path) -> None:
         if kept.is_dir() and not kept.is_symlink():

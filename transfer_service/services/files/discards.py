@@ -69,6 +69,8 @@ class Discards:
     def finish(self, *, dry_run: bool) -> Iterator[int]:
         """Remove what is still there, and forget what has been gone for long. The bytes that each thing frees."""
         for batch in self._database.batches(select(_discarded.c.name, _discarded.c.discarded_at), size=BATCH):
+            if self._store.is_remote and not dry_run:
+                self._drop_parts([each.name for each in batch if self._may_go(each)])
             found = {each.name: self._room_of(each.name).stored_bytes(each.name) for each in batch}
             for each in batch:
                 stored_bytes = found[each.name]
@@ -76,6 +78,11 @@ class Discards:
                     yield stored_bytes if dry_run else self._room_of(each.name).delete(each.name)
             if not dry_run:
                 self._forget([name for name, stored_bytes in found.items() if stored_bytes is None])
+
+    def _drop_parts(self, names: Sequence[str]) -> None:
+        """Remove what a cleanup has set aside of them before."""
+        for room in (self._store, self._attachments):
+            room.quarantine.drop({name for name in names if self._room_of(name) is room})
 
     def _may_go(self, noted: Row[Any]) -> bool:
         """An attachment may still be on its way, and is its message's once that is posted."""

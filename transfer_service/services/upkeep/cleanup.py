@@ -114,15 +114,12 @@ class CleanupService:
         """Complete files whose bytes are gone. Their rows stay: bytes may come back, from a backup or a lost mount."""
         is_long_complete = and_(File.state == FileState.COMPLETE, File.updated_at < self._now() - ORPHAN_AGE)
         for rows in self._database.batches(select(File.id).where(is_long_complete)):
-            lacking = self._offload(partial(self._lacking, [row.id for row in rows]))
+            # Off the event loop: it takes long, and there gevent closes no folder before it ends.
+            lacking = self._offload(partial(self._store.find_lacking, [row.id for row in rows]))
             for file_id in filter(self._is_there, lacking):
                 report.missing += 1
                 if report.missing <= MOST_NAMED:
                     report.missing_files.append(str(file_id))
-
-    def _lacking(self, file_ids: Sequence[uuid.UUID]) -> list[uuid.UUID]:
-        """Those without bytes. Off the event loop: it takes long, and there gevent closes no folder before it ends."""
-        return [file_id for file_id in file_ids if self._store.stored_bytes(file_id) is None]
 
     def _is_there(self, file_id: uuid.UUID) -> bool:
         with self._database.read_rows() as rows:

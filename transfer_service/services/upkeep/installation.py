@@ -158,7 +158,7 @@ def take_census(shelf: Shelf) -> Census:
     records = lacking = stored = unknown = 0
     for keys in shelf.expected():
         records += len(keys)
-        lacking += sum(shelf.store.stored_bytes(key) is None for key in keys)
+        lacking += len(shelf.store.find_lacking(keys))
     for batch in shelf.batches():
         stored += len(batch)
         unknown += len(batch) - len(shelf.known({each.key for each in batch}))

@@ -15,6 +15,8 @@ from transfer_service.storage.blobs import BlobFacts, BlobStore, KeptOrphan
 ORPHAN_AGE = timedelta(hours=1)
 MANY_SHARE = 0.1
 MANY_BYTES = 1024**3
+MOST_KEPT = 10_000
+"""So many are kept in memory; if there are more, they are looked for once more."""
 
 
 @dataclass(slots=True)
@@ -65,6 +67,31 @@ class Findings:
     in_quarantine: Tally = field(default_factory=Tally)
 
 
+@dataclass(slots=True)
+class _Found:
+    """Orphans, each with the name of its shelf: the first ones, and the tally of all beside how many things there are.
+
+    A store may hold millions of them, where the database is another one's.
+    """
+
+    first: list[tuple[str, BlobFacts]] = field(default_factory=list)
+    tally: Tally = field(default_factory=Tally)
+    length: int = 0
+    total: int = 0
+
+    def add(self, name: str, orphan: BlobFacts) -> None:
+        """One more."""
+        self.tally.add(orphan.stored_bytes)
+        self.length += orphan.length
+        if len(self.first) < MOST_KEPT:
+            self.first.append((name, orphan))
+
+    @property
+    def are_many(self) -> bool:
+        """Whether they are rather a sign that the database is not the right one."""
+        return self.tally.count > MANY_SHARE * self.total or self.length > MANY_BYTES
+
+
 class Orphans:
     """Sets orphans aside, puts them back and removes them when their days are over."""
 
@@ -81,12 +108,11 @@ class Orphans:
         findings = Findings(set_aside={name: Tally() for name in self._shelves})
         self.restore(findings, dry_run=dry_run)
         self._remove_expired(findings, dry_run)
-        found, total = self._look()
-        if not even_many and _is_many(found, total):
-            for _, orphan in found:
-                findings.left.add(orphan.stored_bytes)
+        found = self._look()
+        if found.are_many and not even_many:
+            findings.left = found.tally
         else:
-            for name, orphan in found:
+            for name, orphan in found.first if found.tally.count == len(found.first) else self._orphans():
                 if dry_run or self._set_aside(self._shelves[name], orphan):
                     findings.set_aside[name].add(orphan.stored_bytes)
         for _, item in self._kept():
@@ -100,7 +126,8 @@ class Orphans:
             for batch in _batches(shelf.store.quarantine.items()):
                 known = shelf.known({item.key for item in batch})
                 for item in batch:
-                    if item.key in known and (dry_run or shelf.store.quarantine.take_back(item)):
+                    kept = shelf.store.quarantine
+                    if item.key in known and kept.is_missed(item) and (dry_run or kept.take_back(item)):
                         restored.add(item.stored_bytes)
         if findings is not None:
             findings.restored = restored
@@ -109,24 +136,33 @@ class Orphans:
     def _remove_expired(self, findings: Findings, dry_run: bool) -> None:
         youngest = self._now() - self._kept_for
         for shelf, item in list(self._kept()):
-            if item.since < youngest and not (dry_run and shelf.known({item.key})):
+            if item.since < youngest and not (dry_run and self._is_missed(shelf, item)):
                 findings.expired.add(item.stored_bytes)
                 if not dry_run:
                     shelf.store.quarantine.remove(item)
 
-    def _look(self) -> tuple[list[tuple[str, BlobFacts]], int]:
-        """Every orphan, with the name of its shelf, and how many things there are at all."""
-        found: list[tuple[str, BlobFacts]] = []
-        total = 0
+    @staticmethod
+    def _is_missed(shelf: Shelf, item: KeptOrphan) -> bool:
+        return bool(shelf.known({item.key})) and shelf.store.quarantine.is_missed(item)
+
+    def _look(self) -> "_Found":
+        """Count everything, and keep the orphans as long as they are few."""
+        found = _Found()
+        for name, orphan in self._orphans(found):
+            found.add(name, orphan)
+        return found
+
+    def _orphans(self, found: "_Found | None" = None) -> Iterator[tuple[str, BlobFacts]]:
+        """Every orphan, with the name of its shelf. What there is at all is counted in `found`."""
         youngest = self._now() - ORPHAN_AGE
         for name, shelf in self._shelves.items():
             for batch in shelf.batches():
-                total += len(batch)
+                if found is not None:
+                    found.total += len(batch)
                 unknown = _unknown(shelf, [each for each in batch if each.modified_at < youngest])
                 free = [each for each in unknown if not shelf.store.claims.is_in_use(each.key)]
                 # Asked again: what was posted while we looked is not in use any more, but known.
-                found += [(name, each) for each in _unknown(shelf, free)]
-        return found, total
+                yield from ((name, each) for each in _unknown(shelf, free))
 
     def _set_aside(self, shelf: Shelf, orphan: BlobFacts) -> bool:
         return not shelf.store.claims.is_in_use(orphan.key) and shelf.set_aside(orphan.key, now=self._now())
@@ -140,10 +176,6 @@ class Orphans:
 def _unknown(shelf: Shelf, things: Sequence[BlobFacts]) -> list[BlobFacts]:
     known = shelf.known({each.key for each in things}) if things else set()
     return [each for each in things if each.key not in known]
-
-
-def _is_many(found: Sequence[tuple[str, BlobFacts]], total: int) -> bool:
-    return len(found) > MANY_SHARE * total or sum(orphan.length for _, orphan in found) > MANY_BYTES
 
 
 def _batches(items: Sequence[KeptOrphan], size: int = 500) -> Iterator[Sequence[KeptOrphan]]:

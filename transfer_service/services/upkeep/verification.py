@@ -5,10 +5,12 @@ read again afterwards, still says what it said before.
 """
 
 import hashlib
-from collections.abc import Callable, Iterator
-from contextlib import closing
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import partial
 from typing import Any, TypeAlias
 
 from sqlalchemy import func, select
@@ -28,6 +30,8 @@ from transfer_service.storage.blobs import BlobReader, Key
 
 BATCH = 200
 READ_BYTES = 1024 * 1024
+READ_AT_ONCE = 8
+"""From a store on other machines, where each answer takes its time."""
 
 _Statement: TypeAlias = Any
 """A select whose first column is the key of its rows: SQLAlchemy types each by its columns."""
@@ -49,6 +53,10 @@ class Problem(StrEnum):
     MISSING = "missing"
     DAMAGED = "damaged"
     UNREADABLE = "unreadable"
+
+
+Examined: TypeAlias = tuple[Problem | None, int]
+"""What is wrong with something, and how many bytes of it were read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,34 +123,50 @@ class Verification:
         self._database = core.database
         self._rooms = {shelves.BLOBS: core.store, shelves.ATTACHMENTS: core.attachments, shelves.ARCHIVES: core.games}
         self._offload = core.offload
+        self._is_remote = core.store.is_remote
 
     def run(self, *, on_fault: Callable[[Fault], object] = lambda _fault: None) -> Verdict:
         """Look at everything; `on_fault` is called with each fault at once."""
         verdict = Verdict()
         for statement, look in _PROMISES:
             for rows in self._database.batches(statement, size=BATCH):
-                for row in rows:
-                    self._check(statement, look, look(row), verdict, on_fault)
+                things = [look(row) for row in rows]
+                with self._examining(things) as examined:
+                    for thing, found in zip(things, examined, strict=True):
+                        fault = self._judge(statement, look, thing, found, verdict)
+                        if fault is not None:
+                            verdict.faults.append(fault)
+                            on_fault(fault)
         return verdict
 
-    def _check(
+    @contextmanager
+    def _examining(self, things: Sequence["Promise"]) -> Iterator[Iterable["Examined"]]:
+        """What is wrong with each, in their order: read one after the other, several at once from other machines."""
+        if not self._is_remote:
+            yield (self._offload(partial(self._examine, thing)) for thing in things)
+            return
+        with ThreadPoolExecutor(READ_AT_ONCE) as readers:
+            try:
+                yield readers.map(self._examine, things)
+            finally:
+                readers.shutdown(cancel_futures=True)
+
+    def _judge(
         self,
         statement: _Statement,
         look: Callable[[Any], "Promise"],
         thing: "Promise",
+        examined: Examined,
         verdict: Verdict,
-        on_fault: Callable[[Fault], object],
-    ) -> None:
-        problem, length = self._offload(lambda: self._examine(thing))
+    ) -> Fault | None:
+        """What is wrong with it, if it is still promised; it is counted as checked."""
+        problem, length = examined
         if problem is Problem.MISSING and thing.kind is Kind.ARCHIVE:
-            return  # archives may be removed by hand, and are fetched again
-        if problem is None:
-            verdict.checked[thing.kind].add(length)
-        elif self._is_still_promised(statement, look, thing):
-            verdict.checked[thing.kind].add(length)
-            fault = Fault(thing.kind, problem, thing.account, thing.name, str(thing.key))
-            verdict.faults.append(fault)
-            on_fault(fault)
+            return None  # archives may be removed by hand, and are fetched again
+        if problem is not None and not self._is_still_promised(statement, look, thing):
+            return None
+        verdict.checked[thing.kind].add(length)
+        return Fault(thing.kind, problem, thing.account, thing.name, str(thing.key)) if problem else None
 
     def _is_still_promised(self, statement: _Statement, look: Callable[[Any], "Promise"], thing: "Promise") -> bool:
         key = statement.selected_columns[0]
@@ -150,7 +174,7 @@ class Verification:
             row = session.execute(statement.where(key == thing.key)).one_or_none()
         return row is not None and look(row) == thing
 
-    def _examine(self, thing: Promise) -> tuple[Problem | None, int]:
+    def _examine(self, thing: Promise) -> Examined:
         """What is wrong with it, and how many bytes were read."""
         try:
             with closing(self._open(thing)) as body:

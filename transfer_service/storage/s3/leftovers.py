@@ -1,7 +1,8 @@
 """What writers and compactions have left that were killed: pieces that no row came to name, and multipart uploads.
 
-Pieces of blobs without records are not touched here: a record may come back, and the quarantine takes them with the
-rest of their blob.
+The pieces go to the quarantine, since an older database does not name what a newer one does. Those of blobs without
+records are not touched here: the quarantine takes them with the rest of their blob. Nothing that counts is in a
+multipart upload.
 """
 
 from collections.abc import Callable, Collection, Iterator, Sequence
@@ -14,6 +15,7 @@ from transfer_service.models.pieces import StoredPiece
 from transfer_service.storage.s3.backing import Backing
 from transfer_service.storage.s3.discards import BATCH, IN_DOUBT
 from transfer_service.storage.s3.objects import ObjectFacts
+from transfer_service.storage.s3.quarantine import RemoteQuarantine
 
 COPY_AGE = timedelta(days=1)
 """No copy to the quarantine takes longer; nobody claims anything for it."""
@@ -37,9 +39,10 @@ class Leftovers:
         self._backing = backing
         self._layout = backing.layout
         self._users = users
+        self._quarantine = RemoteQuarantine(backing)
 
     def remove(self, known: Known, *, now: datetime, dry_run: bool = False) -> Iterator[int]:
-        """Remove them, or only look. How many bytes each object has; 0 for a multipart upload, whose size nobody tells.
+        """Take them away, or only look. How many bytes each has; 0 for a multipart upload, whose size nobody tells.
 
         Raises StoreUnavailable.
         """
@@ -47,18 +50,19 @@ class Leftovers:
         for page in self._backing.objects.list(self._layout.piece_prefix):
             old = [facts for facts in page if facts.modified_at < now + ahead - IN_DOUBT]
             for start in range(0, len(old), BATCH):
-                yield from self._remove_pieces(old[start : start + BATCH], known, dry_run=dry_run)
+                unnamed = self._find_unnamed(old[start : start + BATCH], known)
+                if not dry_run:
+                    self._quarantine.put_pieces([facts.name for facts in unnamed], now=now)
+                yield from (facts.size for facts in unnamed)
         yield from self._abort_multiparts(now + ahead, dry_run=dry_run)
 
-    def _remove_pieces(self, pieces: Sequence[ObjectFacts], known: Known, *, dry_run: bool) -> list[int]:
+    def _find_unnamed(self, pieces: Sequence[ObjectFacts], known: Known) -> list[ObjectFacts]:
         unnamed = self._unnamed([facts.name for facts in pieces])
         keys = {self._key_of(name) for name in unnamed}
         free = {key for key in (known(keys) if keys else ()) if not self._users.is_in_use(key)}
         # Asked again: what was on its way has come to count, or never will.
         gone = self._unnamed([name for name in unnamed if self._key_of(name) in free])
-        if gone and not dry_run:
-            self._backing.objects.delete(sorted(gone))
-        return [facts.size for facts in pieces if facts.name in gone]
+        return [facts for facts in pieces if facts.name in gone]
 
     def _unnamed(self, names: Collection[str]) -> set[str]:
         with self._backing.database.read() as session:

@@ -12,7 +12,7 @@ from itertools import groupby, islice
 from sqlalchemy import func, select
 
 from transfer_service.models.pieces import StoredPiece
-from transfer_service.storage.blobs import BlobFacts, Key
+from transfer_service.storage.blobs import AnyKey, BlobFacts, Key
 from transfer_service.storage.s3.backing import Backing
 from transfer_service.storage.s3.objects import ObjectFacts, Objects
 
@@ -125,3 +125,41 @@ def own_objects_of(backing: Backing, key: Key) -> Iterator[ObjectFacts]:
             yield from page
     elif facts := backing.objects.head(backing.layout.own_name(key)):
         yield facts
+
+
+def find_lacking(backing: Backing, keys: Sequence[AnyKey]) -> list[AnyKey]:
+    """Those of some blobs or groups of which bytes, or all, are not there.
+
+    Blobs of one object are looked for in a listing of all from the first to the last: a hundredth of what it costs to
+    ask for each.
+    """
+    by_place = {backing.layout.room.place_of(key): key for key in keys}
+    there = _places_between(backing, min(by_place), max(by_place)) if by_place else set()
+    absent = [key for place, key in by_place.items() if place not in there]
+    return [key for key in absent if not _is_whole_in_pieces(backing, key) and not any(own_objects_of(backing, key))]
+
+
+def _places_between(backing: Backing, first: str, last: str) -> set[str]:
+    """The places of all objects at names of their own, from the first place to the last."""
+    layout = backing.layout
+    found: set[str] = set()
+    for page in backing.objects.list(layout.own_prefix, after=f"{layout.own_prefix}{first}"[:-1]):
+        keys = [key for facts in page if (key := layout.key_at(facts.name)) is not None]
+        places = [layout.room.place_of(key) for key in keys]
+        found.update(place for place in places if first <= place <= last)
+        if places and places[-1] > last:
+            break
+    return found
+
+
+def _is_whole_in_pieces(backing: Backing, key: Key) -> bool:
+    """Whether there are pieces, and the objects of all of them are there."""
+    keys = keys_of(backing, key)
+    with backing.database.read_rows() as rows:
+        named = {piece.object for each in keys for piece in backing.rows.find(rows, each)}
+    if not named:
+        return False
+    there = {facts.name for page in backing.objects.list(backing.layout.piece_prefix_of(key)) for facts in page}
+    waits = [backing.objects.begin(partial(Objects.head, name=name)) for name in sorted(named - there)]
+    found = [wait() for wait in waits]  # all of them must be waited for
+    return all(found)

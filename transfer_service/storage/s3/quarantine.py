@@ -5,7 +5,7 @@ is copied before anything is removed where it was, and the other way round, so w
 """
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from functools import partial
@@ -51,6 +51,17 @@ class RemoteQuarantine:
             self._objects.delete(names)
         return True
 
+    def put_pieces(self, names: Sequence[str], *, now: datetime) -> None:
+        """Move pieces here that no row names, of blobs that stay where they are."""
+        places = {name: self._layout.place_of_piece(name) for name in names}
+        instant = now.astimezone(UTC).strftime(_INSTANT)
+        moved = {
+            name: self._folder(self._layout.key_at_place(place), instant) for name, place in places.items() if place
+        }
+        self._copy([(name, folder + self._kept_name(name)) for name, folder in moved.items()])
+        if moved:
+            self._objects.delete(list(moved))
+
     def _rows_of(self, key: str) -> Rows:
         keys = keys_of(self._backing, key)
         with self._backing.database.read_rows() as rows:
@@ -76,22 +87,26 @@ class RemoteQuarantine:
                 kept.append(KeptOrphan(key, since, size))
         return kept
 
+    def is_missed(self, item: KeptOrphan) -> bool:
+        """Whether a record of the blob would want it back: of a blob that stayed in its place, once rows name it."""
+        kept = [self._first_name(item, facts.name) for facts in self._kept(item)]
+        is_part = all(name.startswith(self._layout.piece_prefix) for name in kept)
+        return not is_part or bool(named_of(self._backing, kept))
+
     def take_back(self, item: KeptOrphan) -> bool:
         """Put it where it was. Whether that could be done: something else may be there by now, or it has gone."""
         kept = {self._first_name(item, facts.name): facts for facts in self._kept(item)}
-        if not kept:
-            return False
         rows = self._kept_rows(kept.pop("", None))
         there = self._rows_of(item.key)
-        if there not in ({}, rows):
+        own = any(name.startswith(self._layout.own_prefix) for name in kept)
+        if not rows and not own:  # pieces of a blob that stayed in its place
+            named = named_of(self._backing, list(kept))
+            kept = {name: facts for name, facts in kept.items() if name in named}
+        elif there not in ({}, rows):
             return False
-        lacking = []
-        for name, facts in kept.items():
-            now = self._objects.head(name)
-            if now is None:
-                lacking.append((facts.name, name))
-            elif now.size != facts.size or (name.startswith(self._layout.own_prefix) and now.etag != facts.etag):
-                return False
+        lacking = self._lacking(kept)
+        if not kept or lacking is None:
+            return False
         self._copy(lacking)
         if not there and rows:
             with self._backing.database.write_rows() as transaction:
@@ -100,6 +115,17 @@ class RemoteQuarantine:
         self.remove(item)
         return True
 
+    def _lacking(self, kept: dict[str, ObjectFacts]) -> list[tuple[str, str]] | None:
+        """Which objects are to be copied back, and to where; None where something else is in a place of theirs."""
+        lacking = []
+        for name, facts in kept.items():
+            there = self._objects.head(name)
+            if there is None:
+                lacking.append((facts.name, name))
+            elif there.size != facts.size or (name.startswith(self._layout.own_prefix) and there.etag != facts.etag):
+                return None
+        return lacking
+
     def _kept_rows(self, facts: ObjectFacts | None) -> Rows:
         return _read(self._objects.get(facts.name, 0, _MOST_BYTES)) if facts else {}
 
@@ -107,6 +133,12 @@ class RemoteQuarantine:
         """Remove it for good."""
         if kept := [facts.name for facts in self._kept(item)]:
             self._objects.delete(kept)
+
+    def drop(self, keys: Collection[str]) -> None:
+        """Remove for good what is kept of blobs that are deleted: pieces that nobody came to name while they lived."""
+        for item in self.items() if keys else ():
+            if item.key in keys:
+                self.remove(item)
 
     def _copy(self, pairs: Sequence[tuple[str, str]]) -> None:
         for start in range(0, len(pairs), _AT_ONCE):

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from transfer_service.db.database import Database
 from transfer_service.errors import BlobMissing, ServerAway, StorageFull, StoreUnavailable
-from transfer_service.storage.blobs import WHOLE, BlobFacts, Key
+from transfer_service.storage.blobs import WHOLE, AnyKey, BlobFacts, Key
 from transfer_service.storage.lease_keeper import Leases
 from transfer_service.storage.leases import LeaseClaims
 from transfer_service.storage.rooms import ARCHIVES, ATTACHMENTS, FILES, Room
@@ -131,6 +131,10 @@ class RemoteStore:
             return sum(piece.span.size for piece in pieces)
         sizes = [facts.size for facts in listing.own_objects_of(self._backing, key)]
         return sum(sizes) if sizes else None
+
+    def find_lacking(self, keys: Sequence[AnyKey]) -> list[AnyKey]:
+        """Those of some blobs of which bytes, or all, are not there. Raises StoreUnavailable."""
+        return listing.find_lacking(self._backing, keys)
 
     def size(self, key: Key) -> int:
         """Where the blob ends. Raises BlobMissing, StoreUnavailable."""
