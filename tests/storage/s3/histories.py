@@ -337,7 +337,8 @@ class History:
             noted = session.scalars(select(DiscardedObject.name).where(DiscardedObject.name.startswith(self.prefix)))
             assert noted.all() == []
         own = {rig.layout.own_name(key) for key in self.blobs}
-        assert set(self.bucket.objects) <= named | own, (self.seed, self.done)
+        there = {name for name in self.bucket.objects if not name.startswith(rig.layout.quarantine_prefix)}
+        assert there <= named | own, (self.seed, self.done)
         assert named <= set(self.bucket.objects), (self.seed, self.done)
 
 

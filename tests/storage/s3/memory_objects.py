@@ -106,6 +106,9 @@ class MemoryObjects(Objects):
 
         self._do("delete", delete)
 
+    def copy(self, source: str, target: str) -> None:
+        self._do("copy", lambda: self.bucket.objects.__setitem__(target, self._bytes_of(source)))
+
     def now(self) -> datetime:
         return datetime.now(UTC)
 

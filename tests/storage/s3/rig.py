@@ -121,6 +121,7 @@ class Rig:
         return b"".join(self.objects.get(each.object, each.offset, each.offset + each.span.size) for each in found)
 
     def names(self) -> set[str]:
-        """All objects there are."""
+        """All objects there are, but those that cleanup has set aside."""
         prefix = self.layout.own_prefix.removesuffix(f"{self.layout.name}/")
-        return {each.name for batch in self.objects.list(prefix) for each in batch}
+        found = {each.name for batch in self.objects.list(prefix) for each in batch}
+        return {name for name in found if not name.startswith(self.layout.quarantine_prefix)}

@@ -6,15 +6,15 @@ lies: it may be on its way, or have been left by somebody who was killed.
 
 from collections.abc import Collection, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
-from functools import partial
 from itertools import groupby, islice
+from operator import methodcaller
 
 from sqlalchemy import func, select
 
 from transfer_service.models.pieces import StoredPiece
 from transfer_service.storage.blobs import AnyKey, BlobFacts, Key
 from transfer_service.storage.s3.backing import Backing
-from transfer_service.storage.s3.objects import ObjectFacts, Objects
+from transfer_service.storage.s3.objects import ObjectFacts
 
 LISTED_AT_ONCE = 500
 _pieces = StoredPiece.__table__
@@ -34,7 +34,7 @@ def _in_pieces(backing: Backing, behind: timedelta) -> Iterator[BlobFacts]:
     after = ""
     while page := _page_of_rows(backing, after):
         after = page[-1][0]
-        waits = [backing.objects.begin(partial(Objects.head, name=name)) for _, name, _, _ in page]
+        waits = [backing.objects.begin(methodcaller("head", name)) for _, name, _, _ in page]
         for (key, _, length, stored_bytes), wait in zip(page, waits, strict=True):
             facts = wait()
             modified_at = facts.modified_at + behind if facts else _LONG_AGO
@@ -160,6 +160,6 @@ def _is_whole_in_pieces(backing: Backing, key: Key) -> bool:
     if not named:
         return False
     there = {facts.name for page in backing.objects.list(backing.layout.piece_prefix_of(key)) for facts in page}
-    waits = [backing.objects.begin(partial(Objects.head, name=name)) for name in sorted(named - there)]
+    waits = [backing.objects.begin(methodcaller("head", name)) for name in sorted(named - there)]
     found = [wait() for wait in waits]  # all of them must be waited for
     return all(found)

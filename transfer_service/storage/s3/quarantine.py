@@ -8,14 +8,14 @@ import json
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
-from functools import partial
 from itertools import groupby
+from operator import methodcaller
 
 from transfer_service.errors import BlobMissing
 from transfer_service.storage.blobs import KeptOrphan
 from transfer_service.storage.s3.backing import Backing
 from transfer_service.storage.s3.listing import keys_of, named_of, own_objects_of, unnamed_pieces
-from transfer_service.storage.s3.objects import ObjectFacts, Objects
+from transfer_service.storage.s3.objects import ObjectFacts
 from transfer_service.storage.s3.pieces import Piece
 from transfer_service.wire.ranges import Span
 
@@ -143,7 +143,7 @@ class RemoteQuarantine:
     def _copy(self, pairs: Sequence[tuple[str, str]]) -> None:
         for start in range(0, len(pairs), _AT_ONCE):
             begun = [
-                self._objects.begin(partial(Objects.copy, source=source, target=target))
+                self._objects.begin(methodcaller("copy", source, target))
                 for source, target in pairs[start : start + _AT_ONCE]
             ]
             for wait in begun:
