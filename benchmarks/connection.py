@@ -92,10 +92,21 @@ class Connection:
             self._socket.sendall(tail)
         return self._read_answer()
 
-    def _read_answer(self) -> Answer:
+    def exchange_head(self, request: bytes) -> Answer:
+        """Send a HEAD, and read its answer, which has no body whatever its length says."""
+        self._socket.sendall(request)
+        data, end = self._read_head()
+        return Answer(int(data[9:12]), data[:end], b"")
+
+    def _read_head(self) -> tuple[bytes, int]:
+        """What has come when the head is there, and where that ends."""
         data = b""
         while (end := data.find(b"\r\n\r\n")) < 0:
             data += self._receive()
+        return data, end
+
+    def _read_answer(self) -> Answer:
+        data, end = self._read_head()
         head = data[:end]
         length = int(head.lower().partition(b"content-length:")[2].partition(b"\r\n")[0] or 0)
         while len(data) < end + 4 + length:

@@ -89,7 +89,7 @@ def _ranges(server: Server, path: str, payload: Payload) -> list[Wanted]:
 
 def _small_line(sites: _Sites, payload: Payload, seconds: float, *peers: str, **goals: float) -> Line:
     def side(name: str) -> Side:
-        return Side(name, "", lambda: _fetch_small(*sites.files(name, payload, _whole), seconds))
+        return Side(name, "", lambda: fetch_small(*sites.files(name, payload, _whole), seconds))
 
     title = f"{len(payload.view) // KIBIBYTE} KiB down"
     return Line(title, "file", side(OURS), [side(peers[0])], [side(name) for name in peers[1:]], **goals)
@@ -97,24 +97,28 @@ def _small_line(sites: _Sites, payload: Payload, seconds: float, *peers: str, **
 
 def _large_line(sites: _Sites, title: str, payload: Payload, kind: Kind, **goals: float) -> Line:
     def side(name: str) -> Side:
-        return Side(name, "", lambda: _fetch(*sites.files(name, payload, kind)))
+        return Side(name, "", lambda: fetch(*sites.files(name, payload, kind)))
 
     others = [side(name) for name in (BEHIND_NGINX, FASTAPI_FILES, FLASK_GEVENT)]
     return Line(title, "GiB", side(OURS), [side(NGINX)], others, **goals)
 
 
-def _fetch(server: Server, files: list[Wanted]) -> Spent:
+def fetch(server: Server, files: list[Wanted], *, repeats: int = REPEATS) -> Spent:
+    """What it costs to fetch them one after the other, so often. A unit is a GiB."""
+
     def fetch_all() -> None:
-        for _ in range(REPEATS):
+        for _ in range(repeats):
             for file in files:
                 fetcher.fetch(file)
 
     with Fetcher(server.port) as fetcher:
-        gibibytes = REPEATS * sum(file.length for file in files) / GIBIBYTE
+        gibibytes = repeats * sum(file.length for file in files) / GIBIBYTE
         return spend(server, lambda: timed(fetch_all, units=gibibytes))
 
 
-def _fetch_small(server: Server, files: list[Wanted], seconds: float) -> Spent:
+def fetch_small(server: Server, files: list[Wanted], seconds: float) -> Spent:
+    """What it costs to fetch a small one again and again. A unit is a file."""
+
     def fetch_all() -> tuple[float, float]:
         results = together([partial(_fetch_for, server.port, files[0], seconds)] * CONNECTIONS)
         took = max(stop for _, _, stop in results) - min(start for _, start, _ in results)

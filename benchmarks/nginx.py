@@ -2,7 +2,7 @@
 
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -34,13 +34,14 @@ http {{
 _SERVICE = """
 include transfer/http.conf;
 map $http_origin $transfer_origin {{ default ""; }}
-upstream transfer {{ server 127.0.0.1:{upstream_port}; keepalive 64; keepalive_requests 1000000; }}
+upstream transfer {{ {upstreams} keepalive 64; keepalive_requests 1000000; }}
 server {{
     listen 127.0.0.1:{port};
     set $transfer_data {data_dir};
     set $transfer_blobs {data_dir}/blobs;
     client_max_body_size 11g;
     include transfer/server.conf;
+    {store}
 }}
 """
 
@@ -71,11 +72,22 @@ def nginx_static(root: Path, *, bytes_per_second: int = 0) -> Iterator[Server]:
 @contextmanager
 def service_behind_nginx() -> Iterator[Server]:
     """Our service behind nginx, which sends the files itself (X-Accel-Redirect)."""
-    with (
-        service(TRANSFER_ACCEL="nginx", TRANSFER_TRUSTED_PROXIES="1") as behind,
-        _nginx(free_port(), _SERVICE, upstream_port=behind.port, data_dir=behind.folder / "data") as front,
-    ):
-        yield replace(front, token=behind.token, roots=(*front.roots, *behind.roots))
+    with service(TRANSFER_ACCEL="nginx", TRANSFER_TRUSTED_PROXIES="1") as behind, nginx_before([behind]) as front:
+        yield front
+
+
+@contextmanager
+def nginx_before(instances: Sequence[Server], *, store: str = "") -> Iterator[Server]:
+    """Nginx that asks one instance of our service after the other; the processes are those of all.
+
+    `store` is the endpoint of their object store.
+    """
+    upstreams = " ".join(f"server 127.0.0.1:{each.port};" for each in instances)
+    first = instances[0]
+    place = f"location /_transfer/store/ {{ include transfer/store.conf; proxy_pass {store}; }}" if store else ""
+    with _nginx(free_port(), _SERVICE, upstreams=upstreams, data_dir=first.folder / "data", store=place) as front:
+        roots = (*front.roots, *(root for each in instances for root in each.roots))
+        yield replace(front, token=first.token, roots=roots)
 
 
 @contextmanager

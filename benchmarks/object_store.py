@@ -39,6 +39,8 @@ class ObjectStoreServer:
     host: str = "127.0.0.1"
     ports: dict[str, int] = field(default_factory=dict)
     process: subprocess.Popen[bytes] | None = None
+    metrics_port: int = 0
+    """Where it tells what it was asked; 0 is nowhere."""
 
     @property
     def endpoint(self) -> str:
@@ -66,6 +68,14 @@ class ObjectStoreServer:
             aws_secret_access_key=SECRET_KEY,
             config=Config(s3={"addressing_style": "path"}, connect_timeout=5, retries={"total_max_attempts": 1}),
         )
+
+    def cpu_seconds(self) -> float:
+        """User and system seconds of it so far, while it runs."""
+        import psutil  # benchmarks have it, and tests need none
+
+        assert self.process is not None
+        times = psutil.Process(self.process.pid).cpu_times()
+        return float(times.user + times.system)
 
     def start(self) -> None:
         """Start, and wait until it works. Raises NotInstalled."""
@@ -119,7 +129,7 @@ class ObjectStoreServer:
             _weed(), "-logtostderr=true", "server", f"-dir={data}", f"-ip={self.host}", f"-ip.bind={self.host}", *ports,
             "-volume.max=50", "-filer", "-s3", f"-s3.config={config}", "-master.volumeSizeLimitMB=512",
             # Ports that are always the same otherwise, so that a second server would not start.
-            "-s3.port.iceberg=0", "-s3.port.lance=0", "-master.telemetry=false",
+            "-s3.port.iceberg=0", "-s3.port.lance=0", "-master.telemetry=false", f"-metricsPort={self.metrics_port}",
             f"-filer.localSocket={self.folder}/filer.sock", f"-s3.localSocket={self.folder}/s3.sock",
         ]  # fmt: skip
 
@@ -132,10 +142,10 @@ def _prove(client: Any) -> None:
 
 
 @contextmanager
-def object_store(host: str = "127.0.0.1") -> Iterator[ObjectStoreServer]:
+def object_store(host: str = "127.0.0.1", *, metrics_port: int = 0) -> Iterator[ObjectStoreServer]:
     """A fresh store that runs. Raises NotInstalled."""
     folder = Path(tempfile.mkdtemp(prefix="transfer-weed-"))
-    server = ObjectStoreServer(folder, host)
+    server = ObjectStoreServer(folder, host, metrics_port=metrics_port)
     try:
         server.start()
         yield server

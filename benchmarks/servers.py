@@ -7,7 +7,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +20,7 @@ REPOSITORY = Path(__file__).parents[1]
 ACCOUNT, PASSWORD = "bench", "only for this benchmark"
 START_SECONDS = 60.0
 STOP_SECONDS = 20.0
+SERVE = [sys.executable, "-m", "gunicorn", "--config", str(REPOSITORY / "gunicorn.conf.py")]
 
 
 class NotInstalled(Exception):
@@ -28,17 +29,21 @@ class NotInstalled(Exception):
 
 @dataclass(frozen=True)
 class Server:
-    """A running server: its processes have these for ancestors. `token` is empty where it wants none."""
+    """A running server: its processes have these for ancestors. `token` is empty where it wants none.
+
+    `others` work for it: their CPU time is its too, but not their memory.
+    """
 
     name: str
     port: int
     token: str
     folder: Path
     roots: tuple[int, ...]
+    others: tuple[int, ...] = ()
 
     def cpu_seconds(self) -> float:
-        """User and system seconds of its processes so far."""
-        times = [process.cpu_times() for process in self._processes()]
+        """User and system seconds of its processes so far, and of those that work for it."""
+        times = [process.cpu_times() for process in (*self._processes(), *_with_children(self.others))]
         return sum(each.user + each.system for each in times)
 
     def memory_bytes(self) -> int:
@@ -50,14 +55,22 @@ class Server:
         for process in self._processes():
             Path(f"/proc/{process.pid}/clear_refs").write_text("5")
 
+    def shared_memory_bytes(self) -> int:
+        """The memory that its processes have, where several share some each its part of that (PSS)."""
+        return sum(int(process.memory_full_info().pss) for process in self._processes())
+
     def peak_memory_bytes(self) -> int:
         """The most memory that its processes have had resident (RSS)."""
         statuses = [Path(f"/proc/{process.pid}/status").read_text() for process in self._processes()]
         return sum(int(status.partition("VmHWM:")[2].split()[0]) * 1024 for status in statuses)
 
     def _processes(self) -> list[psutil.Process]:
-        roots = [psutil.Process(pid) for pid in self.roots]
-        return [process for root in roots for process in (root, *root.children(recursive=True))]
+        return _with_children(self.roots)
+
+
+def _with_children(pids: Iterable[int]) -> list[psutil.Process]:
+    roots = [psutil.Process(pid) for pid in pids]
+    return [process for root in roots for process in (root, *root.children(recursive=True))]
 
 
 @contextmanager
@@ -68,21 +81,28 @@ def service(
     environment variables.
     """
     with temporary_folder() as folder:
-        port = free_port()
-        data_dir = folder / "data"
-        environment = clean_environment(
-            TRANSFER_DATA_DIR=str(data_dir),
-            TRANSFER_BIND=f"127.0.0.1:{port}",
-            ACCESS_TOKEN_EXPIRE_MINUTES="600",
-            **settings,
-        )
+        port, data_dir = free_port(), folder / "data"
+        environment = _environment(port, data_dir, settings)
         run_flask(folder, environment, "database", "upgrade")
         run_flask(folder, environment, "accounts", "create", ACCOUNT, "--password-stdin", stdin=PASSWORD)
         if prepare is not None:
             prepare(data_dir)
-        command = [sys.executable, "-m", "gunicorn", "--config", str(REPOSITORY / "gunicorn.conf.py")]
-        with running(folder, environment, command, port) as pid:
+        with running(folder, environment, SERVE, port) as pid:
             yield Server(name, port, _sign_in(port), folder, (pid,))
+
+
+@contextmanager
+def another_instance(name: str, settings: Mapping[str, str]) -> Iterator[Server]:
+    """One more of an installation whose database and account are there, and not in a folder."""
+    with temporary_folder() as folder:
+        port = free_port()
+        with running(folder, _environment(port, folder / "data", settings), SERVE, port) as pid:
+            yield Server(name, port, _sign_in(port), folder, (pid,))
+
+
+def _environment(port: int, data_dir: Path, settings: Mapping[str, str]) -> dict[str, str]:
+    own = {"TRANSFER_DATA_DIR": str(data_dir), "TRANSFER_BIND": f"127.0.0.1:{port}"}
+    return clean_environment(**own, ACCESS_TOKEN_EXPIRE_MINUTES="600", **settings)
 
 
 @contextmanager

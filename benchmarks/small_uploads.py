@@ -100,10 +100,12 @@ PUT = Way("PUT", "/{name}", 201, _path)
 
 def small_side(contenders: Contenders, name: str, way: Way, payload: Payload, *, seconds: float, flushes: str) -> Side:
     """One server that takes the file again and again."""
-    return Side(name, flushes, lambda: _measure(contenders[name], way, bytes(payload.view), seconds))
+    return Side(name, flushes, lambda: measure(contenders[name], way, bytes(payload.view), seconds))
 
 
-def _measure(server: Server, way: Way, data: bytes, seconds: float) -> Spent:
+def measure(server: Server, way: Way, data: bytes, seconds: float) -> Spent:
+    """What it costs to send a small file again and again, on four connections. A unit is a file."""
+
     def send_all(seconds: float = seconds) -> tuple[float, float]:
         series = next(_series)
         names = [f"small-{series}-{number}" for number in range(CONNECTIONS)]

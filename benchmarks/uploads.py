@@ -70,7 +70,7 @@ def _chunk_lines(contenders: Contenders, small: Payload, large: Payload) -> list
         rate_goal: float | None = None,
     ) -> Line:
         def side(name: str, flushes: str) -> Side:
-            return Side(name, flushes, lambda: _send_chunks(contenders[name], payload, chunk_bytes))
+            return Side(name, flushes, lambda: _measure_chunks(contenders[name], payload, chunk_bytes))
 
         return Line(
             title, "chunk", side(OURS, FLUSHED), [side(FASTAPI, UNFLUSHED)], cpu_goal=cpu_goal, rate_goal=rate_goal
@@ -89,8 +89,8 @@ def _large_lines(contenders: Contenders, payload: Payload) -> list[Line]:
     def side(name: str, flushes: str, send: Callable[[Server, Payload], None]) -> Side:
         return Side(name, flushes, lambda: _send_whole(contenders[name], payload, send))
 
-    raw, by_tus = side(OURS, FLUSHED, _send_raw), side(OURS, FLUSHED, partial(_send_by_tus, "/api/uploads"))
-    peers = [side(name, UNFLUSHED, partial(_send_by_tus, "/files")) for name in (NODE_TUS, PYTHON_TUS)]
+    raw, by_tus = side(OURS, FLUSHED, _send_raw), side(OURS, FLUSHED, partial(send_by_tus, "/api/uploads"))
+    peers = [side(name, UNFLUSHED, partial(send_by_tus, "/files")) for name in (NODE_TUS, PYTHON_TUS)]
     bare = Side("bare loop that receives, hashes, writes", UNFLUSHED, lambda: _receive_barely(payload))
     return [
         Line(
@@ -117,18 +117,19 @@ def _named(name: str, side: Side) -> Side:
     return Side(name, side.flushes, side.measure)
 
 
-def _send_chunks(server: Server, payload: Payload, chunk_bytes: int) -> Spent:
+def _measure_chunks(server: Server, payload: Payload, chunk_bytes: int) -> Spent:
     """Send a file in chunks, see that it has arrived whole, and delete it."""
-    senders = [partial(_send_every_fourth, server, payload, chunk_bytes, number) for number in range(CONNECTIONS)]
-
-    def send_all() -> tuple[float, float]:
-        times = together(senders)
-        took = max(stop for _, stop in times) - min(start for start, _ in times)
-        return len(payload.view) / chunk_bytes, took
-
-    spent = spend(server, send_all)
-    _check_and_delete(server, payload)
+    spent = spend(server, lambda: send_chunks(server, payload, chunk_bytes))
+    check_and_delete(server, payload)
     return spent
+
+
+def send_chunks(server: Server, payload: Payload, chunk_bytes: int) -> tuple[float, float]:
+    """Send a file in chunks over four connections; how many those were, and the seconds that it took."""
+    senders = [partial(_send_every_fourth, server, payload, chunk_bytes, number) for number in range(CONNECTIONS)]
+    times = together(senders)
+    took = max(stop for _, stop in times) - min(start for start, _ in times)
+    return len(payload.view) / chunk_bytes, took
 
 
 def _send_every_fourth(
@@ -145,7 +146,8 @@ def _send_every_fourth(
         return began, time.monotonic()
 
 
-def _check_and_delete(server: Server, payload: Payload) -> None:
+def check_and_delete(server: Server, payload: Payload) -> None:
+    """See that a file has arrived whole. Raises RuntimeError."""
     with Connection(server.port, server.token) as connection:
         stored = connection.request("GET", f"/api/files/status/{NAME}").expect(200).json()
         if stored["sha256"] != payload.sha256:
@@ -160,7 +162,7 @@ def _send_whole(server: Server, payload: Payload, send: Callable[[Server, Payloa
     if server.name in (NODE_TUS, PYTHON_TUS):
         check_and_empty(server, payload)
     else:
-        _check_and_delete(server, payload)
+        check_and_delete(server, payload)
     return spent
 
 
@@ -191,7 +193,8 @@ def _send_form(server: Server, payload: Payload) -> None:
         connection.exchange_file(head + opening, file, closing).expect(201)
 
 
-def _send_by_tus(path: str, server: Server, payload: Payload) -> None:
+def send_by_tus(path: str, server: Server, payload: Payload) -> None:
+    """Send a file in one PATCH, to an upload that is created at `path`."""
     length = len(payload.view)
     version = "Tus-Resumable: 1.0.0\r\n"
     metadata = "Upload-Metadata: filename cGF5bG9hZC5iaW4=\r\n"  # NAME in base64
