@@ -4,6 +4,7 @@ Run as a process of its own (`run_until_told`) where it stops, because its signa
 """
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -12,6 +13,7 @@ import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any, cast
 
 import gevent
@@ -317,3 +319,24 @@ def test_what_is_done_beside_goes_on_after_it_has_failed_and_ends_with_the_worke
     events = [line.get("number") or line["event"] for line in before]
     assert events == ["worker_started", 1, 2, "machine_fault", 3, 4, 5]
     assert (after[-1]["event"], process.returncode) == ("worker_stopped", 0)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_in_read_only_mode_it_rests_until_it_is_told(number: signal.Signals, tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "gevent.monkey", "--module", "transfer_service.worker"]
+    settings = {"TRANSFER_READ_ONLY": "true", "TRANSFER_DATA_DIR": str(tmp_path), "SECRET_KEY": "x" * 32}
+    resting = subprocess.Popen(
+        command,
+        cwd=REPOSITORY,
+        env={**os.environ, **settings},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert resting.stdout is not None
+    assert json.loads(resting.stdout.readline())["event"] == "worker_rests"
+    with pytest.raises(subprocess.TimeoutExpired):
+        resting.wait(0.3)
+    resting.send_signal(number)
+    _, errors = resting.communicate(timeout=20)
+    assert (resting.returncode, errors) == (0, "")

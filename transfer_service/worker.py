@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
 BEAT_SECONDS = 0.5
 LOOK_SECONDS = 0.5
+REST_SECONDS = 60.0
 FAULT = "The download failed"
 
 
@@ -205,7 +206,8 @@ def _wait_for_a_signal() -> None:
     stopping = Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         gevent.signal_handler(number, stopping.set)
-    stopping.wait()
+    while not stopping.wait(REST_SECONDS):  # without an end gevent takes it for a deadlock
+        continue
 
 
 def _wait_for_its_place(gate: StartGate) -> None:
