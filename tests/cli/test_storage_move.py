@@ -133,9 +133,9 @@ def test_to_an_object_store_on_to_another_one_and_back_to_a_folder(
     assert_all_is_there(device, there.ids)
     sent = go_on(device, there.ids["tus_id"], sent, bytes(1000 - len(sent)))
     assert device.get(f"/api/files/{there.ids['tus_id']}/download").data == sent
-    assert (
-        list(make_settings().data_dir.glob("storage-move-*")) != []
-    )  # of the first one, which was not in read-only mode
+    # That of the first one stays, which was not in read-only mode.
+    (journal,) = make_settings().data_dir.glob("storage-move-*.sqlite3")
+    assert journal.stat().st_mode & 0o777 == 0o600
 
 
 def test_from_a_folder_to_another_one_only_files_move(

@@ -27,6 +27,7 @@ from sqlalchemy.schema import AddConstraint, DropConstraint, ForeignKeyConstrain
 
 from transfer_service.db.database import failures_named
 from transfer_service.db.schema import upgrade
+from transfer_service.db.sqlite import create_private
 from transfer_service.db.table_digests import TableDigest, digest_of
 from transfer_service.errors import MoveRefused
 from transfer_service.models.base import Base
@@ -102,6 +103,11 @@ class Target(_End):
     """Where everything goes."""
 
     begin = "BEGIN IMMEDIATE"
+
+    def __init__(self, url: str) -> None:
+        super().__init__(url)
+        if self.is_sqlite:
+            create_private(Path(self.url.database or "").absolute())
 
     def migrate(self) -> None:
         """Make the tables, where there are none."""

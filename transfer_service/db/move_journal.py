@@ -4,6 +4,8 @@ import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
+from transfer_service.db.sqlite import create_private
+
 _LISTED_AT_ONCE = 500
 
 
@@ -12,6 +14,7 @@ class MoveJournal:
 
     def __init__(self, path: Path) -> None:
         self._path = path
+        create_private(path)
         self._rows = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
         self._rows.execute("PRAGMA journal_mode = WAL")
         self._rows.execute(

@@ -255,7 +255,7 @@ def _uninterrupted(wait: Callable[[], object]) -> None:
 
 def make_engine(url: str, *, begin: str | None = None) -> Engine:
     """An engine whose connections are not shared; without `begin` every statement stands alone."""
-    _create_private(Path(make_url(url).database or "").absolute())
+    create_private(Path(make_url(url).database or "").absolute())
     pooling: dict[str, Any] = {"poolclass": NullPool} if begin is None else {}
     engine = create_engine(url, connect_args={"check_same_thread": False, "timeout": 0.0}, **pooling)
 
@@ -276,7 +276,7 @@ def make_engine(url: str, *, begin: str | None = None) -> Engine:
     return engine
 
 
-def _create_private(path: Path) -> None:
+def create_private(path: Path) -> None:
     """Make the database's file for its owner alone: a web server may be in the group, and reads files there."""
     path.parent.mkdir(mode=0o750, parents=True, exist_ok=True)
     reserve.give_up_if_full(path.parent)
