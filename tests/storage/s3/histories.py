@@ -2,7 +2,7 @@
 
 import uuid
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -20,11 +20,11 @@ from transfer_service.storage.s3.backing import Backing
 from transfer_service.storage.s3.compaction import CompactedRoom, Compaction
 from transfer_service.storage.s3.discards import Discards
 from transfer_service.storage.s3.leftovers import Leftovers
+from transfer_service.storage.s3.objects import Objects
 from transfer_service.storage.s3.writer import PieceWriter
 from transfer_service.wire.ranges import Span
 
 PIECE = 64
-OBJECT = 5 * PIECE
 AGED = timedelta(hours=2)
 
 
@@ -32,13 +32,18 @@ class Undone(Exception):
     """A transaction is rolled back."""
 
 
+def is_dead(objects: Objects) -> bool:
+    """Whether the process that these calls are of was killed."""
+    return bool(getattr(objects, "is_dead", False))
+
+
 class MortalDiscards(Discards):
     """A process that was killed writes nothing down any more."""
 
-    objects: MemoryObjects
+    objects: Objects
 
     def note(self, names: Collection[str], *, due_at: datetime | None = None) -> None:
-        if self.objects.is_dead:
+        if is_dead(self.objects):
             raise Killed
         super().note(names, due_at=due_at)
 
@@ -74,6 +79,7 @@ class History:
     sleepers: list[Sleeper] = field(default_factory=list)
     done: list[str] = field(default_factory=list)
     made: Counter[str] = field(default_factory=Counter)
+    object_bytes: int = 5 * PIECE
 
     def __post_init__(self) -> None:
         self.random = Random(self.seed)
@@ -94,13 +100,20 @@ class History:
         self._check_nothing_is_left()
 
     def _new_process(self) -> Rig:
-        objects = MemoryObjects(self.bucket)
+        objects = self._new_objects()
         rig = Rig(objects, self.database, prefix=self.prefix, piece_bytes=PIECE)
         mortal = MortalDiscards(self.database, objects)
         mortal.objects = objects
         rig.discards = mortal
         rig.backing = Backing(objects, self.database, rig.layout, rig.rows, mortal, PIECE)
         return rig
+
+    def _new_objects(self) -> Objects:
+        return MemoryObjects(self.bucket)
+
+    def stored(self) -> Mapping[str, bytes]:
+        """All objects."""
+        return self.bucket.objects
 
     def _fault(self) -> Callable[[str, str], None]:
         """What happens to calls of the next step: nothing, or at one of them a kill or no answer."""
@@ -130,7 +143,7 @@ class History:
             self.done.append(type(error).__name__)
         finally:
             self.bucket.fault = lambda _call, _moment: None
-            if self.process.objects.is_dead:  # type: ignore[attr-defined]
+            if is_dead(self.process.objects):
                 self.process = self._new_process()
             self.locks.held.clear()
 
@@ -198,7 +211,7 @@ class History:
             self._kill(rig)
 
     def _kill(self, rig: Rig) -> None:
-        rig.objects.is_dead = True  # type: ignore[attr-defined]
+        rig.objects.is_dead = True  # type: ignore[attr-defined] # of those in memory, and of those of a faulty store
         raise Killed
 
     def _join(self, rig: Rig) -> None:
@@ -242,7 +255,7 @@ class History:
         if self.random.random() < 0.5:
             self.bucket.fault = overtake
         room = CompactedRoom(rig.backing, self.locks)
-        work = Compaction(self.database, [room], sleep=lambda _seconds: None, object_bytes=OBJECT)
+        work = Compaction(self.database, [room], sleep=lambda _seconds: None, object_bytes=self.object_bytes)
         with suppress(ClaimLost):
             self.made["compacted"] += work.work()
 
@@ -316,12 +329,12 @@ class History:
 
     def _look(self, key: str) -> tuple[dict[int, int], set[int]]:
         """The bytes of a blob that can be seen, and the places of those that are in the object at its own name."""
-        rig = self._new_process()
+        rig, stored = self._new_process(), self.stored()
         found: dict[int, int] = {}
         own: set[int] = set()
         with suppress(BlobMissing):
             for piece in rig.backing.find(key, WHOLE):
-                data = self.bucket.objects[piece.object][piece.offset : piece.offset + piece.span.size]
+                data = stored[piece.object][piece.offset : piece.offset + piece.span.size]
                 assert len(data) == piece.span.size
                 assert piece.span.start not in found
                 found |= dict(enumerate(data, piece.span.start))
@@ -337,9 +350,10 @@ class History:
             noted = session.scalars(select(DiscardedObject.name).where(DiscardedObject.name.startswith(self.prefix)))
             assert noted.all() == []
         own = {rig.layout.own_name(key) for key in self.blobs}
-        there = {name for name in self.bucket.objects if not name.startswith(rig.layout.quarantine_prefix)}
+        stored = set(self.stored())
+        there = {name for name in stored if not name.startswith(rig.layout.quarantine_prefix)}
         assert there <= named | own, (self.seed, self.done)
-        assert named <= set(self.bucket.objects), (self.seed, self.done)
+        assert named <= stored, (self.seed, self.done)
 
 
 class _Users:
