@@ -147,6 +147,9 @@ class History:
                 self.process = self._new_process()
             self.locks.held.clear()
 
+    def _new_key(self) -> str:
+        return uuid.UUID(int=self.random.getrandbits(128)).hex
+
     def _any_key(self) -> str | None:
         return self.random.choice(sorted(self.blobs)) if self.blobs else None
 
@@ -160,7 +163,7 @@ class History:
     def _append(self, rig: Rig) -> None:
         """An append to a new upload, or to one that is there, or to a file that was whole."""
         known = self._any_key()
-        key = known if known and self.random.random() < 0.7 else uuid.uuid4().hex
+        key = known if known and self.random.random() < 0.7 else self._new_key()
         blob = self.blobs.setdefault(key, Blob())
         start = position = len(blob.data)
         with self._claimed(key, start) as claim, rig.writer(uuid.UUID(key), start, claim=claim) as writer:
@@ -173,9 +176,9 @@ class History:
                 pending, position = pending + data, position + len(data)
                 if self.random.random() < 0.3:
                     self._count(rig, writer, blob, pending[: writer.settled - start], start)
-                elif self.random.random() < 0.1:
+                elif len(blob.data) == start and self.random.random() < 0.2:  # what counts is never cut off
                     writer.cut()
-                    blob.data, blob.is_whole, pending, position = blob.data[:start], False, b"", start
+                    pending, position = b"", start
             self._end(rig, writer, blob, pending, start)
 
     def _end(self, rig: Rig, writer: PieceWriter, blob: Blob, pending: bytes, start: int) -> None:
@@ -218,7 +221,7 @@ class History:
         """Parts become one file."""
         parts = [key for key in sorted(self.blobs) if self.blobs[key].data]
         parts = self.random.sample(parts, min(len(parts), self.random.randint(1, 3)))
-        key, blob = uuid.uuid4().hex, Blob()
+        key, blob = self._new_key(), Blob()
         self.blobs[key] = blob  # killed before it counts it is an empty upload
         with self._claimed(key, 0) as claim, rig.writer(uuid.UUID(key), claim=claim) as writer:
             joined = b""
@@ -278,7 +281,7 @@ class History:
         list(Leftovers(rig.backing, users).remove(lambda keys: {*keys} & {*self.blobs, *self.deleted}, now=later))
 
     def _fall_asleep(self, _rig: Rig) -> None:
-        key = self._any_key() or uuid.uuid4().hex
+        key = self._any_key() or self._new_key()
         blob = self.blobs.setdefault(key, Blob())
         start = len(blob.data)
         claim = Claim(Span(start, WHOLE.stop))

@@ -32,6 +32,7 @@ REST = 1.0
 MOST_REST_SECONDS = 1.0
 """Who wants the blob waits for two."""
 RETRY_SECONDS = 60.0
+"""What is somebody else's, or could not be done, is left alone for so long."""
 LOOKED_AT = 50
 
 _scattered = ScatteredBlob.__table__
@@ -63,12 +64,14 @@ class Compaction:
         sleep: Callable[[float], None] = time.sleep,
         monotonic: Callable[[], float] = time.monotonic,
         object_bytes: int = OBJECT_BYTES,
+        retry_seconds: float = RETRY_SECONDS,
     ) -> None:
         self._database = database
         self._rooms = {room.backing.rows.room: room for room in rooms}
         self._sleep = sleep
         self._monotonic = monotonic
         self._object_bytes = object_bytes
+        self._retry_seconds = retry_seconds
         self._refused: dict[tuple[str, str], float] = {}
 
     def work(self) -> int:
@@ -98,7 +101,7 @@ class Compaction:
             return False
         except TransferError as error:
             log_error(error)
-        self._refused[room, key] = self._monotonic() + RETRY_SECONDS
+        self._refused[room, key] = self._monotonic() + self._retry_seconds
         return False
 
     def _compact(self, room: CompactedRoom, key: str, length: int) -> bool:
