@@ -16,6 +16,7 @@ from tests.web.chat.socket_client import connect
 from tests.web.conftest import MakeApp, SignIn
 from transfer_service.bootstrap import Services
 from transfer_service.services.uploads.progress import UploadProgress
+from transfer_service.web.chat import turns
 from transfer_service.web.chat.emitters import ProgressEvents
 from transfer_service.web.context import EXTENSION
 
@@ -209,11 +210,14 @@ def test_after_its_connection_was_lost_an_instance_hears_what_is_new_and_nothing
 
 
 def test_what_is_said_at_two_instances_by_turns_is_heard_in_its_order_at_both(
-    instances: list[Flask], members: tuple[Member, Member], sign_in: SignIn
+    instances: list[Flask], members: tuple[Member, Member], sign_in: SignIn, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(turns, "GAP_SECONDS", PATIENCE_SECONDS)  # a busy machine may need more than a second
     alice, bob = members
     conversation = _conversation(alice)
     elsewhere = Member(sign_in(instances[1], "alice"), None)
+    first = _post(alice, conversation, "first")
+    assert _heard(alice, "new_message", 1) == _heard(bob, "new_message", 1) == [first]
     posted = [_post((alice, elsewhere)[number % 2], conversation, f"{number}") for number in range(40)]
     assert _heard(bob, "new_message", 40) == posted
     assert _heard(alice, "new_message", 40) == posted

@@ -16,7 +16,7 @@ from cachetools import TTLCache
 from transfer_service.logs import log_error
 from transfer_service.threads import run_beside
 
-FIRST_SECONDS = 0.1
+FIRST_SECONDS = 0.2
 """How long the first event waits that an instance hears of a conversation: there may be others just before it."""
 GAP_SECONDS = 1.0
 KNOWN_SECONDS, MOST_KNOWN = 600.0, 10_000
