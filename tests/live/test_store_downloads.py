@@ -1,5 +1,6 @@
 """Downloads from an object store: by the service, by nginx from a signed address, and by the client's own way there."""
 
+import json
 import random
 import re
 from collections.abc import Iterator
@@ -54,7 +55,7 @@ def site(tmp_path_factory: pytest.TempPathFactory, object_store_server: ObjectSt
         "TRANSFER_CORS_ORIGINS": "https://app.example.com",
     }
     with (
-        running_one(folder, "alice", **settings) as direct,
+        running_one(folder, "alice", "bob", **settings) as direct,
         started(LiveServer(folder, {**settings, **FRONTED})) as backend,
         started(LiveServer(folder, {**settings, "TRANSFER_S3_REDIRECT": "true"})) as redirecting,
         behind_nginx(backend, store=object_store_server.endpoint) as front,
@@ -199,6 +200,34 @@ def test_what_is_in_pieces_the_service_sends(site: Site) -> None:
     assert site.ask(path).status_code == 200
     assert site.get(site.front.url, path, Range="bytes=8388600-8388615").content == data[8388600:8388616]
     assert site.get(site.front.url, path).content == data
+
+
+@pytest.mark.parametrize("name", ["film.mp4", "Übung 100% & mehr+1=2.png", "文件.bin", "a'b\"c (1);~.webm"])
+def test_attachments_go_the_same_ways_whatever_they_are_called(site: Site, name: str) -> None:
+    talk = site.alice.post(f"{site.direct.url}/conversations/create", json={"email": "bob"}, timeout=30).json()
+    sent = site.alice.post(
+        f"{site.direct.url}/messages/upload",
+        data={"conversation_id": talk["conversation_id"]}, files={"file": (name, DATA)}, timeout=60,
+    )  # fmt: skip
+    path = sent.json()["message"]["media_url"]
+    sent_id = path.split("/")[-2]
+    assert site.get(site.backend.url, path).headers["X-Accel-Redirect"].startswith("/_transfer/store/")
+    site.get(site.front.url, path)
+    lines = [
+        json.loads(line)
+        for line in site.direct.log_path.read_text().splitlines()
+        if '"handed_over"' in line or sent_id in line
+    ]
+    assert lines[-1].get("handed_over"), "the service was asked once more"
+    for headers in ({}, {"Range": "bytes=5-1000"}, {"If-None-Match": "*"}):
+        direct, fronted = site.get(site.direct.url, path, **headers), site.get(site.front.url, path, **headers)
+        assert (direct.status_code, direct.content) == (fronted.status_code, fronted.content)
+        assert headers_of(direct) == headers_of(fronted)
+    answer = site.ask(path)
+    assert answer.status_code == 307
+    got = requests.get(answer.headers["Location"], timeout=30)
+    assert got.content == DATA
+    assert got.headers["Content-Disposition"] == site.get(site.direct.url, path).headers["Content-Disposition"]
 
 
 def test_nothing_secret_is_in_the_logs(site: Site) -> None:
