@@ -11,7 +11,8 @@ import pytest
 from tests.storage.memory import MemoryStore
 from tests.stores import content, count, listed, put, recording
 from transfer_service.errors import BlobMissing, ClaimLost, RangeBusy, ReadFailed
-from transfer_service.storage.blobs import END, WHOLE, BlobReader, BlobStore
+from transfer_service.storage.blobs import END, WHOLE, BlobStore
+from transfer_service.storage.bodies import BlobReader
 from transfer_service.storage.rooms import FILES
 from transfer_service.storage.s3.store import RemoteStore
 from transfer_service.wire.ranges import Span

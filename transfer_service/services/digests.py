@@ -15,7 +15,8 @@ from cachetools import LRUCache
 from transfer_service.errors import BlobMissing
 from transfer_service.services.batches import BATCH_BYTES, in_batches
 from transfer_service.services.read_back import read_back
-from transfer_service.storage.blobs import WHOLE, BlobReader, BlobStore
+from transfer_service.storage.blobs import WHOLE, BlobStore
+from transfer_service.storage.bodies import BlobReader
 from transfer_service.threads import Offload
 from transfer_service.wire.ranges import Span
 

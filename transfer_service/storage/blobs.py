@@ -9,13 +9,14 @@ them has more to do in the same hop, such as hashing.
 """
 
 import uuid
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol, TypeAlias, TypeVar
 
 from transfer_service.db.database import Executor
+from transfer_service.storage.bodies import BlobReader, RemoteBytes
 from transfer_service.wire.ranges import Span
 
 END = 1 << 62
@@ -49,42 +50,6 @@ class KeptOrphan:
     key: str
     since: datetime
     stored_bytes: int
-
-
-@dataclass(frozen=True, slots=True)
-class LocalBytes:
-    """Where the kernel finds bytes on this machine: an open file that somebody else closes, and the first one there."""
-
-    descriptor: int
-    offset: int
-
-
-class Body(Protocol):
-    """Bytes that can be sent, whole or in spans."""
-
-    @property
-    def size(self) -> int:
-        """How many there are. Raises ReadFailed."""
-
-    @property
-    def is_made(self) -> bool:
-        """Whether they are made while they are sent, so that a span before the last one begins all over."""
-
-    def blocks(self, span: Span) -> Iterator[bytes]:
-        """The bytes of a span, in pieces. Raises ReadFailed, also where they end before it."""
-
-    def local(self, span: Span) -> LocalBytes | None:
-        """Optional: where the kernel can send the span from. None where it cannot."""
-
-    def close(self) -> None:
-        """Release everything."""
-
-
-class BlobReader(Body, Protocol):
-    """An open blob: what is deleted or replaced meanwhile is read to its end, or ReadFailed, and never mixed."""
-
-    def read(self, start: int, size: int) -> bytes:
-        """At most `size` bytes from `start` on, fewer only where the blob ends. Raises ReadFailed."""
 
 
 class BlobWriter(Protocol):
@@ -162,21 +127,6 @@ class BlobWriter(Protocol):
 
         Of a writer that has taken over: whether anybody has come after it to take over.
         """
-
-
-class RemoteBytes(Protocol):
-    """A whole blob as another server has it, which can give it to others. `etag` is as headers have it."""
-
-    @property
-    def etag(self) -> str:
-        """What that server calls this version."""
-
-    @property
-    def modified_at(self) -> datetime:
-        """Since when it has it, by its own clock, in whole seconds."""
-
-    def sign(self, headers: Mapping[str, str]) -> str:
-        """An address by which anybody gets it for some minutes, with these headers. Raises StoreUnavailable."""
 
 
 class Lock(Protocol):

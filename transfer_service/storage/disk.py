@@ -12,7 +12,8 @@ from transfer_service.db.database import Executor
 from transfer_service.errors import BlobMissing, RangeBusy, ReadFailed, StorageFull, StoreUnavailable
 from transfer_service.faults import faults_named, flush_faults_named, read_fault_of, read_faults_named
 from transfer_service.storage.blob_files import BlobFiles, flush_file_system
-from transfer_service.storage.blobs import END, PIECE_BYTES, WHOLE, AnyKey, BlobFacts, Key, LocalBytes
+from transfer_service.storage.blobs import END, PIECE_BYTES, WHOLE, AnyKey, BlobFacts, Key
+from transfer_service.storage.bodies import LocalBytes
 from transfer_service.storage.direct_io import write_cached, write_direct
 from transfer_service.storage.plain_files import write_probe
 from transfer_service.storage.quarantine import DiskQuarantine

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from transfer_service.storage.blobs import BlobReader
+from transfer_service.storage.bodies import BlobReader
 from transfer_service.storage.zip_end import ENTRY_SIGNATURE, NoZip, find_directory
 from transfer_service.storage.zip_members import LocalHeader, Method, find_header
 from transfer_service.storage.zip_names import MemberPath, path_of, read_extra_fields

@@ -4,7 +4,7 @@ import struct
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from transfer_service.storage.blobs import BlobReader
+from transfer_service.storage.bodies import BlobReader
 
 MAX_DIRECTORY_BYTES = 256 * 1024 * 1024
 ENTRY_SIGNATURE = b"PK\x01\x02"

@@ -13,7 +13,7 @@ from functools import partial
 from typing import NamedTuple, Protocol
 
 from transfer_service.errors import MemberUnreadable, ReadFailed
-from transfer_service.storage.blobs import BlobReader, LocalBytes
+from transfer_service.storage.bodies import BlobReader, LocalBytes
 from transfer_service.threads import Offload
 from transfer_service.wire.ranges import Span
 

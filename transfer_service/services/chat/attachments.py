@@ -12,7 +12,8 @@ from transfer_service.services.chat.message_rows import Message
 from transfer_service.services.chat.messages import MessageService
 from transfer_service.services.core import Core
 from transfer_service.services.files import discards
-from transfer_service.storage.blobs import WHOLE, BlobReader, BlobWriter, RemoteBytes
+from transfer_service.storage.blobs import WHOLE, BlobWriter
+from transfer_service.storage.bodies import BlobReader, RemoteBytes
 from transfer_service.wire.attachments import Attachment
 
 

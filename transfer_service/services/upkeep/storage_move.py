@@ -21,7 +21,8 @@ from transfer_service.errors import BlobMissing, MoveRefused, ReadFailed
 from transfer_service.models.pieces import DiscardedObject, ScatteredBlob, StoredPiece
 from transfer_service.services.upkeep.orphans import Tally
 from transfer_service.services.upkeep.verification import Fault, Kind, Problem, Promise, promises
-from transfer_service.storage.blobs import BlobReader, BlobStore, Key
+from transfer_service.storage.blobs import BlobStore, Key
+from transfer_service.storage.bodies import BlobReader
 from transfer_service.storage.landing import Landing
 
 BLOCK_BYTES = 1024 * 1024

@@ -26,7 +26,8 @@ from transfer_service.services.files.rows import WHOLE_NAME
 from transfer_service.services.games.job_rows import archive_key
 from transfer_service.services.upkeep import shelves
 from transfer_service.services.upkeep.orphans import Tally
-from transfer_service.storage.blobs import BlobReader, Key
+from transfer_service.storage.blobs import Key
+from transfer_service.storage.bodies import BlobReader
 
 BATCH = 200
 READ_BYTES = 1024 * 1024

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 from flask import Response, current_app, g, request
 
-from transfer_service.storage.blobs import RemoteBytes
+from transfer_service.storage.bodies import RemoteBytes
 from transfer_service.web.request_log import note
 from transfer_service.wire.conditions import EntityTag, Validators, format_http_date, parse_tag
 from transfer_service.wire.ranges import Span

@@ -17,7 +17,7 @@ from werkzeug.wsgi import wrap_file
 
 from transfer_service.errors import BlobMissing, ReadFailed
 from transfer_service.services.files.rows import FileRecord
-from transfer_service.storage.blobs import Body, LocalBytes, RemoteBytes
+from transfer_service.storage.bodies import Body, LocalBytes, RemoteBytes
 from transfer_service.web.context import services
 from transfer_service.web.error_envelopes import error_response
 from transfer_service.web.files import elsewhere
