@@ -3,16 +3,22 @@
 import os
 import threading
 import uuid
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from tests.prepared import migrate
 from tests.storage.s3.memory_objects import Bucket, MemoryObjects, failing
 from tests.storage.s3.rig import Claim, Rig, forget_pieces
 from transfer_service.db.database import Database
 from transfer_service.errors import BlobMissing, ClaimLost, ReadFailed, StorageFull, StoreUnavailable
+from transfer_service.storage.blobs import WHOLE
+from transfer_service.storage.lease_keeper import Leases
+from transfer_service.storage.leases import LeaseClaims
 from transfer_service.storage.rooms import ARCHIVES
 from transfer_service.storage.s3.outgoing import PIECE_BYTES
+from transfer_service.storage.s3.writer import writing
 from transfer_service.wire.ranges import Span
 
 KEY = uuid.UUID(int=7)
@@ -358,3 +364,39 @@ def test_many_writers_of_one_blob_do_not_disturb_each_other(any_database: Databa
     for thread in threads:
         thread.join()
     assert rig.read(KEY) == b"0" + b"0123" * 10
+
+
+def test_two_transactions_of_one_writer_come_one_after_the_other(postgres_url: str) -> None:
+    """A beat of the lease writes down what is stored, just when the archive gets its key."""
+    migrate(postgres_url)
+    database = Database(postgres_url)
+    rig, leases = Rig(MemoryObjects(Bucket()), database, ARCHIVES), Leases(database)
+    claims = LeaseClaims(leases, "archives")
+    begun, go_on = threading.Event(), threading.Event()
+    with (
+        closing(leases),
+        claims.lock("5.part", WHOLE, wait_seconds=0) as claim,
+        writing(rig.backing, "5.part", claim, create=True) as writer,
+    ):
+        writer.write(0, [b"abc"])
+        writer.sync()
+
+        def beat() -> None:
+            with database.write_rows() as rows:
+                writer.record(rows)
+                begun.set()
+                go_on.wait(20)
+
+        beating = threading.Thread(target=beat)
+        beating.start()
+        assert begun.wait(20)
+        publishing = threading.Thread(target=lambda: writer.publish("12.zip"))
+        publishing.start()
+        publishing.join(0.3)
+        assert publishing.is_alive()
+        go_on.set()
+        beating.join(20)
+        publishing.join(20)
+        assert (rig.read("12.zip"), rig.pieces("5.part")) == (b"abc", [])
+    assert rig.read("12.zip") == b"abc"
+    database.dispose()
