@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
+from tests.stores import put
 from transfer_service.bootstrap import Services
 from transfer_service.db.database import Executor
 from transfer_service.models.games import DownloadState, Game, GameData, RemoteDownload
@@ -43,8 +44,11 @@ def complete_archive(
     services: Services, data_dir: Path, game_data_id: int, content: bytes, *, finished_at: datetime = FINISHED_AT
 ) -> int | None:
     """What a worker leaves behind that has downloaded `content`. Gives the number of its members, as indexed."""
-    (data_dir / "games").mkdir(parents=True, exist_ok=True)
-    (data_dir / "games" / f"{game_data_id}.zip").write_bytes(content)
+    if services.core.games.is_remote:
+        put(services.core.games, f"{game_data_id}.zip", content)
+    else:
+        (data_dir / "games").mkdir(parents=True, exist_ok=True)
+        (data_dir / "games" / f"{game_data_id}.zip").write_bytes(content)
     count = services.game_archives.index(game_data_id, hold=unhindered)
     digest = hashlib.sha256(content).hexdigest()
     with services.database.write() as session:

@@ -73,7 +73,8 @@ class Client:
         except requests.RequestException:
             return None
         if answer.status_code >= 500 and answer.status_code != 503:
-            raise Unexpected(f"{method} {path}: {answer.status_code}: {answer.text[:300]}")
+            request = answer.headers.get("X-Request-Id")
+            raise Unexpected(f"{method} {path}, request {request}: {answer.status_code}: {answer.text[:300]}")
         return Answer(answer.status_code, answer.headers, answer.content)
 
     def insist(self, what: str, ask: Callable[[], Answer | None], *statuses: int) -> Answer:

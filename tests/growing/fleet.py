@@ -16,6 +16,7 @@ import psutil
 from tests.growing.gates import Gate, State, gate_loop
 from tests.growing.installations import STORE, Installation, is_without_disk, local_ports
 from tests.growing.topology import INSTANCES, Instance
+from tests.live.download_worker import Zygote, zygote_in
 
 SOUND = 1
 """So many instances are always left alone."""
@@ -29,6 +30,8 @@ class Trouble(Enum):
     NO_DATABASE = "no database"
     NO_STORE = "no store"
     NO_REDIS = "no Redis"
+    KILL_WORKER = "kill -9 of the worker"
+    """Who makes one object of many. Another one takes its place."""
 
 
 _ENGINES = {
@@ -60,6 +63,9 @@ class Fleet:
     """All of them. Who makes trouble may be any thread."""
 
     members: list[Member]
+    workers: Zygote
+    worker: int
+    """The process that works just now."""
     done: dict[Trouble, int] = field(default_factory=dict)
     _turn: threading.Lock = field(default_factory=threading.Lock)
 
@@ -67,6 +73,11 @@ class Fleet:
         """Let it happen, unless too few would be left or that member has trouble already. Whether it happened."""
         member = self.members[victim]
         with self._turn:
+            if trouble is Trouble.KILL_WORKER:
+                self.done[trouble] = self.done.get(trouble, 0) + 1
+                self.workers.kill(self.worker)
+                self.worker = self.workers.fork()
+                return True
             sound = sum(each.trouble is None for each in self.members)
             if member.trouble is not None or sound <= SOUND:
                 return False
@@ -123,7 +134,12 @@ def running_fleet(folder: Path, installation: Installation, **environment: str) 
             stack.callback(_end, member)
             member.server.start()
             members.append(member)
-        yield Fleet(members)
+        workers = stack.enter_context(
+            zygote_in(folder, Instance(folder / "data", installation.settings)._environment())
+        )
+        fleet = Fleet(members, workers, workers.fork())
+        stack.callback(lambda: workers.kill(fleet.worker))
+        yield fleet
 
 
 def _end(member: Member) -> None:

@@ -258,7 +258,7 @@ class ChunkHistory(History):
             if chance.random() < 0.3:
                 self._check_progress()
             self.client.step()
-            if time.monotonic() > deadline:
+            if left and time.monotonic() > deadline:
                 raise Fault(f"{self.name}: {left} cannot be sent")
         self.client.heal()
         self.content.acknowledged(made, self.content.length)

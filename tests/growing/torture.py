@@ -1,6 +1,7 @@
 """Seeded histories of many files over three instances that die, freeze and are cut off, against a model of each."""
 
 import random
+import re
 import tempfile
 import threading
 import time
@@ -86,6 +87,14 @@ class Torture:
             line = f"history {history.number} ({history.door}): {what}"
             self.faults.append(line)
             self.say(f"  {line}")
+            for logged in self._logged(what):
+                self.say(f"    {logged}")
+
+    def _logged(self, what: str) -> list[str]:
+        """What the instances have logged of a request that a fault names."""
+        request = re.search(r"request ([0-9a-f]{32})", what)
+        lines = self.prepared.log_path.read_text().splitlines() if request else []
+        return [line[:4000] for line in lines if request and request[1] in line]
 
     def _look(self, lived: Sequence[History]) -> None:
         """From every instance, now that all are well again."""

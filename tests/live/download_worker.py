@@ -4,7 +4,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -94,11 +94,18 @@ class Zygote:
 @contextmanager
 def zygote(data_dir: Path, **settings: str) -> Iterator[Zygote]:
     """Workers to be killed, on a prepared data folder."""
-    environment = {**environment_of(data_dir, **settings), "PYTHONPATH": str(REPOSITORY)}
+    with zygote_in(data_dir.parent, environment_of(data_dir, **settings)) as made:
+        yield made
+
+
+@contextmanager
+def zygote_in(folder: Path, environment: Mapping[str, str]) -> Iterator[Zygote]:
+    """The same with these variables, and its log in a folder."""
+    environment = {**environment, "PYTHONPATH": str(REPOSITORY)}
     environment.pop("COVERAGE_PROCESS_START", None)
-    with (data_dir.parent / "workers.log").open("ab") as log:
+    with (folder / "workers.log").open("ab") as log:
         process = subprocess.Popen(
-            [sys.executable, "-c", ZYGOTE], cwd=data_dir.parent, env=environment, text=True,
+            [sys.executable, "-c", ZYGOTE], cwd=folder, env=environment, text=True,
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log,
         )  # fmt: skip
     try:

@@ -29,6 +29,8 @@ from tests.live.bad_source import BadSource, Behaviour, Request
 from tests.live.download_worker import STOP_SECONDS, environment_of
 from tests.live.server import REPOSITORY, LiveServer, make_server, started, wait_until
 from tests.prepared import migrate
+from tests.stores import content, listed
+from transfer_service.errors import BlobMissing
 from transfer_service.wire.game_catalogue import parse_catalogue
 
 FIRST, SECOND = "first", "second"
@@ -175,11 +177,19 @@ class Site:
 
     def archive(self, game: GameEntry) -> bytes | None:
         """The stored archive, None where there is none."""
-        path = self.games_dir / f"{game.data_id}.zip"
-        return path.read_bytes() if path.exists() else None
+        with self.server.services() as services:
+            try:
+                return content(services.core.games, f"{game.data_id}.zip")
+            except BlobMissing:
+                return None
 
-    def parts(self) -> list[Path]:
-        return sorted(self.games_dir.glob("*.part"))
+    def stored(self) -> set[str]:
+        """The names of all archives and parts."""
+        with self.server.services() as services:
+            return {each.key for each in listed(services.core.games)}
+
+    def parts(self) -> set[str]:
+        return {name for name in self.stored() if name.endswith(".part")}
 
 
 @contextmanager

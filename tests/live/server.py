@@ -28,6 +28,7 @@ from transfer_service.wire.store_addresses import parse_store_address
 
 REPOSITORY = Path(__file__).parents[2]
 START_SECONDS = 30.0
+LOG_CHARACTERS = 5000
 IS_MEASURED = "COVERAGE_PROCESS_CONFIG" in os.environ  # coverage begins with a program
 
 
@@ -141,9 +142,9 @@ class LiveServer:
                     return
             except (requests.ConnectionError, requests.Timeout):  # a busy machine
                 pass
-            assert self.process.poll() is None, self.log_path.read_text()
+            assert self.process.poll() is None, self.log_path.read_text()[-LOG_CHARACTERS:]
             time.sleep(0.05)
-        raise AssertionError(f"not ready: {self.log_path.read_text()}")
+        raise AssertionError(f"not ready: {self.log_path.read_text()[-LOG_CHARACTERS:]}")
 
     def worker(self) -> psutil.Process:
         """The process that serves."""
@@ -157,7 +158,9 @@ class LiveServer:
     def kill(self) -> None:
         """`kill -9`, arbiter and worker at once."""
         assert self.process is not None
-        for process in [psutil.Process(self.process.pid), *psutil.Process(self.process.pid).children(recursive=True)]:
+        arbiter = psutil.Process(self.process.pid)
+        arbiter.suspend()  # or it might start a worker meanwhile, who would be left
+        for process in [*arbiter.children(recursive=True), arbiter]:
             process.send_signal(signal.SIGKILL)
         self.process.wait()
 

@@ -173,8 +173,7 @@ def test_the_log_of_failures_tells_why_to_those_who_may_read_it(ended: Ended) ->
 
 def test_no_part_and_no_archive_of_a_failed_job_is_left(ended: Ended) -> None:
     completed = [*ended.rescued.values(), *ended.curable.values()]
-    left = {path.name for path in ended.site.games_dir.iterdir()}
-    assert left - {".installation"} == {f"{game.data_id}.zip" for game in completed}
+    assert ended.site.stored() == {f"{game.data_id}.zip" for game in completed}
 
 
 def test_private_addresses_are_refused_however_they_are_written(ended: Ended) -> None:
