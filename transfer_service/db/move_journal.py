@@ -22,14 +22,14 @@ class MoveJournal:
             " WITHOUT ROWID"
         )
 
-    def find(self, room: str, keys: Sequence[str]) -> dict[str, str]:
-        """The stamps of those that are done."""
+    def find(self, room: str, keys: Sequence[str]) -> dict[str, tuple[str, int]]:
+        """The stamps of those that are done, and the passes that have met them last."""
         marks = ", ".join("?" * len(keys))
         found = self._rows.execute(
-            f"SELECT key, stamp FROM done WHERE room = ? AND key IN ({marks})",  # noqa: S608 - question marks
+            f"SELECT key, stamp, seen FROM done WHERE room = ? AND key IN ({marks})",  # noqa: S608 - question marks
             [room, *keys],
         )
-        return dict(found.fetchall())
+        return {key: (stamp, seen) for key, stamp, seen in found.fetchall()}
 
     def note(self, room: str, stamps: Iterable[tuple[str, str]], *, seen: int) -> None:
         """These are there as their stamps say; they were looked at in the pass `seen`."""

@@ -73,6 +73,7 @@ class StorageMove:
         self._sources = sources
         self._landings = landings
         self._journal = journal
+        self._first_pass = 0
         self._tell = tell
 
     def run(self) -> Outcome:
@@ -80,6 +81,7 @@ class StorageMove:
         self._begin(self._installation())
         self._note_flushed()
         number, outcome = self._journal.last_pass(), Outcome()
+        self._first_pass = number + 1
         for _ in range(MOST_PASSES):
             number += 1
             brought_before = outcome.brought.count
@@ -158,10 +160,15 @@ class StorageMove:
                 outcome.kept += 1
         self._journal.note(wanted[0].room, right, seen=number)
 
-    def _bring_one(self, done: dict[str, str], promise: Promise) -> bool | Problem:
-        """Whether a blob had to be brought; or what is wrong with it at the old place."""
+    def _bring_one(self, done: dict[str, tuple[str, int]], promise: Promise) -> bool | Problem:
+        """Whether a blob had to be brought; or what is wrong with it at the old place.
+
+        What an earlier run has brought is looked for at the new place once in this one.
+        """
         landing = self._landings[promise.room]
-        if done.get(_text(promise)) == _stamp(promise) and landing.size(promise.blob_key) == promise.length:
+        stamp, seen = done.get(_text(promise), ("", 0))
+        is_done = stamp == _stamp(promise)
+        if is_done and (seen >= self._first_pass or landing.size(promise.blob_key) == promise.length):
             return False
         try:
             return self._copy(promise, landing)
