@@ -102,6 +102,7 @@ def test_a_file_that_changes_meanwhile_gives_its_old_bytes_to_the_end(
     assert (status, received.hexdigest()) == (200, hashlib.sha256(data).hexdigest())
 
 
+@pytest.mark.one_machine("it cuts a file on the disk")
 def test_a_file_that_was_cut_on_disk_closes_the_connection_instead_of_lying(
     server: LiveServer, alice: requests.Session
 ) -> None:
