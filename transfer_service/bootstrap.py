@@ -274,10 +274,10 @@ def _sweeps(core: Core, uploads: UploadCleanup, trash: Trash, sign_ins: SignInSe
 
 
 def _sweeps_of_objects(core: Core, by_name: dict[str, Shelf]) -> list[tuple[str, Sweep]]:
-    """What a cleanup does besides where an object store has the bytes: removes what nobody names."""
+    """What a cleanup does besides where an object store has the bytes: nothing is nobody's or in pieces for ever."""
     if not core.store.is_remote:
         return []
-    from transfer_service.storage.s3.upkeep import remove_leftovers
+    from transfer_service.storage.s3.upkeep import note_whole, remove_leftovers
 
     files, attachments = by_name[shelves.BLOBS], by_name[shelves.ATTACHMENTS]
     # An archive can be fetched again: nobody will miss pieces of one.
@@ -286,7 +286,10 @@ def _sweeps_of_objects(core: Core, by_name: dict[str, Shelf]) -> list[tuple[str,
         core.attachments: attachments.known,
         core.games: lambda keys: {*keys},
     }
-    return [("unfinished_deletions", lambda *, dry_run: remove_leftovers(known, now=core.now(), dry_run=dry_run))]
+    return [
+        ("unfinished_deletions", lambda *, dry_run: remove_leftovers(known, now=core.now(), dry_run=dry_run)),
+        ("unfinished_deletions", partial(note_whole, core.store, partial(shelves.find_lengths, core.database))),
+    ]
 
 
 def build_compaction(core: Core) -> Callable[[], int] | None:

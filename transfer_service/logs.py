@@ -4,7 +4,8 @@ import logging
 import sys
 import time
 import traceback
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -84,6 +85,18 @@ def log_error(error: BaseException, **fields: Any) -> None:
         structlog.get_logger().warning("machine_fault", errno=errno_name(cause or error), **fields)
     else:
         structlog.get_logger().error("failure", **fields)
+
+
+@contextmanager
+def tidying() -> Iterator[None]:
+    """Around what is done about a failure that is told: where that fails too it has a line, and the first one is told.
+
+    What is left behind then counts for nobody, and cleanup finds it.
+    """
+    try:
+        yield
+    except (OSError, TransferError) as error:
+        log_error(error)
 
 
 class Outage:

@@ -464,6 +464,9 @@ class MemoryStore:
     def find_location(self, key: Key, length: int) -> None:
         """No web server has it."""
 
+    def record_whole(self, _rows: Executor, key: Key, _length: int) -> None:
+        self.sealed.append(name_of(key))
+
     def stored_bytes(self, key: Key) -> int | None:
         names = self.names_of(key)
         return sum(len(self.blobs[name].data) for name in names) if names else None

@@ -261,6 +261,12 @@ class BlobStore(Protocol):
         StoreUnavailable.
         """
 
+    def record_whole(self, rows: Executor, key: Key, length: int) -> None:
+        """Write down that a blob has all its bytes, in the transaction that declares it whole without a writer.
+
+        For who cannot have one, since somebody holds a lock on what is behind `length`: see `BlobWriter.seal`.
+        """
+
     def stored_bytes(self, key: Key) -> int | None:
         """The space that a blob or a group takes, None if there is none. Raises StoreUnavailable."""
 

@@ -246,6 +246,9 @@ class DiskStore:
     def find_remote(self, _key: Key, _length: int) -> None:
         """Everything is on this machine."""
 
+    def record_whole(self, _rows: Executor, _key: Key, _length: int) -> None:
+        """Nothing is in pieces."""
+
     def stored_bytes(self, key: Key) -> int | None:
         """The space that a blob or a group takes, None if there is none. Raises StoreUnavailable."""
         found = self._files.stored_bytes(key)

@@ -3,13 +3,17 @@
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from pathlib import Path
 from threading import Barrier
 
 import pytest
 
+from tests.services.conftest import Bench
 from tests.services.games.bench import ADDED_AT, CONTENT, SHA256, Downloads, any_downloads, downloads
 from transfer_service.db.database import Database
 from transfer_service.models.games import DownloadState
+from transfer_service.services.core import utc_now
+from transfer_service.services.games import job_rows
 from transfer_service.services.games.leases import LEASE, FetchLeases, HashedPart, LeaseLost, Run
 
 __all__ = ["any_downloads", "downloads"]
@@ -204,3 +208,32 @@ def test_a_completed_job_knows_its_members_and_no_source(any_downloads: Download
     assert (job.member_count, job.validator, job.bytes_downloaded) == (1, None, len(CONTENT))
     assert (job.slot, job.lease_owner, job.lease_until) == (None, None, None)
     assert "error" not in any_downloads.activities()[-1].details
+
+
+@pytest.mark.parametrize("ahead", [timedelta(seconds=-100), timedelta(seconds=100)])
+def test_workers_and_instances_of_other_machines_go_by_the_clock_of_the_database(
+    make_bench: Callable[..., Bench],
+    postgres_url: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    ahead: timedelta,
+) -> None:
+    """A machine whose clock is ahead, or behind, neither takes a live run's job nor lets a dead one keep it."""
+    bench = make_bench(database_url=postgres_url)
+    here = Downloads(bench.services.database, tmp_path / "games", bench.clock)
+    run = here.claim()
+    there = FetchLeases(here.core(now=lambda: here.clock() + ahead), monotonic=lambda: here.clock().timestamp())
+    service = here.make_service(now=lambda: here.clock() + ahead)
+    here.clock.advance(seconds=60)
+    assert here.leases.beat(run)
+    monkeypatch.setattr(job_rows, "utc_now", lambda: utc_now() + ahead)
+    assert there.find_waiting() == []
+    assert there.claim(run.job_id) is None
+    assert service.list_downloads()[0].state.is_active
+    here.clock.at += LEASE + timedelta(milliseconds=10)
+    assert there.find_waiting() == [run.job_id]
+    late = there.claim(run.job_id)
+    assert late is not None
+    lease_until = here.job(run.job_id).lease_until
+    assert lease_until is not None
+    assert abs(lease_until - here.clock() - LEASE) < timedelta(milliseconds=1)

@@ -10,14 +10,15 @@ from sqlalchemy import delete, insert, select
 from tests.services.conftest import Bench
 from transfer_service.bootstrap import build_compaction
 from transfer_service.models.files import File
-from transfer_service.models.pieces import StoredPiece
+from transfer_service.models.pieces import ScatteredBlob, StoredPiece
 from transfer_service.services.upkeep.verification import Problem
-from transfer_service.storage.blobs import WHOLE
+from transfer_service.storage.blobs import END, WHOLE
 from transfer_service.storage.rooms import FILES
 from transfer_service.storage.s3.layout import RoomLayout
 from transfer_service.storage.s3.objects import Objects
 from transfer_service.storage.s3.outgoing import PIECE_BYTES
 from transfer_service.storage.s3.store import RemoteStore
+from transfer_service.wire.ranges import Span
 from transfer_service.wire.store_addresses import StoreAddress
 
 MIB = 1024 * 1024
@@ -239,3 +240,31 @@ def test_what_is_deleted_takes_what_never_counted_with_it(
     objects.put(store.backing.layout.new_piece_name(kept.id.hex), [b"never counted"])
     remote_bench.services.files.delete(remote_bench.account_id, "log.bin")
     assert names(objects, store_address) == []
+
+
+def test_a_file_whose_end_somebody_holds_is_whole_and_becomes_one_object(remote_bench: Bench) -> None:
+    begun = remote_bench.append(0, b"abc", total=6)
+    with remote_bench.services.store.claims.lock(begun.id, Span(6, END), wait_seconds=0):  # perhaps a dead one
+        file = remote_bench.append(3, b"def", total=6)
+    assert file.is_complete
+    assert compact(remote_bench) == 1
+    assert remote_bench.content(file) == b"abcdef"
+
+
+def test_cleanup_tells_the_worker_of_whole_files_and_of_no_others(remote_bench: Bench) -> None:
+    for name in ("whole.bin", "compacted.bin", "begun.bin"):
+        remote_bench.append(0, b"abc", name, total=6)
+        if name != "begun.bin":
+            remote_bench.append(3, b"def", name, total=6)
+        if name == "compacted.bin":
+            assert compact(remote_bench) == 2
+    whole = remote_bench.append(0, b"abc", "again.bin", total=6)
+    remote_bench.append(3, b"def", "again.bin", total=6)
+    with remote_bench.services.database.write() as session:
+        session.execute(delete(ScatteredBlob))
+    remote_bench.services.cleanup.run(dry_run=True)
+    assert compact(remote_bench) == 0
+    remote_bench.services.cleanup.run()
+    with remote_bench.services.database.read() as session:
+        assert session.execute(select(ScatteredBlob.key, ScatteredBlob.length)).all() == [(whole.id.hex, 6)]
+    assert compact(remote_bench) == 1

@@ -8,7 +8,8 @@ import pytest
 
 from tests.live.server import wait_until
 from tests.object_store import object_store_server, object_store_url
-from tests.services.uploads.bench import Uploads, announced, make_uploads
+from tests.services.uploads.bench import Client, Uploads, announced, make_uploads
+from transfer_service.errors import UploadEnded
 
 __all__ = ["make_uploads", "object_store_server", "object_store_url"]
 
@@ -42,3 +43,11 @@ def test_nothing_and_little_are_files_too(uploads: Uploads) -> None:
     assert uploads.begin(0, "nothing.bin").is_finished
     uploads.store(b"little", "little.bin", length=6)
     assert [uploads.file(name) for name in ("nothing.bin", "little.bin")] == [b"", b"little"]
+
+
+@pytest.mark.parametrize("is_elsewhere", [False, True])
+def test_the_first_append_hears_of_a_cancellation_before_anything_counts(uploads: Uploads, is_elsewhere: bool) -> None:
+    upload, other = uploads.begin(len(DATA)), uploads.another_instance() if is_elsewhere else uploads
+    stalled = announced(DATA[:1000], lambda: other.cancel(upload), Client.STALLS, announced=len(DATA))
+    assert uploads.error_of(lambda: uploads.put(upload, stalled, offset=0)) is UploadEnded
+    assert other.services.store.stored_bytes(upload.id) is None

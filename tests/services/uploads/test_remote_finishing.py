@@ -13,13 +13,22 @@ import pytest
 
 from tests.live.server import wait_until
 from tests.services.uploads.bench import Uploads, announced, make_uploads, repr_digest
-from tests.storage.memory import MemoryStore
+from tests.storage.memory import MemoryStore, RemoteMemoryWriter
 from transfer_service import bootstrap
-from transfer_service.errors import BlobMissing, ChecksumMismatch, DigestMismatch, StoreUnavailable, UploadEnded
+from transfer_service.errors import (
+    BlobMissing,
+    ChecksumMismatch,
+    ClaimLost,
+    DigestMismatch,
+    StoreUnavailable,
+    TransferError,
+    UploadEnded,
+)
 from transfer_service.services import digests, steps
 from transfer_service.services.files.rows import FileRecord
 from transfer_service.services.files.small_files import SmallFiles, sha256_of
 from transfer_service.services.uploads import finishing
+from transfer_service.services.uploads.whole_files import WholeFileService
 from transfer_service.storage.blobs import WHOLE
 from transfer_service.storage.rooms import Room
 from transfer_service.wire.ranges import Span
@@ -231,3 +240,29 @@ def test_a_small_file_waits_for_the_store_outside_of_the_thread_pool(uploads: Up
 def new_file(uploads: Uploads) -> FileRecord:
     now = uploads.clock()
     return FileRecord(uuid.uuid4(), uploads.account_id, "log.bin", True, "text/plain", created_at=now, updated_at=now)
+
+
+@pytest.mark.parametrize("failure", [ClaimLost, StoreUnavailable])
+def test_a_client_is_told_of_its_own_mistake_where_tidying_fails_too(
+    uploads: Uploads, monkeypatch: pytest.MonkeyPatch, failure: type[TransferError]
+) -> None:
+    def fail(*_: object) -> NoReturn:
+        raise failure
+
+    upload, wrong = uploads.begin(len(DATA)), hashlib.sha256(b"others").digest()
+    parts = [uploads.part(DATA[:THIRD]) for _ in range(2)]
+    monkeypatch.setattr(RemoteMemoryWriter, "copy", missing)
+    monkeypatch.setattr(RemoteMemoryWriter, "cut", fail)
+    monkeypatch.setattr(MemoryStore, "size", fail)
+    monkeypatch.setattr(WholeFileService, "_remove_unfinished", fail)
+    damaged = announced(DATA, is_atomic=True, is_damaged=True)
+    assert [
+        uploads.error_of(lambda: uploads.put(upload, damaged, offset=0)),
+        uploads.error_of(lambda: uploads.append(0, DATA, total=len(DATA), failure=ChecksumMismatch())),
+        uploads.error_of(lambda: uploads.store(DATA, "whole.bin", length=len(DATA), digests=[wrong])),
+        uploads.error_of(lambda: uploads.concatenate(*parts)),
+    ] == [ChecksumMismatch, ChecksumMismatch, DigestMismatch, UploadEnded]
+
+
+def missing(*_: object, to: int) -> NoReturn:  # noqa: ARG001 - as the Protocol has it
+    raise BlobMissing

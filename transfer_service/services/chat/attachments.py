@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from transfer_service.errors import TransferError
+from transfer_service.logs import tidying
 from transfer_service.services.batches import BATCH_BYTES, OFFLOAD_FROM_BYTES, in_batches
 from transfer_service.services.chat.message_rows import Message
 from transfer_service.services.chat.messages import MessageService
@@ -60,8 +61,9 @@ class AttachmentService:
             with self._store.open_writer(key, WHOLE, create=True, wait_seconds=0) as writer:
                 return self._receive(account_id, message_id, body, writer)
         except BaseException:
-            if self._messages.is_still_announced(message_id):
-                discards.free(self._store, message_id)
+            with tidying():
+                if self._messages.is_still_announced(message_id):
+                    discards.free(self._store, message_id)
             raise
 
     def _receive(self, account_id: uuid.UUID, message_id: str, body: AttachmentBody, writer: BlobWriter) -> Message:

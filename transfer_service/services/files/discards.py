@@ -13,8 +13,7 @@ from typing import Any
 from sqlalchemy import Row, delete, insert, select
 
 from transfer_service.db.database import Executor
-from transfer_service.errors import TransferError
-from transfer_service.logs import log_error
+from transfer_service.logs import tidying
 from transfer_service.models.upkeep import DiscardedBytes
 from transfer_service.services.core import Core
 from transfer_service.storage.blobs import BlobStore, Key
@@ -50,11 +49,9 @@ def free(store: BlobStore, key: Key) -> int:
 
     What was deleted is deleted, also where the disk does not let go of the bytes: cleanup finds them by their name.
     """
-    try:
+    with tidying():
         return store.delete(key)
-    except (OSError, TransferError) as error:
-        log_error(error)
-        return 0
+    return 0
 
 
 class Discards:

@@ -10,6 +10,7 @@ from sqlalchemy import delete
 
 from transfer_service.db.database import Executor, run_again
 from transfer_service.errors import BytesLost, Forbidden, NotComplete, NotFound, StorageFull
+from transfer_service.logs import tidying
 from transfer_service.models.files import File, ReceivedRange, TrashReason
 from transfer_service.services.core import Core, Space
 from transfer_service.services.files import dates as file_dates
@@ -161,11 +162,15 @@ class FileService:
         return discards.free(self._store, file_id)
 
     def discard_if_nobodys(self, file_id: uuid.UUID) -> None:
-        """Free the bytes of a file that its writer does not find any more, unless it is there, or in the trash."""
-        with self._database.read_rows() as rows:
-            is_somebodys = trash_rows.exists_anywhere(rows, file_id)
-        if not is_somebodys:
-            self.discard_blob(file_id)
+        """Free the bytes of a file that its writer does not find any more, unless it is there, or in the trash.
+
+        Where nobody can tell, they stay, and cleanup will see.
+        """
+        with tidying():
+            with self._database.read_rows() as rows:
+                is_somebodys = trash_rows.exists_anywhere(rows, file_id)
+            if not is_somebodys:
+                self.discard_blob(file_id)
 
     def get_readable(self, account_id: uuid.UUID, name: str) -> FileRecord:
         """The whole file of that name, or else of that UUID. Raises NotFound, NotComplete."""

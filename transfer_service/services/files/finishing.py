@@ -194,7 +194,10 @@ class Completion:
                 store()
             else:
                 self._flush(file_id, store)
-            yield writer.record if writer is not None else _nothing
+            yield writer.record if writer is not None else partial(self._record_whole, file_id, length)
+
+    def _record_whole(self, file_id: uuid.UUID, length: int, rows: Executor) -> None:
+        self._store.record_whole(rows, file_id, length)
 
     def _claim_end(self, claimed: ExitStack, file_id: uuid.UUID, length: int, *, is_new: bool) -> BlobWriter | None:
         """A writer behind the last byte, None where there is nothing to cut off, or others write there.

@@ -3,7 +3,7 @@
 import hashlib
 import uuid
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import replace
 
 from sqlalchemy import bindparam, select
@@ -16,9 +16,9 @@ from transfer_service.errors import (
     NameTaken,
     QuotaExceeded,
     StorageFull,
-    StoreUnavailable,
     TransactionLost,
 )
+from transfer_service.logs import tidying
 from transfer_service.models.accounts import Account
 from transfer_service.services.core import Core
 from transfer_service.services.files import discards, trash_rows
@@ -154,7 +154,7 @@ class SmallFiles:
         will find the blob.
         """
         file_id = file.id
-        with suppress(StoreUnavailable):
+        with tidying():
             with self._database.write_rows(durable=True) as rows:
                 lock_names(rows, file.account_id)
                 is_declared = trash_rows.exists_anywhere(rows, file_id)

@@ -8,7 +8,7 @@ import uuid
 from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import structlog
@@ -79,9 +79,8 @@ class RemoteDownloadService:
         if len(held) >= self._max_active:
             raise TooManyDownloads
         slot = min(set(range(self._max_active)) - {each.slot for each in held})
-        return download_rows.begin(
-            session, game, data, slot=slot, actor=actor, sources=self._source_names, at=self._now()
-        )
+        at = download_rows.shared_now(session, self._now)
+        return download_rows.begin(session, game, data, slot=slot, actor=actor, sources=self._source_names, at=at)
 
     def _is_downloaded(self, session: Session, data: GameData) -> bool:
         """Whether it is here as the catalogue names it: somebody may have removed it, or the catalogue have changed."""
@@ -120,17 +119,19 @@ class RemoteDownloadService:
         """What `find` finds once the jobs among it that nobody works on have failed, if the database can be written."""
         with self._database.read() as session:
             found = find(session)
-        abandoned = [job for job in found if self._is_abandoned(job)]
+            now = download_rows.shared_now(session, self._now) if found else self._now()
+        abandoned = [job for job in found if self._is_abandoned(job, now)]
         if abandoned and not self._database.is_read_only:
             self._end_abandoned(abandoned)
             with self._database.read() as session:
                 found = find(session)
-        silent_since = self._now() - SILENT_AFTER
+        silent_since = now - SILENT_AFTER
         return [replace(job, speed=0) if job.updated_at < silent_since else job for job in found]
 
-    def _is_abandoned(self, job: DownloadRecord) -> bool:
+    def _is_abandoned(self, job: DownloadRecord, now: datetime) -> bool:
         """Whether no worker has given a sign for long, while this process was there to see one."""
-        return job.state.is_active and max(job.updated_at, self._serving_since) < self._now() - ABANDONED_AFTER
+        was_here = self._now() - self._serving_since > ABANDONED_AFTER
+        return job.state.is_active and was_here and job.updated_at < now - ABANDONED_AFTER
 
     def _end_abandoned(self, abandoned: Sequence[DownloadRecord]) -> None:
         structlog.get_logger().warning("worker_gone", jobs=[job.job_id for job in abandoned])

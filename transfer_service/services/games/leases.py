@@ -135,6 +135,10 @@ class Run:
     meter: SpeedMeter = field(default_factory=SpeedMeter)
 
 
+def _is_free(now: datetime) -> ColumnElement[bool]:
+    return or_(jobs.c.lease_until.is_(None), jobs.c.lease_until < now)
+
+
 class FetchLeases:
     """Takes, prolongs and ends leases."""
 
@@ -148,18 +152,16 @@ class FetchLeases:
     def find_waiting(self) -> list[int]:
         """The active jobs on which nobody works."""
         with self._database.read() as session:
-            return list(session.scalars(select(jobs.c.id).where(is_active, self._is_free()).order_by(jobs.c.id)))
-
-    def _is_free(self) -> ColumnElement[bool]:
-        return or_(jobs.c.lease_until.is_(None), jobs.c.lease_until < self._now())
+            free = is_active & _is_free(download_rows.shared_now(session, self._now))
+            return list(session.scalars(select(jobs.c.id).where(free).order_by(jobs.c.id)))
 
     def claim(self, job_id: int) -> Run | None:
         """Take a waiting job, None where it does not wait any more."""
-        now, owner = self._now(), uuid.uuid4()
+        owner = uuid.uuid4()
         taken = (
             update(jobs)
-            .where(jobs.c.id == job_id, is_active, self._is_free())
-            .values(lease_owner=owner, lease_until=now + self.lease, updated_at=now)
+            .where(jobs.c.id == job_id, is_active)
+            .values(lease_owner=owner)
             .returning(
                 jobs.c.game_id,
                 jobs.c.game_data_id,
@@ -171,7 +173,9 @@ class FetchLeases:
             )
         )
         with self._database.write() as session:
-            job = session.execute(taken).one_or_none()
+            now = download_rows.shared_now(session, self._now)
+            lease = {"lease_until": now + self.lease, "updated_at": now}
+            job = session.execute(taken.where(_is_free(now)).values(lease)).one_or_none()
             if job is None:
                 return None
             added_at = session.scalars(select(GameData.added_at).where(GameData.id == job.game_data_id)).one()
@@ -190,13 +194,12 @@ class FetchLeases:
 
     def beat(self, run: Run) -> bool:
         """Prolong the lease and tell how far it is. False where it is lost."""
-        now = self._now()
-        values: dict[str, Any] = {"lease_until": now + self.lease, "updated_at": now}
+        values: dict[str, Any] = {}
         if run.part is not None:
             values["bytes_downloaded"] = run.part.length
             values["speed"] = run.meter.measure(run.part.length, self._monotonic())
         try:
-            return self._change(run, **values)
+            return self._change(run, prolongs=True, **values)
         except ClaimLost:  # another run has the part by now
             return False
 
@@ -215,9 +218,12 @@ class FetchLeases:
         if not self._change(run, validator=validator):
             raise LeaseLost
 
-    def _change(self, run: Run, **values: Any) -> bool:
+    def _change(self, run: Run, *, prolongs: bool = False, **values: Any) -> bool:
         mine = update(jobs).where(jobs.c.id == run.job_id, jobs.c.lease_owner == run.owner, is_active)
         with self._database.write() as session:
+            if prolongs:
+                now = download_rows.shared_now(session, self._now)
+                values |= {"lease_until": now + self.lease, "updated_at": now}
             is_mine = session.execute(mine.values(**values).returning(jobs.c.id)).one_or_none() is not None
             if is_mine and run.part is not None:
                 run.part.record(session)

@@ -56,6 +56,14 @@ class FileShelf(_OwnedShelf):
                 yield [file_id.hex for (file_id,) in batch]
 
 
+def find_lengths(database: Database, keys: Collection[str]) -> dict[str, int]:
+    """How long those files are, of some keys in the store, that are finished."""
+    is_finished = File.id.in_([uuid.UUID(hex=key) for key in keys]) & (File.state == FileState.COMPLETE)
+    with database.read() as session:
+        found = session.execute(select(File.id, File.received_bytes).where(is_finished)).all()
+    return {row.id.hex: row.received_bytes for row in found}
+
+
 class AttachmentShelf(_OwnedShelf):
     """The attachments, and the messages that have one."""
 

@@ -21,6 +21,7 @@ from transfer_service.errors import (
     UploadEnded,
     UploadFinished,
 )
+from transfer_service.logs import tidying
 from transfer_service.models.uploads import UploadKind
 from transfer_service.services.body_writer import PAST_THE_LENGTH, BodyWriter, Counting, IncomingBytes, up_to
 from transfer_service.services.core import Core
@@ -172,7 +173,8 @@ class Appends:
             if body_writer.has_loose_bytes:
                 self._completion.go_back(upload.id)
             if body.is_atomic:
-                writer.cut()
+                with tidying():
+                    writer.cut()
             raise
         if piece.repr_digest is not None:
             upload = self._promise(upload, piece.repr_digest)

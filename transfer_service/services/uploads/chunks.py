@@ -14,6 +14,7 @@ from typing import Any, Protocol
 
 from transfer_service.db.database import run_again
 from transfer_service.errors import BlobMissing, NameTaken, UploadGone
+from transfer_service.logs import tidying
 from transfer_service.models.files import FileState
 from transfer_service.services.batches import BATCH_BYTES, OFFLOAD_FROM_BYTES, in_batches, write_or_compare
 from transfer_service.services.core import Core
@@ -141,10 +142,11 @@ class UploadService:
             self._files.discard_if_nobodys(chunk.file_id)
             raise
         except BaseException:
-            if not chunk.fits_in_memory:
-                self._completion.tidy_after_refusal(chunk.file_id)
-            if chunk.is_first:
-                self._forget_if_empty(chunk.file_id)
+            with tidying():
+                if not chunk.fits_in_memory:
+                    self._completion.tidy_after_refusal(chunk.file_id)
+                if chunk.is_first:
+                    self._forget_if_empty(chunk.file_id)
             raise
 
     @run_again

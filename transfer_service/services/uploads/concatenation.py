@@ -11,6 +11,7 @@ from dataclasses import replace
 
 from transfer_service.db.database import run_again
 from transfer_service.errors import BlobMissing, InvalidRequest, RangeBusy, UploadEnded
+from transfer_service.logs import tidying
 from transfer_service.models.uploads import UploadKind
 from transfer_service.services.core import Core
 from transfer_service.services.files import received_ranges as intervals
@@ -88,7 +89,8 @@ class Concatenation:
                 self._copy(parts, writer)
                 writer.seal(total, flush=self._durability.flush)
             except BaseException:
-                writer.cut()  # half a copy would keep the room that a full disk needs
+                with tidying():
+                    writer.cut()  # half a copy would keep the room that a full disk needs
                 raise
             self._spend(final, parts, writer)
             for part in parts:

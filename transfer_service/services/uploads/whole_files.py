@@ -8,6 +8,7 @@ from sqlalchemy import select
 
 from transfer_service.db.database import run_again
 from transfer_service.errors import StorageFull, UploadGone
+from transfer_service.logs import tidying
 from transfer_service.models.accounts import Account
 from transfer_service.services.body_writer import BodyWriter, Counting, IncomingBytes, read_all
 from transfer_service.services.core import Core
@@ -89,7 +90,8 @@ class WholeFileService:
                 whole = _Whole(file_id, length, digest.hex(), writer)
                 file, claimed = self._commit(whole, draft, is_renamed=draft.name != begun_as)
         except BaseException:
-            self._discard(file_id)
+            with tidying():
+                self._discard(file_id)
             raise
         if claimed.blob_id is not None:
             self._files.discard_blob(claimed.blob_id)

@@ -114,18 +114,18 @@ class Compaction:
             ]
             are_objects = len(spans) > 1 and [each.span for each in pieces] == spans
             if are_objects or not length or not is_gapless(pieces, Span(0, length)):
-                self._forget(backing, key, fence)
+                self._forget(backing, key, length, fence)
                 return False
             made = self._make(backing, key, pieces, spans, fence)
             freed = self._replace(backing, key, fence, pieces, made)
         backing.discards.remove(freed)
         return True
 
-    def _forget(self, backing: Backing, key: str, fence: Fence) -> None:
+    def _forget(self, backing: Backing, key: str, length: int, fence: Fence) -> None:
         """There is nothing to be done, or it is not whole any more: who makes it whole again will say so."""
         with self._database.write_rows() as rows:
             fence.check(rows)
-            backing.rows.forget_scattered(rows, key)
+            backing.rows.forget_length(rows, key, length)
 
     def _make(
         self, backing: Backing, key: str, pieces: Sequence[Piece], spans: Sequence[Span], fence: Fence

@@ -4,13 +4,13 @@ Pieces of a blob never overlap: what is added later replaces what was there. Ser
 are not replaced by others. A blob without rows is the object at its own name.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from sqlalchemy import bindparam, delete, func, insert, or_, select, text, update
+from sqlalchemy import bindparam, delete, exists, func, insert, or_, select, text, update
 
-from transfer_service.db.database import Executor
+from transfer_service.db.database import Database, Executor
 from transfer_service.db.prepared import PreparedSelect, PreparedWrite
 from transfer_service.models.pieces import ScatteredBlob, StoredPiece
 from transfer_service.storage.blobs import END, WHOLE
@@ -56,6 +56,7 @@ _IS_SCATTERED = text(
     " ON CONFLICT (room, key) DO UPDATE SET length = excluded.length"
 )
 _IS_NOT_SCATTERED = PreparedWrite(delete(_scattered).where(*_OF_SCATTERED))
+_IS_NOT_SO_LONG = PreparedWrite(delete(_scattered).where(*_OF_SCATTERED, _scattered.c.length == bindparam("whole")))
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +116,13 @@ class PieceRows:
     def _overlapping(self, statement: PreparedSelect, rows: Executor, key: str, span: Span) -> list[Piece]:
         found = statement.find_all(rows, {**self._blob(key), "first": span.start, "last": span.stop})
         return [Piece(Span(row.start, row.stop), row.object, row.offset) for row in found]
+
+    def batches_of_unnoted(self, database: Database) -> Iterator[list[str]]:
+        """The keys of blobs in pieces of which the worker was not told: most are not whole yet."""
+        is_noted = exists().where(_scattered.c.room == _pieces.c.room, _scattered.c.key == _pieces.c.key)
+        unnoted = select(_pieces.c.key).where(_pieces.c.room == self.room, ~is_noted).distinct()
+        for batch in database.batches(unnoted):
+            yield [row.key for row in batch]
 
     def find_end(self, rows: Executor, key: str) -> int | None:
         """Where the last piece ends, None where there is none."""
@@ -184,6 +192,10 @@ class PieceRows:
     def forget_scattered(self, rows: Executor, key: str) -> None:
         """Tell the worker that it is not, or not any more."""
         _IS_NOT_SCATTERED.run(rows, self._blob(key))
+
+    def forget_length(self, rows: Executor, key: str, length: int) -> None:
+        """The same of a blob that was told to be whole with that length; of another one it may be told meanwhile."""
+        _IS_NOT_SO_LONG.run(rows, {**self._blob(key), "whole": length})
 
     def _replace(self, rows: Executor, key: str, old: Sequence[Piece], new: Sequence[Piece]) -> None:
         for each in old:

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 
-from transfer_service.db.database import Database
+from transfer_service.db.database import Database, Executor
 from transfer_service.errors import BlobMissing, ServerAway, StorageFull, StoreUnavailable
 from transfer_service.storage.blobs import WHOLE, AnyKey, BlobFacts, Key
 from transfer_service.storage.lease_keeper import Leases
@@ -123,6 +123,12 @@ class RemoteStore:
             return None
         facts = self._objects.head(self._layout.own_name(key))
         return RemoteObject(self._objects, facts) if facts and facts.size == length else None
+
+    def record_whole(self, rows: Executor, key: Key, length: int) -> None:
+        """Tell the worker that a blob is whole, if it is in pieces."""
+        name = self._layout.key_of(key)
+        if self._backing.rows.find_end(rows, name) is not None:
+            self._backing.rows.note_scattered(rows, name, length)
 
     def stored_bytes(self, key: Key) -> int | None:
         """The space that a blob or a group takes, None if there is none. Raises StoreUnavailable."""

@@ -1,12 +1,14 @@
 """What keeps an object store in order: a worker that makes one object of each whole blob, and what cleanup does."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from datetime import datetime
 
 from transfer_service.storage.blobs import BlobStore
 from transfer_service.storage.s3.compaction import CompactedRoom, Compaction
 from transfer_service.storage.s3.leftovers import Known, Leftovers
 from transfer_service.storage.s3.store import RemoteStore
+
+Lengths = Callable[[Collection[str]], Mapping[str, int]]
 
 
 def compaction_of(rooms: Sequence[BlobStore]) -> Compaction:
@@ -25,6 +27,20 @@ def remove_leftovers(rooms: Mapping[BlobStore, Known], *, now: datetime, dry_run
         for _ in range(room.backing.discards.finish(room.backing.layout.piece_prefix, now=now, dry_run=dry_run)):
             yield 0
         yield from Leftovers(room.backing, room.claims).remove(rooms[room], now=now, dry_run=dry_run)
+
+
+def note_whole(room: BlobStore, lengths: Lengths, *, dry_run: bool) -> Iterator[int]:
+    """Tell the worker of whole blobs in pieces of which nobody has told it. Frees nothing.
+
+    `lengths` has those of some keys whose blobs are whole. What has changed meanwhile the worker finds out.
+    """
+    for remote in _remote([] if dry_run else [room]):
+        for keys in remote.backing.rows.batches_of_unnoted(remote.database):
+            if whole := lengths(keys):
+                with remote.database.write_rows() as rows:
+                    for key, length in whole.items():
+                        remote.backing.rows.note_scattered(rows, key, length)
+    yield from ()
 
 
 def _remote(rooms: Sequence[BlobStore]) -> list[RemoteStore]:
