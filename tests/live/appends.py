@@ -8,7 +8,7 @@ import struct
 import termios
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
@@ -20,6 +20,7 @@ import requests
 from tests.growing.installations import is_without_disk
 from tests.live.bare_socket import BareClient, Listening
 from tests.live.server import LiveServer, running_one, started, wait_until
+from transfer_service.errors import BlobMissing
 from transfer_service.storage.disk import DiskStore
 from transfer_service.storage.rooms import FILES
 
@@ -245,6 +246,16 @@ def blob_path(server: LiveServer, path: str) -> Path:
     """Where the bytes of an upload lie."""
     name = path.rpartition("/")[2].replace("-", "")
     return server.data_dir / "blobs" / name[:2] / name
+
+
+def stored_end(server: LiveServer, path: str) -> int:
+    """Where the bytes of an upload end in the store, whether they count or not; 0 where there are none."""
+    if not is_without_disk(server.shared_settings()):
+        blob = blob_path(server, path)
+        return blob.stat().st_size if blob.exists() else 0
+    with server.services() as services, suppress(BlobMissing):
+        return services.store.size(uuid.UUID(path.rpartition("/")[2]))
+    return 0
 
 
 def is_held(server: LiveServer, path: str) -> bool:

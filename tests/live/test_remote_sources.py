@@ -10,6 +10,8 @@ from tests.live.remote import SECOND, GameEntry, Site, game_bytes, impatient_wor
 from tests.live.server import wait_until
 from tests.ports import free_port
 
+pytestmark = pytest.mark.one_machine("it is about sources, all at once; test_remote_downloads is about what they give")
+
 DATA = game_bytes(300_000)
 SIZE = len(DATA)
 OTHER = bytes(SIZE)
