@@ -16,14 +16,17 @@ import psutil
 import yaml
 
 from benchmarks.measure import Cost, progress, say, say_goal, say_table
+from benchmarks.object_store import CREDENTIALS, ObjectStoreServer, object_store
 from benchmarks.postgres import Postgresql, postgresql
 from benchmarks.scale_cases import Case, Steps
 from benchmarks.scale_client import Client, cpu_nanoseconds
 from benchmarks.scale_data import LARGE, SMALL, Size, fill, scaled
 from benchmarks.scale_requests import all_cases
+from benchmarks.scale_store import fill_objects, fill_pieces
 from benchmarks.servers import REPOSITORY, Server, service
 
 GOAL = 1.5
+SECRET = "only for this benchmark, thirty-two bytes"
 WARM_UP, MOST, TURN_SECONDS = 3, 20, 0.05
 COLUMNS = ["", "small ms", "large ms", "ratio", "small CPU ms", "large CPU ms", "ratio"]
 
@@ -32,6 +35,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of this benchmark."""
     group = parser.add_argument_group("scale")
     group.add_argument("--database", choices=["sqlite", "postgresql"], default="sqlite", help="default: sqlite")
+    group.add_argument("--store", choices=["disk", "s3"], default="disk", help="where the bytes are (default: disk)")
+    group.add_argument(
+        "--objects", type=int, default=20_000, help="of the files in s3 so many are really there (default: 20000)"
+    )
     group.add_argument("--share", type=float, default=1.0, help="how much of the large data (default: 1.0)")
     group.add_argument("--matching", default="", help="a regular expression: which requests (default: all)")
 
@@ -43,9 +50,34 @@ def run(arguments: argparse.Namespace) -> None:
     large = scaled(LARGE, arguments.share)
     with (
         postgresql() if arguments.database == "postgresql" else nullcontext() as database,
-        _installation("small", SMALL, database) as few,
-        _installation("large", large, database) as many,
+        object_store() if arguments.store == "s3" else nullcontext() as store,
     ):
+        _compare(cases, large, _Engines(database, store, arguments.objects), arguments)
+
+
+@dataclass(frozen=True)
+class _Engines:
+    """What both installations stand on, and how many objects each of them has at most."""
+
+    database: Postgresql | None
+    store: ObjectStoreServer | None
+    objects: int
+
+    @property
+    def name(self) -> str:
+        """In words."""
+        names = ["postgresql" if self.database else "sqlite"]
+        return " and ".join([*names, *([f"s3 with at most {self.objects:,} objects"] if self.store else [])])
+
+    @property
+    def roots(self) -> list[int]:
+        """Their processes."""
+        store = self.store.process if self.store else None
+        return [*([self.database.pid] if self.database else []), *([store.pid] if store else [])]
+
+
+def _compare(cases: Sequence[Case], large: Size, engines: _Engines, arguments: argparse.Namespace) -> None:
+    with _installation("small", SMALL, engines) as few, _installation("large", large, engines) as many:
         lines, ratios = [], {}
         for number, case in enumerate(cases, 1):
             small, much = _measure(case, (few, many), turns=arguments.runs)
@@ -54,7 +86,7 @@ def run(arguments: argparse.Namespace) -> None:
             ratios[case] = _ratio(small, much)
             lines.append(_line(case, small, much))
             progress(f"{number} of {len(cases)}: {' '.join(lines[-1])}")
-    title = f"One request on {arguments.database}, small ({few.rows:,} rows) and large ({many.rows:,} rows)"
+    title = f"One request on {engines.name}, small ({few.rows:,} rows) and large ({many.rows:,} rows)"
     say_table(title, COLUMNS, lines)
     say()
     _judge(ratios)
@@ -70,28 +102,34 @@ class _Installation:
     roots: Sequence[int]
 
     def pids(self) -> list[int]:
-        """Its processes, and those of its database server."""
+        """Its processes, and those of its engines."""
         roots = [psutil.Process(pid) for pid in self.roots]
         return [process.pid for root in roots for process in (root, *root.children(recursive=True))]
 
 
 @contextmanager
-def _installation(name: str, size: Size, database: Postgresql | None) -> Iterator[_Installation]:
-    url = database.create(name) if database else None
+def _installation(name: str, size: Size, engines: _Engines) -> Iterator[_Installation]:
+    url = engines.database.create(name) if engines.database else None
+    store_url = engines.store.new_url() if engines.store else None
     counts: list[int] = []
 
     def prepare(data_dir: Path) -> None:
         began = time.monotonic()
-        counts.append(fill(url or f"sqlite:///{data_dir / 'transfer.sqlite3'}", data_dir, size))
+        database_url = url or f"sqlite:///{data_dir / 'transfer.sqlite3'}"
+        counts.append(fill(database_url, data_dir, size, add_more=fill_pieces if store_url else None))
         progress(f"{name}: {counts[0]:,} rows in {time.monotonic() - began:.0f} s")
+        if store_url:
+            objects = fill_objects(store_url, data_dir, size, engines.objects)
+            progress(f"{name}: {objects:,} objects after {time.monotonic() - began:.0f} s")
 
     settings = {
         "TRANSFER_MAX_FILE_BYTES": "2TiB",
         "TRANSFER_TRASH_DAYS": "30",
         **({"TRANSFER_DATABASE_URL": url} if url else {}),
+        **({"TRANSFER_STORAGE_URL": store_url, "SECRET_KEY": SECRET, **CREDENTIALS} if store_url else {}),
     }
     with service(name, prepare=prepare, **settings) as server:
-        yield _Installation(server, size, counts[0], (*server.roots, *([database.pid] if database else [])))
+        yield _Installation(server, size, counts[0], (*server.roots, *engines.roots))
 
 
 def _measure(case: Case, installations: tuple[_Installation, _Installation], *, turns: int) -> list[Cost]:

@@ -6,6 +6,7 @@ another table can name it. One function fills each feature's tables, all from th
 
 import uuid
 import zipfile
+from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -82,7 +83,7 @@ class Filler:
     def fill(self, model: type[Base], count: int, **columns: str) -> None:
         """Rows number 1 to `count`; `columns` are expressions in which that number is `n`."""
         numbers = f"SELECT 1 AS n UNION ALL SELECT n + 1 FROM numbers WHERE n < {count}"
-        names, values = ", ".join(columns), ", ".join(columns.values())
+        names, values = ", ".join(f'"{name}"' for name in columns), ", ".join(columns.values())
         self.rows.execute(
             text(
                 f"INSERT INTO {model.__tablename__} ({names})"
@@ -128,9 +129,9 @@ class Filler:
         )
 
 
-def fill(url: str, data_dir: Path, size: Size) -> int:
+def fill(url: str, data_dir: Path, size: Size, *, add_more: Callable[["Filler"], None] | None = None) -> int:
     """Fill a migrated database in which the account is, and put one archive of a game in its place. The rows there are
-    then.
+    then. `add_more` adds others, and is there where no folder has the bytes.
     """
     database = Database(url)
     with database.write_rows() as rows:
@@ -139,9 +140,12 @@ def fill(url: str, data_dir: Path, size: Size) -> int:
         for part in (_accounts, _files, _folders, _trash, _uploads, _chat, _games):
             part(filler)
         _archive(rows, data_dir)
-        store = DiskStore(data_dir / "blobs", FILES)
-        with store.open_writer(uuid_of(0), WHOLE, create=True, wait_seconds=0) as blob:
-            blob.write(size.ranges * SLOT_BYTES - 1, [b"x"])
+        if add_more is not None:
+            add_more(filler)
+        else:
+            store = DiskStore(data_dir / "blobs", FILES)
+            with store.open_writer(uuid_of(0), WHOLE, create=True, wait_seconds=0) as blob:
+                blob.write(size.ranges * SLOT_BYTES - 1, [b"x"])
     with database.read_rows() as rows:
         rows.exec_driver_sql("ANALYZE" if not database.is_sqlite else "PRAGMA wal_checkpoint(TRUNCATE)")
         tables = Base.metadata.sorted_tables
