@@ -13,6 +13,7 @@ from benchmarks.postgres import Postgresql, postgresql
 from benchmarks.servers import NotInstalled
 from tests.missing import missing
 from tests.silent_proxy import SilentProxy
+from transfer_service.db import server as db_server
 from transfer_service.db.database import Database
 from transfer_service.db.server import connection_parameters, with_addresses
 from transfer_service.errors import ServerAway, StoreUnavailable
@@ -54,6 +55,34 @@ def database(proxy: SilentProxy) -> Iterator[Database]:
 def _ask(database: Database, statement: str = "SELECT 1") -> object:
     with database.write_rows() as rows:
         return rows.execute(text(statement)).scalar()
+
+
+def _end_sessions(server: Postgresql) -> None:
+    with psycopg.connect(f"{server.url}/postgres", autocommit=True) as connection:
+        connection.execute(
+            "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = 'postgres'"
+            " AND pid <> pg_backend_pid()"
+        )
+
+
+def test_a_session_that_ends_while_its_connection_rests_is_replaced(
+    server: Postgresql, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(db_server, "REST_SECONDS", 0.0)
+    _end_sessions(server)
+    assert _ask(database) == 1
+
+
+def test_of_sessions_that_end_just_after_their_use_the_first_question_tells(
+    server: Postgresql, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(db_server, "REST_SECONDS", 60.0)
+    with ThreadPoolExecutor(4) as pool:
+        assert list(pool.map(lambda _: _ask(database, "SELECT 1 FROM pg_sleep(0.3)"), range(4))) == [1] * 4
+    _end_sessions(server)
+    with pytest.raises(ServerAway):
+        _ask(database)
+    assert _ask(database) == 1
 
 
 def _refused_after(database: Database, statement: str = "SELECT 1") -> float:

@@ -3,13 +3,14 @@
 import os
 import socket
 import threading
+import time
 import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
 
 from sqlalchemy import URL, Engine, create_engine, event, make_url
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, InvalidatePoolError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from transfer_service.db.presence import Presence
@@ -21,6 +22,9 @@ CONNECTIONS = 16
 ANSWER_SECONDS = 3.0
 """For a connection to be made, and for a probe to be answered."""
 MOST_ADDRESSES = 2
+REST_SECONDS = 1.0
+"""After so long without use a connection is asked whether it is there still."""
+_USED_AT = "used_at"
 _TCP = {"keepalives_idle": 2, "keepalives_interval": 1, "keepalives_count": 3, "tcp_user_timeout": 5_000}
 """libpq's: a peer that is silent for five seconds is gone. PostgreSQL has the same settings for its side."""
 _OF_A_SESSION = {
@@ -39,16 +43,17 @@ class DatabaseServer:
     """The connections of one process to a PostgreSQL server."""
 
     def __init__(self, url: str) -> None:
-        self.engine: Engine = create_engine(
-            url, pool_size=CONNECTIONS, max_overflow=CONNECTIONS, pool_pre_ping=True, pool_use_lifo=True
-        )
-        self.urgent_engine = create_engine(url, pool_size=1, max_overflow=0, pool_pre_ping=True)
+        self.engine: Engine = create_engine(url, pool_size=CONNECTIONS, max_overflow=CONNECTIONS, pool_use_lifo=True)
+        self.urgent_engine = create_engine(url, pool_size=1, max_overflow=0)
         self._parameters = connection_parameters(url)
         self._open: weakref.WeakSet[Any] = weakref.WeakSet()
         self.presence = Presence(probe=self._probe, cut=self._cut_all, outage=Outage("database"))
         for engine in (self.engine, self.urgent_engine):
             event.listen(engine, "do_connect", self._connect)
             event.listen(engine, "connect", self._configure)
+            event.listen(engine, "connect", _note_use)
+            event.listen(engine, "checkin", _note_use)
+            event.listen(engine, "checkout", _ask_after_a_rest)
 
     @contextmanager
     def work(self) -> Iterator[None]:
@@ -100,6 +105,28 @@ class DatabaseServer:
     def _cut_all(self) -> None:
         for connection in list(self._open):
             cut(connection)
+
+
+def _note_use(_connection: Any, record: Any) -> None:
+    record.info[_USED_AT] = time.monotonic()
+
+
+def _ask_after_a_rest(connection: Any, record: Any, _fairy: Any) -> None:
+    """See that the server has not gone meanwhile. Raises InvalidatePoolError: then the pool connects anew.
+
+    Not by a connection that was just used: each transaction would have a round trip more. Where the server has gone
+    since then the first statement says so, and the pool lets go of all others.
+    """
+    import psycopg
+
+    if time.monotonic() - record.info.get(_USED_AT, 0.0) < REST_SECONDS:
+        return
+    try:
+        is_autocommit, connection.autocommit = connection.autocommit, True
+        connection.execute("")
+        connection.autocommit = is_autocommit
+    except psycopg.OperationalError as error:
+        raise InvalidatePoolError from error
 
 
 def connection_parameters(url: str | URL) -> dict[str, Any]:
