@@ -241,6 +241,8 @@ class ChunkHistory(History):
 
     door = "chunks"
     stored: list[Span] = field(default_factory=list)
+    has_unanswered: bool = False
+    """Whether a chunk may come late, and make the file anew after it was deleted."""
 
     def play(self) -> None:
         chance = self.client.chance
@@ -266,11 +268,14 @@ class ChunkHistory(History):
         self.check_whole()
         if chance.random() < 0.4:
             self.delete()
+            self.is_gone = self.is_gone and not self.has_unanswered
 
     def _send(self, piece: Span) -> bool:
         frame = LONG_FRAME.format(piece.start, self.data[piece.start : piece.stop])
         query = {"filename": self.name, "total_size": str(len(self.data))}
         answer = self.client.ask("POST", "/api/files/upload", query=query, headers=OCTETS, data=frame)
+        if answer is None:
+            self.has_unanswered = True
         if answer is None or answer.status in BUSY:
             return False
         answer.must_be(200)

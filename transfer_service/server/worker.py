@@ -17,6 +17,7 @@ from gunicorn.util import http_date
 from gunicorn.workers.base_async import AsyncWorker
 from gunicorn.workers.ggevent import GeventWorker
 
+from transfer_service.errors import StoreUnavailable
 from transfer_service.faults import fault_of
 from transfer_service.logs import log_error
 from transfer_service.server.client_socket import TransferSocket, stall_is_reset
@@ -210,7 +211,8 @@ class TransferWorker(GeventWorker):  # type: ignore[misc] # gunicorn has no type
         """Answer what is no HTTP, or what broke before the application could, in JSON and without a traceback."""
         status = next((code for kind, code in _STATUSES if isinstance(exc, kind)), 500)
         if status == 500:
-            status = 500 if fault_of(exc) is None else 503
+            # An object store that goes away before the first byte of a body is sent is such a fault too.
+            status = 503 if isinstance(exc, StoreUnavailable) or fault_of(exc) is not None else 500
             log_error(exc)
         else:
             self.log.debug("Invalid request: %s", type(exc).__name__)
