@@ -279,11 +279,10 @@ def _sweeps_of_objects(core: Core, by_name: dict[str, Shelf]) -> list[tuple[str,
         return []
     from transfer_service.storage.s3.upkeep import note_whole, remove_leftovers
 
-    files, attachments = by_name[shelves.BLOBS], by_name[shelves.ATTACHMENTS]
     # An archive can be fetched again: nobody will miss pieces of one.
     known: dict[BlobStore, Known] = {
-        core.store: files.known,
-        core.attachments: attachments.known,
+        core.store: by_name[shelves.BLOBS].known,
+        core.attachments: by_name[shelves.ATTACHMENTS].known,
         core.games: lambda keys: {*keys},
     }
     return [

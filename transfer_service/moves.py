@@ -1,7 +1,6 @@
 """Putting a move of the store together, for the command: where it comes from, and where it goes to."""
 
 import hashlib
-from collections.abc import Callable
 from pathlib import Path
 
 from config import Settings
@@ -11,15 +10,13 @@ from transfer_service.errors import MoveRefused
 from transfer_service.services.core import Core, utc_now
 from transfer_service.services.upkeep import shelves
 from transfer_service.services.upkeep.recovery import Recovery
-from transfer_service.services.upkeep.storage_move import Outcome, StorageMove
+from transfer_service.services.upkeep.storage_move import StorageMove
 from transfer_service.storage.blobs import BlobStore
 from transfer_service.storage.landing import Landing, StoreLanding
 from transfer_service.wire.store_addresses import StoreAddress
 
 
-def build_move(
-    settings: Settings, from_url: str, to_url: str, *, tell: Callable[[Outcome], object] = lambda _outcome: None
-) -> StorageMove:
+def build_move(settings: Settings, from_url: str, to_url: str) -> StorageMove:
     """A move of the bytes from one store to another; with folders on both sides only files move.
 
     It may write to the database also in read-only mode. Raises MoveRefused.
@@ -40,7 +37,6 @@ def build_move(
         journal=MoveJournal(settings.data_dir / f"storage-move-{digest}.sqlite3"),
         is_in_use=_place_of(going) == _place_of(settings),
         note_flushed=Recovery(core).note_flushed,
-        tell=tell,
     )
 
 

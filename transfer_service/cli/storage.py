@@ -34,8 +34,8 @@ def move(from_url: str, to_url: str) -> None:
     if source is None or target is None:
         raise click.ClickException("Both URLs are needed")
     settings = services().core.settings
-    moving = build_move(settings, source, target, tell=_show_progress)
-    outcome = moving.run()
+    moving = build_move(settings, source, target)
+    outcome = moving.run(_show_progress)
     if not outcome.is_settled:
         raise click.ClickException(
             "More changes than can be carried over: set TRANSFER_READ_ONLY=true, and call it again"

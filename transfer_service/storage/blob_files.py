@@ -134,13 +134,14 @@ class BlobFiles:
         """What is removed as one: the file of a blob, the folder of a group. Raises BlobMissing."""
         return self.root / self.room.place_of(key)
 
-    def remove(self, key: Key) -> None:
-        """Take away what has the place of a blob or a group; of a link, the link itself."""
-        place = self.place_of(key)
+    def remove(self, key: Key) -> int:
+        """Take away what has the place of a blob or a group; of a link, the link itself. The bytes that this freed."""
+        place, freed = self.place_of(key), self.stored_bytes(key)
         if self.room.groups:
             self._plain.remove_tree(place)
         else:
             self._plain.remove(place)
+        return freed or 0
 
     def scan(self) -> Iterator[BlobFacts]:
         """Every blob, or every group, in no order. Raises StoreUnavailable where there is no room at all."""

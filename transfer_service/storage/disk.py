@@ -279,12 +279,7 @@ class DiskStore:
 
     def delete(self, key: Key) -> int:
         """Remove a blob or a group and tell the bytes that this freed, 0 if there was none. Open readers read on."""
-        return offload(lambda: self._delete(key))
-
-    def _delete(self, key: Key) -> int:
-        freed = self._files.stored_bytes(key)
-        self._files.remove(key)
-        return freed or 0
+        return offload(lambda: self._files.remove(key))
 
     def batches(self) -> Iterator[Sequence[BlobFacts]]:
         """Every blob, or every group, in no order, some hundreds at a time."""

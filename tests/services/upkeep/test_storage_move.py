@@ -67,7 +67,7 @@ def begin(there: Everything, tmp_path: Path) -> Iterator[Callable[..., StorageMo
     """A move from where the installation is; each time the journal of the one before."""
     journals: list[MoveJournal] = []
 
-    def make(landings: Landings, tell: Callable[[Outcome], object] = lambda _outcome: None) -> StorageMove:
+    def make(landings: Landings) -> StorageMove:
         journals.append(MoveJournal(tmp_path / "journal.sqlite3"))
         core = there.services.core
         sources: dict[str, BlobStore] = {
@@ -75,7 +75,7 @@ def begin(there: Everything, tmp_path: Path) -> Iterator[Callable[..., StorageMo
             "attachments": core.attachments,
             "archives": core.games,
         }
-        return StorageMove(core.database, sources=sources, landings=landings, journal=journals[-1], tell=tell)
+        return StorageMove(core.database, sources=sources, landings=landings, journal=journals[-1])
 
     yield make
     for journal in journals:
@@ -135,7 +135,7 @@ def test_a_move_that_was_killed_goes_on(
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        begin(landings, tell).run()
+        begin(landings).run(tell)
     outcome = begin(landings).run()
     assert 0 < outcome.brought.count + told[-1] == outcome.kept
     assert lacking(there, landings) == []
@@ -156,7 +156,7 @@ def test_what_changes_meanwhile_is_carried_over(
             assert device.delete("/api/files/文件.txt", query_string={"permanent": "true"}).status_code == 200
             device.delete(f"/api/uploads/{there.ids['upload_id']}")
 
-    outcome = begin(landings, tell).run()
+    outcome = begin(landings).run(tell)
     assert outcome.is_settled
     assert lacking(there, landings) == []
     assert landings["blobs"].size(uuid.UUID(there.ids["tus_id"])) == len(UPLOADED) + 10

@@ -65,7 +65,6 @@ class StorageMove:
         journal: MoveJournal,
         is_in_use: bool = False,
         note_flushed: Callable[[], object] = lambda: None,
-        tell: Callable[[Outcome], object] = lambda _outcome: None,
     ) -> None:
         self._database = database
         self._is_in_use = is_in_use
@@ -74,10 +73,12 @@ class StorageMove:
         self._landings = landings
         self._journal = journal
         self._first_pass = 0
-        self._tell = tell
 
-    def run(self) -> Outcome:
-        """Bring everything over, or go on. Raises MoveRefused, StorageFull, StoreUnavailable."""
+    def run(self, tell: Callable[[Outcome], object] = lambda _outcome: None) -> Outcome:
+        """Bring everything over, or go on, and `tell` how far that is now and then.
+
+        Raises MoveRefused, StorageFull, StoreUnavailable.
+        """
         self._begin(self._installation())
         self._note_flushed()
         number, outcome = self._journal.last_pass(), Outcome()
@@ -85,7 +86,7 @@ class StorageMove:
         for _ in range(MOST_PASSES):
             number += 1
             brought_before = outcome.brought.count
-            self._bring(number, outcome)
+            self._bring(number, outcome, tell)
             removed = self._remove_deleted(number)
             if outcome.brought.count == brought_before and not removed:
                 outcome.is_settled = True
@@ -134,7 +135,7 @@ class StorageMove:
         for landing in self._landings.values():
             landing.mark.write(f"{_MOVING}{installation}")
 
-    def _bring(self, number: int, outcome: Outcome) -> None:
+    def _bring(self, number: int, outcome: Outcome, tell: Callable[[Outcome], object]) -> None:
         outcome.kept, outcome.faults = 0, []
         with ThreadPoolExecutor(AT_ONCE) as pool:
             for batch in promises(self._database):
@@ -143,7 +144,7 @@ class StorageMove:
                     continue
                 done = self._journal.find(wanted[0].room, [_text(each) for each in wanted])
                 self._settle(wanted, list(pool.map(partial(self._bring_one, done), wanted)), number, outcome)
-                self._tell(outcome)
+                tell(outcome)
 
     def _settle(self, wanted: list[Promise], results: list["bool | Problem"], number: int, outcome: Outcome) -> None:
         """Count, and write down what is right at the new place."""

@@ -28,7 +28,7 @@ from transfer_service.services.files.folder_rows import lock_names
 from transfer_service.services.files.rows import FileRecord
 from transfer_service.services.files.small_files import SMALL_BYTES, SmallFiles, sha256_of
 from transfer_service.services.steps import ANSWER_SECONDS
-from transfer_service.services.uploads.lengths import agreed
+from transfer_service.services.uploads.lengths import agreed, was_whole
 from transfer_service.storage.blobs import BlobWriter
 from transfer_service.wire.media_types import stored_media_type
 from transfer_service.wire.ranges import Span
@@ -249,7 +249,7 @@ class UploadService:
             writer.record(rows)
             agreed_file = agreed(file, span, claimed=claimed, infer=incoming.infers_length)
             merged, added = intervals.add_span(rows, file_id, span)
-            if added and self._durability.flush and not is_flushed and _was_whole(file):
+            if added and self._durability.flush and not is_flushed and was_whole(file):
                 raise _FlushFirst
             self._space.reserve(rows, chunk.account_id, agreed_file.reserved_bytes - file.reserved_bytes)
             changes = bool(added) or agreed_file.length != file.length
@@ -278,11 +278,6 @@ class UploadService:
 
 class _GoneBeforeTheFirstByte(UploadGone):
     """The upload was deleted before anything of the chunk's content was taken."""
-
-
-def _was_whole(file: FileRecord) -> bool:
-    """Whether a file of a guessed total was finished, and so flushed: a chunk that is not would put all in doubt."""
-    return not file.length_declared and bool(file.received_bytes) and file.unflushed_boot is None
 
 
 class _FlushFirst(Exception):

@@ -30,3 +30,8 @@ def agreed(file: FileRecord, span: Span, *, claimed: int | None, infer: bool) ->
     highest = max(highest, span.stop)
     is_guessed = infer or file.length is not None
     return replace(file, length=highest if is_guessed else None, reserved_bytes=highest, length_declared=False)
+
+
+def was_whole(file: FileRecord) -> bool:
+    """Whether a file of a guessed total was finished, and so flushed: a chunk that is not would put all in doubt."""
+    return not file.length_declared and bool(file.received_bytes) and file.unflushed_boot is None
