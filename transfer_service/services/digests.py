@@ -3,6 +3,7 @@
 import hashlib
 import threading
 import uuid
+from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
@@ -30,6 +31,8 @@ BLOCKS_A_HOP = 256
 HEADWAY_BYTES = 8 * 1024 * 1024
 READ_BACKS = 2
 """Files that one process reads back from a remote store at once."""
+EARLY_BYTES = 8 * 1024 * 1024
+"""So much one process keeps of chunks that came before those in front of them."""
 TURN_SECONDS = 900.0
 """So long one instance waits for another one that reads a file back."""
 
@@ -112,6 +115,50 @@ class DigestFollower:
         self._entry.turn.release()
 
 
+class _EarlyChunks:
+    """Chunks that count and whose turn to be hashed has not come: clients send several at once.
+
+    Of what is too much the oldest are dropped, and read back at the end.
+    """
+
+    def __init__(self) -> None:
+        self._files: dict[uuid.UUID, dict[int, bytes]] = {}
+        self._order: OrderedDict[tuple[uuid.UUID, int], None] = OrderedDict()
+        self._bytes = 0
+        self._lock = threading.Lock()
+
+    def keep(self, file_id: uuid.UUID, offset: int, data: bytes) -> None:
+        """Keep a chunk, if there is room for it."""
+        with self._lock:
+            self._pop(file_id, offset)
+            self._files.setdefault(file_id, {})[offset] = data
+            self._order[file_id, offset] = None
+            self._bytes += len(data)
+            while self._bytes > EARLY_BYTES:
+                self._pop(*next(iter(self._order)))
+
+    def take(self, file_id: uuid.UUID, offset: int) -> bytes | None:
+        """The chunk that begins there, which is not kept any longer."""
+        with self._lock:
+            return self._pop(file_id, offset)
+
+    def forget(self, file_id: uuid.UUID) -> None:
+        """Keep nothing of a file."""
+        with self._lock:
+            for offset in list(self._files.get(file_id, ())):
+                self._pop(file_id, offset)
+
+    def _pop(self, file_id: uuid.UUID, offset: int) -> bytes | None:
+        chunks = self._files.get(file_id, {})
+        data = chunks.pop(offset, None)
+        if data is not None:
+            del self._order[file_id, offset]
+            self._bytes -= len(data)
+            if not chunks:
+                del self._files[file_id]
+        return data
+
+
 class RunningDigests:
     """Hash states by file, of this process only: one that is lost (restart, eviction) is computed again from the store.
 
@@ -124,6 +171,7 @@ class RunningDigests:
         self._offload = offload
         self._entries: LRUCache[uuid.UUID, _Entry] = LRUCache(MAX_ENTRIES)
         self._read_backs = threading.BoundedSemaphore(READ_BACKS)
+        self._early = _EarlyChunks()
 
     def make_headway(self, file_id: uuid.UUID, committed: int) -> None:
         """Hash some of the bytes up to `committed`, unless somebody else is at it for this file."""
@@ -149,14 +197,19 @@ class RunningDigests:
         return length - self._entry(file_id).offset <= (0 if self._store.is_remote else 2 * HEADWAY_BYTES)
 
     def add(self, file_id: uuid.UUID, offset: int, blocks: Sequence[bytes]) -> None:
-        """Hash a little that has come to count and is still in memory, if it continues what is hashed already.
+        """Hash a little that has come to count and is still in memory, once it continues what is hashed already.
 
         From a disk it is read back soon, more of it at once.
         """
-        follower, is_next = self.follow(file_id), self._entry(file_id).offset == offset
-        if self._store.is_remote and is_next and follower.begin(offset):
+        if not self._store.is_remote or offset < self._entry(file_id).offset:
+            return
+        self._early.keep(file_id, offset, b"".join(blocks))
+        follower, entry = self.follow(file_id), self._entry(file_id)
+        while (data := self._early.take(file_id, entry.offset)) is not None:
+            if not follower.begin(entry.offset):
+                return
             try:
-                follower.update(memoryview(b"".join(blocks)))
+                follower.update(memoryview(data))
             finally:
                 follower.end()
 
@@ -188,6 +241,7 @@ class RunningDigests:
     def forget(self, file_id: uuid.UUID) -> None:
         """Drop the state of a file that is gone."""
         self._entries.pop(file_id, None)
+        self._early.forget(file_id)
 
     def _entry(self, file_id: uuid.UUID) -> _Entry:
         return self._entries.setdefault(file_id, _Entry())

@@ -170,6 +170,18 @@ def test_chunks_in_their_order_are_hashed_on_their_way(uploads: Uploads) -> None
     assert uploads.file() == DATA
 
 
+@pytest.mark.parametrize(("most", "are_read"), [(2_000_000, False), (500_000, True)], ids=["some", "too-many"])
+def test_chunks_that_come_early_are_hashed_in_their_turn(
+    uploads: Uploads, monkeypatch: pytest.MonkeyPatch, most: int, are_read: bool
+) -> None:
+    monkeypatch.setattr(digests, "EARLY_BYTES", most)
+    chunks = [Span(start, min(start + 400_000, len(DATA))) for start in range(0, len(DATA), 400_000)]
+    for span in [*chunks[3::-1], *chunks[:3:-1]]:
+        status = uploads.append(span.start, DATA[span.start : span.stop], total=len(DATA))
+    assert (status.is_complete, bool(store_of(uploads).reads)) == (True, are_read)
+    assert uploads.file() == DATA
+
+
 def test_the_last_chunk_counts_though_the_step_goes_on(uploads: Uploads, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("transfer_service.services.uploads.chunks.ANSWER_SECONDS", 0.1)
     monkeypatch.setattr("transfer_service.services.files.files.LOOK_SECONDS", 0.1)
