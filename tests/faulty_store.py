@@ -35,6 +35,18 @@ def refusal(status: str, code: str) -> Fault:
     return answer
 
 
+def nonsense(status: str) -> Fault:
+    """A page of something in between that lets nobody through."""
+
+    def answer(_store: Application, environ: Any, start: Any) -> list[bytes]:
+        environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
+        body = [] if status.startswith("204") else [b"<html><body>Sign in</body></html>"]
+        start(status, [("Content-Type", "text/html"), *([("Content-Length", str(len(body[0])))] if body else [])])
+        return body
+
+    return answer
+
+
 def lost_answer(store: Application, environ: Any, _start: Any) -> list[bytes]:
     """The store does it, and nobody hears of that."""
     b"".join(store(environ, lambda *_: None))

@@ -3,9 +3,12 @@
 import json
 import random
 import re
+import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from email.utils import parsedate_to_datetime
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import NamedTuple
 
 import pytest
@@ -137,6 +140,40 @@ def test_what_the_store_does_not_give_the_service_answers_for(
     assert (answer.status_code, answer.json()) == (404, {"detail": "File not found"})
 
 
+@contextmanager
+def refusing_store() -> Iterator[tuple[str, list[int]]]:
+    """The address of what answers instead of a store, and a list with the status that it answers with."""
+    statuses = [500]
+
+    class Refusal(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(statuses[-1])
+            self.send_header("x-amz-internal", "1")
+            self.send_header("Location", "http://127.0.0.1:1/")
+            self.send_header("Content-Length", "8")
+            self.end_headers()
+            self.wfile.write(b"<Error/>")
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Refusal) as server:
+        threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}).start()
+        try:
+            yield f"http://127.0.0.1:{server.server_port}", statuses
+        finally:
+            server.shutdown()
+
+
+def test_no_error_of_a_store_is_sent_whatever_its_status(site: Site) -> None:
+    with refusing_store() as (endpoint, statuses), behind_nginx(site.backend, store=endpoint) as front:
+        for status in (302, 402, 410, 418, 425, 429, 431, 451, 503, 507, 511, 520, 522, 530, 598):
+            statuses.append(status)
+            answer = site.get(front.url, Range="bytes=5-500")
+            assert (answer.status_code, answer.content) == (206, DATA[5:501]), status
+            assert not [name for name in answer.headers if STORES_OWN.search(name) or name == "Location"]
+
+
 def test_a_client_is_sent_to_the_store_and_gets_the_same_bytes(site: Site) -> None:
     answer = site.ask()
     assert (answer.status_code, answer.content, answer.headers["Cache-Control"]) == (307, b"", "no-store")
@@ -161,7 +198,7 @@ def test_conditions_are_answered_right_with_either_validator(site: Site, whose: 
         ({"If-Match": '"other"'}, 412, None),
         ({"If-Unmodified-Since": modified}, 200, DATA),
         ({"If-Range": etag, **part}, 206, DATA[5:10]),
-        ({"If-Range": modified, **part}, 206, DATA[5:10]),
+        ({"If-Range": modified, **part}, 200, DATA),  # two versions may have one date at the store
         ({"If-Range": '"other"', **part}, 200, DATA),
         ({"If-Range": f"W/{etag}", **part}, 200, DATA),
         ({"If-None-Match": etag}, 304, b""),

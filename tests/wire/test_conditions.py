@@ -141,6 +141,12 @@ def test_if_range_needs_a_strong_tag_or_the_exact_date(value: str | None, applie
     assert range_applies(value, CURRENT) is applies
 
 
+def test_no_date_lets_a_range_apply_where_another_server_gives_dates_of_its_own() -> None:
+    both = Validators(CURRENT.etag, MODIFIED, Validators(EntityTag("theirs"), MODIFIED + SECOND))
+    assert not any(range_applies(date, both) for date in (SAME, AFTER))
+    assert all(range_applies(tag, both) for tag in ('"now"', '"theirs"', None))
+
+
 def test_a_weak_validator_never_lets_a_range_apply() -> None:
     weak = Validators(etag=EntityTag("now", weak=True), modified_at=MODIFIED)
     assert not range_applies('"now"', weak)

@@ -5,7 +5,7 @@ import re
 import socket
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import pytest
@@ -14,8 +14,10 @@ from benchmarks.object_store import SECRET_KEY
 from tests import faulty_store as faults
 from tests.faulty_store import Application, Fault, FaultyStore, faulty_store
 from transfer_service.errors import BlobMissing, ServerAway, StorageFull, StoreUnavailable
-from transfer_service.storage.s3 import connection
+from transfer_service.storage.s3 import compaction, connection
 from transfer_service.storage.s3.objects import Objects
+from transfer_service.storage.s3.pieces import Piece
+from transfer_service.wire.ranges import Span
 
 __all__ = ["faulty_store"]
 
@@ -84,6 +86,60 @@ def test_what_does_not_pass_is_told_at_once(objects: Objects, faulty_store: Faul
     with pytest.raises(error):
         objects.get("p/a", 0, 1)
     assert len(faulty_store.calls) == 1
+
+
+@pytest.mark.parametrize("status", ["301 Moved Permanently", "302 Found", "307 Temporary Redirect"])
+def test_a_store_that_leads_elsewhere_is_unavailable_and_not_followed(
+    objects: Objects, faulty_store: FaultyStore, status: str
+) -> None:
+    faulty_store.always = faults.refusal(status, "TemporaryRedirect")
+    for call in (lambda: objects.get("p/a", 0, 1), lambda: objects.head("p/a"), lambda: objects.put("p/a", [DATA])):
+        faulty_store.calls.clear()
+        with pytest.raises(StoreUnavailable):
+            call()
+        assert len(faulty_store.calls) <= 2  # boto3 asks once for the region of the bucket
+
+
+def test_bytes_that_a_store_has_not_taken_are_not_acknowledged(objects: Objects, faulty_store: FaultyStore) -> None:
+    faulty_store.always = faults.refusal("412 Precondition Failed", "PreconditionFailed")
+    with pytest.raises(StoreUnavailable):
+        objects.put("p/a", [DATA])
+    assert not objects.put("p/a", [DATA], only_new=True)
+
+
+CALLS: dict[str, Callable[[Objects], object]] = {
+    "put": lambda objects: objects.put("p/a", [DATA]),
+    "put-new": lambda objects: objects.put("p/a", [DATA], only_new=True),
+    "get": lambda objects: objects.get("p/a", 0, 10),
+    "facts": lambda objects: objects.get_with_facts("p/a", 0, 10),
+    "head": lambda objects: objects.head("p/a"),
+    "begin": lambda objects: objects.begin_multipart("p/a"),
+    "part": lambda objects: objects.put_part("p/a", "1", 1, [DATA]),
+    "copied-part": lambda objects: objects.copy_part("p/a", "1", 1, "p/b", Span(0, 5)),
+    "list": lambda objects: list(objects.list("p/")),
+    "multiparts": lambda objects: list(objects.multiparts("p/")),
+}
+
+
+@pytest.mark.parametrize("status", ["200 OK", "204 No Content"])
+@pytest.mark.parametrize("name", CALLS)
+def test_what_is_no_answer_of_a_store_is_none(
+    objects: Objects, faulty_store: FaultyStore, name: str, status: str
+) -> None:
+    faulty_store.always = faults.nonsense(status)
+    with pytest.raises(StoreUnavailable):
+        CALLS[name](objects)
+
+
+def test_what_becomes_one_object_is_compared_on_its_way(objects: Objects, faulty_store: FaultyStore) -> None:
+    pieces = [Piece(Span(0, 60_000), "p/1"), Piece(Span(60_000, 100_000), "p/2")]
+    for piece in pieces:
+        objects.put(piece.object, [DATA[piece.span.start : piece.span.stop]])
+    upload_id = objects.begin_multipart("p/a")
+    faulty_store.faults.extend([faults.damaged_answer, None, faults.damaged_answer])
+    part = compaction._store_part(objects, "p/a", upload_id, 1, pieces, pieces)
+    objects.complete("p/a", upload_id, [part])
+    assert objects.get("p/a", 0, len(DATA)) == DATA
 
 
 def test_a_store_that_keeps_failing_is_unavailable_and_nothing_secret_is_told(

@@ -160,7 +160,7 @@ class Compaction:
                 _let_go_if_wanted(fence)
                 began = self._monotonic()
                 span = Span(start, min(start + size, target.span.stop))
-                parts.append(_store_part(objects, target.object, upload_id, number, _of(pieces, span)))
+                parts.append(_store_part(objects, target.object, upload_id, number, _of(pieces, span), pieces))
                 self._sleep(min((self._monotonic() - began) * REST, MOST_REST_SECONDS))
             _let_go_if_wanted(fence)
             objects.complete(target.object, upload_id, parts)
@@ -198,15 +198,21 @@ def _of(pieces: Sequence[Piece], span: Span) -> list[Piece]:
     return [part for each in pieces if (part := each.within(span))]
 
 
-def _store_part(objects: Objects, name: str, upload_id: str, number: int, sources: Sequence[Piece]) -> Part:
-    """A part of what the sources have: copied within the store where one has all of it, and that is large enough."""
+def _store_part(
+    objects: Objects, name: str, upload_id: str, number: int, sources: Sequence[Piece], pieces: Sequence[Piece]
+) -> Part:
+    """A part of what the sources have: copied within the store where one has all of it, and that is large enough.
+
+    A piece that is read to its end is compared with its checksum: what went wrong on the way would be there for ever.
+    """
     first = sources[0]
     if len(sources) == 1 and first.span.size > MIN_PART_BYTES:
         span = Span(first.offset, first.offset + first.span.size)
         return objects.copy_part(name, upload_id, number, first.object, span)
     blocks = []
     for source in sources:
-        data = objects.get(source.object, source.offset, source.offset + source.span.size)
+        is_whole = source in pieces and not source.offset
+        data = objects.get(source.object, source.offset, source.offset + source.span.size, is_whole=is_whole)
         if len(data) != source.span.size:
             raise BlobMissing
         blocks.append(data)

@@ -109,7 +109,7 @@ class Connection:
             # The description of S3 is 9 MiB in memory and takes 50 ms to read: all clients share it.
             self._loader = self._loader or session.get_component("data_loader")
             session.register_component("data_loader", self._loader)
-            return boto3.Session(botocore_session=session).client(
+            client = boto3.Session(botocore_session=session).client(
                 "s3",
                 endpoint_url=self.address.endpoint,
                 region_name=self.address.region or session.get_config_variable("region") or DEFAULT_REGION,
@@ -122,6 +122,8 @@ class Connection:
                     max_pool_connections=1,
                 ),
             )
+        client.meta.events.register("before-call.s3.HeadBucket", _do_not_ask_again)
+        return client
 
     def _refuse_while_away(self, now: float) -> None:
         """Lets one call at a time find out whether the store is back. Raises ServerAway for all others."""
@@ -147,3 +149,8 @@ class Connection:
                     self._outage.begin(reason=failure.reason)
         if began is not None and failure.is_worth_a_line and not self._outage.is_on:
             structlog.get_logger().warning("object_store", call=name, reason=failure.reason)
+
+
+def _do_not_ask_again(context: dict[str, Any], **_given: object) -> None:
+    """Where a store leads elsewhere, boto3 asks it for the bucket's region, and for each such answer once more."""
+    context.setdefault("s3_redirect", {})["redirected"] = True

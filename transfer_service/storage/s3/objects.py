@@ -66,6 +66,13 @@ def _range_of(start: int, stop: int) -> dict[str, str]:
     return {"Range": f"bytes={start}-{stop - 1}"}
 
 
+class _Answer(dict[str, Any]):
+    """What a store has answered. Where it lacks what the protocol promises, it is no answer: StoreUnavailable."""
+
+    def __missing__(self, field: str) -> Any:
+        raise StoreUnavailable
+
+
 class Objects:
     """One bucket. `names` are whole names of objects. Before the first call nothing is loaded, opened or started."""
 
@@ -89,10 +96,12 @@ class Objects:
         """
         given = self._for_bytes(blocks) | ({"IfNoneMatch": "*"} if only_new else {})
         try:
-            self._call("put_object", Key=name, **given)
-        except ObjectChanged:
+            answer = self._call("put_object", Key=name, **given)
+        except ObjectChanged as error:
+            if not only_new:  # no condition was set: nothing is stored
+                raise StoreUnavailable from error
             return False
-        return True
+        return bool(answer["ETag"])
 
     def get(self, name: str, start: int, stop: int, *, etag: str | None = None, is_whole: bool = False) -> bytes:
         """The bytes of a span, fewer only where the object ends. Raises BlobMissing, with `etag` ObjectChanged.
@@ -116,7 +125,7 @@ class Objects:
             given = given | {"IfMatch": etag}
 
         def fetch(client: Any) -> tuple[bytes, Any]:
-            answer = client.get_object(Bucket=self._bucket, Key=name, **given)
+            answer = _Answer(client.get_object(Bucket=self._bucket, Key=name, **given))
             with closing(answer["Body"]) as body:  # as a context it would be the bare stream, without the checksum
                 data = body.read()
             if len(data) != answer["ContentLength"]:
@@ -158,7 +167,7 @@ class Objects:
                 ObjectFacts(each["Key"], each["Size"], each.get("ETag", ""), each["LastModified"])
                 for each in answer.get("Contents", ())
             ]
-            if not answer.get("IsTruncated"):
+            if not answer["IsTruncated"]:
                 return
             given["ContinuationToken"] = answer["NextContinuationToken"]
 
@@ -206,9 +215,11 @@ class Objects:
         given = {"CopySource": self._place(source), "CopySourceRange": f"bytes={span.start}-{span.stop - 1}"}
         if etag:
             given["CopySourceIfMatch"] = etag
-        answer = self._call(
-            "upload_part_copy", is_long=True, Key=name, UploadId=upload_id, PartNumber=number, **given
-        )["CopyPartResult"]  # fmt: skip
+        answer = _Answer(
+            self._call("upload_part_copy", is_long=True, Key=name, UploadId=upload_id, PartNumber=number, **given)[
+                "CopyPartResult"
+            ]
+        )
         return Part(number, span.stop - span.start, answer["ETag"], answer.get("ChecksumCRC32"))
 
     def complete(self, name: str, upload_id: str, parts: Sequence[Part]) -> None:
@@ -245,7 +256,7 @@ class Objects:
             yield [
                 Multipart(each["Key"], each["UploadId"], each["Initiated"]) for each in answer.get("Uploads", ())
             ]  # fmt: skip
-            if not answer.get("IsTruncated"):
+            if not answer["IsTruncated"]:
                 return
             given |= {"KeyMarker": answer["NextKeyMarker"], "UploadIdMarker": answer["NextUploadIdMarker"]}
 
@@ -262,7 +273,7 @@ class Objects:
         def call(client: Any) -> Any:
             if isinstance(given.get("Body"), BlockFile):
                 given["Body"].seek(0)
-            return getattr(client, operation)(Bucket=self._bucket, **given)
+            return _Answer(getattr(client, operation)(Bucket=self._bucket, **given))
 
         return self._connection.run(call, name=operation, is_long=is_long)
 
