@@ -8,7 +8,7 @@ import re
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import median
 
@@ -40,6 +40,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--objects", type=int, default=20_000, help="of the files in s3 so many are really there (default: 20000)"
     )
     group.add_argument("--share", type=float, default=1.0, help="how much of the large data (default: 1.0)")
+    group.add_argument("--files", type=int, help="how many files the large one has, whatever its share")
     group.add_argument("--matching", default="", help="a regular expression: which requests (default: all)")
 
 
@@ -48,6 +49,7 @@ def run(arguments: argparse.Namespace) -> None:
     description = yaml.safe_load((REPOSITORY / "openapi.yaml").read_text())
     cases = [each for each in all_cases(description) if re.search(arguments.matching, each.title)]
     large = scaled(LARGE, arguments.share)
+    large = replace(large, files=arguments.files or large.files)
     with (
         postgresql() if arguments.database == "postgresql" else nullcontext() as database,
         object_store() if arguments.store == "s3" else nullcontext() as store,

@@ -23,6 +23,8 @@ from transfer_service.storage.rooms import ARCHIVES, FILES
 from transfer_service.storage.zip_directory import Directory
 
 SCRAMBLE, SPACE = 2654435761, 2**32
+PAST = "(n % 100000) * 0.05"
+"""Seconds from two hours ago on, and not into the future."""
 RARE = 20
 """How many files have a name that few words find."""
 FRIEND = "account 1"
@@ -82,7 +84,7 @@ class Filler:
 
     def fill(self, model: type[Base], count: int, **columns: str) -> None:
         """Rows number 1 to `count`; `columns` are expressions in which that number is `n`."""
-        numbers = f"SELECT 1 AS n UNION ALL SELECT n + 1 FROM numbers WHERE n < {count}"
+        numbers = f"SELECT CAST(1 AS bigint) AS n UNION ALL SELECT n + 1 FROM numbers WHERE n < {count}"
         names, values = ", ".join(f'"{name}"' for name in columns), ", ".join(columns.values())
         self.rows.execute(
             text(
@@ -175,12 +177,12 @@ def _files(filler: Filler) -> None:
     name = f"CASE WHEN n <= {RARE} THEN 'needle ' ELSE 'file ' END || n || '.bin'"
     length = "1000 + n"
     common = {
-        "media_type": "'application/octet-stream'", "length_declared": "true", "created_at": filler.at("n * 0.05"),
+        "media_type": "'application/octet-stream'", "length_declared": "true", "created_at": filler.at(PAST),
         "updated_at": filler.at("(n * 7919) % 7000"), "folded_name": name, "name": name,
     }  # fmt: skip
     whole = {
         **common, "holds_name": "true", "state": "'complete'", "length": length, "received_bytes": length,
-        "reserved_bytes": length, "sha256": f"'{'0' * 64}'", "completed_at": filler.at("n * 0.05"),
+        "reserved_bytes": length, "sha256": f"'{'0' * 64}'", "completed_at": filler.at(PAST),
     }  # fmt: skip
     filler.fill(files.File, size.files, id=filler.id("n"), account_id=filler.account, **whole)
     filler.fill(files.File, size.others, id=filler.id(f"n + {size.files}"), account_id=filler.stranger, **whole)
@@ -228,7 +230,7 @@ def _trash(filler: Filler) -> None:
         files.TrashedFile, size.files, id=filler.id(f"n + {first}"), account_id=filler.account, length="n",
         name=f"CASE WHEN n % 2 = 0 THEN '{REPLACED}' ELSE 'gone ' || n END", reserved_bytes="n",
         media_type="'application/octet-stream'", length_declared="true", sha256=f"'{'0' * 64}'", reason="'deleted'",
-        created_at=filler.at("n * 0.05"), deleted_at=filler.at("n * 0.05"), expires_at=filler.at("864000"),
+        created_at=filler.at(PAST), deleted_at=filler.at(PAST), expires_at=filler.at("864000"),
     )  # fmt: skip
 
 
@@ -241,7 +243,7 @@ def _uploads(filler: Filler) -> None:
     )  # fmt: skip
     filler.fill(
         uploads.ResumableUpload, size.others, id=filler.id(f"n + {first + size.unfinished}"),
-        account_id=filler.stranger, created_at=filler.at("0"), ended_at=filler.at("n * 0.05"), **common,
+        account_id=filler.stranger, created_at=filler.at("0"), ended_at=filler.at(PAST), **common,
     )  # fmt: skip
     filler.fill(  # of the time to come, as after a clock was turned back: so that nobody removes them here
         uploads.RetiredDate, size.others, id=filler.id("n"), account_id=filler.account, name="'file ' || n",
@@ -269,7 +271,7 @@ def _chat(filler: Filler) -> None:
             chat.Participant, count, conversation_id=filler.chat_id("n"), account_id=account, position=position,
             joined_at=filler.at("0"), read_seq="0",
         )  # fmt: skip
-    words = {"type": "'text'", "content": "'what is said ' || n", "created_at": filler.at("n * 0.05")}
+    words = {"type": "'text'", "content": "'what is said ' || n", "created_at": filler.at(PAST)}
     filler.fill(
         chat.Message, size.messages, id=filler.chat_id("n"), conversation_id=filler.chat_id("1"), seq="n",
         sender_id=filler.id("1"), **words,
@@ -294,12 +296,12 @@ def _games(filler: Filler) -> None:
         game_data_id=f"CASE WHEN n % 2 = 0 THEN {2 * BUSY_GAME} ELSE 2 * (3 + n % {count - 2}) END",
         state="CASE WHEN n % 2 = 1 AND n % 10 = 1 THEN 'completed' ELSE 'error' END", username=f"'{ACCOUNT}'",
         account_id=filler.account, sha256=f"'{'0' * 64}'", total_bytes="1000", bytes_downloaded="1000", speed="0",
-        source_index="0", started_at=filler.at("0"), updated_at=filler.at("0"), finished_at=filler.at("n * 0.05"),
+        source_index="0", started_at=filler.at("0"), updated_at=filler.at("0"), finished_at=filler.at(PAST),
     )  # fmt: skip
     filler.fill(
         games.Activity, size.others, number="n", username=f"'{ACCOUNT}'", action="'download.started'",
         resource="'games'", resource_id="'some game'", details="'{\"gameTitle\": \"some game\"}'",
-        created_at=filler.at("n * 0.05"),
+        created_at=filler.at(PAST),
     )  # fmt: skip
     filler.rows.execute(text(f"UPDATE activity_total SET total = {size.others}"))
     filler.fill(
