@@ -163,6 +163,7 @@ def test_behind_nginx_all_that_counted_before_the_cut_stays(
     assert elsewhere(site, door).finish(path, DATA) == DATA
 
 
+@pytest.mark.one_machine("an object store gets what is idle after five seconds, and these limits are shorter")
 def test_behind_nginx_what_is_stalled_gives_way(site: NginxSite, door: Door) -> None:
     path = door.create(len(DATA))
     with elsewhere(site, door).appending(path, 0, length=len(DATA)) as append:
@@ -174,6 +175,7 @@ def test_behind_nginx_what_is_stalled_gives_way(site: NginxSite, door: Door) -> 
     assert door.download(path) == DATA
 
 
+@pytest.mark.one_machine("an object store gets what is idle after five seconds, and these limits are shorter")
 def test_a_trickle_is_durable_soon_and_survives_a_kill(site: NginxSite, tus: Door) -> None:
     path, sent, late = tus.create(len(DATA)), [(time.monotonic(), 0)], [0.0]
     with tus.appending(path, 0, length=len(DATA)) as append:
