@@ -147,7 +147,23 @@ def known_database(value: str | None) -> str | None:
     if scheme not in {"postgresql", "postgres", "postgresql+psycopg"}:
         raise ValueError("must start with sqlite:/// or postgresql://")
     _need("psycopg", "requirements-postgresql.txt")
-    return f"postgresql+psycopg:{rest}"
+    url = f"postgresql+psycopg:{rest}"
+    if not _is_database_url(url):
+        raise ValueError(
+            "must look like postgresql://user:password@host/name; in the password @ is written as %40, and % as %25"
+        )
+    return url
+
+
+def _is_database_url(url: str) -> bool:
+    """Whether SQLAlchemy reads it as it was meant: a sign of a password must not end up in the host or the port."""
+    from sqlalchemy import make_url
+    from sqlalchemy.exc import ArgumentError
+
+    try:
+        return "@" not in (make_url(url).host or "")
+    except (ArgumentError, ValueError):  # both with the URL, or a piece of it, in their message
+        return False
 
 
 def known_storage(value: str | None) -> str | None:
@@ -276,6 +292,7 @@ def load_settings() -> Settings:
 
     Raises ConfigurationError with every wrong value and unknown `TRANSFER_` name in it.
     """
+    _pass_credentials_on()
     mistakes = [f"{name}: unknown setting" for name in _unknown_names()]
     try:
         settings = Settings()
@@ -291,6 +308,13 @@ def load_settings() -> Settings:
     if settings.secret_key is None:
         settings.secret_key = SecretStr(_kept_secret(settings.data_dir / "secret_key"))
     return settings
+
+
+def _pass_credentials_on() -> None:
+    """Let boto3 find in the environment what `.env` has for it: the `flask` command does so too, gunicorn does not."""
+    for name, value in dotenv_values(".env").items():
+        if name.startswith("AWS_") and value is not None:
+            os.environ.setdefault(name, value)
 
 
 def _place(location: tuple[int | str, ...]) -> str:

@@ -251,6 +251,35 @@ def test_other_programs_names_in_the_file_are_none_of_our_business(folder: Path)
     assert load_settings().bind == "127.0.0.1:8000"
 
 
+def test_credentials_of_the_store_may_be_in_the_file(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "of the environment")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "")
+    monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")  # and what is there before comes back after the test
+    (folder / ".env").write_text("AWS_ACCESS_KEY_ID=of the file\nAWS_SECRET_ACCESS_KEY=of the file\nOTHER_THING=1\n")
+    load_settings()
+    assert os.environ["AWS_ACCESS_KEY_ID"] == "of the environment"
+    assert os.environ["AWS_SECRET_ACCESS_KEY"] == "of the file"
+    assert "OTHER_THING" not in os.environ
+
+
+@pytest.mark.parametrize("password", ["a@b", "a/b@c", "a:1@b"])
+def test_a_password_that_is_not_written_as_in_a_url_is_refused_and_not_shown(
+    monkeypatch: pytest.MonkeyPatch, password: str
+) -> None:
+    monkeypatch.setenv("TRANSFER_DATABASE_URL", f"postgresql://transfer:{password}@h/x")
+    with pytest.raises(ConfigurationError, match="%40") as caught:
+        load_settings()
+    assert password not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "where", ["transfer:a%2Fb%40c@h/x", "transfer:a/b:c@h/x", "h/x", "transfer@/x?host=/run/postgresql", "[::1]:5432/x"]
+)
+def test_every_address_of_a_database_that_is_right_is_taken(monkeypatch: pytest.MonkeyPatch, where: str) -> None:
+    monkeypatch.setenv("TRANSFER_DATABASE_URL", f"postgresql://{where}")
+    assert load_settings().resolved_database_url == f"postgresql+psycopg://{where}"
+
+
 def test_a_generated_secret_is_kept_for_the_owner_only(folder: Path) -> None:
     first, second = load_settings().secret_key, load_settings().secret_key
     kept = folder / "var" / "secret_key"

@@ -333,3 +333,33 @@ def test_what_cannot_be_reached_is_said_without_a_traceback(app: Flask, wrong: s
     result = app.test_cli_runner().invoke(args=["database", "move", source, wrong])
     assert (result.exit_code, "Traceback" in result.output, "secret" in result.output) == (1, False, False)
     assert result.output.startswith("Error: ")
+
+
+@pytest.mark.parametrize(
+    ("there", "said"),
+    [
+        ("postgresql://nobody:s3cret@{server}/x", "database is not available: it has no such database or user"),
+        ("postgresql://transfer@{server}/none", "database is not available: it has no such database"),
+        ("postgresql://nobody:s3cret@127.0.0.1:1/x", "database is not available: it does not answer"),
+        ("postgresql://nobody:s3/cret@{server}/x", "database is not available: it has no such database or user"),
+        ("postgresql://nobody:s3@cret@{server}/x", "TO_URL must look like"),
+        ("postgresql://nobody:s3cret@{server}:port/x", "TO_URL must look like"),
+        ("s3cret", "TO_URL must start with"),
+    ],
+)
+def test_the_command_says_what_is_wrong_with_an_address_and_nothing_of_its_password(
+    app: Flask, there: str, said: str, databases: Databases, postgres_server: str
+) -> None:
+    source, wrong = databases.full("sqlite"), there.format(server=postgres_server.partition("@")[2])
+    result = app.test_cli_runner().invoke(args=["database", "move", source, wrong])
+    assert (result.exit_code, said in result.output) == (1, True), result.output
+    assert not any(piece in result.output for piece in ("s3", "cret", ":port"))
+    result = app.test_cli_runner().invoke(args=["database", "move", "mysql://h/x", source])
+    assert "FROM_URL must start with" in result.output
+
+
+def test_a_move_that_has_ended_is_not_taken_for_somebody_elses(app: Flask, databases: Databases) -> None:
+    source, target = databases.full("sqlite"), databases.new("sqlite")
+    first, second = (app.test_cli_runner().invoke(args=["database", "move", source, target]) for _ in range(2))
+    assert (first.exit_code, "in read-only mode" in first.output) == (0, True)  # the settings name no such mode
+    assert (second.exit_code, "An earlier move has ended there" in second.output) == (1, True)

@@ -181,5 +181,6 @@ def stop_serving(app: Flask) -> None:
 def end_serving(app: Flask) -> None:
     """Called by the server when the last request has been answered."""
     services = services_of(app)
-    services.recovery.note_flushed()
+    with suppress(StoreUnavailable, StorageFull):  # the database is away: only a power loss would ask for this note
+        services.recovery.note_flushed()
     services.database.rest()

@@ -180,3 +180,36 @@ def test_what_is_damaged_is_named(there: Everything, serve: Serve, make_settings
 def test_wrong_addresses_are_refused_in_words(serve: Serve, way: tuple[str, str]) -> None:
     result = run(serve(), "storage", "move", *way)
     assert (result.exit_code, result.output[:7], "Traceback" in result.output) == (1, "Error: ", False)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ("s3://nobody-has-this/x?endpoint={endpoint}", "object store is not available: there is no such bucket"),
+        ("s3://transfer/x?endpoint=http://127.0.0.1:1", "does not answer as it should (EndpointConnectionError)"),
+        ("file:relative", "TO_URL must be file:/absolute/folder"),
+    ],
+)
+def test_a_place_that_cannot_be_used_is_named_with_the_reason_and_leaves_nothing_behind(
+    wrong: str, said: str, serve: Serve, object_store_server: ObjectStoreServer, make_settings: Any
+) -> None:
+    folder = f"file:{make_settings().data_dir / 'blobs'}"
+    device = serve()
+    result = run(device, "storage", "move", folder, wrong.format(endpoint=object_store_server.endpoint))
+    assert (result.exit_code, said in result.output) == (1, True), result.output
+    assert not list(make_settings().data_dir.glob("storage-move-*"))
+
+
+def test_wrong_credentials_are_named_and_a_move_that_was_begun_is_remembered(
+    serve: Serve, object_store_server: ObjectStoreServer, make_settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, url = f"file:{make_settings().data_dir / 'blobs'}", object_store_server.new_url()
+    device = serve()
+    assert run(device, "storage", "move", folder, url).exit_code == 0
+    (journal,) = make_settings().data_dir.glob("storage-move-*.sqlite3")
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "somebody-else")
+    result = run(device, "storage", "move", folder, url)
+    assert (result.exit_code, "it does not know the credentials" in result.output) == (1, True), result.output
+    assert journal.exists()
+    monkeypatch.undo()
+    assert "Moved and verified: 0 blobs" in run(device, "storage", "move", folder, url).output

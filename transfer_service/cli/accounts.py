@@ -13,6 +13,7 @@ import click
 from flask import Flask
 from flask.cli import AppGroup
 
+from transfer_service.cli.reasons import reason_of
 from transfer_service.errors import TransferError
 from transfer_service.services.accounts.accounts import AccountRecord
 from transfer_service.web.context import services
@@ -37,7 +38,7 @@ def plain_errors(function: Callable[P, R]) -> Callable[P, R]:
         try:
             return function(*args, **kwargs)
         except (TransferError, ValueError) as error:
-            raise click.ClickException(str(error)) from error
+            raise click.ClickException(reason_of(error)) from error
 
     return wrapper
 
@@ -174,7 +175,10 @@ def revoke_permission(name: str, permission: str) -> None:
 
 @click.command("worker")
 def worker() -> None:
-    """Work on remote downloads, until SIGTERM or Ctrl-C. Any number may run on the machine of the service."""
+    """Fetch remote downloads, and make one object of each file in pieces, until SIGTERM or Ctrl-C.
+
+    Any number may run: wherever the service may.
+    """
     # A new program in this process: gevent has to patch before anything is imported, and Flask has imported much.
     path = os.pathsep.join(filter(None, [str(REPOSITORY), os.environ.get("PYTHONPATH")]))
     command = [sys.executable, "-m", "gevent.monkey", "--module", "transfer_service.worker"]

@@ -30,9 +30,7 @@ def move(from_url: str, to_url: str) -> None:
     """
     from transfer_service.moves import build_move  # and all that it needs: no other command does
 
-    source, target = (known_storage(url) for url in read_urls(from_url, to_url))
-    if source is None or target is None:
-        raise click.ClickException("Both URLs are needed")
+    source, target = read_urls(known_storage, from_url, to_url)
     settings = services().core.settings
     moving = build_move(settings, source, target)
     outcome = moving.run(_show_progress)

@@ -2,6 +2,7 @@
 
 import json
 import sys
+from collections.abc import Callable
 from dataclasses import asdict
 
 import click
@@ -22,7 +23,7 @@ from transfer_service.services.upkeep.verification import Fault, Verdict
 from transfer_service.web.admin import message_of, report_json
 from transfer_service.web.context import services
 
-database = AppGroup("database", help="The database's schema.")
+database = AppGroup("database", help="The database: its schema, and where it is.")
 
 
 @database.command("upgrade")
@@ -85,18 +86,28 @@ def move(from_url: str, to_url: str) -> None:
 
     Killed, it goes on where it was when it is called again. The service must be stopped or in read-only mode.
     """
-    source, target = (known_database(url) for url in read_urls(from_url, to_url))
-    if source is None or target is None:
-        raise click.ClickException("Both URLs are needed")
+    source, target = read_urls(known_database, from_url, to_url)
     moved = move_database(source, target, tell=_show_progress)
     click.echo(f"Moved and compared: {len(moved)} tables, {sum(each.rows for each in moved)} rows")
+    if not services().core.settings.read_only:
+        click.echo(
+            "What a service that still runs writes to the old database from now on is not in the new one: if it was "
+            "neither stopped nor in read-only mode, do that now, empty the new database, and call this again"
+        )
     shown = make_url(target).set(drivername=make_url(target).get_backend_name())
     click.echo(f"Set TRANSFER_DATABASE_URL={shown.render_as_string(hide_password=True)} and start the service")
 
 
-def read_urls(*given: str) -> list[str]:
-    """URLs as they were given, a line of standard input in the place of each `-`."""
-    return [sys.stdin.readline().strip() if url == "-" else url for url in given]
+def read_urls(known: Callable[[str], str | None], from_url: str, to_url: str) -> list[str]:
+    """URLs as `known` has them, a line of standard input in the place of each `-`. Raises ClickException."""
+    urls = []
+    for name, given in (("FROM_URL", from_url), ("TO_URL", to_url)):
+        try:
+            url = known(sys.stdin.readline().strip() if given == "-" else given)
+        except ValueError as error:
+            raise click.ClickException(f"{name} {error}") from error
+        urls.append(url or "")
+    return urls
 
 
 def _show_progress(moved: Moved) -> None:

@@ -60,6 +60,11 @@ class MoveJournal:
         """Keep it."""
         self._rows.close()
 
+    def remove_unused(self) -> None:
+        """The move was refused before it began: unless it had begun before."""
+        if not self.last_pass():
+            self.remove()
+
     def remove(self) -> None:
         """The move has ended."""
         self.close()

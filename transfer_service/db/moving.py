@@ -105,7 +105,7 @@ def _begin(target: Target, installation: str) -> None:
             if origin != f"{_FROM}{installation}":
                 raise MoveRefused("TO has the beginning of another move in it")
         else:
-            _refuse_unless_empty(rows)
+            _refuse_unless_empty(rows, installation)
             _OWN.create_all(rows)
             rows.execute(insert(_PLACES).values(name=f"{_FROM}{installation}", copied=0))
             rows.execute(text("UPDATE alembic_version SET version_num = :moving"), {"moving": MOVING})
@@ -114,7 +114,9 @@ def _begin(target: Target, installation: str) -> None:
         target.loosen(rows)
 
 
-def _refuse_unless_empty(rows: Connection) -> None:
+def _refuse_unless_empty(rows: Connection, installation: str) -> None:
+    if rows.execute(text("SELECT installation_id FROM installation")).scalar() == installation:
+        raise MoveRefused("TO is not empty: this installation is in it already. An earlier move has ended there")
     for table in Base.metadata.sorted_tables:
         seeded = seeds().get(table.name)
         if rows.scalar(select(func.count()).select_from(table)) and (

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Never
 from uuid import UUID
 
 import pytest
@@ -13,7 +14,7 @@ from tests.conftest import Device, frame
 from tests.stores import path_of
 from transfer_service.app import begin_serving, end_serving
 from transfer_service.bootstrap import Services
-from transfer_service.errors import StoreUnavailable
+from transfer_service.errors import ServerAway, StoreUnavailable
 from transfer_service.models.files import File, FileState
 from transfer_service.services.upkeep.recovery import Recovery
 from transfer_service.web.context import EXTENSION
@@ -122,6 +123,18 @@ def test_after_a_stop_in_order_nothing_is_forgotten(start: Start) -> None:
     send_half(device)
     end_serving(device.client.application)
     assert start(NEXT_BOOT).status()["bytes_received"] == 5
+
+
+def test_a_stop_while_the_database_is_away_is_one_in_order_too(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+    device = start(BOOT)
+    send_half(device)
+
+    def refuse() -> Never:
+        raise ServerAway
+
+    monkeypatch.setattr(recovery_of(device), "note_flushed", refuse)
+    end_serving(device.client.application)
+    assert start(BOOT).status()["bytes_received"] == 5
 
 
 def test_what_comes_while_an_instance_stops_is_not_taken_for_flushed(start: Start) -> None:

@@ -17,7 +17,7 @@ from sqlalchemy import delete, select
 
 from transfer_service.db.database import Database
 from transfer_service.db.move_journal import MoveJournal
-from transfer_service.errors import BlobMissing, MoveRefused, ReadFailed
+from transfer_service.errors import BlobMissing, MoveRefused, ReadFailed, TransferError
 from transfer_service.models.pieces import DiscardedObject, ScatteredBlob, StoredPiece
 from transfer_service.services.upkeep.orphans import Tally
 from transfer_service.services.upkeep.verification import Fault, Kind, Problem, Promise, promises
@@ -79,7 +79,11 @@ class StorageMove:
 
         Raises MoveRefused, StorageFull, StoreUnavailable.
         """
-        self._begin(self._installation())
+        try:
+            self._begin(self._installation())
+        except TransferError:
+            self._journal.remove_unused()
+            raise
         self._note_flushed()
         number, outcome = self._journal.last_pass(), Outcome()
         self._first_pass = number + 1
