@@ -362,4 +362,4 @@ def test_a_move_that_has_ended_is_not_taken_for_somebody_elses(app: Flask, datab
     source, target = databases.full("sqlite"), databases.new("sqlite")
     first, second = (app.test_cli_runner().invoke(args=["database", "move", source, target]) for _ in range(2))
     assert (first.exit_code, "in read-only mode" in first.output) == (0, True)  # the settings name no such mode
-    assert (second.exit_code, "An earlier move has ended there" in second.output) == (1, True)
+    assert (second.exit_code, "this installation is in it already" in second.output) == (1, True)

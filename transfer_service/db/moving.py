@@ -116,7 +116,9 @@ def _begin(target: Target, installation: str) -> None:
 
 def _refuse_unless_empty(rows: Connection, installation: str) -> None:
     if rows.execute(text("SELECT installation_id FROM installation")).scalar() == installation:
-        raise MoveRefused("TO is not empty: this installation is in it already. An earlier move has ended there")
+        raise MoveRefused(
+            "TO is not empty: this installation is in it already, since a move ended there or began there"
+        )
     for table in Base.metadata.sorted_tables:
         seeded = seeds().get(table.name)
         if rows.scalar(select(func.count()).select_from(table)) and (
