@@ -21,6 +21,7 @@ from tests.growing.plugin import (
     pytest_report_header,
     pytest_sessionfinish,
     pytest_sessionstart,
+    pytest_terminal_summary,
 )
 from tests.object_store import object_store_server, object_store_url, objects, own_object_store, store_address
 from tests.postgres import postgres_server, postgres_url
@@ -43,6 +44,7 @@ __all__ = [
     "pytest_report_header",
     "pytest_sessionfinish",
     "pytest_sessionstart",
+    "pytest_terminal_summary",
     "store_address",
 ]
 

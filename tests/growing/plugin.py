@@ -1,8 +1,7 @@
 """`pytest --growing tests/live`: what runs on one instance otherwise runs on three, with engines that they share."""
 
-import os
-import random
-import time
+import hashlib
+from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import ExitStack
 
@@ -10,7 +9,7 @@ import pytest
 
 OPTION, SAMPLE, SEED = "--growing", "--growing-sample", "--growing-seed"
 MARKER = "one_machine"
-SEED_VARIABLE = "GROWING_SEED"
+DEFAULT_SEED = 1
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -20,7 +19,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="run each service as three instances on PostgreSQL, Redis and an object store, each request at another",
     )
     parser.addoption(SAMPLE, type=int, metavar="N", help=f"with {OPTION}: only so many modules, chosen by the seed")
-    parser.addoption(SEED, type=int, metavar="S", help="which ones; without it others each day")
+    parser.addoption(SEED, type=int, metavar="S", default=DEFAULT_SEED, help="which ones: the same ones for a seed")
 
 
 @pytest.hookimpl(wrapper=True)
@@ -29,8 +28,6 @@ def pytest_sessionstart(session: pytest.Session) -> Iterator[None]:
     from tests.growing import installations
 
     if session.config.getoption(OPTION) and installations.engines() is None:
-        seed = session.config.getoption(SEED)
-        os.environ[SEED_VARIABLE] = str(int(time.time() / 86400) if seed is None else seed)
         running = ExitStack()
         running.enter_context(installations.running_engines())
         session.config.add_cleanup(running.close)
@@ -40,7 +37,20 @@ def pytest_sessionstart(session: pytest.Session) -> Iterator[None]:
 def pytest_report_header(config: pytest.Config) -> list[str]:
     """What repeats the choice of modules."""
     chosen = config.getoption(SAMPLE)
-    return [f"growing: {chosen} modules, {SEED} {os.environ[SEED_VARIABLE]}"] if chosen else []
+    return [f"growing: {chosen} modules, {SEED} {config.getoption(SEED)}"] if chosen else []
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """How long each module took, the longest first: what the size of the sample is chosen by."""
+    if not config.getoption(OPTION):
+        return
+    seconds: dict[str, float] = defaultdict(float)
+    for report in (each for kind in terminalreporter.stats.values() for each in kind):
+        if isinstance(report, pytest.TestReport):
+            seconds[_module(report.nodeid)] += report.duration
+    terminalreporter.section(f"seconds by module ({OPTION})")
+    for module, duration in sorted(seconds.items(), key=lambda each: -each[1]):
+        terminalreporter.write_line(f"{duration:7.1f} {module}")
 
 
 def pytest_sessionfinish() -> None:
@@ -58,11 +68,16 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             (reason,) = marker.args
             item.add_marker(pytest.mark.skip(reason=f"one machine: {reason}"))
     if count := config.getoption(SAMPLE):
-        modules = sorted({_module(item) for item in items if item.get_closest_marker(MARKER) is None})
-        chosen = set(random.Random(os.environ[SEED_VARIABLE]).sample(modules, min(count, len(modules))))
-        config.hook.pytest_deselected(items=[item for item in items if _module(item) not in chosen])
-        items[:] = [item for item in items if _module(item) in chosen]
+        modules = {_module(item.nodeid) for item in items if item.get_closest_marker(MARKER) is None}
+        chosen = choose(modules, count, seed=config.getoption(SEED))
+        config.hook.pytest_deselected(items=[item for item in items if _module(item.nodeid) not in chosen])
+        items[:] = [item for item in items if _module(item.nodeid) in chosen]
 
 
-def _module(item: pytest.Item) -> str:
-    return item.nodeid.partition("::")[0]
+def choose(modules: set[str], count: int, *, seed: int) -> set[str]:
+    """So many of them, the same ones for a seed; a new module takes the place of one at most."""
+    return set(sorted(modules, key=lambda name: hashlib.sha256(f"{seed} {name}".encode()).digest())[:count])
+
+
+def _module(node: str) -> str:
+    return node.partition("::")[0]
