@@ -39,6 +39,7 @@ _CROWD = """
 from gevent import monkey; monkey.patch_all()
 import json, sys, time, uuid
 import gevent
+from gevent.event import Event
 from transfer_service.db.database import Database
 from transfer_service.errors import RangeBusy
 from transfer_service.storage.blobs import WHOLE
@@ -50,6 +51,7 @@ leases = Leases(database)
 claims = LeaseClaims(leases, "blobs")
 keys = [uuid.uuid4() for _ in range(20)]
 outcomes = []
+all_wait = Event()
 
 def take(key, seconds):
     try:
@@ -61,18 +63,24 @@ def take(key, seconds):
 def hold(key):
     with claims.lock(key, WHOLE, wait_seconds=0) as lock:
         gevent.sleep(7)  # longer than a lease, while all others want it
+        all_wait.wait()
         with database.write_rows() as rows:
             lock.check(rows)
 
 holders = [gevent.spawn(hold, key) for key in keys]
 gevent.sleep(0.5)
-crowd = [gevent.spawn(take, keys[number % len(keys)], 30.0) for number in range(1000)]
+crowd = [gevent.spawn(take, keys[number % len(keys)], 90.0) for number in range(1000)]
 gevent.sleep(1)
 began_at = time.monotonic()
 take(uuid.uuid4(), 0)
 alone_seconds = time.monotonic() - began_at
-gevent.sleep(4)  # all have begun to wait
+with gevent.Timeout(60, False):
+    while sum(each.is_known for each in list(leases._locks.values())) < len(holders) + len(crowd):
+        gevent.sleep(0.05)
+    while database._server.engine.pool.checkedout():
+        gevent.sleep(0.05)
 connections = database._server.engine.pool.checkedout()
+all_wait.set()
 gevent.joinall(holders, raise_error=True)
 gevent.joinall(crowd)
 left = [each.id for each in leases._locks.values()]
@@ -152,7 +160,7 @@ def test_a_holder_gives_way_within_two_seconds_where_every_notice_is_lost(url: s
 @pytest.mark.alone
 def test_a_thousand_who_wait_cost_no_holder_his_lease_and_others_little(url: str) -> None:
     done = subprocess.run(
-        [sys.executable, "-c", _CROWD, url], cwd=REPOSITORY, capture_output=True, text=True, timeout=120, check=False
+        [sys.executable, "-c", _CROWD, url], cwd=REPOSITORY, capture_output=True, text=True, timeout=200, check=False
     )
     assert done.stderr == ""
     kinds, had, count, connections, left, alone_seconds = json.loads(done.stdout)
