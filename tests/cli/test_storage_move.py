@@ -16,6 +16,7 @@ from tests.everything import ATTACHED, MEMBER, PHOTO, UPLOADED, Everything, fill
 from tests.web.conftest import MakeApp
 from transfer_service.app import begin_serving, create_app
 from transfer_service.bootstrap import build_compaction
+from transfer_service.errors import InstallationMismatch
 from transfer_service.models.pieces import StoredPiece
 from transfer_service.web.context import EXTENSION
 
@@ -157,7 +158,7 @@ def test_no_service_begins_where_a_move_has_not_ended(
     with monkeypatch.context() as patch:
         patch.setattr(StorageMove, "finish", _killed)
         assert run(serve(), "storage", "move", old, new).exit_code != 0
-    with pytest.raises(Exception, match="belong"):
+    with pytest.raises(InstallationMismatch, match="has not ended: call `storage move` again"):
         serve(storage_url=new)
     assert run(serve(), "storage", "move", old, new).exit_code == 0
     assert_all_is_there(serve(storage_url=new), there.ids)

@@ -23,6 +23,10 @@ ONLY_ROW = 1
 JOIN_FIRST = "The database and the store were never joined: start the service once without TRANSFER_READ_ONLY"
 
 
+MOVING = "moving "
+"""Before the id of the installation, in the marks of a place that `storage move` is filling."""
+
+
 @dataclass(frozen=True, slots=True)
 class Part:
     """A room of the store, by the name that an operator knows it under."""
@@ -115,6 +119,8 @@ class Installation:
         """Mark a part that has no mark yet, where it may have one. Raises InstallationMismatch."""
         if mark == row.installation_id:
             return
+        if mark == f"{MOVING}{row.installation_id}":
+            raise InstallationMismatch(f"a move to {part.name} has not ended: call `storage move` again")
         holds_something = any(part.shelf.batches())
         if mark is not None and (holds_something or part.shelf.must_be_there):
             raise InstallationMismatch(f"{part.name} belongs to another installation than the database")

@@ -19,6 +19,7 @@ from transfer_service.db.database import Database
 from transfer_service.db.move_journal import MoveJournal
 from transfer_service.errors import BlobMissing, MoveRefused, ReadFailed, TransferError
 from transfer_service.models.pieces import DiscardedObject, ScatteredBlob, StoredPiece
+from transfer_service.services.upkeep.installation import MOVING
 from transfer_service.services.upkeep.orphans import Tally
 from transfer_service.services.upkeep.verification import Fault, Kind, Problem, Promise, promises
 from transfer_service.storage.blobs import BlobStore, Key
@@ -32,8 +33,6 @@ IN_PIECES = (
     "All is there but the end: something of FROM is in pieces, of which the database keeps the places. Set "
     "TRANSFER_READ_ONLY=true for all of the service and restart it (or stop it), and call this with that setting again"
 )
-_MOVING = "moving "
-"""Before the id of the installation, in the marks of a place that is being filled."""
 
 
 @dataclass(slots=True)
@@ -132,12 +131,12 @@ class StorageMove:
             mark = landing.mark.read()
             if mark is None and not landing.is_empty():
                 raise MoveRefused(f"TO has {name} already, of an installation that is not known")
-            if mark is not None and mark.removeprefix(_MOVING) != installation:
+            if mark is not None and mark.removeprefix(MOVING) != installation:
                 raise MoveRefused("TO belongs to another installation")
             if mark == installation and self._is_in_use:
                 raise MoveRefused("TO is where the service has its bytes already")
         for landing in self._landings.values():
-            landing.mark.write(f"{_MOVING}{installation}")
+            landing.mark.write(f"{MOVING}{installation}")
 
     def _bring(self, number: int, outcome: Outcome, tell: Callable[[Outcome], object]) -> None:
         outcome.kept, outcome.faults = 0, []
