@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from random import SystemRandom
 from threading import Lock, Semaphore
 
 from transfer_service.errors import StoreUnavailable
@@ -14,6 +15,9 @@ from transfer_service.errors import StoreUnavailable
 LOCK_WAIT_SECONDS = 30.0
 LOCKED = "The database is locked by somebody else"
 _current: ContextVar["Patience | None"] = ContextVar("patience", default=None)
+jitter = SystemRandom().uniform
+"""A length of time between two, so that not all who wait come back at once. It has no state that a fork would double,
+or that threads take from whoever has seeded `random`."""
 
 
 class Patience:

@@ -14,7 +14,7 @@ from benchmarks.servers import NotInstalled
 from tests.missing import missing
 from tests.silent_proxy import SilentProxy
 from transfer_service.db import server as db_server
-from transfer_service.db.database import Database
+from transfer_service.db.database import Database, run_again
 from transfer_service.db.server import connection_parameters, with_addresses
 from transfer_service.errors import ServerAway, StoreUnavailable
 
@@ -83,6 +83,22 @@ def test_of_sessions_that_end_just_after_their_use_the_first_question_tells(
     with pytest.raises(ServerAway):
         _ask(database)
     assert _ask(database) == 1
+
+
+def test_what_rested_too_long_in_the_middle_is_undone_and_run_again(database: Database) -> None:
+    sessions: list[int] = []
+
+    @run_again
+    def ask() -> int:
+        with database.write_rows() as rows:
+            sessions.append(rows.execute(text("SELECT pg_backend_pid()")).scalar_one())
+            if len(sessions) == 1:  # a machine so busy that this process has no turn for seconds
+                rows.execute(text("SET idle_in_transaction_session_timeout = '50ms'"))
+                time.sleep(0.5)
+            return int(rows.execute(text("SELECT 1")).scalar_one())
+
+    assert ask() == 1
+    assert len(set(sessions)) == 2
 
 
 def _refused_after(database: Database, statement: str = "SELECT 1") -> float:

@@ -14,7 +14,6 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext, suppress
 from functools import wraps
 from pathlib import Path
-from random import uniform
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeAlias, TypeVar
 
 from sqlalchemy import Connection, Row, Select, make_url, text
@@ -35,7 +34,7 @@ from transfer_service.errors import (
     TransactionLost,
     TransferError,
 )
-from transfer_service.patience import LOCK_WAIT_SECONDS, LOCKED, shared_patience, wait_for
+from transfer_service.patience import LOCK_WAIT_SECONDS, LOCKED, jitter, shared_patience, wait_for
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
@@ -267,7 +266,7 @@ def run_again(method: Callable[P, T]) -> Callable[P, T]:
         for _ in range(RUNS - 1):
             with suppress(TransactionLost):
                 return method(*args, **kwargs)
-            time.sleep(uniform(0.005, 0.05))  # noqa: S311 - jitter, not a secret
+            time.sleep(jitter(0.005, 0.05))
         return method(*args, **kwargs)
 
     return running

@@ -8,7 +8,6 @@ import os
 import select
 from collections.abc import Callable
 from contextlib import closing
-from random import uniform
 from threading import Event, Lock
 from typing import Any, TypeAlias
 
@@ -17,6 +16,7 @@ from sqlalchemy import Connection, make_url, text
 from sqlalchemy.orm import Session
 
 from transfer_service.logs import log_error
+from transfer_service.patience import jitter
 from transfer_service.threads import run_beside
 
 Handler: TypeAlias = Callable[[str | None], None]
@@ -120,7 +120,7 @@ class _Listener:
                         self._hear(connection)
                 except Exception as error:  # noqa: BLE001 - whatever it is, it is tried again
                     self._note(error)
-                    self._sleep(uniform(0.5, 1.0) * self._pause_seconds)  # noqa: S311 - jitter, not a secret
+                    self._sleep(jitter(0.5, 1.0) * self._pause_seconds)
                     self._pause_seconds = min(2 * self._pause_seconds, LONGEST_PAUSE_SECONDS)
         finally:
             with self._guard:

@@ -14,7 +14,7 @@ from sqlalchemy.exc import DBAPIError, InvalidatePoolError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from transfer_service.db.presence import Presence
-from transfer_service.errors import ServerAway
+from transfer_service.errors import ServerAway, TransactionLost
 from transfer_service.logs import Outage
 from transfer_service.patience import LOCK_WAIT_SECONDS
 
@@ -25,6 +25,7 @@ MOST_ADDRESSES = 2
 REST_SECONDS = 1.0
 """After so long without use a connection is asked whether it is there still."""
 _USED_AT = "used_at"
+_IDLE_IN_TRANSACTION = "25P03"
 _TCP = {"keepalives_idle": 2, "keepalives_interval": 1, "keepalives_count": 3, "tcp_user_timeout": 5_000}
 """libpq's: a peer that is silent for five seconds is gone. PostgreSQL has the same settings for its side."""
 _OF_A_SESSION = {
@@ -57,11 +58,16 @@ class DatabaseServer:
 
     @contextmanager
     def work(self) -> Iterator[None]:
-        """What uses a connection. Raises ServerAway, at once while the server is known to be away."""
+        """What uses a connection. Raises ServerAway, at once while the server is known to be away.
+
+        Raises TransactionLost where the server has undone what rested for too long in the middle.
+        """
         with self.presence.work():
             try:
                 yield
             except DBAPIError as error:
+                if getattr(error.orig, "sqlstate", None) == _IDLE_IN_TRANSACTION:
+                    raise TransactionLost from error
                 if error.connection_invalidated:
                     raise ServerAway from error
                 raise

@@ -12,7 +12,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
-from random import uniform
 from typing import Any, cast
 
 from sqlalchemy import Connection, Engine, NullPool, create_engine, event, make_url
@@ -20,7 +19,7 @@ from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
 
 from transfer_service.db import reserve
 from transfer_service.errors import StoreUnavailable
-from transfer_service.patience import Patience, shared_patience, wait_for
+from transfer_service.patience import Patience, jitter, shared_patience, wait_for
 
 _IS_DURABLE = "is_durable"
 Run = Callable[[Callable[[], None]], None]
@@ -294,4 +293,4 @@ def retry_while_locked(statement: Callable[[], object]) -> None:
                 if "locked" not in str(error) or not patience.left_seconds:
                     raise
             with patience.spent():
-                time.sleep(uniform(0.0005, 0.005))  # noqa: S311 - jitter, not a secret
+                time.sleep(jitter(0.0005, 0.005))

@@ -14,13 +14,13 @@ from collections.abc import Callable, Sequence
 from contextlib import closing
 from functools import cached_property
 from itertools import count
-from random import uniform
 from threading import Lock
 from typing import TYPE_CHECKING, Any, Protocol
 
 from transfer_service.db.notices import MOST_BYTES
 from transfer_service.errors import ServerAway
 from transfer_service.logs import Outage
+from transfer_service.patience import jitter
 from transfer_service.services.shared_windows import connect_redis
 from transfer_service.threads import run_beside
 
@@ -93,7 +93,7 @@ class Outbox:
                     self._connect()
             except Exception as error:  # noqa: BLE001 - whatever a driver raises
                 self._outage.begin(error)
-                time.sleep(uniform(0.5, 1.0) * RETRY_SECONDS)  # noqa: S311 - jitter, not a secret
+                time.sleep(jitter(0.5, 1.0) * RETRY_SECONDS)
                 continue
             try:
                 self._send(self._next_batch())
@@ -157,7 +157,7 @@ class RedisChannel:
                     self._follow(subscription, receive, outage)
             except Exception as error:  # noqa: BLE001 - whatever it is, it is tried again
                 outage.begin(error)
-            time.sleep(uniform(0.5, 1.0) * RETRY_SECONDS)  # noqa: S311
+            time.sleep(jitter(0.5, 1.0) * RETRY_SECONDS)
 
     def _follow(self, subscription: Any, receive: Receive, outage: Outage) -> None:
         """Hear, as long as there is a sign of life within two beats."""

@@ -123,6 +123,11 @@ class TestSpeed:
         assert (speeds[0], speeds[-1]) == (10_000, 0)
         assert speeds == sorted(speeds, reverse=True)
 
+    def test_two_looks_at_the_same_moment_are_no_infinite_speed(self) -> None:
+        meter = SpeedMeter()
+        meter.measure(0, 0.0)
+        assert meter.measure(4, 2.2250738585072014e-308) == 4_000_000
+
     @given(
         steps=st.lists(st.tuples(st.integers(0, 2**53), st.floats(-10, 1000, allow_nan=False)), min_size=1, max_size=30)
     )

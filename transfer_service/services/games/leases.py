@@ -28,6 +28,8 @@ from transfer_service.wire.ranges import Span
 
 LEASE = timedelta(seconds=15)
 AVERAGED_SECONDS = 5.0
+SHORTEST_SECONDS = 1e-6
+"""No clock tells less, and nothing that is divided by it becomes infinite."""
 
 READ_BYTES = 1024 * 1024
 
@@ -108,7 +110,7 @@ class SpeedMeter:
         if last is None or length < last[0] or at <= last[1]:
             return round(self._average or 0)
         seconds = at - last[1]
-        speed = (length - last[0]) / seconds
+        speed = (length - last[0]) / max(seconds, SHORTEST_SECONDS)
         weight = 1 - math.exp(-seconds / AVERAGED_SECONDS)
         self._average = speed if self._average is None else self._average + weight * (speed - self._average)
         return round(self._average)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 import time
 from collections.abc import Callable
 from typing import Any, TypeVar
@@ -12,6 +11,7 @@ from gevent.monkey import get_original
 
 from transfer_service.errors import ServerAway
 from transfer_service.logs import Outage
+from transfer_service.patience import jitter
 from transfer_service.storage.s3.call_pool import CallPool
 from transfer_service.storage.s3.failures import Failure, judge
 from transfer_service.wire.store_addresses import StoreAddress
@@ -87,7 +87,7 @@ class Connection:
             else:
                 self._note_answer()
                 return result
-            time.sleep(pause * random.uniform(0.5, 1.5))  # noqa: S311 - so that not all come back at once
+            time.sleep(pause * jitter(0.5, 1.5))
 
     def _client(self, *, is_long: bool) -> Any:
         """The client of this thread, a new one where connections have turned out to be dead since it was made."""
