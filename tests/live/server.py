@@ -238,6 +238,16 @@ def make_server(data_dir: Path, environment: dict[str, str], **how: Any) -> Live
 
 
 @contextmanager
+def killed(server: LiveServer) -> Iterator[None]:
+    """A running instance that is killed, and started again afterwards, whatever happens."""
+    server.kill()
+    try:
+        yield
+    finally:
+        server.start()
+
+
+@contextmanager
 def started(server: LiveServer) -> Iterator[LiveServer]:
     """An instance on a folder that is prepared already."""
     server.start()

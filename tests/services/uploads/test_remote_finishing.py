@@ -254,6 +254,24 @@ def new_file(uploads: Uploads) -> FileRecord:
     return FileRecord(uuid.uuid4(), uploads.account_id, "log.bin", True, "text/plain", created_at=now, updated_at=now)
 
 
+@pytest.mark.parametrize("more", [0, THIRD], ids=["no-more", "the-rest"])
+def test_who_was_buried_is_told_so_though_the_file_is_whole_by_now(uploads: Uploads, more: int) -> None:
+    """Nothing is wrong with its bytes: they are there already, or to be sent again."""
+    upload, other, claims = uploads.begin(len(DATA)), uploads.another_instance(), store_of(uploads).claims
+    uploads.send(upload, 0, DATA[:THIRD])
+
+    def finish_elsewhere() -> None:
+        for lock in claims.locks:
+            lock.name, lock.is_held = "buried", False
+        assert other.send(other.get(upload), THIRD, DATA[THIRD:]).is_finished
+        claims.are_lost = True
+
+    with pytest.raises(ClaimLost):
+        uploads.send(uploads.get(upload), THIRD, DATA[THIRD:-THIRD], finish_elsewhere, DATA[-THIRD:][:more])
+    claims.are_lost = False
+    assert (uploads.get(upload).is_finished, uploads.file()) == (True, DATA)
+
+
 @pytest.mark.parametrize("failure", [ClaimLost, StoreUnavailable])
 def test_a_client_is_told_of_its_own_mistake_where_tidying_fails_too(
     uploads: Uploads, monkeypatch: pytest.MonkeyPatch, failure: type[TransferError]

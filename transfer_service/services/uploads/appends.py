@@ -232,7 +232,8 @@ class Appends:
             file = file_rows.lock(rows, upload.id)
             if file is None:
                 raise UploadEnded
-            if file.is_complete:  # by somebody who found that nothing was missing
+            if file.is_complete:  # by somebody who has taken the claim, or found that nothing was missing
+                writer.record(rows)
                 raise UploadFinished
             self._durability.check(file.unflushed_boot)
             if file.received_bytes < upload.offset:  # forgotten meanwhile, see `flush_or_forget`
