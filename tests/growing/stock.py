@@ -41,8 +41,14 @@ def _told(what: str, names: set[str]) -> list[str]:
     return [f"{what}: {len(names)}, {sorted(names)[:MOST_NAMED]}"] if names else []
 
 
+def stored_objects(services: Services) -> set[str]:
+    """The names of all objects of the installation but the marks."""
+    address = services.core.settings.store_address
+    assert address is not None
+    return set(_listed(address))
+
+
 def _listed(address: StoreAddress) -> Iterator[str]:
-    """All objects of the installation but the marks."""
     pages = _client(address).get_paginator("list_objects_v2").paginate(Bucket=address.bucket, Prefix=address.prefix)
     for page in pages:
         for found in page.get("Contents", []):

@@ -16,11 +16,14 @@ from urllib.parse import urlsplit
 
 import numpy as np
 import requests
+from sqlalchemy import select
 
 from tests.growing.installations import engines, is_without_disk
+from tests.growing.stock import stored_objects
 from tests.live.bare_socket import BareClient, Listening
 from tests.live.server import LiveServer, running_one, started, wait_until
 from transfer_service.errors import BlobMissing
+from transfer_service.models.files import File
 from transfer_service.storage.disk import DiskStore
 from transfer_service.storage.rooms import FILES
 
@@ -273,6 +276,25 @@ def is_held(server: LiveServer, path: str) -> bool:
         with server.services() as services:
             return services.store.claims.is_in_use(upload_id)
     return DiskStore(server.data_dir / "blobs", FILES).claims.is_in_use(upload_id)
+
+
+def file_ids(server: LiveServer, name: str) -> list[uuid.UUID]:
+    """The files of a name that are in the records, finished or not."""
+    with server.services() as services, services.database.read() as session:
+        return [*session.scalars(select(File.id).where(File.name == name))]
+
+
+def is_written(server: LiveServer, name: str) -> bool:
+    """Whether any process writes to a file of this name, or is about to."""
+    return any(is_held(server, str(file_id)) for file_id in file_ids(server, name))
+
+
+def stored_names(server: LiveServer) -> set[str]:
+    """The names of all blobs, or objects."""
+    if not is_without_disk(server.shared_settings()):
+        return {str(path) for path in (server.data_dir / "blobs").glob("*/*")}
+    with server.services() as services:
+        return stored_objects(services)
 
 
 def tell(measured: str) -> None:

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 import requests
 
+from tests.live.appends import file_ids, is_written, stored_names
 from tests.live.bare_socket import BareClient, Listening
 from tests.live.nginx import NginxSite, running_site
 from tests.live.server import wait_until
@@ -40,21 +41,16 @@ class Door(NamedTuple):
         return self.alice.post(f"{self.url}/api/files/upload", params=query, data=body, timeout=30)
 
     def begin_chunk(self, client: BareClient, name: str, start: int, data: bytes, *, total: int) -> None:
-        """Send two thirds of a chunk, and return when the service has stored some of them."""
+        """Send two thirds of a chunk, and return when the service is writing them."""
         target = f"/api/files/upload?filename={name}&total_size={total}"
         frame = LONG_FRAME.format(start, data)
-        before = self.stored_bytes()
         client.send_head("POST", target, f"Content-Length: {len(frame)}")
         client.send(frame[: len(frame) * 2 // 3])
-        wait_until(lambda: self.stored_bytes() > before, seconds=5)
+        wait_until(lambda: is_written(self.site.direct, name), seconds=5)
 
     def status(self, name: str) -> dict[str, Any]:
         answer: dict[str, Any] = self.alice.get(f"{self.url}/api/files/status/{name}", timeout=30).json()
         return answer
-
-    def stored_bytes(self) -> int:
-        """What lies in the store."""
-        return sum(path.stat().st_size for path in (self.site.direct.data_dir / "blobs").glob("*/*"))
 
 
 @pytest.fixture(scope="module")
@@ -100,14 +96,14 @@ def test_a_dropped_chunk_counts_for_nothing_and_can_be_sent_again(door: Door, na
 
 @pytest.mark.parametrize("drop", ["reset", "close"])
 def test_a_dropped_whole_file_leaves_nothing(door: Door, name: str, drop: str) -> None:
-    before = door.stored_bytes()
+    before = stored_names(door.site.direct)
     with door.connect() as client:
         client.send_head("POST", f"/api/files?filename={name}", f"Content-Length: {len(CHUNK)}")
         client.send(CHUNK[:-1])
-        wait_until(lambda: door.stored_bytes() > before)
+        wait_until(lambda: bool(file_ids(door.site.direct, name)))
         if drop == "reset":
             client.reset()
-    wait_until(lambda: door.stored_bytes() == before)
+    wait_until(lambda: not file_ids(door.site.direct, name) and stored_names(door.site.direct) == before)
     assert door.status(name)["status"] == "pending"
 
 
