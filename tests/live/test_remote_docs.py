@@ -25,6 +25,7 @@ from tests.live.doc_examples import Browser, blocks, browsing, run_node, run_she
 from tests.live.download_worker import working
 from tests.live.node import token_of
 from tests.live.server import REPOSITORY, LiveServer, running
+from tests.stores import content
 from transfer_service import errors
 from transfer_service.remote import exchange, fetcher, responses, targets, url_guard
 from transfer_service.remote.fetcher import Limits
@@ -129,7 +130,8 @@ def test_the_shell_examples_work_as_printed_and_the_answers_look_so(installation
     assert shape(activities) == shape(json.loads(ACTIVITIES))
     assert cancelled == {"success": False, "error": "No active download"}
     assert members == 2 * INDEX.decode()
-    assert (server.data_dir / "games/12345.zip").read_bytes() == archive()
+    with server.services() as services:
+        assert content(services.core.games, "12345.zip") == archive()
 
 
 def events(stream: str) -> list[dict[str, Any]]:
