@@ -72,6 +72,20 @@ def damaged_answer(store: Application, environ: Any, start: Any) -> list[bytes]:
     return [bytes(body)]
 
 
+def damaged_once() -> Fault:
+    """Of every span of a blob the first answer is damaged, and all later ones are right."""
+    seen: set[tuple[str, str]] = set()
+
+    def answer(store: Application, environ: Any, start: Any) -> Iterable[bytes]:
+        asked = environ["PATH_INFO"], environ.get("HTTP_RANGE", "")
+        if environ["REQUEST_METHOD"] != "GET" or "/p" not in asked[0] or environ["QUERY_STRING"] or asked in seen:
+            return store(environ, start)
+        seen.add(asked)
+        return damaged_answer(store, environ, start)
+
+    return answer
+
+
 def slow(seconds: float) -> Fault:
     """The answer takes so long."""
 

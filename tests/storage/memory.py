@@ -197,7 +197,7 @@ class MemoryWriter:
     def write_direct(self, offset: int, data: memoryview) -> None:
         self.write(offset, [data])
 
-    def read(self, span: Span) -> bytes:
+    def read(self, span: Span, *, is_checked: bool = False) -> bytes:  # noqa: ARG002
         return bytes(self._blob.data[span.start : span.stop])
 
     def copy(self, source: Key, span: Span, *, to: int) -> None:
@@ -286,7 +286,7 @@ class RemoteMemoryWriter:
         self._changes += self._on_their_way
         self._on_their_way = []
 
-    def read(self, span: Span) -> bytes:
+    def read(self, span: Span, *, is_checked: bool = False) -> bytes:  # noqa: ARG002
         return bytes(self._seen()[span.start : span.stop])
 
     def copy(self, source: Key, span: Span, *, to: int) -> None:
@@ -455,7 +455,7 @@ class MemoryStore:
             raise BlobMissing
         return self.blobs[name]
 
-    def open_reader(self, key: Key) -> MemoryReader:
+    def open_reader(self, key: Key, *, is_checked: bool = False) -> MemoryReader:  # noqa: ARG002
         return MemoryReader(self._blob(self.checked(key)), self)
 
     def find_remote(self, _key: Key, _length: int) -> None:

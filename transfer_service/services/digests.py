@@ -252,6 +252,7 @@ class RunningDigests:
                 for block in read_back(self._store, file_id, Span(entry.offset, stop)):
                     self._offload(partial(entry.hasher.update, block))
                     entry.offset += len(block)
+                    del block  # the next one takes its place
         while entry.offset < stop:
             self._offload(lambda: self._hash_pieces(file_id, entry, stop))
 

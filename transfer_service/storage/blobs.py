@@ -90,8 +90,8 @@ class BlobWriter(Protocol):
         Best where it comes from `windows`. Raises StorageFull.
         """
 
-    def read(self, span: Span) -> bytes:
-        """The bytes of the span, shorter where the blob ends. Raises ReadFailed."""
+    def read(self, span: Span, *, is_checked: bool = False) -> bytes:
+        """The bytes of the span, shorter where the blob ends; as with `open_reader`. Raises ReadFailed."""
 
     def copy(self, source: Key, span: Span, *, to: int) -> None:
         """Store a span of another blob of the room at `to`. Raises BlobMissing, StorageFull, ReadFailed."""
@@ -244,8 +244,8 @@ class BlobStore(Protocol):
         Raises like it, and Superseded as soon as somebody else comes to take over.
         """
 
-    def open_reader(self, key: Key) -> BlobReader:
-        """The blob, for the caller to close. Raises BlobMissing, ReadFailed."""
+    def open_reader(self, key: Key, *, is_checked: bool = False) -> BlobReader:
+        """The blob, to be closed; `is_checked`: as stored, whatever networks do. Raises BlobMissing, ReadFailed."""
 
     def find_location(self, key: Key, length: int) -> str | None:
         """Optional: the path under its internal locations by which a web server in front may send the blob.

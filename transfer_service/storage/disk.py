@@ -112,7 +112,7 @@ class DiskWriter:
         if disk.f_bavail * disk.f_frsize < size + headroom:
             raise StorageFull
 
-    def read(self, span: Span) -> bytes:
+    def read(self, span: Span, *, is_checked: bool = False) -> bytes:  # noqa: ARG002 - as in `open_reader`
         """The bytes of the span, shorter where the blob ends. Raises ReadFailed."""
         with read_faults_named():
             return os.pread(self._lock.descriptor, span.size, span.start)
@@ -233,7 +233,7 @@ class DiskStore:
         with self.claims.take_over(key, span, wait_seconds=wait_seconds, create=create) as lock:
             yield DiskWriter(self._files, key, lock)
 
-    def open_reader(self, key: Key) -> DiskReader:
+    def open_reader(self, key: Key, *, is_checked: bool = False) -> DiskReader:  # noqa: ARG002 - no network is between
         """The blob, for the caller to close. Raises BlobMissing, ReadFailed."""
         return DiskReader(self._files.open_reader(key))
 

@@ -74,17 +74,14 @@ class MemoryObjects(Objects):
 
         return self._do("put", put)
 
-    def get(
-        self,
-        name: str,
-        start: int,
-        stop: int,
-        *,
-        etag: str | None = None,
-        is_whole: bool = False,  # noqa: ARG002
-    ) -> bytes:
+    def get(self, name: str, start: int, stop: int, *, etag: str | None = None) -> bytes:
         assert etag is None
         return self._do("get", lambda: self._bytes_of(name)[start:stop])
+
+    def get_whole(self, name: str, size: int, *, etag: str | None = None) -> bytes | None:
+        assert etag is None
+        data = self._do("get", lambda: self._bytes_of(name))
+        return data if len(data) == size else None
 
     def _bytes_of(self, name: str) -> bytes:
         try:

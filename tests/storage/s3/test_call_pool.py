@@ -49,7 +49,7 @@ def test_calls_can_be_made_from_everywhere(object_store_url: str, place: str) ->
     use = """
 def work():
     assert objects.put(name, [data])
-    waits = [objects.begin(lambda own: own.get(name, 0, len(data), is_whole=True)) for _ in range(4)]
+    waits = [objects.begin(lambda own: own.get_whole(name, len(data))) for _ in range(4)]
     assert [wait() == data for wait in waits] == [True] * 4
     assert objects.begin(lambda own: own.begin(lambda inner: inner.head(name))().size)() == len(data)
 for _ in range(3):

@@ -59,7 +59,7 @@ def test_what_passes_is_tried_again(objects: Objects, faulty_store: FaultyStore,
 def test_what_came_wrong_is_read_again(objects: Objects, faulty_store: FaultyStore, fault: Fault) -> None:
     objects.put("p/a", [DATA])
     faulty_store.faults.extend([fault, fault])
-    assert objects.get("p/a", 0, len(DATA), is_whole=True) == DATA
+    assert objects.get_whole("p/a", len(DATA)) == DATA
 
 
 def test_bytes_that_change_on_their_way_are_refused_by_the_store_and_sent_again(
@@ -137,7 +137,7 @@ def test_what_becomes_one_object_is_compared_on_its_way(objects: Objects, faulty
         objects.put(piece.object, [DATA[piece.span.start : piece.span.stop]])
     upload_id = objects.begin_multipart("p/a")
     faulty_store.faults.extend([faults.damaged_answer, None, faults.damaged_answer])
-    part = compaction._store_part(objects, "p/a", upload_id, 1, pieces, pieces)
+    part = compaction._store_part(objects, "p/a", upload_id, 1, pieces)
     objects.complete("p/a", upload_id, [part])
     assert objects.get("p/a", 0, len(DATA)) == DATA
 

@@ -5,17 +5,20 @@ import random
 import uuid
 from collections.abc import Callable
 from contextlib import closing
+from typing import Any
 
 import pytest
 
-from tests.faulty_store import FaultyStore, faulty_store
+from tests.faulty_store import Application, FaultyStore, damaged_once, faulty_store
 from tests.storage.s3.rig import Rig
 from transfer_service.db.database import Database
 from transfer_service.errors import BlobMissing, ReadFailed, StoreUnavailable
 from transfer_service.storage.rooms import ARCHIVES
 from transfer_service.storage.s3 import connection
+from transfer_service.storage.s3.checked import get_checked
 from transfer_service.storage.s3.objects import Objects
 from transfer_service.storage.s3.outgoing import PIECE_BYTES
+from transfer_service.storage.s3.pieces import Piece
 from transfer_service.storage.s3.reader import FIRST_BYTES, MOST_BYTES, RemoteReader, open_reader
 from transfer_service.wire.ranges import Span
 
@@ -30,8 +33,8 @@ def rig(faulty_store: FaultyStore, database: Database) -> Rig:
     return Rig(Objects(faulty_store.address), database)
 
 
-def opened(rig: Rig, key: uuid.UUID | str = KEY) -> RemoteReader:
-    return open_reader(rig.backing, rig.layout.key_of(key))
+def opened(rig: Rig, key: uuid.UUID | str = KEY, *, is_checked: bool = False) -> RemoteReader:
+    return open_reader(rig.backing, rig.layout.key_of(key), is_checked=is_checked)
 
 
 def content(reader: RemoteReader, start: int = 0, stop: int | None = None) -> bytes:
@@ -84,6 +87,99 @@ def test_every_span_is_the_bytes_there(rig: Rig, place: str) -> None:
         assert reader.read(len(DATA), 5) == b""
         with pytest.raises(ReadFailed):
             content(reader, 5, len(DATA) + 1)
+
+
+def put_shifted(rig: Rig) -> None:
+    """As parts of a concatenation are: no piece ends where another blob's would."""
+    rig.put(KEY, DATA[: PIECE_BYTES // 2 + 1])
+    other = uuid.uuid4()
+    rig.put(other, DATA[PIECE_BYTES // 2 + 1 :])
+    with rig.writer(KEY, PIECE_BYTES // 2 + 1) as writer:
+        writer.copy(other, Span(0, len(DATA) - PIECE_BYTES // 2 - 1), to=PIECE_BYTES // 2 + 1)
+        rig.record(writer)
+
+
+def put_in_parts(rig: Rig) -> None:
+    """As compaction makes it: the store knows no checksum of all of it."""
+    name = rig.layout.own_name(KEY)
+    upload_id = rig.objects.begin_multipart(name)
+    spans = [Span(start, min(start + PIECE_BYTES, len(DATA))) for start in range(0, len(DATA), PIECE_BYTES)]
+    parts = [
+        rig.objects.put_part(name, upload_id, number, [DATA[span.start : span.stop]])
+        for number, span in enumerate(spans, 1)
+    ]
+    rig.objects.complete(name, upload_id, parts)
+
+
+PLACED: dict[str, Callable[[Rig], None]] = {
+    "pieces": lambda rig: rig.put(KEY, DATA),
+    "shifted": put_shifted,
+    "object": lambda rig: put_whole(rig, DATA),
+    "in-parts": put_in_parts,
+}
+
+
+@pytest.mark.parametrize("place", PLACED)
+def test_what_is_checked_is_right_whatever_happens_on_the_way(
+    rig: Rig, faulty_store: FaultyStore, monkeypatch: pytest.MonkeyPatch, place: str
+) -> None:
+    monkeypatch.setattr(connection, "PAUSES", (0.01, 0.01, 0.01))
+    PLACED[place](rig)
+    faulty_store.always = damaged_once()
+    with closing(opened(rig, is_checked=True)) as reader:
+        assert content(reader) == DATA
+    faulty_store.always = damaged_once()
+    with closing(opened(rig, is_checked=True)) as reader:
+        assert reader.read(5, 100) == DATA[5:105]
+        assert reader.read(PIECE_BYTES - 5, 10) == DATA[PIECE_BYTES - 5 : PIECE_BYTES + 5]
+        assert reader.read(len(DATA) - 5, 10) == DATA[-5:]
+
+
+def test_whole_pieces_are_checked_by_one_request_each(rig: Rig, faulty_store: FaultyStore) -> None:
+    rig.put(KEY, DATA)
+    faulty_store.calls.clear()
+    with closing(opened(rig, is_checked=True)) as reader:
+        assert content(reader) == DATA
+    assert len(faulty_store.calls) == len(rig.pieces(KEY)) == 3
+
+
+@pytest.mark.parametrize("place", ["pieces", "in-parts"])
+def test_what_never_comes_right_cannot_be_read(
+    rig: Rig, faulty_store: FaultyStore, monkeypatch: pytest.MonkeyPatch, place: str
+) -> None:
+    monkeypatch.setattr(connection, "PAUSES", (0.01,))
+    PLACED[place](rig)
+    count = 0
+
+    def damage(store: Application, environ: Any, start: Any) -> list[bytes]:
+        nonlocal count
+        count += 1
+        body = bytearray(b"".join(store(environ, start)))
+        body[count] ^= 1
+        return [bytes(body)]
+
+    faulty_store.always = damage
+    with closing(opened(rig, is_checked=True)) as reader, pytest.raises(ReadFailed):
+        content(reader)
+
+
+def test_what_is_copied_out_of_an_object_is_what_it_has(rig: Rig, faulty_store: FaultyStore) -> None:
+    put_in_parts(rig)
+    target = uuid.uuid4()
+    faulty_store.always = damaged_once()
+    with rig.writer(target) as writer:
+        writer.copy(KEY, Span(3, len(DATA)), to=0)
+        writer.seal(len(DATA) - 3, flush=True)
+        rig.record(writer)
+    faulty_store.always = None
+    assert rig.read(target) == DATA[3:]
+
+
+def test_of_an_object_of_which_little_is_meant_little_is_read(rig: Rig) -> None:
+    put_whole(rig, DATA)
+    piece = Piece(Span(0, 1000), rig.layout.own_name(KEY))
+    assert rig.objects.get_whole(piece.object, 1000) is None
+    assert get_checked(rig.objects, piece) == DATA[:1000]
 
 
 def test_small_reads_that_go_on_are_one_request_for_many(rig: Rig, faulty_store: FaultyStore) -> None:

@@ -118,7 +118,7 @@ class GameArchives:
         return len(directory)
 
     def _read_directory(self, game_data_id: int) -> Directory | None:
-        with closing(self._store.open_reader(archive_key(game_data_id))) as archive:
+        with closing(self._store.open_reader(archive_key(game_data_id), is_checked=True)) as archive:
             try:
                 return Directory(archive, max_member_bytes=self._max_member_bytes)
             except NoZip:

@@ -49,6 +49,7 @@ class HashedPart:
         for block in left or ():
             self._offload(partial(self._hasher.update, block))
             self.length += len(block)
+            del block  # the next one takes its place
         while count := self._offload(self._hash_next):
             self.length += count
 

@@ -185,10 +185,11 @@ class StorageMove:
     def _copy(self, promise: Promise, landing: Landing) -> "bool | Problem":
         """Bring one blob as it is, also where that is wrong. Raises BlobMissing, ReadFailed, MoveRefused."""
         hasher = hashlib.sha256()
-        with closing(self._sources[promise.room].open_reader(promise.blob_key)) as reader:
+        with closing(self._sources[promise.room].open_reader(promise.blob_key, is_checked=True)) as reader:
             length = min(reader.size, promise.length)
             landing.put(promise.blob_key, _hashed(reader, length, hasher), length=length)
-        if _digest_at(landing, promise.blob_key, length) != hasher.digest():
+        # Read again before anything is refused: it may have been damaged on its way back.
+        if all(_digest_at(landing, promise.blob_key, length) != hasher.digest() for _ in range(2)):
             raise MoveRefused(f"TO gives other bytes back than it was given: {promise.room} {_text(promise)}")
         is_whole = length == promise.length and promise.sha256 in {None, hasher.hexdigest()}
         return True if is_whole else Problem.DAMAGED

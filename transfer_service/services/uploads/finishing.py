@@ -167,7 +167,7 @@ class UploadCompletion:
     def _digest(self, upload: UploadRecord, algorithm: str) -> bytes:
         hasher = hashlib.new(algorithm, usedforsecurity=False)
         if upload.offset:  # or there may be no blob yet
-            with closing(self._store.open_reader(upload.id)) as blob:
+            with closing(self._store.open_reader(upload.id, is_checked=True)) as blob:
                 hash_all(blob, hasher, self._offload)
         return hasher.digest()
 

@@ -5,6 +5,7 @@ from typing import Protocol
 
 from transfer_service.db.database import Database, Executor
 from transfer_service.errors import BlobMissing
+from transfer_service.storage.s3.checked import get_checked
 from transfer_service.storage.s3.discards import Discards
 from transfer_service.storage.s3.layout import RoomLayout
 from transfer_service.storage.s3.objects import Objects
@@ -76,3 +77,7 @@ class Backing:
     def read(self, piece: Piece) -> bytes:
         """The bytes of a piece, fewer only where its object ends. Raises BlobMissing, StoreUnavailable."""
         return self.objects.get(piece.object, piece.offset, piece.offset + piece.span.size)
+
+    def read_checked(self, piece: Piece) -> bytes:
+        """The same, as the store has them. Raises ReadFailed too."""
+        return get_checked(self.objects, piece)

@@ -20,6 +20,7 @@ from transfer_service.logs import log_error
 from transfer_service.models.pieces import ScatteredBlob
 from transfer_service.storage.blobs import WHOLE
 from transfer_service.storage.s3.backing import Backing, Fence
+from transfer_service.storage.s3.checked import get_checked
 from transfer_service.storage.s3.objects import MAX_PARTS, MIN_PART_BYTES, Objects, Part
 from transfer_service.storage.s3.outgoing import PIECE_BYTES
 from transfer_service.storage.s3.pieces import Piece, is_gapless
@@ -160,7 +161,7 @@ class Compaction:
                 _let_go_if_wanted(fence)
                 began = self._monotonic()
                 span = Span(start, min(start + size, target.span.stop))
-                parts.append(_store_part(objects, target.object, upload_id, number, _of(pieces, span), pieces))
+                parts.append(_store_part(objects, target.object, upload_id, number, _of(pieces, span)))
                 self._sleep(min((self._monotonic() - began) * REST, MOST_REST_SECONDS))
             _let_go_if_wanted(fence)
             objects.complete(target.object, upload_id, parts)
@@ -198,12 +199,10 @@ def _of(pieces: Sequence[Piece], span: Span) -> list[Piece]:
     return [part for each in pieces if (part := each.within(span))]
 
 
-def _store_part(
-    objects: Objects, name: str, upload_id: str, number: int, sources: Sequence[Piece], pieces: Sequence[Piece]
-) -> Part:
+def _store_part(objects: Objects, name: str, upload_id: str, number: int, sources: Sequence[Piece]) -> Part:
     """A part of what the sources have: copied within the store where one has all of it, and that is large enough.
 
-    A piece that is read to its end is compared with its checksum: what went wrong on the way would be there for ever.
+    What is read is checked: what went wrong on the way would be there for ever.
     """
     first = sources[0]
     if len(sources) == 1 and first.span.size > MIN_PART_BYTES:
@@ -211,8 +210,7 @@ def _store_part(
         return objects.copy_part(name, upload_id, number, first.object, span)
     blocks = []
     for source in sources:
-        is_whole = source in pieces and not source.offset
-        data = objects.get(source.object, source.offset, source.offset + source.span.size, is_whole=is_whole)
+        data = get_checked(objects, source)
         if len(data) != source.span.size:
             raise BlobMissing
         blocks.append(data)

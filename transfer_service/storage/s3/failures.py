@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from transfer_service.errors import BlobMissing, ServerAway, StorageFull, StoreUnavailable, TransferError
+from transfer_service.errors import BlobMissing, ReadFailed, ServerAway, StorageFull, StoreUnavailable, TransferError
 
 _MISSING = {"NoSuchKey", "NoSuchUpload", "404", "NotFound"}
 _FULL = {"InsufficientStorage", "QuotaExceeded", "XMinioStorageFull", "XMinioAdminBucketQuotaExceeded", "507"}
@@ -26,7 +26,7 @@ class PastTheEnd(TransferError):
 
 
 class WrongBytes(Exception):
-    """What came is shorter than it said, or has another checksum: the next try may bring all of it."""
+    """What came is shorter than it said: the next try may bring all of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +56,9 @@ def judge(error: Exception) -> Failure | None:
     reason = type(error).__name__
     if isinstance(error, kinds.ClientError):
         return _refusal(error)
-    if isinstance(error, (kinds.FlexibleChecksumError, kinds.IncompleteReadError, HTTPError, WrongBytes)):
+    if isinstance(error, kinds.FlexibleChecksumError):
+        return Failure(ReadFailed(), reason, may_pass=True)
+    if isinstance(error, (kinds.IncompleteReadError, HTTPError, WrongBytes)):
         return Failure(StoreUnavailable(), reason, may_pass=True)
     if isinstance(error, (kinds.HTTPClientError, kinds.ConnectionError, OSError)):
         is_certificate = isinstance(error, kinds.SSLError)

@@ -9,16 +9,16 @@ from __future__ import annotations
 import base64
 import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import closing
 from dataclasses import dataclass
 from datetime import datetime
 from email.utils import parsedate_to_datetime
 from typing import Any, TypeVar
 
 from transfer_service.errors import BlobMissing, StoreUnavailable
+from transfer_service.storage.s3.answers import Answer, body_of
 from transfer_service.storage.s3.block_file import BlockFile
 from transfer_service.storage.s3.connection import Connection
-from transfer_service.storage.s3.failures import ObjectChanged, PastTheEnd, WrongBytes
+from transfer_service.storage.s3.failures import ObjectChanged, PastTheEnd
 from transfer_service.wire.ranges import Span
 from transfer_service.wire.store_addresses import StoreAddress
 
@@ -62,17 +62,6 @@ class Multipart:
     begun_at: datetime
 
 
-def _range_of(start: int, stop: int) -> dict[str, str]:
-    return {"Range": f"bytes={start}-{stop - 1}"}
-
-
-class _Answer(dict[str, Any]):
-    """What a store has answered. Where it lacks what the protocol promises, it is no answer: StoreUnavailable."""
-
-    def __missing__(self, field: str) -> Any:
-        raise StoreUnavailable
-
-
 class Objects:
     """One bucket. `names` are whole names of objects. Before the first call nothing is loaded, opened or started."""
 
@@ -103,34 +92,39 @@ class Objects:
             return False
         return bool(answer["ETag"])
 
-    def get(self, name: str, start: int, stop: int, *, etag: str | None = None, is_whole: bool = False) -> bytes:
+    def get(self, name: str, start: int, stop: int, *, etag: str | None = None) -> bytes:
         """The bytes of a span, fewer only where the object ends. Raises BlobMissing, with `etag` ObjectChanged.
 
-        `is_whole`: the span is all of the object, from 0 on; then the store gives its checksum too, which is compared.
+        No store gives a checksum of a span: where bytes are judged, see `checked`.
         """
-        if start >= stop:
-            return b""
-        return self._get(name, start, stop, {} if is_whole else _range_of(start, stop), etag)[0]
+        return self.get_with_facts(name, start, stop, etag=etag)[0] if start < stop else b""
+
+    def get_whole(self, name: str, size: int, *, etag: str | None = None) -> bytes | None:
+        """All bytes of an object, compared with the checksum that the store has of it. Raises like `get`, ReadFailed.
+
+        None where it is not `size` long, or the store has none: then nothing is read.
+        """
+        given = {"ChecksumMode": "ENABLED"} | ({"IfMatch": etag} if etag else {})
+
+        def fetch(client: Any) -> bytes | None:
+            answer = Answer(client.get_object(Bucket=self._bucket, Key=name, **given))
+            is_checked = "-" not in answer.get("ChecksumCRC32", "-")  # as in those of parts
+            if answer["ContentLength"] == size and is_checked:
+                return body_of(answer)
+            answer["Body"].close()
+            return None
+
+        return self._connection.run(fetch, name="get_object")
 
     def get_with_facts(
         self, name: str, start: int, stop: int, *, etag: str | None = None
     ) -> tuple[bytes, ObjectFacts | None]:
         """Like `get`, and what the object is. The facts are None where it ends at `start` or before."""
-        return self._get(name, start, stop, _range_of(start, stop), etag)
-
-    def _get(
-        self, name: str, start: int, stop: int, given: dict[str, str], etag: str | None
-    ) -> tuple[bytes, ObjectFacts | None]:
-        if etag:
-            given = given | {"IfMatch": etag}
+        given = {"Range": f"bytes={start}-{stop - 1}"} | ({"IfMatch": etag} if etag else {})
 
         def fetch(client: Any) -> tuple[bytes, Any]:
-            answer = _Answer(client.get_object(Bucket=self._bucket, Key=name, **given))
-            with closing(answer["Body"]) as body:  # as a context it would be the bare stream, without the checksum
-                data = body.read()
-            if len(data) != answer["ContentLength"]:
-                raise WrongBytes
-            return data, answer
+            answer = Answer(client.get_object(Bucket=self._bucket, Key=name, **given))
+            return body_of(answer), answer
 
         try:
             data, answer = self._connection.run(fetch, name="get_object")
@@ -215,7 +209,7 @@ class Objects:
         given = {"CopySource": self._place(source), "CopySourceRange": f"bytes={span.start}-{span.stop - 1}"}
         if etag:
             given["CopySourceIfMatch"] = etag
-        answer = _Answer(
+        answer = Answer(
             self._call("upload_part_copy", is_long=True, Key=name, UploadId=upload_id, PartNumber=number, **given)[
                 "CopyPartResult"
             ]
@@ -273,7 +267,7 @@ class Objects:
         def call(client: Any) -> Any:
             if isinstance(given.get("Body"), BlockFile):
                 given["Body"].seek(0)
-            return _Answer(getattr(client, operation)(Bucket=self._bucket, **given))
+            return Answer(getattr(client, operation)(Bucket=self._bucket, **given))
 
         return self._connection.run(call, name=operation, is_long=is_long)
 

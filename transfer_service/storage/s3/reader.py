@@ -8,10 +8,12 @@ again. A small file costs one request, a larger one a request for some mebibytes
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from functools import partial
 
 from transfer_service.errors import BlobMissing, ReadFailed, TransferError
 from transfer_service.storage.blobs import PIECE_BYTES, WHOLE
 from transfer_service.storage.s3.backing import Backing
+from transfer_service.storage.s3.checked import get_checked, get_whole
 from transfer_service.storage.s3.failures import ObjectChanged
 from transfer_service.storage.s3.objects import ObjectFacts, Objects
 from transfer_service.storage.s3.pieces import Piece
@@ -26,18 +28,19 @@ QUICK_SECONDS = 0.5
 Wait = Callable[[], bytes]
 
 
-def open_reader(backing: Backing, key: str) -> "RemoteReader":
+def open_reader(backing: Backing, key: str, *, is_checked: bool = False) -> "RemoteReader":
     """The blob as it is now. Raises BlobMissing, StoreUnavailable."""
     pieces = find_pieces(backing, key)
     if not pieces:
         try:
             first, whole = _look_at_whole(backing, key)
-            return RemoteReader(_Source(backing, key, [], whole), first)
+            source = _Source(backing, key, [], whole, is_checked=is_checked)
+            return RemoteReader(source, b"" if is_checked else first)
         except BlobMissing:
             pieces = find_pieces(backing, key)  # it may have got its first one just now
             if not pieces:
                 raise
-    return RemoteReader(_Source(backing, key, pieces, None), b"")
+    return RemoteReader(_Source(backing, key, pieces, None, is_checked=is_checked), b"")
 
 
 def find_pieces(backing: Backing, key: str) -> list[Piece]:
@@ -54,18 +57,30 @@ def _look_at_whole(backing: Backing, key: str) -> tuple[bytes, ObjectFacts | Non
 class _Source:
     """Where the bytes of a blob are: in pieces, or in one object."""
 
-    def __init__(self, backing: Backing, key: str, pieces: list[Piece], whole: ObjectFacts | None) -> None:
+    def __init__(
+        self, backing: Backing, key: str, pieces: list[Piece], whole: ObjectFacts | None, *, is_checked: bool
+    ) -> None:
+        self._is_checked = is_checked
         self._backing = backing
         self._key = key
         self._pieces = pieces
         self._whole = whole
-        self.size = pieces[-1].span.stop if pieces else whole.size if whole else 0
+        self.size = _size_of(pieces, whole)
+
+    def cut(self, span: Span, *, most: int) -> Span:
+        """What is to be read for a span, at most `most` bytes from its start on: where it is to be checked, objects as
+        they were written, since they have their checksums.
+        """
+        if not self._is_checked:
+            return Span(span.start, min(span.start + most, self.size))
+        size = self._backing.piece_bytes
+        return Span(span.start // size * size, min(-(-span.stop // size) * size, self.size))
 
     def begin(self, span: Span) -> Wait:
         """Begin to read a span, all of which is there. What comes back waits, and must be called."""
         parts = [part for each in self._pieces if (part := each.within(span))] or [self._of_whole(span)]
         etag = self._whole.etag if self._whole and not self._pieces else None
-        waits = [self._backing.objects.begin(_getting(part, etag, is_whole=part in self._pieces)) for part in parts]
+        waits = [self._backing.objects.begin(self._getting(part, etag)) for part in parts]
 
         def wait() -> bytes:
             results = [_ended(each) for each in waits]  # all of them, whatever comes of the first
@@ -75,6 +90,11 @@ class _Source:
             return self.begin(span)()
 
         return wait
+
+    def _getting(self, part: Piece, etag: str | None) -> Callable[[Objects], bytes]:
+        if self._is_checked:
+            return partial(get_checked, piece=part, etag=etag)
+        return partial(_get_whole_or_span if part in self._pieces else _get_span, part=part, etag=etag)
 
     def _of_whole(self, span: Span) -> Piece:
         if self._pieces:
@@ -90,23 +110,29 @@ class _Source:
         if pieces == self._pieces:
             raise ReadFailed  # bytes are lost
         try:
-            found = _Source(
-                self._backing, self._key, pieces, None if pieces else _look_at_whole(self._backing, self._key)[1]
-            )
+            whole = None if pieces else _look_at_whole(self._backing, self._key)[1]
         except BlobMissing as error:
             raise ReadFailed from error
-        if found.size < self.size:
+        if _size_of(pieces, whole) < self.size:
             raise ReadFailed
-        self._pieces, self._whole = found._pieces, found._whole
+        self._pieces, self._whole = pieces, whole
+
+
+def _size_of(pieces: list[Piece], whole: ObjectFacts | None) -> int:
+    return pieces[-1].span.stop if pieces else whole.size if whole else 0
 
 
 class _Vanished(Exception):
     """An object is not there any more."""
 
 
-def _getting(part: Piece, etag: str | None, *, is_whole: bool) -> Callable[[Objects], bytes]:
-    start, stop = part.offset, part.offset + part.span.size
-    return lambda objects: objects.get(part.object, start, stop, etag=etag, is_whole=is_whole and not start)
+def _get_whole_or_span(objects: Objects, part: Piece, etag: str | None) -> bytes:
+    whole = get_whole(objects, part, etag=etag)
+    return _get_span(objects, part, etag) if whole is None else whole
+
+
+def _get_span(objects: Objects, part: Piece, etag: str | None) -> bytes:
+    return objects.get(part.object, part.offset, part.offset + part.span.size, etag=etag)
 
 
 def _ended(wait: Wait) -> bytes | TransferError:
@@ -155,6 +181,7 @@ class RemoteReader:
         """At most `size` bytes from `start` on, fewer only where the blob ends. Raises ReadFailed, StoreUnavailable.
 
         More than that is read, and kept for the next call: more and more where each goes on where the last one ended.
+        Unless it is checked, the piece that they are in.
         """
         stop = min(start + size, self.size)
         if start >= stop:
@@ -162,8 +189,9 @@ class RemoteReader:
         if not self._window_start <= start < self._window_stop or stop > self._window_stop:
             is_next = start == self._window_stop or self._window_start <= start < self._window_stop
             ahead = min(2 * len(self._window), MOST_BYTES) if is_next else 0
-            wanted = Span(start, min(max(stop, start + max(ahead, FIRST_BYTES)), self.size))
-            self._window, self._window_start = self._source.begin(wanted)(), start
+            wanted = self._source.cut(Span(start, stop), most=max(ahead, FIRST_BYTES, stop - start))
+            self._window, self._window_start = b"", wanted.start  # not two of them in memory
+            self._window = self._source.begin(wanted)()
         return self._window[start - self._window_start : stop - self._window_start]
 
     @property
@@ -184,8 +212,9 @@ class RemoteReader:
         try:
             while ready or position < span.stop:
                 if position < span.stop:
-                    wait = self._source.begin(Span(position, min(position + size, span.stop)))
-                    position = min(position + size, span.stop)
+                    step = self._source.cut(Span(position, position + 1), most=size)
+                    step = Span(position, min(step.stop, span.stop))
+                    wait, position = self._source.begin(step), step.stop
                 began = time.monotonic()
                 yield from _cut(ready)
                 is_quick = time.monotonic() - began < QUICK_SECONDS

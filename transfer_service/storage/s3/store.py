@@ -110,9 +110,9 @@ class RemoteStore:
         ):
             yield writer
 
-    def open_reader(self, key: Key) -> RemoteReader:
+    def open_reader(self, key: Key, *, is_checked: bool = False) -> RemoteReader:
         """The blob, for the caller to close. Raises BlobMissing, StoreUnavailable."""
-        return open_reader(self._backing, self._layout.key_of(key))
+        return open_reader(self._backing, self._layout.key_of(key), is_checked=is_checked)
 
     def find_location(self, _key: Key, _length: int) -> None:
         """Nothing is on this machine."""

@@ -5,7 +5,7 @@ the bytes come to count. What no row came to name is removed with the writer, or
 still come to be seen. A blob that lies in one buffer when it is whole becomes the object at its own name at once.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from functools import partial
@@ -89,20 +89,20 @@ class PieceWriter:
         """The same as `write`: no store keeps anything in our memory."""
         self._out.write(offset, [data])
 
-    def read(self, span: Span) -> bytes:
+    def read(self, span: Span, *, is_checked: bool = False) -> bytes:
         """The bytes of the span, shorter where the blob ends. Raises ReadFailed, StoreUnavailable."""
         stop = max(span.start, min(span.stop, self.length))
-        return read_over(Span(span.start, stop), self._layers(span))
+        fetch = self._backing.read_checked if is_checked else self._backing.read
+        return read_over(Span(span.start, stop), self._layers(span, fetch))
 
-    def _layers(self, span: Span) -> Iterator[Layer]:
+    def _layers(self, span: Span, fetch: Callable[[Piece], bytes]) -> Iterator[Layer]:
         """What there is, the latest first: what was written here, what is shared, what counts."""
         for piece in reversed(list(self._out.pieces)):
-            yield piece.as_row, partial(piece.read, fetch=self._backing.read)
-        for share in reversed(self._shares.pieces):
-            yield share, self._backing.read
+            yield piece.as_row, partial(piece.read, fetch=fetch)
+        yield from ((share, fetch) for share in reversed(self._shares.pieces))
         with suppress(BlobMissing):
             for stored in self._backing.find(self._key, span):
-                yield stored, self._backing.read
+                yield stored, fetch
 
     def copy(self, source: Key, span: Span, *, to: int) -> None:
         """Let a span of another blob be at `to` too. Raises BlobMissing, StorageFull, ReadFailed.
@@ -125,7 +125,7 @@ class PieceWriter:
         size = self._backing.piece_bytes
         for start in range(piece.span.start, piece.span.stop, size):
             part = piece.part(Span(start, min(start + size, piece.span.stop)))
-            data = self._backing.read(part)
+            data = self._backing.read_checked(part)
             if len(data) != part.span.size:
                 raise ReadFailed
             self.make_room(len(data))
