@@ -33,8 +33,8 @@ pytestmark = pytest.mark.measured
 STALLED, RACES = 50, 50
 WHOLE = DATA[:MIB]
 LIMIT_SECONDS = 2.0
-WATCHED_SECONDS = 3.0 if engines() is None else 9.0
-"""Three offsets come to count: after a second each, with an object store after 8 MiB."""
+WATCHED_SECONDS = 3.0 if engines() is None else 20.0
+"""Within these three offsets come to count: after a second each, with an object store after 8 MiB, or five seconds."""
 protocols = pytest.mark.parametrize("protocol", list(Protocol), ids=lambda protocol: protocol.value)
 
 
@@ -195,7 +195,7 @@ def test_who_only_watches_disturbs_nobody(pair: Pair, protocol: Protocol) -> Non
         with Flow(append):
             wait_until(lambda: is_held(pair.first, path))
             until = time.monotonic() + WATCHED_SECONDS
-            while time.monotonic() < until:
+            while len(set(seen)) < 3 and time.monotonic() < until:
                 watched = second.request("GET", path, {})
                 assert "Upload-Offset" not in watched.headers  # it would be no promise
                 seen.append(watched.json()["offset"])
@@ -297,6 +297,7 @@ def test_two_appends_at_one_offset_never_mix(pair: Pair, protocol: Protocol) -> 
         assert (stop - start <= size, len(set(content[start:stop]))) == (True, 1)
 
 
+@pytest.mark.one_machine("over machines a frozen holder is done without after five seconds: test_lease_times")
 def test_where_the_process_that_holds_is_frozen_nothing_is_told_until_it_goes_on(pair: Pair) -> None:
     with ExitStack() as stack:
         stalls = [Stall(pair, stack, protocol, 1000) for protocol in Protocol]
