@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.growing.installations import engines
 from tests.live.bad_source import HONEST, BadSource, Behaviour, Drip
 from tests.live.download_worker import working
 from tests.live.remote import PATIENCE_SECONDS, Site, game_bytes, remote_site, sources_setting
@@ -18,6 +19,8 @@ MEBIBYTE = 1024 * 1024
 DATA, LARGE = game_bytes(3 * MEBIBYTE), game_bytes(12 * MEBIBYTE)
 DISK_BYTES = 8 * MEBIBYTE
 STALL_AT = 2 * MEBIBYTE
+KEPT_AT = STALL_AT if engines() is None else 0
+"""An object store has of who was killed what filled pieces of 8 MiB."""
 HANGS_ONCE = (Behaviour(stall_at=STALL_AT), HONEST)
 ABANDONED_SECONDS = 3
 
@@ -32,6 +35,9 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
 def assert_resumed(site: Site, number_of_bytes: int) -> None:
     """The last download went on where it was broken off, with the version that it began with."""
     broken, continued = site.source.requests[-2:]
+    if not number_of_bytes:
+        assert (broken.range, continued.range) == (None, None)
+        return
     assert (broken.range, continued.range) == (None, f"bytes={number_of_bytes}-")
     assert continued.headers["if-range"].startswith('"')
     assert continued.path == broken.path
@@ -48,7 +54,7 @@ def test_a_new_worker_goes_on_where_a_killed_one_was(site: Site) -> None:
             wait_until(lambda: len(site.requests_for(game)) == 2, seconds=30)  # a lease is 15 seconds long
             site.wait_for(game, "completed")
             wait_until(lambda: not site.parts())
-    assert_resumed(site, STALL_AT)
+    assert_resumed(site, KEPT_AT)
     assert (site.archive(game), site.actions(game)) == (DATA, ["started", "completed"])
 
 
