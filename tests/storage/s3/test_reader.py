@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from tests.faulty_store import Application, FaultyStore, damaged_once, faulty_store
-from tests.storage.s3.rig import Rig
+from tests.storage.s3.rig import Rig, forget_pieces
 from transfer_service.db.database import Database
 from transfer_service.errors import BlobMissing, ReadFailed, StoreUnavailable
 from transfer_service.storage.rooms import ARCHIVES
@@ -30,6 +30,7 @@ DATA = random.Random(5).randbytes(2 * PIECE_BYTES + 12_345)
 
 @pytest.fixture
 def rig(faulty_store: FaultyStore, database: Database) -> Rig:
+    forget_pieces(database)  # those of the test before, which has the same key
     return Rig(Objects(faulty_store.address), database)
 
 
