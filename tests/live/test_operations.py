@@ -27,6 +27,7 @@ pytestmark = pytest.mark.measured
 MEBIBYTE = 1024 * 1024
 
 
+@pytest.mark.one_machine("it stops one process")
 def test_a_graceful_stop_lets_a_running_upload_finish_and_drops_idle_connections(data_dir: Path) -> None:
     with running(data_dir, "alice") as server:
         session = server.sign_in("alice")
@@ -46,6 +47,7 @@ def test_a_graceful_stop_lets_a_running_upload_finish_and_drops_idle_connections
         assert time.monotonic() - started < 10
 
 
+@pytest.mark.one_machine("nginx is one more proxy there")
 def test_a_sign_in_is_logged_with_its_address_and_a_failed_one_with_a_hash_of_the_name(data_dir: Path) -> None:
     with running(data_dir, "alice", TRANSFER_TRUSTED_PROXIES="1") as server:
         for name, password in [
@@ -70,6 +72,7 @@ def test_a_sign_in_is_logged_with_its_address_and_a_failed_one_with_a_hash_of_th
     assert not [word for word in ("alice", "correct horse", "oops", "wrong") if word in text]
 
 
+@pytest.mark.one_machine("it looks into one folder and the log of one process")
 def test_the_log_is_json_without_secrets_names_or_paths(data_dir: Path) -> None:
     with running(data_dir, "alice") as server:
         session = server.sign_in("alice")
