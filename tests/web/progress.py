@@ -87,5 +87,6 @@ def follow_all(device: Device, game_ids: list[uuid.UUID]) -> list[TestResponse]:
     responses = [ask(device, game_id) for game_id in game_ids]
     for response in responses:
         events = response.iter_encoded()
-        assert [data(next(events)) for _ in range(2)] == [PENDING] * 2
+        told = (event for event in events if event != HEARTBEAT)  # a busy machine may be slow between two
+        assert [data(next(told)) for _ in range(2)] == [PENDING] * 2
     return responses

@@ -32,6 +32,7 @@ def objects(faulty_store: FaultyStore) -> Objects:
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(connection, "PAUSES", (0.02, 0.02, 0.02))
+    monkeypatch.setattr(connection, "PATIENCE_SECONDS", 60.0)  # a busy machine takes seconds for a call
     monkeypatch.setattr(connection, "SILENCE_SECONDS", 0.5)
     monkeypatch.setattr(connection, "CONNECT_SECONDS", 0.5)
 
