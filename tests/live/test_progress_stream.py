@@ -197,6 +197,7 @@ def test_nginx_passes_each_event_on_when_it_comes(
     assert all(later - sooner > 0.3 for sooner, later in pairwise(came_at[1:]))
 
 
+@pytest.mark.one_machine("it watches what one process has open")
 def test_who_goes_away_is_forgotten(tmp_path: Path) -> None:
     with running(tmp_path / "data", "alice") as server, jobs_of(server.data_dir) as jobs:
         game_id, _ = jobs.add_job()
@@ -218,6 +219,7 @@ def _open_readers(
     return clients
 
 
+@pytest.mark.one_machine("it stops one process")
 def test_a_stop_ends_streams_at_once(tmp_path: Path) -> None:
     with running(tmp_path / "data", "alice") as server, jobs_of(server.data_dir) as jobs, ExitStack() as stack:
         game_id, _ = jobs.add_job()
