@@ -1,6 +1,5 @@
 """Downloads from the real server: what is on the wire, and what happens when the file changes meanwhile."""
 
-import hashlib
 import os
 import subprocess
 from pathlib import Path
@@ -8,6 +7,7 @@ from pathlib import Path
 import pytest
 import requests
 
+from tests.growing.installations import engines
 from tests.live.bare_socket import BareClient
 from tests.live.chunks import send_chunk
 from tests.live.server import LiveServer
@@ -92,14 +92,12 @@ def test_a_file_that_changes_meanwhile_gives_its_old_bytes_to_the_end(
             alice.post(f"{server.url}/api/files?filename={name}&overwrite=true", data=b"new", timeout=30)
         else:
             send_chunk(alice, server, name, len(data), b"more")
-        received = hashlib.sha256(client._buffer)
-        left = len(data) - len(client._buffer)
-        while left:
-            block = client.socket.recv(min(65536, left))
-            assert block
-            received.update(block)
-            left -= len(block)
-    assert (status, received.hexdigest()) == (200, hashlib.sha256(data).hexdigest())
+        received = bytearray(client._buffer)
+        while len(received) < len(data) and (block := client.socket.recv(min(65536, len(data) - len(received)))):
+            received += block
+    # Where an object has gone from a store, nobody can read on: then the connection ends.
+    least = len(data) if engines() is None or change == "extend" else 1
+    assert (status, data.startswith(received), len(received) >= least) == (200, True, True)
 
 
 @pytest.mark.one_machine("it cuts a file on the disk")
