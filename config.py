@@ -1,4 +1,7 @@
-"""Settings of the service: one typed class, read once from the environment and `.env`."""
+"""Settings of the service: one typed class, read once from the environment and `.env`.
+
+What a value may be stands beside the settings, so that each mistake is named at the start: hence its length.
+"""
 
 import ipaddress
 import json

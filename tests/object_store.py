@@ -12,26 +12,25 @@ from transfer_service.storage.s3.objects import Objects
 from transfer_service.wire.store_addresses import StoreAddress, parse_store_address
 
 
-@pytest.fixture(scope="session")
-def object_store_server() -> Iterator[ObjectStoreServer]:
-    """A store that runs, for the whole session. Where there is none the test is skipped, in CI it fails."""
+def _running() -> Iterator[ObjectStoreServer]:
     os.environ.update(CREDENTIALS)
     try:
         with object_store() as server:
             yield server
     except NotInstalled as error:
         missing(str(error))
+
+
+@pytest.fixture(scope="session")
+def object_store_server() -> Iterator[ObjectStoreServer]:
+    """A store that runs, for the whole session. Where there is none the test is skipped, in CI it fails."""
+    yield from _running()
 
 
 @pytest.fixture
 def own_object_store() -> Iterator[ObjectStoreServer]:
     """A store of the test's own, which it may stop and start."""
-    os.environ.update(CREDENTIALS)
-    try:
-        with object_store() as server:
-            yield server
-    except NotInstalled as error:
-        missing(str(error))
+    yield from _running()
 
 
 @pytest.fixture

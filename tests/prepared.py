@@ -4,13 +4,16 @@ import os
 import shutil
 import tempfile
 import uuid
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
 
 import psycopg
+import pytest
 from sqlalchemy import create_engine, insert, make_url
 
+from transfer_service.db.database import Database
 from transfer_service.db.schema import upgrade
 from transfer_service.models.upkeep import Installation
 
@@ -56,3 +59,12 @@ def _migrated_template(server: str) -> str:
     upgrade(url)
     _name_installation(url)
     return name
+
+
+def migrated_sqlite(folders: pytest.TempPathFactory) -> Iterator[Database]:
+    """A database with every table, in a folder of its own: what a fixture yields."""
+    url = f"sqlite:///{folders.mktemp('database') / 'test.sqlite3'}"
+    migrate(url)
+    database = Database(url)
+    yield database
+    database.dispose()

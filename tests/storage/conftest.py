@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import delete
 
-from tests.prepared import migrate
+from tests.prepared import migrated_sqlite
 from tests.storage.memory import MemoryStore
 from transfer_service.db.database import Database
 from transfer_service.models.pieces import StoredPiece
@@ -34,11 +34,7 @@ KINDS = ["disk", "memory", "remote", "s3"]
 @pytest.fixture(scope="session")
 def claims_database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Database]:
     """A database for stores that need one; every test has keys of its own, or a prefix."""
-    url = f"sqlite:///{tmp_path_factory.mktemp('database') / 'test.sqlite3'}"
-    migrate(url)
-    database = Database(url)
-    yield database
-    database.dispose()
+    yield from migrated_sqlite(tmp_path_factory)
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.prepared import migrate
+from tests.prepared import migrate, migrated_sqlite
 from tests.storage.s3.memory_objects import Bucket, MemoryObjects
 from tests.storage.s3.rig import Rig
 from transfer_service.db.database import Database
@@ -23,11 +23,7 @@ def any_database(database_url: str) -> Iterator[Database]:
 @pytest.fixture(scope="module")
 def database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Database]:
     """The one that comes with the service."""
-    url = f"sqlite:///{tmp_path_factory.mktemp('database') / 'test.sqlite3'}"
-    migrate(url)
-    database = Database(url)
-    yield database
-    database.dispose()
+    yield from migrated_sqlite(tmp_path_factory)
 
 
 @pytest.fixture
