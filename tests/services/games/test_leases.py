@@ -236,4 +236,5 @@ def test_workers_and_instances_of_other_machines_go_by_the_clock_of_the_database
     assert late is not None
     lease_until = here.job(run.job_id).lease_until
     assert lease_until is not None
-    assert abs(lease_until - here.clock() - LEASE) < timedelta(milliseconds=1)
+    # What lies between two questions to the database takes as long as the machine lets it; the clocks differ by 100 s.
+    assert abs(lease_until - here.clock() - LEASE) < abs(ahead) / 10
