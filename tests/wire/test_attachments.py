@@ -28,6 +28,7 @@ LONG = st.text("a.é文🙂 e\u0301\u1100\u1161", max_size=400)
 
 @given(name=HOSTILE | LONG)
 @example(name=" " * 201)
+@example(name="thumbnail")
 @example(name="🙂" * 60)
 @example(name="a" + "." + "b" * 300)
 @example(name="文." + "b" * 198)
@@ -74,6 +75,9 @@ def test_what_misleads_is_removed(character: str) -> None:
         pytest.param("cat\u202egpj.exe", "catgpj.exe", id="reversed-extension"),
         pytest.param("e\u0301.jpg", "é.jpg", id="composed"),
         pytest.param("<img onerror=x>.png", "<img onerror=x>.png", id="markup"),
+        pytest.param("thumbnail", "_thumbnail", id="the-address-of-a-preview"),
+        pytest.param("a/.thumbnail", "_thumbnail", id="the-address-of-a-preview-once-it-is-safe"),
+        pytest.param("Thumbnail", "Thumbnail", id="another-address"),
         pytest.param("CON", "CON", id="a-device-elsewhere"),
         pytest.param("Отчёт 文件 🙂.pdf", "Отчёт 文件 🙂.pdf", id="harmless"),
         pytest.param("a" * 201, "a" * 200, id="long"),

@@ -9,6 +9,8 @@ from transfer_service.wire.media_types import guess_media_type, stored_media_typ
 
 MAX_SAFE_NAME_BYTES = 200
 FALLBACK_NAME = "file"
+THUMBNAIL_NAME = "thumbnail"
+"""The end of the address of a preview, which is beside that of the attachment."""
 _MOST_CHARACTERS = 8192
 _COMPOSED_CHARACTERS = 3 * MAX_SAFE_NAME_BYTES
 
@@ -90,8 +92,8 @@ def _bare(media_type: str) -> str:
 def safe_filename(name: str | None) -> str:
     """The last component of `name` without anything that could mislead a file system or a reader, never empty.
 
-    The result is in NFC, has at most 200 bytes of UTF-8 and does not begin with a dot. Making it safe again changes
-    nothing.
+    The result is in NFC, has at most 200 bytes of UTF-8, does not begin with a dot and is not that of a preview: paths
+    count capitals, so only in small letters. Making it safe again changes nothing.
     """
     components = _SEPARATORS.split(_REMOVED.sub("", _manageable(name or "")))
     last = next((component for component in reversed(components) if component), "").lstrip(".")
@@ -100,6 +102,8 @@ def safe_filename(name: str | None) -> str:
         is_kept = dot and len(extension) < MAX_SAFE_NAME_BYTES
         last = (stem if is_kept else last)[:_COMPOSED_CHARACTERS] + (dot + extension if is_kept else "")
     safe = _shortened(unicodedata.normalize("NFC", last).lstrip("."))
+    if safe == THUMBNAIL_NAME:
+        return f"_{safe}"
     return safe if safe.strip() else FALLBACK_NAME
 
 

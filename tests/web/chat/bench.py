@@ -19,7 +19,7 @@ UNKNOWN_ID = "0" * 24
 BAD_IDS = ["", "0", "0" * 23, "0" * 25, "g" * 24, "0" * 23 + "\u0660", "0" * 24 + "\n"]
 NOT_PARTICIPANT = "You are not a participant in this conversation"
 MESSAGE_FIELDS = {
-    "_id", "conversation_id", "sender", "content", "type", "media_url", "reply_to", "is_read", "is_deleted",
+    "_id", "conversation_id", "sender", "content", "type", "media_url", "media", "reply_to", "is_read", "is_deleted",
     "created_at", "edited_at", "pinned",
 }  # fmt: skip
 

@@ -68,6 +68,29 @@ def test_the_head_of_the_answer(sent: Sent, method: str) -> None:
     }
 
 
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [({"Range": "bytes=0-1"}, 206), ({"Range": "bytes=0-1,4-5"}, 206), ({"If-None-Match": "*"}, 304)],
+    ids=["a-range", "ranges", "unchanged"],
+)
+def test_whatever_is_sent_of_it_never_changes(sent: Sent, headers: dict[str, str], status: int) -> None:
+    response = sent.chat["bob"].get(sent.path, headers=headers)
+    assert (response.status_code, response.headers["Cache-Control"]) == (
+        status,
+        "private, max-age=31536000, immutable",
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "headers", "status"),
+    [("carol", {}, 403), ("bob", {"Range": "bytes=9999999-"}, 416), ("bob", {"If-Match": '"x"'}, 412)],
+    ids=["not-in-it", "past-the-end", "another-version"],
+)
+def test_what_is_refused_is_not_kept(sent: Sent, name: str, headers: dict[str, str], status: int) -> None:
+    response = sent.chat[name].get(sent.path, headers=headers)
+    assert (response.status_code, response.headers["Cache-Control"]) == (status, "no-store")
+
+
 def test_head_pays_no_attention_to_a_range(sent: Sent) -> None:
     response = sent.chat["bob"].request("HEAD", sent.path, headers={"Range": "bytes=0-9"})
     assert (response.status_code, response.headers["Content-Length"]) == (200, str(LENGTH))

@@ -1,5 +1,6 @@
 """Saying something with a file: `POST /messages/upload`."""
 
+import hashlib
 import io
 import os
 import subprocess
@@ -57,6 +58,13 @@ def test_the_message_tells_where_the_file_is(chat: Chat, group: str) -> None:
         "content": "look",
         "type": "image",
         "media_url": media_url,
+        "media": {
+            "name": "photo.JPG",
+            "content_type": "image/jpeg",
+            "size": len(DATA),
+            "sha256": hashlib.sha256(DATA).hexdigest(),
+            **dict.fromkeys(("width", "height", "duration", "blurhash", "thumbnail_url")),
+        },
         "reply_to": None,
         "is_read": False,
         "is_deleted": False,
@@ -66,6 +74,27 @@ def test_the_message_tells_where_the_file_is(chat: Chat, group: str) -> None:
     }
     assert chat.history(group) == [message]
     assert chat["alice"].get(media_url).data == (chat.folder / message["_id"] / "photo.JPG").read_bytes() == DATA
+
+
+def test_every_place_that_prints_a_message_tells_of_its_media(chat: Chat, group: str) -> None:
+    sent = chat.send(group, DATA, b"photo.JPG")
+    edited = chat["alice"].request("PATCH", f"/messages/{sent['_id']}", json={"content": "look"}).get_json()
+    pinned = chat["bob"].request("PATCH", f"/messages/{sent['_id']}", json={"pinned": True}).get_json()
+    listed = chat["bob"].get("/conversations").get_json()["conversations"][0]
+    printed = [edited["message"], pinned["message"], chat.info(group)["last_message"], listed["last_message"]]
+    assert [each["media"] for each in (*printed, *chat.history(group))] == [sent["media"]] * 5
+    deleted = chat["alice"].request("DELETE", f"/messages/{sent['_id']}").get_json()["message"]
+    assert (deleted["media"], deleted["media_url"], chat.say(group)["media"]) == (None, None, None)
+
+
+@pytest.mark.parametrize(
+    ("name", "stored"), [(b"thumbnail", "_thumbnail"), (b"Thumbnail", "Thumbnail"), (b"thumbnail.png", "thumbnail.png")]
+)
+def test_no_attachment_has_the_address_of_a_preview(chat: Chat, group: str, name: bytes, stored: str) -> None:
+    message = chat.send(group, DATA, name)
+    assert message["media_url"] == f"/uploads/chats/{message['_id']}/{stored}"
+    assert message["media"]["name"] == stored
+    assert chat["bob"].get(message["media_url"]).data == (chat.folder / message["_id"] / stored).read_bytes() == DATA
 
 
 @pytest.mark.parametrize(

@@ -43,6 +43,7 @@ def test_a_message_is_what_the_others_read(chat: Chat, group: str) -> None:
         "content": " Grüße 👋\r\n\t<b>",
         "type": "text",
         "media_url": None,
+        "media": None,
         "reply_to": None,
         "is_read": False,
         "is_deleted": False,

@@ -5,6 +5,7 @@ from urllib.parse import quote
 
 from transfer_service.services.chat.conversation_rows import Conversation
 from transfer_service.services.chat.message_rows import Message
+from transfer_service.wire.attachments import Attachment
 from transfer_service.wire.instants import format_second
 
 
@@ -18,12 +19,28 @@ def message_json(message: Message) -> dict[str, Any]:
         "content": message.content,
         "type": message.type.value,
         "media_url": f"/uploads/chats/{message.id}/{quote(attachment.filename)}" if attachment else None,
+        "media": _media_json(attachment) if attachment else None,
         "reply_to": message.reply_to,
         "is_read": message.is_read,
         "is_deleted": message.is_deleted,
         "created_at": format_second(message.created_at),
         "edited_at": format_second(message.edited_at) if message.edited_at else None,
         "pinned": message.pinned,
+    }
+
+
+def _media_json(attachment: Attachment) -> dict[str, Any]:
+    """What is known of an attachment without looking into it; what a preview would tell is null."""
+    return {
+        "name": attachment.filename,
+        "content_type": attachment.media_type,
+        "size": attachment.length,
+        "sha256": attachment.sha256,
+        "width": None,
+        "height": None,
+        "duration": None,
+        "blurhash": None,
+        "thumbnail_url": None,
     }
 
 
