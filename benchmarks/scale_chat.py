@@ -1,5 +1,7 @@
 """Requests for conversations and messages."""
 
+from urllib.parse import urlsplit
+
 from benchmarks.scale_cases import BYTES, Steps, case, deep_page, plain
 from benchmarks.scale_client import Ask, Request, as_json
 from benchmarks.scale_data import FRIEND, Size, chat_id_of
@@ -82,6 +84,21 @@ def attachment() -> Request:
 def _post_attachment(_ask: Ask, _size: Size) -> Steps:
     while True:
         yield attachment()
+
+
+@case("signAttachment")
+def _sign_attachment(ask: Ask, _size: Size) -> Steps:
+    message = ask(attachment()).json()["message"]
+    while True:
+        yield Request("POST", f"/messages/{message['_id']}/url")
+
+
+@case("downloadAttachment", "by a signed address")
+def _download_signed(ask: Ask, _size: Size) -> Steps:
+    message = ask(attachment()).json()["message"]
+    address = urlsplit(ask(Request("POST", f"/messages/{message['_id']}/url")).json()["url"])
+    while True:
+        yield Request("GET", f"{address.path}?{address.query}")
 
 
 @case("downloadAttachment")

@@ -91,6 +91,7 @@ for _operation, _method, _parts in (
     ("getReceivedRanges", "GET", ("status", "{name}")),
     ("downloadById", "GET", ("api", "files", "{id}", "download")),
     ("probeById", "HEAD", ("api", "files", "{id}", "download")),
+    ("signFile", "POST", ("api", "files", "{id}", "url")),
     ("downloadByName", "GET", ("api", "files", "download", "{name}")),
     ("probeByName", "HEAD", ("api", "files", "download", "{name}")),
     ("downloadByNameOrId", "GET", ("download", "{id}")),

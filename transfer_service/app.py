@@ -41,6 +41,8 @@ from transfer_service.web.rate_limits import SOCKETS, init_rate_limits, limit_ha
 from transfer_service.web.representation import init_representation, refuse_coded_polls
 from transfer_service.web.request_log import begin_requests, init_request_log
 from transfer_service.web.requests import init_power_loss, init_requests, recover
+from transfer_service.web.sharing import signed_addresses
+from transfer_service.web.sharing.signed import init_signed
 from transfer_service.web.uploads import content_range, device_frames, resumable, whole_file
 
 if TYPE_CHECKING:
@@ -86,12 +88,14 @@ def create_app(settings: Settings, *, now: Callable[[], datetime] = utc_now, boo
     app.url_map.strict_slashes = False
     app.config.update(READ_TIMEOUT_SECONDS=settings.read_timeout_seconds, ACCEL=settings.accel == "nginx")
     app.config.update(REDIRECT=settings.s3_redirect and settings.store_address is not None)
+    secret_key = settings.secret_key.get_secret_value().encode()
     init_tokens(
         app,
-        secret_key=settings.secret_key.get_secret_value().encode(),
+        secret_key=secret_key,
         access_minutes=settings.access_token_expire_minutes,
         refresh_days=settings.refresh_token_days,
     )
+    init_signed(app, secret_key=secret_key, now=now)
     app.extensions[ORIGINS] = origins = Origins(settings.cors_origins)
     socketio = SocketIO()
     services = build_services(
@@ -107,7 +111,7 @@ def create_app(settings: Settings, *, now: Callable[[], datetime] = utc_now, boo
     init_rate_limits(app)
     files = (device_frames, whole_file, stored_files, folders, trash, content_range, resumable, downloads)
     chat = (conversations, messages, attachments)
-    for door in (auth, *files, *chat, remote_downloads, activities, game_zip, admin, health, home):
+    for door in (auth, *files, *chat, signed_addresses, remote_downloads, activities, game_zip, admin, health, home):
         app.register_blueprint(door.blueprint)
     init_socketio(
         app,

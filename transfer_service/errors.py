@@ -94,6 +94,12 @@ class MissingPermission(Forbidden):
     detail = "Insufficient permissions"
 
 
+class AddressInvalid(Forbidden):
+    """A signed address is altered or expired, or what it is for is not there any more, or not for its account."""
+
+    detail = "Link expired or invalid"
+
+
 class NotFound(TransferError):
     """There is no such thing, or not for this account."""
 

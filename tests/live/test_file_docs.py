@@ -79,7 +79,7 @@ def test_downloads_by_four_programs(
     server: LiveServer, alice: requests.Session, places: dict[str, str], tmp_path: Path
 ) -> None:
     location = server.store(alice, "big.bin", BIG)
-    resume, conditional = blocks("downloads.md", "sh")
+    resume, *_signed, conditional = blocks("downloads.md", "sh")
     programs = [line for line in resume.splitlines() if line.startswith(("curl -C", "wget", "aria2c", "rclone"))]
     for number, line in enumerate(programs):
         (folder := tmp_path / str(number)).mkdir()
@@ -89,6 +89,18 @@ def test_downloads_by_four_programs(
     server.store(alice, "hello.txt", b"hello, again")
     run_shell(conditional + conditional, tmp_path, **places)
     assert (tmp_path / "etag").read_text().strip().strip('"')
+
+
+def test_a_signed_address_for_download_managers(
+    server: LiveServer, alice: requests.Session, places: dict[str, str], tmp_path: Path
+) -> None:
+    file_id = server.store(alice, "managed.bin", BIG).split("/")[3]
+    _resume, ask, fetch, _conditional = blocks("downloads.md", "sh")
+    answer = json.loads(run_shell(ask.replace("curl", "curl -s"), tmp_path, ID=file_id, **places))
+    assert requests.get(answer["url"], timeout=30).content == BIG
+    (tmp_path / "same.bin").write_bytes(BIG[:1000])
+    run_shell(fetch, tmp_path, ID=file_id, **places)
+    assert [(tmp_path / name).read_bytes() == BIG for name in ("big.bin", "same.bin")] == [True, True]
 
 
 def test_downloads_by_fetch(

@@ -49,6 +49,7 @@ TABLE = [
     ("HEAD", "/api/files/download/log.bin", b"", 401, 200, 404, 404),
     ("GET", "/api/files/{file_id}/download", b"", 401, 200, 403, 403),
     ("HEAD", "/api/files/{file_id}/download", b"", 401, 200, 403, 403),
+    ("POST", "/api/files/{file_id}/url", b"{}", 401, 200, 404, 404),
     ("POST", "/upload/part.bin", SHORT_FRAME.format(0, b"x"), 401, 200, 200, 200),
     ("GET", "/status/log.bin", b"", 401, 200, 200, 200),
     ("GET", "/download/log.bin", b"", 401, 200, 404, 404),

@@ -10,6 +10,7 @@ from werkzeug.test import TestResponse
 from tests.conftest import PASSWORD, Device, frame
 from tests.redis_server import running_redis
 from tests.web.conftest import MakeApp, SignIn
+from tests.web.sharing.bench import fetch, sign_file
 
 ORIGIN = "https://app.example.com"
 UUID = "2f1f9c2e-6f57-4c7b-8a53-1c9d0c3e7b11"
@@ -36,6 +37,13 @@ def test_every_request_tells_what_is_left(alice: Device) -> None:
     assert first.headers["RateLimit-Policy"] == '"minute";q=5;w=60, "hour";q=1000;w=3600'
     assert first.headers["RateLimit"] == '"minute";r=4, "hour";r=999'
     assert second.headers["RateLimit"] == '"minute";r=3, "hour";r=998'
+
+
+def test_a_signed_address_counts_for_who_asks_and_not_for_its_account(limited: Flask, alice: Device) -> None:
+    url = sign_file(alice, alice.store(b"hello")["file_id"])
+    strangers = [fetch(limited, url, headers=alice.headers) for _ in range(6)]
+    assert [answer.status_code for answer in strangers] == [200] * 5 + [429]
+    assert alice.get("/api/files").headers["RateLimit"].startswith('"minute";r=2,')
 
 
 @pytest.mark.parametrize(

@@ -32,8 +32,9 @@ from transfer_service.wire.error_bodies import format_error
 from transfer_service.wire.store_addresses import StoreAddress
 
 SAFE = {"get", "head"}
-CHANGING_ROUTES = [(path, method) for path, method, _ in operations() if method not in SAFE]
-READING_ROUTES = [(path, method) for path, method, _ in operations() if method in SAFE]
+KEEPING_NOTHING = {"/api/files/{file_id}/url", "/messages/{message_id}/url"}
+READING_ROUTES = [(path, method) for path, method, _ in operations() if method in SAFE or path in KEEPING_NOTHING]
+CHANGING_ROUTES = [(path, method) for path, method, _ in operations() if (path, method) not in READING_ROUTES]
 QUERIES = {
     "/conversations/info": "conversation_id={conversation_id}",
     "/messages/get": "conversation_id={conversation_id}",

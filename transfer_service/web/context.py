@@ -4,10 +4,11 @@ from typing import TYPE_CHECKING
 
 from flask import Flask, current_app, g, request
 
-from transfer_service.errors import BadCredentials, Forbidden, MissingPermission
+from transfer_service.errors import AddressInvalid, BadCredentials, Forbidden, MissingPermission
 from transfer_service.services.accounts.sign_ins import Identity
 from transfer_service.web.accounts.tokens import VERIFIED, Claims, VerifiedTokens, verify_shown, verify_text
 from transfer_service.web.request_log import note
+from transfer_service.web.sharing import signed
 
 if TYPE_CHECKING:
     from transfer_service.bootstrap import Services
@@ -76,8 +77,22 @@ def guard() -> None:
 
     OPTIONS tells nothing but the methods, and a browser's preflight cannot carry a token.
     """
-    if request.method != "OPTIONS" and "identity" not in g:
+    if request.method == "OPTIONS" or "identity" in g:
+        return
+    if signed.is_signed():
+        _admit_signed()
+    else:
         require_account()
+
+
+def _admit_signed() -> None:
+    """Let a request in as that of the account that has signed its address. Raises AddressInvalid."""
+    signer = signed.verify()
+    identity = services().sign_ins.find_signer(signer.account_id)
+    if identity is None:
+        raise AddressInvalid
+    g.identity = identity
+    note(account=str(identity.account_id), signed=True)
 
 
 def current() -> Identity:

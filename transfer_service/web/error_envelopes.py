@@ -10,6 +10,7 @@ from werkzeug.exceptions import HTTPException, MethodNotAllowed
 from transfer_service import errors
 from transfer_service.faults import fault_of
 from transfer_service.web.request_log import log_request_error
+from transfer_service.web.sharing.signed import is_signed
 from transfer_service.wire import rufh, tus
 from transfer_service.wire.error_bodies import format_error
 
@@ -71,6 +72,8 @@ def error_response(detail: str, status: int, members: Mapping[str, Any] | None =
 
 def as_answered(error: errors.TransferError) -> errors.TransferError:
     """The error that a client is told of, and the log where it is a fault of the machine."""
+    if isinstance(error, (errors.Forbidden, errors.NotFound)) and is_signed():
+        return errors.AddressInvalid()  # whoever has the address is not told what has become of the rest
     is_ours = isinstance(error, (errors.ReadFailed, errors.StoreUnavailable))
     if is_ours and not isinstance(error, errors.ReadOnly):
         log_request_error(error)

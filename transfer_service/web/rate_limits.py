@@ -17,6 +17,7 @@ from transfer_service.services.files.rows import FileRecord
 from transfer_service.services.request_limits import RequestLimits
 from transfer_service.web.accounts.auth import GAME_COOKIE
 from transfer_service.web.context import identify, require_account, services, services_of
+from transfer_service.web.sharing.signed import is_signed
 from transfer_service.wire.error_bodies import format_error
 from transfer_service.wire.filenames import parse_name
 from transfer_service.wire.rate_limits import Allowance, format_allowances, format_policies, retry_after_seconds
@@ -52,7 +53,12 @@ def _is_free() -> bool:
 
 
 def _find_account() -> uuid.UUID | None:
-    """Whose request it is, None for nobody's: what is wrong with its token is said by the door."""
+    """Whose request it is, None for nobody's: what is wrong with its token is said by the door.
+
+    A signed address is nobody's: whoever was given one must not use up what its account may ask for.
+    """
+    if is_signed():
+        return None
     with suppress(NotAuthenticated, BadCredentials):
         return require_account().account_id
     with suppress(NotAuthenticated, BadCredentials):

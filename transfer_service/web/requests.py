@@ -2,12 +2,12 @@
 
 import io
 import uuid
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
 from urllib.parse import unquote_to_bytes
 
 import structlog
-from flask import Flask, request
+from flask import Flask, current_app, request
 from werkzeug.routing import BaseConverter
 
 from transfer_service.errors import InvalidRequest, NotFound, ReadOnly, StorageFull, TooLarge
@@ -16,7 +16,9 @@ from transfer_service.web.context import services, services_of
 from transfer_service.web.request_body import RequestBody
 from transfer_service.wire.json_text import parse_object
 
+View = TypeVar("View", bound=Callable[..., Any])
 _ANSWERED_AT_ONCE = frozenset({"health", "home"})
+_CHANGES_NOTHING = "changes_nothing"
 
 
 class NameConverter(BaseConverter):
@@ -110,12 +112,20 @@ def text_field(fields: Mapping[str, Any], name: str) -> str:
     return value
 
 
+def changes_nothing(view: View) -> View:
+    """Declare that a view keeps nothing of a request, although its method lets one expect that it does."""
+    setattr(view, _CHANGES_NOTHING, True)
+    return view
+
+
 def refuse_changes() -> None:
     """Before database and store are known to be right nothing is changed, and in read-only mode nothing at all.
 
     The one place where requests are refused for that, whatever door they go to. Raises StoreUnavailable, ReadOnly.
     """
-    if request.method in {"GET", "HEAD", "OPTIONS"} or request.routing_exception is not None:
+    if request.method in {"GET", "HEAD", "OPTIONS"} or request.endpoint is None:
+        return
+    if getattr(current_app.view_functions[request.endpoint], _CHANGES_NOTHING, False):
         return
     if services().core.settings.read_only:
         raise ReadOnly

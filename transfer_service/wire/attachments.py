@@ -53,6 +53,8 @@ _SHOWN_TYPES = {
 _SHOWN_KINDS = frozenset({"image", "video", "audio"})
 _ACTIVE = ("xml", "mpegurl")
 """What ends the names of pictures with scripts in them (SVG), and of lists of films elsewhere."""
+_READ_TYPES = frozenset({"application/pdf", "text/plain"})
+_RUN = (*_ACTIVE, "html", "javascript", "ecmascript", "css")
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +80,15 @@ def message_type(filename: str, media_type: str) -> MessageType:
 def is_inert(filename: str, media_type: str) -> bool:
     """Whether this is a raster picture, a film or a sound, by the same rule: nothing in it can run in a browser."""
     return _is_shown(media_type) and ("." not in filename or _is_shown(attachment_media_type(None, filename)))
+
+
+def may_be_shown(filename: str, media_type: str) -> bool:
+    """Whether a browser may show this where somebody wants that: pictures, films, sounds, PDF and plain text.
+
+    Nothing whose name stands for what runs in a browser, as some of them would go by it.
+    """
+    is_text = _bare(media_type) in _READ_TYPES
+    return (is_text or _is_shown(media_type)) and not _bare(guess_media_type(filename)).endswith(_RUN)
 
 
 def _is_shown(media_type: str) -> bool:

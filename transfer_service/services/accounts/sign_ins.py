@@ -21,7 +21,9 @@ _ALIVE = PreparedSelect(
     .where(_sign_ins.c.id == bindparam("sign_in_id"), _sign_ins.c.revoked_at.is_(None))
     .where(_accounts.c.disabled_at.is_(None), _accounts.c.name == bindparam("name"))
 )
-
+_SIGNER = PreparedSelect(
+    select(_accounts.c.name).where(_accounts.c.id == bindparam("account_id"), _accounts.c.disabled_at.is_(None))
+)
 
 _THE_ALIVE = (
     select(_sign_ins.c.id)
@@ -56,6 +58,10 @@ class Identity:
     name: str
     is_admin: bool
     sign_in_id: uuid.UUID
+
+
+NO_SIGN_IN = uuid.UUID(int=0)
+"""Of who comes by a signed address."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,6 +149,15 @@ class SignInService:
         with self._database.read_rows() as rows:
             row = _ALIVE.find(rows, {"sign_in_id": sign_in_id, "name": name})
         return Identity(account_id=row.id, name=name, is_admin=row.is_admin, sign_in_id=sign_in_id) if row else None
+
+    def find_signer(self, account_id: uuid.UUID) -> Identity | None:
+        """Whom an address speaks for that this account has signed, None where it is gone or disabled.
+
+        Never an administrator: such an address is for bytes.
+        """
+        with self._database.read_rows() as rows:
+            row = _SIGNER.find(rows, {"account_id": account_id})
+        return Identity(account_id=account_id, name=row.name, is_admin=False, sign_in_id=NO_SIGN_IN) if row else None
 
     def remove_spent(self, *, dry_run: bool) -> Iterator[int]:
         """Remove families that have ended: without a row they count as ended just the same. A 0 for each."""

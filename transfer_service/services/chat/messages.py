@@ -210,6 +210,19 @@ class MessageService:
             raise NotFound("File not found")
         return attachment, row.created_at
 
+    def get_attached(self, account_id: uuid.UUID, message_id: str) -> Attachment:
+        """What is attached to a message. Raises NotFound, NotParticipant."""
+        with self._database.read_rows() as rows:
+            row = message_rows.find_for(rows, message_id, account_id)
+        if row is None:
+            raise NotFound("Message not found")
+        if row.account_id is None:
+            raise NotParticipant
+        attachment = attachment_of(row)
+        if attachment is None:
+            raise NotFound("Message has no attachment")
+        return attachment
+
 
 def _get_seq(rows: Executor, conversation_id: str, message_id: str) -> int:
     seq = message_rows.find_seq(rows, conversation_id, message_id)

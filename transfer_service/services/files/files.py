@@ -60,6 +60,10 @@ class FileService:
             raise NotFound("File not found")
         return found
 
+    def get_whole(self, account_id: uuid.UUID, file_id: uuid.UUID) -> FileRecord:
+        """The account's whole file of that UUID. Raises NotFound, NotComplete."""
+        return _readable(self._find_own(account_id, file_id), "File not found")
+
     def _find_own(self, account_id: uuid.UUID, file_id: uuid.UUID) -> FileRecord | None:
         found = self._find_by_id(file_id)
         return self._finished(found) if found is not None and found.account_id == account_id else None

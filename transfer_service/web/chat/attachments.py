@@ -13,7 +13,8 @@ from transfer_service.web.files.file_response import StoredFile, respond
 from transfer_service.web.multipart_body import OVERHEAD_BYTES, MultipartBody, filename_of, is_multipart
 from transfer_service.web.query import takes_any
 from transfer_service.web.request_body import RequestBody
-from transfer_service.wire.attachments import attachment_media_type, is_inert, safe_filename
+from transfer_service.web.sharing.signed import is_shown_inline, signable
+from transfer_service.wire.attachments import attachment_media_type, is_inert, may_be_shown, safe_filename
 from transfer_service.wire.chat import parse_conversation_id, parse_reply
 
 UNCHANGING = "private, max-age=31536000, immutable"
@@ -25,10 +26,12 @@ blueprint.before_request(guard)
 
 @blueprint.get("/<message_id>/<name:filename>")
 @takes_any
+@signable
 def download(message_id: str, filename: str) -> Response:
-    """An attachment; pictures, films and sounds are shown, everything else is saved."""
+    """An attachment; pictures, films and sounds are shown, all else is saved, unless a signed address shows more."""
     account_id = current().account_id
     attachment, posted_at = services().messages.get_attachment(account_id, message_id, filename)
+    is_shown = may_be_shown if is_shown_inline() else is_inert
     return respond(
         StoredFile(
             name=attachment.filename,
@@ -40,7 +43,7 @@ def download(message_id: str, filename: str) -> Response:
             still_exists=partial(services().attachments.exists, account_id, message_id, filename),
             find_location=partial(services().attachments.find_location, message_id, filename, attachment.length),
             find_remote=partial(services().attachments.find_remote, message_id, filename, attachment.length),
-            is_inline=is_inert(attachment.filename, attachment.media_type),
+            is_inline=is_shown(attachment.filename, attachment.media_type),
             cache_control=UNCHANGING,
         )
     )

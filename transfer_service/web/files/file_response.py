@@ -23,6 +23,7 @@ from transfer_service.web.error_envelopes import error_response
 from transfer_service.web.files import elsewhere
 from transfer_service.web.request_log import note
 from transfer_service.wire import conditions, ranges
+from transfer_service.wire.attachments import may_be_shown
 from transfer_service.wire.conditions import EntityTag, Validators, format_http_date
 from transfer_service.wire.filenames import format_disposition, split_name
 from transfer_service.wire.ranges import Span
@@ -66,8 +67,11 @@ class StoredFile:
     cache_control: str = REVALIDATED
 
 
-def respond_with_file(file: FileRecord) -> Response:
-    """Answer a GET or HEAD for a file of an account. Raises BlobMissing, ReadFailed."""
+def respond_with_file(file: FileRecord, *, is_inline: bool = False) -> Response:
+    """Answer a GET or HEAD for a file of an account, to be shown if that `is_inline` and harmless.
+
+    Raises BlobMissing, ReadFailed.
+    """
     note(file=str(file.id))
     store, length = services().store, file.length or 0
 
@@ -89,6 +93,7 @@ def respond_with_file(file: FileRecord) -> Response:
             still_exists=lambda: services().files.is_there(file.id),
             find_location=find_location,
             find_remote=find_remote,
+            is_inline=is_inline and may_be_shown(file.name, file.media_type),
         )
     )
 
