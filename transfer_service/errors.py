@@ -82,6 +82,12 @@ class WrongPassword(Forbidden):
     detail = "The current password is wrong"
 
 
+class PasswordRequired(Forbidden):
+    """The link has a password, which this client has not shown."""
+
+    detail = "Password required"
+
+
 class NotParticipant(Forbidden):
     """The account is not in the conversation."""
 
@@ -110,6 +116,12 @@ class AccountGone(NotFound):
     """An account was deleted while a request was about to give it something: its own, or another account's."""
 
     detail = "Account not found"
+
+
+class LinkGone(NotFound):
+    """There is no such link, or none any more: unknown, taken back, expired or used up, told all alike."""
+
+    detail = "Link not found"
 
 
 class NotComplete(NotFound):

@@ -42,8 +42,17 @@ def parse_label(value: str) -> str:
     return label
 
 
+def has_control(text: str) -> bool:
+    """Whether there are control characters in a text, or such as change the direction of what follows them."""
+    return any(map(_is_control, text))
+
+
+def _is_control(character: str) -> bool:
+    return character in _BIDIRECTIONAL_CONTROLS or unicodedata.category(character) == "Cc"
+
+
 def _is_forbidden(character: str) -> bool:
-    return character in "/\\" or character in _BIDIRECTIONAL_CONTROLS or unicodedata.category(character) == "Cc"
+    return character in "/\\" or _is_control(character)
 
 
 def parse_name_in_folder(filename: str, relative_path: str | None) -> str:

@@ -38,9 +38,9 @@ class Passwords:
         self._offload = offload
         self.turns = threading.BoundedSemaphore(_AT_ONCE)
 
-    def hash(self, password: str) -> str:
-        """The argon2 hash of a new password. Raises InvalidRequest where it is too short or too long."""
-        check_new_password(password)
+    def hash(self, password: str, *, least: int = MIN_PASSWORD_CHARACTERS) -> str:
+        """The argon2 hash of a new password of `least` characters or more. Raises InvalidRequest."""
+        check_new_password(password, least=least)
         with self.turns:
             return self._offload(lambda: self._hasher.hash(_encode(password)))
 
@@ -57,12 +57,10 @@ class Passwords:
             return False
 
 
-def check_new_password(password: str) -> None:
+def check_new_password(password: str, *, least: int = MIN_PASSWORD_CHARACTERS) -> None:
     """Raises InvalidRequest where it has too few characters or too many bytes. Older passwords count as they are."""
-    if len(password) < MIN_PASSWORD_CHARACTERS or len(_encode(password)) > MAX_PASSWORD_BYTES:
-        raise InvalidRequest(
-            f"A password has at least {MIN_PASSWORD_CHARACTERS} characters and at most {MAX_PASSWORD_BYTES} bytes"
-        )
+    if len(password) < least or len(_encode(password)) > MAX_PASSWORD_BYTES:
+        raise InvalidRequest(f"A password has at least {least} characters and at most {MAX_PASSWORD_BYTES} bytes")
 
 
 def _encode(password: str) -> bytes:

@@ -1,0 +1,166 @@
+"""Links: addresses by which whoever has them gets files of an account, or brings some into it (docs/sharing.md)."""
+
+import uuid
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from sqlalchemy import select
+
+from transfer_service.db.database import Executor, run_again
+from transfer_service.errors import InvalidRequest, LinkGone, NotComplete, NotFound
+from transfer_service.models.files import File, FileState
+from transfer_service.models.links import LinkKind
+from transfer_service.services.accounts.passwords import Passwords
+from transfer_service.services.core import Core
+from transfer_service.services.files.files import FileService
+from transfer_service.services.files.folder_rows import find_folder, lock_names, open_folder
+from transfer_service.services.files.rows import FileRecord
+from transfer_service.services.sharing import link_rows
+from transfer_service.services.sharing.link_rows import LinkRecord, SharedFile
+from transfer_service.services.sharing.link_tokens import LinkTokens, hash_token
+from transfer_service.wire.links import MAX_LISTED, MIN_PASSWORD_CHARACTERS, LinkDraft
+
+_files = File.__table__
+IDS_A_QUERY = 500
+
+
+class LinkService:
+    """Makes, shows and ends links, and finds them by the secrets in their addresses."""
+
+    def __init__(self, core: Core, *, files: FileService, passwords: Passwords, tokens: LinkTokens) -> None:
+        self._database = core.database
+        self._now = core.now
+        self._files = files
+        self._passwords = passwords
+        self._tokens = tokens
+
+    def create(self, account_id: uuid.UUID, draft: LinkDraft) -> LinkRecord:
+        """A new link. Raises NotFound for what is not the account's, NotComplete, InvalidRequest for too many files."""
+        self._check_files(account_id, draft.file_ids)
+        link_id, now = uuid.uuid4(), self._now()
+        token, sealed = self._tokens.make(link_id)
+        password = draft.password
+        link = LinkRecord(
+            id=link_id,
+            account_id=account_id,
+            kind=LinkKind.UPLOAD if draft.is_upload else LinkKind.DOWNLOAD,
+            name=draft.name,
+            token_hash=hash_token(token) or "",
+            sealed_token=sealed,
+            password_hash=None if password is None else self._passwords.hash(password, least=MIN_PASSWORD_CHARACTERS),
+            folder_id=None,
+            max_downloads=draft.max_downloads,
+            downloads=0,
+            max_files=draft.max_files,
+            max_bytes=draft.max_bytes,
+            created_at=now,
+            expires_at=(now + timedelta(seconds=draft.expires_in, milliseconds=500)).replace(microsecond=0),
+        )
+        return self._add(link, draft)
+
+    def _check_files(self, account_id: uuid.UUID, file_ids: Sequence[uuid.UUID]) -> None:
+        """Raises NotFound, NotComplete where one of the files is not there, not the account's, or not whole."""
+        whole: set[uuid.UUID] = set()
+        with self._database.read_rows() as rows:
+            for start in range(0, len(file_ids), IDS_A_QUERY):
+                is_whole = select(_files.c.id).where(
+                    _files.c.id.in_(file_ids[start : start + IDS_A_QUERY]),
+                    _files.c.account_id == account_id,
+                    _files.c.state == FileState.COMPLETE,
+                    _files.c.holds_name,
+                )
+                whole.update(rows.execute(is_whole).scalars())
+        for file_id in file_ids:
+            if file_id not in whole and not self._files.get(account_id, file_id).is_complete:
+                raise NotComplete("File is not complete and cannot be shared")
+
+    @run_again
+    def _add(self, link: LinkRecord, draft: LinkDraft) -> LinkRecord:
+        with self._database.write_rows() as rows:
+            if draft.folder is not None:
+                lock_names(rows, link.account_id)
+                folder_id = open_folder(rows, link.account_id, draft.folder, link.created_at, is_kept=True)
+                link = replace(link, folder_id=folder_id)
+            folder_ids = [_folder_id(rows, link.account_id, path) for path in draft.folders]
+            link_rows.add(rows, link, draft.file_ids, folder_ids)
+            if folder_ids and len(link_rows.find_contents(rows, link, limit=MAX_LISTED + 1)) > MAX_LISTED:
+                raise InvalidRequest(f"A link gives out at most {MAX_LISTED} files")
+        return link
+
+    def get(self, account_id: uuid.UUID, link_id: uuid.UUID) -> LinkRecord:
+        """The account's link of that id, expired or not. Raises LinkGone."""
+        with self._database.read_rows() as rows:
+            link = link_rows.find_own(rows, account_id, link_id)
+        if link is None:
+            raise LinkGone
+        return link
+
+    def list_links(
+        self, account_id: uuid.UUID, *, limit: int, after: tuple[datetime, uuid.UUID] | None = None
+    ) -> list[LinkRecord]:
+        """The account's links, the newest first, behind `after`: when one was made, and its id."""
+        with self._database.read_rows() as rows:
+            return link_rows.find_page(rows, account_id, limit=limit, after=after)
+
+    def revoke(self, account_id: uuid.UUID, link_id: uuid.UUID) -> None:
+        """End a link for good. Raises LinkGone."""
+        with self._database.write_rows(durable=True) as rows:  # or a power loss gives it out again
+            if not link_rows.remove(rows, account_id, link_id):
+                raise LinkGone
+
+    def token_of(self, link: LinkRecord) -> str | None:
+        """The secret in a link's address, None where it was made under a key that this service does not have."""
+        return self._tokens.open(link.id, link.sealed_token, link.token_hash)
+
+    def find(self, token: str) -> LinkRecord:
+        """The link of an address, if it still counts. Raises LinkGone."""
+        token_hash = hash_token(token)
+        if token_hash is None:
+            raise LinkGone
+        with self._database.read_rows() as rows:
+            link = link_rows.find(rows, token_hash)
+            if link is None or link.expires_at <= self._now() or self._has_lost_all(rows, link):
+                raise LinkGone
+        return link
+
+    def _has_lost_all(self, rows: Executor, link: LinkRecord) -> bool:
+        if link.is_upload:
+            return link.folder_id is not None and link_rows.find_folder_path(rows, link) is None
+        return link_rows.is_empty(rows, link)
+
+    def contents(self, link: LinkRecord) -> list[SharedFile]:
+        """What a link gives out right now, at most MAX_LISTED files."""
+        if link.is_upload:
+            return []
+        with self._database.read_rows() as rows:
+            return link_rows.find_contents(rows, link, limit=MAX_LISTED)
+
+    def get_file(self, link: LinkRecord, file_id: uuid.UUID) -> FileRecord:
+        """A whole file that a link gives out. Raises LinkGone."""
+        try:
+            file = self._files.get(link.account_id, file_id)
+        except NotFound as error:
+            raise LinkGone from error
+        with self._database.read_rows() as rows:
+            if link.is_upload or not file.is_complete or not link_rows.has_file(rows, link, file_id, file.name):
+                raise LinkGone
+        return file
+
+    def folder_of(self, link: LinkRecord) -> str:
+        """The path of the folder that an upload link fills, empty for the top. Raises LinkGone."""
+        if link.folder_id is None:
+            return ""
+        with self._database.read_rows() as rows:
+            path = link_rows.find_folder_path(rows, link)
+        if path is None:
+            raise LinkGone
+        return path
+
+
+def _folder_id(rows: Executor, account_id: uuid.UUID, path: str) -> uuid.UUID:
+    folder = find_folder(rows, account_id, path)
+    if folder is None:
+        raise NotFound("Folder not found")
+    folder_id: uuid.UUID = folder.id
+    return folder_id
