@@ -20,6 +20,19 @@ for _title, _query in (
     plain("getMessages", "GET", f"/messages/get?conversation_id={LONG}&limit=50{_query}", _title)
 
 
+plain("getMessageChanges", "GET", f"/messages/changes?conversation_id={LONG}")
+
+
+@case("getMessageChanges", "since")
+def _changes(ask: Ask, _size: Size) -> Steps:
+    path = f"/messages/changes?conversation_id={LONG}"
+    cursor = ask(Request("GET", path)).json()["cursor"]
+    for _ in range(50):
+        said(ask)
+    while True:
+        yield Request("GET", f"{path}&since={cursor}")
+
+
 @case("createGroup")
 def _create_group(_ask: Ask, _size: Size) -> Steps:
     while True:

@@ -261,6 +261,7 @@ def _chat(filler: Filler) -> None:
         kind="CASE WHEN n = 1 THEN 'group' ELSE 'dm' END", owner_id=f"CASE WHEN n = 1 THEN {filler.account} END",
         group_name="CASE WHEN n = 1 THEN 'everybody' END", pair_key="CASE WHEN n > 1 THEN 'pair ' || n END",
         last_seq=f"CASE WHEN n = 1 THEN {size.messages} ELSE {said} END",
+        last_change=f"CASE WHEN n = 1 THEN {size.messages} ELSE {said} END",
         last_message_at=filler.at("(n * 7919) % 7000"),
     )  # fmt: skip
     for position, account in (
@@ -274,11 +275,12 @@ def _chat(filler: Filler) -> None:
     words = {"type": "'text'", "content": "'what is said ' || n", "created_at": filler.at(PAST)}
     filler.fill(
         chat.Message, size.messages, id=filler.chat_id("n"), conversation_id=filler.chat_id("1"), seq="n",
-        sender_id=filler.id("1"), **words,
+        change="n", sender_id=filler.id("1"), **words,
     )  # fmt: skip
     filler.fill(
         chat.Message, size.others, id=filler.chat_id(f"n + {size.messages}"), sender_id=filler.id("1"),
-        conversation_id=filler.chat_id(f"2 + (n - 1) % {count - 1}"), seq=f"1 + (n - 1) / {count - 1}", **words,
+        conversation_id=filler.chat_id(f"2 + (n - 1) % {count - 1}"), seq=f"1 + (n - 1) / {count - 1}",
+        change=f"1 + (n - 1) / {count - 1}", **words,
     )  # fmt: skip
 
 

@@ -48,6 +48,17 @@ socket.disconnect();
 result.offline = await send(socket, server, token, conversation, file("offline.png", "image/png", given.small));
 """
 
+CATCHING_UP = """
+const { server, token, conversation } = given;
+const told = [];
+const ask = (cursor) => catchUp(server, token, conversation, cursor, (message) => told.push(message._id));
+const began = await ask(null);
+const sent = await sendFile(server, token, conversation, file("a.bin", "", 10));
+const cursor = await ask(began);
+const result = { sent: sent._id, told, isOver: (await ask(cursor)) === cursor, refused: await failure(ask("none")) };
+socket.disconnect();
+"""
+
 IN_BROWSERS = """
 const { server, token, conversation } = given;
 const steps = [];
@@ -126,6 +137,13 @@ def test_the_javascript_client_sends_small_images_by_socket_and_everything_else_
     assert sent["heard"] == [message["_id"] for message in messages[:3]]
     assert (sent["refused"], sent["refusedByHttp"]) == ("Conversation not found",) * 2
     assert sent["posts"] == ["/messages/upload"] * 4  # all but the small image and its refusal
+
+
+def test_the_javascript_client_catches_up(
+    server: LiveServer, alice: requests.Session, conversation: str, tmp_path: Path
+) -> None:
+    result = run_node(javascript(server, alice, conversation, CATCHING_UP), tmp_path)
+    assert result == {"sent": result["sent"], "told": [result["sent"]], "isOver": True, "refused": "Invalid cursor"}
 
 
 def test_the_browser_examples_send_files_with_progress(

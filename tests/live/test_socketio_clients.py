@@ -22,7 +22,9 @@ from tests.ports import free_port
 pytestmark = pytest.mark.measured
 
 POLLING, WEBSOCKET, UPGRADE = {"transports": ["polling"]}, {"transports": ["websocket"]}, dict[str, Any]()
-FIELDS = "_id conversation_id sender content type media_url reply_to is_read is_deleted created_at edited_at pinned"
+FIELDS = (
+    "_id conversation_id sender content type media_url media reply_to is_read is_deleted created_at edited_at pinned"
+)
 
 
 @pytest.fixture(scope="module")

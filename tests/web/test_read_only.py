@@ -38,6 +38,7 @@ CHANGING_ROUTES = [(path, method) for path, method, _ in operations() if (path, 
 QUERIES = {
     "/conversations/info": "conversation_id={conversation_id}",
     "/messages/get": "conversation_id={conversation_id}",
+    "/messages/changes": "conversation_id={conversation_id}",
 }
 
 

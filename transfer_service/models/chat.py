@@ -27,6 +27,8 @@ class ConversationKind(StrEnum):
 class Conversation(Base):
     """A dm or a group. `last_seq` is the number of its newest message: a post takes the next one under this row's lock.
 
+    `last_change` is that of its latest change: whatever changes a message takes the next one, under the same lock. So
+    whoever sees a change sees all before it.
     `pair_key` is the sorted pair of account ids of a dm: it stays when one of them leaves.
     """
 
@@ -38,6 +40,7 @@ class Conversation(Base):
     owner_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("accounts.id", ondelete="SET NULL"))
     pair_key: Mapped[str | None] = mapped_column(String(65), unique=True)
     last_seq: Mapped[int] = mapped_column(default=0)
+    last_change: Mapped[int] = mapped_column(server_default=text("0"))
     last_message_at: Mapped[datetime | None]
     created_at: Mapped[datetime]
 
@@ -58,12 +61,14 @@ class Participant(Base):
 class Message(Base):
     """A message; `type` is a `wire.attachments.MessageType`. A deleted one keeps its row and its `seq`.
 
-    `sender_id` is null where the sender's account was deleted.
+    `sender_id` is null where the sender's account was deleted. `change` is the number of its latest change, the post
+    being the first one.
     """
 
     __tablename__ = "messages"
     __table_args__ = (
         UniqueConstraint("conversation_id", "seq"),
+        Index("ix_messages_conversation_id_change", "conversation_id", "change"),
         Index(
             "ix_messages_conversation_id_pinned_at", "conversation_id", "pinned_at",
             sqlite_where=text("pinned_at IS NOT NULL"), postgresql_where=text("pinned_at IS NOT NULL"),
@@ -73,6 +78,7 @@ class Message(Base):
     id: Mapped[str] = mapped_column(String(24), primary_key=True)
     conversation_id: Mapped[str] = mapped_column(ForeignKey("conversations.id", ondelete="CASCADE"))
     seq: Mapped[int]
+    change: Mapped[int] = mapped_column(server_default=text("0"))
     sender_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("accounts.id", ondelete="SET NULL"))
     content: Mapped[str | None] = mapped_column(Text)
     type: Mapped[str] = mapped_column(String(16))

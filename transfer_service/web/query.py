@@ -7,7 +7,8 @@ not come in hears of that first.
 
 Lists come in pages: `?limit=` and `?cursor=`, and the `next_cursor` of the answer. A cursor holds where its page ended,
 as the sort keys of the last item, and counts for the query that gave it: for the same account, route and parameters but
-`limit`. All of that is under an HMAC, so what comes back is what was given.
+`limit`. All of that is under an HMAC, so what comes back is what was given. Where a list is followed, `read_place` and
+`print_place` do the same for a parameter of another name, which every answer gives anew.
 """
 
 import base64
@@ -157,40 +158,46 @@ class Page(Generic[Item]):
     def cut(self, found: Sequence[Item]) -> tuple[Sequence[Item], str | None]:
         """What of the `wanted` items is shown, and the cursor of the next page, None on the last one."""
         shown = found[: self.limit]
-        return shown, _format(self.key_of(shown[-1])) if len(found) > self.limit else None
+        return shown, print_place(self.key_of(shown[-1]), "cursor") if len(found) > self.limit else None
 
 
 def read_page(key_of: Callable[[Item], Key], *types: type, default: int = DEFAULT_PAGE) -> Page[Item]:
     """The page that the query asks for, by keys of these types. Raises InvalidRequest."""
     limit = count_of("limit", default=default, most=MAX_PAGE)
-    cursor = request.args.get("cursor")
-    return Page(limit=limit, after=None if cursor is None else _parse(cursor, types), key_of=key_of)
+    return Page(limit=limit, after=read_place("cursor", *types), key_of=key_of)
 
 
-def _scope() -> bytes:
-    """Everything about a query that a cursor is bound to."""
-    filters = sorted((name, value) for name, value in request.args.items() if name not in PAGING)
+def read_place(name: str, *types: type) -> Key | None:
+    """The key that a parameter holds, as `print_place` gave it, None where it is absent. Raises InvalidRequest."""
+    cursor = request.args.get(name)
+    return None if cursor is None else _parse(cursor, types, name)
+
+
+def print_place(key: Key, name: str) -> str:
+    """What the parameter of that name says to go on from there."""
+    data = json.dumps([_plain(value) for value in key], separators=(",", ":")).encode()
+    return base64.urlsafe_b64encode(_mac(data, name) + data).decode().rstrip("=")
+
+
+def _scope(name: str) -> bytes:
+    """Everything about a query that the cursor in a parameter is bound to."""
+    filters = sorted((other, value) for other, value in request.args.items() if other not in {"limit", name})
     rule = request.url_rule.rule if request.url_rule else ""
     return json.dumps([str(current().account_id), rule, request.view_args, filters]).encode()
 
 
-def _mac(data: bytes) -> bytes:
+def _mac(data: bytes, name: str) -> bytes:
     key: bytes = current_app.config["JWT_SECRET_KEY"]
-    return hmac.digest(key, b"cursor\0" + _scope() + b"\0" + data, "sha256")[:_MAC_BYTES]
+    return hmac.digest(key, b"cursor\0" + _scope(name) + b"\0" + data, "sha256")[:_MAC_BYTES]
 
 
-def _format(key: Key) -> str:
-    data = json.dumps([_plain(value) for value in key], separators=(",", ":")).encode()
-    return base64.urlsafe_b64encode(_mac(data) + data).decode().rstrip("=")
-
-
-def _parse(cursor: str, types: Sequence[type]) -> Key:
+def _parse(cursor: str, types: Sequence[type], name: str) -> Key:
     try:
         given = base64.b64decode(cursor.encode("ascii") + b"=" * (-len(cursor) % 4), altchars=b"-_", validate=True)
     except (ValueError, binascii.Error) as error:
         raise InvalidRequest("Invalid cursor") from error
     mac, data = given[:_MAC_BYTES], given[_MAC_BYTES:]
-    if not hmac.compare_digest(mac, _mac(data)):
+    if not hmac.compare_digest(mac, _mac(data, name)):
         raise InvalidRequest("Invalid cursor")
     values = json.loads(data)
     return tuple(_typed(value, type_) for value, type_ in zip(values, types, strict=True))

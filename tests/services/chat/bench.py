@@ -74,6 +74,12 @@ class Chat:
     def history(self, conversation_id: str, name: str = "alice", *, limit: int = 30, **more: Any) -> list[Message]:
         return self.messages.history(self.id_of(name), conversation_id, limit=limit, **more)
 
+    def changes(
+        self, conversation_id: str, since: int | None = None, name: str = "alice", *, limit: int = 100
+    ) -> tuple[list[Message], int]:
+        """What has changed since, and up to where."""
+        return self.messages.changes(self.id_of(name), conversation_id, since=since, limit=limit)
+
     def last(self, conversation_id: str) -> Message:
         """The newest message as it is stored."""
         return self.history(conversation_id, limit=1)[0]

@@ -1,4 +1,4 @@
-"""What was there before folders, the trash and numbered activities is what it was, and goes on."""
+"""What was there before folders, the trash, numbered activities and changes is what it was, and goes on."""
 
 import uuid
 from collections.abc import Callable, Iterator
@@ -18,6 +18,7 @@ from transfer_service.services.games.activities import Action, record
 
 BEFORE = "0011"
 ACCOUNT, FILE, PART = (uuid.uuid4() for _ in range(3))
+CONVERSATION = "c" * 24
 AT = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 SLASH_OF_OLD = "2026\uff0fclip.mp4"
 FACTS = {
@@ -42,6 +43,17 @@ ROWS: list[tuple[str, dict[str, Any]]] = [
             "details": {}, "created_at": AT,
         })
         for id_ in (7, 3, 40)
+    ),
+    ("conversations", {"id": CONVERSATION, "kind": "group", "owner_id": ACCOUNT, "last_seq": 2, "created_at": AT}),
+    ("participants", {
+        "conversation_id": CONVERSATION, "account_id": ACCOUNT, "position": 1, "joined_at": AT, "read_seq": 0,
+    }),
+    *(
+        ("messages", {
+            "id": str(seq) * 24, "conversation_id": CONVERSATION, "seq": seq, "sender_id": ACCOUNT, "type": "text",
+            "content": str(seq), "created_at": AT,
+        })
+        for seq in (1, 2)
     ),
 ]  # fmt: skip
 
@@ -90,3 +102,13 @@ def test_activities_are_numbered_in_their_order_and_the_next_one_goes_on(service
         )  # fmt: skip
     page = services.activities.list_page(page=1, limit=10)
     assert (page.total, [row.resource_id for row in page.rows]) == (4, ["new", "40", "7", "3"])
+
+
+def test_messages_of_old_have_changed_in_their_order_and_the_next_change_goes_on(services: Services) -> None:
+    def changes(since: int | None) -> tuple[list[str | None], int]:
+        found, last = services.messages.changes(ACCOUNT, CONVERSATION, since=since, limit=10)
+        return [each.content for each in found], last
+
+    assert (changes(0), changes(None)) == ((["1", "2"], 2), ([], 2))
+    services.messages.edit(ACCOUNT, "1" * 24, "new")
+    assert changes(1) == (["2", "new"], 3)

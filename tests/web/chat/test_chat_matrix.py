@@ -30,6 +30,7 @@ ROUTES: list[tuple[Any, ...]] = [
     ("POST", "/messages", HELLO, 401, 200, 200, 403, 403, 403),
     ("POST", "/messages/upload", "a file", 401, 200, 200, 403, 403, 403),
     ("GET", "/messages/get?conversation_id={group}", None, 401, 200, 200, 403, 403, 403),
+    ("GET", "/messages/changes?conversation_id={group}", None, 401, 200, 200, 403, 403, 403),
     ("PATCH", "/messages/{message}", {"content": "new"}, 401, 200, 403, 403, 403, 403),
     ("PATCH", "/messages/{message}", {"pinned": True}, 401, 200, 200, 403, 403, 403),
     ("DELETE", "/messages/{message}", None, 401, 200, 403, 403, 403, 403),

@@ -4,7 +4,7 @@ import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 from sqlalchemy import Row, Select, and_, bindparam, func, insert, select, update
 
@@ -37,8 +37,25 @@ _is_participant = and_(
 _TAKE_SEQ = (
     update(_conversations)
     .where(_conversations.c.id == bindparam("conversation_id"))
-    .values(last_seq=_conversations.c.last_seq + 1, last_message_at=bindparam("now"))
-    .returning(_conversations.c.last_seq)
+    .values(
+        last_seq=_conversations.c.last_seq + 1,
+        last_change=_conversations.c.last_change + 1,
+        last_message_at=bindparam("now"),
+    )
+    .returning(_conversations.c.last_seq, _conversations.c.last_change)
+)
+_TAKE_CHANGES = (
+    update(_conversations)
+    .where(_conversations.c.id == bindparam("of_conversation"))
+    .values(last_change=_conversations.c.last_change + bindparam("count"))
+    .returning(_conversations.c.last_change)
+)
+_LAST_CHANGE = select(_conversations.c.last_change).where(_conversations.c.id == bindparam("conversation_id"))
+_CHANGED = (
+    _with_sender.add_columns(_messages.c.change)
+    .where(_of_conversation, _messages.c.change > bindparam("since"))
+    .order_by(_messages.c.change)
+    .limit(bindparam("limit"))
 )
 _INSERT = insert(_messages)
 _ONE = _with_sender.where(_is_message)
@@ -75,12 +92,11 @@ _FOR_ACCOUNT = (
     .select_from(_messages.outerjoin(_participants, _is_participant))
     .where(_is_message)
 )
-_EDIT = update(_messages).where(_is_message).values(content=bindparam("to_content"), edited_at=bindparam("now"))
-_PIN = update(_messages).where(_is_message).values(pinned_at=bindparam("to_pinned_at"))
+_CHANGE = update(_messages).where(_is_message).values(change=bindparam("to_change"))
+_EDIT = _CHANGE.values(content=bindparam("to_content"), edited_at=bindparam("now"))
+_PIN = _CHANGE.values(pinned_at=bindparam("to_pinned_at"))
 _ERASE = (
-    update(_messages)
-    .where(_is_message)
-    .values(
+    _CHANGE.values(
         deleted_at=bindparam("now"),
         content=None, filename=None, media_type=None, length=None, sha256=None, pinned_at=None,
     )
@@ -143,21 +159,29 @@ def _is_read(seq: int, sender_id: uuid.UUID | None, reads: Reads) -> bool:
     return bool(others) and min(others) >= seq
 
 
-def take_seq(rows: Executor, conversation_id: str, now: datetime) -> int:
-    """Lock the conversation and take the number of its next message. Raises NotFound."""
-    seq = rows.execute(_TAKE_SEQ, {"conversation_id": conversation_id, "now": now}).scalar_one_or_none()
-    if seq is None:
+class Numbers(NamedTuple):
+    """The number of a new message, and that of the change that it is."""
+
+    seq: int
+    change: int
+
+
+def take_numbers(rows: Executor, conversation_id: str, now: datetime) -> Numbers:
+    """Lock the conversation and take the numbers of its next message. Raises NotFound."""
+    taken = rows.execute(_TAKE_SEQ, {"conversation_id": conversation_id, "now": now}).one_or_none()
+    if taken is None:
         raise NotFound("Conversation not found")
-    return int(seq)
+    return Numbers(taken.last_seq, taken.last_change)
 
 
-def insert_message(rows: Executor, message: Message, *, seq: int) -> None:
-    """Store a new message under a number that `take_seq` gave."""
+def insert_message(rows: Executor, message: Message, numbers: Numbers) -> None:
+    """Store a new message under numbers that `take_numbers` gave."""
     attachment = message.attachment
     values = {
         "id": message.id,
         "conversation_id": message.conversation_id,
-        "seq": seq,
+        "seq": numbers.seq,
+        "change": numbers.change,
         "sender_id": message.sender_id,
         "content": message.content,
         "type": message.type.value,
@@ -212,16 +236,42 @@ def find_for(rows: Executor, message_id: str, account_id: uuid.UUID) -> Row[Any]
     return rows.execute(_FOR_ACCOUNT, {"message_id": message_id, "account_id": account_id}).one_or_none()
 
 
-def edit(rows: Executor, message_id: str, *, content: str | None, now: datetime) -> None:
+def edit(rows: Executor, message: Row[Any], *, content: str | None, now: datetime) -> None:
     """Replace the content. The caller holds the conversation's lock."""
-    rows.execute(_EDIT, {"message_id": message_id, "to_content": content, "now": now})
+    rows.execute(_EDIT, {**_changed(rows, message), "to_content": content, "now": now})
 
 
-def pin(rows: Executor, message_id: str, *, pinned_at: datetime | None) -> None:
+def pin(rows: Executor, message: Row[Any], *, pinned_at: datetime | None) -> None:
     """Pin a message or, with None, take the pin away. The caller holds the conversation's lock."""
-    rows.execute(_PIN, {"message_id": message_id, "to_pinned_at": pinned_at})
+    rows.execute(_PIN, {**_changed(rows, message), "to_pinned_at": pinned_at})
 
 
-def erase(rows: Executor, message_id: str, *, now: datetime) -> None:
+def erase(rows: Executor, message: Row[Any], *, now: datetime) -> None:
     """Keep nothing of a message but its row. The caller holds the conversation's lock."""
-    rows.execute(_ERASE, {"message_id": message_id, "now": now})
+    rows.execute(_ERASE, {**_changed(rows, message), "now": now})
+
+
+def note_changes(rows: Executor, conversation_id: str, message_ids: Sequence[str]) -> None:
+    """Give messages of one conversation, each once, the numbers of its next changes. The caller holds its lock."""
+    last = _take_changes(rows, conversation_id, len(message_ids))
+    first = last - len(message_ids) + 1
+    rows.execute(_CHANGE, [{"message_id": each, "to_change": number} for number, each in enumerate(message_ids, first)])
+
+
+def _changed(rows: Executor, message: Row[Any]) -> dict[str, Any]:
+    return {"message_id": message.id, "to_change": _take_changes(rows, message.conversation_id, 1)}
+
+
+def _take_changes(rows: Executor, conversation_id: str, count: int) -> int:
+    """The last of so many numbers of changes to come."""
+    return int(rows.execute(_TAKE_CHANGES, {"of_conversation": conversation_id, "count": count}).scalar_one())
+
+
+def last_change(rows: Executor, conversation_id: str) -> int:
+    """The number of the latest change of a conversation that is known to exist."""
+    return int(rows.execute(_LAST_CHANGE, {"conversation_id": conversation_id}).scalar_one())
+
+
+def changed(rows: Executor, conversation_id: str, *, since: int, limit: int) -> Sequence[Row[Any]]:
+    """The messages that changed after a change, as they are now, each with the number of its latest `change`."""
+    return rows.execute(_CHANGED, {"conversation_id": conversation_id, "since": since, "limit": limit}).all()

@@ -89,7 +89,7 @@ class MessageService:
         text = parse_text(content) if attachment is None else parse_caption(content)
         with self._database.write_rows(durable=record is not None) as rows:
             now = self._now()
-            seq = message_rows.take_seq(rows, conversation_id, now)
+            numbers = message_rows.take_numbers(rows, conversation_id, now)
             members = conversation_rows.members(rows, conversation_id, account_id)
             _check_reply(rows, conversation_id, reply_to)
             message = Message(
@@ -103,13 +103,13 @@ class MessageService:
                 reply_to=reply_to,
                 created_at=now,
             )
-            message_rows.insert_message(rows, message, seq=seq)
+            message_rows.insert_message(rows, message, numbers)
             if attachment is not None:
                 discards.keep(rows, message.id)
                 if record is not None:
                     record(rows)
                 self._space.reserve(rows, account_id, attachment.length)
-        self._publish(MessagePosted(members.account_ids, message, seq=seq))
+        self._publish(MessagePosted(members.account_ids, message, seq=numbers.seq))
         return message
 
     def history(
@@ -136,6 +136,25 @@ class MessageService:
             reads = conversation_rows.lowest_reads(rows, conversation_id)
         return [message_of(row, reads) for row in found]
 
+    def changes(
+        self, account_id: uuid.UUID, conversation_id: str, *, since: int | None, limit: int
+    ) -> tuple[list[Message], int]:
+        """What has changed after a change, the oldest change first, each message as it is now; and up to which one.
+
+        That number is the next `since`. Without one nothing is told but where to begin. Raises NotFound,
+        NotParticipant; InvalidRequest where there was no such change, because the database is an older one.
+        """
+        with self._database.read_rows() as rows:
+            conversation_rows.require(rows, conversation_id, account_id)
+            found = () if since is None else message_rows.changed(rows, conversation_id, since=since, limit=limit)
+            if not found:
+                last = message_rows.last_change(rows, conversation_id)
+                if since is not None and since > last:
+                    raise InvalidRequest("Invalid cursor")
+                return [], last if since is None else since
+            reads = conversation_rows.lowest_reads(rows, conversation_id)
+        return [message_of(row, reads) for row in found], found[-1].change
+
     def edit(self, account_id: uuid.UUID, message_id: str, content: object) -> Message:
         """Replace the text or caption of an own message. Raises InvalidRequest, NotFound, Forbidden."""
         with self._database.write_rows() as rows:
@@ -144,7 +163,7 @@ class MessageService:
             _check_not_deleted(row)
             text = parse_text(content) if row.filename is None else parse_caption(content)
             now = self._now()
-            message_rows.edit(rows, message_id, content=text, now=now)
+            message_rows.edit(rows, row, content=text, now=now)
             message = replace(message_of(row, members.reads), content=text, edited_at=now)
         self._publish(MessageEdited(members.account_ids, message, seq=row.seq))
         return message
@@ -157,7 +176,7 @@ class MessageService:
             message = message_of(row, members.reads)
             if message.pinned == pinned:
                 return message
-            message_rows.pin(rows, message_id, pinned_at=self._now() if pinned else None)
+            message_rows.pin(rows, row, pinned_at=self._now() if pinned else None)
             message = replace(message, pinned=pinned)
         self._publish(MessagePinned(members.account_ids, message, seq=row.seq))
         return message
@@ -173,7 +192,7 @@ class MessageService:
             message, attachment = message_of(row, members.reads), attachment_of(row)
             if message.is_deleted:
                 return message, None
-            message_rows.erase(rows, message_id, now=self._now())
+            message_rows.erase(rows, row, now=self._now())
             if attachment is not None:
                 discards.remember(rows, [message_id])
                 self._space.reserve(rows, account_id, -attachment.length)

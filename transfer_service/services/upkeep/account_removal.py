@@ -7,6 +7,8 @@ again. Of its messages the empty rows stay, without a sender: others see that so
 
 import uuid
 from collections.abc import Sequence
+from itertools import groupby
+from operator import attrgetter
 
 from sqlalchemy import ColumnElement, and_, delete, func, select, update
 from sqlalchemy.orm import Session
@@ -15,6 +17,7 @@ from transfer_service.models.accounts import Account, SignIn
 from transfer_service.models.chat import Conversation, Message, Participant
 from transfer_service.models.files import File, FileState, TrashedFile
 from transfer_service.services.accounts.accounts import lock_expendable
+from transfer_service.services.chat import message_rows
 from transfer_service.services.chat.conversations import ConversationService
 from transfer_service.services.core import Core
 from transfer_service.services.files import discards
@@ -93,7 +96,15 @@ class AccountRemoval:
                 pinned_at=None, deleted_at=func.coalesce(_messages.c.deleted_at, self._now()),
             )
         )  # fmt: skip
+        self._note_changes(session, message_ids)
         return [each.id for each in attached]
+
+    def _note_changes(self, session: Session, message_ids: Sequence[str]) -> None:
+        """Let those hear of it who follow the conversations."""
+        emptied = select(_messages.c.conversation_id, _messages.c.id).where(_messages.c.id.in_(message_ids))
+        in_order = emptied.order_by(_messages.c.conversation_id, _messages.c.seq)
+        for conversation_id, group in groupby(session.execute(in_order).all(), key=attrgetter("conversation_id")):
+            message_rows.note_changes(session, conversation_id, [each.id for each in group])
 
     def _remove_files(self, account_id: uuid.UUID) -> None:
         for rows in self._database.batches(select(File.id).where(_is_file_of(account_id)), size=BATCH):

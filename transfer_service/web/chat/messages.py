@@ -7,7 +7,7 @@ from transfer_service.services.chat.message_rows import Message
 from transfer_service.web.chat.attachments import AttachmentForm
 from transfer_service.web.chat.printing import message_json
 from transfer_service.web.context import current, guard, services
-from transfer_service.web.query import count_of, takes
+from transfer_service.web.query import count_of, print_place, read_place, takes
 from transfer_service.web.request_log import note
 from transfer_service.web.requests import json_object
 from transfer_service.wire.chat import parse_conversation_id, parse_message_id, parse_reply
@@ -55,6 +55,18 @@ def history() -> Response:
         after=None if after is None else parse_message_id(after),
     )
     return jsonify({"count": len(found), "messages": [message_json(each) for each in found]})
+
+
+@blueprint.get("/changes")
+@takes("conversation_id", "since")
+def changes() -> Response:
+    """What a client has missed of a conversation; without `since` where it begins to follow it."""
+    conversation_id = parse_conversation_id(request.args.get("conversation_id"))
+    since = read_place("since", int)
+    found, last = services().messages.changes(
+        current().account_id, conversation_id, since=None if since is None else since[0], limit=MAX_LIMIT
+    )
+    return jsonify({"messages": [message_json(each) for each in found], "cursor": print_place((last,), "since")})
 
 
 @blueprint.patch("/<message_id>")
