@@ -141,7 +141,7 @@ def build_core(settings: Settings, now: Callable[[], datetime], *, boot: str | N
         store=store,
         attachments=attachments,
         games=games,
-        space=Space(max_file_bytes=settings.max_file_bytes, quota_bytes=settings.quota_bytes),
+        space=Space(max_file_bytes=settings.max_file_bytes, quota_bytes=settings.quota_bytes, now=now),
         now=now,
         durability=Durability(
             boot=boot or present_boot(),

@@ -76,6 +76,12 @@ class Forbidden(TransferError):
     detail = "Forbidden"
 
 
+class LinkUsedUp(Forbidden):
+    """As many files, or bytes, have come by an upload link as may, those under way included."""
+
+    detail = "The link is used up"
+
+
 class WrongPassword(Forbidden):
     """The current password, asked for before it is replaced, is another one."""
 

@@ -20,6 +20,7 @@ from transfer_service.errors import DigestMismatch
 from transfer_service.models.accounts import Account
 from transfer_service.models.files import File, TrashedFile
 from transfer_service.services.files.rows import FileRecord
+from transfer_service.services.uploads.incoming import Place
 from transfer_service.services.uploads.whole_files import Draft
 from transfer_service.wire.ranges import Span
 
@@ -90,7 +91,7 @@ class Bench:
     def append(self, start: int, data: bytes, name: str = "log.bin", **body: Any) -> FileRecord:
         """One chunk."""
         span = Span(start, start + len(data))
-        return self.services.uploads.append(self.account_id, name, span=span, incoming=Body([data], **body))
+        return self.services.uploads.append(Place(self.account_id, name), span=span, incoming=Body([data], **body))
 
     def store(
         self, data: bytes, name: str = "log.bin", *, overwrite: bool = False, length: int | None = None, **body: Any

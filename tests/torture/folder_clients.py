@@ -21,6 +21,7 @@ from tests.services.uploads.bench import Append
 from transfer_service.bootstrap import Services, build_services
 from transfer_service.models.uploads import UploadProtocol
 from transfer_service.services.uploads.appends import Piece
+from transfer_service.services.uploads.incoming import Place
 from transfer_service.services.uploads.resumable import UploadDraft
 from transfer_service.services.uploads.whole_files import Draft
 from transfer_service.wire.ranges import Span
@@ -74,7 +75,7 @@ class Client:
 
     def chunk(self, name: str) -> None:
         body = Body([b"hi"], total=self.chance.choice([2, 4]))
-        file = self.services.uploads.append(self.account_id, name, span=Span(0, 2), incoming=body)
+        file = self.services.uploads.append(Place(self.account_id, name), span=Span(0, 2), incoming=body)
         self.told.whole += [str(file.id)] if file.is_complete else []
 
     def upload(self, name: str) -> None:

@@ -49,6 +49,7 @@ class File(Base):
     `folded_name` follows `name`, for searches. `completed_at` is its date, see `services.file_dates`.
     `unflushed_boot` is the boot of the machine in which bytes that count were received and not flushed. A file that is
     `receiving` and has a SHA-256 was whole before a power loss, and is again if that is still the one of its bytes.
+    `origin_id` is the key or the upload link by which it came, see `Allotment`; there need not be one any more.
     """
 
     __tablename__ = "files"
@@ -84,6 +85,11 @@ class File(Base):
         ),
         Index("ix_files_state_updated_at", "state", "updated_at"),
         Index(
+            "ix_files_origin_id", "origin_id",
+            sqlite_where=text("origin_id IS NOT NULL AND state = 'receiving'"),
+            postgresql_where=text("origin_id IS NOT NULL AND state = 'receiving'"),
+        ),
+        Index(
             "ix_files_unflushed_boot", "unflushed_boot",
             sqlite_where=text("unflushed_boot IS NOT NULL"), postgresql_where=text("unflushed_boot IS NOT NULL"),
         ),
@@ -103,6 +109,7 @@ class File(Base):
     reserved_bytes: Mapped[int] = mapped_column(default=0)
     sha256: Mapped[str | None] = mapped_column(String(64))
     unflushed_boot: Mapped[str | None] = mapped_column(String(64))
+    origin_id: Mapped[uuid.UUID | None]
     created_at: Mapped[datetime]
     updated_at: Mapped[datetime]
     completed_at: Mapped[datetime | None]
@@ -162,6 +169,7 @@ class TrashedFile(Base):
     reserved_bytes: Mapped[int]
     sha256: Mapped[str] = mapped_column(String(64))
     unflushed_boot: Mapped[str | None] = mapped_column(String(64))
+    origin_id: Mapped[uuid.UUID | None]
     created_at: Mapped[datetime]
     deleted_at: Mapped[datetime]
     expires_at: Mapped[datetime]

@@ -29,7 +29,8 @@ class ResumableUpload(Base):
     """An upload session. Its file arrives unnamed; `ended_at` is when it was cancelled, spent or found expired.
 
     A row without a file is a tombstone: there is no key between them, so that the upload's URL can say "gone". `ends`
-    tells whether reaching the length makes it whole; with the IETF draft some request must have said so.
+    tells whether reaching the length makes it whole; with the IETF draft some request must have said so. `origin_id` is
+    that of its file.
     """
 
     __tablename__ = "resumable_uploads"
@@ -44,6 +45,7 @@ class ResumableUpload(Base):
     repr_digest: Mapped[str | None] = mapped_column(Text)
     overwrite: Mapped[bool]
     ends: Mapped[bool]
+    origin_id: Mapped[uuid.UUID | None]
     created_at: Mapped[datetime]
     ended_at: Mapped[datetime | None] = mapped_column(index=True)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import uuid
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from sqlalchemy import BigInteger, bindparam, select, update
 
@@ -14,11 +14,12 @@ from transfer_service.db.prepared import PreparedSelect, PreparedWrite
 from transfer_service.errors import AccountGone, QuotaExceeded, TooLarge
 from transfer_service.models.accounts import Account
 from transfer_service.services.durability import Durability
+from transfer_service.services.sharing import allotments
 from transfer_service.storage.blobs import BlobStore
 from transfer_service.threads import BeginOffload, Offload, begin_offload, offload
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from config import Settings
 
@@ -30,12 +31,45 @@ _EXISTS = PreparedSelect(select(_accounts.c.id).where(_accounts.c.id == bindpara
 _RESERVE_WITHIN = PreparedWrite(_reserve.where(_total <= bindparam("quota", type_=BigInteger)))
 
 
+class Counted(Protocol):
+    """What is counted of a file, or of one in the trash."""
+
+    @property
+    def id(self) -> uuid.UUID:
+        """Its id."""
+
+    @property
+    def account_id(self) -> uuid.UUID:
+        """Whose it is."""
+
+    @property
+    def origin_id(self) -> uuid.UUID | None:
+        """The key or link by which it came."""
+
+    @property
+    def reserved_bytes(self) -> int:
+        """What it takes of the quota."""
+
+    @property
+    def sha256(self) -> str | None:
+        """Of one that is whole, or was."""
+
+
+def utc_now() -> datetime:
+    """The present instant."""
+    return datetime.now(UTC)
+
+
 @dataclass(frozen=True, slots=True)
 class Space:
-    """The limits, in bytes. `quota_bytes` counts what an account's files have reserved, None means without limit."""
+    """The limits, in bytes. `quota_bytes` counts what an account's files have reserved, None means without limit.
+
+    What came by a key or an upload link is counted in its allotment too, in the same transaction. `now` is the clock.
+    """
 
     max_file_bytes: int
     quota_bytes: int | None
+    now: Callable[[], datetime] = utc_now
 
     def check_size(self, size: int) -> None:
         """Raises TooLarge for a file that could never be stored."""
@@ -64,10 +98,70 @@ class Space:
             is_there = is_limited and _EXISTS.find(rows, {"of_account": account_id}) is not None
             raise QuotaExceeded if is_there else AccountGone
 
+    def begin(self, rows: Executor, file: Counted, *, is_part: bool = False) -> None:
+        """Count a file that is new, and what it reserves; one that `is_part` of a final upload only the latter.
 
-def utc_now() -> datetime:
-    """The present instant."""
-    return datetime.now(UTC)
+        Raises QuotaExceeded, AccountGone, LinkGone, LinkUsedUp.
+        """
+        self._take(rows, file, file.reserved_bytes, files=int(not is_part))
+
+    def resize(self, rows: Executor, file: Counted, reserved_bytes: int) -> None:
+        """Let a file reserve another number of bytes. Raises QuotaExceeded, AccountGone, LinkGone."""
+        if reserved_bytes != file.reserved_bytes:
+            self._take(rows, file, reserved_bytes - file.reserved_bytes)
+
+    def finish(self, rows: Executor, file: Counted, length: int) -> None:
+        """The same for a file that becomes whole. Raises QuotaExceeded, AccountGone, LinkGone."""
+        self._take(rows, file, length - file.reserved_bytes, whole_bytes=length)
+
+    def _take(
+        self, rows: Executor, file: Counted, additional_bytes: int, *, files: int = 0, whole_bytes: int | None = None
+    ) -> None:
+        if file.origin_id is None:
+            self.reserve(rows, file.account_id, additional_bytes)
+            return
+        self._lock_account(rows, file.account_id, additional_bytes)
+        allotments.take(rows, file.origin_id, additional_bytes, files=files, whole_bytes=whole_bytes, now=self.now())
+
+    def _lock_account(self, rows: Executor, account_id: uuid.UUID, additional_bytes: int) -> None:
+        """Reserve, and have the account's row in any case: those of its allotments come behind it."""
+        if additional_bytes:
+            self.reserve(rows, account_id, additional_bytes)
+        elif not _RESERVE.run(rows, {"of_account": account_id, "additional": 0}):
+            raise AccountGone
+
+    def give_back(self, rows: Executor, file: Counted) -> None:
+        """Count a file no more that leaves. Raises AccountGone."""
+        if file.origin_id is None:
+            self.reserve(rows, file.account_id, -file.reserved_bytes)
+            return
+        self._lock_account(rows, file.account_id, -file.reserved_bytes)
+        allotments.give_back(
+            rows, file.origin_id, file.reserved_bytes, file_id=file.id, never_whole=file.sha256 is None
+        )
+
+    def give_back_all(self, rows: Executor, account_id: uuid.UUID, files: Sequence[Counted]) -> None:
+        """The same for many of one account. Raises AccountGone."""
+        self.reserve(rows, account_id, -sum(each.reserved_bytes for each in files if each.origin_id is None))
+        for each in files:
+            if each.origin_id is not None:
+                self.give_back(rows, each)
+
+    def check_open(self, rows: Executor, file: Counted) -> None:
+        """Raises LinkGone where nothing may come in any more by the origin of a file."""
+        if file.origin_id is not None:
+            self.check_origin(rows, file.origin_id, 0, files=0)
+
+    def has_room_by(self, rows: Executor, origin_id: uuid.UUID | None, additional_bytes: int) -> bool:
+        """Whether the allotment of an origin has so much room right now."""
+        found = allotments.find(rows, origin_id) if origin_id is not None else None
+        return found is None or found.has_room(additional_bytes)
+
+    def check_origin(self, rows: Executor, origin_id: uuid.UUID | None, additional_bytes: int, *, files: int) -> None:
+        """Raises QuotaExceeded, LinkGone, LinkUsedUp where the allotment of an origin would refuse that right now."""
+        found = allotments.find(rows, origin_id) if origin_id is not None else None
+        if found is not None:
+            found.check(additional_bytes, files, self.now())
 
 
 @dataclass(frozen=True, slots=True)

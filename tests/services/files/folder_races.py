@@ -25,6 +25,7 @@ from transfer_service.errors import (
     UploadGone,
 )
 from transfer_service.models.uploads import UploadKind, UploadProtocol
+from transfer_service.services.uploads.incoming import Place
 from transfer_service.services.uploads.resumable import UploadDraft
 from transfer_service.services.uploads.whole_files import Draft
 from transfer_service.wire.ranges import Span
@@ -40,7 +41,9 @@ def _store(services: Services, account_id: uuid.UUID, name: str, *, overwrite: b
 
 
 def _chunk(services: Services, account_id: uuid.UUID, name: str) -> None:
-    services.uploads.append(account_id, name, span=Span(0, 2), incoming=Body([b"hi"], total=random.choice([2, 4])))
+    services.uploads.append(
+        Place(account_id, name), span=Span(0, 2), incoming=Body([b"hi"], total=random.choice([2, 4]))
+    )
 
 
 def _upload(services: Services, account_id: uuid.UUID, name: str) -> None:

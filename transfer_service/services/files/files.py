@@ -220,7 +220,7 @@ def remove_row(rows: Executor, file: FileRecord | File, space: Space) -> None:
     """
     discards.remember(rows, [file.id.hex])
     _delete_row(rows, file)
-    space.reserve(rows, file.account_id, -file.reserved_bytes)
+    space.give_back(rows, file)
 
 
 def _delete_row(rows: Executor, file: FileRecord | File) -> None:

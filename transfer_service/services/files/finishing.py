@@ -78,7 +78,7 @@ def declare_whole(
         intervals.add_first(rows, file.id, length)
     elif length > file.received_bytes:
         intervals.add_span(rows, file.id, Span(0, length))
-    core.space.reserve(rows, file.account_id, length - file.reserved_bytes)
+    core.space.finish(rows, file, length)
     return whole
 
 

@@ -51,6 +51,7 @@ _PLACE: dict[str, Any] = {
     "reserved_bytes": 0,
     "sha256": None,
     "unflushed_boot": None,
+    "origin_id": None,
     "completed_at": None,
 }
 

@@ -36,19 +36,20 @@ def check_name(rows: Executor, account_id: uuid.UUID, name: str, *, overwrite: b
 
 
 def claim_name(
-    rows: Executor, account_id: uuid.UUID, name: str, *, overwrite: bool, core: Core, new_bytes: int = 0
+    rows: Executor, account_id: uuid.UUID, name: str, *, overwrite: bool, core: Core, new: FileRecord | None = None
 ) -> ClaimedName:
     """A name that a file may hold from the caller's transaction on: `name` itself, or `name` with a number.
 
-    With `overwrite` the file that holds it goes. Room for `new_bytes` is reserved before that: until then there are
-    both. Raises QuotaExceeded, and NameTaken where a folder holds the name.
+    With `overwrite` the file that holds it goes. Room for a file that is `new` is reserved before that: until then
+    there are both. Raises QuotaExceeded, and NameTaken where a folder holds the name.
     """
     lock_names(rows, account_id)
     holder = find_holder(rows, account_id, name)
     if holder is not None and holder.state is FileState.FOLDER and overwrite:
         raise NameTaken(A_FOLDER_HAS_IT)
     replaced = lock(rows, holder.id) if holder is not None and overwrite else None
-    core.space.reserve(rows, account_id, new_bytes)
+    if new is not None:
+        core.space.begin(rows, new)
     if replaced is not None:
         return ClaimedName(name, True, take_away(rows, replaced, core, TrashReason.REPLACED))
     if holder is None or overwrite:

@@ -69,6 +69,7 @@ class FileRecord:
     unflushed_boot: str | None = None
     completed_at: datetime | None = None
     folder_id: uuid.UUID | None = None
+    origin_id: uuid.UUID | None = None
     next_expected: int = 0
 
     @property

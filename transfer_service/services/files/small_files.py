@@ -62,13 +62,17 @@ class SmallFiles:
         self._offload = core.offload
         self._durability = core.durability
 
-    def check_room(self, account_id: uuid.UUID, length: int) -> None:
-        """Refuse a file that needs at least `length` bytes where there is no room. Raises TooLarge."""
+    def check_room(self, account_id: uuid.UUID, length: int, *, origin_id: uuid.UUID | None = None) -> None:
+        """Refuse a file that needs at least `length` bytes where there is no room, of its account or its origin.
+
+        Raises TooLarge, LinkGone, LinkUsedUp.
+        """
         self._space.check_size(length)
-        if self._space.quota_bytes is None:
+        if self._space.quota_bytes is None and origin_id is None:
             return
         with self._database.read_rows() as rows:
             account = _USED.find(rows, {"account_id": account_id})
+            self._space.check_origin(rows, origin_id, length, files=1)
         self._space.check_quota(account.used_bytes if account else 0, length)
 
     def store(
@@ -93,8 +97,9 @@ class SmallFiles:
         def declare(writer: BlobWriter) -> tuple[FileRecord, ClaimedName]:
             # Durable, since what is replaced is unlinked afterwards: its row must not come back.
             with self._database.write_rows(durable=self._durability.flush or overwrite) as rows:
-                claimed = self._claim(rows, file, length, overwrite=overwrite)
-                named = replace(file, name=claimed.name, reserved_bytes=length)
+                new = replace(file, reserved_bytes=length)
+                claimed = self._claim(rows, new, overwrite=overwrite)
+                named = replace(new, name=claimed.name)
                 whole = declare_whole(rows, named, self._core, length=length, sha256=sha256.hex(), is_new=True)
                 writer.record(rows)
                 add_more(rows)
@@ -106,15 +111,15 @@ class SmallFiles:
             self._files.discard_blob(claimed.blob_id)
         return replace(whole, next_expected=length), claimed.has_replaced
 
-    def _claim(self, rows: Executor, file: FileRecord, length: int, *, overwrite: bool) -> ClaimedName:
+    def _claim(self, rows: Executor, file: FileRecord, *, overwrite: bool) -> ClaimedName:
         """A name for the file, and room for its bytes."""
         account_id, name = file.account_id, file.name
         if not file.holds_name:
-            return claim_name(rows, account_id, name, overwrite=overwrite, core=self._core, new_bytes=length)
+            return claim_name(rows, account_id, name, overwrite=overwrite, core=self._core, new=file)
         lock_names(rows, account_id)
         if find_holder(rows, account_id, name) is not None:
             raise NameTaken
-        self._space.reserve(rows, account_id, length)
+        self._space.begin(rows, file)
         return ClaimedName(name)
 
     @contextmanager

@@ -85,6 +85,7 @@ class Trash:
                 received_bytes=trashed.length,
                 reserved_bytes=trashed.reserved_bytes,
                 sha256=trashed.sha256,
+                origin_id=trashed.origin_id,
                 unflushed_boot=None if is_in_doubt else trashed.unflushed_boot,
                 completed_at=at,
             )
@@ -139,9 +140,9 @@ class Trash:
         with self._database.write_rows(durable=True) as rows:  # or a power loss brings them back without their bytes
             lock_names(rows, account_id)
             gone = trash_rows.take(rows, account_id, file_ids, expired_at=expired_at)
-            discards.remember(rows, [file_id.hex for file_id, _ in gone])
-            self._core.space.reserve(rows, account_id, -sum(reserved for _, reserved in gone))
-        return [file_id for file_id, _ in gone]
+            discards.remember(rows, [each.id.hex for each in gone])
+            self._core.space.give_back_all(rows, account_id, gone)
+        return [each.id for each in gone]
 
     def _discard_first(self, account_id: uuid.UUID, file_id: uuid.UUID, expired_at: datetime | None) -> None:
         """Free the bytes of what is in the trash, unless somebody is bringing it back, or sends more of it."""

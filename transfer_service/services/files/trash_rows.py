@@ -7,7 +7,7 @@ import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import Uuid, and_, bindparam, delete, insert, or_, select, union_all
 
@@ -35,6 +35,7 @@ class TrashedRecord:
     reserved_bytes: int
     sha256: str
     unflushed_boot: str | None
+    origin_id: uuid.UUID | None
     created_at: datetime
     deleted_at: datetime
     expires_at: datetime
@@ -91,15 +92,22 @@ def find_page(
     return [TrashedRecord(*row) for row in rows.execute(ordered)]
 
 
+class Taken(NamedTuple):
+    """What a row of the trash had that is gone, for `Space`."""
+
+    id: uuid.UUID
+    account_id: uuid.UUID
+    origin_id: uuid.UUID | None
+    reserved_bytes: int
+    sha256: str
+
+
 def take(
     rows: Executor, account_id: uuid.UUID, file_ids: Sequence[uuid.UUID], *, expired_at: datetime | None = None
-) -> list[tuple[uuid.UUID, int]]:
-    """Delete these rows of the account, with `expired_at` those whose days are over then.
-
-    Of each that was there the id, and the bytes that it had reserved.
-    """
+) -> list[Taken]:
+    """Delete these rows of the account, with `expired_at` those whose days are over then; those that were there."""
     statement = delete(_trashed).where(_trashed.c.account_id == account_id, _trashed.c.id.in_(file_ids))
     if expired_at is not None:
         statement = statement.where(_trashed.c.expires_at <= expired_at)
-    gone = rows.execute(statement.returning(_trashed.c.id, _trashed.c.reserved_bytes))
-    return [(row.id, row.reserved_bytes) for row in gone]
+    gone = rows.execute(statement.returning(*(_trashed.c[name] for name in Taken._fields)))
+    return [Taken(*row) for row in gone]

@@ -240,7 +240,8 @@ class Appends:
                 raise OffsetMismatch(offset=file.received_bytes, provided=upload.offset)
             writer.record(rows)
             reserved = max(file.reserved_bytes, offset) if length is None else length
-            self._space.reserve(rows, upload.account_id, reserved - file.reserved_bytes)
+            self._space.check_open(rows, file)
+            self._space.resize(rows, file, reserved)
             if offset > file.received_bytes:
                 intervals.add_span(rows, upload.id, Span(0, offset))
             if ends and not upload.ends:

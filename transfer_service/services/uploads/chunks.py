@@ -6,11 +6,11 @@ half-way needs no undoing.
 """
 
 import uuid
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import chain
-from typing import Any, Protocol
+from typing import Any
 
 from transfer_service.db.database import run_again
 from transfer_service.errors import BlobMissing, NameTaken, UploadGone
@@ -28,33 +28,13 @@ from transfer_service.services.files.folder_rows import lock_names
 from transfer_service.services.files.rows import FileRecord
 from transfer_service.services.files.small_files import SMALL_BYTES, SmallFiles, sha256_of
 from transfer_service.services.steps import ANSWER_SECONDS
+from transfer_service.services.uploads.incoming import Incoming, Place
 from transfer_service.services.uploads.lengths import agreed, was_whole
 from transfer_service.storage.blobs import BlobWriter
 from transfer_service.wire.media_types import stored_media_type
 from transfer_service.wire.ranges import Span
 
 CLAIM_WAIT_SECONDS = 2.0
-
-
-class Incoming(Protocol):
-    """The bytes of one chunk, as they arrive."""
-
-    def blocks(self) -> Iterator[bytes]:
-        """The chunk's data; raises a TransferError instead of ending where the chunk turns out to be invalid."""
-
-    @property
-    def infers_length(self) -> bool:
-        """Whether a file without a given length ends, for the time being, at its highest byte."""
-
-    @property
-    def media_type(self) -> str | None:
-        """The type of the file, if the client tells it."""
-
-    def claimed_length(self) -> int | None:
-        """The file's total length if the client gave one; final only when `blocks` has ended."""
-
-    def give_up_when(self, condition: Callable[[], bool]) -> None:
-        """Stop waiting for an idle client as soon as `condition` holds."""
 
 
 class UploadService:
@@ -71,30 +51,30 @@ class UploadService:
         self._now = core.now
         self._durability = core.durability
 
-    def append(self, account_id: uuid.UUID, name: str, *, span: Span, incoming: Incoming) -> FileRecord:
+    def append(self, place: Place, *, span: Span, incoming: Incoming) -> FileRecord:
         """Store one chunk at `span`, all of it or nothing, and tell how far the file got; it may be due still.
 
         Raises InvalidRequest, RangeConflict, TooLarge, RangeBusy, UploadGone, StorageFull.
         """
         claimed, infer = incoming.claimed_length(), incoming.infers_length
-        file = self.check(account_id, name, span=span, claimed=claimed, infer=infer)
+        file = self.check(place, span=span, claimed=claimed, infer=infer)
         batches = in_batches(incoming.blocks(), BATCH_BYTES)
         head = next(batches, [])
         fits_in_memory = span.size <= BATCH_BYTES
         if fits_in_memory:
             next(batches, None)  # reads to the end, where the chunk is verified, before anything is touched
-            if file is None and (whole := self._store_whole(account_id, name, span, incoming, head)):
+            if file is None and (whole := self._store_whole(place, span, incoming, head)):
                 return whole
         content = chain([head], batches)
-        chunk = self._address(account_id, name, file, span, incoming)
+        chunk = self._address(place, file, span, incoming)
         try:
             status = self._store_chunk(chunk, content)
         except UploadGone as error:
             if not fits_in_memory and not isinstance(error, _GoneBeforeTheFirstByte):
                 raise
             # Deleted, or given up by another first chunk, between our look and our claim: look again, and begin anew.
-            file = self.check(account_id, name, span=span, claimed=incoming.claimed_length(), infer=infer)
-            chunk = self._address(account_id, name, file, span, incoming)
+            file = self.check(place, span=span, claimed=incoming.claimed_length(), infer=infer)
+            chunk = self._address(place, file, span, incoming)
             status = self._store_chunk(chunk, iter([head]) if fits_in_memory else content)
         if fits_in_memory:
             self._completion.add(chunk.file_id, span.start, head)
@@ -107,11 +87,9 @@ class UploadService:
             raise UploadGone from error
         return self._status(chunk.file_id)
 
-    def _store_whole(
-        self, account_id: uuid.UUID, name: str, span: Span, incoming: Incoming, blocks: Sequence[bytes]
-    ) -> FileRecord | None:
+    def _store_whole(self, place: Place, span: Span, incoming: Incoming, blocks: Sequence[bytes]) -> FileRecord | None:
         """The first chunk of a small file that is all of it; None where it is not, or not the first any more."""
-        new = self._new_file(account_id, name, incoming.media_type)
+        new = self._new_file(place, incoming.media_type)
         new = agreed(new, span, claimed=incoming.claimed_length(), infer=incoming.infers_length)
         if new.length != span.size or span.size > SMALL_BYTES:
             return None
@@ -120,11 +98,11 @@ class UploadService:
         except NameTaken:
             return None
 
-    def _address(self, owner: uuid.UUID, name: str, file: FileRecord | None, span: Span, body: Incoming) -> "_Chunk":
+    def _address(self, place: Place, file: FileRecord | None, span: Span, body: Incoming) -> "_Chunk":
         """Where a chunk goes: into `file`, or into a new one."""
-        file_id = file.id if file else self._begin(owner, name, body.media_type)
+        file_id = file.id if file else self._begin(place, body.media_type)
         is_first = file is None or not file.received_bytes
-        return _Chunk(owner, file_id, span, body, span.size <= BATCH_BYTES, is_first)
+        return _Chunk(file_id, span, body, span.size <= BATCH_BYTES, is_first)
 
     def _store_chunk(self, chunk: "_Chunk", batches: Iterator[Sequence[bytes]]) -> FileRecord:
         """Write a chunk under a claim of its span and let it count; if that fails, leave nothing of it."""
@@ -161,48 +139,51 @@ class UploadService:
             remove_row(rows, file, self._space)
         discards.free(self._store, file_id)
 
-    def check(
-        self, account_id: uuid.UUID, name: str, *, span: Span, claimed: int | None, infer: bool
-    ) -> FileRecord | None:
+    def check(self, place: Place, *, span: Span, claimed: int | None, infer: bool) -> FileRecord | None:
         """Refuse what the record already rules out, before the body is read. The file if there is one.
 
         Raises InvalidRequest, RangeConflict, TooLarge.
         """
         self._space.check_size(max(span.stop, claimed or 0))
-        file, used_bytes = self._find_held(account_id, name)
+        file, used_bytes = self._find_held(place)
         if file is not None and file.is_in_doubt:
             self._files.finish(file)
-            file, used_bytes = self._find_held(account_id, name)
-        before = file or self._new_file(account_id, name)
-        after = agreed(before, span, claimed=claimed, infer=infer)
-        self._space.check_quota(used_bytes, after.reserved_bytes - before.reserved_bytes)
+            file, used_bytes = self._find_held(place)
+        before = file or self._new_file(place)
+        additional = agreed(before, span, claimed=claimed, infer=infer).reserved_bytes - before.reserved_bytes
+        self._space.check_quota(used_bytes, additional)
+        if before.origin_id is not None:
+            with self._database.read_rows() as rows:
+                self._space.check_origin(rows, before.origin_id, additional, files=int(file is None))
         return file
 
-    def _find_held(self, account_id: uuid.UUID, name: str) -> tuple[FileRecord | None, int]:
+    def _find_held(self, place: Place) -> tuple[FileRecord | None, int]:
         with self._database.read_rows() as rows:
-            return file_rows.find_held(rows, account_id, name)
+            return file_rows.find_held(rows, place.account_id, place.name)
 
     @run_again
-    def _begin(self, account_id: uuid.UUID, name: str, media_type: str | None) -> uuid.UUID:
+    def _begin(self, place: Place, media_type: str | None) -> uuid.UUID:
         """The id of the file of that name, made now, without bytes and so still invisible, if there is none."""
         with self._database.write_rows() as rows:
-            lock_names(rows, account_id)  # two first chunks at once make one file
-            file, _ = file_rows.find_held(rows, account_id, name)
+            lock_names(rows, place.account_id)  # two first chunks at once make one file
+            file, _ = file_rows.find_held(rows, place.account_id, place.name)
             if file is None:
-                file = self._new_file(account_id, name, media_type)
+                file = self._new_file(place, media_type)
                 file_rows.add(rows, file)
+                self._space.begin(rows, file)
         return file.id
 
-    def _new_file(self, account_id: uuid.UUID, name: str, media_type: str | None = None) -> FileRecord:
+    def _new_file(self, place: Place, media_type: str | None = None) -> FileRecord:
         now = self._now()
         return FileRecord(
             id=uuid.uuid4(),
-            account_id=account_id,
-            name=name,
+            account_id=place.account_id,
+            name=place.name,
             holds_name=True,
-            media_type=stored_media_type(media_type, name),
+            media_type=stored_media_type(media_type, place.name),
             created_at=now,
             updated_at=now,
+            origin_id=place.origin_id,
         )
 
     def _place(self, writer: BlobWriter, chunk: "_Chunk", batches: Iterator[Sequence[bytes]]) -> None:
@@ -251,7 +232,7 @@ class UploadService:
             merged, added = intervals.add_span(rows, file_id, span)
             if added and self._durability.flush and not is_flushed and was_whole(file):
                 raise _FlushFirst
-            self._space.reserve(rows, chunk.account_id, agreed_file.reserved_bytes - file.reserved_bytes)
+            self._space.resize(rows, file, agreed_file.reserved_bytes)
             changes = bool(added) or agreed_file.length != file.length
             if changes and file.is_complete:
                 file_dates.retire(rows, file_id)
@@ -288,7 +269,6 @@ class _FlushFirst(Exception):
 class _Chunk:
     """One chunk on its way into one file."""
 
-    account_id: uuid.UUID
     file_id: uuid.UUID
     span: Span
     incoming: Incoming

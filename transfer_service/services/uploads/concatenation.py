@@ -124,7 +124,7 @@ class Concatenation:
                 self._durability.check(part.unflushed_boot)
                 remove_row(rows, part, self._space)
             resumable_rows.end(rows, ids, now=self._now())
-            self._space.reserve(rows, final.account_id, total - file.reserved_bytes)
+            self._space.resize(rows, file, total)
             if total:
                 intervals.add_span(rows, final.id, Span(0, total))
             put_together = replace(

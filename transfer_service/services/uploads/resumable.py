@@ -52,6 +52,7 @@ class UploadDraft:
     upload_metadata: str | None = None
     concat_header: str | None = None
     repr_digest: str | None = None
+    origin_id: uuid.UUID | None = None
 
 
 class ResumableUploadService:
@@ -101,7 +102,7 @@ class ResumableUploadService:
             resumable_rows.add(rows, upload, file)
             if part_ids:
                 resumable_rows.add_parts(rows, upload.id, part_ids)
-            self._space.reserve(rows, file.account_id, file.reserved_bytes)
+            self._space.begin(rows, file, is_part=upload.kind is UploadKind.PARTIAL)
 
     def begin_whole(self, account_id: uuid.UUID, draft: UploadDraft, body: AppendBody) -> UploadRecord | None:
         """A new upload that ends with its first bytes, finished in one step; None where they have not all arrived yet.
@@ -110,7 +111,7 @@ class ResumableUploadService:
         """
         if draft.kind is not UploadKind.WHOLE or draft.length is None or body.announced != draft.length:
             return None
-        self._small_files.check_room(account_id, draft.length)
+        self._small_files.check_room(account_id, draft.length, origin_id=draft.origin_id)
         if not body.has_arrived(SMALL_BYTES):
             return None
         data = read_all(body, draft.length)
@@ -140,6 +141,7 @@ class ResumableUploadService:
             updated_at=now,
             length=length,
             length_declared=length is not None,
+            origin_id=draft.origin_id,
         )
         upload = UploadRecord(
             file=file,
@@ -155,6 +157,7 @@ class ResumableUploadService:
             ends=draft.ends,
             created_at=now,
             ended_at=None,
+            origin_id=draft.origin_id,
         )
         return upload, file
 

@@ -40,6 +40,7 @@ class UploadRecord:
     ends: bool
     created_at: datetime
     ended_at: datetime | None
+    origin_id: uuid.UUID | None
 
     @property
     def name(self) -> str:

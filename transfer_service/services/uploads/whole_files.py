@@ -35,6 +35,7 @@ class Draft:
     media_type: str
     length: int | None
     overwrite: bool
+    origin_id: uuid.UUID | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +76,7 @@ class WholeFileService:
 
         Raises InvalidRequest, TooLarge, StorageFull, UploadGone; then there is no row, no blob and no reservation.
         """
-        self._small_files.check_room(account_id, draft.length or 0)
+        self._small_files.check_room(account_id, draft.length or 0, origin_id=draft.origin_id)
         if body.has_arrived(SMALL_BYTES):  # then it is verified before anything is touched
             blocks = [read_all(body, SMALL_BYTES if draft.length is None else draft.length)]
             digest = sha256_of(blocks)
@@ -103,7 +104,7 @@ class WholeFileService:
         with self._database.write_rows() as rows:
             check_name(rows, account_id, file.name, overwrite=draft.overwrite)
             file_rows.add(rows, file)
-            self._space.reserve(rows, account_id, file.reserved_bytes)
+            self._space.begin(rows, file)
         return file.id
 
     def _new_file(self, account_id: uuid.UUID, draft: Draft) -> FileRecord:
@@ -119,6 +120,7 @@ class WholeFileService:
             length=draft.length,
             length_declared=True,
             reserved_bytes=draft.length or 0,
+            origin_id=draft.origin_id,
         )
 
     def _write(self, writer: BlobWriter, file_id: uuid.UUID, draft: Draft, body: WholeBody) -> tuple[int, bytes]:
@@ -151,11 +153,10 @@ class WholeFileService:
             if file is None:
                 raise UploadGone
             used = rows.scalar(select(Account.used_bytes).where(Account.id == file.account_id)) or 0
-            step = needed - file.reserved_bytes
-            if self._space.has_room(used, step + RESERVATION_STEP_BYTES):
-                step += RESERVATION_STEP_BYTES
-            self._space.reserve(rows, file.account_id, step)
-            reserved = file.reserved_bytes + step
+            step = needed - file.reserved_bytes + RESERVATION_STEP_BYTES
+            has_room = self._space.has_room(used, step) and self._space.has_room_by(rows, file.origin_id, step)
+            reserved = needed + RESERVATION_STEP_BYTES if has_room else needed
+            self._space.resize(rows, file, reserved)
             file_rows.save_progress(rows, replace(file, reserved_bytes=reserved))
             return reserved
 

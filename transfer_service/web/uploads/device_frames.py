@@ -7,6 +7,7 @@ from itertools import chain
 from flask import Blueprint, Response, jsonify, request
 
 from transfer_service.errors import InvalidRequest
+from transfer_service.services.uploads.incoming import Place
 from transfer_service.web.context import current, guard, services
 from transfer_service.web.files.printing import status_json
 from transfer_service.web.multipart_body import OVERHEAD_BYTES, MultipartBody, is_multipart
@@ -86,7 +87,7 @@ def upload_chunk() -> Response:
         span = incoming.header.span
         if content_range is not None and content_range.span != span:
             raise InvalidRequest("Content-Range does not match the chunk header")
-        status = services().uploads.append(account_id, in_body, span=span, incoming=incoming)
+        status = services().uploads.append(Place(account_id, in_body), span=span, incoming=incoming)
     note(file=str(status.id), stored_bytes=span.size)
     return jsonify(status_json(status))
 
@@ -104,7 +105,8 @@ def check_announced(
     services().space.check_size(max(least, total or 0, span.stop if span else 0))
     if name is not None and expects_continue():
         span = span or Span(0, max(1, least))
-        services().uploads.check(current().account_id, name, span=span, claimed=total, infer=frame is LONG_FRAME)
+        place = Place(current().account_id, name)
+        services().uploads.check(place, span=span, claimed=total, infer=frame is LONG_FRAME)
 
 
 def _raw(body: RequestBody, total: int | None) -> IncomingChunk:
