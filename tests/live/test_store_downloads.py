@@ -229,6 +229,33 @@ def test_pages_with_cookies_and_heads_stay_here(site: Site) -> None:
     assert (head.status_code, head.headers["ETag"]) == (200, got.headers["ETag"])
 
 
+@pytest.fixture(scope="module")
+def signed(site: Site) -> str:
+    """What is asked for by a signed address of the file."""
+    url = site.alice.post(site.direct.url + site.path.replace("/download", "/url"), timeout=30).json()["url"]
+    return str(url).removeprefix(site.direct.url)
+
+
+@pytest.mark.parametrize("headers", [{}, {"Range": "bytes=5-500"}, {"If-None-Match": "*"}, {"Range": "bytes=0-1,5-9"}])
+def test_a_signed_address_goes_the_same_ways(site: Site, signed: str, headers: dict[str, str]) -> None:
+    direct, *others = (
+        requests.get(url + signed, headers=headers, timeout=30)
+        for url in (site.direct.url, site.front.url, site.redirecting.url)
+    )
+    for answer in others:
+        assert (answer.status_code, without_boundary(answer)) == (direct.status_code, without_boundary(direct))
+    assert headers_of(direct) == headers_of(others[0])
+    assert (len(others[1].history) == 1) == (headers in ({}, {"Range": "bytes=5-500"}))
+
+
+def test_a_signed_address_on_a_page_with_cookies_stays_here(site: Site, signed: str) -> None:
+    cookies = {"access_token_cookie": "whatever"}
+    got = requests.get(site.redirecting.url + signed, cookies=cookies, timeout=30, allow_redirects=False)
+    assert (got.status_code, got.content) == (200, DATA)
+    refused = requests.get(site.redirecting.url + signed + "0", timeout=30, allow_redirects=False)
+    assert refused.status_code == 403
+
+
 def test_what_is_in_pieces_the_service_sends(site: Site) -> None:
     data = random.Random(4).randbytes(9 * 1024 * 1024)
     path = site.alice.post(f"{site.direct.url}/api/files?filename=pieces.bin", data=data, timeout=60).headers[

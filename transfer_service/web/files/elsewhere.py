@@ -16,6 +16,7 @@ from flask import Response, current_app, g, request
 
 from transfer_service.storage.bodies import RemoteBytes
 from transfer_service.web.request_log import note
+from transfer_service.web.sharing.signed import is_signed
 from transfer_service.wire.conditions import EntityTag, Validators, format_http_date, parse_tag
 from transfer_service.wire.ranges import Span
 
@@ -113,6 +114,8 @@ def _is_first_get() -> bool:
 
 def _is_redirectable() -> bool:
     """A cookie is for pages, whose policy allows no other origin; and the address is good for GET only."""
+    if is_signed():
+        return request.method == "GET" and not request.cookies
     claims = g.get("claims")
     return request.method == "GET" and claims is not None and not claims.is_cookie
 
