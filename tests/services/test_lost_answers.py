@@ -19,8 +19,9 @@ from transfer_service.errors import StoreUnavailable
 from transfer_service.services.chat.attachments import AttachmentService, Post
 from transfer_service.services.chat.conversations import ConversationService
 from transfer_service.services.chat.messages import MessageService
+from transfer_service.services.file_digest import digest_of
 from transfer_service.services.files.rows import FileRecord
-from transfer_service.services.files.small_files import SmallFiles, sha256_of
+from transfer_service.services.files.small_files import SmallFiles
 
 LATE_SECONDS = 0.5
 DATA = b"bytes of a commit that nobody was told of"
@@ -78,7 +79,7 @@ def test_a_small_file_has_its_bytes(bench: Bench, late: LateDatabase) -> None:
     small_files = SmallFiles(core, files=bench.services.files)
     file = FileRecord(uuid.uuid4(), bench.account_id, "log.bin", True, "text/plain", created_at=now, updated_at=now)
     with pytest.raises(StoreUnavailable):
-        small_files.store(file, [DATA], sha256_of([DATA]))
+        small_files.store(file, [DATA], digest_of([DATA]))
     late.settle()
     assert (found := bench.find()) is not None
     assert content(bench.services.store, found.id) == DATA

@@ -3,6 +3,7 @@
 import hashlib
 import random
 import uuid
+import zlib
 from collections.abc import Callable
 from contextlib import closing
 
@@ -14,6 +15,7 @@ from tests.stores import put
 from transfer_service.errors import BlobMissing
 from transfer_service.services import read_back as module
 from transfer_service.services.digests import RunningDigests
+from transfer_service.services.file_digest import FileDigest
 from transfer_service.services.read_back import AT_ONCE, BLOCK_BYTES, read_back
 from transfer_service.services.steps import Aside
 from transfer_service.storage.rooms import FILES
@@ -86,9 +88,9 @@ def test_only_what_was_not_hashed_on_its_way_is_read(store: MemoryStore, blob_id
     digests.add(blob_id, 9000, [b"further on"])
     digests.make_headway(blob_id, SIZE)
     assert (store.reads, digests.is_near(blob_id, 5000), digests.is_near(blob_id, 5001)) == ([], True, False)
-    assert digests.digest(blob_id, SIZE) == hashlib.sha256(DATA).hexdigest()
+    assert digests.digest(blob_id, SIZE) == FileDigest(hashlib.sha256(DATA).hexdigest(), zlib.crc32(DATA))
     assert min(span.start for span in store.reads) == 5000
-    assert digests.digest(blob_id, SIZE) == hashlib.sha256(DATA).hexdigest()
+    assert digests.digest(blob_id, SIZE) == FileDigest(hashlib.sha256(DATA).hexdigest(), zlib.crc32(DATA))
     assert sum(span.size for span in store.reads) == SIZE - 5000
 
 
@@ -100,5 +102,5 @@ def test_what_was_read_before_a_failure_is_not_read_again(
     with pytest.raises(BlobMissing):
         digests.digest(blob_id, SIZE + 1)
     begun = len(store.reads)
-    assert digests.digest(blob_id, SIZE) == hashlib.sha256(DATA).hexdigest()
+    assert digests.digest(blob_id, SIZE) == FileDigest(hashlib.sha256(DATA).hexdigest(), zlib.crc32(DATA))
     assert sum(span.size for span in store.reads[begun:]) == SIZE % BLOCK_BYTES

@@ -108,6 +108,7 @@ class File(Base):
     received_bytes: Mapped[int] = mapped_column(default=0)
     reserved_bytes: Mapped[int] = mapped_column(default=0)
     sha256: Mapped[str | None] = mapped_column(String(64))
+    crc32: Mapped[int | None]
     unflushed_boot: Mapped[str | None] = mapped_column(String(64))
     origin_id: Mapped[uuid.UUID | None]
     created_at: Mapped[datetime]
@@ -168,6 +169,7 @@ class TrashedFile(Base):
     length_declared: Mapped[bool]
     reserved_bytes: Mapped[int]
     sha256: Mapped[str] = mapped_column(String(64))
+    crc32: Mapped[int | None]
     unflushed_boot: Mapped[str | None] = mapped_column(String(64))
     origin_id: Mapped[uuid.UUID | None]
     created_at: Mapped[datetime]

@@ -1,6 +1,5 @@
-"""SHA-256 of files while they arrive: hashed up to the first gap as it moves, so that little is left to the end."""
+"""Digests of files while they arrive: hashed up to the first gap as it moves, so that little is left to the end."""
 
-import hashlib
 import threading
 import uuid
 from collections import OrderedDict
@@ -15,6 +14,7 @@ from cachetools import LRUCache
 
 from transfer_service.errors import BlobMissing
 from transfer_service.services.batches import BATCH_BYTES, in_batches
+from transfer_service.services.file_digest import FileDigest, FileHasher
 from transfer_service.services.read_back import read_back
 from transfer_service.storage.blobs import WHOLE, BlobStore
 from transfer_service.storage.bodies import BlobReader
@@ -39,9 +39,9 @@ TURN_SECONDS = 900.0
 
 @dataclass(slots=True)
 class _Entry:
-    hasher: "_Hash" = field(default_factory=hashlib.sha256)
+    hasher: FileHasher = field(default_factory=FileHasher)
     offset: int = 0
-    safe: "tuple[_Hash, int] | None" = None
+    safe: tuple[FileHasher, int] | None = None
     """As it was when a writer began to put bytes into it that may never come to count."""
     turn: threading.Lock = field(default_factory=threading.Lock)
 
@@ -86,7 +86,7 @@ class DigestFollower:
         return cls(_Entry())
 
     @property
-    def sha256(self) -> bytes:
+    def digest(self) -> FileDigest:
         """Of all that was taken."""
         return self._entry.hasher.digest()
 
@@ -108,7 +108,7 @@ class DigestFollower:
 
     def restart(self) -> None:
         """Forget what was hashed: some of it will not come to count."""
-        self._entry.hasher, self._entry.offset = hashlib.sha256(), 0
+        self._entry.hasher, self._entry.offset = FileHasher(), 0
 
     def end(self) -> None:
         """Let others hash again; where `begin` was called."""
@@ -185,12 +185,12 @@ class RunningDigests:
         finally:
             entry.turn.release()
 
-    def digest(self, file_id: uuid.UUID, length: int) -> str:
-        """The SHA-256 of the first `length` bytes in hexadecimal. Raises BlobMissing, ReadFailed."""
+    def digest(self, file_id: uuid.UUID, length: int) -> FileDigest:
+        """That of the first `length` bytes. Raises BlobMissing, ReadFailed."""
         entry = self._entry(file_id)
         with entry.turn:
             self._hash_up_to(file_id, entry, length)
-            return entry.hasher.hexdigest()
+            return entry.hasher.digest()
 
     def is_near(self, file_id: uuid.UUID, length: int) -> bool:
         """Whether little is left to hash of the first `length` bytes, of a remote store nothing."""

@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import uuid
+import zlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from enum import Enum, auto
@@ -165,10 +166,10 @@ class Uploads(Bench):
         return content(self.services.store, upload.id)
 
     def file(self, name: str = "log.bin") -> bytes:
-        """The bytes of a whole file, which has the digest that it says."""
+        """The bytes of a whole file, which has the digests that it says."""
         status = self.services.files.get_readable(self.account_id, name)
         content = self.content(status)
-        assert status.sha256 == hashlib.sha256(content).hexdigest()
+        assert (status.sha256, status.crc32) == (hashlib.sha256(content).hexdigest(), zlib.crc32(content))
         assert (status.length, status.received_bytes) == (len(content), len(content))
         return content
 

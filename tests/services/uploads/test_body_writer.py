@@ -4,6 +4,7 @@ import errno
 import hashlib
 import os
 import uuid
+import zlib
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -21,6 +22,7 @@ from transfer_service.errors import BodyCutShort, QuotaExceeded, StorageFull, To
 from transfer_service.services import body_writer as landing_module
 from transfer_service.services.body_writer import COMMIT_BYTES, COMMIT_SECONDS, BodyWriter, Counting, up_to
 from transfer_service.services.digests import RunningDigests
+from transfer_service.services.file_digest import FileDigest
 from transfer_service.storage.blobs import END, BlobWriter
 from transfer_service.storage.disk import DiskStore
 from transfer_service.storage.rooms import FILES
@@ -315,7 +317,9 @@ def test_a_request_that_is_killed_while_it_waits_for_a_thread_waits_for_what_is_
     assert sorted(waited) == begun
     counted = WINDOW_BYTES if killed_at > 2 else 0
     assert place.commits == [counted] * (counted > 0)
-    assert place.digests.digest(place.upload_id, counted) == hashlib.sha256(bytes(counted)).hexdigest()
+    assert place.digests.digest(place.upload_id, counted) == FileDigest(
+        hashlib.sha256(bytes(counted)).hexdigest(), zlib.crc32(bytes(counted))
+    )
 
 
 @pytest.mark.parametrize("is_atomic", [False, True], ids=["counting", "atomic"])

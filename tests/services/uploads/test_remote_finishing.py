@@ -25,8 +25,9 @@ from transfer_service.errors import (
     UploadEnded,
 )
 from transfer_service.services import digests, steps
+from transfer_service.services.file_digest import digest_of
 from transfer_service.services.files.rows import FileRecord
-from transfer_service.services.files.small_files import SmallFiles, sha256_of
+from transfer_service.services.files.small_files import SmallFiles
 from transfer_service.services.uploads import finishing
 from transfer_service.services.uploads.whole_files import WholeFileService
 from transfer_service.storage.blobs import WHOLE
@@ -244,7 +245,7 @@ def test_a_small_file_waits_for_the_store_outside_of_the_thread_pool(uploads: Up
 
     core = replace(uploads.services.core, offload=refuse)
     stored, _ = SmallFiles(core, files=uploads.services.files).store(
-        new_file(uploads), [DATA[:5000]], sha256_of([DATA[:5000]])
+        new_file(uploads), [DATA[:5000]], digest_of([DATA[:5000]])
     )
     assert (stored.is_complete, uploads.file()) == (True, DATA[:5000])
 

@@ -1,6 +1,7 @@
 """The upload engine against a model: for every name a map of bytes, and what was said about the length."""
 
 import hashlib
+import zlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from itertools import groupby
@@ -176,7 +177,8 @@ class UploadEngine(RuleBasedStateMachine):
         assert (status.length, status.is_complete) == (model.length, model.is_complete)
         assert (status.received_bytes, status.next_expected) == (len(model.stored), first_gap)
         data = bytes(model.stored[position] for position in sorted(model.stored))
-        assert status.sha256 == (hashlib.sha256(data).hexdigest() if model.is_complete else None)
+        digests = (hashlib.sha256(data).hexdigest(), zlib.crc32(data)) if model.is_complete else (None, None)
+        assert (status.sha256, status.crc32) == digests
 
     def agree_on_ranges(self, status: FileRecord, model: Model) -> None:
         assert self.bench.services.files.received(status) == model.spans()

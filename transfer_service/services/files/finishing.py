@@ -14,6 +14,7 @@ from transfer_service.models.files import File, FileState, ReceivedRange
 from transfer_service.services.core import Core
 from transfer_service.services.digests import DigestFollower, RunningDigests
 from transfer_service.services.durability import Durability
+from transfer_service.services.file_digest import FileDigest
 from transfer_service.services.files import received_ranges as intervals
 from transfer_service.services.files import rows as file_rows
 from transfer_service.services.files.dates import date_for
@@ -54,7 +55,7 @@ def _nothing(*_arguments: object) -> None:
 
 
 def declare_whole(
-    rows: Executor, file: FileRecord, core: Core, *, length: int, sha256: str, is_new: bool = False
+    rows: Executor, file: FileRecord, core: Core, *, length: int, digest: FileDigest, is_new: bool = False
 ) -> FileRecord:
     """Let a file be whole, under the name that it has claimed, in the caller's transaction: its row, range and room.
 
@@ -68,7 +69,8 @@ def declare_whole(
         length=length,
         received_bytes=length,
         reserved_bytes=length,
-        sha256=sha256,
+        sha256=digest.sha256,
+        crc32=digest.crc32,
         unflushed_boot=core.durability.mark_of_whole(),
         updated_at=now,
         completed_at=date_for(rows, file.account_id, file.name, now),
@@ -145,25 +147,25 @@ class Completion:
             self._durability.check(current.unflushed_boot)
             at = current.completed_at or date_for(rows, current.account_id, current.name, self._now())
             boot = None if flush else self._durability.boot
-            finished = replace(current, state=FileState.COMPLETE, sha256=digest, completed_at=at, unflushed_boot=boot)
-            file_rows.save_progress(rows, finished)
+            whole = replace(current, sha256=digest.sha256, crc32=digest.crc32, completed_at=at, unflushed_boot=boot)
+            file_rows.save_progress(rows, replace(whole, state=FileState.COMPLETE))
 
-    def _judge(self, file: FileRecord) -> str:
-        """The SHA-256 of a file that was whole before a power loss, if it is whole still. Raises BytesLost."""
+    def _judge(self, file: FileRecord) -> FileDigest:
+        """The digest of a file that was whole before a power loss, if it is whole still. Raises BytesLost."""
         try:
             digest = self.digest(file.id, file.received_bytes)
         except BlobMissing as error:
             raise BytesLost from error
-        if digest != file.sha256:
+        if digest.sha256 != file.sha256:
             raise BytesLost
         return digest
 
-    def digest(self, file_id: uuid.UUID, length: int) -> str:
-        """The SHA-256 of a file whose bytes are all stored. Raises BlobMissing, ReadFailed."""
+    def digest(self, file_id: uuid.UUID, length: int) -> FileDigest:
+        """That of a file whose bytes are all stored. Raises BlobMissing, ReadFailed."""
         return self._digests.digest(file_id, length)
 
-    def seal(self, file_id: uuid.UUID, length: int, writer: BlobWriter) -> str:
-        """The SHA-256 of a file whose last bytes `writer` has, once they are where they must be and nothing else is.
+    def seal(self, file_id: uuid.UUID, length: int, writer: BlobWriter) -> FileDigest:
+        """The digest of a file whose last bytes `writer` has, once they are where they must be and nothing else is.
 
         They count by `record` of the writer, in the transaction that declares the file whole. Raises BlobMissing,
         ReadFailed, StorageFull.

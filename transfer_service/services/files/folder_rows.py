@@ -50,6 +50,7 @@ _PLACE: dict[str, Any] = {
     "received_bytes": 0,
     "reserved_bytes": 0,
     "sha256": None,
+    "crc32": None,
     "unflushed_boot": None,
     "origin_id": None,
     "completed_at": None,

@@ -66,6 +66,7 @@ class FileRecord:
     received_bytes: int = 0
     reserved_bytes: int = 0
     sha256: str | None = None
+    crc32: int | None = None
     unflushed_boot: str | None = None
     completed_at: datetime | None = None
     folder_id: uuid.UUID | None = None
@@ -139,8 +140,8 @@ _EXISTS = PreparedSelect(select(_files.c.id).where(_files.c.id == bindparam("fil
 _by_id = select(*COLUMNS).select_from(in_folders(_files)).where(_files.c.id == bindparam("file_id"))
 _BY_ID, _LOCKED = PreparedSelect(_by_id), PreparedSelect(_by_id.with_for_update(of=_files))
 _PROGRESS = (
-    "state", "length", "length_declared", "received_bytes", "reserved_bytes", "sha256", "unflushed_boot", "updated_at",
-    "completed_at",
+    "state", "length", "length_declared", "received_bytes", "reserved_bytes", "sha256", "crc32", "unflushed_boot",
+    "updated_at", "completed_at",
 )  # fmt: skip
 _CHANGEABLE = ("holds_name", "media_type", *_PROGRESS)
 _of_file = update(_files).where(_files.c.id == bindparam("file_id"))

@@ -1,8 +1,7 @@
 """Small files that have arrived whole: bytes first, then everything that is known of them, in one transaction."""
 
-import hashlib
 import uuid
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 
@@ -21,6 +20,7 @@ from transfer_service.errors import (
 from transfer_service.logs import tidying
 from transfer_service.models.accounts import Account
 from transfer_service.services.core import Core
+from transfer_service.services.file_digest import Blocks, FileDigest
 from transfer_service.services.files import discards, trash_rows
 from transfer_service.services.files.files import FileService
 from transfer_service.services.files.finishing import declare_whole
@@ -32,18 +32,8 @@ from transfer_service.storage.blobs import BlobWriter
 SMALL_BYTES = 256 * 1024
 """What is no longer, and there at once, is kept in memory until it can be stored and declared whole in one step."""
 
-Blocks = Sequence[bytes | memoryview]
-
 _accounts = Account.__table__
 _USED = PreparedSelect(select(_accounts.c.used_bytes).where(_accounts.c.id == bindparam("account_id")))
-
-
-def sha256_of(blocks: Blocks) -> bytes:
-    """The SHA-256 of what is in memory."""
-    hasher = hashlib.sha256()
-    for block in blocks:
-        hasher.update(block)
-    return hasher.digest()
 
 
 def _nothing_more(_rows: Executor) -> None:
@@ -79,7 +69,7 @@ class SmallFiles:
         self,
         file: FileRecord,
         blocks: Blocks,
-        sha256: bytes,
+        digest: FileDigest,
         *,
         overwrite: bool = False,
         add_more: Callable[[Executor], None] = _nothing_more,
@@ -100,7 +90,7 @@ class SmallFiles:
                 new = replace(file, reserved_bytes=length)
                 claimed = self._claim(rows, new, overwrite=overwrite)
                 named = replace(new, name=claimed.name)
-                whole = declare_whole(rows, named, self._core, length=length, sha256=sha256.hex(), is_new=True)
+                whole = declare_whole(rows, named, self._core, length=length, digest=digest, is_new=True)
                 writer.record(rows)
                 add_more(rows)
             return whole, claimed

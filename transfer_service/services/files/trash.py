@@ -85,6 +85,7 @@ class Trash:
                 received_bytes=trashed.length,
                 reserved_bytes=trashed.reserved_bytes,
                 sha256=trashed.sha256,
+                crc32=trashed.crc32,
                 origin_id=trashed.origin_id,
                 unflushed_boot=None if is_in_doubt else trashed.unflushed_boot,
                 completed_at=at,

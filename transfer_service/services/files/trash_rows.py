@@ -34,6 +34,7 @@ class TrashedRecord:
     length_declared: bool
     reserved_bytes: int
     sha256: str
+    crc32: int | None
     unflushed_boot: str | None
     origin_id: uuid.UUID | None
     created_at: datetime

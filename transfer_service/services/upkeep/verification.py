@@ -4,7 +4,6 @@ It may run beside the service: what is deleted or changed meanwhile is no fault.
 read again afterwards, still says what it said before.
 """
 
-import hashlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
@@ -22,6 +21,7 @@ from transfer_service.models.chat import Message
 from transfer_service.models.files import File, FileState, Folder, ReceivedRange, TrashedFile
 from transfer_service.models.games import DownloadState, Game, GameData, RemoteDownload
 from transfer_service.services.core import Core
+from transfer_service.services.file_digest import FileDigest, FileHasher
 from transfer_service.services.files.rows import WHOLE_NAME
 from transfer_service.services.games.job_rows import archive_key
 from transfer_service.services.upkeep import shelves
@@ -81,7 +81,7 @@ class Verdict:
 
 @dataclass(frozen=True, slots=True)
 class Promise:
-    """Stored bytes that a row promises: `length` of them, with that `sha256` where it is known.
+    """Stored bytes that a row promises: `length` of them, with that `sha256` where it is known, and that `crc32`.
 
     Of an unfinished upload `version` is another one whenever it has come to more, or begins anew.
     """
@@ -92,6 +92,7 @@ class Promise:
     name: str
     length: int
     sha256: str | None
+    crc32: int | None = None
     version: str | None = None
 
     @property
@@ -190,20 +191,21 @@ class Verification:
             return Problem.MISSING, 0
         except ReadFailed:
             return Problem.UNREADABLE, 0
-        return (None if (digest, length) == (thing.sha256, thing.length) else Problem.DAMAGED), length
+        is_right = (digest.sha256, length) == (thing.sha256, thing.length) and thing.crc32 in {None, digest.crc32}
+        return (None if is_right else Problem.DAMAGED), length
 
 
 def _file(row: Any) -> Promise:
-    return Promise(Kind.FILE, row.id, row.account, row.name, row.length or 0, row.sha256)
+    return Promise(Kind.FILE, row.id, row.account, row.name, row.length or 0, row.sha256, row.crc32)
 
 
 def _trashed_file(row: Any) -> Promise:
-    return Promise(Kind.TRASHED_FILE, row.id, row.account, row.name, row.length, row.sha256)
+    return Promise(Kind.TRASHED_FILE, row.id, row.account, row.name, row.length, row.sha256, row.crc32)
 
 
 def _upload(row: Any) -> Promise:
     version = f"{row.received_bytes} {row.stop} {row.updated_at.isoformat()}"
-    return Promise(Kind.UPLOAD, row.id, row.account, row.name, row.stop, None, version)
+    return Promise(Kind.UPLOAD, row.id, row.account, row.name, row.stop, None, version=version)
 
 
 def _attachment(row: Any) -> Promise:
@@ -215,13 +217,18 @@ def _archive(row: Any) -> Promise:
 
 
 _FILES = (
-    select(File.id, WHOLE_NAME.label("name"), File.length, File.sha256, Account.name.label("account"))
+    select(File.id, WHOLE_NAME.label("name"), File.length, File.sha256, File.crc32, Account.name.label("account"))
     .join(Account, Account.id == File.account_id)
     .outerjoin(Folder, Folder.id == File.folder_id)
     .where(File.state == FileState.COMPLETE)
 )
 _TRASHED_FILES = select(
-    TrashedFile.id, TrashedFile.name, TrashedFile.length, TrashedFile.sha256, Account.name.label("account")
+    TrashedFile.id,
+    TrashedFile.name,
+    TrashedFile.length,
+    TrashedFile.sha256,
+    TrashedFile.crc32,
+    Account.name.label("account"),
 ).join(Account, Account.id == TrashedFile.account_id)
 _UPLOADS = (
     select(
@@ -265,11 +272,11 @@ _PROMISES: list[tuple[_Statement, Callable[[Any], Promise]]] = [
 """The rows that promise bytes, each by its key first, and what they promise."""
 
 
-def _digest_of(body: BlobReader, length: int) -> tuple[str, int]:
-    """The SHA-256 of the first `length` bytes, and how many of them there are."""
-    hasher = hashlib.sha256()
+def _digest_of(body: BlobReader, length: int) -> tuple[FileDigest, int]:
+    """The digest of the first `length` bytes, and how many of them there are."""
+    hasher = FileHasher()
     position = 0
     while block := body.read(position, min(READ_BYTES, length - position)):
         hasher.update(block)
         position += len(block)
-    return hasher.hexdigest(), position
+    return hasher.digest(), position

@@ -253,6 +253,7 @@ class Appends:
                 received_bytes=offset,
                 reserved_bytes=reserved,
                 sha256=None,
+                crc32=None,
                 unflushed_boot=self._durability.mark_of_chunk(file.unflushed_boot),
                 updated_at=max(file.updated_at, self._now()),
                 completed_at=None,

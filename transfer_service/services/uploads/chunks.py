@@ -18,6 +18,7 @@ from transfer_service.logs import tidying
 from transfer_service.models.files import FileState
 from transfer_service.services.batches import BATCH_BYTES, OFFLOAD_FROM_BYTES, in_batches, write_or_compare
 from transfer_service.services.core import Core
+from transfer_service.services.file_digest import digest_of
 from transfer_service.services.files import dates as file_dates
 from transfer_service.services.files import discards
 from transfer_service.services.files import received_ranges as intervals
@@ -26,7 +27,7 @@ from transfer_service.services.files.files import FileService, remove_row
 from transfer_service.services.files.finishing import Completion, flush_or_forget
 from transfer_service.services.files.folder_rows import lock_names
 from transfer_service.services.files.rows import FileRecord
-from transfer_service.services.files.small_files import SMALL_BYTES, SmallFiles, sha256_of
+from transfer_service.services.files.small_files import SMALL_BYTES, SmallFiles
 from transfer_service.services.steps import ANSWER_SECONDS
 from transfer_service.services.uploads.incoming import Incoming, Place
 from transfer_service.services.uploads.lengths import agreed, was_whole
@@ -94,7 +95,7 @@ class UploadService:
         if new.length != span.size or span.size > SMALL_BYTES:
             return None
         try:
-            return self._small_files.store(new, blocks, sha256_of(blocks))[0]
+            return self._small_files.store(new, blocks, digest_of(blocks))[0]
         except NameTaken:
             return None
 
@@ -236,7 +237,12 @@ class UploadService:
             changes = bool(added) or agreed_file.length != file.length
             if changes and file.is_complete:
                 file_dates.retire(rows, file_id)
-            reopened: dict[str, Any] = {"state": FileState.RECEIVING, "sha256": None, "completed_at": None}
+            reopened: dict[str, Any] = {
+                "state": FileState.RECEIVING,
+                "sha256": None,
+                "crc32": None,
+                "completed_at": None,
+            }
             from_start = merged.stop if merged.start == 0 else intervals.contiguous_from_start(rows, file_id)
             after = replace(
                 agreed_file,

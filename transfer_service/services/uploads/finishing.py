@@ -13,6 +13,7 @@ from transfer_service.errors import BlobMissing, DigestMismatch, UploadEnded
 from transfer_service.models.uploads import UploadKind
 from transfer_service.services.core import Core
 from transfer_service.services.digests import DigestFollower, hash_all
+from transfer_service.services.file_digest import FileDigest, digest_of
 from transfer_service.services.files import rows as file_rows
 from transfer_service.services.files.files import FileService
 from transfer_service.services.files.finishing import Completion, declare_whole
@@ -27,7 +28,7 @@ from transfer_service.storage.blobs import BlobWriter
 from transfer_service.wire.digests import parse_digests
 
 MAX_REFUSED = 1024
-_NOTHING = hashlib.sha256().hexdigest()
+_NOTHING = digest_of([])
 
 
 class UploadCompletion:
@@ -78,9 +79,9 @@ class UploadCompletion:
         try:
             is_empty = not upload.length  # no append has made a blob yet
             digest = _NOTHING if is_empty else self._completion.digest(upload.id, upload.offset)
-            sha256 = self._verified(upload, digest)
+            self._verify(upload, digest)
             with self._completion.sealed(upload.id, upload.offset, is_new=is_empty) as record:
-                return self._declare(upload, sha256, record)
+                return self._declare(upload, digest, record)
         except BlobMissing as error:
             raise UploadEnded from error
 
@@ -124,10 +125,11 @@ class UploadCompletion:
         """
         self._check_not_refused(upload)
         try:
-            sha256 = self._completion.seal(upload.id, upload.offset, writer)
+            digest = self._completion.seal(upload.id, upload.offset, writer)
         except BlobMissing as error:
             raise UploadEnded from error
-        return self._declare(upload, self._verified(upload, sha256), writer.record)
+        self._verify(upload, digest)
+        return self._declare(upload, digest, writer.record)
 
     def follow(self, upload_id: uuid.UUID) -> DigestFollower:
         """For an append that hashes its bytes while it has them."""
@@ -146,15 +148,14 @@ class UploadCompletion:
             found = [resumable_rows.find(rows, final_id) for final_id in resumable_rows.finals_with(rows, part_id)]
         return [final for final in found if final is not None and not final.has_ended]
 
-    def _verified(self, upload: UploadRecord, sha256: str) -> str:
-        """The SHA-256, if the bytes are what was promised. Raises DigestMismatch."""
+    def _verify(self, upload: UploadRecord, digest: FileDigest) -> None:
+        """Raises DigestMismatch where the bytes are not what was promised."""
         promised = parse_digests(upload.repr_digest, field="Repr-Digest") if upload.repr_digest else {}
         for algorithm, expected in promised.items():
-            found = bytes.fromhex(sha256) if algorithm == "sha256" else self._digest(upload, algorithm)
+            found = bytes.fromhex(digest.sha256) if algorithm == "sha256" else self._digest(upload, algorithm)
             if found != expected:
                 self._refuse(upload)
                 raise DigestMismatch
-        return sha256
 
     def _check_not_refused(self, upload: UploadRecord) -> None:
         """Raises DigestMismatch where these bytes were hashed before and found to be others than the promised ones."""
@@ -172,7 +173,7 @@ class UploadCompletion:
         return hasher.digest()
 
     @run_again
-    def _declare(self, upload: UploadRecord, sha256: str, record: Callable[[Executor], None]) -> UploadRecord:
+    def _declare(self, upload: UploadRecord, digest: FileDigest, record: Callable[[Executor], None]) -> UploadRecord:
         """Name the file and declare it whole, in one step. Raises UploadEnded, QuotaExceeded, ClaimLost."""
         durability = self._completion.durability
         # Durable, since what is replaced is unlinked afterwards: its row must not come back.
@@ -188,7 +189,7 @@ class UploadCompletion:
             durability.check(file.unflushed_boot)
             claimed = claim_name(rows, upload.account_id, file.name, overwrite=upload.overwrite, core=self._core)
             file = replace(file, name=claimed.name, length_declared=True)
-            whole = declare_whole(rows, file, self._core, length=upload.offset, sha256=sha256)
+            whole = declare_whole(rows, file, self._core, length=upload.offset, digest=digest)
             if not current.ends:
                 resumable_rows.set_ends(rows, upload.id)
         self._completion.forget(upload.id)

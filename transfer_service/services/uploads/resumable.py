@@ -24,11 +24,12 @@ from transfer_service.errors import (
 from transfer_service.models.uploads import UploadKind, UploadProtocol
 from transfer_service.services.body_writer import read_all
 from transfer_service.services.core import Core
+from transfer_service.services.file_digest import FileDigest, digest_of
 from transfer_service.services.files import rows as file_rows
 from transfer_service.services.files.files import FileService, remove_row
 from transfer_service.services.files.naming import check_name
 from transfer_service.services.files.rows import FileRecord
-from transfer_service.services.files.small_files import SMALL_BYTES, SmallFiles, sha256_of
+from transfer_service.services.files.small_files import SMALL_BYTES, SmallFiles
 from transfer_service.services.uploads import rows as resumable_rows
 from transfer_service.services.uploads.appends import AppendBody, Appends, Piece
 from transfer_service.services.uploads.finishing import Finishing, UploadCompletion
@@ -86,7 +87,7 @@ class ResumableUploadService:
         """
         self._space.check_size(draft.length or 0)
         if draft.ends and draft.length == 0:  # or an upload would be left that nobody has heard of
-            _verified_sha256(memoryview(b""), draft.repr_digest)
+            _verified(memoryview(b""), draft.repr_digest)
         reserved = 0 if part_ids else draft.length or 0
         # Parts of no bytes miss none. Only when they are spent is the final upload whole, and its length known.
         upload, file = self._new(account_id, draft, length=draft.length or None if part_ids else draft.length)
@@ -116,12 +117,12 @@ class ResumableUploadService:
             return None
         data = read_all(body, draft.length)
         body.verify()
-        sha256 = _verified_sha256(data, draft.repr_digest)
+        digest = _verified(data, draft.repr_digest)
         upload, file = self._new(account_id, replace(draft, ends=True), length=draft.length)
         file, _ = self._small_files.store(
             file,
             [data],
-            sha256,
+            digest,
             overwrite=draft.overwrite,
             add_more=lambda rows: resumable_rows.add_to(rows, upload),
         )
@@ -247,10 +248,10 @@ class ResumableUploadService:
             return upload
 
 
-def _verified_sha256(data: memoryview, repr_digest: str | None) -> bytes:
-    """The SHA-256, if the bytes are what was promised. Raises DigestMismatch."""
+def _verified(data: memoryview, repr_digest: str | None) -> FileDigest:
+    """Their digest, if the bytes are what was promised. Raises DigestMismatch."""
     promised = parse_digests(repr_digest, field="Repr-Digest") if repr_digest else {}
     for algorithm, expected in promised.items():
         if hashlib.new(algorithm, data, usedforsecurity=False).digest() != expected:
             raise DigestMismatch
-    return sha256_of([data])
+    return digest_of([data])

@@ -13,13 +13,14 @@ from transfer_service.models.accounts import Account
 from transfer_service.services.body_writer import BodyWriter, Counting, IncomingBytes, read_all
 from transfer_service.services.core import Core
 from transfer_service.services.digests import DigestFollower
+from transfer_service.services.file_digest import FileDigest, digest_of
 from transfer_service.services.files import rows as file_rows
 from transfer_service.services.files.files import FileService, remove_row
 from transfer_service.services.files.finishing import declare_whole
 from transfer_service.services.files.folder_rows import prune
 from transfer_service.services.files.naming import ClaimedName, check_name, claim_name
 from transfer_service.services.files.rows import FileRecord
-from transfer_service.services.files.small_files import SMALL_BYTES, SmallFiles, sha256_of
+from transfer_service.services.files.small_files import SMALL_BYTES, SmallFiles
 from transfer_service.storage.blobs import END, BlobWriter
 from transfer_service.wire.ranges import Span
 
@@ -79,16 +80,16 @@ class WholeFileService:
         self._small_files.check_room(account_id, draft.length or 0, origin_id=draft.origin_id)
         if body.has_arrived(SMALL_BYTES):  # then it is verified before anything is touched
             blocks = [read_all(body, SMALL_BYTES if draft.length is None else draft.length)]
-            digest = sha256_of(blocks)
-            new = self._new_file(account_id, body.verified(draft, digest))
+            digest = digest_of(blocks)
+            new = self._new_file(account_id, body.verified(draft, bytes.fromhex(digest.sha256)))
             return Received(*self._small_files.store(new, blocks, digest, overwrite=draft.overwrite))
         file_id, begun_as = self._begin(account_id, draft), draft.name
         try:
             with self._store.open_writer(file_id, ANYWHERE, create=True, wait_seconds=0) as writer:
                 length, digest = self._write(writer, file_id, draft, body)
-                draft = body.verified(draft, digest)
+                draft = body.verified(draft, bytes.fromhex(digest.sha256))
                 writer.seal(length, flush=self._durability.flush)
-                whole = _Whole(file_id, length, digest.hex(), writer)
+                whole = _Whole(file_id, length, digest, writer)
                 file, claimed = self._commit(whole, draft, is_renamed=draft.name != begun_as)
         except BaseException:
             with tidying():
@@ -123,8 +124,8 @@ class WholeFileService:
             origin_id=draft.origin_id,
         )
 
-    def _write(self, writer: BlobWriter, file_id: uuid.UUID, draft: Draft, body: WholeBody) -> tuple[int, bytes]:
-        """Write and hash the body. The length and the SHA-256."""
+    def _write(self, writer: BlobWriter, file_id: uuid.UUID, draft: Draft, body: WholeBody) -> tuple[int, FileDigest]:
+        """Write and hash the body. Its length and digest."""
         reserved = draft.length or 0
 
         def make_room(length: int) -> None:
@@ -143,7 +144,7 @@ class WholeFileService:
             begin=self._begin_offload,
         )
         body_writer.receive(body)
-        return body_writer.offset, follower.sha256
+        return body_writer.offset, follower.digest
 
     @run_again
     def _reserve_up_to(self, file_id: uuid.UUID, needed: int) -> int:
@@ -175,7 +176,7 @@ class WholeFileService:
             wanted = draft.name if is_renamed else file.name
             claimed = claim_name(rows, file.account_id, wanted, overwrite=draft.overwrite, core=self._core)
             file = replace(file, name=claimed.name, media_type=draft.media_type)
-            declared = declare_whole(rows, file, self._core, length=whole.length, sha256=whole.sha256)
+            declared = declare_whole(rows, file, self._core, length=whole.length, digest=whole.digest)
             if is_renamed:
                 prune(rows, file.folder_id)
             return replace(declared, next_expected=whole.length), claimed
@@ -206,5 +207,5 @@ class _Whole:
 
     file_id: uuid.UUID
     length: int
-    sha256: str
+    digest: FileDigest
     writer: BlobWriter
