@@ -15,7 +15,7 @@ from sqlalchemy import Connection, func, insert, select, text
 
 from benchmarks.servers import ACCOUNT
 from transfer_service.db.database import Database
-from transfer_service.models import accounts, chat, files, games, upkeep, uploads
+from transfer_service.models import accounts, chat, files, games, keys, upkeep, uploads
 from transfer_service.models.base import Base
 from transfer_service.storage.blobs import WHOLE
 from transfer_service.storage.disk import DiskStore
@@ -167,6 +167,10 @@ def _accounts(filler: Filler) -> None:
         account_id=f"CASE WHEN n <= {own} THEN {filler.account} ELSE {filler.stranger} END",
     )  # fmt: skip
     filler.fill(accounts.RefreshToken, count, jti="'token ' || n", sign_in_id=filler.id("n"))
+    filler.fill(
+        keys.AccountKey, count, id=filler.id("n"), name="'device ' || n", digest=filler.bytes("n"), scopes="'upload'",
+        account_id=f"CASE WHEN n % 2 = 0 THEN {filler.account} ELSE {filler.stranger} END", created_at=filler.at(PAST),
+    )  # fmt: skip
     for permission in ("games.download", "activities.read"):
         filler.fill(accounts.AccountPermission, 1, account_id=filler.account, permission=f"'{permission}'")
     filler.rows.execute(text(f"UPDATE accounts SET is_admin = true WHERE id = {filler.account}"))

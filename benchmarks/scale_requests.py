@@ -54,6 +54,31 @@ def _sign_out(ask: Ask, _size: Size) -> Steps:
         yield Request("POST", "/auth/logout", expected=204, headers=bearer(signed_in(ask)["access_token"]))
 
 
+plain("listKeys", "GET", "/auth/keys?limit=50")
+case("listKeys", "cursor")(deep_page("/auth/keys"))
+KEY = as_json({"name": "gate camera", "scopes": ["upload", "files"]})
+
+
+@case("createKey")
+def _create_key(_ask: Ask, _size: Size) -> Steps:
+    while True:
+        yield Request("POST", "/auth/keys", expected=201, **KEY)
+
+
+@case("revokeKey")
+def _revoke_key(ask: Ask, _size: Size) -> Steps:
+    while True:
+        key = ask(Request("POST", "/auth/keys", expected=201, **KEY)).json()
+        yield Request("DELETE", f"/auth/keys/{key['id']}", expected=204)
+
+
+@case("showOwnAccount", "with a key")
+def _show_with_key(ask: Ask, _size: Size) -> Steps:
+    key = ask(Request("POST", "/auth/keys", expected=201, **KEY)).json()["key"]
+    while True:
+        yield Request("GET", "/auth/me", headers=bearer(key))
+
+
 @case("emptyTrash", "with one file in it")
 def _empty_trash(ask: Ask, _size: Size) -> Steps:
     headers = bearer(signed_in(ask, FRIEND)["access_token"])

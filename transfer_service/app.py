@@ -21,7 +21,7 @@ from transfer_service.services.core import utc_now
 from transfer_service.services.event_channels import make_channel
 from transfer_service.web import admin, home
 from transfer_service.web import operations as health
-from transfer_service.web.accounts import auth
+from transfer_service.web.accounts import auth, keys
 from transfer_service.web.accounts.tokens import init_tokens
 from transfer_service.web.addresses import init_addresses
 from transfer_service.web.chat import attachments, conversations, messages
@@ -111,12 +111,25 @@ def create_app(settings: Settings, *, now: Callable[[], datetime] = utc_now, boo
     init_rate_limits(app)
     files = (device_frames, whole_file, stored_files, folders, trash, content_range, resumable, downloads)
     chat = (conversations, messages, attachments)
-    for door in (auth, *files, *chat, signed_addresses, remote_downloads, activities, game_zip, admin, health, home):
+    for door in (
+        auth,
+        keys,
+        *files,
+        *chat,
+        signed_addresses,
+        remote_downloads,
+        activities,
+        game_zip,
+        admin,
+        health,
+        home,
+    ):
         app.register_blueprint(door.blueprint)
     init_socketio(
         app,
         socketio,
         sign_ins=services.sign_ins,
+        keys=services.keys,
         now=now,
         channel=make_channel(settings.redis_url, services.database),
         max_message_bytes=settings.socket_max_bytes,

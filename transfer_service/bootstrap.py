@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING
 
 from transfer_service.db import schema
 from transfer_service.db.database import Database
+from transfer_service.maintenance import build_shelves, list_object_sweeps, list_parts, list_sweeps
 from transfer_service.services.accounts.accounts import AccountService
+from transfer_service.services.accounts.keys import KeyService
 from transfer_service.services.accounts.passwords import Passwords
 from transfer_service.services.accounts.sign_ins import SignInService
 from transfer_service.services.chat.attachments import AttachmentService
@@ -21,7 +23,6 @@ from transfer_service.services.chat.messages import MessageService
 from transfer_service.services.core import Core, Space, utc_now
 from transfer_service.services.digests import RunningDigests
 from transfer_service.services.durability import Durability, present_boot
-from transfer_service.services.files.discards import Discards
 from transfer_service.services.files.files import FileService
 from transfer_service.services.files.finishing import Completion
 from transfer_service.services.files.folders import FolderService
@@ -30,24 +31,16 @@ from transfer_service.services.files.naming import Renaming
 from transfer_service.services.files.small_files import SmallFiles
 from transfer_service.services.files.trash import Trash
 from transfer_service.services.games.activities import ActivityService
-from transfer_service.services.games.archives import ArchiveRemoval, GameArchives
+from transfer_service.services.games.archives import GameArchives
 from transfer_service.services.games.catalogue import GameService
 from transfer_service.services.games.downloads import RemoteDownloadService
 from transfer_service.services.request_limits import RequestLimits
 from transfer_service.services.shared_windows import RedisProbe
-from transfer_service.services.upkeep import shelves
 from transfer_service.services.upkeep.account_removal import AccountRemoval
-from transfer_service.services.upkeep.chat import ChatCleanup
-from transfer_service.services.upkeep.cleanup import CleanupService, Sweep
-from transfer_service.services.upkeep.games import GameCleanup
-from transfer_service.services.upkeep.installation import Installation, Part, StartGate
-from transfer_service.services.upkeep.orphans import Orphans, Shelf
+from transfer_service.services.upkeep.cleanup import CleanupService
+from transfer_service.services.upkeep.installation import Installation, StartGate
+from transfer_service.services.upkeep.orphans import Orphans
 from transfer_service.services.upkeep.recovery import Recovery
-from transfer_service.services.upkeep.shelves import (
-    ArchiveShelf,
-    AttachmentShelf,
-    FileShelf,
-)
 from transfer_service.services.upkeep.signing_key import SigningKey
 from transfer_service.services.upkeep.uploads import UploadCleanup
 from transfer_service.services.upkeep.verification import Verification
@@ -72,7 +65,6 @@ if TYPE_CHECKING:
     from transfer_service.services.chat.events import ChatEvent
     from transfer_service.services.uploads.progress import UploadProgress
     from transfer_service.storage.blobs import BlobStore
-    from transfer_service.storage.s3.leftovers import Known
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +75,7 @@ class Services:
     accounts: AccountService
     account_removal: AccountRemoval
     sign_ins: SignInService
+    keys: KeyService
     files: FileService
     small_files: SmallFiles
     file_listing: FileListing
@@ -197,8 +190,8 @@ def build_services(
     uploads = UploadCleanup(core, files=files, completion=completion, last_step=last_step)
     sign_ins, conversations = SignInService(core), ConversationService(core)
     messages = MessageService(core, publish=publish)
-    by_name = _build_shelves(core)
-    installation, signing_key = Installation(core, parts=_parts(by_name)), SigningKey(core)
+    by_name = build_shelves(core)
+    installation, signing_key = Installation(core, parts=list_parts(by_name)), SigningKey(core)
     kept_for = timedelta(days=settings.quarantine_days)
     orphans = Orphans(shelves=by_name, now=now, kept_for=kept_for)
     return Services(
@@ -212,6 +205,7 @@ def build_services(
         accounts=AccountService(core, passwords=Passwords(offload=core.offload)),
         account_removal=AccountRemoval(core, files=files, trash=trash, conversations=conversations),
         sign_ins=sign_ins,
+        keys=KeyService(core),
         uploads=UploadService(core, files=files, small_files=small_files, completion=completion),
         whole_files=WholeFileService(core, files=files, small_files=small_files),
         resumable_uploads=ResumableUploadService(
@@ -230,7 +224,7 @@ def build_services(
             core,
             installation=installation,
             orphans=orphans,
-            sweeps=[*_sweeps(core, uploads, trash, sign_ins), *_sweeps_of_objects(core, by_name)],
+            sweeps=[*list_sweeps(core, uploads, trash, sign_ins), *list_object_sweeps(core, by_name)],
         ),
         orphans=orphans,
         installation=installation,
@@ -241,54 +235,6 @@ def build_services(
         request_limits=RequestLimits(settings.rate_limits, redis_url=settings.redis_url),
         redis=RedisProbe(settings.redis_url),
     )
-
-
-def _build_shelves(core: Core) -> dict[str, Shelf]:
-    database = core.database
-    return {
-        shelves.BLOBS: FileShelf(database=database, store=core.store),
-        shelves.ATTACHMENTS: AttachmentShelf(database=database, store=core.attachments),
-        shelves.ARCHIVES: ArchiveShelf(database=database, store=core.games, removal=ArchiveRemoval(core)),
-    }
-
-
-def _parts(by_name: dict[str, Shelf]) -> list[Part]:
-    return [
-        Part("the store of files", by_name[shelves.BLOBS]),
-        Part("the folder uploads/chats", by_name[shelves.ATTACHMENTS]),
-        Part("the folder games", by_name[shelves.ARCHIVES]),
-    ]
-
-
-def _sweeps(core: Core, uploads: UploadCleanup, trash: Trash, sign_ins: SignInService) -> list[tuple[str, Sweep]]:
-    """What a cleanup does, in its order."""
-    return [
-        ("stale_uploads", uploads.remove_stale),
-        ("stale_uploads", uploads.remove_expired),
-        ("expired_trash", trash.remove_expired),
-        ("abandoned_conversations", ChatCleanup(core).remove_abandoned_conversations),
-        ("unfinished_deletions", Discards(core).finish),
-        ("download_parts", GameCleanup(core).remove_leftovers),
-        ("spent_sign_ins", sign_ins.remove_spent),
-    ]
-
-
-def _sweeps_of_objects(core: Core, by_name: dict[str, Shelf]) -> list[tuple[str, Sweep]]:
-    """What a cleanup does besides where an object store has the bytes: nothing is nobody's or in pieces for ever."""
-    if not core.store.is_remote:
-        return []
-    from transfer_service.storage.s3.upkeep import note_whole, remove_leftovers
-
-    # An archive can be fetched again: nobody will miss pieces of one.
-    known: dict[BlobStore, Known] = {
-        core.store: by_name[shelves.BLOBS].known,
-        core.attachments: by_name[shelves.ATTACHMENTS].known,
-        core.games: lambda keys: {*keys},
-    }
-    return [
-        ("unfinished_deletions", lambda *, dry_run: remove_leftovers(known, now=core.now(), dry_run=dry_run)),
-        ("unfinished_deletions", partial(note_whole, core.store, partial(shelves.find_lengths, core.database))),
-    ]
 
 
 def build_compaction(core: Core) -> Callable[[], int] | None:

@@ -112,6 +112,19 @@ class AddressInvalid(Forbidden):
     detail = "Link expired or invalid"
 
 
+class KeyLacksScope(Forbidden):
+    """The key is for other calls; `scope` is what it would need."""
+
+    def __init__(self, scope: str) -> None:
+        super().__init__(f"Key lacks scope {scope}")
+
+
+class NotForKeys(Forbidden):
+    """What people do when they are signed in, whatever a key is for."""
+
+    detail = "Not for keys"
+
+
 class NotFound(TransferError):
     """There is no such thing, or not for this account."""
 

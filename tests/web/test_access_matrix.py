@@ -7,6 +7,7 @@ import pytest
 from flask import Flask
 
 from tests.conftest import Device, signed_in
+from tests.web.accounts.keys import new_key
 from tests.web.chat.test_chat_matrix import ROUTES as CHAT_ROUTES
 from tests.web.conftest import MakeApp
 from tests.web.uploads.bench import Draft, id_of
@@ -28,6 +29,9 @@ TABLE = [
     ("POST", "/auth/logout", b"", 401, 204, 204, 204),
     ("GET", "/auth/me", b"", 401, 200, 200, 200),
     ("POST", "/auth/password", b"{}", 401, 400, 400, 400),
+    ("POST", "/auth/keys", b'{"name": "camera", "scopes": ["upload"]}', 401, 201, 201, 201),
+    ("GET", "/auth/keys", b"", 401, 200, 200, 200),
+    ("DELETE", "/auth/keys/{key_id}", b"", 401, 204, 404, 404),
     ("GET", "/api/files", b"", 401, 200, 200, 200),
     ("POST", "/api/files?filename=new.bin", b"x", 401, 201, 201, 201),
     ("POST", "/api/files/upload?filename=part.bin", LONG_FRAME.format(0, b"x"), 401, 200, 200, 200),
@@ -104,7 +108,12 @@ def _facts(device: Device) -> dict[str, Any]:
     device.post("/api/folders", json={"path": "day"})
     trashed_id = device.store(b"gone", "gone.bin")["file_id"]
     assert device.delete("/api/files/gone.bin").status_code == 200
-    return {**device.store(b"hello"), "trashed_id": trashed_id, "upload_id": id_of(Draft(device).begin())}
+    ids = {
+        "trashed_id": trashed_id,
+        "upload_id": id_of(Draft(device).begin()),
+        "key_id": new_key(device, "upload")["id"],
+    }
+    return {**device.store(b"hello"), **ids}
 
 
 @pytest.mark.parametrize(("method", "path", "body", "who", "expected"), cells(that_change=True))

@@ -1,13 +1,24 @@
 """What every view starts from: the services, and who is asking and what they may do (docs/accounts.md)."""
 
+from math import inf
 from typing import TYPE_CHECKING
 
 from flask import Flask, current_app, g, request
 
 from transfer_service.errors import AddressInvalid, BadCredentials, Forbidden, MissingPermission
+from transfer_service.models.keys import Scope
+from transfer_service.services.accounts.keys import is_key
 from transfer_service.services.accounts.sign_ins import Identity
-from transfer_service.web.accounts.tokens import VERIFIED, Claims, VerifiedTokens, verify_shown, verify_text
+from transfer_service.web.accounts.tokens import (
+    VERIFIED,
+    Claims,
+    VerifiedTokens,
+    shown_token,
+    verify_shown,
+    verify_text,
+)
 from transfer_service.web.request_log import note
+from transfer_service.web.scopes import check, check_scope
 from transfer_service.web.sharing import signed
 
 if TYPE_CHECKING:
@@ -29,14 +40,45 @@ def services() -> "Services":
 
 
 def require_account(*, refresh: bool = False, any_type: bool = False, token: str | None = None) -> Identity:
-    """The identity behind `token` or else the request's own. Raises NotAuthenticated, BadCredentials."""
-    types = ("access", "refresh") if any_type else ("refresh",) if refresh else ("access",)
-    claims = _claims(types) if token is None else verify_text(token, types)
+    """The identity behind `token` or else the request's own, if it may call the present route.
+
+    A key counts only in an Authorization field. Raises NotAuthenticated, BadCredentials, NotForKeys, KeyLacksScope.
+    """
+    identity = recognize(refresh=refresh, any_type=any_type, token=token)
+    _check_route(identity)
+    return identity
+
+
+def _check_route(identity: Identity) -> None:
+    if identity.key is not None:
+        check(identity.key, request.endpoint)
+
+
+def recognize(*, refresh: bool = False, any_type: bool = False, token: str | None = None) -> Identity:
+    """Like `require_account` for who only counts requests: what is asked for does not matter."""
+    shown = shown_token() if token is None else None
+    if shown is not None and is_key(shown):
+        identity, claims = _key_identity(shown), None
+    else:
+        types = ("access", "refresh") if any_type else ("refresh",) if refresh else ("access",)
+        claims = _claims(types) if token is None else verify_text(token, types)
+        identity = _identity_of(claims)
+    g.identity, g.claims = identity, claims
+    note(account=str(identity.account_id))
+    return identity
+
+
+def _key_identity(key: str) -> Identity:
+    identity = services().keys.find_identity(key)
+    if identity is None:
+        raise BadCredentials
+    return identity
+
+
+def _identity_of(claims: Claims) -> Identity:
     identity = services().sign_ins.find_identity(claims.family, name=claims.name)
     if identity is None:
         raise BadCredentials
-    g.identity, g.claims = identity, claims
-    note(account=str(identity.account_id))
     return identity
 
 
@@ -60,16 +102,17 @@ def adopt(token: str) -> Identity:
 
 
 def identify(token: str | None, *, refresh: bool = False) -> tuple[Identity, float]:
-    """Who an access token speaks for, and when it expires in unix seconds; without one, who the request's speaks for.
+    """Who an access token or a key speaks for, and when it expires in unix seconds; without, who the request's does.
 
     With `refresh` a refresh token is meant. Raises NotAuthenticated, BadCredentials.
     """
+    shown = shown_token() if token is None else token
+    if shown is not None and is_key(shown):
+        identity = _key_identity(shown)
+        return identity, _end_of(identity, None)
     types = ("refresh",) if refresh else ("access",)
     claims = verify_shown(types) if token is None else verify_text(token, types)
-    identity = services().sign_ins.find_identity(claims.family, name=claims.name)
-    if identity is None:
-        raise BadCredentials
-    return identity, claims.expires_at
+    return _identity_of(claims), claims.expires_at
 
 
 def guard() -> None:
@@ -77,9 +120,11 @@ def guard() -> None:
 
     OPTIONS tells nothing but the methods, and a browser's preflight cannot carry a token.
     """
-    if request.method == "OPTIONS" or "identity" in g:
+    if request.method == "OPTIONS":
         return
-    if signed.is_signed():
+    if "identity" in g:  # whoever counts requests knows him already
+        _check_route(current())
+    elif signed.is_signed():
         _admit_signed()
     else:
         require_account()
@@ -102,14 +147,30 @@ def current() -> Identity:
 
 
 def token_expires_at() -> float:
-    """When the token that `guard` found expires, in unix seconds."""
-    return current_claims().expires_at
+    """When the token or key that `guard` found expires, in unix seconds; infinity for a key without end."""
+    return _end_of(current(), g.claims)
+
+
+def _end_of(identity: Identity, claims: Claims | None) -> float:
+    if claims is not None:
+        return claims.expires_at
+    end = identity.key.expires_at if identity.key else None
+    return inf if end is None else end.timestamp()
 
 
 def current_claims() -> Claims:
-    """What the token says that `guard` or `require_account` found."""
-    claims: Claims = g.claims
+    """What the token says that `guard` or `require_account` found. Raises BadCredentials for a key, which says none."""
+    claims: Claims | None = g.claims
+    if claims is None:
+        raise BadCredentials
     return claims
+
+
+def require_scope(scope: Scope) -> None:
+    """Let a key pass only if it is for this too; tokens pass. Raises KeyLacksScope."""
+    key = current().key
+    if key is not None:
+        check_scope(key, scope)
 
 
 def require_admin() -> Identity:

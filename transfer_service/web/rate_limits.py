@@ -16,7 +16,7 @@ from transfer_service.services.files.files import parse_file_id
 from transfer_service.services.files.rows import FileRecord
 from transfer_service.services.request_limits import RequestLimits
 from transfer_service.web.accounts.auth import GAME_COOKIE
-from transfer_service.web.context import identify, require_account, services, services_of
+from transfer_service.web.context import identify, recognize, services, services_of
 from transfer_service.web.sharing.signed import is_signed
 from transfer_service.wire.error_bodies import format_error
 from transfer_service.wire.filenames import parse_name
@@ -60,7 +60,7 @@ def _find_account() -> uuid.UUID | None:
     if is_signed():
         return None
     with suppress(NotAuthenticated, BadCredentials):
-        return require_account().account_id
+        return recognize().account_id
     with suppress(NotAuthenticated, BadCredentials):
         return identify(None, refresh=True)[0].account_id
     token = request.cookies.get(GAME_COOKIE) if request.blueprint == "game_zip" else None

@@ -1,9 +1,12 @@
-"""Token families: what one sign-in gave out, and when it ends (RFC 9700 section 4.14.2, refresh token rotation)."""
+"""Who is asking; and token families: what one sign-in gave out, and when it ends.
+
+RFC 9700 section 4.14.2: refresh tokens rotate.
+"""
 
 import uuid
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from itertools import repeat
 
 from sqlalchemy import bindparam, delete, func, insert, or_, select, update
@@ -12,9 +15,10 @@ from transfer_service.db.prepared import PreparedSelect, PreparedWrite
 from transfer_service.errors import BadCredentials
 from transfer_service.models.accounts import Account, RefreshToken, SignIn
 from transfer_service.models.base import UtcDateTime
+from transfer_service.models.keys import AccountKey, Scope
 from transfer_service.services.core import Core
 
-_accounts, _sign_ins = Account.__table__, SignIn.__table__
+_accounts, _sign_ins, _keys = Account.__table__, SignIn.__table__, AccountKey.__table__
 _ALIVE = PreparedSelect(
     select(_accounts.c.id, _accounts.c.is_admin)
     .select_from(_sign_ins.join(_accounts, _sign_ins.c.account_id == _accounts.c.id))
@@ -30,6 +34,11 @@ _THE_ALIVE = (
     .select_from(_sign_ins.join(_accounts, _sign_ins.c.account_id == _accounts.c.id))
     .where(_sign_ins.c.id.in_(bindparam("sign_in_ids", expanding=True)), _sign_ins.c.revoked_at.is_(None))
     .where(_accounts.c.disabled_at.is_(None))
+)
+_THE_ALIVE_KEYS = (
+    select(_keys.c.id)
+    .select_from(_keys.join(_accounts, _keys.c.account_id == _accounts.c.id))
+    .where(_keys.c.id.in_(bindparam("sign_in_ids", expanding=True)), _accounts.c.disabled_at.is_(None))
 )
 _tokens = RefreshToken.__table__
 _is_family = _sign_ins.c.id == bindparam("of_family")
@@ -51,13 +60,23 @@ REUSE_SECONDS = 30
 
 
 @dataclass(frozen=True, slots=True)
+class KeyGrant:
+    """The key that a request came with. `expires_at` is None where it has no end."""
+
+    id: uuid.UUID
+    scopes: frozenset[Scope]
+    expires_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
 class Identity:
-    """Who sends a request, and under which sign-in."""
+    """Who sends a request, and under which sign-in. With a `key` that is the key's id, and nobody is administrator."""
 
     account_id: uuid.UUID
     name: str
     is_admin: bool
     sign_in_id: uuid.UUID
+    key: KeyGrant | None = None
 
 
 NO_SIGN_IN = uuid.UUID(int=0)
@@ -135,13 +154,14 @@ class SignInService:
             _END.run(rows, {"of_family": sign_in_id, "now": self._now()})
 
     def find_alive(self, sign_in_ids: Collection[uuid.UUID]) -> set[uuid.UUID]:
-        """Those of the families that have not ended and whose accounts are not disabled."""
+        """Those of the families and keys that have not been ended and whose accounts are not disabled."""
         alive: set[uuid.UUID] = set()
         with self._database.read_rows() as rows:
-            ids = list(sign_in_ids)
-            for start in range(0, len(ids), IDS_A_QUERY):
-                asked = {"sign_in_ids": ids[start : start + IDS_A_QUERY]}
-                alive.update(rows.execute(_THE_ALIVE, asked).scalars())
+            for statement in (_THE_ALIVE, _THE_ALIVE_KEYS):
+                ids = list({*sign_in_ids} - alive)
+                for start in range(0, len(ids), IDS_A_QUERY):
+                    asked = {"sign_in_ids": ids[start : start + IDS_A_QUERY]}
+                    alive.update(rows.execute(statement, asked).scalars())
         return alive
 
     def find_identity(self, sign_in_id: uuid.UUID, *, name: str) -> Identity | None:

@@ -5,6 +5,7 @@ import hmac
 import unicodedata
 from collections.abc import Iterator
 from contextlib import contextmanager
+from math import inf
 from typing import Any
 
 from flask import Blueprint, Response, current_app, jsonify, request
@@ -13,7 +14,7 @@ from transfer_service.errors import BadCredentials, Forbidden, TooManyAttempts
 from transfer_service.services.accounts.accounts import AccountRecord
 from transfer_service.services.accounts.sign_ins import FamilyGrant
 from transfer_service.web.accounts.tokens import csrf_value, make_tokens, shown_token
-from transfer_service.web.context import current_claims, require_account, services
+from transfer_service.web.context import current_claims, require_account, services, token_expires_at
 from transfer_service.web.cors import ORIGINS, Origins
 from transfer_service.web.request_log import note
 from transfer_service.web.requests import buffer_small_body, fields_of_body, json_object, text_field
@@ -52,15 +53,15 @@ def login() -> Response:
 
 @blueprint.get("/auth/me")
 def me() -> Response:
-    """Who the token speaks for, and until when."""
+    """Who the token or key speaks for, and until when."""
     identity = require_account(any_type=True)
-    account, claims = services().accounts.get(identity.name), current_claims()
+    account, expires_at = services().accounts.get(identity.name), token_expires_at()
     own = {
         "id": str(account.account_id),
         **_user_json(account),
         "used_bytes": account.used_bytes,
         "quota_bytes": services().space.quota_bytes,
-        "expires_at": int(claims.expires_at),
+        "expires_at": None if expires_at == inf else int(expires_at),
     }
     return jsonify(own)
 

@@ -1,4 +1,4 @@
-"""The sockets of this process and the sign-ins they live on: a socket ends when its token or its sign-in does."""
+"""The sockets of this process and what they live on: a socket ends when its token, its sign-in or its key does."""
 
 import uuid
 from collections.abc import Callable
@@ -10,6 +10,7 @@ from flask_socketio import SocketIO
 from gevent import spawn_later
 
 from transfer_service.errors import TransferError
+from transfer_service.services.accounts.keys import KeyService
 from transfer_service.services.accounts.sign_ins import Identity, SignInService
 
 WATCH_SECONDS = 2.0
@@ -28,9 +29,11 @@ class LiveSession:
 class LiveSessions:
     """Knows every connected socket, and looks every WATCH_SECONDS whether it may stay; without sockets nothing runs."""
 
-    def __init__(self, *, socketio: SocketIO, sign_ins: SignInService, now: Callable[[], datetime]) -> None:
+    def __init__(
+        self, *, socketio: SocketIO, sign_ins: SignInService, keys: KeyService, now: Callable[[], datetime]
+    ) -> None:
         self._socketio = socketio
-        self._sign_ins = sign_ins
+        self._sign_ins, self._keys = sign_ins, keys
         self._now = now
         self._sessions: dict[str, LiveSession] = {}
         self._is_watching = False
@@ -60,10 +63,12 @@ class LiveSessions:
         self._sessions.pop(sid, None)
 
     def find(self, sid: str) -> Identity | None:
-        """Who is there, None where the token or the sign-in has ended."""
+        """Who is there, None where the token, the sign-in or the key has ended."""
         session = self._sessions.get(sid)
         if session is None or self.is_expired(sid):
             return None
+        if session.identity.key is not None:
+            return self._keys.find_again(session.identity.key.id)
         return self._sign_ins.find_identity(session.identity.sign_in_id, name=session.identity.name)
 
     def is_expired(self, sid: str) -> bool:

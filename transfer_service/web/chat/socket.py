@@ -14,6 +14,7 @@ from gevent import sleep
 
 from transfer_service.errors import BadCredentials, Forbidden, InvalidRequest, NotAuthenticated, ReadOnly, TransferError
 from transfer_service.faults import fault_of
+from transfer_service.models.keys import Scope
 from transfer_service.patience import one_patience
 from transfer_service.services.accounts.sign_ins import Identity
 from transfer_service.services.chat.attachments import Post
@@ -23,6 +24,7 @@ from transfer_service.web.chat.sessions import TOKEN_EXPIRED, LiveSession, LiveS
 from transfer_service.web.context import identify, services
 from transfer_service.web.error_envelopes import as_answered
 from transfer_service.web.request_log import log_request_error
+from transfer_service.web.scopes import check_scope
 from transfer_service.wire.attachments import attachment_media_type, safe_filename
 from transfer_service.wire.chat import parse_conversation_id, parse_reply
 from transfer_service.wire.socket_packets import LongText
@@ -166,7 +168,7 @@ class ChatNamespace(Namespace):  # type: ignore[misc] # flask-socketio has no ty
             token = _shown_token(auth)
             if token is None:
                 self._refuse_borrowed_cookies()
-            identity, expires_at = identify(token)
+            identity, expires_at = _admitted(token)
         except TransferError as error:
             raise Refused(error.detail) from error
         join_room(account_room(identity.account_id))
@@ -188,7 +190,7 @@ class ChatNamespace(Namespace):  # type: ignore[misc] # flask-socketio has no ty
         token = _shown_token(data)
         if token is None:
             raise InvalidRequest("Missing access_token")
-        shown, expires_at = identify(token)
+        shown, expires_at = _admitted(token)
         if shown.account_id != identity.account_id or not self.sessions.prolong(_sid(), LiveSession(shown, expires_at)):
             raise Forbidden("The token is another account's")
         return {"success": True}
@@ -248,6 +250,14 @@ def _shown_token(auth: object) -> str | None:
         return None
     token = auth.get("access_token") or auth.get("token")
     return str(token).removeprefix("Bearer ") if token else None
+
+
+def _admitted(token: str | None) -> tuple[Identity, float]:
+    """Who may chat, and until when. Raises NotAuthenticated, BadCredentials, KeyLacksScope."""
+    identity, expires_at = identify(token)
+    if identity.key is not None:
+        check_scope(identity.key, Scope.CHAT)
+    return identity, expires_at
 
 
 def _conversation_of(data: dict[str, Any]) -> str:

@@ -12,6 +12,7 @@ from flask_socketio import SocketIO
 from socketio.packet import CONNECT_ERROR
 
 from transfer_service.logs import JsonHandler
+from transfer_service.services.accounts.keys import KeyService
 from transfer_service.services.accounts.sign_ins import SignInService
 from transfer_service.services.event_channels import EventChannel
 from transfer_service.web.chat.bounds import Strangers
@@ -54,6 +55,7 @@ def init_socketio(
     socketio: SocketIO,
     *,
     sign_ins: SignInService,
+    keys: KeyService,
     now: Callable[[], datetime],
     channel: EventChannel | None,
     max_message_bytes: int,
@@ -82,7 +84,7 @@ def init_socketio(
         logger=log,
         engineio_logger=silent,
     )
-    sessions = LiveSessions(socketio=socketio, sign_ins=sign_ins, now=now)
+    sessions = LiveSessions(socketio=socketio, sign_ins=sign_ins, keys=keys, now=now)
     app.extensions[LIVE] = sessions
     shape_answers(socketio.server.eio)
     _tell_strangers(socketio.server, bound_transports(socketio.server.eio), sessions)

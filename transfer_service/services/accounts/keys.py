@@ -1,0 +1,154 @@
+"""Keys of devices and programs: made, listed, revoked, and recognized by every request (docs/accounts.md)."""
+
+import hashlib
+import secrets
+import uuid
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime
+from functools import lru_cache
+from typing import Any
+
+from sqlalchemy import and_, bindparam, delete, insert, or_, select
+from sqlalchemy.sql import ColumnElement
+
+from transfer_service.db.prepared import PreparedSelect, PreparedWrite
+from transfer_service.errors import BadCredentials, NotFound
+from transfer_service.models.accounts import Account
+from transfer_service.models.keys import KEY_PREFIX, AccountKey, Scope
+from transfer_service.services.accounts.key_uses import KeyUses
+from transfer_service.services.accounts.sign_ins import Identity, KeyGrant
+from transfer_service.services.core import Core
+
+RANDOM_BYTES = 32
+KEY_CHARACTERS = len(KEY_PREFIX) + 43  # of base64, for so many bytes
+
+_keys, _accounts = AccountKey.__table__, Account.__table__
+
+
+def _recognize(is_meant: ColumnElement[bool]) -> PreparedSelect:
+    shown = (_keys.c.id, _keys.c.scopes, _keys.c.expires_at, _keys.c.account_id, _accounts.c.name)
+    joined = _keys.join(_accounts, _keys.c.account_id == _accounts.c.id)
+    return PreparedSelect(select(*shown).select_from(joined).where(is_meant, _accounts.c.disabled_at.is_(None)))
+
+
+_BY_DIGEST = _recognize(_keys.c.digest == bindparam("digest"))
+_BY_ID = _recognize(_keys.c.id == bindparam("key_id"))
+_ADD = PreparedWrite(insert(_keys))
+_SHOWN = (
+    _keys.c.id, _keys.c.name, _keys.c.scopes, _keys.c.created_at, _keys.c.expires_at, _keys.c.last_used_at
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class KeyDraft:
+    """What a key is to be. Without `expires_at` it has no end."""
+
+    name: str
+    scopes: frozenset[Scope]
+    expires_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class KeyRecord:
+    """A key as its account may see it."""
+
+    id: uuid.UUID
+    name: str
+    scopes: frozenset[Scope]
+    created_at: datetime
+    expires_at: datetime | None
+    last_used_at: datetime | None
+
+
+class KeyService:
+    """Makes, recognizes and revokes keys. Whoever reads the database finds none: it has their SHA-256 only.
+
+    Each is 256 random bits, so a plain hash is enough, and it is looked up by that: how long this takes tells nothing
+    about any key. What was revoked has no row any more, so it counts nowhere from the commit on.
+    """
+
+    def __init__(self, core: Core) -> None:
+        self._database = core.database
+        self._now = core.now
+        self.uses = KeyUses(core.database, now=core.now)
+
+    def create(self, account_id: uuid.UUID, draft: KeyDraft) -> tuple[KeyRecord, str]:
+        """A new key, and its text, which nobody can tell again. Raises BadCredentials where the account has gone."""
+        text = KEY_PREFIX + secrets.token_urlsafe(RANDOM_BYTES)
+        record = KeyRecord(
+            id=uuid.uuid4(),
+            name=draft.name,
+            scopes=draft.scopes,
+            created_at=self._now(),
+            expires_at=draft.expires_at,
+            last_used_at=None,
+        )
+        values = {each: getattr(record, each) for each in KeyRecord.__slots__}
+        row = {**values, "account_id": account_id, "digest": _digest(text), "scopes": " ".join(sorted(draft.scopes))}
+        with self._database.write(durable=True) as session:
+            account = session.get(Account, account_id, with_for_update=True)
+            if account is None or account.disabled_at is not None:
+                raise BadCredentials
+            _ADD.run(session, row)
+        return record, text
+
+    def list_keys(self, account_id: uuid.UUID, *, limit: int, after: tuple[Any, ...] | None) -> list[KeyRecord]:
+        """The account's keys behind a place, the newest first."""
+        statement = select(*_SHOWN).where(_keys.c.account_id == account_id)
+        if after is not None:
+            at, key_id = after
+            is_behind = or_(_keys.c.created_at < at, _keys.c.id < key_id)
+            statement = statement.where(and_(_keys.c.created_at <= at, is_behind))
+        ordered = statement.order_by(_keys.c.created_at.desc(), _keys.c.id.desc()).limit(limit)
+        with self._database.read_rows() as rows:
+            return [_record(row) for row in rows.execute(ordered)]
+
+    def revoke(self, account_id: uuid.UUID, key_id: uuid.UUID) -> None:
+        """End a key at once, for good. Raises NotFound."""
+        own = delete(_keys).where(_keys.c.id == key_id, _keys.c.account_id == account_id)
+        with self._database.write_rows(durable=True) as rows:
+            if not rows.execute(own).rowcount:
+                raise NotFound("Key not found")
+
+    def find_identity(self, text: str) -> Identity | None:
+        """Who a key speaks for; None where it is none, has expired, or its account is disabled."""
+        if len(text) != KEY_CHARACTERS:
+            return None
+        return self._find(_BY_DIGEST, {"digest": _digest(text)})
+
+    def find_again(self, key_id: uuid.UUID) -> Identity | None:
+        """Who a key speaks for that was recognized before. See `find_identity`."""
+        return self._find(_BY_ID, {"key_id": key_id})
+
+    def _find(self, statement: PreparedSelect, parameters: dict[str, Any]) -> Identity | None:
+        with self._database.read_rows() as rows:
+            row = statement.find(rows, parameters)
+        if row is None or (row.expires_at is not None and row.expires_at <= self._now()):
+            return None
+        self.uses.note(row.id)
+        grant = KeyGrant(id=row.id, scopes=_scopes(row.scopes), expires_at=row.expires_at)
+        return Identity(account_id=row.account_id, name=row.name, is_admin=False, sign_in_id=row.id, key=grant)
+
+
+def is_key(token: str) -> bool:
+    """Whether a bearer token can only be a key, or none at all."""
+    return token.startswith(KEY_PREFIX)
+
+
+def _digest(text: str) -> bytes:
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()
+
+
+@lru_cache(maxsize=1 << len(Scope))
+def _scopes(names: str) -> frozenset[Scope]:
+    return frozenset(map(Scope, names.split()))
+
+
+def _record(row: Any) -> KeyRecord:
+    return KeyRecord(row.id, row.name, _scopes(row.scopes), row.created_at, row.expires_at, row.last_used_at)
+
+
+def scope_names(scopes: Collection[Scope]) -> list[str]:
+    """The names of scopes, in the order in which Scope has them."""
+    return [scope.value for scope in Scope if scope in scopes]

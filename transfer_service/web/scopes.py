@@ -1,0 +1,122 @@
+"""What a key must be for to call a route (docs/devices.md): one line for every route that there is.
+
+`check` is asked where it is found out who sends a request, so no view can forget it; a route without a line is closed
+to keys. What depends on more than the route is asked for by `require_scope` in `web/context.py`.
+"""
+
+from enum import Enum, auto
+from typing import TypeAlias
+
+from transfer_service.errors import BadCredentials, KeyLacksScope, NotForKeys
+from transfer_service.models.keys import Scope
+from transfer_service.services.accounts.sign_ins import KeyGrant
+
+
+class Rule(Enum):
+    """What is not a matter of scopes."""
+
+    OPEN = auto()
+    """Nobody is asked who he is, or something else than a token decides."""
+    ANY = auto()
+    """Whatever the key is for."""
+    NOT_FOR_KEYS = auto()
+    """What people do when they are signed in: 403."""
+    TOKENS_ONLY = auto()
+    """What is about the token itself, and a key is none: 401."""
+
+
+Needed: TypeAlias = Rule | tuple[Scope, ...]
+"""A rule, or scopes of which one is enough; a refusal names the first."""
+
+_UPLOAD, _FILES, _DOWNLOAD, _CHAT, _GAMES = ((scope,) for scope in Scope)
+_STATUS = (Scope.FILES, Scope.UPLOAD)
+
+NEEDED: dict[str, Needed] = {
+    "activities.list_activities": Rule.NOT_FOR_KEYS,
+    "admin.cleanup": Rule.NOT_FOR_KEYS,
+    "attachments.download": _CHAT,
+    "auth.change_password": Rule.NOT_FOR_KEYS,
+    "auth.device_token": Rule.OPEN,
+    "auth.login": Rule.OPEN,
+    "auth.logout": Rule.TOKENS_ONLY,
+    "auth.me": Rule.ANY,
+    "auth.refresh": Rule.TOKENS_ONLY,
+    "auth.token": Rule.OPEN,
+    "content_range.status": _STATUS,
+    "content_range.upload_chunk": _UPLOAD,
+    "conversations.add_participant": _CHAT,
+    "conversations.create_direct": _CHAT,
+    "conversations.create_group": _CHAT,
+    "conversations.info": _CHAT,
+    "conversations.list_conversations": _CHAT,
+    "conversations.mark_read": _CHAT,
+    "conversations.remove_participant": _CHAT,
+    "device_frames.upload_chunk": _UPLOAD,
+    "files.download_by_id": _DOWNLOAD,
+    "files.download_by_name": _DOWNLOAD,
+    "files.download_by_name_or_id": _DOWNLOAD,
+    "folders.create_folder": _FILES,
+    "folders.delete_folder": _FILES,
+    "folders.move_folder": _FILES,
+    "folders.show_folder": _FILES,
+    "game_zip.by_name": _GAMES,
+    "game_zip.by_url": _GAMES,
+    "health.alive": Rule.OPEN,
+    "health.docs": Rule.OPEN,
+    "health.openapi": Rule.OPEN,
+    "health.ready": Rule.OPEN,
+    "health.static": Rule.OPEN,
+    "home.home": Rule.OPEN,
+    "home.static": Rule.OPEN,
+    "keys.create_key": Rule.NOT_FOR_KEYS,
+    "keys.list_keys": Rule.NOT_FOR_KEYS,
+    "keys.revoke_key": Rule.NOT_FOR_KEYS,
+    "messages.change": _CHAT,
+    "messages.changes": _CHAT,
+    "messages.delete": _CHAT,
+    "messages.history": _CHAT,
+    "messages.post_attachment": _CHAT,
+    "messages.post_text": _CHAT,
+    "remote_downloads.cancel": _GAMES,
+    "remote_downloads.list_downloads": _GAMES,
+    "remote_downloads.progress": _GAMES,
+    "remote_downloads.start": _GAMES,
+    "resumable.append": _UPLOAD,
+    "resumable.cancel": _UPLOAD,
+    "resumable.create": _UPLOAD,
+    "resumable.list_uploads": _UPLOAD,
+    "resumable.look": _UPLOAD,
+    "resumable.options": Rule.OPEN,
+    "resumable.show": _UPLOAD,
+    "signed_addresses.sign_attachment": _CHAT,
+    "signed_addresses.sign_file": _DOWNLOAD,
+    "stored_files.delete_file": _FILES,
+    "stored_files.list_files": _FILES,
+    "stored_files.rename_file": _FILES,
+    "stored_files.show_file": _STATUS,
+    "stored_files.status": _STATUS,
+    "trash.empty_trash": _FILES,
+    "trash.list_trash": _FILES,
+    "trash.remove_file": _FILES,
+    "trash.restore_file": _FILES,
+    "whole_file.put_file": _UPLOAD,
+    "whole_file.upload_file": _UPLOAD,
+}
+"""By endpoint."""
+
+
+def check(key: KeyGrant, endpoint: str | None) -> None:
+    """Raises BadCredentials, NotForKeys, KeyLacksScope where this key may not call this endpoint."""
+    needed = NEEDED.get(endpoint or "", Rule.NOT_FOR_KEYS)
+    if needed is Rule.TOKENS_ONLY:
+        raise BadCredentials
+    if needed is Rule.NOT_FOR_KEYS:
+        raise NotForKeys
+    if not isinstance(needed, Rule) and key.scopes.isdisjoint(needed):
+        raise KeyLacksScope(needed[0].value)
+
+
+def check_scope(key: KeyGrant, scope: Scope) -> None:
+    """Raises KeyLacksScope where this key is not for that."""
+    if scope not in key.scopes:
+        raise KeyLacksScope(scope.value)
