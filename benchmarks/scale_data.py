@@ -52,6 +52,11 @@ class Size:
         """How many slots the upload with ranges has."""
         return self.others // 10
 
+    @property
+    def games(self) -> int:
+        """How many games the catalogue has."""
+        return max(40, self.others // 10)
+
 
 SMALL = Size(files=400, unfinished=120, messages=400, conversations=120, others=400)
 LARGE = Size(files=100_000, unfinished=1_000, messages=10_000, conversations=1_000, others=100_000)
@@ -290,8 +295,11 @@ def _chat(filler: Filler) -> None:
 
 def _games(filler: Filler) -> None:
     size = filler.size
-    count, jobs = max(10, size.others // 100), size.others // 2
-    filler.fill(games.Game, count, id=filler.id("n"), title="'game ' || n")
+    count, jobs = size.games, size.others // 2
+    filler.fill(
+        games.Game, count, id=filler.id("n"), title="'game ' || n", title_key="'game ' || n",
+        search_text="'game ' || n", release_key="CAST(1970 + n % 50 AS VARCHAR(4))", added_at=filler.at("n"),
+    )  # fmt: skip
     filler.fill(
         games.GameData, 2 * count, id="n", game_id=filler.id("(n + 1) / 2"), title="'archive ' || n", size="1000",
         sha256=f"'{'0' * 64}'", added_at=filler.at("0"),

@@ -103,6 +103,29 @@ def _list_activities(_ask: Ask, size: Size) -> Steps:
         yield Request("GET", f"/api/activities?limit=50&page={size.others // 50 * 3 // 4}")
 
 
+plain("listGames", "GET", "/api/games?limit=50")
+plain("listGames", "GET", "/api/games?limit=50&sortBy=dateAdded&sortOrder=desc", "the latest")
+plain("listGames", "GET", "/api/games?limit=50&sortBy=releaseDate", "by release")
+case("listGames", "search=", reads_all="a part of a name is looked for in all of them")(
+    again(Request("GET", "/api/games?limit=50&search=game+399"))
+)
+plain("showGame", "GET", f"/api/games/{uuid_of(ARCHIVE_GAME)}")
+plain("launchGame", "GET", f"/api/games/{uuid_of(ARCHIVE_GAME)}/launch")
+
+
+@case("listGames", "page far behind")
+def _list_games(_ask: Ask, size: Size) -> Steps:
+    while True:
+        yield Request("GET", f"/api/games?limit=50&page={max(1, size.games // 50 * 3 // 4)}")
+
+
+@case("removeArchive", "that is not there")
+def _remove_archive(_ask: Ask, _size: Size) -> Steps:
+    path = f"/api/downloads/{uuid_of(BUSY_GAME)}/archive/{2 * BUSY_GAME}"
+    while True:
+        yield Request("DELETE", path, expected=404)
+
+
 @case("startDownload")
 def _start_download(ask: Ask, _size: Size) -> Steps:
     while True:

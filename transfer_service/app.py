@@ -32,7 +32,7 @@ from transfer_service.web.cors import ORIGINS, Origins, share_with_origins
 from transfer_service.web.error_envelopes import init_error_envelopes
 from transfer_service.web.files import folders, stored_files, trash
 from transfer_service.web.files import routes as downloads
-from transfer_service.web.games import activities, game_zip
+from transfer_service.web.games import activities, catalogue, game_zip
 from transfer_service.web.games import downloads as remote_downloads
 from transfer_service.web.games.progress_feed import FEED, ProgressFeed
 from transfer_service.web.middleware import forbid_caching, override_methods
@@ -111,19 +111,8 @@ def create_app(settings: Settings, *, now: Callable[[], datetime] = utc_now, boo
     init_rate_limits(app)
     files = (device_frames, whole_file, stored_files, folders, trash, content_range, resumable, downloads)
     chat = (conversations, messages, attachments)
-    for door in (
-        auth,
-        keys,
-        *files,
-        *chat,
-        signed_addresses,
-        remote_downloads,
-        activities,
-        game_zip,
-        admin,
-        health,
-        home,
-    ):
+    games = (catalogue, remote_downloads, activities, game_zip)
+    for door in (auth, keys, *files, *chat, *games, signed_addresses, admin, health, home):
         app.register_blueprint(door.blueprint)
     init_socketio(
         app,

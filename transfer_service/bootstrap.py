@@ -32,6 +32,7 @@ from transfer_service.services.files.small_files import SmallFiles
 from transfer_service.services.files.trash import Trash
 from transfer_service.services.games.activities import ActivityService
 from transfer_service.services.games.archives import GameArchives
+from transfer_service.services.games.browsing import GameBrowsing
 from transfer_service.services.games.catalogue import GameService
 from transfer_service.services.games.downloads import RemoteDownloadService
 from transfer_service.services.request_limits import RequestLimits
@@ -92,6 +93,7 @@ class Services:
     attachments: AttachmentService
     remote_downloads: RemoteDownloadService
     games: GameService
+    game_browsing: GameBrowsing
     game_archives: GameArchives
     activities: ActivityService
     cleanup: CleanupService
@@ -218,6 +220,7 @@ def build_services(
         attachments=AttachmentService(core, messages=messages),
         remote_downloads=RemoteDownloadService(core),
         games=GameService(database=core.database),
+        game_browsing=GameBrowsing(core),
         game_archives=GameArchives(core),
         activities=ActivityService(database=core.database),
         cleanup=CleanupService(

@@ -6,9 +6,11 @@ from enum import StrEnum
 from typing import Any
 
 from sqlalchemy import JSON, BigInteger, ForeignKey, Index, Integer, LargeBinary, String, Text, text
+from sqlalchemy.engine.default import DefaultExecutionContext
 from sqlalchemy.orm import Mapped, mapped_column
 
 from transfer_service.models.base import Base, state_type
+from transfer_service.models.files import folded
 
 
 class DownloadState(StrEnum):
@@ -46,10 +48,41 @@ _SERIAL = BigInteger().with_variant(Integer, "sqlite")  # SQLite numbers rows by
 ACTIVE_STATES = frozenset(state for state in DownloadState if state.is_active)
 
 
+_TITLE_KEY_CHARACTERS, _RELEASE_KEY_CHARACTERS = 200, 40  # what an index of PostgreSQL can take
+
+
+def game_keys(
+    title: str, developer: str | None = None, publisher: str | None = None, release_date: str | None = None
+) -> dict[str, str | None]:
+    """The columns by which a game is sorted and found, which follow others of it."""
+    return {
+        "title_key": folded(title)[:_TITLE_KEY_CHARACTERS],
+        "release_key": release_date[:_RELEASE_KEY_CHARACTERS] if release_date else None,
+        "search_text": "\n".join(folded(each) for each in (title, developer, publisher) if each),
+    }
+
+
+def _key(name: str) -> Any:
+    def make(context: DefaultExecutionContext) -> str | None:
+        given: dict[str, Any] = context.get_current_parameters()  # type: ignore[no-untyped-call] # SQLAlchemy's
+        return game_keys(*(given.get(each) for each in ("title", "developer", "publisher", "release_date")))[name]  # type: ignore[arg-type]
+
+    return make
+
+
 class Game(Base):
-    """A game of the catalogue. Null is what the catalogue does not tell."""
+    """A game of the catalogue. Null is what the catalogue does not tell.
+
+    `title_key` and `release_key` are its beginnings that lists are sorted by, `search_text` has a line for everything
+    that is searched (`game_keys`); `added_at` is the latest date of its archives.
+    """
 
     __tablename__ = "games"
+    __table_args__ = (
+        Index("ix_games_title_key_id", "title_key", "id"),
+        Index("ix_games_release_key_id", "release_key", "id"),
+        Index("ix_games_added_at_id", "added_at", "id"),
+    )
 
     id: Mapped[uuid.UUID] = mapped_column(primary_key=True)
     title: Mapped[str] = mapped_column(String(1000))
@@ -60,6 +93,17 @@ class Game(Base):
     description: Mapped[str | None] = mapped_column(Text)
     launch_command: Mapped[str | None] = mapped_column(Text)
     tags: Mapped[list[str] | None] = mapped_column(JSON(none_as_null=True))
+    title_key: Mapped[str] = mapped_column(
+        String(_TITLE_KEY_CHARACTERS).with_variant(String(_TITLE_KEY_CHARACTERS, collation="C"), "postgresql"),
+        default=_key("title_key"),
+        server_default=text("''"),
+    )
+    release_key: Mapped[str | None] = mapped_column(
+        String(_RELEASE_KEY_CHARACTERS).with_variant(String(_RELEASE_KEY_CHARACTERS, collation="C"), "postgresql"),
+        default=_key("release_key"),
+    )
+    search_text: Mapped[str] = mapped_column(Text, default=_key("search_text"), server_default=text("''"))
+    added_at: Mapped[datetime | None]
 
 
 class GameData(Base):
@@ -81,7 +125,8 @@ class RemoteDownload(Base):
     An active job holds a slot, whose number is unique, and its game (`active_game_id`), unique too: so the database
     itself keeps the limits. `lease_owner` is the run that works on it, until `lease_until`. `sha256` and `total_bytes`
     are what the catalogue said at the start; `source_index` and `validator` say where the bytes of its part come from;
-    `member_count` is null where a completed archive is no readable zip.
+    `member_count` is null where a completed archive is no readable zip. `removed_at` tells when the archive that it
+    completed was removed on request: then it stands for no bytes any more.
     """
 
     __tablename__ = "remote_downloads"
@@ -116,6 +161,7 @@ class RemoteDownload(Base):
     started_at: Mapped[datetime]
     updated_at: Mapped[datetime]
     finished_at: Mapped[datetime | None]
+    removed_at: Mapped[datetime | None]
 
 
 class ArchiveMember(Base):

@@ -36,6 +36,13 @@ _ATTRIBUTE = "query_parameters"
 _FLAGS = {"true": True, "false": False}
 
 
+class Order(StrEnum):
+    """The two ways through a list."""
+
+    ASCENDING = "asc"
+    DESCENDING = "desc"
+
+
 def takes(*names: str) -> Callable[[View], View]:
     """Declare the query parameters of a view."""
 

@@ -4,7 +4,7 @@ import hashlib
 import threading
 import uuid
 from collections.abc import Callable, Hashable
-from contextlib import ExitStack, closing, suppress
+from contextlib import AbstractContextManager, ExitStack, closing, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -16,6 +16,7 @@ from transfer_service.services.core import Core
 from transfer_service.services.games import member_rows
 from transfer_service.services.games.job_rows import archive_key, is_archive_needed
 from transfer_service.services.games.member_rows import ROWS_A_TRANSACTION, Hold
+from transfer_service.storage.blobs import WHOLE, Lock
 from transfer_service.storage.zip_directory import Directory, Flaw, NoZip, name_digest
 from transfer_service.storage.zip_members import InflatedMember, MemberPlace, Method, StoredMember
 
@@ -31,6 +32,8 @@ _DETAILS = {
     Flaw.OVERSIZED: "This member of the archive is larger than the limit",
 }
 CAPACITY = 50_000
+REMOVAL_SECONDS = 30.0
+"""An object store may take so long to remove an archive."""
 NO_ZIP = "The archive of this game is not a readable zip file"
 
 
@@ -221,23 +224,43 @@ class ArchiveRemoval:
         `dispose` does it, in place of the store's own way.
 
         The members go in small steps, each in a transaction that asks again: others want to write too, and a job that
-        begins meanwhile learns them anew.
+        begins meanwhile learns them anew. On a disk the bytes go in the last one, in which no job begins; a remote
+        store writes rows of its own for that, so there it happens behind it, and a job that begins waits for it.
         """
         key = archive_key(game_data_id)
+        dispose = dispose or (lambda: self._store.delete(key))
+        if self._store.is_remote:
+            with self._removing(game_data_id):
+                is_unneeded = self._forget(game_data_id, sha256)
+                if is_unneeded:
+                    dispose()
+                return is_unneeded
         with ExitStack() as held:
             with suppress(BlobMissing, ReadFailed):
                 # Held open, so that the name goes in an instant, and the bytes later, off the event loop.
                 archive = self._store.open_reader(key)
                 held.callback(lambda: self._offload(archive.close))
-            return self._remove(game_data_id, sha256, dispose or (lambda: self._store.delete(key)))
+            return self._forget(game_data_id, sha256, at_last=dispose)
 
-    def _remove(self, game_data_id: int, sha256: str | None, dispose: Callable[[], object]) -> bool:
+    def wait_for_others(self, game_data_id: int) -> None:
+        """For who works on a job: nobody removes the archive from now on who has asked before there was the job.
+
+        Raises RangeBusy.
+        """
+        if self._store.is_remote:
+            with self._removing(game_data_id):
+                pass
+
+    def _removing(self, game_data_id: int) -> AbstractContextManager[Lock]:
+        return self._store.claims.lock(f"{game_data_id}.removal", WHOLE, wait_seconds=REMOVAL_SECONDS)
+
+    def _forget(self, game_data_id: int, sha256: str | None, *, at_last: Callable[[], object] | None = None) -> bool:
         removed = ROWS_A_TRANSACTION
         while removed == ROWS_A_TRANSACTION:
             with self._database.write() as session:
                 if is_archive_needed(session, game_data_id, sha256=sha256):
                     return False
                 removed = member_rows.delete_some(session, game_data_id, limit=ROWS_A_TRANSACTION)
-                if removed < ROWS_A_TRANSACTION:
-                    dispose()
+                if removed < ROWS_A_TRANSACTION and at_last is not None:
+                    at_last()
         return True

@@ -4,15 +4,15 @@ import uuid
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from itertools import groupby
-from operator import attrgetter
 from typing import Any, TypeVar
 
-from sqlalchemy import Table, bindparam, exists, insert, select, update
+from sqlalchemy import Table, bindparam, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from transfer_service.db.database import Database
-from transfer_service.models.games import DownloadState, Game, GameData, RemoteDownload
+from transfer_service.models.games import Game, GameData, game_keys
+from transfer_service.services.games.browsing import IS_DOWNLOADED
 from transfer_service.wire.game_catalogue import Catalogue, GameDataEntry, GameEntry, InvalidCatalogue
 
 IDS_A_QUERY = 1000
@@ -68,21 +68,17 @@ class GameService:
     def _import(self, catalogue: Catalogue) -> ImportReport:
         with self._database.write() as session:
             _check_games_known(session, catalogue)
-            games_added, games_changed = _store(session, Game, GameEntry, catalogue.games)
-            data_added, data_changed = _store(session, GameData, GameDataEntry, catalogue.game_data)
+            games_added, games_changed = _store(session, Game, catalogue.games)
+            data_added, data_changed = _store(session, GameData, catalogue.game_data)
+            _date(session, {entry.game_id for entry in catalogue.game_data})
         return ImportReport(
             games_added=games_added, games_changed=games_changed, data_added=data_added, data_changed=data_changed
         )
 
     def list_games(self) -> list[GameFacts]:
         """Every game by title."""
-        downloaded = exists().where(
-            RemoteDownload.game_data_id == GameData.id,
-            RemoteDownload.state == DownloadState.COMPLETED,
-            RemoteDownload.sha256 == GameData.sha256,
-        )
         rows = (
-            select(Game.id, Game.title, GameData.id, GameData.title, GameData.size, downloaded)
+            select(Game.id, Game.title, GameData.id, GameData.title, GameData.size, IS_DOWNLOADED)
             .outerjoin(GameData, GameData.game_id == Game.id)
             .order_by(Game.title, Game.id, GameData.added_at, GameData.id)
         )
@@ -113,28 +109,42 @@ def _check_games_known(session: Session, catalogue: Catalogue) -> None:
         raise InvalidCatalogue(mistakes)
 
 
-def _store(
-    session: Session, model: type[Game | GameData], kind: type[Entry], entries: Sequence[Entry]
-) -> tuple[int, int]:
+def _store(session: Session, model: type[Game | GameData], entries: Sequence[Entry]) -> tuple[int, int]:
     """Make the rows of `entries` true; how many were added and how many changed.
 
     In the order of their ids, so that two imports at once wait for each other and do not block each other.
     """
     table = model.__table__
-    names = kind.__slots__  # the fields of an entry are the columns of its table
-    values = attrgetter(*names)
-    wanted = {entry.id: values(entry) for entry in sorted(entries, key=lambda entry: entry.id)}
+    wanted = {entry.id: _row(entry) for entry in sorted(entries, key=lambda entry: entry.id)}
+    names = list(next(iter(wanted.values()), {}))
     stored = _stored(session, table, names, wanted)
     added = [row for key, row in wanted.items() if key not in stored]
-    changed = [row for key, row in wanted.items() if stored.get(key, row) != row]
+    changed = [row for key, row in wanted.items() if key in stored and stored[key] != tuple(row.values())]
     if added:
-        session.execute(insert(table), [dict(zip(names, row, strict=True)) for row in added])
+        session.execute(insert(table), added)
     if changed:
-        new = [f"new_{name}" for name in names]  # a column's own name is taken in an UPDATE
-        one = update(table).where(table.c.id == bindparam("new_id"))
+        one = update(table).where(table.c.id == bindparam("new_id"))  # a column's own name is taken in an UPDATE
         one = one.values({name: bindparam(f"new_{name}") for name in names if name != "id"})
-        session.execute(one, [dict(zip(new, row, strict=True)) for row in changed])
+        session.execute(one, [{f"new_{name}": value for name, value in row.items()} for row in changed])
     return len(added), len(changed)
+
+
+def _row(entry: GameEntry | GameDataEntry) -> dict[str, Any]:
+    """The columns of an entry, which are named like its fields, and those that follow them."""
+    row = {name: getattr(entry, name) for name in type(entry).__slots__}
+    if isinstance(entry, GameEntry):
+        row |= game_keys(entry.title, entry.developer, entry.publisher, entry.release_date)
+    return row
+
+
+def _date(session: Session, game_ids: Collection[uuid.UUID]) -> None:
+    """Let games have the latest date of their archives."""
+    latest = select(func.max(GameData.added_at)).where(GameData.game_id == Game.id).scalar_subquery()
+    ordered = sorted(game_ids)
+    for start in range(0, len(ordered), IDS_A_QUERY):
+        some = ordered[start : start + IDS_A_QUERY]
+        dated = update(Game).where(Game.id.in_(some), Game.added_at.is_distinct_from(latest))
+        session.execute(dated.values(added_at=latest), execution_options={"synchronize_session": False})
 
 
 def _stored(session: Session, table: Table, names: Sequence[str], ids: Collection[Any]) -> dict[Any, tuple[Any, ...]]:

@@ -29,7 +29,8 @@ from transfer_service.errors import (
 from transfer_service.models.games import DownloadState, Game, GameData
 from transfer_service.services.core import Core
 from transfer_service.services.games import job_rows as download_rows
-from transfer_service.services.games.job_rows import Actor, DownloadRecord, archive_key, is_active, jobs
+from transfer_service.services.games.archives import ArchiveRemoval
+from transfer_service.services.games.job_rows import Actor, DownloadRecord, archive_key, is_active, is_kept, jobs
 
 ABANDONED_AFTER = timedelta(seconds=45)
 WORKER_GONE = "The download worker stopped"
@@ -44,6 +45,7 @@ class RemoteDownloadService:
     def __init__(self, core: Core) -> None:
         self._database = core.database
         self._store = core.games
+        self._removal = ArchiveRemoval(core)
         self._now = core.now
         self._serving_since = core.now()
         self._max_active = core.settings.max_remote_downloads
@@ -65,12 +67,7 @@ class RemoteDownloadService:
         raise TooManyDownloads
 
     def _admit(self, session: Session, actor: Actor, game_id: uuid.UUID, game_data_id: int) -> int:
-        game = session.get(Game, game_id, with_for_update=True)
-        if game is None:
-            raise NotFound("Game not found")
-        data = session.get(GameData, game_data_id)
-        if data is None or data.game_id != game_id:
-            raise NotFound("Game data not found")
+        game, data = self._get_data(session, game_id, game_data_id)
         held = session.execute(select(jobs.c.slot, jobs.c.game_id).where(is_active)).all()
         if any(each.game_id == game_id for each in held):
             raise DownloadInProgress
@@ -84,15 +81,46 @@ class RemoteDownloadService:
 
     def _is_downloaded(self, session: Session, data: GameData) -> bool:
         """Whether it is here as the catalogue names it: somebody may have removed it, or the catalogue have changed."""
-        completed = select(jobs.c.id).where(
-            jobs.c.game_data_id == data.id, jobs.c.state == DownloadState.COMPLETED, jobs.c.sha256 == data.sha256
-        )
+        completed = select(jobs.c.id).where(jobs.c.game_data_id == data.id, is_kept, jobs.c.sha256 == data.sha256)
         if session.scalars(completed.limit(1)).first() is None:
             return False
         try:
             return self._store.size(archive_key(data.id)) == data.size
         except BlobMissing:
             return False
+
+    def remove_archive(self, game_id: uuid.UUID, game_data_id: int) -> None:
+        """Remove a downloaded archive for good. Raises NotFound where there is none, DownloadInProgress.
+
+        It is gone with the commit, for lists, readers and cleanup; then go its bytes. A download that begins in between
+        keeps them, and verifies them again. Whoever is killed in between leaves an orphan, for this or for cleanup.
+        """
+        was_there = self._has_archive(game_data_id)
+        with self._database.write(durable=True) as session:
+            self._get_data(session, game_id, game_data_id)
+            if download_rows.is_being_fetched(session, game_data_id):
+                raise DownloadInProgress
+            download_rows.note_removed(session, game_data_id, at=self._now())
+        self._removal.remove_unneeded(game_data_id)
+        if not was_there:
+            raise NotFound("This game data was not downloaded")
+
+    def _has_archive(self, game_data_id: int) -> bool:
+        try:
+            return self._store.size(archive_key(game_data_id)) >= 0
+        except BlobMissing:
+            return False
+
+    @staticmethod
+    def _get_data(session: Session, game_id: uuid.UUID, game_data_id: int) -> tuple[Game, GameData]:
+        """A game, of which no job begins until the transaction ends, and an archive of it. Raises NotFound."""
+        game = session.get(Game, game_id, with_for_update=True)
+        if game is None:
+            raise NotFound("Game not found")
+        data = session.get(GameData, game_data_id)
+        if data is None or data.game_id != game_id:
+            raise NotFound("Game data not found")
+        return game, data
 
     def cancel(self, actor: Actor, game_id: uuid.UUID | None, *, may_cancel_any: bool) -> None:
         """End the active job of a game, None for one that cannot be. Raises NotFound, and MissingPermission for who

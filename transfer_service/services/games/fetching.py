@@ -68,6 +68,7 @@ class Fetching:
     def work(self, run: Run) -> DownloadState:
         """Fetch, verify, publish; how it ended. Raises LeaseLost, and StoreUnavailable: then another run goes on."""
         try:
+            self._removal.wait_for_others(run.game_data_id)
             with self.open_part(run) as part:
                 if not self._is_published(run, part):
                     self._fetch_verified(run, part)

@@ -17,6 +17,8 @@ jobs = RemoteDownload.__table__
 is_active = jobs.c.slot >= 0  # for IS NOT NULL SQLite takes no index
 is_completed = jobs.c.state == literal_column("'completed'")
 """In the words of the index `ix_remote_downloads_finished_at`: with a parameter it is not used."""
+is_kept = and_(is_completed, jobs.c.removed_at.is_(None))
+"""Whether a job has completed an archive that was not removed since."""
 ACTIONS = {
     DownloadState.COMPLETED: Action.COMPLETED,
     DownloadState.ERROR: Action.FAILED,
@@ -145,9 +147,21 @@ def is_archive_needed(session: Session, game_data_id: int, *, sha256: str | None
     Until that ends no job of a game in the catalogue begins.
     """
     session.execute(select(Game.id).join(GameData).where(GameData.id == game_data_id).with_for_update(of=Game))
-    is_this = is_completed if sha256 is None else and_(is_completed, jobs.c.sha256 == sha256)
+    is_this = is_kept if sha256 is None else and_(is_kept, jobs.c.sha256 == sha256)
     needed = select(jobs.c.id).where(jobs.c.game_data_id == game_data_id, or_(is_active, is_this))
     return session.scalars(needed.limit(1)).first() is not None
+
+
+def is_being_fetched(session: Session, game_data_id: int) -> bool:
+    """Whether a job works on the archive."""
+    active = select(jobs.c.id).where(jobs.c.game_data_id == game_data_id, is_active)
+    return session.scalars(active.limit(1)).first() is not None
+
+
+def note_removed(session: Session, game_data_id: int, *, at: datetime) -> bool:
+    """Nobody has the archive any more, whoever completed it. Whether anybody had."""
+    kept = update(jobs).where(jobs.c.game_data_id == game_data_id, is_kept)
+    return bool(session.execute(kept.values(removed_at=at).returning(jobs.c.id)).all())
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,7 +32,7 @@ _is_replaced = (
     .where(_newer.c.game_data_id == _downloads.c.game_data_id, _newer.c.state == DownloadState.VERIFYING)
     .exists()
 )
-_is_complete = and_(_downloads.c.state == DownloadState.COMPLETED, ~_is_replaced)
+_is_complete = and_(_downloads.c.state == DownloadState.COMPLETED, _downloads.c.removed_at.is_(None), ~_is_replaced)
 _newest_first = (_downloads.c.finished_at.desc(), _downloads.c.id.desc())
 
 _IN_GAME = PreparedSelect(

@@ -104,7 +104,9 @@ class ArchiveShelf:
     def expected(self) -> Iterator[Sequence[str]]:
         """The archives of completed downloads."""
         is_needed = exists().where(
-            RemoteDownload.game_data_id == GameData.id, RemoteDownload.state == DownloadState.COMPLETED
+            RemoteDownload.game_data_id == GameData.id,
+            RemoteDownload.state == DownloadState.COMPLETED,
+            RemoteDownload.removed_at.is_(None),
         )
         for batch in self._database.batches(select(GameData.id).where(is_needed)):
             yield [archive_key(number) for (number,) in batch]

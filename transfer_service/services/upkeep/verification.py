@@ -252,7 +252,7 @@ _ATTACHMENTS = (
 )
 _newest = (
     select(func.max(RemoteDownload.id))
-    .where(RemoteDownload.state == DownloadState.COMPLETED)
+    .where(RemoteDownload.state == DownloadState.COMPLETED, RemoteDownload.removed_at.is_(None))
     .group_by(RemoteDownload.game_data_id)
 )
 _ARCHIVES = (

@@ -2,7 +2,6 @@
 
 import uuid
 from datetime import UTC, datetime
-from enum import StrEnum
 from functools import partial
 from typing import Any
 
@@ -14,7 +13,7 @@ from transfer_service.services.files.listing import FileQuery, Sort, Status, pla
 from transfer_service.services.files.rows import FileRecord
 from transfer_service.web.context import current, guard, services
 from transfer_service.web.files.printing import pending_json, status_json, status_with_gaps_json
-from transfer_service.web.query import PAGING, Key, choice_of, flag_of, read_page, takes, text_of
+from transfer_service.web.query import PAGING, Key, Order, choice_of, flag_of, read_page, takes, text_of
 from transfer_service.web.requests import file_id_of, json_object
 from transfer_service.wire.filenames import parse_name
 from transfer_service.wire.instants import format_instant
@@ -24,13 +23,6 @@ _NOTHING: dict[type, Any] = {datetime: datetime.min.replace(tzinfo=UTC), uuid.UU
 
 blueprint = Blueprint("stored_files", __name__, url_prefix="/api/files")
 blueprint.before_request(guard)
-
-
-class Order(StrEnum):
-    """The two ways through a list."""
-
-    ASCENDING = "asc"
-    DESCENDING = "desc"
 
 
 @blueprint.get("/status/<name:name>")

@@ -13,6 +13,7 @@ from transfer_service.web.games.printing import download_json, event_id_of
 from transfer_service.web.games.progress_feed import FEED, ProgressFeed
 from transfer_service.web.query import MAX_PAGE, PAGING, read_page, takes
 from transfer_service.web.requests import game_id_of, json_object
+from transfer_service.wire.game_catalogue import MAX_DATA_ID
 
 DOWNLOAD_PERMISSION = "games.download"
 STREAM_HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
@@ -23,7 +24,8 @@ blueprint.before_request(guard)
 
 @blueprint.before_request
 def _require_permission() -> None:
-    if request.method == "POST":
+    is_removal = request.method == "DELETE" and request.endpoint == f"{blueprint.name}.{remove_archive.__name__}"
+    if is_removal or request.method == "POST":
         require_permission(DOWNLOAD_PERMISSION)
 
 
@@ -43,6 +45,13 @@ def cancel(game_id: str) -> Response:
     may_cancel_any = services().accounts.has_permission(current().account_id, DOWNLOAD_PERMISSION)
     services().remote_downloads.cancel(_actor(), parse_file_id(game_id), may_cancel_any=may_cancel_any)
     return jsonify({"success": True, "message": "Download cancelled"})
+
+
+@blueprint.delete("/<game_id>/archive/<game_data_id>")
+def remove_archive(game_id: str, game_data_id: str) -> tuple[str, int]:
+    """Remove an archive that was downloaded."""
+    services().remote_downloads.remove_archive(game_id_of(game_id), _data_id_of(game_data_id))
+    return "", HTTPStatus.NO_CONTENT
 
 
 @blueprint.get("")
@@ -96,10 +105,17 @@ def _address() -> str | None:
         return None
 
 
+def _data_id_of(text: str) -> int:
+    """The id of an archive in a path. Raises NotFound: what is no number is the id of none."""
+    if not (text.isascii() and text.isdigit() and len(text) <= 19 and int(text) <= MAX_DATA_ID):
+        raise NotFound("Game data not found")
+    return int(text)
+
+
 def _game_data_id(value: object) -> int:
     """Raises InvalidRequest."""
     if value is None:
         raise InvalidRequest("gameDataId is required")
-    if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value < 2**63:
+    if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= MAX_DATA_ID:
         raise InvalidRequest("gameDataId must be a whole number from 0 on")
     return value
