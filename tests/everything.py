@@ -122,7 +122,7 @@ def _fill_games(there: Everything, data_dir: Path) -> None:
     game_id = add_game(services, 1, 2)
     complete_archive(services, data_dir, 1, make_zip({"index.html": MEMBER, "ゲーム/data.bin": PHOTO}))
     (data_dir / "games" / "2.part").write_bytes(PHOTO)  # of a download that goes on
-    there.ids |= {"game_id": str(game_id), "member": "index.html", "location": "example.com"}
+    there.ids |= {"game_id": str(game_id), "game_data_id": "2", "member": "index.html", "location": "example.com"}
     now = datetime(2026, 5, 2, tzinfo=UTC)
     with services.database.write() as session:
         job = RemoteDownload(

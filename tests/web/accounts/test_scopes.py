@@ -34,7 +34,7 @@ CONTRACT = [
     (r"\w+ (/api/files|/api/files/\{name\}|/api/folders.*|/api/trash.*)", "files"),
     (r"\w+ (/api/files/\{file_id\}/(download|url)|/api/files/download/.*|/download/.*)", "download"),
     (r"\w+ (/conversations|/messages|/uploads/chats).*", "chat"),
-    (r"\w+ (/api/downloads|/game-zip).*", "games"),
+    (r"\w+ (/api/downloads|/api/games|/game-zip).*", "games"),
 ]
 ROUTES = [(method, path) for path, method, _ in operations()]
 
