@@ -175,6 +175,7 @@ def _accounts(filler: Filler) -> None:
     filler.fill(
         keys.AccountKey, count, id=filler.id("n"), name="'device ' || n", digest=filler.bytes("n"), scopes="'upload'",
         account_id=f"CASE WHEN n % 2 = 0 THEN {filler.account} ELSE {filler.stranger} END", created_at=filler.at(PAST),
+        has_quota="false",
     )  # fmt: skip
     for permission in ("games.download", "activities.read"):
         filler.fill(accounts.AccountPermission, 1, account_id=filler.account, permission=f"'{permission}'")

@@ -20,6 +20,7 @@ def upgrade() -> None:
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("expires_at", sa.DateTime(timezone=True)),
         sa.Column("last_used_at", sa.DateTime(timezone=True)),
+        sa.Column("has_quota", sa.Boolean(), nullable=False),
     )
     columns = ["account_id", "created_at", "id"]
     op.create_index("ix_account_keys_account_id_created_at_id", "account_keys", columns)

@@ -26,7 +26,7 @@ class Scope(StrEnum):
 class AccountKey(Base):
     """A key, known by the SHA-256 of its text alone. `scopes` are their names, sorted, with a blank between two.
 
-    A key without a row has been revoked, or never was one.
+    A key without a row has been revoked, or never was one. One that `has_quota` has an `Allotment` of its id.
     """
 
     __tablename__ = "account_keys"
@@ -40,3 +40,4 @@ class AccountKey(Base):
     created_at: Mapped[datetime]
     expires_at: Mapped[datetime | None]
     last_used_at: Mapped[datetime | None]
+    has_quota: Mapped[bool] = mapped_column(default=False)

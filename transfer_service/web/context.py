@@ -1,11 +1,12 @@
 """What every view starts from: the services, and who is asking and what they may do (docs/accounts.md)."""
 
+import uuid
 from math import inf
 from typing import TYPE_CHECKING
 
 from flask import Flask, current_app, g, request
 
-from transfer_service.errors import AddressInvalid, BadCredentials, Forbidden, MissingPermission
+from transfer_service.errors import AddressInvalid, BadCredentials, Forbidden, KeyLacksScope, MissingPermission
 from transfer_service.models.keys import Scope
 from transfer_service.services.accounts.keys import is_key
 from transfer_service.services.accounts.sign_ins import Identity
@@ -18,7 +19,7 @@ from transfer_service.web.accounts.tokens import (
     verify_text,
 )
 from transfer_service.web.request_log import note
-from transfer_service.web.scopes import check, check_scope
+from transfer_service.web.scopes import check
 from transfer_service.web.sharing import signed
 
 if TYPE_CHECKING:
@@ -168,9 +169,20 @@ def current_claims() -> Claims:
 
 def require_scope(scope: Scope) -> None:
     """Let a key pass only if it is for this too; tokens pass. Raises KeyLacksScope."""
+    if not has_scope(scope):
+        raise KeyLacksScope(scope.value)
+
+
+def has_scope(scope: Scope) -> bool:
+    """Whether `require_scope` would let the request pass."""
     key = current().key
-    if key is not None:
-        check_scope(key, scope)
+    return key is None or scope in key.scopes
+
+
+def origin_id() -> uuid.UUID | None:
+    """What files that the request sends are counted for beside its account: a key that has a quota."""
+    key = current().key
+    return key.id if key is not None and key.has_quota else None
 
 
 def require_admin() -> Identity:

@@ -27,6 +27,8 @@ def test_a_new_key_is_shown_with_its_text(device: Device, clock: Clock) -> None:
         "created_at": format_second(clock.at),
         "expires_at": None,
         "last_used_at": None,
+        "quota_bytes": None,
+        "used_bytes": None,
     }
     assert device.get("/auth/keys").get_json() == {"keys": [key], "next_cursor": None}
 
@@ -71,6 +73,12 @@ def test_nowhere_is_the_text_of_a_key(app: Flask, device: Device, services: Serv
         pytest.param({"expires_at": "2126-02-30T12:00:00Z"}, id="no-such-day"),
         pytest.param({"expires_at": "2020-01-31T12:00:00Z"}, id="past"),
         pytest.param({"expires_at": False}, id="truth-value"),
+        pytest.param({"quota_bytes": 0}, id="no-byte"),
+        pytest.param({"quota_bytes": -1}, id="less-than-no-byte"),
+        pytest.param({"quota_bytes": 2**63}, id="more-than-a-database-counts"),
+        pytest.param({"quota_bytes": "10"}, id="text-for-a-quota"),
+        pytest.param({"quota_bytes": 10.0}, id="fraction-for-a-quota"),
+        pytest.param({"quota_bytes": True}, id="truth-value-for-a-quota"),
     ],
 )
 def test_a_wrong_field_makes_no_key(device: Device, fields: dict[str, Any]) -> None:

@@ -10,24 +10,28 @@ from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import and_, bindparam, delete, insert, or_, select
+from sqlalchemy.orm import Session
 from sqlalchemy.sql import ColumnElement
 
 from transfer_service.db.prepared import PreparedSelect, PreparedWrite
 from transfer_service.errors import BadCredentials, NotFound
 from transfer_service.models.accounts import Account
 from transfer_service.models.keys import KEY_PREFIX, AccountKey, Scope
+from transfer_service.models.sharing import Allotment
 from transfer_service.services.accounts.key_uses import KeyUses
 from transfer_service.services.accounts.sign_ins import Identity, KeyGrant
 from transfer_service.services.core import Core
+from transfer_service.services.sharing import allotments
 
 RANDOM_BYTES = 32
 KEY_CHARACTERS = len(KEY_PREFIX) + 43  # of base64, for so many bytes
 
-_keys, _accounts = AccountKey.__table__, Account.__table__
+_keys, _accounts, _allotments = AccountKey.__table__, Account.__table__, Allotment.__table__
 
 
 def _recognize(is_meant: ColumnElement[bool]) -> PreparedSelect:
-    shown = (_keys.c.id, _keys.c.scopes, _keys.c.expires_at, _keys.c.account_id, _accounts.c.name)
+    of_key = (_keys.c.id, _keys.c.scopes, _keys.c.expires_at, _keys.c.has_quota)
+    shown = (*of_key, _keys.c.account_id, _accounts.c.name)
     joined = _keys.join(_accounts, _keys.c.account_id == _accounts.c.id)
     return PreparedSelect(select(*shown).select_from(joined).where(is_meant, _accounts.c.disabled_at.is_(None)))
 
@@ -36,22 +40,24 @@ _BY_DIGEST = _recognize(_keys.c.digest == bindparam("digest"))
 _BY_ID = _recognize(_keys.c.id == bindparam("key_id"))
 _ADD = PreparedWrite(insert(_keys))
 _SHOWN = (
-    _keys.c.id, _keys.c.name, _keys.c.scopes, _keys.c.created_at, _keys.c.expires_at, _keys.c.last_used_at
+    _keys.c.id, _keys.c.name, _keys.c.scopes, _keys.c.created_at, _keys.c.expires_at, _keys.c.last_used_at,
+    _allotments.c.quota_bytes, _allotments.c.used_bytes,
 )  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
 class KeyDraft:
-    """What a key is to be. Without `expires_at` it has no end."""
+    """What a key is to be. Without `expires_at` it has no end, without `quota_bytes` its account's limit alone."""
 
     name: str
     scopes: frozenset[Scope]
     expires_at: datetime | None
+    quota_bytes: int | None
 
 
 @dataclass(frozen=True, slots=True)
 class KeyRecord:
-    """A key as its account may see it."""
+    """A key as its account may see it. With `quota_bytes`, `used_bytes` are what its uploads hold at present."""
 
     id: uuid.UUID
     name: str
@@ -59,6 +65,8 @@ class KeyRecord:
     created_at: datetime
     expires_at: datetime | None
     last_used_at: datetime | None
+    quota_bytes: int | None
+    used_bytes: int | None
 
 
 class KeyService:
@@ -83,19 +91,21 @@ class KeyService:
             created_at=self._now(),
             expires_at=draft.expires_at,
             last_used_at=None,
+            quota_bytes=draft.quota_bytes,
+            used_bytes=None if draft.quota_bytes is None else 0,
         )
-        values = {each: getattr(record, each) for each in KeyRecord.__slots__}
-        row = {**values, "account_id": account_id, "digest": _digest(text), "scopes": " ".join(sorted(draft.scopes))}
         with self._database.write(durable=True) as session:
-            account = session.get(Account, account_id, with_for_update=True)
-            if account is None or account.disabled_at is not None:
+            if _lock_account(session, account_id).disabled_at is not None:
                 raise BadCredentials
-            _ADD.run(session, row)
+            _ADD.run(session, _row(record, account_id, _digest(text)))
+            if draft.quota_bytes is not None:
+                allotments.add(session, record.id, account_id, quota_bytes=draft.quota_bytes, gives_back=True)
         return record, text
 
     def list_keys(self, account_id: uuid.UUID, *, limit: int, after: tuple[Any, ...] | None) -> list[KeyRecord]:
         """The account's keys behind a place, the newest first."""
-        statement = select(*_SHOWN).where(_keys.c.account_id == account_id)
+        joined = _keys.outerjoin(_allotments, _allotments.c.id == _keys.c.id)
+        statement = select(*_SHOWN).select_from(joined).where(_keys.c.account_id == account_id)
         if after is not None:
             at, key_id = after
             is_behind = or_(_keys.c.created_at < at, _keys.c.id < key_id)
@@ -105,11 +115,13 @@ class KeyService:
             return [_record(row) for row in rows.execute(ordered)]
 
     def revoke(self, account_id: uuid.UUID, key_id: uuid.UUID) -> None:
-        """End a key at once, for good. Raises NotFound."""
+        """End a key at once, for good. What has come by it counts for its account alone then. Raises NotFound."""
         own = delete(_keys).where(_keys.c.id == key_id, _keys.c.account_id == account_id)
-        with self._database.write_rows(durable=True) as rows:
-            if not rows.execute(own).rowcount:
+        with self._database.write(durable=True) as session:
+            _lock_account(session, account_id)
+            if session.execute(own.returning(_keys.c.id)).first() is None:
                 raise NotFound("Key not found")
+            allotments.remove(session, key_id)
 
     def find_identity(self, text: str) -> Identity | None:
         """Who a key speaks for; None where it is none, has expired, or its account is disabled."""
@@ -127,7 +139,7 @@ class KeyService:
         if row is None or (row.expires_at is not None and row.expires_at <= self._now()):
             return None
         self.uses.note(row.id)
-        grant = KeyGrant(id=row.id, scopes=_scopes(row.scopes), expires_at=row.expires_at)
+        grant = KeyGrant(row.id, _scopes(row.scopes), row.expires_at, row.has_quota)
         return Identity(account_id=row.account_id, name=row.name, is_admin=False, sign_in_id=row.id, key=grant)
 
 
@@ -145,8 +157,24 @@ def _scopes(names: str) -> frozenset[Scope]:
     return frozenset(map(Scope, names.split()))
 
 
+def _lock_account(session: Session, account_id: uuid.UUID) -> Account:
+    """Whose keys are changed: allotments change under its lock only. Raises BadCredentials where it has gone."""
+    account = session.get(Account, account_id, with_for_update=True)
+    if account is None:
+        raise BadCredentials
+    return account
+
+
+def _row(record: KeyRecord, account_id: uuid.UUID, digest: bytes) -> dict[str, Any]:
+    of_key = {column.key: getattr(record, column.key) for column in _SHOWN if column.table is _keys}
+    names = " ".join(sorted(record.scopes))
+    has_quota = record.quota_bytes is not None
+    return {**of_key, "account_id": account_id, "digest": digest, "scopes": names, "has_quota": has_quota}
+
+
 def _record(row: Any) -> KeyRecord:
-    return KeyRecord(row.id, row.name, _scopes(row.scopes), row.created_at, row.expires_at, row.last_used_at)
+    key_id, name, scopes, *rest = row
+    return KeyRecord(key_id, name, _scopes(scopes), *rest)
 
 
 def scope_names(scopes: Collection[Scope]) -> list[str]:

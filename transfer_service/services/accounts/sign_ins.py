@@ -61,11 +61,15 @@ REUSE_SECONDS = 30
 
 @dataclass(frozen=True, slots=True)
 class KeyGrant:
-    """The key that a request came with. `expires_at` is None where it has no end."""
+    """The key that a request came with. `expires_at` is None where it has no end.
+
+    What comes by one that `has_quota` is counted in the allotment of its id.
+    """
 
     id: uuid.UUID
     scopes: frozenset[Scope]
     expires_at: datetime | None
+    has_quota: bool
 
 
 @dataclass(frozen=True, slots=True)

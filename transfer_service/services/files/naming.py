@@ -8,8 +8,9 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from transfer_service.db.database import Executor, run_again
-from transfer_service.errors import NameTaken, NotFound
+from transfer_service.errors import KeyLacksScope, NameTaken, NotFound
 from transfer_service.models.files import FileState, TrashReason
+from transfer_service.models.keys import Scope
 from transfer_service.services.core import Core
 from transfer_service.services.files import dates as file_dates
 from transfer_service.services.files import rows as file_rows
@@ -36,17 +37,27 @@ def check_name(rows: Executor, account_id: uuid.UUID, name: str, *, overwrite: b
 
 
 def claim_name(
-    rows: Executor, account_id: uuid.UUID, name: str, *, overwrite: bool, core: Core, new: FileRecord | None = None
+    rows: Executor,
+    account_id: uuid.UUID,
+    name: str,
+    *,
+    overwrite: bool,
+    core: Core,
+    new: FileRecord | None = None,
+    may_replace: bool = True,
 ) -> ClaimedName:
     """A name that a file may hold from the caller's transaction on: `name` itself, or `name` with a number.
 
     With `overwrite` the file that holds it goes. Room for a file that is `new` is reserved before that: until then
-    there are both. Raises QuotaExceeded, and NameTaken where a folder holds the name.
+    there are both. Raises QuotaExceeded, NameTaken where a folder holds the name, and KeyLacksScope where a file does,
+    for a key that `may_replace` none.
     """
     lock_names(rows, account_id)
     holder = find_holder(rows, account_id, name)
     if holder is not None and holder.state is FileState.FOLDER and overwrite:
         raise NameTaken(A_FOLDER_HAS_IT)
+    if holder is not None and overwrite and not may_replace:
+        raise KeyLacksScope(Scope.FILES.value)
     replaced = lock(rows, holder.id) if holder is not None and overwrite else None
     if new is not None:
         core.space.begin(rows, new)

@@ -12,6 +12,7 @@ from transfer_service.db.prepared import PreparedSelect
 from transfer_service.errors import (
     AccountGone,
     FlushFailed,
+    KeyLacksScope,
     NameTaken,
     QuotaExceeded,
     StorageFull,
@@ -72,13 +73,14 @@ class SmallFiles:
         digest: FileDigest,
         *,
         overwrite: bool = False,
+        may_replace: bool = True,
         add_more: Callable[[Executor], None] = _nothing_more,
     ) -> tuple[FileRecord, bool]:
         """Store a file and declare it whole. The file, and whether it has replaced another one.
 
         A name that it holds already must be free; else it is numbered where it is taken, or taken over with
-        `overwrite`. `add_more` adds rows in the same transaction. Raises NameTaken, TooLarge, StorageFull; then nothing
-        of it is left.
+        `overwrite`, unless it `may_replace` none. `add_more` adds rows in the same transaction. Raises NameTaken,
+        KeyLacksScope, TooLarge, StorageFull; then nothing of it is left.
         """
         length = sum(map(len, blocks))
         self._space.check_size(length)
@@ -88,7 +90,7 @@ class SmallFiles:
             # Durable, since what is replaced is unlinked afterwards: its row must not come back.
             with self._database.write_rows(durable=self._durability.flush or overwrite) as rows:
                 new = replace(file, reserved_bytes=length)
-                claimed = self._claim(rows, new, overwrite=overwrite)
+                claimed = self._claim(rows, new, overwrite=overwrite, may_replace=may_replace)
                 named = replace(new, name=claimed.name)
                 whole = declare_whole(rows, named, self._core, length=length, digest=digest, is_new=True)
                 writer.record(rows)
@@ -101,11 +103,12 @@ class SmallFiles:
             self._files.discard_blob(claimed.blob_id)
         return replace(whole, next_expected=length), claimed.has_replaced
 
-    def _claim(self, rows: Executor, file: FileRecord, *, overwrite: bool) -> ClaimedName:
+    def _claim(self, rows: Executor, file: FileRecord, *, overwrite: bool, may_replace: bool) -> ClaimedName:
         """A name for the file, and room for its bytes."""
         account_id, name = file.account_id, file.name
         if not file.holds_name:
-            return claim_name(rows, account_id, name, overwrite=overwrite, core=self._core, new=file)
+            core = self._core
+            return claim_name(rows, account_id, name, overwrite=overwrite, core=core, new=file, may_replace=may_replace)
         lock_names(rows, account_id)
         if find_holder(rows, account_id, name) is not None:
             raise NameTaken
@@ -122,7 +125,7 @@ class SmallFiles:
             with self._store.open_new(file.id) as writer:
                 self._write(writer, blocks)
                 yield writer
-        except (NameTaken, QuotaExceeded, AccountGone, StorageFull, FlushFailed, TransactionLost):
+        except (NameTaken, KeyLacksScope, QuotaExceeded, AccountGone, StorageFull, FlushFailed, TransactionLost):
             self._files.discard_blob(file.id)
             raise
         except BaseException:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import BigInteger, Boolean, bindparam, case, insert, literal_column, or_, select, update
+from sqlalchemy import BigInteger, Boolean, bindparam, case, delete, insert, literal_column, or_, select, update
 
 from transfer_service.db.database import Executor
 from transfer_service.db.prepared import PreparedSelect, PreparedWrite
@@ -92,6 +92,7 @@ _GIVE_BACK = PreparedWrite(
 )
 _KIND = PreparedSelect(select(_uploads.c.kind).where(_uploads.c.id == bindparam("file_id")))
 _ADD = PreparedWrite(insert(_allotments))
+_REMOVE = PreparedWrite(delete(_allotments).where(_of_origin))
 _END = PreparedWrite(update(_allotments).where(_of_origin).values(ends_at=bindparam("at")))
 
 
@@ -120,6 +121,11 @@ def add(
 def end(rows: Executor, origin_id: uuid.UUID, *, now: datetime) -> None:
     """Let nothing come in by an origin from the caller's commit on."""
     _END.run(rows, {"origin_id": origin_id, "at": now})
+
+
+def remove(rows: Executor, origin_id: uuid.UUID) -> None:
+    """Forget an origin, if it has an allotment: what has come by it counts for its account alone from then on."""
+    _REMOVE.run(rows, {"origin_id": origin_id})
 
 
 def take(

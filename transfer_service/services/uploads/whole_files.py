@@ -30,13 +30,17 @@ RESERVATION_STEP_BYTES = 64 * 1024 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """What is known about a file before its bytes: `length` is None where only the end of the body tells it."""
+    """What is known about a file before its bytes: `length` is None where only the end of the body tells it.
+
+    `overwrite` that `may_replace` nothing takes a free name only, and neither a number nor another file's place.
+    """
 
     name: str
     media_type: str
     length: int | None
     overwrite: bool
     origin_id: uuid.UUID | None = None
+    may_replace: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,14 +79,16 @@ class WholeFileService:
     def receive(self, account_id: uuid.UUID, draft: Draft, body: WholeBody) -> Received:
         """Store a file under its name, numbered where that is taken, or in place of the old one with `overwrite`.
 
-        Raises InvalidRequest, TooLarge, StorageFull, UploadGone; then there is no row, no blob and no reservation.
+        Raises InvalidRequest, KeyLacksScope, TooLarge, StorageFull, UploadGone; then there is no row, no blob and no
+        reservation.
         """
         self._small_files.check_room(account_id, draft.length or 0, origin_id=draft.origin_id)
         if body.has_arrived(SMALL_BYTES):  # then it is verified before anything is touched
             blocks = [read_all(body, SMALL_BYTES if draft.length is None else draft.length)]
             digest = digest_of(blocks)
             new = self._new_file(account_id, body.verified(draft, bytes.fromhex(digest.sha256)))
-            return Received(*self._small_files.store(new, blocks, digest, overwrite=draft.overwrite))
+            overwrite, may_replace = draft.overwrite, draft.may_replace
+            return Received(*self._small_files.store(new, blocks, digest, overwrite=overwrite, may_replace=may_replace))
         file_id, begun_as = self._begin(account_id, draft), draft.name
         try:
             with self._store.open_writer(file_id, ANYWHERE, create=True, wait_seconds=0) as writer:
@@ -174,7 +180,10 @@ class WholeFileService:
                 raise UploadGone
             whole.writer.record(rows)
             wanted = draft.name if is_renamed else file.name
-            claimed = claim_name(rows, file.account_id, wanted, overwrite=draft.overwrite, core=self._core)
+            overwrite, may_replace = draft.overwrite, draft.may_replace
+            claimed = claim_name(
+                rows, file.account_id, wanted, overwrite=overwrite, core=self._core, may_replace=may_replace
+            )
             file = replace(file, name=claimed.name, media_type=draft.media_type)
             declared = declare_whole(rows, file, self._core, length=whole.length, digest=whole.digest)
             if is_renamed:

@@ -19,6 +19,7 @@ from transfer_service.wire.instants import format_second, parse_second
 from transfer_service.wire.titles import parse_title
 
 MAX_DRAFT_BYTES = 16 * 1024
+MOST_BYTES = 2**63 - 1
 
 blueprint = Blueprint("keys", __name__, url_prefix="/auth/keys")
 blueprint.before_request(guard)
@@ -57,6 +58,7 @@ def _draft(fields: Mapping[str, Any]) -> KeyDraft:
         name=parse_title(fields.get("name"), what="name"),
         scopes=_scopes(fields.get("scopes")),
         expires_at=_expiry(fields.get("expires_at")),
+        quota_bytes=_quota(fields.get("quota_bytes")),
     )
 
 
@@ -86,6 +88,14 @@ def _expiry(value: object) -> datetime | None:
     return at
 
 
+def _quota(value: object) -> int | None:
+    if value is None:
+        return None
+    if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= MOST_BYTES:
+        raise InvalidRequest("quota_bytes must be a number of bytes from 1 on")
+    return value
+
+
 def _place_of(record: KeyRecord) -> Key:
     return record.created_at, record.id
 
@@ -98,6 +108,8 @@ def _key_json(record: KeyRecord) -> dict[str, Any]:
         "created_at": format_second(record.created_at),
         "expires_at": _second(record.expires_at),
         "last_used_at": _second(record.last_used_at),
+        "quota_bytes": record.quota_bytes,
+        "used_bytes": record.used_bytes,
     }
 
 

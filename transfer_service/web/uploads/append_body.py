@@ -19,12 +19,14 @@ from transfer_service.errors import (
     TransferError,
     UploadEnded,
 )
+from transfer_service.models.keys import Scope
 from transfer_service.services.body_writer import PAST_THE_LENGTH
 from transfer_service.services.files.files import parse_file_id
 from transfer_service.services.uploads.appends import Piece
 from transfer_service.services.uploads.rows import UploadRecord
 from transfer_service.web.addresses import absolute_url
-from transfer_service.web.context import current, services
+from transfer_service.web.context import current, require_scope, services
+from transfer_service.web.query import flag_of
 from transfer_service.web.request_body import RequestBody
 from transfer_service.web.request_log import note
 from transfer_service.wire import rufh, tus
@@ -82,6 +84,17 @@ def parse_upload_id(text: str) -> uuid.UUID:
 def location_of(upload: UploadRecord) -> str:
     """Where the upload is continued: a whole URL, because many clients understand nothing else."""
     return absolute_url(f"/api/uploads/{upload.id}")
+
+
+def is_overwriting(*, asked: bool = False) -> bool:
+    """Whether the new file replaces one of its name, as the query or what was `asked` otherwise says.
+
+    Raises InvalidRequest, KeyLacksScope.
+    """
+    is_wanted = flag_of("overwrite") or asked
+    if is_wanted:
+        require_scope(Scope.FILES)
+    return is_wanted
 
 
 def empty(status: int) -> Response:

@@ -7,7 +7,7 @@ from flask import Blueprint, Response, jsonify, request
 from transfer_service.errors import InvalidRequest, TooLarge
 from transfer_service.services.files.rows import FileRecord
 from transfer_service.services.uploads.incoming import Place
-from transfer_service.web.context import current, guard, services
+from transfer_service.web.context import current, guard, origin_id, services
 from transfer_service.web.request_body import RequestBody
 from transfer_service.web.request_log import note
 from transfer_service.web.uploads.device_frames import IncomingChunk, check_announced
@@ -37,7 +37,9 @@ def upload_chunk(file_id: str) -> Response:
     account_id = current().account_id
     with services().files.in_use(account_id, name):  # before the first byte of the body: it may take its time
         incoming = _incoming(body, content_range)
-        status = services().uploads.append(Place(account_id, name), span=content_range.span, incoming=incoming)
+        status = services().uploads.append(
+            Place(account_id, name, origin_id()), span=content_range.span, incoming=incoming
+        )
     note(file=str(status.id), stored_bytes=content_range.span.size)
     return jsonify({"message": "Chunk received successfully", "next_byte": status.next_expected})
 

@@ -8,7 +8,7 @@ from flask import Blueprint, Response, jsonify, request
 
 from transfer_service.errors import InvalidRequest
 from transfer_service.services.uploads.incoming import Place
-from transfer_service.web.context import current, guard, services
+from transfer_service.web.context import current, guard, origin_id, services
 from transfer_service.web.files.printing import status_json
 from transfer_service.web.multipart_body import OVERHEAD_BYTES, MultipartBody, is_multipart
 from transfer_service.web.query import takes
@@ -87,7 +87,7 @@ def upload_chunk() -> Response:
         span = incoming.header.span
         if content_range is not None and content_range.span != span:
             raise InvalidRequest("Content-Range does not match the chunk header")
-        status = services().uploads.append(Place(account_id, in_body), span=span, incoming=incoming)
+        status = services().uploads.append(Place(account_id, in_body, origin_id()), span=span, incoming=incoming)
     note(file=str(status.id), stored_bytes=span.size)
     return jsonify(status_json(status))
 
@@ -105,7 +105,7 @@ def check_announced(
     services().space.check_size(max(least, total or 0, span.stop if span else 0))
     if name is not None and expects_continue():
         span = span or Span(0, max(1, least))
-        place = Place(current().account_id, name)
+        place = Place(current().account_id, name, origin_id())
         services().uploads.check(place, span=span, claimed=total, infer=frame is LONG_FRAME)
 
 

@@ -9,14 +9,14 @@ from transfer_service.models.uploads import UploadProtocol
 from transfer_service.services.uploads.appends import Piece
 from transfer_service.services.uploads.resumable import UploadDraft
 from transfer_service.services.uploads.rows import UploadRecord
-from transfer_service.web.context import current, services
-from transfer_service.web.query import flag_of
+from transfer_service.web.context import current, origin_id, services
 from transfer_service.web.uploads.append_body import (
     InterimAnswers,
     ToldBody,
     answer,
     append_first,
     check_first_bytes,
+    is_overwriting,
     location_of,
     repr_digest,
 )
@@ -39,7 +39,7 @@ def check() -> None:
 
 def create() -> Response:
     """Begin an upload with the bytes that came along, which may be all there are."""
-    version = rufh.parse_version(request.headers)
+    overwrite, version = is_overwriting(), rufh.parse_version(request.headers)
     body = ToldBody(InterimAnswers(version))
     creation = rufh.parse_creation(version, request.headers, content_length=body.announced)
     check_first_bytes(creation.length, body)
@@ -51,9 +51,10 @@ def create() -> Response:
         name=name,
         media_type=media_type,
         length=creation.length,
-        overwrite=flag_of("overwrite"),
+        overwrite=overwrite,
         ends=False,
         repr_digest=repr_digest(),
+        origin_id=origin_id(),
     )
     uploads, account_id = services().resumable_uploads, current().account_id
     if creation.is_complete and body.announced and not body.interim.can_arrive:  # or it would have to wait for that

@@ -9,13 +9,13 @@ from transfer_service.models.uploads import UploadKind, UploadProtocol
 from transfer_service.services.uploads.appends import Piece
 from transfer_service.services.uploads.resumable import UploadDraft
 from transfer_service.services.uploads.rows import UploadRecord
-from transfer_service.web.context import current, services
-from transfer_service.web.query import flag_of
+from transfer_service.web.context import current, origin_id, services
 from transfer_service.web.uploads.append_body import (
     TusBody,
     answer,
     append_first,
     check_first_bytes,
+    is_overwriting,
     location_of,
     repr_digest,
 )
@@ -38,6 +38,7 @@ def create() -> Response:
     """Begin an upload, with its first bytes if they came along."""
     check()
     creation = tus.parse_creation(request.headers)
+    is_overwriting(asked=creation.metadata.overwrite)  # refused before anything else is looked at
     body = TusBody()
     if creation.concat is not None and creation.concat.is_final:
         if body.announced != 0:
@@ -79,11 +80,12 @@ def _draft(creation: tus.Creation, kind: UploadKind, *, length: int | None = Non
         name=parse_name_in_folder(filename, metadata.relative_path) if filename is not None else None,
         media_type=metadata.filetype,
         length=creation.length if length is None else length,
-        overwrite=metadata.overwrite or flag_of("overwrite"),
+        overwrite=is_overwriting(asked=metadata.overwrite),
         kind=kind,
         upload_metadata=metadata.raw,
         concat_header=creation.concat.raw if creation.concat else None,
         repr_digest=repr_digest(),
+        origin_id=origin_id(),
     )
 
 

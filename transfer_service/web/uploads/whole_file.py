@@ -9,13 +9,15 @@ from flask import Blueprint, Response, jsonify, request, url_for
 from multipart import MultipartSegment
 
 from transfer_service.errors import DigestMismatch, InvalidRequest
+from transfer_service.models.keys import Scope
 from transfer_service.services.uploads.whole_files import Draft, WholeBody
-from transfer_service.web.context import current, guard, services
+from transfer_service.web.context import current, guard, has_scope, origin_id, require_scope, services
 from transfer_service.web.files.printing import status_json
 from transfer_service.web.multipart_body import FILE_PART, OVERHEAD_BYTES, MultipartBody, filename_of, is_multipart
-from transfer_service.web.query import flag_of, takes
+from transfer_service.web.query import takes
 from transfer_service.web.request_body import RequestBody
 from transfer_service.web.request_log import note
+from transfer_service.web.uploads.append_body import is_overwriting
 from transfer_service.wire.digests import parse_digests
 from transfer_service.wire.filenames import parse_name, parse_name_in_folder
 from transfer_service.wire.media_types import stored_media_type
@@ -116,7 +118,7 @@ class FormFile(_FileBody):
             self._form.read_ahead()
         is_named = self._name is not None or self._form.field("filename") is not None or self._form.is_at_end
         name = self._final_name() if is_named else FILE_PART
-        return Draft(name, self._media_type(name), length=None, overwrite=overwrite)
+        return Draft(name, self._media_type(name), length=None, overwrite=overwrite, origin_id=origin_id())
 
     def readinto(self, buffer: memoryview, /) -> int:
         """What comes next of the file."""
@@ -162,12 +164,13 @@ blueprint.before_request(guard)
 @takes("filename", "overwrite")
 def upload_file() -> Answer:
     """Take a whole file, raw or as the part `file` of a form."""
-    overwrite, given_name = flag_of("overwrite"), request.args.get("filename")
+    overwrite, given_name = is_overwriting(), request.args.get("filename")
     name = parse_name(given_name) if given_name else None
     if is_multipart():
         promises = _promises()
         body = HashedBody(promises)
-        services().small_files.check_room(current().account_id, (body.announced or 0) - OVERHEAD_BYTES)
+        least = (body.announced or 0) - OVERHEAD_BYTES
+        services().small_files.check_room(current().account_id, least, origin_id=origin_id())
         form_file = FormFile(MultipartBody(body), body, promises, name)
         return _receive(form_file.draft(overwrite=overwrite), form_file)[1]
     if name is None:
@@ -178,14 +181,18 @@ def upload_file() -> Answer:
 @blueprint.put("/<name:name>")
 def put_file(name: str) -> Answer:
     """Take a whole file as the body, under this very name; the old one is replaced."""
-    has_replaced, (response, created, headers) = _receive_raw(parse_name(name), overwrite=True)
+    name = parse_name(name)
+    if not has_scope(Scope.FILES) and services().files.find(current().account_id, name) is not None:
+        require_scope(Scope.FILES)  # before anything is read; what comes meanwhile is found at the end
+    has_replaced, (response, created, headers) = _receive_raw(name, overwrite=True)
     return response, 200 if has_replaced else created, headers
 
 
 def _receive_raw(name: str, *, overwrite: bool) -> tuple[bool, Answer]:
     promises, body = _promises(), RequestBody()
     length = 0 if body.is_absent else body.announced
-    draft = Draft(name, stored_media_type(request.headers.get("Content-Type"), name), length, overwrite)
+    media_type, may_replace = stored_media_type(request.headers.get("Content-Type"), name), has_scope(Scope.FILES)
+    draft = Draft(name, media_type, length, overwrite, origin_id=origin_id(), may_replace=may_replace)
     return _receive(draft, RawFile(body, promises))
 
 
