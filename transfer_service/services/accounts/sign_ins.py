@@ -25,8 +25,12 @@ _ALIVE = PreparedSelect(
     .where(_sign_ins.c.id == bindparam("sign_in_id"), _sign_ins.c.revoked_at.is_(None))
     .where(_accounts.c.disabled_at.is_(None), _accounts.c.name == bindparam("name"))
 )
-_SIGNER = PreparedSelect(
-    select(_accounts.c.name).where(_accounts.c.id == bindparam("account_id"), _accounts.c.disabled_at.is_(None))
+_signer = select(_accounts.c.name).where(_accounts.c.id == bindparam("account_id"), _accounts.c.disabled_at.is_(None))
+_SIGNER = PreparedSelect(_signer)
+_SIGNER_BY_KEY = PreparedSelect(
+    _signer.join(_keys, _keys.c.account_id == _accounts.c.id)
+    .where(_keys.c.id == bindparam("key_id"))
+    .where(or_(_keys.c.expires_at.is_(None), _keys.c.expires_at > bindparam("now", type_=UtcDateTime)))
 )
 
 _THE_ALIVE = (
@@ -174,13 +178,18 @@ class SignInService:
             row = _ALIVE.find(rows, {"sign_in_id": sign_in_id, "name": name})
         return Identity(account_id=row.id, name=name, is_admin=row.is_admin, sign_in_id=sign_in_id) if row else None
 
-    def find_signer(self, account_id: uuid.UUID) -> Identity | None:
-        """Whom an address speaks for that this account has signed, None where it is gone or disabled.
+    def find_signer(self, account_id: uuid.UUID, *, key_id: uuid.UUID | None) -> Identity | None:
+        """Whom an address speaks for that this account has signed, or a key of it.
 
-        Never an administrator: such an address is for bytes.
+        None where the account is gone or disabled, or the key is revoked or has expired. Never an administrator: such
+        an address is for bytes.
         """
+        asked = {"account_id": account_id}
         with self._database.read_rows() as rows:
-            row = _SIGNER.find(rows, {"account_id": account_id})
+            if key_id is None:
+                row = _SIGNER.find(rows, asked)
+            else:
+                row = _SIGNER_BY_KEY.find(rows, {**asked, "key_id": key_id, "now": self._now()})
         return Identity(account_id=account_id, name=row.name, is_admin=False, sign_in_id=NO_SIGN_IN) if row else None
 
     def remove_spent(self, *, dry_run: bool) -> Iterator[int]:

@@ -13,16 +13,17 @@ from datetime import UTC, datetime, timedelta
 
 from transfer_service.errors import AddressInvalid
 
-ACCOUNT, EXPIRES, SIGNATURE = "account", "expires", "signature"
-RESERVED = frozenset({ACCOUNT, EXPIRES, SIGNATURE})
+ACCOUNT, KEY, EXPIRES, SIGNATURE = "account", "key", "expires", "signature"
+RESERVED = frozenset({ACCOUNT, KEY, EXPIRES, SIGNATURE})
 _PURPOSE = b"transfer-service signed addresses"
 
 
 @dataclass(frozen=True, slots=True)
 class Signer:
-    """Who has given out an address."""
+    """Who has given out an address. With a `key_id` it was by a key, and ends with that."""
 
     account_id: uuid.UUID
+    key_id: uuid.UUID | None = None
 
 
 class Signatures:
@@ -44,6 +45,8 @@ class Signatures:
             raise ValueError(f"{sorted(RESERVED & query.keys())} have a meaning of their own")
         ends_at = (self._now() + timedelta(seconds=expires_in, milliseconds=500)).replace(microsecond=0)
         whole = {**query, ACCOUNT: str(signer.account_id), EXPIRES: str(int(ends_at.timestamp()))}
+        if signer.key_id is not None:
+            whole[KEY] = str(signer.key_id)
         return {**whole, SIGNATURE: _signature(self._keys[0], path, whole)}, ends_at
 
     def verify(self, path: str, query: Mapping[str, str]) -> Signer:
@@ -56,7 +59,7 @@ class Signatures:
             raise AddressInvalid
         if self._now() >= datetime.fromtimestamp(int(rest[EXPIRES]), UTC):  # as it was written by `sign`
             raise AddressInvalid
-        return Signer(account_id=uuid.UUID(rest[ACCOUNT]))
+        return Signer(uuid.UUID(rest[ACCOUNT]), uuid.UUID(rest[KEY]) if KEY in rest else None)
 
 
 def _signature(key: bytes, path: str, query: Mapping[str, str]) -> str:

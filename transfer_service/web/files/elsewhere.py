@@ -114,10 +114,13 @@ def _is_first_get() -> bool:
 
 def _is_redirectable() -> bool:
     """A cookie is for pages, whose policy allows no other origin; and the address is good for GET only."""
+    if request.method != "GET":
+        return False
     if is_signed():
-        return request.method == "GET" and not request.cookies
-    claims = g.get("claims")
-    return request.method == "GET" and claims is not None and not claims.is_cookie
+        return not request.cookies
+    identity, claims = g.get("identity"), g.get("claims")
+    is_key = identity is not None and identity.key is not None
+    return is_key or (claims is not None and not claims.is_cookie)
 
 
 def _is_read_alike(spans: Sequence[Span], validators: Validators) -> bool:
