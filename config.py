@@ -265,6 +265,7 @@ class Settings(BaseSettings):
     max_remote_downloads: int = Field(default=3, ge=1, le=1000)
     allow_private_sources: bool = False
     read_only: bool = False
+    previews: bool = True
 
     s3_redirect: bool = False
 

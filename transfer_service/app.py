@@ -19,6 +19,7 @@ from transfer_service.cli.upkeep import init_upkeep_commands
 from transfer_service.errors import InstallationMismatch, StorageFull, StoreUnavailable
 from transfer_service.services.core import utc_now
 from transfer_service.services.event_channels import make_channel
+from transfer_service.services.previews.noting import tell_missing
 from transfer_service.web import admin, home
 from transfer_service.web import operations as health
 from transfer_service.web.accounts import auth, keys
@@ -36,6 +37,7 @@ from transfer_service.web.games import activities, catalogue, game_zip
 from transfer_service.web.games import downloads as remote_downloads
 from transfer_service.web.games.progress_feed import FEED, ProgressFeed
 from transfer_service.web.middleware import forbid_caching, override_methods
+from transfer_service.web.previews import thumbnails
 from transfer_service.web.query import check_queries
 from transfer_service.web.rate_limits import SOCKETS, init_rate_limits, limit_handshakes
 from transfer_service.web.representation import init_representation, refuse_coded_polls
@@ -109,7 +111,7 @@ def create_app(settings: Settings, *, now: Callable[[], datetime] = utc_now, boo
     init_power_loss(app)
     init_error_envelopes(app)
     init_rate_limits(app)
-    files = (device_frames, whole_file, stored_files, folders, trash, content_range, resumable, downloads)
+    files = (device_frames, whole_file, stored_files, folders, trash, content_range, resumable, downloads, thumbnails)
     chat = (conversations, messages, attachments)
     games = (catalogue, remote_downloads, activities, game_zip)
     for door in (auth, keys, *files, *chat, *games, signed_addresses, admin, health, home):
@@ -158,6 +160,7 @@ def begin_serving(app: Flask) -> None:
     """Called by the server in the process that serves, before the first request. Raises InstallationMismatch."""
     services = services_of(app)
     services.database.notices.begin()
+    tell_missing(services.core.settings)
     services.gate.add(services.database.take_reserve)
     if not services.database.is_read_only:
         services.gate.add(lambda: _restore(services))

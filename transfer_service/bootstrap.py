@@ -35,6 +35,8 @@ from transfer_service.services.games.archives import GameArchives
 from transfer_service.services.games.browsing import GameBrowsing
 from transfer_service.services.games.catalogue import GameService
 from transfer_service.services.games.downloads import RemoteDownloadService
+from transfer_service.services.previews.noting import find_missing
+from transfer_service.services.previews.previews import PreviewService
 from transfer_service.services.request_limits import RequestLimits
 from transfer_service.services.shared_windows import RedisProbe
 from transfer_service.services.upkeep.account_removal import AccountRemoval
@@ -55,7 +57,7 @@ from transfer_service.services.uploads.progress import ProgressNews
 from transfer_service.services.uploads.resumable import ResumableUploadService
 from transfer_service.services.uploads.whole_files import WholeFileService
 from transfer_service.storage.disk import DiskStore
-from transfer_service.storage.rooms import ARCHIVES, ATTACHMENTS, FILES
+from transfer_service.storage.rooms import ARCHIVES, ATTACHMENTS, FILES, PREVIEWS
 from transfer_service.threads import offload
 
 if TYPE_CHECKING:
@@ -91,6 +93,7 @@ class Services:
     conversations: ConversationService
     messages: MessageService
     attachments: AttachmentService
+    previews: PreviewService
     remote_downloads: RemoteDownloadService
     games: GameService
     game_browsing: GameBrowsing
@@ -129,13 +132,14 @@ def _nobody_listens(_event: object) -> None:
 def build_core(settings: Settings, now: Callable[[], datetime], *, boot: str | None = None) -> Core:
     """The core that `settings` describe. `now` is the clock of every service, `boot` the machine's present one."""
     database = Database(settings.resolved_database_url, run_blocking=offload, is_read_only=settings.read_only)
-    store, attachments, games = _build_rooms(settings, database)
+    store, attachments, games, previews = _build_rooms(settings, database)
     return Core(
         settings=settings,
         database=database,
         store=store,
         attachments=attachments,
         games=games,
+        previews=previews,
         space=Space(max_file_bytes=settings.max_file_bytes, quota_bytes=settings.quota_bytes, now=now),
         now=now,
         durability=Durability(
@@ -144,25 +148,27 @@ def build_core(settings: Settings, now: Callable[[], datetime], *, boot: str | N
             flush_chunks=store.is_remote or settings.durability == "ack",
         ),
         stale_after=timedelta(hours=settings.stale_upload_hours),
+        makes_previews=settings.previews and not find_missing(),
     )
 
 
-def _build_rooms(settings: Settings, database: Database) -> tuple[BlobStore, BlobStore, BlobStore]:
-    """The rooms of files, attachments and archives."""
+def _build_rooms(settings: Settings, database: Database) -> tuple[BlobStore, BlobStore, BlobStore, BlobStore]:
+    """The rooms of files, attachments, archives and previews."""
     if settings.store_address is None:
         return build_folders(settings)
     from transfer_service.storage.s3.store import build_rooms  # only where it is used
 
     rooms = build_rooms(settings.store_address, database)
-    return rooms.files, rooms.attachments, rooms.archives
+    return rooms.files, rooms.attachments, rooms.archives, rooms.previews
 
 
-def build_folders(settings: Settings) -> tuple[DiskStore, DiskStore, DiskStore]:
+def build_folders(settings: Settings) -> tuple[DiskStore, DiskStore, DiskStore, DiskStore]:
     """The rooms where they are folders."""
     return (
         DiskStore(settings.blob_dir, FILES),
         DiskStore(settings.data_dir / "uploads" / "chats", ATTACHMENTS),
         DiskStore(settings.data_dir / "games", ARCHIVES),
+        DiskStore(settings.data_dir / "previews", PREVIEWS),
     )
 
 
@@ -218,6 +224,7 @@ def build_services(
         conversations=conversations,
         messages=messages,
         attachments=AttachmentService(core, messages=messages),
+        previews=PreviewService(core),
         remote_downloads=RemoteDownloadService(core),
         games=GameService(database=core.database),
         game_browsing=GameBrowsing(core),
@@ -246,4 +253,4 @@ def build_compaction(core: Core) -> Callable[[], int] | None:
         return None
     from transfer_service.storage.s3.upkeep import compaction_of
 
-    return compaction_of([core.store, core.attachments, core.games]).work
+    return compaction_of([core.store, core.attachments, core.games, core.previews]).work

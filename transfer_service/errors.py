@@ -149,6 +149,12 @@ class NotComplete(NotFound):
     detail = "File is not complete and cannot be downloaded"
 
 
+class PreviewPending(TransferError):
+    """A preview is being made, and is not there in time."""
+
+    detail = "The preview is not made yet, try again later"
+
+
 class BlobMissing(NotFound):
     """A record names bytes that the store does not have."""
 

@@ -11,7 +11,7 @@ from transfer_service.services.upkeep import shelves
 from transfer_service.services.upkeep.chat import ChatCleanup
 from transfer_service.services.upkeep.games import GameCleanup
 from transfer_service.services.upkeep.installation import Part
-from transfer_service.services.upkeep.shelves import ArchiveShelf, AttachmentShelf, FileShelf
+from transfer_service.services.upkeep.shelves import ArchiveShelf, AttachmentShelf, FileShelf, PreviewShelf
 
 if TYPE_CHECKING:
     from transfer_service.services.accounts.sign_ins import SignInService
@@ -31,6 +31,7 @@ def build_shelves(core: Core) -> dict[str, Shelf]:
         shelves.BLOBS: FileShelf(database=database, store=core.store),
         shelves.ATTACHMENTS: AttachmentShelf(database=database, store=core.attachments),
         shelves.ARCHIVES: ArchiveShelf(database=database, store=core.games, removal=ArchiveRemoval(core)),
+        shelves.PREVIEWS: PreviewShelf(database=database, store=core.previews),
     }
 
 
@@ -40,6 +41,7 @@ def list_parts(by_name: dict[str, Shelf]) -> list[Part]:
         Part("the store of files", by_name[shelves.BLOBS]),
         Part("the folder uploads/chats", by_name[shelves.ATTACHMENTS]),
         Part("the folder games", by_name[shelves.ARCHIVES]),
+        Part("the folder previews", by_name[shelves.PREVIEWS]),
     ]
 
 
@@ -62,11 +64,12 @@ def list_object_sweeps(core: Core, by_name: dict[str, Shelf]) -> list[tuple[str,
         return []
     from transfer_service.storage.s3.upkeep import note_whole, remove_leftovers
 
-    # An archive can be fetched again: nobody will miss pieces of one.
+    # An archive can be fetched again, a preview made: nobody will miss pieces of one.
     known: dict[BlobStore, Known] = {
         core.store: by_name[shelves.BLOBS].known,
         core.attachments: by_name[shelves.ATTACHMENTS].known,
         core.games: lambda keys: {*keys},
+        core.previews: lambda keys: {*keys},
     }
     return [
         ("unfinished_deletions", lambda *, dry_run: remove_leftovers(known, now=core.now(), dry_run=dry_run)),

@@ -45,12 +45,17 @@ def _place_of(settings: Settings) -> StoreAddress | Path:
 
 
 def _by_name(core: Core) -> dict[str, BlobStore]:
-    return {shelves.BLOBS: core.store, shelves.ATTACHMENTS: core.attachments, shelves.ARCHIVES: core.games}
+    return {
+        shelves.BLOBS: core.store,
+        shelves.ATTACHMENTS: core.attachments,
+        shelves.ARCHIVES: core.games,
+        shelves.PREVIEWS: core.previews,
+    }
 
 
 def _build_landings(settings: Settings) -> dict[str, Landing]:
     """The rooms of a place that a move goes to."""
-    names = (shelves.BLOBS, shelves.ATTACHMENTS, shelves.ARCHIVES)
+    names = (shelves.BLOBS, shelves.ATTACHMENTS, shelves.ARCHIVES, shelves.PREVIEWS)
     if settings.store_address is None:
         rooms = build_folders(settings)
         return {name: StoreLanding(room) for name, room in zip(names, rooms, strict=True)}

@@ -1,4 +1,4 @@
-"""The download worker: a process of its own that works on remote downloads (`flask --app wsgi worker`).
+"""The worker: a process of its own that works on remote downloads, and has previews made (`flask --app wsgi worker`).
 
 It needs gevent's patches from the start, so the command becomes `python -m gevent.monkey --module` with this one. It
 may be killed at any moment: a job goes on as soon as a worker finds that its lease has run out.
@@ -22,6 +22,7 @@ from transfer_service.bootstrap import Services, build_compaction, build_core, b
 from transfer_service.errors import InstallationMismatch, ServerAway, TransferError
 from transfer_service.faults import fault_of
 from transfer_service.logs import configure_logging, log_error
+from transfer_service.previewing import Previewing
 from transfer_service.remote.fetcher import Fetcher, Limits
 from transfer_service.services.core import utc_now
 from transfer_service.services.games.archives import GameArchives
@@ -41,7 +42,8 @@ FAULT = "The download failed"
 class Worker:
     """Works on every job that waits, each in a greenlet of its own beside one that keeps its lease.
 
-    `beside` is a round of whatever else there is to do, and tells how many things it has done.
+    `beside` is a round of whatever else there is to do, and tells how many things it has done; `previewing` makes
+    previews.
     """
 
     def __init__(
@@ -50,12 +52,14 @@ class Worker:
         leases: FetchLeases,
         fetching: Fetching,
         beside: Callable[[], int] | None = None,
+        previewing: Previewing | None = None,
         beat_seconds: float = BEAT_SECONDS,
         look_seconds: float = LOOK_SECONDS,
     ) -> None:
         self._leases = leases
         self._fetching = fetching
         self._beside = beside
+        self._previewing = previewing
         self._beat_seconds = beat_seconds
         self._look_seconds = look_seconds
         self._running: dict[int, gevent.Greenlet[..., None]] = {}
@@ -66,7 +70,9 @@ class Worker:
         structlog.get_logger().info("worker_started")
         for number in (signal.SIGINT, signal.SIGTERM):
             gevent.signal_handler(number, self._stopping.set)
-        beside = gevent.spawn(self._work_beside)
+        others = [gevent.spawn(self._work_beside)]
+        if self._previewing is not None:
+            others.append(gevent.spawn(self._previewing.run))
         try:
             while not self._stopping.is_set():
                 with _failures_logged():
@@ -74,7 +80,7 @@ class Worker:
                         self.begin(job_id)
                 self._stopping.wait(self._look_seconds)
         finally:
-            gevent.killall([beside, *self._running.values()])
+            gevent.killall([*others, *self._running.values()])
         structlog.get_logger().info("worker_stopped")
 
     def _work_beside(self) -> None:
@@ -178,6 +184,7 @@ def build_worker(
         leases=leases,
         fetching=fetching,
         beside=build_compaction(core),
+        previewing=Previewing(core) if core.makes_previews else None,
         beat_seconds=beat_seconds,
         look_seconds=look_seconds,
     )

@@ -53,6 +53,8 @@ TABLE = [
     ("HEAD", "/api/files/download/log.bin", b"", 401, 200, 404, 404),
     ("GET", "/api/files/{file_id}/download", b"", 401, 200, 403, 403),
     ("HEAD", "/api/files/{file_id}/download", b"", 401, 200, 403, 403),
+    ("GET", "/api/files/{file_id}/thumbnail?size=160", b"", 401, 404, 404, 404),
+    ("HEAD", "/api/files/{file_id}/thumbnail?size=160", b"", 401, 404, 404, 404),
     ("POST", "/api/files/{file_id}/url", b"{}", 401, 200, 404, 404),
     ("POST", "/upload/part.bin", SHORT_FRAME.format(0, b"x"), 401, 200, 200, 200),
     ("GET", "/status/log.bin", b"", 401, 200, 200, 200),

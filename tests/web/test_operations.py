@@ -65,6 +65,7 @@ def tallies(count: int, size: int, *, spent: int = 0) -> dict[str, dict[str, int
         "orphaned_attachments": {"count": 0, "bytes": 0},
         "abandoned_conversations": {"count": 0, "bytes": 0},
         "orphaned_archives": {"count": 0, "bytes": 0},
+        "orphaned_previews": {"count": 0, "bytes": 0},
         "expired_quarantine": {"count": 0, "bytes": 0},
         "download_parts": {"count": 0, "bytes": 0},
     }

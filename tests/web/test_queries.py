@@ -16,7 +16,7 @@ from transfer_service.wire.error_bodies import envelope_of, is_uploads_path
 
 # Their addresses may carry anything: bytes, pages and the parts of a page.
 FREE = re.compile(
-    r"/api/files/([^/]+/download|download/.*)|/download/.*|/uploads/chats/.*|/game-zip/.*|/|/assets/.*|/docs.*|/openapi\.yaml"
+    r"/api/files/([^/]+/(download|thumbnail)|download/.*)|/download/.*|/uploads/chats/.*|/game-zip/.*|/|/assets/.*|/docs.*|/openapi\.yaml"
 )
 BOUND = [(path, method) for path, method, _ in operations() if not FREE.fullmatch(path)]
 

@@ -1,5 +1,31 @@
 """The tables. All are loaded together: a foreign key has the type of what it points at, which must be known by then."""
 
-from transfer_service.models import accounts, chat, claims, files, games, keys, links, pieces, sharing, upkeep, uploads
+from transfer_service.models import (
+    accounts,
+    chat,
+    claims,
+    files,
+    games,
+    keys,
+    links,
+    pieces,
+    previews,
+    sharing,
+    upkeep,
+    uploads,
+)
 
-__all__ = ["accounts", "chat", "claims", "files", "games", "keys", "links", "pieces", "sharing", "upkeep", "uploads"]
+__all__ = [
+    "accounts",
+    "chat",
+    "claims",
+    "files",
+    "games",
+    "keys",
+    "links",
+    "pieces",
+    "previews",
+    "sharing",
+    "upkeep",
+    "uploads",
+]

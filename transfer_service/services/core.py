@@ -173,9 +173,11 @@ class Core:
     store: BlobStore
     attachments: BlobStore
     games: BlobStore
+    previews: BlobStore
     space: Space
     now: Callable[[], datetime]
     durability: Durability
     stale_after: timedelta
+    makes_previews: bool = False
     offload: Offload = offload
     begin_offload: BeginOffload = begin_offload

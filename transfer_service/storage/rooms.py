@@ -62,3 +62,5 @@ ARCHIVES = Room("games", re.compile(r"(0|[1-9][0-9]{0,18})\.(?:zip|part|ready)",
 
 What is called `.zip` was verified before it got that key; `.ready` is left by who was killed while it gave it.
 """
+PREVIEWS = Room("previews", re.compile(r"[0-9a-f]{24}|[0-9a-f]{32}", re.ASCII), shards=True)
+"""Previews of files and of attachments, all sizes of one in one blob, by the id of the file or of the message."""

@@ -41,10 +41,11 @@ STATUSES: dict[type[errors.TransferError], int] = {
     errors.RangeBusy: 503,
     errors.StoreUnavailable: 503,
     errors.TooManyDownloads: 503,
+    errors.PreviewPending: 503,
     errors.StorageFull: 507,
 }
 
-SENDING_BLUEPRINTS = frozenset({"files", "attachments", "game_zip"})
+SENDING_BLUEPRINTS = frozenset({"files", "attachments", "thumbnails", "game_zip"})
 """Of the doors that send stored bytes: only there bytes that cannot be read are `Error reading file`."""
 RETRY_AFTER_SECONDS = {429: 60, 503: 5}
 """Where an error does not say it itself."""

@@ -35,6 +35,7 @@ ROUTES: list[tuple[Any, ...]] = [
     ("PATCH", "/messages/{message}", {"pinned": True}, 401, 200, 200, 403, 403, 403),
     ("DELETE", "/messages/{message}", None, 401, 200, 403, 403, 403, 403),
     ("POST", "/messages/{message}/url", {"inline": True}, 401, 200, 200, 403, 403, 403),
+    ("GET", "/uploads/chats/{message}/thumbnail?size=160", None, 401, 404, 404, 403, 403, 403),
     ("GET", "/uploads/chats/{message}/a.png", None, 401, 200, 200, 403, 403, 403),
     ("HEAD", "/uploads/chats/{message}/a.png", None, 401, 200, 200, 403, 403, 403),
 ]

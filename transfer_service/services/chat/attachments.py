@@ -16,6 +16,7 @@ from transfer_service.services.files import discards
 from transfer_service.storage.blobs import WHOLE, BlobWriter
 from transfer_service.storage.bodies import BlobReader, RemoteBytes
 from transfer_service.wire.attachments import Attachment
+from transfer_service.wire.media_signatures import HEAD_BYTES
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +39,20 @@ class AttachmentBody(Protocol):
 
     def post(self) -> Post:
         """What to do with it; final only when `blocks` has ended. Raises InvalidRequest."""
+
+
+class Beginning:
+    """The first bytes of what passes, as many as tell what it is."""
+
+    def __init__(self) -> None:
+        self.head = b""
+
+    def seen(self, blocks: Iterator[bytes]) -> Iterator[bytes]:
+        """The same blocks."""
+        for block in blocks:
+            if len(self.head) < HEAD_BYTES:
+                self.head += block[: HEAD_BYTES - len(self.head)]
+            yield block
 
 
 class AttachmentService:
@@ -67,7 +82,8 @@ class AttachmentService:
             raise
 
     def _receive(self, account_id: uuid.UUID, message_id: str, body: AttachmentBody, writer: BlobWriter) -> Message:
-        length, digest = self._write(writer, body.blocks())
+        beginning = Beginning()
+        length, digest = self._write(writer, beginning.seen(body.blocks()))
         post = body.post()
         writer.seal(length, flush=True)  # whatever `TRANSFER_DURABILITY` says: nobody would send it again
         return self._messages.post(
@@ -77,6 +93,7 @@ class AttachmentService:
             content=post.content,
             reply_to=post.reply_to,
             attachment=Attachment(body.filename, body.media_type, length, digest.hex()),
+            head=beginning.head,
             record=writer.record,
         )
 

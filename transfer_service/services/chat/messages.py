@@ -26,6 +26,7 @@ from transfer_service.services.chat.events import (
 from transfer_service.services.chat.message_rows import Message, attachment_of, message_of
 from transfer_service.services.core import Core
 from transfer_service.services.files import discards
+from transfer_service.services.previews import noting as previews
 from transfer_service.wire.attachments import Attachment, MessageType, message_type
 from transfer_service.wire.chat import new_chat_id, parse_caption, parse_chat_id, parse_text
 
@@ -40,6 +41,7 @@ class MessageService:
         publish: Callable[[ChatEvent], None],
         make_id: Callable[[datetime], str] = new_chat_id,
     ) -> None:
+        self._core = core
         self._database = core.database
         self._space = core.space
         self._now = core.now
@@ -80,9 +82,11 @@ class MessageService:
         message_id: str | None = None,
         reply_to: str | None = None,
         attachment: Attachment | None = None,
+        head: bytes | None = None,
         record: Callable[[Executor], None] | None = None,
     ) -> Message:
         """Append a message. The attachment's bytes are stored already, and count by `record`: it survives power loss.
+        `head` are its first bytes, where they are known.
 
         Raises InvalidRequest, NotFound, NotParticipant, QuotaExceeded, ClaimLost; then nothing is stored.
         """
@@ -108,6 +112,7 @@ class MessageService:
                 discards.keep(rows, message.id)
                 if record is not None:
                     record(rows)
+                previews.note(rows, self._core, message.id, head=head)
                 self._space.reserve(rows, account_id, attachment.length)
         self._publish(MessagePosted(members.account_ids, message, seq=numbers.seq))
         return message
@@ -194,7 +199,7 @@ class MessageService:
                 return message, None
             message_rows.erase(rows, row, now=self._now())
             if attachment is not None:
-                discards.remember(rows, [message_id])
+                discards.remember_for_good(rows, [message_id])
                 self._space.reserve(rows, account_id, -attachment.length)
             message = replace(message, content=None, attachment=None, is_deleted=True, pinned=False)
         self._publish(MessageDeleted(members.account_ids, message.id, message.conversation_id, seq=row.seq))
@@ -212,8 +217,10 @@ class MessageService:
         self._publish(MessagesRead(members.account_ids, conversation_id, members.name, now, seq=locked.last_seq))
         return now
 
-    def get_attachment(self, account_id: uuid.UUID, message_id: str, filename: str) -> tuple[Attachment, datetime]:
-        """The attachment of that name of a message, and when it was posted. Raises NotFound, NotParticipant."""
+    def get_attachment(
+        self, account_id: uuid.UUID, message_id: str, filename: str | None = None
+    ) -> tuple[Attachment, datetime]:
+        """The attachment of a message, if it has that name, and when it was posted. Raises NotFound, NotParticipant."""
         try:
             parse_chat_id(message_id)
         except InvalidRequest as error:  # the end of a path: such a file does not exist
@@ -225,7 +232,7 @@ class MessageService:
         if row.account_id is None:
             raise NotParticipant
         attachment = attachment_of(row)
-        if attachment is None or attachment.filename != filename:
+        if attachment is None or filename not in {attachment.filename, None}:
             raise NotFound("File not found")
         return attachment, row.created_at
 

@@ -16,6 +16,7 @@ from transfer_service.db.database import Executor
 from transfer_service.logs import tidying
 from transfer_service.models.upkeep import DiscardedBytes
 from transfer_service.services.core import Core
+from transfer_service.services.previews import rows as preview_rows
 from transfer_service.storage.blobs import BlobStore, Key
 
 REMEMBERED_FOR = timedelta(hours=1)
@@ -31,6 +32,12 @@ def remember(rows: Executor, names: Sequence[str]) -> None:
     """
     if names:
         rows.execute(insert(_discarded), [{"name": name} for name in names])
+
+
+def remember_for_good(rows: Executor, names: Sequence[str]) -> None:
+    """The same for what was there for others to see: its previews go too."""
+    remember(rows, names)
+    preview_rows.let_go(rows, names)
 
 
 def is_remembered(rows: Executor, name: str) -> bool:

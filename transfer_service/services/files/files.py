@@ -218,7 +218,7 @@ def remove_row(rows: Executor, file: FileRecord | File, space: Space) -> None:
 
     The names and the file are locked. Folders that came with an upload go with it.
     """
-    discards.remember(rows, [file.id.hex])
+    discards.remember_for_good(rows, [file.id.hex])
     _delete_row(rows, file)
     space.give_back(rows, file)
 

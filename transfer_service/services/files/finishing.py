@@ -20,6 +20,7 @@ from transfer_service.services.files import rows as file_rows
 from transfer_service.services.files.dates import date_for
 from transfer_service.services.files.folder_rows import lock_names
 from transfer_service.services.files.rows import FileRecord
+from transfer_service.services.previews import noting as previews
 from transfer_service.services.steps import Steps
 from transfer_service.storage.blobs import END, BlobWriter
 from transfer_service.wire.ranges import Span
@@ -55,11 +56,19 @@ def _nothing(*_arguments: object) -> None:
 
 
 def declare_whole(
-    rows: Executor, file: FileRecord, core: Core, *, length: int, digest: FileDigest, is_new: bool = False
+    rows: Executor,
+    file: FileRecord,
+    core: Core,
+    *,
+    length: int,
+    digest: FileDigest,
+    is_new: bool = False,
+    head: bytes | None = None,
 ) -> FileRecord:
     """Let a file be whole, under the name that it has claimed, in the caller's transaction: its row, range and room.
 
-    `is_new` is one that has no row yet. Raises QuotaExceeded, AccountGone.
+    `is_new` is one that has no row yet; `head` are its first bytes, where they are known, see `previews.noting`. Raises
+    QuotaExceeded, AccountGone.
     """
     now = file.updated_at if is_new else core.now()
     whole = replace(
@@ -80,6 +89,7 @@ def declare_whole(
         intervals.add_first(rows, file.id, length)
     elif length > file.received_bytes:
         intervals.add_span(rows, file.id, Span(0, length))
+    previews.note(rows, core, file.id.hex, head=head)
     core.space.finish(rows, file, length)
     return whole
 
@@ -88,6 +98,7 @@ class Completion:
     """Finishes files. A crash on the way leaves a file that the next look at it finishes."""
 
     def __init__(self, core: Core, *, digests: RunningDigests) -> None:
+        self._core = core
         self._database = core.database
         self._store = core.store
         self._digests = digests
@@ -149,6 +160,7 @@ class Completion:
             boot = None if flush else self._durability.boot
             whole = replace(current, sha256=digest.sha256, crc32=digest.crc32, completed_at=at, unflushed_boot=boot)
             file_rows.save_progress(rows, replace(whole, state=FileState.COMPLETE))
+            previews.note(rows, self._core, file_id.hex)
 
     def _judge(self, file: FileRecord) -> FileDigest:
         """The digest of a file that was whole before a power loss, if it is whole still. Raises BytesLost."""

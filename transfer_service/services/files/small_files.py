@@ -29,12 +29,23 @@ from transfer_service.services.files.folder_rows import find_holder, lock_names
 from transfer_service.services.files.naming import ClaimedName, claim_name
 from transfer_service.services.files.rows import FileRecord
 from transfer_service.storage.blobs import BlobWriter
+from transfer_service.wire.media_signatures import HEAD_BYTES
 
 SMALL_BYTES = 256 * 1024
 """What is no longer, and there at once, is kept in memory until it can be stored and declared whole in one step."""
 
 _accounts = Account.__table__
 _USED = PreparedSelect(select(_accounts.c.used_bytes).where(_accounts.c.id == bindparam("account_id")))
+
+
+def _head_of(blocks: Blocks) -> bytes:
+    """The first bytes, as many as tell what it is."""
+    head = b""
+    for block in blocks:
+        head += bytes(block[: HEAD_BYTES - len(head)])
+        if len(head) == HEAD_BYTES:
+            break
+    return head
 
 
 def _nothing_more(_rows: Executor) -> None:
@@ -92,7 +103,9 @@ class SmallFiles:
                 new = replace(file, reserved_bytes=length)
                 claimed = self._claim(rows, new, overwrite=overwrite, may_replace=may_replace)
                 named = replace(new, name=claimed.name)
-                whole = declare_whole(rows, named, self._core, length=length, digest=digest, is_new=True)
+                whole = declare_whole(
+                    rows, named, self._core, length=length, digest=digest, is_new=True, head=_head_of(blocks)
+                )
                 writer.record(rows)
                 add_more(rows)
             return whole, claimed

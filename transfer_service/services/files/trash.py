@@ -141,7 +141,7 @@ class Trash:
         with self._database.write_rows(durable=True) as rows:  # or a power loss brings them back without their bytes
             lock_names(rows, account_id)
             gone = trash_rows.take(rows, account_id, file_ids, expired_at=expired_at)
-            discards.remember(rows, [each.id.hex for each in gone])
+            discards.remember_for_good(rows, [each.id.hex for each in gone])
             self._core.space.give_back_all(rows, account_id, gone)
         return [each.id for each in gone]
 

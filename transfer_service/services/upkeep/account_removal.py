@@ -86,7 +86,7 @@ class AccountRemoval:
                 _messages.c.id.in_(message_ids), _messages.c.filename.is_not(None)
             )
         ).all()
-        discards.remember(session, [each.id for each in attached])
+        discards.remember_for_good(session, [each.id for each in attached])
         self._space.reserve(session, account_id, -sum(each.length or 0 for each in attached))
         session.execute(
             update(_messages)

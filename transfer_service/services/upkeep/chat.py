@@ -67,6 +67,6 @@ class ChatCleanup:
                 used[each.sender_id] += each.length or 0
             for sender_id in sorted(used):
                 self._space.reserve(session, sender_id, -used[sender_id])
-            discards.remember(session, [each.id for each in sent])
+            discards.remember_for_good(session, [each.id for each in sent])
             session.execute(delete(Message).where(Message.id.in_([each.id for each in found])))
             return [each.id for each in sent]

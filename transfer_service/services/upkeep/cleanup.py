@@ -20,7 +20,7 @@ from transfer_service.services.core import Core
 from transfer_service.services.files import rows as file_rows
 from transfer_service.services.upkeep.installation import Installation
 from transfer_service.services.upkeep.orphans import ORPHAN_AGE, Orphans, Tally
-from transfer_service.services.upkeep.shelves import ARCHIVES, ATTACHMENTS, BLOBS
+from transfer_service.services.upkeep.shelves import ARCHIVES, ATTACHMENTS, BLOBS, PREVIEWS
 
 MOST_NAMED = 100
 
@@ -35,6 +35,7 @@ class Removed:
     orphaned_blobs: Tally = field(default_factory=Tally)
     orphaned_attachments: Tally = field(default_factory=Tally)
     orphaned_archives: Tally = field(default_factory=Tally)
+    orphaned_previews: Tally = field(default_factory=Tally)
     expired_quarantine: Tally = field(default_factory=Tally)
     download_parts: Tally = field(default_factory=Tally)
     spent_sign_ins: Tally = field(default_factory=Tally)
@@ -107,6 +108,7 @@ class CleanupService:
         removed.orphaned_blobs = found.set_aside[BLOBS]
         removed.orphaned_attachments = found.set_aside[ATTACHMENTS]
         removed.orphaned_archives = found.set_aside[ARCHIVES]
+        removed.orphaned_previews = found.set_aside[PREVIEWS]
         removed.expired_quarantine = found.expired
         report.restored, report.in_quarantine, report.left = found.restored, found.in_quarantine, found.left
 

@@ -77,6 +77,8 @@ class Installation:
         if row is not None and row.is_joined and set(marks.values()) == {row.installation_id}:
             return
         if self._database.is_read_only:
+            if row is not None and row.is_joined and self._carry(marks, row.installation_id):
+                return
             if row is not None and not set(marks.values()) <= {row.installation_id, None}:
                 raise InstallationMismatch("the ids of some of them differ")
             raise ReadOnly(JOIN_FIRST)
@@ -86,6 +88,13 @@ class Installation:
             self._join(part, marks[part.name], row)
         if not row.is_joined:
             self._record(row.installation_id, is_joined=True)
+
+    def _carry(self, marks: dict[str, str | None], installation_id: str) -> bool:
+        """Whether every part carries the id; one whose bytes can be had again may be without any, such as a new one."""
+        return all(
+            marks[part.name] == installation_id or (marks[part.name] is None and not part.shelf.must_be_there)
+            for part in self._parts
+        )
 
     def survey(self) -> Survey:
         """Look at both sides, and at everything they hold."""

@@ -11,11 +11,12 @@ from transfer_service.db.database import Database
 from transfer_service.models.chat import Message
 from transfer_service.models.files import File, FileState, TrashedFile
 from transfer_service.models.games import DownloadState, GameData, RemoteDownload
+from transfer_service.models.previews import Preview, PreviewState
 from transfer_service.services.games.archives import ArchiveRemoval
 from transfer_service.services.games.job_rows import archive_id, archive_key, is_archive, is_archive_needed
 from transfer_service.storage.blobs import BlobFacts, BlobStore
 
-BLOBS, ATTACHMENTS, ARCHIVES = "blobs", "attachments", "archives"
+BLOBS, ATTACHMENTS, ARCHIVES, PREVIEWS = "blobs", "attachments", "archives", "previews"
 """The shelves' names."""
 
 
@@ -77,6 +78,22 @@ class AttachmentShelf(_OwnedShelf):
         """The attachments of messages."""
         for batch in self._database.batches(select(Message.id).where(Message.filename.is_not(None))):
             yield [message_id for (message_id,) in batch]
+
+
+class PreviewShelf(_OwnedShelf):
+    """The previews, and their rows: one without bytes is made again."""
+
+    must_be_there = False
+
+    def known(self, keys: Collection[str]) -> set[str]:
+        """Those that have a row, also one that a worker is about to remove."""
+        with self._database.read() as session:
+            return set(session.scalars(select(Preview.subject).where(Preview.subject.in_(keys))))
+
+    def expected(self) -> Iterator[Sequence[str]]:
+        """Those that are made."""
+        for batch in self._database.batches(select(Preview.subject).where(Preview.state == PreviewState.READY)):
+            yield [subject for (subject,) in batch]
 
 
 class ArchiveShelf:

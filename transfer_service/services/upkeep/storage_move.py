@@ -21,7 +21,7 @@ from transfer_service.errors import BlobMissing, MoveRefused, ReadFailed, Transf
 from transfer_service.models.pieces import DiscardedObject, ScatteredBlob, StoredPiece
 from transfer_service.services.upkeep.installation import MOVING
 from transfer_service.services.upkeep.orphans import Tally
-from transfer_service.services.upkeep.verification import Fault, Kind, Problem, Promise, promises
+from transfer_service.services.upkeep.verification import MAY_BE_MISSING, Fault, Problem, Promise, promises
 from transfer_service.storage.blobs import BlobStore, Key
 from transfer_service.storage.bodies import BlobReader
 from transfer_service.storage.landing import Landing
@@ -154,7 +154,7 @@ class StorageMove:
         right = []
         for promise, result in zip(wanted, results, strict=True):
             if isinstance(result, Problem):
-                if (promise.kind, result) != (Kind.ARCHIVE, Problem.MISSING):  # removed by hand, and fetched again
+                if not (promise.kind in MAY_BE_MISSING and result is Problem.MISSING):
                     outcome.faults.append(_fault(promise, result))
                 continue
             right.append((_text(promise), _stamp(promise)))

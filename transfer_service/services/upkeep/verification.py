@@ -20,6 +20,7 @@ from transfer_service.models.accounts import Account
 from transfer_service.models.chat import Message
 from transfer_service.models.files import File, FileState, Folder, ReceivedRange, TrashedFile
 from transfer_service.models.games import DownloadState, Game, GameData, RemoteDownload
+from transfer_service.models.previews import Preview, PreviewState
 from transfer_service.services.core import Core
 from transfer_service.services.file_digest import FileDigest, FileHasher
 from transfer_service.services.files.rows import WHOLE_NAME
@@ -46,6 +47,7 @@ class Kind(StrEnum):
     UPLOAD = "upload"
     ATTACHMENT = "attachment"
     ARCHIVE = "archive"
+    PREVIEW = "preview"
 
 
 class Problem(StrEnum):
@@ -108,7 +110,9 @@ class Promise:
         return archive_key(self.key) if self.kind is Kind.ARCHIVE else self.key
 
 
-_ROOMS = {Kind.ATTACHMENT: shelves.ATTACHMENTS, Kind.ARCHIVE: shelves.ARCHIVES}
+_ROOMS = {Kind.ATTACHMENT: shelves.ATTACHMENTS, Kind.ARCHIVE: shelves.ARCHIVES, Kind.PREVIEW: shelves.PREVIEWS}
+MAY_BE_MISSING = frozenset({Kind.ARCHIVE, Kind.PREVIEW})
+"""Archives may be removed by hand, and are fetched again; previews are made again."""
 
 
 def promises(database: Database) -> Iterator[list[Promise]]:
@@ -123,7 +127,12 @@ class Verification:
 
     def __init__(self, core: Core) -> None:
         self._database = core.database
-        self._rooms = {shelves.BLOBS: core.store, shelves.ATTACHMENTS: core.attachments, shelves.ARCHIVES: core.games}
+        self._rooms = {
+            shelves.BLOBS: core.store,
+            shelves.ATTACHMENTS: core.attachments,
+            shelves.ARCHIVES: core.games,
+            shelves.PREVIEWS: core.previews,
+        }
         self._offload = core.offload
         self._is_remote = core.store.is_remote
 
@@ -163,8 +172,8 @@ class Verification:
     ) -> Fault | None:
         """What is wrong with it, if it is still promised; it is counted as checked."""
         problem, length = examined
-        if problem is Problem.MISSING and thing.kind is Kind.ARCHIVE:
-            return None  # archives may be removed by hand, and are fetched again
+        if problem is Problem.MISSING and thing.kind in MAY_BE_MISSING:
+            return None
         if problem is not None and not self._is_still_promised(statement, look, thing):
             return None
         verdict.checked[thing.kind].add(length)
@@ -216,6 +225,11 @@ def _archive(row: Any) -> Promise:
     return Promise(Kind.ARCHIVE, row.game_data_id, None, row.title, row.total_bytes, row.sha256)
 
 
+def _preview(row: Any) -> Promise:
+    length = (row.length_160 or 0) + (row.length_480 or 0) + (row.length_1280 or 0)
+    return Promise(Kind.PREVIEW, row.subject, None, row.subject, length, row.sha256)
+
+
 _FILES = (
     select(File.id, WHOLE_NAME.label("name"), File.length, File.sha256, File.crc32, Account.name.label("account"))
     .join(Account, Account.id == File.account_id)
@@ -261,6 +275,9 @@ _ARCHIVES = (
     .join(Game, Game.id == GameData.game_id)
     .where(RemoteDownload.id.in_(_newest))
 )
+_PREVIEWS = select(Preview.subject, Preview.length_160, Preview.length_480, Preview.length_1280, Preview.sha256).where(
+    Preview.state == PreviewState.READY
+)
 
 _PROMISES: list[tuple[_Statement, Callable[[Any], Promise]]] = [
     (_FILES, _file),
@@ -268,6 +285,7 @@ _PROMISES: list[tuple[_Statement, Callable[[Any], Promise]]] = [
     (_UPLOADS, _upload),
     (_ATTACHMENTS, _attachment),
     (_ARCHIVES, _archive),
+    (_PREVIEWS, _preview),
 ]
 """The rows that promise bytes, each by its key first, and what they promise."""
 

@@ -6,7 +6,7 @@ from contextlib import suppress
 
 from transfer_service.errors import BlobMissing, StorageFull, StoreUnavailable
 from transfer_service.storage.blobs import Key, Mark
-from transfer_service.storage.rooms import ARCHIVES, ATTACHMENTS, FILES
+from transfer_service.storage.rooms import ARCHIVES, ATTACHMENTS, FILES, PREVIEWS
 from transfer_service.storage.s3.layout import RoomLayout
 from transfer_service.storage.s3.objects import MAX_PARTS, Objects, Part
 from transfer_service.storage.s3.store import RemoteMark
@@ -80,9 +80,9 @@ class RemoteLanding:
 
 
 def build_landings(address: StoreAddress) -> list[RemoteLanding]:
-    """The rooms below an address: files, attachments, archives."""
+    """The rooms below an address: files, attachments, archives, previews."""
     objects = Objects(address)
-    layouts = [RoomLayout(address.prefix, room) for room in (FILES, ATTACHMENTS, ARCHIVES)]
+    layouts = [RoomLayout(address.prefix, room) for room in (FILES, ATTACHMENTS, ARCHIVES, PREVIEWS)]
     return [RemoteLanding(objects, layout, RemoteMark(objects, layout)) for layout in layouts]
 
 

@@ -1,17 +1,17 @@
 """Where the blobs of a room are in a bucket: names of objects, and keys back from them.
 
-Below the prefix of the installation `files/`, `attachments/` and `archives/` have blobs that are one object each, under
-the paths that they would have on a disk; `pieces/<room>/` has pieces of others, `quarantine/<room>/` what cleanup has
-set aside, `marks/<room>` the installation's id.
+Below the prefix of the installation `files/`, `attachments/`, `archives/` and `previews/` have blobs that are one
+object each, under the paths that they would have on a disk; `pieces/<room>/` has pieces of others,
+`quarantine/<room>/` what cleanup has set aside, `marks/<room>` the installation's id.
 """
 
 import uuid
 
 from transfer_service.errors import BlobMissing
 from transfer_service.storage.blobs import Key
-from transfer_service.storage.rooms import ARCHIVES, ATTACHMENTS, FILES, Room
+from transfer_service.storage.rooms import ARCHIVES, ATTACHMENTS, FILES, PREVIEWS, Room
 
-_FOLDERS = ((FILES, "files"), (ATTACHMENTS, "attachments"), (ARCHIVES, "archives"))
+_FOLDERS = ((FILES, "files"), (ATTACHMENTS, "attachments"), (ARCHIVES, "archives"), (PREVIEWS, "previews"))
 
 
 class RoomLayout:

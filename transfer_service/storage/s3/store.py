@@ -10,7 +10,7 @@ from transfer_service.errors import BlobMissing, ServerAway, StorageFull, StoreU
 from transfer_service.storage.blobs import WHOLE, AnyKey, BlobFacts, Key
 from transfer_service.storage.lease_keeper import Leases
 from transfer_service.storage.leases import LeaseClaims
-from transfer_service.storage.rooms import ARCHIVES, ATTACHMENTS, FILES, Room
+from transfer_service.storage.rooms import ARCHIVES, ATTACHMENTS, FILES, PREVIEWS, Room
 from transfer_service.storage.s3 import listing
 from transfer_service.storage.s3.backing import Backing
 from transfer_service.storage.s3.discards import Discards
@@ -201,6 +201,7 @@ class RemoteRooms:
     files: RemoteStore
     attachments: RemoteStore
     archives: RemoteStore
+    previews: RemoteStore
     leases: Leases
 
 
@@ -214,4 +215,4 @@ def build_rooms(address: StoreAddress, database: Database) -> RemoteRooms:
         rows = PieceRows(layout.name, layout.own_name)
         return RemoteStore(Backing(objects, database, layout, rows, discards), LeaseClaims(leases, layout.name))
 
-    return RemoteRooms(build(FILES), build(ATTACHMENTS), build(ARCHIVES), leases)
+    return RemoteRooms(build(FILES), build(ATTACHMENTS), build(ARCHIVES), build(PREVIEWS), leases)

@@ -11,6 +11,7 @@ from transfer_service.services.chat.attachments import Post
 from transfer_service.web.context import current, guard, services
 from transfer_service.web.files.file_response import StoredFile, respond
 from transfer_service.web.multipart_body import OVERHEAD_BYTES, MultipartBody, filename_of, is_multipart
+from transfer_service.web.previews.thumbnails import thumbnail_of_attachment, wanted_size
 from transfer_service.web.query import takes_any
 from transfer_service.web.request_body import RequestBody
 from transfer_service.web.sharing.signed import is_shown_inline, signable
@@ -22,6 +23,18 @@ UNCHANGING = "private, max-age=31536000, immutable"
 
 blueprint = Blueprint("attachments", __name__, url_prefix="/uploads/chats")
 blueprint.before_request(guard)
+
+
+@blueprint.get("/<message_id>/thumbnail")
+@takes_any
+@signable
+def thumbnail(message_id: str) -> Response:
+    """A preview of the attachment; and one that was called `thumbnail` before that name was kept free."""
+    account_id = current().account_id
+    attachment, _ = services().messages.get_attachment(account_id, message_id)
+    if attachment.filename == "thumbnail":
+        return download(message_id, attachment.filename)
+    return respond(thumbnail_of_attachment(message_id, attachment.filename, account_id, wanted_size()))
 
 
 @blueprint.get("/<message_id>/<name:filename>")

@@ -1,0 +1,83 @@
+"""The previews of the worker: it looks for what is to be made, and makes some at once, each in a greenlet."""
+
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import gevent
+from gevent.event import Event
+
+from transfer_service.logs import log_error
+from transfer_service.services.previews.maker import Maker
+from transfer_service.services.previews.making import PreviewMaking
+from transfer_service.services.previews.previews import WANTED
+
+if TYPE_CHECKING:
+    from transfer_service.services.core import Core
+
+LOOK_SECONDS, LOOK_SECONDS_WITH_NOTICES = 0.05, 0.5
+TIDY_SECONDS = 1.0
+IDLE_SECONDS = 600.0
+"""After so long without anything to make its process goes, and gives its memory back."""
+MOST_AT_ONCE = 2
+
+
+class Previewing:
+    """Makes previews until it is killed. `at_once` is how many at a time: not more than there are processors."""
+
+    def __init__(self, core: "Core", *, maker: Maker | None = None, at_once: int | None = None) -> None:
+        self._maker = maker or Maker()
+        self._making = PreviewMaking(core, self._maker)
+        self._at_once = at_once or min(MOST_AT_ONCE, len(os.sched_getaffinity(0)))
+        self._look_seconds = LOOK_SECONDS if core.database.is_sqlite else LOOK_SECONDS_WITH_NOTICES
+        self._running: dict[str, gevent.Greenlet[..., None]] = {}
+        self._news = Event()
+        self._rests_until = 0.0
+        self._tidied_at = 0.0
+        core.database.notices.listen(WANTED, lambda _subject: self._news.set())
+
+    def run(self) -> None:
+        """Look and make, for ever."""
+        try:
+            while True:
+                with _failures_logged():
+                    self._look()
+                self._news.wait(self._look_seconds)
+                self._news.clear()
+        finally:
+            gevent.killall(list(self._running.values()))
+            self._maker.stop()
+
+    def _look(self) -> None:
+        now = time.monotonic()
+        if now >= self._tidied_at + TIDY_SECONDS:
+            self._tidied_at = now
+            self._making.tidy()
+        free = self._at_once - len(self._running)
+        if not free or now < self._rests_until:
+            return
+        for subject in self._making.choose(free):
+            if subject not in self._running:
+                self._running[subject] = gevent.spawn(self._make, subject)
+        if not self._running and now > self._maker.used_at + IDLE_SECONDS:
+            self._maker.stop()
+
+    def _make(self, subject: str) -> None:
+        try:
+            with _failures_logged():
+                if not self._making.make(subject):
+                    self._rests_until = time.monotonic() + self._look_seconds
+        finally:
+            del self._running[subject]
+            self._news.set()
+
+
+@contextmanager
+def _failures_logged() -> Iterator[None]:
+    """Log what goes wrong within: the next look tries again."""
+    try:
+        yield
+    except Exception as error:  # noqa: BLE001 - the worker must live on
+        log_error(error)
