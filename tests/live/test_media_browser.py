@@ -10,7 +10,7 @@ from tests.live.chromium import Page, browser
 from tests.live.doc_examples import blocks
 from tests.live.node import token_of
 from tests.live.pages import serving
-from tests.live.server import LiveServer, running
+from tests.live.server import LiveServer, running, wait_until
 from tests.live.test_chat_browser import FILM, PICTURE
 
 PAGE = "chat.md"
@@ -41,9 +41,15 @@ class Scene(NamedTuple):
     film: dict[str, Any]
     document: dict[str, Any]
 
-    def run(self, code: str) -> Any:
-        """What the examples of the page and this code, the body of a function, come to on a fresh page."""
+    def run(self, code: str, *, anew: bool = False) -> Any:
+        """What the examples of the page and this code, the body of a function, come to on a fresh page.
+
+        Or the page is reloaded `anew`, without caches and service workers, as by Shift and the button.
+        """
         self.page.open(f"{self.origin}/")
+        if anew:
+            self.page.call("Page.reload", ignoreCache=True)
+            wait_until(lambda: self.page.evaluate("!navigator.serviceWorker.controller"))
         (examples,) = ["\n".join(block for block in blocks(PAGE, "js") if "edia" in block)]
         given: dict[str, Any] = {"server": self.server.url, "token": self.token}
         given |= {"picture": self.picture, "film": self.film, "document": self.document}
@@ -122,6 +128,15 @@ await new Promise((resolve) => seek.addEventListener("seeked", resolve, { once: 
 const head = await fetch(server + picture.media_url, { method: "HEAD" });
 return [...sizes, seek.currentTime > 0.25, head.headers.get("ETag") !== null];""") == [1, 32, True, True]
     assert scene.page.cookies() == []
+
+
+def test_a_page_that_is_reloaded_past_the_service_worker_gets_it_back(scene: Scene) -> None:
+    scene.run("await startMediaWorker(server, getToken);")
+    reloaded = """
+if (navigator.serviceWorker.controller) return "not past it";
+await startMediaWorker(server, getToken);
+return size(shown("img", server + picture.media_url + "?reloaded"));"""
+    assert scene.run(reloaded, anew=True) == 1
 
 
 def test_without_the_service_worker_there_is_nothing_to_see(scene: Scene) -> None:
