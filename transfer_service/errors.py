@@ -149,6 +149,12 @@ class NotComplete(NotFound):
     detail = "File is not complete and cannot be downloaded"
 
 
+class NoPreview(NotFound):
+    """Of this file there is none, and will be none."""
+
+    detail = "There is no preview of this file"
+
+
 class PreviewPending(TransferError):
     """A preview is being made, and is not there in time."""
 

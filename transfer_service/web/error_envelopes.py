@@ -73,7 +73,8 @@ def error_response(detail: str, status: int, members: Mapping[str, Any] | None =
 
 def as_answered(error: errors.TransferError) -> errors.TransferError:
     """The error that a client is told of, and the log where it is a fault of the machine."""
-    if isinstance(error, (errors.Forbidden, errors.NotFound)) and is_signed():
+    is_refusal = isinstance(error, (errors.Forbidden, errors.NotFound)) and not isinstance(error, errors.NoPreview)
+    if is_refusal and is_signed():
         return errors.AddressInvalid()  # whoever has the address is not told what has become of the rest
     is_ours = isinstance(error, (errors.ReadFailed, errors.StoreUnavailable))
     if is_ours and not isinstance(error, errors.ReadOnly):

@@ -62,6 +62,13 @@ def test_an_hour_is_the_default(device: Device, file_id: str, clock: Clock, fiel
         pytest.param({"inline": "true"}, id="inline-text"),
         pytest.param({"inline": 1}, id="inline-number"),
         pytest.param({"inline": None}, id="inline-null"),
+        pytest.param({"thumbnail": 481}, id="thumbnail-of-another-size"),
+        pytest.param({"thumbnail": "480"}, id="thumbnail-text"),
+        pytest.param({"thumbnail": 480.0}, id="thumbnail-fraction"),
+        pytest.param({"thumbnail": True}, id="thumbnail-truth"),
+        pytest.param({"thumbnail": None}, id="thumbnail-null"),
+        pytest.param({"thumbnail": [480]}, id="thumbnail-list"),
+        pytest.param({"thumbnail": 480, "inline": "yes"}, id="inline-of-a-thumbnail"),
     ],
 )
 def test_wrong_fields_are_refused(device: Device, file_id: str, fields: dict[str, Any]) -> None:

@@ -5,7 +5,7 @@ from contextlib import closing, suppress
 
 from sqlalchemy.exc import IntegrityError
 
-from transfer_service.errors import BlobMissing, NotFound, PreviewPending, ReadOnly
+from transfer_service.errors import BlobMissing, NoPreview, PreviewPending, ReadOnly
 from transfer_service.models.previews import PreviewState
 from transfer_service.services.core import Core
 from transfer_service.services.previews import rows as preview_rows
@@ -15,7 +15,6 @@ from transfer_service.storage.bodies import BlobReader
 from transfer_service.wire.media_signatures import HEAD_BYTES, medium_of
 
 WAIT_SECONDS = 5.0
-NOTHING = "There is no preview of this file"
 WANTED = "previews_wanted"
 """The channel on which workers hear that somebody waits."""
 
@@ -40,7 +39,7 @@ class PreviewService:
             return preview_rows.find(rows, subject)
 
     def get(self, subject: str, open_source: OpenSource) -> PreviewRecord:
-        """A preview that is made. Waits for it, with nothing held meanwhile. Raises NotFound, PreviewPending.
+        """A preview that is made. Waits for it, with nothing held meanwhile. Raises NoPreview, PreviewPending.
 
         Of a file of which nobody has noted that there may be one, `open_source` gives the bytes, that is looked at.
         """
@@ -49,32 +48,32 @@ class PreviewService:
             self._waits.until_made(subject, self.wait_seconds)
             again = self.find(subject)
             if again is None:
-                raise NotFound(NOTHING)
+                raise NoPreview
             found = again
         if found.state is PreviewState.WAITING:
             raise PreviewPending
         if found.state is not PreviewState.READY:
-            raise NotFound(NOTHING)
+            raise NoPreview
         return found
 
     def _find_or_ask(self, subject: str, open_source: OpenSource) -> PreviewRecord:
         """What there is; where it is to be made, it is first in the queue now."""
         if not self._core.makes_previews:
-            raise NotFound(NOTHING)
+            raise NoPreview
         found = self.find(subject)
         if found is not None and found.state is not PreviewState.WAITING:
             return found
         if found is None:
             with closing(open_source()) as source:
                 if medium_of(source.read(0, HEAD_BYTES)) is None:
-                    raise NotFound(NOTHING)
+                    raise NoPreview
         if self._database.is_read_only:
             raise ReadOnly
         if found is None or found.rank > URGENT:
             self._hurry(subject)
         found = self.find(subject)
         if found is None:
-            raise NotFound(NOTHING)
+            raise NoPreview
         return found
 
     def _hurry(self, subject: str) -> None:
@@ -93,7 +92,7 @@ class PreviewService:
                 return reader
             reader.close()
         if self._database.is_read_only:
-            raise NotFound(NOTHING)
+            raise NoPreview
         with self._database.write_rows() as rows:
             if preview_rows.find(rows, preview.subject) == preview:
                 preview_rows.add(rows, preview.subject, self._core.now(), rank=URGENT)

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 
 from flask import Blueprint, Response, request
 
-from transfer_service.errors import InvalidRequest, NotComplete, NotFound
+from transfer_service.errors import InvalidRequest, NoPreview, NotComplete
 from transfer_service.previewer.protocol import SIZES
 from transfer_service.services.previews.previews import OpenSource
 from transfer_service.services.previews.rows import PreviewRecord
@@ -51,7 +51,7 @@ def parse_size(value: object) -> int:
 
 
 def thumbnail_of_file(file_id: uuid.UUID, name: str, size: int) -> StoredFile:
-    """The preview of a finished file, for who may read that. Waits for it. Raises NotFound, PreviewPending."""
+    """The preview of a finished file, for who may read that. Waits for it. Raises NoPreview, PreviewPending."""
     return thumbnail_file(
         file_id.hex,
         name,
@@ -62,7 +62,7 @@ def thumbnail_of_file(file_id: uuid.UUID, name: str, size: int) -> StoredFile:
 
 
 def thumbnail_of_attachment(message_id: str, filename: str, account_id: uuid.UUID, size: int) -> StoredFile:
-    """The preview of an attachment, for who may read that. Waits for it. Raises NotFound, PreviewPending."""
+    """The preview of an attachment, for who may read that. Waits for it. Raises NoPreview, PreviewPending."""
     attachments = services().attachments
     return thumbnail_file(
         message_id,
@@ -80,7 +80,7 @@ def thumbnail_file(
     preview = services().previews.get(subject, open_source)
     start, length = preview.span_of(size)
     if preview.sha256 is None or preview.made_at is None:
-        raise NotFound
+        raise NoPreview
     return StoredFile(
         name=f"{split_name(name)[1].rpartition('.')[0] or split_name(name)[1]}.webp",
         media_type="image/webp",

@@ -5,6 +5,7 @@ from typing import Any
 from flask import Blueprint, Response, jsonify
 
 from transfer_service.errors import InvalidRequest
+from transfer_service.previewer.protocol import SIZES
 from transfer_service.web.context import current, guard, services
 from transfer_service.web.requests import changes_nothing, file_id_of, json_object
 from transfer_service.web.sharing.signed import INLINE, signed_url
@@ -23,7 +24,7 @@ def sign_file(file_id: str) -> Response:
     """An address of a whole file."""
     wanted = json_object(may_be_missing=True)
     file = services().files.get_whole(current().account_id, file_id_of(file_id))
-    return _answer(f"/api/files/{file.id}/download", wanted)
+    return _answer(f"/api/files/{file.id}/", "download", wanted)
 
 
 @blueprint.post("/messages/<message_id>/url")
@@ -32,12 +33,17 @@ def sign_attachment(message_id: str) -> Response:
     """An address of what is attached to a message."""
     parsed, wanted = parse_message_id(message_id), json_object(may_be_missing=True)
     attachment = services().messages.get_attached(current().account_id, parsed)
-    return _answer(f"/uploads/chats/{parsed}/{attachment.filename}", wanted)
+    return _answer(f"/uploads/chats/{parsed}/", attachment.filename, wanted)
 
 
-def _answer(path: str, wanted: dict[str, Any]) -> Response:
-    query = {INLINE: "true"} if _is_inline(wanted) else {}
-    made = signed_url(path, current(), expires_in=_seconds(wanted), query=query)
+def _answer(place: str, name: str, wanted: dict[str, Any]) -> Response:
+    """The address of `name` in a place where previews are called `thumbnail`."""
+    seconds, is_inline, size = _seconds(wanted), _is_inline(wanted), _preview_size(wanted)
+    if size is None:
+        query = {INLINE: "true"} if is_inline else {}
+    else:  # which is always shown
+        name, query = "thumbnail", {"size": str(size)}
+    made = signed_url(place + name, current(), expires_in=seconds, query=query)
     return jsonify({"url": made.url, "expires_at": format_second(made.expires_at)})
 
 
@@ -53,3 +59,13 @@ def _is_inline(wanted: dict[str, Any]) -> bool:
     if not isinstance(is_inline, bool):
         raise InvalidRequest("inline must be true or false")
     return is_inline
+
+
+def _preview_size(wanted: dict[str, Any]) -> int | None:
+    """The size of the preview that is meant, None for the bytes themselves."""
+    if "thumbnail" not in wanted:
+        return None
+    size = wanted["thumbnail"]
+    if isinstance(size, bool) or not isinstance(size, int) or size not in SIZES:
+        raise InvalidRequest(f"thumbnail must be one of {', '.join(map(str, SIZES))}")
+    return size
