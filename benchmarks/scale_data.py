@@ -15,7 +15,7 @@ from sqlalchemy import Connection, func, insert, select, text
 
 from benchmarks.servers import ACCOUNT
 from transfer_service.db.database import Database
-from transfer_service.models import accounts, chat, files, games, keys, upkeep, uploads
+from transfer_service.models import accounts, chat, files, games, keys, links, upkeep, uploads
 from transfer_service.models.base import Base
 from transfer_service.storage.blobs import WHOLE
 from transfer_service.storage.disk import DiskStore
@@ -177,6 +177,12 @@ def _accounts(filler: Filler) -> None:
         account_id=f"CASE WHEN n % 2 = 0 THEN {filler.account} ELSE {filler.stranger} END", created_at=filler.at(PAST),
         has_quota="false",
     )  # fmt: skip
+    filler.fill(
+        links.Link, count, id=filler.id("n"), kind="'download'", token_hash="'token ' || n", sealed_token="''",
+        account_id=f"CASE WHEN n % 2 = 0 THEN {filler.account} ELSE {filler.stranger} END", downloads="0",
+        created_at=filler.at(PAST), expires_at=filler.at("864000"),
+    )  # fmt: skip
+    filler.fill(links.LinkFile, count, link_id=filler.id("n"), file_id=filler.id("n"), position="0")
     for permission in ("games.download", "activities.read"):
         filler.fill(accounts.AccountPermission, 1, account_id=filler.account, permission=f"'{permission}'")
     filler.rows.execute(text(f"UPDATE accounts SET is_admin = true WHERE id = {filler.account}"))

@@ -50,6 +50,8 @@ def fill(app: Flask, data_dir: Path) -> Everything:
     _fill_uploads(there)
     _fill_chat(there, chat)
     _fill_games(there, data_dir)
+    link = alice.post("/api/links", json={"file_ids": [there.ids["file_id"]], "folders": ["day"]}).get_json()
+    there.ids |= {"link_id": link["id"], "token": link["url"].rpartition("/")[2]}
     key = alice.post("/auth/keys", json={"name": "camera", "scopes": ["upload", "chat"]})
     there.ids["key_id"] = key.get_json()["id"]
     assert admin.post("/cleanup").status_code == 200

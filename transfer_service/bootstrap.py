@@ -39,6 +39,7 @@ from transfer_service.services.previews.noting import find_missing
 from transfer_service.services.previews.previews import PreviewService
 from transfer_service.services.request_limits import RequestLimits
 from transfer_service.services.shared_windows import RedisProbe
+from transfer_service.services.sharing.sharing import Sharing, build_sharing
 from transfer_service.services.upkeep.account_removal import AccountRemoval
 from transfer_service.services.upkeep.cleanup import CleanupService
 from transfer_service.services.upkeep.installation import Installation, StartGate
@@ -106,6 +107,7 @@ class Services:
     verification: Verification
     gate: StartGate
     recovery: Recovery
+    sharing: Sharing
     request_limits: RequestLimits
     redis: RedisProbe
 
@@ -197,7 +199,8 @@ def build_services(
     appends = Appends(core, files=files, lookup=lookup, displacement=displacement, completion=last_step, news=news)
     uploads = UploadCleanup(core, files=files, completion=completion, last_step=last_step)
     sign_ins, conversations = SignInService(core), ConversationService(core)
-    messages = MessageService(core, publish=publish)
+    messages, passwords = MessageService(core, publish=publish), Passwords(offload=core.offload)
+    sharing = build_sharing(core, files=files, passwords=passwords)
     by_name = build_shelves(core)
     installation, signing_key = Installation(core, parts=list_parts(by_name)), SigningKey(core)
     kept_for = timedelta(days=settings.quarantine_days)
@@ -210,7 +213,7 @@ def build_services(
         renaming=Renaming(core, files=files),
         folders=FolderService(core, files=files),
         trash=trash,
-        accounts=AccountService(core, passwords=Passwords(offload=core.offload)),
+        accounts=AccountService(core, passwords=passwords),
         account_removal=AccountRemoval(core, files=files, trash=trash, conversations=conversations),
         sign_ins=sign_ins,
         keys=KeyService(core),
@@ -234,7 +237,10 @@ def build_services(
             core,
             installation=installation,
             orphans=orphans,
-            sweeps=[*list_sweeps(core, uploads, trash, sign_ins), *list_object_sweeps(core, by_name)],
+            sweeps=[
+                *list_sweeps(core, uploads, trash, sign_ins, sharing.links),
+                *list_object_sweeps(core, by_name),
+            ],
         ),
         orphans=orphans,
         installation=installation,
@@ -242,6 +248,7 @@ def build_services(
         verification=Verification(core),
         gate=StartGate([partial(schema.check, core.database), installation.ensure, signing_key.ensure]),
         recovery=Recovery(core),
+        sharing=sharing,
         request_limits=RequestLimits(settings.rate_limits, redis_url=settings.redis_url),
         redis=RedisProbe(settings.redis_url),
     )

@@ -60,6 +60,12 @@ class TooManyAttempts(TransferError):
         self.retry_after_seconds = retry_after_seconds
 
 
+class TooManyGuesses(TooManyAttempts):
+    """Too many wrong passwords for a link."""
+
+    detail = "Too many wrong passwords, try again later"
+
+
 class TooManyRequests(TransferError):
     """More requests than a rate limit allows; `policies` names the limits."""
 
@@ -86,6 +92,12 @@ class WrongPassword(Forbidden):
     """The current password, asked for before it is replaced, is another one."""
 
     detail = "The current password is wrong"
+
+
+class WrongLinkPassword(Forbidden):
+    """The password is not that of the link."""
+
+    detail = "The password is wrong"
 
 
 class PasswordRequired(Forbidden):

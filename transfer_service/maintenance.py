@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from transfer_service.services.files.discards import Discards
 from transfer_service.services.games.archives import ArchiveRemoval
+from transfer_service.services.sharing.links import LinkService
 from transfer_service.services.upkeep import shelves
 from transfer_service.services.upkeep.chat import ChatCleanup
 from transfer_service.services.upkeep.games import GameCleanup
@@ -45,7 +46,9 @@ def list_parts(by_name: dict[str, Shelf]) -> list[Part]:
     ]
 
 
-def list_sweeps(core: Core, uploads: UploadCleanup, trash: Trash, sign_ins: SignInService) -> list[tuple[str, Sweep]]:
+def list_sweeps(
+    core: Core, uploads: UploadCleanup, trash: Trash, sign_ins: SignInService, links: LinkService
+) -> list[tuple[str, Sweep]]:
     """What a cleanup does, in its order."""
     return [
         ("stale_uploads", uploads.remove_stale),
@@ -55,6 +58,7 @@ def list_sweeps(core: Core, uploads: UploadCleanup, trash: Trash, sign_ins: Sign
         ("unfinished_deletions", Discards(core).finish),
         ("download_parts", GameCleanup(core).remove_leftovers),
         ("spent_sign_ins", sign_ins.remove_spent),
+        ("ended_links", links.remove_ended),
     ]
 
 

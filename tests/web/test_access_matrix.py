@@ -30,6 +30,15 @@ TABLE = [
     ("GET", "/auth/me", b"", 401, 200, 200, 200),
     ("POST", "/auth/password", b"{}", 401, 400, 400, 400),
     ("POST", "/auth/keys", b'{"name": "camera", "scopes": ["upload"]}', 401, 201, 201, 201),
+    ("POST", "/api/links", b'{"upload": true}', 401, 201, 201, 201),
+    ("GET", "/api/links", b"", 401, 200, 200, 200),
+    ("GET", "/api/links/{link_id}", b"", 401, 200, 404, 404),
+    ("DELETE", "/api/links/{link_id}", b"", 401, 204, 404, 404),
+    ("GET", "/s/{token}", b"", 200, 200, 200, 200),
+    ("POST", "/s/{token}/unlock", b"{}", 400, 400, 400, 400),
+    ("GET", "/s/{token}/files/{file_id}", b"", 200, 200, 200, 200),
+    ("HEAD", "/s/{token}/files/{file_id}", b"", 200, 200, 200, 200),
+    ("GET", "/s/{token}/files/{trashed_id}", b"", 404, 404, 404, 404),
     ("GET", "/auth/keys", b"", 401, 200, 200, 200),
     ("DELETE", "/auth/keys/{key_id}", b"", 401, 204, 404, 404),
     ("GET", "/api/files", b"", 401, 200, 200, 200),
@@ -119,7 +128,9 @@ def _facts(device: Device) -> dict[str, Any]:
         "upload_id": id_of(Draft(device).begin()),
         "key_id": new_key(device, "upload")["id"],
     }
-    return {**device.store(b"hello"), **ids}
+    stored = device.store(b"hello")
+    link = device.post("/api/links", json={"file_ids": [stored["file_id"]]}).get_json()
+    return {**stored, "link_id": link["id"], "token": link["url"].rpartition("/")[2], **ids}
 
 
 @pytest.mark.parametrize(("method", "path", "body", "who", "expected"), cells(that_change=True))

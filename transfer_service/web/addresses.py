@@ -26,6 +26,12 @@ def absolute_url(path: str) -> str:
     return public_url + path
 
 
+def own_path(path: str) -> str:
+    """The path of a URL of `absolute_url`: with what proxies take away on its way here. It needs no host."""
+    public_url: str | None = current_app.config[PUBLIC_URL]
+    return (request.root_path if public_url is None else urlsplit(public_url).path) + path
+
+
 def refuse_bad_host() -> None:
     """Refuse a host that is none, before it becomes part of an answer (RFC 9112 section 3.2). Raises InvalidRequest."""
     if not _is_host(request.environ.get("HTTP_HOST", "")) or request.scheme not in {"http", "https"}:

@@ -10,6 +10,7 @@ from werkzeug.exceptions import HTTPException, MethodNotAllowed
 from transfer_service import errors
 from transfer_service.faults import fault_of
 from transfer_service.web.request_log import log_request_error
+from transfer_service.web.sharing.error_pages import error_page, is_page_wanted
 from transfer_service.web.sharing.signed import is_signed
 from transfer_service.wire import rufh, tus
 from transfer_service.wire.error_bodies import format_error
@@ -45,7 +46,7 @@ STATUSES: dict[type[errors.TransferError], int] = {
     errors.StorageFull: 507,
 }
 
-SENDING_BLUEPRINTS = frozenset({"files", "attachments", "thumbnails", "game_zip"})
+SENDING_BLUEPRINTS = frozenset({"files", "attachments", "thumbnails", "game_zip", "shared_links"})
 """Of the doors that send stored bytes: only there bytes that cannot be read are `Error reading file`."""
 RETRY_AFTER_SECONDS = {429: 60, 503: 5}
 """Where an error does not say it itself."""
@@ -63,7 +64,12 @@ def speaks_tus() -> bool:
 
 
 def error_response(detail: str, status: int, members: Mapping[str, Any] | None = None) -> Response:
-    """An error in the envelope of the path that was asked for; `members` are what else a problem document says."""
+    """An error in the envelope of the path that was asked for; `members` are what else a problem document says.
+
+    For people at the address of a link it is a page.
+    """
+    if is_page_wanted():
+        return error_page(detail, status)
     media_type, body = format_error(request.path, status, detail, is_tus=speaks_tus(), members=members)
     response = Response(body, status=status, content_type=media_type)
     if status == HTTPStatus.UNAUTHORIZED:

@@ -165,7 +165,11 @@ class Page(Generic[Item]):
     def cut(self, found: Sequence[Item]) -> tuple[Sequence[Item], str | None]:
         """What of the `wanted` items is shown, and the cursor of the next page, None on the last one."""
         shown = found[: self.limit]
-        return shown, print_place(self.key_of(shown[-1]), "cursor") if len(found) > self.limit else None
+        return shown, self.cursor_behind(shown[-1]) if len(found) > self.limit else None
+
+    def cursor_behind(self, item: Item) -> str:
+        """The cursor of the page that begins behind an item."""
+        return print_place(self.key_of(item), "cursor")
 
 
 def read_page(key_of: Callable[[Item], Key], *types: type, default: int = DEFAULT_PAGE) -> Page[Item]:

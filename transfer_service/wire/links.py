@@ -1,19 +1,18 @@
 """What somebody asks for who makes a link: the fields of `POST /api/links`."""
 
-import unicodedata
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from transfer_service.errors import InvalidRequest
-from transfer_service.wire.filenames import has_control, parse_name
+from transfer_service.wire.filenames import parse_name
+from transfer_service.wire.titles import parse_title
 
 DAY_SECONDS = 24 * 3600
 DEFAULT_SECONDS, MAX_SECONDS = 7 * DAY_SECONDS, 365 * DAY_SECONDS
 MAX_LISTED = 10_000
 """Files, and folders, of one link or bundle."""
-MAX_TITLE = 255
 MOST = 2**63 - 1
 MIN_PASSWORD_CHARACTERS = 6
 _OF_DOWNLOADS, _OF_UPLOADS = ("file_ids", "folders", "max_downloads"), ("folder", "max_files", "max_bytes")
@@ -48,7 +47,7 @@ def parse_link(fields: Mapping[str, Any]) -> LinkDraft:
         file_ids=parse_file_ids(fields),
         folders=parse_folders(fields),
         folder=parse_name(_text(fields, "folder")) if "folder" in fields else None,
-        name=_title(_text(fields, "name")) if "name" in fields else None,
+        name=parse_title(fields["name"], what="name") if "name" in fields else None,
         password=_text(fields, "password") if "password" in fields else None,
         expires_in=_number(fields, "expires_in", most=MAX_SECONDS) or DEFAULT_SECONDS,
         max_downloads=_number(fields, "max_downloads"),
@@ -68,6 +67,13 @@ def parse_file_ids(fields: Mapping[str, Any]) -> tuple[uuid.UUID, ...]:
 def parse_folders(fields: Mapping[str, Any]) -> tuple[str, ...]:
     """The field `folders`: paths, each once, in their order; none where it is missing. Raises InvalidRequest."""
     return tuple(dict.fromkeys(map(parse_name, _texts(fields, "folders"))))
+
+
+def parse_shown_password(password: str) -> str:
+    """A password that somebody opens a link with. Raises InvalidRequest where none can be as short."""
+    if len(password) < MIN_PASSWORD_CHARACTERS:
+        raise InvalidRequest(f"A password has at least {MIN_PASSWORD_CHARACTERS} characters")
+    return password
 
 
 def _texts(fields: Mapping[str, Any], name: str) -> list[str]:
@@ -96,18 +102,6 @@ def _text(fields: Mapping[str, Any], name: str) -> str:
     if not isinstance(value, str):
         raise InvalidRequest(f"{name} must be a string")
     return value
-
-
-def _title(value: str) -> str:
-    """A link's own name, for people. It is no path, so it may have slashes."""
-    title = unicodedata.normalize("NFC", value) if len(value) <= MAX_TITLE else ""
-    try:
-        title.encode()
-    except UnicodeEncodeError as error:
-        raise InvalidRequest("name is not valid UTF-8") from error
-    if not 1 <= len(title) <= MAX_TITLE or not title.strip() or has_control(title):
-        raise InvalidRequest(f"name must have 1 to {MAX_TITLE} characters and no control characters")
-    return title
 
 
 def _number(fields: Mapping[str, Any], name: str, *, most: int = MOST) -> int | None:

@@ -210,6 +210,24 @@ def test_cookies_are_good_for_one_link_and_one_password() -> None:
     assert LinkTokens([b"n" * 32]).read_cookie(link_id, PASSWORD, cookie) is None
 
 
+def test_cleanup_removes_links_that_expired_long_ago(any_bench: Bench) -> None:
+    links, file = Links(any_bench), any_bench.store(b"bytes")
+    limited, free = links.to(file.id, max_downloads=5, expires_in=40 * 86400), links.to(file.id, expires_in=40 * 86400)
+    for link in (limited, free, links.to(file.id)):
+        links.downloads.begin(Subject(link, "somebody", file.id, 5), 5, is_range=False)
+    assert clean(any_bench, days=36) == 0
+    assert (_rows(any_bench, Link), _rows(any_bench, LinkTransfer)) == (3, 1)  # of the one with a limit
+    assert clean(any_bench, days=2) == 1
+    left = links.service.list_links(any_bench.account_id, limit=9)
+    assert {each.id for each in left} == {limited.id, free.id}
+
+
+def clean(bench: Bench, *, days: int) -> int:
+    """How many links a cleanup removes so many days later."""
+    bench.clock.advance(days=days)
+    return bench.services.cleanup.run().removed.ended_links.count
+
+
 def _rows(bench: Bench, table: type[Any]) -> int:
     with bench.services.database.read() as session:
         return session.scalars(select(func.count()).select_from(table)).one()

@@ -4,24 +4,20 @@ Ten times for an account from one address, fifty times from one address.
 """
 
 import threading
-import time
-import uuid
-from collections import Counter
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 from limits import RateLimitItemPerMinute
 
 from transfer_service.errors import BadCredentials, InvalidName, InvalidRequest, TooManyAttempts
-from transfer_service.services.shared_windows import Limit, Windows, network_of
+from transfer_service.services.guesses import Guesses
+from transfer_service.services.shared_windows import Limit, network_of
 from transfer_service.threads import Offload
 from transfer_service.wire.filenames import parse_label
 
 PER_ACCOUNT = RateLimitItemPerMinute(10, 15, namespace="sign-in-account")
 PER_ADDRESS = RateLimitItemPerMinute(50, 15, namespace="sign-in-address")
-_POLL_SECONDS = 0.03
 
 MIN_PASSWORD_CHARACTERS, MAX_PASSWORD_BYTES = 8, 1024
 # OWASP's first recommendation (19 MiB, 2 passes, 1 lane): small enough for a field gateway. Two at a time bound it all.
@@ -68,65 +64,16 @@ def _encode(password: str) -> bytes:
 
 
 class LoginThrottle:
-    """Counts wrong passwords in a moving window of 15 minutes: in Redis too, for several instances.
-
-    Without its Redis an instance counts alone, and signs in all the same.
-    """
+    """Counts wrong passwords of sign-ins, in Redis too, for several instances."""
 
     def __init__(self, redis_url: str | None) -> None:
-        self._windows = Windows(redis_url, used_for="wrong passwords")
-        self._running: Counter[tuple[str, ...]] = Counter()
+        self._guesses = Guesses(redis_url, used_for="wrong passwords")
 
-    @contextmanager
-    def attempt(self, *, name: str, address: str) -> Iterator[None]:
-        """One sign-in: a BadCredentials that leaves the block counts. Raises TooManyAttempts before it runs.
-
-        Attempts under way count as if they were wrong, with Redis those at other instances too, so many at once cannot
-        slip through together. An attempt that is over the limit only because of them waits for their outcome.
-        """
-        limits: list[Limit] = [
-            (PER_ACCOUNT, (_account_key(name), network_of(address))),
-            (PER_ADDRESS, (network_of(address),)),
-        ]
-        attempt = uuid.uuid4().hex
-        try:
-            self._wait_for_place(limits, attempt)
-            try:
-                yield
-            except BadCredentials:
-                for item, key in limits:
-                    self._windows.hit(item, key)
-                raise
-            finally:
-                self._leave(limits)
-        finally:
-            self._windows.leave(limits, attempt)
-
-    def _wait_for_place(self, limits: Sequence[Limit], attempt: str) -> None:
-        """Count the attempt as running, under each key that limits it."""
-        while True:
-            for _, key in limits:  # before Redis is asked: others run meanwhile, and count with this one
-                self._running[key] += 1
-            places = self._windows.places(limits, attempt)
-            if all(
-                self._windows.has_room(item, key, cost=max(place, self._running[key]))
-                for (item, key), place in zip(limits, places, strict=True)
-            ):
-                return
-            self._leave(limits)
-            self._refuse_if_spent(limits)
-            time.sleep(_POLL_SECONDS)
-
-    def _leave(self, limits: Sequence[Limit]) -> None:
-        for _, key in limits:
-            self._running[key] -= 1
-            if not self._running[key]:
-                del self._running[key]
-
-    def _refuse_if_spent(self, limits: Sequence[Limit]) -> None:
-        for item, key in limits:
-            if not self._windows.has_room(item, key):
-                raise TooManyAttempts(retry_after_seconds=max(1, round(self._windows.seconds_to_room(item, key))))
+    def attempt(self, *, name: str, address: str) -> AbstractContextManager[None]:
+        """One sign-in: a BadCredentials that leaves the block counts. Raises TooManyAttempts before it runs."""
+        network = network_of(address)
+        limits: list[Limit] = [(PER_ACCOUNT, (_account_key(name), network)), (PER_ADDRESS, (network,))]
+        return self._guesses.attempt(limits, wrong=BadCredentials, refusal=TooManyAttempts)
 
 
 def _account_key(name: str) -> str:

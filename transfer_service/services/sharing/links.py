@@ -1,16 +1,17 @@
 """Links: addresses by which whoever has them gets files of an account, or brings some into it (docs/sharing.md)."""
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
+from itertools import repeat
 
-from sqlalchemy import select
+from sqlalchemy import and_, delete, exists, select
 
 from transfer_service.db.database import Executor, run_again
 from transfer_service.errors import InvalidRequest, LinkGone, NotComplete, NotFound
 from transfer_service.models.files import File, FileState
-from transfer_service.models.links import LinkKind
+from transfer_service.models.links import Link, LinkKind, LinkTransfer
 from transfer_service.services.accounts.passwords import Passwords
 from transfer_service.services.core import Core
 from transfer_service.services.files.files import FileService
@@ -21,7 +22,10 @@ from transfer_service.services.sharing.link_rows import LinkRecord, SharedFile
 from transfer_service.services.sharing.link_tokens import LinkTokens, hash_token
 from transfer_service.wire.links import MAX_LISTED, MIN_PASSWORD_CHARACTERS, LinkDraft
 
-_files = File.__table__
+_files, _links, _transfers = File.__table__, Link.__table__, LinkTransfer.__table__
+KEPT_AFTER_ITS_END = timedelta(days=30)
+"""How long owners can still see a link that has expired."""
+KEPT_WITHOUT_LIMIT = timedelta(days=1)
 IDS_A_QUERY = 500
 
 
@@ -108,6 +112,31 @@ class LinkService:
         with self._database.write_rows(durable=True) as rows:  # or a power loss gives it out again
             if not link_rows.remove(rows, account_id, link_id):
                 raise LinkGone
+
+    def remove_ended(self, *, dry_run: bool) -> Iterator[int]:
+        """Remove links that expired long ago, and who has had what of those without a limit. A 0 for each link.
+
+        How far a client is with a link that has a limit is kept as long as the link, or it would be counted again.
+        """
+        now = self._now()
+        is_over = _links.c.expires_at < now - KEPT_AFTER_ITS_END
+        for batch in self._database.batches(select(_links.c.id).where(is_over)):
+            count = len(batch)
+            if not dry_run:  # in short transactions: nobody else can write meanwhile
+                with self._database.write_rows() as rows:
+                    of_batch = _links.c.id.in_([row.id for row in batch])
+                    count = rows.execute(delete(_links).where(of_batch, is_over)).rowcount
+            yield from repeat(0, count)
+        if not dry_run:
+            self._forget_transfers(now)
+
+    def _forget_transfers(self, now: datetime) -> None:
+        is_old = _transfers.c.updated_at < now - KEPT_WITHOUT_LIMIT
+        is_free = and_(_links.c.id == _transfers.c.link_id, _links.c.max_downloads.is_(None))
+        for batch in self._database.batches(select(_links.c.id).where(exists().where(is_free, is_old))):
+            of_batch = _transfers.c.link_id.in_([row.id for row in batch])
+            with self._database.write_rows() as rows:
+                rows.execute(delete(_transfers).where(of_batch, is_old))
 
     def token_of(self, link: LinkRecord) -> str | None:
         """The secret in a link's address, None where it was made under a key that this service does not have."""

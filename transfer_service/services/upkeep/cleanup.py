@@ -39,6 +39,7 @@ class Removed:
     expired_quarantine: Tally = field(default_factory=Tally)
     download_parts: Tally = field(default_factory=Tally)
     spent_sign_ins: Tally = field(default_factory=Tally)
+    ended_links: Tally = field(default_factory=Tally)
     abandoned_conversations: Tally = field(default_factory=Tally)
 
 

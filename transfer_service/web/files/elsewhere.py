@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 from flask import Response, current_app, g, request
 
 from transfer_service.storage.bodies import RemoteBytes
+from transfer_service.web.files import metering
 from transfer_service.web.request_log import note
 from transfer_service.web.sharing.signed import is_signed
 from transfer_service.wire.conditions import EntityTag, Validators, format_http_date, parse_tag
@@ -88,7 +89,7 @@ def find_target(
         return None
     if spans is not None and not _is_read_alike(spans, validators):
         return None
-    path = file.find_location()
+    path = file.find_location() if metering.may_be_sent_elsewhere(file.meter) else None
     return Target((WHOLE if spans is None else RANGE) + path) if path is not None else None
 
 

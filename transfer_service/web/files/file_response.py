@@ -20,7 +20,8 @@ from transfer_service.services.files.rows import FileRecord
 from transfer_service.storage.bodies import Body, LocalBytes, RemoteBytes
 from transfer_service.web.context import services
 from transfer_service.web.error_envelopes import error_response
-from transfer_service.web.files import elsewhere
+from transfer_service.web.files import elsewhere, metering
+from transfer_service.web.files.metering import Meter
 from transfer_service.web.request_log import note
 from transfer_service.wire import conditions, ranges
 from transfer_service.wire.attachments import may_be_shown
@@ -50,7 +51,7 @@ class StoredFile:
     `open` raises BlobMissing and ReadFailed; `still_exists` tells a deleted file from a damaged one; `find_location`
     gives the place under nginx's internal locations, None where nginx must not send it, and `find_remote` how another
     server can give it, None where none can. An inline file comes with `content_security_policy`; `cache_control` is
-    told with the bytes.
+    told with the bytes. `meter` is asked before any bytes of a GET are sent.
     """
 
     name: str
@@ -65,9 +66,10 @@ class StoredFile:
     is_inline: bool = False
     content_security_policy: str = INERT
     cache_control: str = REVALIDATED
+    meter: Meter | None = None
 
 
-def respond_with_file(file: FileRecord, *, is_inline: bool = False) -> Response:
+def respond_with_file(file: FileRecord, *, is_inline: bool = False, meter: Meter | None = None) -> Response:
     """Answer a GET or HEAD for a file of an account, to be shown if that `is_inline` and harmless.
 
     Raises BlobMissing, ReadFailed.
@@ -94,13 +96,14 @@ def respond_with_file(file: FileRecord, *, is_inline: bool = False) -> Response:
             find_location=find_location,
             find_remote=find_remote,
             is_inline=is_inline and may_be_shown(file.name, file.media_type),
+            meter=meter,
         )
     )
 
 
 def respond(file: StoredFile) -> Response:
     """Answer a GET or HEAD for stored bytes. Raises BlobMissing, ReadFailed."""
-    remote = elsewhere.find_remote(file)
+    remote = elsewhere.find_remote(file) if metering.may_be_sent_elsewhere(file.meter) else None
     alias = elsewhere.validators_of(remote) if remote else None
     validators = Validators(EntityTag(file.etag), file.modified_at.replace(microsecond=0), alias)
     verdict = conditions.evaluate(request.headers, validators)
@@ -119,11 +122,16 @@ def respond(file: StoredFile) -> Response:
     if remote and elsewhere.may_redirect(file, spans):
         return elsewhere.redirect(file, remote, disposition)
     target = elsewhere.find_target(file, spans, validators, remote)
-    response = elsewhere.hand_over(file, target) if target else _body_response(file, spans)
+    response = _handed_over(file, target, spans) if target else _body_response(file, spans)
     response.headers.extend([("Content-Disposition", disposition), ("X-Content-Type-Options", "nosniff")])
     if file.is_inline:
         response.headers["Content-Security-Policy"] = file.content_security_policy
     return _with_validators(response, file, validators)
+
+
+def _handed_over(file: StoredFile, target: elsewhere.Target, spans: list[Span] | None) -> Response:
+    metering.begin(file.meter, spans, file.length)
+    return elsewhere.hand_over(file, target)
 
 
 def _requested_spans(validators: Validators, length: int) -> list[Span] | None:
@@ -153,6 +161,8 @@ def _body_response(file: StoredFile, spans: list[Span] | None) -> Response:
     try:
         if body.size < length:  # deleted under our hands, or the disk has lost bytes
             raise ReadFailed if file.still_exists() else BlobMissing
+        if request.method == "GET":
+            body = metering.metered(file.meter, body, spans, length)
         if spans is None:
             response = _span_response(body, Span(0, length), file)
         elif len(spans) == 1:

@@ -1,0 +1,31 @@
+"""What belongs to links, put together."""
+
+from dataclasses import dataclass
+
+from transfer_service.services.accounts.passwords import Passwords
+from transfer_service.services.core import Core
+from transfer_service.services.files.files import FileService
+from transfer_service.services.sharing.link_access import LinkAccess
+from transfer_service.services.sharing.link_downloads import LinkDownloads
+from transfer_service.services.sharing.link_tokens import LinkTokens
+from transfer_service.services.sharing.links import LinkService
+
+
+@dataclass(frozen=True, slots=True)
+class Sharing:
+    """The services of links."""
+
+    links: LinkService
+    access: LinkAccess
+    downloads: LinkDownloads
+
+
+def build_sharing(core: Core, *, files: FileService, passwords: Passwords) -> Sharing:
+    """The services of links. Without a secret key, in commands, no link is made or opened."""
+    secret = core.settings.secret_key
+    tokens = LinkTokens([secret.get_secret_value().encode()] if secret is not None else [])
+    return Sharing(
+        links=LinkService(core, files=files, passwords=passwords, tokens=tokens),
+        access=LinkAccess(core.settings.redis_url, passwords=passwords, tokens=tokens),
+        downloads=LinkDownloads(core),
+    )

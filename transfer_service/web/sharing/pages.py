@@ -1,0 +1,79 @@
+"""The page of a link for people: what is in it, and the question for its password. It works without scripts."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import groupby
+
+from flask import Response, request
+
+from transfer_service.services.sharing.link_rows import SharedFile
+from transfer_service.web.sharing.error_pages import page
+from transfer_service.web.sharing.visits import Visit
+from transfer_service.wire.filenames import split_name
+from transfer_service.wire.instants import format_second
+
+FILES_A_PAGE = 500
+MAX_DIGITS = 6
+_UNITS = ("kB", "MB", "GB", "TB", "PB", "EB")
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """The files of one folder on the page; `folder` is empty for those that lie in none."""
+
+    folder: str
+    files: Sequence[SharedFile]
+
+
+def link_page(visit: Visit, files: Sequence[SharedFile]) -> Response:
+    """What a link gives out."""
+    pages = max(1, -(-len(files) // FILES_A_PAGE))
+    number = min(_page_number(), pages)
+    shown = files[(number - 1) * FILES_A_PAGE : number * FILES_A_PAGE]
+    return page(
+        "link.html",
+        link=visit.link,
+        base=visit.path,
+        count=len(files),
+        size=format_size(sum(file.length for file in files)),
+        sections=list(_sections(shown)),
+        number=number,
+        pages=pages,
+        expires_at=format_second(visit.link.expires_at),
+        expires=_date(visit.link.expires_at),
+        format_size=format_size,
+        label_of=lambda name: split_name(name)[1],
+    )
+
+
+def password_page(visit: Visit, *, problem: str | None = None) -> Response:
+    """The question for the password, again with what was wrong with an answer."""
+    return page("password.html", base=visit.path, problem=problem)
+
+
+def _page_number() -> int:
+    """Which page the query asks for; what is no number there asks for the first."""
+    text = request.args.get("page", "")
+    return max(1, int(text)) if text.isascii() and text.isdigit() and len(text) <= MAX_DIGITS else 1
+
+
+def _sections(files: Sequence[SharedFile]) -> Iterator[Section]:
+    for folder, members in groupby(files, key=lambda file: split_name(file.name)[0]):
+        yield Section(folder, list(members))
+
+
+def _date(at: datetime) -> str:
+    return f"{at.day} {at:%B %Y, %H:%M} UTC"
+
+
+def format_size(size: int) -> str:
+    """Bytes for people: in units of a thousand, with one digit behind the point."""
+    if size < 1000:
+        return f"{size} byte{'' if size == 1 else 's'}"
+    value = float(size)
+    for unit in _UNITS:
+        value /= 1000
+        if value < 999.95 or unit == _UNITS[-1]:
+            break
+    return f"{value:.1f} {unit}"
