@@ -79,3 +79,10 @@ def _download_limited(ask: Ask, _size: Size) -> Steps:
     _, path, file_id = shared(ask, max_downloads=1_000_000)
     while True:
         yield Request("GET", f"{path}/files/{file_id}")
+
+
+@case("showSharedPreview", "where there is none")
+def _show_shared_preview(ask: Ask, _size: Size) -> Steps:
+    _, path, file_id = shared(ask)
+    while True:
+        yield Request("GET", f"{path}/files/{file_id}/thumbnail?size=160", expected=404)

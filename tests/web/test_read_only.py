@@ -36,6 +36,7 @@ KEEPING_NOTHING = {"/api/files/{file_id}/url", "/messages/{message_id}/url"}
 READING_ROUTES = [(path, method) for path, method, _ in operations() if method in SAFE or path in KEEPING_NOTHING]
 CHANGING_ROUTES = [(path, method) for path, method, _ in operations() if (path, method) not in READING_ROUTES]
 QUERIES = {
+    "/s/{token}/files/{file_id}/thumbnail": "size=160",
     "/conversations/info": "conversation_id={conversation_id}",
     "/messages/get": "conversation_id={conversation_id}",
     "/messages/changes": "conversation_id={conversation_id}",
@@ -142,6 +143,7 @@ def test_reading_goes_on(everything: Everything, path: str, method: str) -> None
     is_endless = path.endswith("/progress")
     answer = everything.device.request(method.upper(), address(everything, path), buffered=not is_endless)
     expected = {
+        "/s/{token}/files/{file_id}/thumbnail": 404,  # it is no picture
         "/game-zip/http://{location}": 404,
         "/game-zip/https://{location}": 404,
         "/api/uploads/{upload_id}": 204 if method == "head" else 200,

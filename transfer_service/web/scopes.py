@@ -99,6 +99,7 @@ NEEDED: dict[str, Needed] = {
     "resumable.show": _UPLOAD,
     "shared_links.download": Rule.OPEN,
     "shared_links.show": Rule.OPEN,
+    "shared_links.thumbnail": Rule.OPEN,
     "shared_links.unlock": Rule.OPEN,
     "signed_addresses.sign_attachment": _CHAT,
     "signed_addresses.sign_file": _DOWNLOAD,

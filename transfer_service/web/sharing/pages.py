@@ -8,6 +8,7 @@ from itertools import groupby
 from flask import Response, request
 
 from transfer_service.services.sharing.link_rows import SharedFile
+from transfer_service.web.context import services
 from transfer_service.web.sharing.error_pages import page
 from transfer_service.web.sharing.visits import Visit
 from transfer_service.wire.filenames import split_name
@@ -15,6 +16,7 @@ from transfer_service.wire.instants import format_second
 
 FILES_A_PAGE = 500
 MAX_DIGITS = 6
+_SHOWN_KINDS = frozenset({"image", "video"})
 _UNITS = ("kB", "MB", "GB", "TB", "PB", "EB")
 
 
@@ -44,12 +46,18 @@ def link_page(visit: Visit, files: Sequence[SharedFile]) -> Response:
         expires=_date(visit.link.expires_at),
         format_size=format_size,
         label_of=lambda name: split_name(name)[1],
+        has_preview=_has_preview,
     )
 
 
 def password_page(visit: Visit, *, problem: str | None = None) -> Response:
     """The question for the password, again with what was wrong with an answer."""
     return page("password.html", base=visit.path, problem=problem)
+
+
+def _has_preview(file: SharedFile) -> bool:
+    """Whether it looks as if there were one; where there is none after all, nothing is shown in its place."""
+    return services().core.makes_previews and file.media_type.partition("/")[0] in _SHOWN_KINDS
 
 
 def _page_number() -> int:

@@ -7,10 +7,12 @@ from flask import Blueprint, Response, jsonify, request
 
 from transfer_service.errors import LinkGone, TooManyGuesses, WrongLinkPassword
 from transfer_service.services.files.files import parse_file_id
+from transfer_service.services.files.rows import FileRecord
 from transfer_service.services.sharing.link_rows import SharedFile
 from transfer_service.web.context import services
 from transfer_service.web.error_envelopes import set_retry_after, status_of
-from transfer_service.web.files.file_response import respond_with_file
+from transfer_service.web.files.file_response import respond, respond_with_file
+from transfer_service.web.previews.thumbnails import thumbnail_of_file, wanted_size
 from transfer_service.web.query import takes_any
 from transfer_service.web.request_log import note
 from transfer_service.web.requests import fields_of_body, text_field
@@ -91,10 +93,23 @@ def unlock(token: str) -> Response:  # noqa: ARG001 - the visit has it
 @takes_any
 def download(token: str, file_id: str) -> Response:  # noqa: ARG001 - the visit has it
     """A file of the link."""
+    file = _file(file_id)
+    return respond_with_file(file, meter=current_visit().meter(file.id, file.length or 0))
+
+
+@blueprint.get("/files/<file_id>/thumbnail")
+@takes_any
+def thumbnail(token: str, file_id: str) -> Response:  # noqa: ARG001 - the visit has it
+    """A preview of a file of the link, which costs no download."""
+    file = _file(file_id)
+    return respond(thumbnail_of_file(file.id, file.name, wanted_size()))
+
+
+def _file(file_id: str) -> FileRecord:
+    """A file of the link, for who may see it. Raises PasswordRequired, LinkGone."""
     visit = current_visit()
     visit.require_open()
     parsed = parse_file_id(file_id)
     if parsed is None:
         raise LinkGone
-    file = services().sharing.links.get_file(visit.link, parsed)
-    return respond_with_file(file, meter=visit.meter(file.id, file.length or 0))
+    return services().sharing.links.get_file(visit.link, parsed)
