@@ -14,6 +14,7 @@ from config import Settings, known_database, known_storage
 
 REPOSITORY = Path(__file__).parents[1]
 COMPOSE = REPOSITORY / "deploy/compose/compose.yaml"
+SITES = [*sorted((REPOSITORY / "deploy/nginx").glob("*.conf")), COMPOSE.parent / "nginx.conf"]
 MANIFESTS = sorted((REPOSITORY / "deploy/kubernetes").glob("*.yaml"))
 OURS = {"service-1", "service-2", "service-3", "worker", "cleanup", "migrate"}
 PROGRAMS = Path(sys.executable).parent
@@ -113,6 +114,21 @@ def test_the_instances_of_compose_are_those_that_its_nginx_asks() -> None:
     site = (COMPOSE.parent / "nginx.conf").read_text()
     asked = re.findall(r"server (service-\d):8000", site)
     assert sorted(asked) == sorted(2 * [name for name in compose()["services"] if name.startswith("service-")])
+
+
+@pytest.mark.parametrize("path", SITES, ids=lambda path: path.name)
+def test_no_log_of_nginx_holds_queries(path: Path) -> None:
+    """There are signatures in them. What its error log says below `crit` has whole addresses in it."""
+    for site in path.read_text().split("\nserver {")[1:]:
+        assert re.findall(r"^ *access_log +\S+ *(\w*);", site, re.MULTILINE) == ["transfer"]
+        assert re.findall(r"^ *error_log +\S+ *(\w*);", site, re.MULTILINE) == ["crit"]
+    logged = (REPOSITORY / "deploy/nginx/transfer/http.conf").read_text().partition("log_format transfer")[2]
+    assert not re.search(r"\$(request|request_uri|args|http_referer|query_string|arg_\w+)\b", logged)
+
+
+def test_the_controller_of_the_cluster_keeps_no_access_log() -> None:
+    for ingress in kinds("Ingress"):
+        assert ingress["metadata"]["annotations"]["nginx.ingress.kubernetes.io/enable-access-log"] == "false"
 
 
 def test_the_pods_have_settings_that_the_service_takes() -> None:
