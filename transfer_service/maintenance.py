@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from transfer_service.services.files.discards import Discards
 from transfer_service.services.games.archives import ArchiveRemoval
+from transfer_service.services.previews.removal import PreviewRemoval
 from transfer_service.services.sharing.links import LinkService
 from transfer_service.services.upkeep import shelves
 from transfer_service.services.upkeep.chat import ChatCleanup
@@ -56,6 +57,7 @@ def list_sweeps(
         ("expired_trash", trash.remove_expired),
         ("abandoned_conversations", ChatCleanup(core).remove_abandoned_conversations),
         ("unfinished_deletions", Discards(core).finish),
+        ("unfinished_deletions", PreviewRemoval(core).remove_gone),
         ("download_parts", GameCleanup(core).remove_leftovers),
         ("spent_sign_ins", sign_ins.remove_spent),
         ("ended_links", links.remove_ended),

@@ -13,6 +13,7 @@ from transfer_service.logs import log_error
 from transfer_service.services.previews.maker import Maker
 from transfer_service.services.previews.making import PreviewMaking
 from transfer_service.services.previews.previews import WANTED
+from transfer_service.services.previews.removal import PreviewRemoval
 
 if TYPE_CHECKING:
     from transfer_service.services.core import Core
@@ -30,6 +31,7 @@ class Previewing:
     def __init__(self, core: "Core", *, maker: Maker | None = None, at_once: int | None = None) -> None:
         self._maker = maker or Maker()
         self._making = PreviewMaking(core, self._maker)
+        self._removal = PreviewRemoval(core)
         self._at_once = at_once or min(MOST_AT_ONCE, len(os.sched_getaffinity(0)))
         self._look_seconds = LOOK_SECONDS if core.database.is_sqlite else LOOK_SECONDS_WITH_NOTICES
         self._running: dict[str, gevent.Greenlet[..., None]] = {}
@@ -54,7 +56,8 @@ class Previewing:
         now = time.monotonic()
         if now >= self._tidied_at + TIDY_SECONDS:
             self._tidied_at = now
-            self._making.tidy()
+            for _ in self._removal.remove_gone(dry_run=False):
+                pass
         free = self._at_once - len(self._running)
         if not free or now < self._rests_until:
             return

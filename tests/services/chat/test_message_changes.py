@@ -109,7 +109,7 @@ def test_a_deleted_message_keeps_its_row_and_nothing_else(any_chat: Chat) -> Non
     posted = any_chat.post(conversation_id, "look", attachment=PHOTO)
     any_chat.messages.set_pinned(any_chat.id_of("alice"), posted.id, True)
     deleted, discarded = any_chat.messages.delete(any_chat.id_of("alice"), posted.id)
-    assert deleted == replace(posted, content=None, attachment=None, is_deleted=True)
+    assert deleted == replace(posted, content=None, attachment=None, shown=None, is_deleted=True)
     assert any_chat.history(conversation_id, "bob") == [deleted]
     assert (discarded, any_chat.used_bytes("alice")) == (PHOTO, 0)
     assert any_chat.info(conversation_id).pinned_message_ids == ()

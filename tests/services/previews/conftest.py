@@ -1,16 +1,16 @@
 """A maker of previews for all tests, and what works with it."""
 
-import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 import pytest
 
 from tests.services.conftest import Bench
-from tests.stores import content
+from tests.stores import content, listed
 from transfer_service.services.previews import rows as preview_rows
 from transfer_service.services.previews.maker import Maker
 from transfer_service.services.previews.making import PreviewMaking
+from transfer_service.services.previews.removal import PreviewRemoval
 from transfer_service.services.previews.rows import PreviewRecord
 
 
@@ -34,7 +34,7 @@ class Previews:
 
     def work(self) -> int:
         """Make everything that waits. How many that were."""
-        count = self.making.tidy()
+        count = len(list(PreviewRemoval(self.bench.services.core).remove_gone(dry_run=False)))
         while subjects := self.making.choose(5):
             count += sum(self.making.make(subject) for subject in subjects)
         return count
@@ -51,6 +51,10 @@ class Previews:
         assert found is not None
         return found
 
+    def stored(self) -> set[str]:
+        """What is in the room."""
+        return {each.key for each in listed(self.bench.services.core.previews)}
+
     def shown(self, preview: PreviewRecord, size: int) -> bytes:
         start, length = preview.span_of(size)
         return content(self.bench.services.core.previews, preview.subject)[start : start + length]
@@ -66,7 +70,3 @@ def previews(bench: Bench, maker: Maker) -> Previews:
 def any_previews(any_bench: Bench, maker: Maker) -> Previews:
     """On each of both databases."""
     return Previews(any_bench, PreviewMaking(any_bench.services.core, maker))
-
-
-def key_of(subject: str) -> uuid.UUID:
-    return uuid.UUID(hex=subject)

@@ -43,6 +43,11 @@ def alice(worked: Flask) -> Device:
     return signed_in(worked, "alice")
 
 
+@pytest.fixture(scope="module")
+def chat(worked: Flask) -> Chat:
+    return Chat(worked)
+
+
 def sent(device: Device, data: bytes) -> str:
     """The address of the preview of a new file, without a size."""
     return f"/api/files/{device.store(data, f'{uuid.uuid4()}.jpg')['file_id']}/thumbnail"
@@ -107,8 +112,7 @@ def test_a_file_tells_what_is_seen_in_it(alice: Device) -> None:
     assert isinstance(facts["blurhash"], str)
 
 
-def test_an_attachment_is_shown_to_who_takes_part(worked: Flask) -> None:
-    chat = Chat(worked)
+def test_an_attachment_is_shown_to_who_takes_part(chat: Chat) -> None:
     group = chat.group("bob")
     message = chat.send(group, picture(), b"a.jpg")
     address = f"/uploads/chats/{message['_id']}/thumbnail?size=160"
@@ -156,3 +160,22 @@ def test_one_whose_bytes_are_lost_is_made_again(worked: Flask, alice: Device) ->
     services.core.previews.delete(uuid.UUID(address.split("/")[3]))
     assert alice.get(address).status_code == HTTPStatus.SERVICE_UNAVAILABLE
     assert alice.get(address).data == first.data
+
+
+def test_a_message_has_the_address_from_the_first_and_the_facts_later(chat: Chat) -> None:
+    group = chat.group("bob")
+    sent_at_once = chat.send(group, picture("JPEG", 2000, 1500), b"a.bin")["media"]
+    assert chat.send(group, b"no picture", b"a.jpg")["media"]["thumbnail_url"] is None
+    address = sent_at_once["thumbnail_url"]
+    assert ([sent_at_once[name] for name in FACTS], address[-19:]) == ([None] * 4, "/thumbnail?size=480")
+    assert Image.open(io.BytesIO(chat["bob"].get(address).data)).size == (480, 360)
+    media = chat.history(group)[1]["media"]
+    assert ([media[name] for name in FACTS[:3]], media["thumbnail_url"]) == ([2000, 1500, None], address)
+    assert len(media["blurhash"]) > 6
+
+
+def test_what_cannot_be_read_has_no_address_in_the_end(chat: Chat) -> None:
+    group = chat.group("bob")
+    address = chat.send(group, picture()[:400], b"a.jpg")["media"]["thumbnail_url"]
+    assert chat["bob"].get(address).status_code == HTTPStatus.NOT_FOUND
+    assert chat.history(group)[0]["media"]["thumbnail_url"] is None

@@ -13,6 +13,7 @@ from transfer_service.errors import NotFound
 from transfer_service.models.accounts import DELETED_ACCOUNT, Account
 from transfer_service.models.chat import Conversation, Participant
 from transfer_service.models.chat import Message as MessageRow
+from transfer_service.services.previews.rows import SHOWN, Shown, previews, shown_of
 from transfer_service.wire.attachments import Attachment, MessageType
 
 ABOVE_ALL = 2**63 - 1
@@ -25,8 +26,10 @@ _messages = MessageRow.__table__
 
 _is_message = _messages.c.id == bindparam("message_id")
 _of_conversation = _messages.c.conversation_id == bindparam("conversation_id")
-_with_sender = select(_messages, func.coalesce(_accounts.c.name, DELETED_ACCOUNT).label("sender")).select_from(
-    _messages.outerjoin(_accounts, _accounts.c.id == _messages.c.sender_id)
+_with_sender = select(_messages, func.coalesce(_accounts.c.name, DELETED_ACCOUNT).label("sender"), *SHOWN).select_from(
+    _messages.outerjoin(_accounts, _accounts.c.id == _messages.c.sender_id).outerjoin(
+        previews, previews.c.subject == _messages.c.id
+    )
 )
 _with_conversation = _messages.join(_conversations, _conversations.c.id == _messages.c.conversation_id)
 _is_participant = and_(
@@ -110,7 +113,7 @@ Reads = Sequence[tuple[uuid.UUID, int]]
 class Message:
     """A message as participants see it. A deleted one has neither content nor attachment.
 
-    `is_read` is true once every other participant has read it.
+    `is_read` is true once every other participant has read it; `shown` is what is known of its preview, if it has one.
     """
 
     id: str
@@ -126,6 +129,7 @@ class Message:
     is_deleted: bool = False
     edited_at: datetime | None = None
     pinned: bool = False
+    shown: Shown | None = None
 
 
 def message_of(row: Row[Any], reads: Reads) -> Message:
@@ -144,6 +148,7 @@ def message_of(row: Row[Any], reads: Reads) -> Message:
         created_at=row.created_at,
         edited_at=row.edited_at,
         pinned=row.pinned_at is not None,
+        shown=shown_of(row),
     )
 
 

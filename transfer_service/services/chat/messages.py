@@ -27,6 +27,7 @@ from transfer_service.services.chat.message_rows import Message, attachment_of, 
 from transfer_service.services.core import Core
 from transfer_service.services.files import discards
 from transfer_service.services.previews import noting as previews
+from transfer_service.services.previews.rows import Shown
 from transfer_service.wire.attachments import Attachment, MessageType, message_type
 from transfer_service.wire.chat import new_chat_id, parse_caption, parse_chat_id, parse_text
 
@@ -112,7 +113,8 @@ class MessageService:
                 discards.keep(rows, message.id)
                 if record is not None:
                     record(rows)
-                previews.note(rows, self._core, message.id, head=head)
+                if previews.note(rows, self._core, message.id, head=head):
+                    message = replace(message, shown=Shown())
                 self._space.reserve(rows, account_id, attachment.length)
         self._publish(MessagePosted(members.account_ids, message, seq=numbers.seq))
         return message
@@ -201,7 +203,7 @@ class MessageService:
             if attachment is not None:
                 discards.remember_for_good(rows, [message_id])
                 self._space.reserve(rows, account_id, -attachment.length)
-            message = replace(message, content=None, attachment=None, is_deleted=True, pinned=False)
+            message = replace(message, content=None, attachment=None, shown=None, is_deleted=True, pinned=False)
         self._publish(MessageDeleted(members.account_ids, message.id, message.conversation_id, seq=row.seq))
         return message, attachment
 

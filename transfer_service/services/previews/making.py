@@ -55,16 +55,6 @@ class PreviewMaking:
         self._lease = lease
         self._is_missing = False
 
-    def tidy(self) -> int:
-        """Remove the bytes of previews whose files have gone. How many those were."""
-        with self._database.read_rows() as rows:
-            gone = preview_rows.find_gone(rows, self._now(), limit=LOOKED_AT)
-        for subject in gone:
-            self._room.delete(subject)
-            with self._database.write_rows() as rows:
-                preview_rows.remove(rows, subject)
-        return len(gone)
-
     def choose(self, most: int) -> list[str]:
         """What is next, at most so many. What is no picture and no film by its first bytes is passed over for good."""
         with self._database.read_rows() as rows:
@@ -140,12 +130,13 @@ class PreviewMaking:
         """Put the pictures where they belong, and let them count, unless the file has gone meanwhile."""
         subject, data = preview.subject, b"".join(made.pictures)
         digest = hashlib.sha256(data).hexdigest()
+        if not self._is_mine(subject, runner):
+            return
         if self._room.stored_bytes(subject) is not None:  # of an earlier time: who reads it reads on
             self._room.delete(subject)
         with self._room.open_writer(subject, WHOLE, create=True, wait_seconds=0) as writer:
-            with self._database.read_rows() as rows:
-                if not preview_rows.is_mine(rows, subject, runner):
-                    return
+            if not self._is_mine(subject, runner):  # the last word: whoever else makes it needs this claim too
+                return
             writer.make_room(len(data))
             writer.write(0, [data])
             writer.seal(len(data), flush=True)
@@ -157,6 +148,10 @@ class PreviewMaking:
                     self._database.notices.notify(rows, MADE, subject)
         if not is_ready:
             self._remove_nobodys(subject)
+
+    def _is_mine(self, subject: str, runner: uuid.UUID) -> bool:
+        with self._database.read_rows() as rows:
+            return preview_rows.is_mine(rows, subject, runner)
 
     def _remove_nobodys(self, subject: str) -> None:
         """Remove what was just stored, where its row has gone; one that is there knows what is to become of it."""

@@ -18,7 +18,7 @@ from transfer_service.previewer.protocol import SIZES, Made
 URGENT, USUAL = 0, 1
 """Ranks: somebody waits for it, or nobody does yet."""
 
-_previews = Preview.__table__
+previews = Preview.__table__
 _files, _trashed, _messages = File.__table__, TrashedFile.__table__, Message.__table__
 
 
@@ -58,44 +58,68 @@ class PreviewRecord:
         return (self.length_160 or 0) + (self.length_480 or 0) + (self.length_1280 or 0)
 
 
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """What is told of an attachment that has a preview; None: that is not known yet."""
+
+    width: int | None = None
+    height: int | None = None
+    duration: float | None = None
+    blurhash: str | None = None
+
+
+SHOWN: list[Any] = [
+    previews.c.state.label("preview_state"),
+    *(previews.c[name] for name in ("width", "height", "duration", "blurhash")),
+]
+"""Columns for `shown_of`, where a statement joins previews."""
+
+
+def shown_of(row: Any) -> Shown | None:
+    """What is told of a preview, None where there is none, nor will be."""
+    if row.preview_state not in {PreviewState.WAITING, PreviewState.READY}:
+        return None
+    return Shown(row.width, row.height, row.duration, row.blurhash)
+
+
 _NAMES = [each.name for each in fields(PreviewRecord)]
-_COLUMNS: list[Any] = [_previews.c[name] for name in _NAMES]
-_is_subject = _previews.c.subject == bindparam("of_subject")
+_COLUMNS: list[Any] = [previews.c[name] for name in _NAMES]
+_is_subject = previews.c.subject == bindparam("of_subject")
 _FIND = PreparedSelect(select(*_COLUMNS).where(_is_subject))
-_INSERT = PreparedWrite(insert(_previews).prefix_with("OR REPLACE", dialect="sqlite"))
+_INSERT = PreparedWrite(insert(previews).prefix_with("OR REPLACE", dialect="sqlite"))
 _UPSERT = text(
     f"INSERT INTO previews ({', '.join(_NAMES)}) VALUES ({', '.join(f':{name}' for name in _NAMES)})"  # noqa: S608
     f" ON CONFLICT (subject) DO UPDATE SET {', '.join(f'{name} = excluded.{name}' for name in _NAMES[1:])}"
-).bindparams(*(bindparam(name, type_=_previews.c[name].type) for name in _NAMES))
-_is_waiting = _previews.c.state == literal_column("'waiting'")  # in the words of the index
-_is_gone = _previews.c.state == literal_column("'gone'")
+).bindparams(*(bindparam(name, type_=previews.c[name].type) for name in _NAMES))
+_is_waiting = previews.c.state == literal_column("'waiting'")  # in the words of the index
+_is_gone = previews.c.state == literal_column("'gone'")
 _WAITING = PreparedSelect(
-    select(_previews.c.subject)
-    .where(_is_waiting, _previews.c.due_at <= bindparam("now"))
-    .order_by(_previews.c.rank, _previews.c.queued_at)
+    select(previews.c.subject)
+    .where(_is_waiting, previews.c.due_at <= bindparam("now"))
+    .order_by(previews.c.rank, previews.c.queued_at)
     .limit(bindparam("limit", type_=BigInteger))
 )
-_STILL_WAITING = select(_previews.c.subject).where(
-    _previews.c.subject.in_(bindparam("subjects", expanding=True)), _is_waiting
+_STILL_WAITING = select(previews.c.subject).where(
+    previews.c.subject.in_(bindparam("subjects", expanding=True)), _is_waiting
 )
 _GONE = PreparedSelect(
-    select(_previews.c.subject)
-    .where(_is_gone, _previews.c.due_at <= bindparam("now"))
+    select(previews.c.subject)
+    .where(_is_gone, previews.c.due_at <= bindparam("now"))
     .limit(bindparam("limit", type_=BigInteger))
 )
 _CLAIM = (
-    update(_previews)
-    .where(_is_subject, _is_waiting, _previews.c.due_at <= bindparam("now"))
-    .values(runner=bindparam("by_runner"), due_at=bindparam("until"), tries=_previews.c.tries + 1)
+    update(previews)
+    .where(_is_subject, _is_waiting, previews.c.due_at <= bindparam("now"))
+    .values(runner=bindparam("by_runner"), due_at=bindparam("until"), tries=previews.c.tries + 1)
 )
-_is_mine = and_(_is_subject, _is_waiting, _previews.c.runner == bindparam("by_runner"))
-_MINE = PreparedSelect(select(_previews.c.subject).where(_is_mine))
+_is_mine = and_(_is_subject, _is_waiting, previews.c.runner == bindparam("by_runner"))
+_MINE = PreparedSelect(select(previews.c.subject).where(_is_mine))
 _GO_GONE = (
-    update(_previews)
-    .where(_previews.c.subject.in_(bindparam("subjects", expanding=True)))
+    update(previews)
+    .where(previews.c.subject.in_(bindparam("subjects", expanding=True)))
     .values(state=PreviewState.GONE)
 )
-_HURRY = update(_previews).where(_is_subject, _is_waiting, _previews.c.rank > URGENT).values(rank=URGENT)
+_HURRY = update(previews).where(_is_subject, _is_waiting, previews.c.rank > URGENT).values(rank=URGENT)
 _sources = [
     select(table.c.length, table.c.sha256).where(table.c.id == bindparam("file_id"), *conditions)
     for table, conditions in ((_files, [_files.c.state == FileState.COMPLETE]), (_trashed, []))
@@ -184,8 +208,8 @@ def put_back(rows: Executor, subject: str, runner: uuid.UUID, *, due_at: datetim
 
 def drop(rows: Executor, subjects: Sequence[str]) -> None:
     """Forget what is no picture and no film: who asks for a preview of it is told so by its first bytes."""
-    is_untouched = and_(_is_waiting, _previews.c.runner.is_(None))
-    rows.execute(delete(_previews).where(_previews.c.subject.in_(subjects), is_untouched))
+    is_untouched = and_(_is_waiting, previews.c.runner.is_(None))
+    rows.execute(delete(previews).where(previews.c.subject.in_(subjects), is_untouched))
 
 
 def is_known(rows: Executor, subject: str) -> bool:
@@ -195,7 +219,7 @@ def is_known(rows: Executor, subject: str) -> bool:
 
 def remove(rows: Executor, subject: str) -> None:
     """Forget a preview that has gone, and its bytes before it."""
-    rows.execute(delete(_previews).where(_previews.c.subject == subject, _is_gone))
+    rows.execute(delete(previews).where(previews.c.subject == subject, _is_gone))
 
 
 def find_gone(rows: Executor, now: datetime, *, limit: int) -> list[str]:
@@ -220,6 +244,6 @@ def find_source(rows: Executor, subject: str) -> tuple[str, int] | None:
 
 def _change(rows: Executor, subject: str, runner: uuid.UUID, /, **values: object) -> bool:
     result: Any = rows.execute(
-        update(_previews).where(_is_mine).values(values), {"of_subject": subject, "by_runner": runner}
+        update(previews).where(_is_mine).values(values), {"of_subject": subject, "by_runner": runner}
     )
     return bool(result.rowcount)

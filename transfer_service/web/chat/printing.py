@@ -19,7 +19,7 @@ def message_json(message: Message) -> dict[str, Any]:
         "content": message.content,
         "type": message.type.value,
         "media_url": f"/uploads/chats/{message.id}/{quote(attachment.filename)}" if attachment else None,
-        "media": _media_json(attachment) if attachment else None,
+        "media": _media_json(message, attachment) if attachment else None,
         "reply_to": message.reply_to,
         "is_read": message.is_read,
         "is_deleted": message.is_deleted,
@@ -29,18 +29,19 @@ def message_json(message: Message) -> dict[str, Any]:
     }
 
 
-def _media_json(attachment: Attachment) -> dict[str, Any]:
-    """What is known of an attachment without looking into it; what a preview would tell is null."""
+def _media_json(message: Message, attachment: Attachment) -> dict[str, Any]:
+    """What is known of an attachment; what its preview tells is null until that is made."""
+    shown = message.shown
     return {
         "name": attachment.filename,
         "content_type": attachment.media_type,
         "size": attachment.length,
         "sha256": attachment.sha256,
-        "width": None,
-        "height": None,
-        "duration": None,
-        "blurhash": None,
-        "thumbnail_url": None,
+        "width": shown.width if shown else None,
+        "height": shown.height if shown else None,
+        "duration": shown.duration if shown else None,
+        "blurhash": shown.blurhash if shown else None,
+        "thumbnail_url": f"/uploads/chats/{message.id}/thumbnail?size=480" if shown else None,
     }
 
 
