@@ -65,7 +65,7 @@ def recognize(*, refresh: bool = False, any_type: bool = False, token: str | Non
         claims = _claims(types) if token is None else verify_text(token, types)
         identity = _identity_of(claims)
     g.identity, g.claims = identity, claims
-    note(account=str(identity.account_id))
+    note(account=str(identity.account_id), **({"key": str(identity.key.id)} if identity.key else {}))
     return identity
 
 

@@ -14,7 +14,7 @@ from transfer_service.errors import BadCredentials, Forbidden, TooManyAttempts
 from transfer_service.services.accounts.accounts import AccountRecord
 from transfer_service.services.accounts.sign_ins import FamilyGrant
 from transfer_service.web.accounts.tokens import csrf_value, make_tokens, shown_token
-from transfer_service.web.context import current_claims, require_account, services, token_expires_at
+from transfer_service.web.context import current, current_claims, require_account, services, token_expires_at
 from transfer_service.web.cors import ORIGINS, Origins
 from transfer_service.web.request_log import note
 from transfer_service.web.requests import buffer_small_body, fields_of_body, json_object, text_field
@@ -30,6 +30,15 @@ ACCESS_COOKIE, REFRESH_COOKIE = "access_token_cookie", "refresh_token_cookie"
 GAME_COOKIE, GAME_COOKIE_PATH = "game_zip_token", "/game-zip/"
 
 blueprint = Blueprint("auth", __name__)
+
+
+@blueprint.before_request
+def _guard() -> None:
+    """Who asks is looked at before the query is, as at every other door; the views of tokens do it by themselves."""
+    if request.endpoint in {"auth.me", "auth.logout"}:
+        require_account(any_type=True)
+    elif request.endpoint == "auth.change_password":
+        require_account()
 
 
 @blueprint.post("/auth/token")
@@ -54,7 +63,7 @@ def login() -> Response:
 @blueprint.get("/auth/me")
 def me() -> Response:
     """Who the token or key speaks for, and until when."""
-    identity = require_account(any_type=True)
+    identity = current()
     account, expires_at = services().accounts.get(identity.name), token_expires_at()
     own = {
         "id": str(account.account_id),
@@ -69,10 +78,10 @@ def me() -> Response:
 @blueprint.post("/auth/password")
 def change_password() -> Response:
     """Replace the own password; every other sign-in ends."""
-    identity = require_account()
+    identity = current()
     fields = json_object(MAX_CREDENTIALS_BYTES)
-    current, new = text_field(fields, "current_password"), text_field(fields, "new_password")
-    services().accounts.change_password(identity, current=current, new=new, address=request.remote_addr or "")
+    known, new = text_field(fields, "current_password"), text_field(fields, "new_password")
+    services().accounts.change_password(identity, current=known, new=new, address=request.remote_addr or "")
     return Response(status=204)
 
 
@@ -88,7 +97,7 @@ def refresh() -> Response:
 @blueprint.post("/auth/logout")
 def logout() -> Response:
     """End this sign-in: all its tokens. Takes an access or a refresh token, so it works after a long sleep too."""
-    services().sign_ins.end(require_account(any_type=True).sign_in_id)
+    services().sign_ins.end(current().sign_in_id)
     response = Response(status=204)
     for name, path in ((ACCESS_COOKIE, "/"), (REFRESH_COOKIE, "/auth"), *_CSRF_COOKIES):
         response.delete_cookie(name, path=path)
