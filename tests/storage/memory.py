@@ -3,14 +3,15 @@
 import threading
 import time
 import uuid
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from transfer_service.db.database import Executor
 from transfer_service.errors import BlobMissing, ClaimLost, RangeBusy, ReadFailed, StoreUnavailable, Superseded
-from transfer_service.storage.blobs import WHOLE, AnyKey, BlobFacts, BlobWriter, KeptOrphan, Key
+from transfer_service.storage.blobs import WHOLE, AnyKey, BlobFacts, BlobWriter, Key
+from transfer_service.storage.room_upkeep import KeptOrphan
 from transfer_service.storage.rooms import Room
 from transfer_service.wire.ranges import Span
 
@@ -454,6 +455,23 @@ class MemoryStore:
         if name not in self.blobs:
             raise BlobMissing
         return self.blobs[name]
+
+    @contextmanager
+    def adopt(
+        self,
+        key: Key,
+        source: "MemoryStore",
+        source_key: Key,
+        length: int,
+        *,
+        may_grow: bool,  # noqa: ARG002
+    ) -> Iterator[Callable[[Executor], None]]:
+        data = source.open_reader(source_key).read(0, length)
+        with self.open_new(key) as writer:
+            writer.make_room(len(data))
+            writer.write(0, [data])
+            writer.seal(length, flush=True)
+            yield writer.record
 
     def open_reader(self, key: Key, *, is_checked: bool = False) -> MemoryReader:  # noqa: ARG002
         return MemoryReader(self._blob(self.checked(key)), self)

@@ -13,6 +13,7 @@ import pytest
 from tests.missing import missing
 from tests.stores import content, listed
 from transfer_service.errors import BlobMissing, RangeBusy, ReadFailed, StorageFull, StoreUnavailable
+from transfer_service.storage.blob_files import BlobFiles
 from transfer_service.storage.blobs import WHOLE
 from transfer_service.storage.disk import DiskStore, DiskWriter
 from transfer_service.storage.rooms import ARCHIVES
@@ -168,18 +169,18 @@ class TestPublishing:
         self, games: DiskStore, root: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """Before any step of it a process may sleep for as long as it likes."""
-        link = DiskWriter._link_to
+        link = BlobFiles.link
 
-        def link_late(self: DiskWriter, path: Path) -> None:
+        def link_late(self: BlobFiles, descriptor: int, path: Path) -> None:
             games.delete(f"{JOB}.part")
             with open_part(games) as new:
                 new.write(0, [b"half of the ne"])
-            link(self, path)
+            link(self, descriptor, path)
 
         with open_part(games) as mine, (root / f"{JOB}.part").open("rb"):
             mine.write(0, [b"verified"])
             (root / "kept").hardlink_to(root / f"{JOB}.part")  # or it could not be linked any more
-            monkeypatch.setattr(DiskWriter, "_link_to", link_late)
+            monkeypatch.setattr(BlobFiles, "link", link_late)
             mine.publish(f"{DATA}.zip")
         assert (root / f"{DATA}.zip").read_bytes() == b"verified"
         assert (root / f"{JOB}.part").read_bytes() == b"half of the ne"

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from transfer_service.errors import BlobMissing, StorageFull, StoreUnavailable
-from transfer_service.faults import faults_named, read_faults_named
+from transfer_service.faults import faults_named, flush_faults_named, read_faults_named
 from transfer_service.storage.blobs import BlobFacts, Key
 from transfer_service.storage.plain_files import NotPlain, PlainFiles, flush_names, make_folder
 from transfer_service.storage.rooms import Room
@@ -21,10 +21,12 @@ BLOCK_UNITS = 512  # of st_blocks, stat(2)
 
 NAME = ".installation"
 _MOST_BYTES = 100
+_NOT_SHARED = frozenset({errno.EXDEV, errno.EMLINK, errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS})
+"""What link(2) says of other file systems, of too many names, and of file systems and files that get none."""
 
 
 class InstallationMark:
-    """The mark in one folder (the Mark of `blobs`). It is on the disk before anybody is told that it is written."""
+    """The mark in one folder (the Mark of `room_upkeep`): on the disk before anybody is told that it is written."""
 
     def __init__(self, root: Path) -> None:
         self._path = root / NAME
@@ -174,6 +176,33 @@ class BlobFiles:
         names = self._plain.names(self.root) if self.room.shards else []
         self._plain.sync(self.root)
         self._flushed.update(names)
+
+    def link(self, descriptor: int, path: Path) -> None:
+        """Give an open file one more name in the room. Raises like `PlainFiles.link`."""
+        self._plain.link(descriptor, path)
+
+    def share(self, descriptor: int, key: Key, length: int) -> bool:
+        """Let a new blob be these very bytes, which survive power loss then.
+
+        False where file systems cannot do that, or the file does not end at `length`. Raises BlobMissing where it was
+        removed, FlushFailed, StorageFull.
+        """
+        path = self.path_of(key)
+        if os.fstat(descriptor).st_size != length:
+            return False
+        with flush_faults_named():
+            self.make_folder_of(path)
+            try:
+                self._plain.link(descriptor, path)
+            except FileNotFoundError as error:
+                raise BlobMissing from error
+            except OSError as error:
+                if error.errno in _NOT_SHARED:
+                    return False
+                raise
+            os.fsync(descriptor)
+            self.sync_name(path)
+        return True
 
     def make_folder_of(self, path: Path) -> None:
         """Make the folder that a blob will lie in. Raises StoreUnavailable, OSError."""

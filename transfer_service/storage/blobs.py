@@ -9,14 +9,15 @@ them has more to do in the same hop, such as hashing.
 """
 
 import uuid
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol, TypeAlias, TypeVar
+from typing import Protocol, Self, TypeAlias, TypeVar
 
 from transfer_service.db.database import Executor
 from transfer_service.storage.bodies import BlobReader, RemoteBytes
+from transfer_service.storage.room_upkeep import Mark, Quarantine
 from transfer_service.wire.ranges import Span
 
 END = 1 << 62
@@ -41,15 +42,6 @@ class BlobFacts:
     modified_at: datetime
     stored_bytes: int
     length: int
-
-
-@dataclass(frozen=True, slots=True)
-class KeptOrphan:
-    """Something in quarantine: the key that it had in its room, and since when it is here."""
-
-    key: str
-    since: datetime
-    stored_bytes: int
 
 
 class BlobWriter(Protocol):
@@ -168,38 +160,6 @@ class Claims(Protocol):
         """Whether nobody uses the blob: then nobody begins to until the block ends."""
 
 
-class Quarantine(Protocol):
-    """Where a room keeps what cleanup takes for orphans, until somebody misses it or its days are over."""
-
-    def put(self, key: str, *, now: datetime) -> bool:
-        """Move a blob or a group here. Whether it was still there."""
-
-    def items(self) -> Sequence[KeptOrphan]:
-        """Everything that is kept, in no order."""
-
-    def is_missed(self, item: KeptOrphan) -> bool:
-        """Whether it is to be put back where its key has records: it may be a part that no record is about."""
-
-    def take_back(self, item: KeptOrphan) -> bool:
-        """Put it where it was. Whether that could be done: something may be there by now, or it has gone."""
-
-    def remove(self, item: KeptOrphan) -> None:
-        """Remove it for good."""
-
-    def drop(self, keys: Collection[str]) -> None:
-        """Remove for good what is kept of blobs or groups that their records have let go."""
-
-
-class Mark(Protocol):
-    """The id of the installation that a room belongs to, kept in the room itself."""
-
-    def read(self) -> str | None:
-        """What it is, None where there is none. Raises StoreUnavailable."""
-
-    def write(self, value: str) -> None:
-        """Put it there, for good. Raises StorageFull, StoreUnavailable."""
-
-
 class BlobStore(Protocol):
     """One room of blobs by their keys."""
 
@@ -242,6 +202,16 @@ class BlobStore(Protocol):
         """Like `open_writer`, as the last one who came: who takes over holds it as long as nobody comes after.
 
         Raises like it, and Superseded as soon as somebody else comes to take over.
+        """
+
+    def adopt(
+        self, key: Key, source: Self, source_key: Key, length: int, *, may_grow: bool
+    ) -> AbstractContextManager[Callable[[Executor], None]]:
+        """Let a key that nobody else knows have the `length` bytes of a whole blob in another room of the same store.
+
+        They do not pass through us: the blobs share them from now on, but not with one that `may_grow`, or the store
+        copies them. They survive power loss, and count by what this gives, which is called like `record` of a writer.
+        Raises BlobMissing, also where the blob has changed meanwhile, ReadFailed, StorageFull, FlushFailed.
         """
 
     def open_reader(self, key: Key, *, is_checked: bool = False) -> BlobReader:

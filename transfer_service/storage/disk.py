@@ -1,11 +1,11 @@
 """The default store: a file for each blob in a local folder, written in place."""
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from itertools import islice
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, Self
 from urllib.parse import quote
 
 from transfer_service.db.database import Executor
@@ -14,7 +14,7 @@ from transfer_service.faults import faults_named, flush_faults_named, read_fault
 from transfer_service.storage.blob_files import BlobFiles, flush_file_system
 from transfer_service.storage.blobs import END, PIECE_BYTES, WHOLE, AnyKey, BlobFacts, Key
 from transfer_service.storage.bodies import LocalBytes
-from transfer_service.storage.direct_io import write_cached, write_direct
+from transfer_service.storage.direct_io import copy_range, write_cached, write_direct
 from transfer_service.storage.plain_files import write_probe
 from transfer_service.storage.quarantine import DiskQuarantine
 from transfer_service.storage.range_locks import FileLock, RangeLocks
@@ -123,19 +123,15 @@ class DiskWriter:
         Within the kernel, and on file systems that can share blocks without copying at all.
         """
         with self._files.open_reader(source) as file:
-            self._keep_headroom(span.size)
-            offload(lambda: self._copy(file, span, to))
+            self.copy_file(file.fileno(), span, to=to)
 
-    def _copy(self, file: BinaryIO, span: Span, to: int) -> None:
-        position = span.start
-        while position < span.stop:
-            with faults_named():
-                copied = os.copy_file_range(
-                    file.fileno(), self._lock.descriptor, span.stop - position, position, to + position - span.start
-                )
-            if not copied:
-                raise ReadFailed  # shorter than its facts say
-            position += copied
+    def copy_file(self, descriptor: int, span: Span, *, to: int) -> None:
+        """Store a span of an open file at `to`, alike. Raises StorageFull, ReadFailed."""
+        self._keep_headroom(span.size)
+        with faults_named():
+            copied = offload(lambda: copy_range(descriptor, self._lock.descriptor, span, to=to))
+        if copied < span.size:
+            raise ReadFailed  # shorter than its facts say
 
     def cut(self) -> None:
         """Cut the blob off where the span starts; the span must reach to the end of anything."""
@@ -173,7 +169,10 @@ class DiskWriter:
         ready = own.with_suffix(".ready")
         ready.unlink(missing_ok=True)  # of a run that was killed right here
         with faults_named():
-            self._link_to(ready)
+            try:
+                self._files.link(self._lock.descriptor, ready)
+            except FileNotFoundError as error:
+                raise BlobMissing from error
             try:
                 ready.replace(target)
             except IsADirectoryError as error:  # it would be in the way of every later run too
@@ -182,16 +181,6 @@ class DiskWriter:
         with suppress(FileNotFoundError):
             if os.path.samestat(os.fstat(self._lock.descriptor), own.lstat()):
                 own.unlink()
-
-    def _link_to(self, path: Path) -> None:
-        """Give these very bytes a second name, whatever has their first one by now. Raises BlobMissing without one."""
-        folder = os.open(path.parent, os.O_PATH | os.O_CLOEXEC)
-        try:  # with a folder os.link follows the symbolic link in /proc, as linkat(2) says
-            os.link(f"/proc/self/fd/{self._lock.descriptor}", path.name, src_dir_fd=folder, dst_dir_fd=folder)
-        except FileNotFoundError as error:
-            raise BlobMissing from error
-        finally:
-            os.close(folder)
 
     def is_wanted(self) -> bool:
         """Whether somebody waits for the lock, or has come after who took it over, or has deleted the blob."""
@@ -232,6 +221,20 @@ class DiskStore:
         """Like `open_writer`, as the last one who came. Raises like it, and Superseded when somebody comes after."""
         with self.claims.take_over(key, span, wait_seconds=wait_seconds, create=create) as lock:
             yield DiskWriter(self._files, key, lock)
+
+    @contextmanager
+    def adopt(
+        self, key: Key, source: Self, source_key: Key, length: int, *, may_grow: bool
+    ) -> Iterator[Callable[[Executor], None]]:
+        """Share the bytes of a whole blob of another room: by a hard link, where the file systems allow that."""
+        with source._files.open_reader(source_key) as file:
+            if not may_grow and offload(lambda: self._files.share(file.fileno(), key, length)):
+                yield lambda _rows: None
+                return
+            with self.open_new(key) as writer:
+                writer.copy_file(file.fileno(), Span(0, length), to=0)
+                writer.seal(length, flush=True)
+                yield writer.record
 
     def open_reader(self, key: Key, *, is_checked: bool = False) -> DiskReader:  # noqa: ARG002 - no network is between
         """The blob, for the caller to close. Raises BlobMissing, ReadFailed."""

@@ -8,7 +8,8 @@ from contextlib import closing
 from typing import Protocol
 
 from transfer_service.errors import BlobMissing
-from transfer_service.storage.blobs import WHOLE, BlobStore, Key, Mark
+from transfer_service.storage.blobs import WHOLE, BlobStore, Key
+from transfer_service.storage.room_upkeep import Mark
 
 WAIT_SECONDS = 2.0
 

@@ -46,6 +46,14 @@ class PlainFiles:
         """The file, unbuffered, for the caller to close. Raises like `open`."""
         return os.fdopen(self.open(path), "rb", buffering=0)
 
+    def link(self, descriptor: int, path: Path) -> None:
+        """Give an open file one more name, whatever has its first one by now.
+
+        Raises FileNotFoundError where it has none any more, or the folder is not there, OSError.
+        """
+        with self._folder_of(path) as folder:  # with a folder os.link follows the link in /proc, as linkat(2) says
+            os.link(f"/proc/self/fd/{descriptor}", path.name, src_dir_fd=folder, dst_dir_fd=folder)
+
     def find_facts(self, path: Path) -> os.stat_result | None:
         """What the file system knows of the file, None where there is none."""
         with suppress(FileNotFoundError), self._folder_of(path) as folder:

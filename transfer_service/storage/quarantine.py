@@ -1,4 +1,4 @@
-"""Where a disk keeps what cleanup takes for an orphan (the Quarantine of `blobs`).
+"""Where a disk keeps what cleanup takes for an orphan (the Quarantine of `room_upkeep`).
 
 `<room>/.quarantine/<instant>/<key>`: a rename away from its place, on the same file system. What is kept is counted
 from that instant on, however old the bytes are.
@@ -13,8 +13,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from transfer_service.storage.blob_files import BLOCK_UNITS, BlobFiles
-from transfer_service.storage.blobs import KeptOrphan
 from transfer_service.storage.plain_files import PlainFiles
+from transfer_service.storage.room_upkeep import KeptOrphan
 from transfer_service.threads import offload
 
 FOLDER = ".quarantine"

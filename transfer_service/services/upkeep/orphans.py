@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Protocol
 
-from transfer_service.storage.blobs import BlobFacts, BlobStore, KeptOrphan
+from transfer_service.storage.blobs import BlobFacts, BlobStore
+from transfer_service.storage.room_upkeep import KeptOrphan
 
 ORPHAN_AGE = timedelta(hours=1)
 MANY_SHARE = 0.1

@@ -5,7 +5,8 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 
 from transfer_service.errors import BlobMissing, StorageFull, StoreUnavailable
-from transfer_service.storage.blobs import Key, Mark
+from transfer_service.storage.blobs import Key
+from transfer_service.storage.room_upkeep import Mark
 from transfer_service.storage.rooms import ARCHIVES, ATTACHMENTS, FILES, PREVIEWS
 from transfer_service.storage.s3.layout import RoomLayout
 from transfer_service.storage.s3.objects import MAX_PARTS, Objects, Part

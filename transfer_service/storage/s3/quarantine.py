@@ -1,4 +1,4 @@
-"""Where an object store keeps what cleanup takes for an orphan (the Quarantine of `blobs`).
+"""Where an object store keeps what cleanup takes for an orphan (the Quarantine of `room_upkeep`).
 
 `quarantine/<room>/<instant>/<place>/own/…` and `…/pieces/…` are copies of its objects, `…/rows` what its rows said. All
 is copied before anything is removed where it was, and the other way round, so whoever is killed has lost nothing.
@@ -12,7 +12,7 @@ from itertools import groupby
 from operator import methodcaller
 
 from transfer_service.errors import BlobMissing
-from transfer_service.storage.blobs import KeptOrphan
+from transfer_service.storage.room_upkeep import KeptOrphan
 from transfer_service.storage.s3.backing import Backing
 from transfer_service.storage.s3.listing import keys_of, named_of, own_objects_of, unnamed_pieces
 from transfer_service.storage.s3.objects import ObjectFacts

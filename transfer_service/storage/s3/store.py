@@ -1,9 +1,10 @@
 """Rooms of blobs in an object store (the BlobStore of `blobs`)."""
 
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
+from typing import Self
 
 from transfer_service.db.database import Database, Executor
 from transfer_service.errors import BlobMissing, ServerAway, StorageFull, StoreUnavailable
@@ -12,6 +13,7 @@ from transfer_service.storage.lease_keeper import Leases
 from transfer_service.storage.leases import LeaseClaims
 from transfer_service.storage.rooms import ARCHIVES, ATTACHMENTS, FILES, PREVIEWS, Room
 from transfer_service.storage.s3 import listing
+from transfer_service.storage.s3.adoption import Adoption
 from transfer_service.storage.s3.backing import Backing
 from transfer_service.storage.s3.discards import Discards
 from transfer_service.storage.s3.layout import RoomLayout
@@ -28,7 +30,7 @@ _MOST_MARK_BYTES = 100
 
 
 class RemoteMark:
-    """The mark of one room (the Mark of `blobs`): an object that the first one makes."""
+    """The mark of one room (the Mark of `room_upkeep`): an object that the first one makes."""
 
     def __init__(self, objects: Objects, layout: RoomLayout) -> None:
         self._objects = objects
@@ -109,6 +111,21 @@ class RemoteStore:
             writing(self._backing, key, lock, create=create) as writer,
         ):
             yield writer
+
+    @contextmanager
+    def adopt(
+        self,
+        key: Key,
+        source: Self,
+        source_key: Key,
+        length: int,
+        *,
+        may_grow: bool,  # noqa: ARG002 - what is shared never changes here, whatever comes behind it
+    ) -> Iterator[Callable[[Executor], None]]:
+        """Share the pieces of a whole blob of another room, or let the store copy what is one object."""
+        name, source_name = self._layout.key_of(key), source._layout.key_of(source_key)
+        with self.claims.lock(key, WHOLE, wait_seconds=0) as fence:
+            yield Adoption(self._backing, name, fence, length).take(source._backing, source_name)
 
     def open_reader(self, key: Key, *, is_checked: bool = False) -> RemoteReader:
         """The blob, for the caller to close. Raises BlobMissing, StoreUnavailable."""

@@ -1,0 +1,47 @@
+"""What keeps a room in order, beside the blobs in it: a place for orphans, and a mark that says whose room it is."""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+
+@dataclass(frozen=True, slots=True)
+class KeptOrphan:
+    """Something in quarantine: the key that it had in its room, and since when it is here."""
+
+    key: str
+    since: datetime
+    stored_bytes: int
+
+
+class Quarantine(Protocol):
+    """Where a room keeps what cleanup takes for orphans, until somebody misses it or its days are over."""
+
+    def put(self, key: str, *, now: datetime) -> bool:
+        """Move a blob or a group here. Whether it was still there."""
+
+    def items(self) -> Sequence[KeptOrphan]:
+        """Everything that is kept, in no order."""
+
+    def is_missed(self, item: KeptOrphan) -> bool:
+        """Whether it is to be put back where its key has records: it may be a part that no record is about."""
+
+    def take_back(self, item: KeptOrphan) -> bool:
+        """Put it where it was. Whether that could be done: something may be there by now, or it has gone."""
+
+    def remove(self, item: KeptOrphan) -> None:
+        """Remove it for good."""
+
+    def drop(self, keys: Collection[str]) -> None:
+        """Remove for good what is kept of blobs or groups that their records have let go."""
+
+
+class Mark(Protocol):
+    """The id of the installation that a room belongs to, kept in the room itself."""
+
+    def read(self) -> str | None:
+        """What it is, None where there is none. Raises StoreUnavailable."""
+
+    def write(self, value: str) -> None:
+        """Put it there, for good. Raises StorageFull, StoreUnavailable."""
