@@ -76,6 +76,16 @@ def _reply(_ask: Ask, _size: Size) -> Steps:
         yield Request("POST", "/messages", **as_json(body))
 
 
+for _title in ("file_id", "keep"):
+
+    @case("postMessage", _title)
+    def _post_file(ask: Ask, _size: Size, is_kept: bool = _title == "keep") -> Steps:
+        while True:
+            answer = ask(Request("POST", "/api/files?filename=film.mp4", BYTES, headers={"Content-Type": "video/mp4"}))
+            body = {"conversation_id": LONG, "file_id": answer.json()["file_id"], "keep": is_kept}
+            yield Request("POST", "/messages", **as_json(body))
+
+
 def said(ask: Ask) -> str:
     """The id of a new message."""
     message = ask(Request("POST", "/messages", **as_json({"conversation_id": LONG, "content": "Hello"}))).json()

@@ -17,6 +17,7 @@ from transfer_service.services.accounts.accounts import AccountService
 from transfer_service.services.accounts.keys import KeyService
 from transfer_service.services.accounts.passwords import Passwords
 from transfer_service.services.accounts.sign_ins import SignInService
+from transfer_service.services.chat.attached_files import AttachedFiles
 from transfer_service.services.chat.attachments import AttachmentService
 from transfer_service.services.chat.conversations import ConversationService
 from transfer_service.services.chat.messages import MessageService
@@ -95,6 +96,7 @@ class Services:
     messages: MessageService
     attachments: AttachmentService
     previews: PreviewService
+    attached_files: AttachedFiles
     remote_downloads: RemoteDownloadService
     games: GameService
     game_browsing: GameBrowsing
@@ -228,6 +230,7 @@ def build_services(
         messages=messages,
         attachments=AttachmentService(core, messages=messages),
         previews=PreviewService(core),
+        attached_files=AttachedFiles(core, messages=messages, files=files),
         remote_downloads=RemoteDownloadService(core),
         games=GameService(database=core.database),
         game_browsing=GameBrowsing(core),

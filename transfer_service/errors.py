@@ -173,6 +173,12 @@ class PreviewPending(TransferError):
     detail = "The preview is not made yet, try again later"
 
 
+class FileUnfinished(TransferError):
+    """The file is to become something that only a finished one can be."""
+
+    detail = "File is not complete"
+
+
 class BlobMissing(NotFound):
     """A record names bytes that the store does not have."""
 

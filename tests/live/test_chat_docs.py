@@ -59,6 +59,14 @@ const result = { sent: sent._id, told, isOver: (await ask(cursor)) === cursor, r
 socket.disconnect();
 """
 
+UPLOADED = """
+const { server, token, conversation } = given;
+const fileId = await upload(server, token, Buffer.alloc(given.large, "x"), "films/film.mp4");
+const sent = await sendUploaded(server, token, conversation, fileId, "The film");
+const result = { sent, again: await failure(sendUploaded(server, token, conversation, fileId)) };
+socket.disconnect();
+"""
+
 IN_BROWSERS = """
 const { server, token, conversation } = given;
 const steps = [];
@@ -144,6 +152,17 @@ def test_the_javascript_client_catches_up(
 ) -> None:
     result = run_node(javascript(server, alice, conversation, CATCHING_UP), tmp_path)
     assert result == {"sent": result["sent"], "told": [result["sent"]], "isOver": True, "refused": "Invalid cursor"}
+
+
+def test_a_film_that_was_uploaded_resumably_is_sent(
+    server: LiveServer, alice: requests.Session, conversation: str, tmp_path: Path
+) -> None:
+    uploading = next(block for block in blocks("resumable.md", "js") if "function upload(" in block)
+    code = "\n".join([uploading, javascript(server, alice, conversation, UPLOADED)])
+    result = run_node(code, tmp_path)
+    assert result["sent"]["media"]["name"] == "film.mp4"
+    assert stored_bytes(server, alice, result["sent"]) == b"x" * LARGE
+    assert result["again"] == "File not found"
 
 
 def test_the_browser_examples_send_files_with_progress(

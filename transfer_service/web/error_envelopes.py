@@ -25,6 +25,7 @@ STATUSES: dict[type[errors.TransferError], int] = {
     errors.RangeConflict: 409,
     errors.NameTaken: 409,
     errors.FolderNotEmpty: 409,
+    errors.FileUnfinished: 409,
     errors.LastAdmin: 409,
     errors.UploadGone: 409,
     errors.OffsetMismatch: 409,

@@ -16,6 +16,7 @@ PEOPLE = {"member": "alice", "device": "bob", "former": "carol", "stranger": "da
 WHO = ["nobody", *PEOPLE]
 
 HELLO = {"conversation_id": "{group}", "content": "hello"}
+FILE = {"conversation_id": "{group}", "file_id": "{file}"}
 
 # method, path, fields                                                        nobody member device former stranger admin
 ROUTES: list[tuple[Any, ...]] = [
@@ -28,6 +29,7 @@ ROUTES: list[tuple[Any, ...]] = [
     ("DELETE", "/conversations/{group}/participants/bob", None, 401, 200, 200, 403, 403, 403),
     ("POST", "/conversations/{group}/read", None, 401, 200, 200, 403, 403, 403),
     ("POST", "/messages", HELLO, 401, 200, 200, 403, 403, 403),
+    ("POST", "/messages", FILE, 401, 200, 404, 403, 403, 403),
     ("POST", "/messages/upload", "a file", 401, 200, 200, 403, 403, 403),
     ("GET", "/messages/get?conversation_id={group}", None, 401, 200, 200, 403, 403, 403),
     ("GET", "/messages/changes?conversation_id={group}", None, 401, 200, 200, 403, 403, 403),
@@ -56,6 +58,7 @@ EVENTS: list[tuple[Any, ...]] = [
 # what alice does, how often each is told of it                               nobody member device former stranger admin
 TOLD: list[tuple[Any, ...]] = [
     ("POST", "/messages", HELLO, "new_message", 0, 1, 1, 0, 0, 0),
+    ("POST", "/messages", FILE, "new_message", 0, 1, 1, 0, 0, 0),
     ("POST", "/messages/upload", "a file", "new_message", 0, 1, 1, 0, 0, 0),
     ("PATCH", "/messages/{message}", {"content": "new"}, "message_edited", 0, 1, 1, 0, 0, 0),
     ("PATCH", "/messages/{message}", {"pinned": True}, "message_pinned", 0, 1, 1, 0, 0, 0),
@@ -83,7 +86,15 @@ class Scene:
         """A path or fields with the ids in place of their names."""
         if isinstance(value, dict):
             return {name: self.fill(each) for name, each in value.items()}
-        return value.format(group=self.group, message=self.message) if isinstance(value, str) else value
+        if not isinstance(value, str):
+            return value
+        file = self._file() if "{file}" in value else ""
+        return value.format(group=self.group, message=self.message, file=file)
+
+    def _file(self) -> str:
+        """A finished file of `alice`."""
+        answer = self.chat["alice"].post("/api/files?filename=a.bin", data=b"hello", content_type="text/plain")
+        return str(answer.get_json()["file_id"])
 
     def ask(self, asking: Device, method: str, path: str, fields: Any) -> Any:
         """The answer to a row's request."""

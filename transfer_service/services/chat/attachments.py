@@ -3,6 +3,7 @@
 import hashlib
 import uuid
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -13,7 +14,7 @@ from transfer_service.services.chat.message_rows import Message
 from transfer_service.services.chat.messages import MessageService
 from transfer_service.services.core import Core
 from transfer_service.services.files import discards
-from transfer_service.storage.blobs import WHOLE, BlobWriter
+from transfer_service.storage.blobs import WHOLE, BlobStore, BlobWriter
 from transfer_service.storage.bodies import BlobReader, RemoteBytes
 from transfer_service.wire.attachments import Attachment
 from transfer_service.wire.media_signatures import HEAD_BYTES
@@ -55,6 +56,23 @@ class Beginning:
             yield block
 
 
+@contextmanager
+def announced(messages: MessageService, store: BlobStore) -> Iterator[str]:
+    """The id of a message whose attachment is stored, and which is posted, within the block.
+
+    If that fails, the bytes are gone again, unless they are needed: a commit can fail in telling that it succeeded.
+    Where nobody can tell whether it did, they stay, and cleanup will see.
+    """
+    message_id = messages.announce_attachment()
+    try:
+        yield message_id
+    except BaseException:
+        with tidying():
+            if messages.is_still_announced(message_id):
+                discards.free(store, message_id)
+        raise
+
+
 class AttachmentService:
     """Stores attachments and posts them."""
 
@@ -65,21 +83,11 @@ class AttachmentService:
         self._offload = core.offload
 
     def receive(self, account_id: uuid.UUID, body: AttachmentBody) -> Message:
-        """Store an attachment and post it. Raises what `MessageService.post` does, TooLarge, StorageFull.
-
-        If that fails, the bytes are gone again, unless they are needed: a commit can fail in telling that it succeeded.
-        Where nobody can tell whether it did, they stay, and cleanup will see.
-        """
-        message_id = self._messages.announce_attachment()
-        try:
-            key = _key(message_id, body.filename)
+        """Store an attachment and post it. Raises what `MessageService.post` does, TooLarge, StorageFull."""
+        with announced(self._messages, self._store) as message_id:
+            key = key_of(message_id, body.filename)
             with self._store.open_writer(key, WHOLE, create=True, wait_seconds=0) as writer:
                 return self._receive(account_id, message_id, body, writer)
-        except BaseException:
-            with tidying():
-                if self._messages.is_still_announced(message_id):
-                    discards.free(self._store, message_id)
-            raise
 
     def _receive(self, account_id: uuid.UUID, message_id: str, body: AttachmentBody, writer: BlobWriter) -> Message:
         beginning = Beginning()
@@ -126,15 +134,15 @@ class AttachmentService:
 
     def open_reader(self, message_id: str, filename: str) -> BlobReader:
         """The bytes, for the caller to close. Raises BlobMissing, ReadFailed."""
-        return self._store.open_reader(_key(message_id, filename))
+        return self._store.open_reader(key_of(message_id, filename))
 
     def find_location(self, message_id: str, filename: str, length: int) -> str | None:
         """Where a web server in front has them, see `BlobStore.find_location`."""
-        return self._store.find_location(_key(message_id, filename), length)
+        return self._store.find_location(key_of(message_id, filename), length)
 
     def find_remote(self, message_id: str, filename: str, length: int) -> RemoteBytes | None:
         """How another server can give them, see `BlobStore.find_remote`."""
-        return self._store.find_remote(_key(message_id, filename), length)
+        return self._store.find_remote(key_of(message_id, filename), length)
 
     def exists(self, account_id: uuid.UUID, message_id: str, filename: str) -> bool:
         """Whether the attachment is still the account's to read."""
@@ -145,5 +153,6 @@ class AttachmentService:
         return True
 
 
-def _key(message_id: str, filename: str) -> str:
+def key_of(message_id: str, filename: str) -> str:
+    """Where the store has an attachment."""
     return f"{message_id}/{filename}"

@@ -24,12 +24,16 @@ from transfer_service.services.chat.events import (
     MessagesRead,
 )
 from transfer_service.services.chat.message_rows import Message, attachment_of, message_of
-from transfer_service.services.core import Core
+from transfer_service.services.core import Core, Space
 from transfer_service.services.files import discards
 from transfer_service.services.previews import noting as previews
 from transfer_service.services.previews.rows import Shown
 from transfer_service.wire.attachments import Attachment, MessageType, message_type
 from transfer_service.wire.chat import new_chat_id, parse_caption, parse_chat_id, parse_text
+
+
+def _nothing(_rows: Executor) -> None:
+    """There is nothing to be done first."""
 
 
 class MessageService:
@@ -85,14 +89,20 @@ class MessageService:
         attachment: Attachment | None = None,
         head: bytes | None = None,
         record: Callable[[Executor], None] | None = None,
+        begin: Callable[[Executor], None] = _nothing,
+        space: Space | None = None,
     ) -> Message:
         """Append a message. The attachment's bytes are stored already, and count by `record`: it survives power loss.
         `head` are its first bytes, where they are known.
+
+        `begin` is called first in the transaction, for locks that come before the conversation's. Its room is counted
+        in `space`, the service's own by default.
 
         Raises InvalidRequest, NotFound, NotParticipant, QuotaExceeded, ClaimLost; then nothing is stored.
         """
         text = parse_text(content) if attachment is None else parse_caption(content)
         with self._database.write_rows(durable=record is not None) as rows:
+            begin(rows)
             now = self._now()
             numbers = message_rows.take_numbers(rows, conversation_id, now)
             members = conversation_rows.members(rows, conversation_id, account_id)
@@ -115,7 +125,7 @@ class MessageService:
                     record(rows)
                 if previews.note(rows, self._core, message.id, head=head):
                     message = replace(message, shown=Shown())
-                self._space.reserve(rows, account_id, attachment.length)
+                (space or self._space).reserve(rows, account_id, attachment.length)
         self._publish(MessagePosted(members.account_ids, message, seq=numbers.seq))
         return message
 

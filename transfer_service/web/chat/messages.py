@@ -1,12 +1,17 @@
 """`/messages`: what is said in a conversation, and the attachments it carries (docs/chat.md)."""
 
+from typing import Any
+
 from flask import Blueprint, Response, jsonify, request
 
 from transfer_service.errors import InvalidRequest
+from transfer_service.models.keys import Scope
+from transfer_service.services.chat.attachments import Post
 from transfer_service.services.chat.message_rows import Message
+from transfer_service.services.files.files import parse_file_id
 from transfer_service.web.chat.attachments import AttachmentForm
 from transfer_service.web.chat.printing import message_json
-from transfer_service.web.context import current, guard, services
+from transfer_service.web.context import current, guard, require_scope, services
 from transfer_service.web.query import count_of, print_place, read_place, takes
 from transfer_service.web.request_log import note
 from transfer_service.web.requests import json_object
@@ -20,14 +25,30 @@ blueprint.before_request(guard)
 
 @blueprint.post("")
 def post_text() -> Response:
-    """Say something."""
+    """Say something, with `file_id` by a file of one's own."""
     fields = json_object()
     conversation_id = parse_conversation_id(fields.get("conversation_id"))
-    reply_to = parse_reply(fields.get("reply_to"))
+    post = Post(conversation_id, content=fields.get("content"), reply_to=parse_reply(fields.get("reply_to")))
+    if "file_id" in fields:
+        return _answer(_post_file(fields, post))
+    if "keep" in fields:
+        raise InvalidRequest("Missing file_id")
     message = services().messages.post(
-        current().account_id, conversation_id, content=fields.get("content"), reply_to=reply_to
+        current().account_id, conversation_id, content=post.content, reply_to=post.reply_to
     )
     return _answer(message)
+
+
+def _post_file(fields: dict[str, Any], post: Post) -> Message:
+    require_scope(Scope.FILES)
+    require_scope(Scope.DOWNLOAD)
+    file_id, is_kept = fields["file_id"], fields.get("keep", False)
+    parsed = parse_file_id(file_id) if isinstance(file_id, str) else None
+    if parsed is None:
+        raise InvalidRequest("Invalid file_id")
+    if not isinstance(is_kept, bool):
+        raise InvalidRequest("Invalid keep")
+    return services().attached_files.post(current().account_id, post, file_id=parsed, is_kept=is_kept)
 
 
 @blueprint.post("/upload")
