@@ -88,7 +88,7 @@ def fetch(server: LiveServer, path: str, value: str | None, *, client: int) -> t
 
 def path_of(link: dict[str, Any]) -> str:
     """Where its file is."""
-    return urlsplit(link["files"][0]["url"]).path
+    return urlsplit(str(link["files"][0]["url"])).path
 
 
 def test_a_hundred_clients_with_parallel_ranges_get_ten_whole_files(site: Site) -> None:

@@ -15,7 +15,7 @@ from transfer_service.wire.filenames import split_name
 from transfer_service.wire.instants import format_second
 
 FILES_A_PAGE = 500
-MAX_DIGITS = 6
+MAX_DIGITS, MAX_EXTENSION = 6, 4
 _SHOWN_KINDS = frozenset({"image", "video"})
 _UNITS = ("kB", "MB", "GB", "TB", "PB", "EB")
 
@@ -46,6 +46,7 @@ def link_page(visit: Visit, files: Sequence[SharedFile]) -> Response:
         expires=_date(visit.link.expires_at),
         format_size=format_size,
         label_of=lambda name: split_name(name)[1],
+        extension_of=_extension_of,
         has_preview=_has_preview,
     )
 
@@ -53,6 +54,12 @@ def link_page(visit: Visit, files: Sequence[SharedFile]) -> Response:
 def password_page(visit: Visit, *, problem: str | None = None) -> Response:
     """The question for the password, again with what was wrong with an answer."""
     return page("password.html", base=visit.path, problem=problem)
+
+
+def _extension_of(label: str) -> str:
+    """What stands in place of a picture: the end of a name, where that is short."""
+    stem, _, extension = label.rpartition(".")
+    return extension if stem and len(extension) <= MAX_EXTENSION and extension.isalnum() else ""
 
 
 def _has_preview(file: SharedFile) -> bool:
