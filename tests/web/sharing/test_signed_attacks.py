@@ -2,10 +2,12 @@
 
 import uuid
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, unquote, urlsplit
 
 import pytest
 from flask import Flask
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from tests.conftest import Device, signed_in
 from tests.web.conftest import MakeApp, SignIn
@@ -138,6 +140,33 @@ def test_without_the_signature_it_is_no_signed_address(shared_app: Flask, url: s
 )
 def test_what_is_made_up_is_refused_alike(shared_app: Flask, url: str, name: str, value: str) -> None:
     assert refusal(fetch(shared_app, with_query(url, **{name: value}))) == (403, INVALID)
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.data())
+def test_no_change_of_the_text_gives_the_bytes(
+    shared_app: Flask, shared_device: Device, file_id: str, data: st.DataObject
+) -> None:
+    """Unless it only says the same in other words: percents, and the order of the query."""
+    address = local(sign_file(shared_device, file_id, inline=True))
+    changed = address
+    for _ in range(data.draw(st.integers(1, 3))):
+        at = data.draw(st.integers(1, len(changed) - 1))
+        new = data.draw(
+            st.sampled_from(["", *"/?&=%+;.#\\ 0aAfF-_~", "%2F", "%26", "%3D", "%00", "\u0661", "&x=", "//"])
+        )
+        changed = changed[:at] + new + changed[at + data.draw(st.integers(0, 2)) :]
+    response = fetch(shared_app, changed)
+    if DATA in response.data:
+        assert meaning(changed) == meaning(address)
+    else:
+        assert response.status_code in {200, 400, 401, 403, 404, 405}
+
+
+def meaning(address: str) -> tuple[str, list[tuple[str, str]]]:
+    """The path, of whose slashes in front one counts, and the parameters of an address, without percents."""
+    parts = urlsplit(address)
+    return unquote(parts.path).lstrip("/"), sorted(parse_qsl(parts.query, keep_blank_values=True))
 
 
 def test_bytes_that_are_no_text_are_refused(shared_app: Flask, url: str) -> None:
