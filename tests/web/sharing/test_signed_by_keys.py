@@ -44,7 +44,10 @@ def test_the_key_in_it_is_signed(app: Flask, device: Device) -> None:
 def test_it_ends_when_the_key_does(app: Flask, device: Device, clock: Clock) -> None:
     end = format_second(datetime.now(UTC) + timedelta(hours=1))
     key = new_key(device, "download", expires_at=end)
-    url = sign_file(showing(app, key["key"]), device.store(DATA)["file_id"], expires_in=7200)
+    file_id = device.store(DATA)["file_id"]
+    answer = showing(app, key["key"]).post(f"/api/files/{file_id}/url", json={"expires_in": 7200}).get_json()
+    url = answer["url"]
+    assert answer["expires_at"] == end
     assert fetch(app, url).data == DATA
     clock.advance(minutes=61)
     assert refusal(fetch(app, url)) == (403, INVALID)

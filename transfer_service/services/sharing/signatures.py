@@ -20,10 +20,11 @@ _PURPOSE = b"transfer-service signed addresses"
 
 @dataclass(frozen=True, slots=True)
 class Signer:
-    """Who has given out an address. With a `key_id` it was by a key, and ends with that."""
+    """Who has given out an address. With a `key_id` it was by a key; if that ends at `ends_at`, so does the address."""
 
     account_id: uuid.UUID
     key_id: uuid.UUID | None = None
+    ends_at: datetime | None = None
 
 
 class Signatures:
@@ -43,7 +44,8 @@ class Signatures:
         """
         if RESERVED & query.keys():
             raise ValueError(f"{sorted(RESERVED & query.keys())} have a meaning of their own")
-        ends_at = (self._now() + timedelta(seconds=expires_in, milliseconds=500)).replace(microsecond=0)
+        ends_at = self._now() + timedelta(seconds=expires_in, milliseconds=500)
+        ends_at = min(ends_at, signer.ends_at or ends_at).replace(microsecond=0)
         whole = {**query, ACCOUNT: str(signer.account_id), EXPIRES: str(int(ends_at.timestamp()))}
         if signer.key_id is not None:
             whole[KEY] = str(signer.key_id)

@@ -56,7 +56,8 @@ def is_shown_inline() -> bool:
 
 def signed_url(path: str, identity: Identity, *, expires_in: int, query: Mapping[str, str] | None = None) -> SignedUrl:
     """The address of a `signable` view for `expires_in` seconds. `path` is decoded, `query` what the view is asked."""
-    signer = Signer(identity.account_id, identity.key.id if identity.key else None)
+    key = identity.key
+    signer = Signer(identity.account_id, key.id, key.expires_at) if key else Signer(identity.account_id)
     whole, expires_at = _signatures().sign(path, signer, expires_in=expires_in, query=query or {})
     return SignedUrl(f"{absolute_url(quote(path))}?{urlencode(whole)}", expires_at)
 
