@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from flask import Flask
 from sqlalchemy import BigInteger, Boolean, Connection, Enum, Integer, LargeBinary, Table, Uuid, func, insert, select
@@ -54,6 +55,8 @@ def fill(app: Flask, data_dir: Path) -> Everything:
     there.ids |= {"link_id": link["id"], "token": link["url"].rpartition("/")[2]}
     key = alice.post("/auth/keys", json={"name": "camera", "scopes": ["upload", "chat"]})
     there.ids["key_id"] = key.get_json()["id"]
+    made = alice.post("/api/bundles", json={"file_ids": [there.ids["file_id"]], "folders": ["day"]}).get_json()
+    there.ids["bundle_id"] = urlsplit(made["url"]).path.rpartition("/")[2]
     assert admin.post("/cleanup").status_code == 200
     with there.services.database.write() as session:
         fill_the_rest(session.connection())

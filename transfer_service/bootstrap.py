@@ -202,7 +202,7 @@ def build_services(
     uploads = UploadCleanup(core, files=files, completion=completion, last_step=last_step)
     sign_ins, conversations = SignInService(core), ConversationService(core)
     messages, passwords = MessageService(core, publish=publish), Passwords(offload=core.offload)
-    sharing = build_sharing(core, files=files, passwords=passwords)
+    sharing = build_sharing(core, files=files, completion=completion, passwords=passwords)
     by_name = build_shelves(core)
     installation, signing_key = Installation(core, parts=list_parts(by_name)), SigningKey(core)
     kept_for = timedelta(days=settings.quarantine_days)

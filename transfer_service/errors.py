@@ -238,6 +238,13 @@ class TooManyDownloads(TransferError):
     retry_after_seconds = 30
 
 
+class ChecksumsPending(TransferError):
+    """An archive needs checksums of files that are being read through for them."""
+
+    detail = "The archive is being prepared, try again later"
+    retry_after_seconds = 5
+
+
 class SourceFailed(TransferError):
     """A source of remote downloads does not give the file. `detail` names neither its URL nor its address."""
 

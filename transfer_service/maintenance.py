@@ -10,6 +10,7 @@ from transfer_service.services.games.archives import ArchiveRemoval
 from transfer_service.services.previews.removal import PreviewRemoval
 from transfer_service.services.sharing.links import LinkService
 from transfer_service.services.upkeep import shelves
+from transfer_service.services.upkeep.bundles import BundleCleanup
 from transfer_service.services.upkeep.chat import ChatCleanup
 from transfer_service.services.upkeep.games import GameCleanup
 from transfer_service.services.upkeep.installation import Part
@@ -59,6 +60,7 @@ def list_sweeps(
         ("unfinished_deletions", Discards(core).finish),
         ("unfinished_deletions", PreviewRemoval(core).remove_gone),
         ("download_parts", GameCleanup(core).remove_leftovers),
+        ("expired_bundles", BundleCleanup(core).remove_expired),
         ("spent_sign_ins", sign_ins.remove_spent),
         ("ended_links", links.remove_ended),
     ]

@@ -2,6 +2,7 @@
 
 import re
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 from flask import Flask
@@ -66,6 +67,9 @@ TABLE = [
     ("GET", "/api/files/{file_id}/thumbnail?size=160", b"", 401, 404, 404, 404),
     ("HEAD", "/api/files/{file_id}/thumbnail?size=160", b"", 401, 404, 404, 404),
     ("POST", "/api/files/{file_id}/url", b"{}", 401, 200, 404, 404),
+    ("POST", "/api/bundles", b'{"folders": ["day"]}', 401, 201, 404, 404),
+    ("GET", "/api/bundles/{bundle_id}", b"", 401, 200, 404, 404),
+    ("HEAD", "/api/bundles/{bundle_id}", b"", 401, 200, 404, 404),
     ("POST", "/upload/part.bin", SHORT_FRAME.format(0, b"x"), 401, 200, 200, 200),
     ("GET", "/status/log.bin", b"", 401, 200, 200, 200),
     ("GET", "/download/log.bin", b"", 401, 200, 404, 404),
@@ -124,10 +128,12 @@ def _facts(device: Device) -> dict[str, Any]:
     device.post("/api/folders", json={"path": "day"})
     trashed_id = device.store(b"gone", "gone.bin")["file_id"]
     assert device.delete("/api/files/gone.bin").status_code == 200
+    made: Any = device.post("/api/bundles", json={"folders": ["day"]}).get_json()
     ids = {
         "trashed_id": trashed_id,
         "upload_id": id_of(Draft(device).begin()),
         "key_id": new_key(device, "upload")["id"],
+        "bundle_id": urlsplit(made["url"]).path.rpartition("/")[2],
     }
     stored = device.store(b"hello")
     link = device.post("/api/links", json={"file_ids": [stored["file_id"]]}).get_json()

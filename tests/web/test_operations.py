@@ -61,6 +61,7 @@ def tallies(count: int, size: int, *, spent: int = 0) -> dict[str, dict[str, int
         "expired_trash": {"count": 0, "bytes": 0},
         "unfinished_deletions": {"count": 0, "bytes": 0},
         "orphaned_blobs": {"count": 0, "bytes": 0},
+        "expired_bundles": {"count": 0, "bytes": 0},
         "spent_sign_ins": {"count": spent, "bytes": 0},
         "ended_links": {"count": 0, "bytes": 0},
         "orphaned_attachments": {"count": 0, "bytes": 0},

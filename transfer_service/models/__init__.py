@@ -2,6 +2,7 @@
 
 from transfer_service.models import (
     accounts,
+    bundles,
     chat,
     claims,
     files,
@@ -17,6 +18,7 @@ from transfer_service.models import (
 
 __all__ = [
     "accounts",
+    "bundles",
     "chat",
     "claims",
     "files",

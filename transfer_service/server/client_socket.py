@@ -113,6 +113,7 @@ class TransferSocket(socket.socket):
             self._head = data
         else:
             self._send_all(data, flags)
+            self._let_others_run(len(data))
 
     def send(self, data: Any, flags: int = 0, *_: Any) -> int:
         """Like `sendall`, and at once: WebSockets do not look how much of a frame was sent."""
@@ -180,11 +181,19 @@ class TransferSocket(socket.socket):
                 raise ConnectionResetError(errno.ECONNRESET, "the file ended early")
             sent += block
             self.file_bytes_sent += block
-            self._since_others_ran += block
-            if self._since_others_ran >= SENDFILE_BYTES:
-                self._since_others_ran = 0
-                gevent.sleep(0)
+            self._let_others_run(block)
         return sent
+
+    def send_piece(self, piece: Any) -> None:
+        """Send a part of a body in many places: with `fileno()`, `offset` and `size`. Raises like `sendall`."""
+        self.sendfile(piece, piece.offset, piece.size)
+
+    def _let_others_run(self, sent: int) -> None:
+        """One client that reads quickly would else have the loop for itself."""
+        self._since_others_ran += sent
+        if self._since_others_ran >= SENDFILE_BYTES:
+            self._since_others_ran = 0
+            gevent.sleep(0)
 
     def _copy(self, source: int, offset: int, size: int) -> int:
         """Send without the kernel's help, where the file system or the platform has none."""

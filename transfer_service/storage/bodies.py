@@ -1,6 +1,6 @@
 """Bytes that can be read and sent: by the service, by the kernel, or by another server."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
@@ -16,8 +16,29 @@ class LocalBytes:
     offset: int
 
 
+@dataclass(frozen=True, slots=True)
+class LocalPiece:
+    """A part of a body that the kernel can send: of a file that is open until the next part is asked for.
+
+    `blocks` gives the same bytes to who has no use for that.
+    """
+
+    descriptor: int
+    offset: int
+    size: int
+    blocks: Callable[[], Iterator[bytes]]
+
+    def fileno(self) -> int:
+        """The descriptor."""
+        return self.descriptor
+
+
 class Body(Protocol):
-    """Bytes that can be sent, whole or in spans."""
+    """Bytes that can be sent, whole or in spans.
+
+    One whose bytes lie in many places also has `pieces(span)`: what `blocks` gives, and in place of blocks a
+    `LocalPiece` where the kernel can send them.
+    """
 
     @property
     def size(self) -> int:

@@ -44,10 +44,11 @@ STATUSES: dict[type[errors.TransferError], int] = {
     errors.StoreUnavailable: 503,
     errors.TooManyDownloads: 503,
     errors.PreviewPending: 503,
+    errors.ChecksumsPending: 503,
     errors.StorageFull: 507,
 }
 
-SENDING_BLUEPRINTS = frozenset({"files", "attachments", "thumbnails", "game_zip", "shared_links"})
+SENDING_BLUEPRINTS = frozenset({"files", "attachments", "thumbnails", "bundles", "game_zip", "shared_links"})
 """Of the doors that send stored bytes: only there bytes that cannot be read are `Error reading file`."""
 RETRY_AFTER_SECONDS = {429: 60, 503: 5}
 """Where an error does not say it itself."""

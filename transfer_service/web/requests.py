@@ -64,6 +64,14 @@ def file_id_of(text: str) -> uuid.UUID:
     return parsed
 
 
+def bundle_id_of(text: str) -> uuid.UUID:
+    """The id of a bundle in a path. Raises NotFound."""
+    parsed = parse_file_id(text)
+    if parsed is None:
+        raise NotFound("Bundle not found")
+    return parsed
+
+
 def expects_continue() -> bool:
     """Whether the client waits for leave to send its body (RFC 9110 section 10.1.1)."""
     return request.headers.get("Expect", "").lower() == "100-continue"

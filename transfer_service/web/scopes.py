@@ -43,6 +43,8 @@ NEEDED: dict[str, Needed] = {
     "auth.me": Rule.ANY,
     "auth.refresh": Rule.TOKENS_ONLY,
     "auth.token": Rule.OPEN,
+    "bundles.create": _DOWNLOAD,
+    "bundles.download": _DOWNLOAD,
     "content_range.status": _STATUS,
     "content_range.upload_chunk": _UPLOAD,
     "conversations.add_participant": _CHAT,

@@ -64,13 +64,15 @@ def format_http_date(at: datetime) -> str:
 class Validators:
     """What identifies the selected representation; `modified_at` has whole seconds.
 
-    Whoever gives the date vouches that no other version ever has the same (section 8.8.2.2): it counts as strong.
+    Whoever gives the date vouches that no other version ever has the same (section 8.8.2.2): it counts as strong. One
+    that is not `is_dated` has a date that tells nothing of its version: conditions on dates find it changed.
     `alias` is what another server calls the very same bytes: a client may know them by either.
     """
 
     etag: EntityTag
     modified_at: datetime
     alias: "Validators | None" = None
+    is_dated: bool = True
 
     @property
     def all_names(self) -> "list[Validators]":
@@ -101,7 +103,8 @@ def evaluate(headers: FieldValues, validators: Validators) -> Verdict:
             return Verdict.PRECONDITION_FAILED
     elif unmodified_since is not None:
         limit = parse_http_date(unmodified_since)
-        if limit is not None and all(each.modified_at > limit for each in validators.all_names):
+        is_newer = limit is not None and all(each.modified_at > limit for each in validators.all_names)
+        if is_newer or (limit is not None and not validators.is_dated):
             return Verdict.PRECONDITION_FAILED
     if_none_match, modified_since = headers.get("If-None-Match"), headers.get("If-Modified-Since")
     if if_none_match is not None:
@@ -109,7 +112,11 @@ def evaluate(headers: FieldValues, validators: Validators) -> Verdict:
             return Verdict.NOT_MODIFIED
     elif modified_since is not None:
         since = parse_http_date(modified_since)
-        if since is not None and any(each.modified_at <= since for each in validators.all_names):
+        if (
+            since is not None
+            and validators.is_dated
+            and any(each.modified_at <= since for each in validators.all_names)
+        ):
             return Verdict.NOT_MODIFIED
     return Verdict.PROCEED
 
@@ -122,7 +129,7 @@ def range_applies(if_range: str | None, validators: Validators) -> bool:
     if tag is not None:
         return any(tag.matches_strongly(each.etag) for each in validators.all_names)
     # The other server's dates are not strong, and who gives ours may know it from there, of another version.
-    return validators.alias is None and parse_http_date(if_range) == validators.modified_at
+    return validators.alias is None and validators.is_dated and parse_http_date(if_range) == validators.modified_at
 
 
 def _any_tag(value: str, matches: Callable[[EntityTag], bool]) -> bool:

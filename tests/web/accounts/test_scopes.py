@@ -34,6 +34,7 @@ CONTRACT = [
     (r"get (/api/files/\{name\}|/api/files/status/.*|/status/.*)", "files or upload"),
     (r"\w+ (/api/files|/api/files/\{name\}|/api/folders.*|/api/trash.*)", "files"),
     (r"\w+ (/api/files/\{file_id\}/(download|url|thumbnail)|/api/files/download/.*|/download/.*)", "download"),
+    (r"\w+ /api/bundles.*", "download"),
     (r"\w+ (/conversations|/messages|/uploads/chats).*", "chat"),
     (r"\w+ (/api/downloads|/api/games|/game-zip).*", "games"),
 ]

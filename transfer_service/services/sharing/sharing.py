@@ -1,10 +1,13 @@
-"""What belongs to links, put together."""
+"""What belongs to links and bundles, put together."""
 
 from dataclasses import dataclass
 
 from transfer_service.services.accounts.passwords import Passwords
 from transfer_service.services.core import Core
 from transfer_service.services.files.files import FileService
+from transfer_service.services.files.finishing import Completion
+from transfer_service.services.sharing.bundles import BundleService
+from transfer_service.services.sharing.checksums import Checksums
 from transfer_service.services.sharing.link_access import LinkAccess
 from transfer_service.services.sharing.link_downloads import LinkDownloads
 from transfer_service.services.sharing.link_tokens import LinkTokens
@@ -13,19 +16,21 @@ from transfer_service.services.sharing.links import LinkService
 
 @dataclass(frozen=True, slots=True)
 class Sharing:
-    """The services of links."""
+    """The services of links and bundles."""
 
     links: LinkService
     access: LinkAccess
     downloads: LinkDownloads
+    bundles: BundleService
 
 
-def build_sharing(core: Core, *, files: FileService, passwords: Passwords) -> Sharing:
-    """The services of links. Without a secret key, in commands, no link is made or opened."""
+def build_sharing(core: Core, *, files: FileService, completion: Completion, passwords: Passwords) -> Sharing:
+    """The services of links and bundles. Without a secret key, in commands, no link is made or opened."""
     secret = core.settings.secret_key
     tokens = LinkTokens([secret.get_secret_value().encode()] if secret is not None else [])
     return Sharing(
         links=LinkService(core, files=files, passwords=passwords, tokens=tokens),
         access=LinkAccess(core.settings.redis_url, passwords=passwords, tokens=tokens),
         downloads=LinkDownloads(core),
+        bundles=BundleService(core, files=files, checksums=Checksums(core, completion=completion)),
     )

@@ -38,6 +38,7 @@ class Removed:
     orphaned_previews: Tally = field(default_factory=Tally)
     expired_quarantine: Tally = field(default_factory=Tally)
     download_parts: Tally = field(default_factory=Tally)
+    expired_bundles: Tally = field(default_factory=Tally)
     spent_sign_ins: Tally = field(default_factory=Tally)
     ended_links: Tally = field(default_factory=Tally)
     abandoned_conversations: Tally = field(default_factory=Tally)

@@ -9,6 +9,7 @@ import secrets
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import IO, TYPE_CHECKING, Any, cast
 
 from flask import Response, request
@@ -22,6 +23,7 @@ from transfer_service.web.context import services
 from transfer_service.web.error_envelopes import error_response
 from transfer_service.web.files import elsewhere, metering
 from transfer_service.web.files.metering import Meter
+from transfer_service.web.files.sending import blocks_of
 from transfer_service.web.request_log import note
 from transfer_service.wire import conditions, ranges
 from transfer_service.wire.attachments import may_be_shown
@@ -51,7 +53,8 @@ class StoredFile:
     `open` raises BlobMissing and ReadFailed; `still_exists` tells a deleted file from a damaged one; `find_location`
     gives the place under nginx's internal locations, None where nginx must not send it, and `find_remote` how another
     server can give it, None where none can. An inline file comes with `content_security_policy`; `cache_control` is
-    told with the bytes. `meter` is asked before any bytes of a GET are sent.
+    told with the bytes. `meter` is asked before any bytes of a GET are sent. Where the date does not tell one version
+    from another it is not `is_dated`.
     """
 
     name: str
@@ -67,6 +70,7 @@ class StoredFile:
     content_security_policy: str = INERT
     cache_control: str = REVALIDATED
     meter: Meter | None = None
+    is_dated: bool = True
 
 
 def respond_with_file(file: FileRecord, *, is_inline: bool = False, meter: Meter | None = None) -> Response:
@@ -105,7 +109,7 @@ def respond(file: StoredFile) -> Response:
     """Answer a GET or HEAD for stored bytes. Raises BlobMissing, ReadFailed."""
     remote = elsewhere.find_remote(file) if metering.may_be_sent_elsewhere(file.meter) else None
     alias = elsewhere.validators_of(remote) if remote else None
-    validators = Validators(EntityTag(file.etag), file.modified_at.replace(microsecond=0), alias)
+    validators = Validators(EntityTag(file.etag), file.modified_at.replace(microsecond=0), alias, file.is_dated)
     verdict = conditions.evaluate(request.headers, validators)
     if verdict is conditions.Verdict.NOT_MODIFIED:
         return _with_validators(_NotModified(status=304), file, validators)
@@ -186,7 +190,7 @@ def _span_response(body: Body, span: Span, file: StoredFile) -> Response:
     """One span, of local bytes by the server's own means of sending files."""
     local = body.local(span)
     if local is None:
-        response = Response(body.blocks(span))
+        response = Response(blocks_of(request.environ, body, span))
         response.call_on_close(body.close)
     else:
         slice_ = cast("IO[bytes]", FileSlice(body, local, span.size))
@@ -202,7 +206,9 @@ def _multipart_response(body: Body, spans: list[Span], file: StoredFile) -> Resp
     length = file.length
     heads = [ranges.part_header(span, length=length, media_type=file.media_type, boundary=boundary) for span in spans]
     tail = ranges.closing_boundary(boundary)
-    response = Response(_parts(body.blocks, zip(heads, spans, strict=True), tail), status=206)
+    response = Response(
+        _parts(partial(blocks_of, request.environ, body), zip(heads, spans, strict=True), tail), status=206
+    )
     response.call_on_close(body.close)
     response.headers["Content-Type"] = f"multipart/byteranges; boundary={boundary}"
     response.headers["Content-Length"] = str(sum(map(len, heads)) + sum(span.size for span in spans) + len(tail))

@@ -1,0 +1,121 @@
+"""The bytes of an archive: what its layout says, and the bytes of its files straight from the store.
+
+Any span begins at once. A file is opened when its turn comes; of a remote store the next ones are opened meanwhile, or
+each small one would cost the time of a request. In memory are some blocks, whatever the archive's length.
+"""
+
+import uuid
+from collections import deque
+from collections.abc import Iterator
+from contextlib import closing, suppress
+from functools import partial
+
+from transfer_service.errors import BlobMissing, ReadFailed, TransferError
+from transfer_service.services.steps import Aside
+from transfer_service.storage.blobs import PIECE_BYTES, BlobStore
+from transfer_service.storage.bodies import BlobReader, LocalPiece
+from transfer_service.wire.ranges import Span
+from transfer_service.wire.zip_layout import DataSpan, ZipLayout
+
+OPENED_AHEAD = 8
+"""Files of a remote store that are opened before their turn: each has its first 256 KiB in memory then."""
+
+
+class ZipBody:
+    """An archive that can be sent, whole or in spans (the Body of `storage.bodies`).
+
+    What is deleted meanwhile ends it early: then ReadFailed is raised, and no other byte is ever in its place.
+    """
+
+    is_made = False
+
+    def __init__(self, layout: ZipLayout, store: BlobStore) -> None:
+        self._layout = layout
+        self._store = store
+        self.size = layout.size
+
+    def local(self, _span: Span) -> None:
+        """They are in many places."""
+
+    def close(self) -> None:
+        """What is open belongs to who reads, and is closed with that."""
+
+    def blocks(self, span: Span) -> Iterator[bytes]:
+        """The bytes of a span, in pieces. Raises ReadFailed."""
+        for piece in self.pieces(span):
+            if isinstance(piece, bytes):
+                yield piece
+            else:
+                yield from piece.blocks()
+
+    def pieces(self, span: Span) -> Iterator[bytes | LocalPiece]:
+        """The same, but for what the kernel can send by itself: of that where it is, while it is open."""
+        return _gathered(self._each(span))
+
+    def _each(self, span: Span) -> Iterator[bytes | LocalPiece]:
+        for segment, reader in self._opened(span):
+            if isinstance(segment, bytes) or reader is None:
+                yield segment if isinstance(segment, bytes) else b""
+                continue
+            data = Span(segment.start, segment.stop)
+            with closing(reader):
+                if reader.size < self._layout.members.sizes[segment.member]:
+                    raise ReadFailed
+                local = reader.local(data) if data.size > PIECE_BYTES else None
+                if local is None:
+                    yield from reader.blocks(data)
+                else:
+                    yield LocalPiece(local.descriptor, local.offset, data.size, partial(reader.blocks, data))
+
+    def _opened(self, span: Span) -> Iterator[tuple[bytes | DataSpan, BlobReader | None]]:
+        """The segments of a span, those of files with their reader, which the caller closes."""
+        segments = self._layout.segments(span)
+        if not self._store.is_remote:
+            for segment in segments:
+                yield segment, None if isinstance(segment, bytes) else self._open(segment)
+            return
+        ahead: deque[tuple[bytes | DataSpan, Aside[BlobReader] | None]] = deque()
+        try:
+            for segment in segments:
+                opening = None if isinstance(segment, bytes) else Aside(partial(self._open, segment))
+                ahead.append((segment, opening))
+                if len(ahead) > 2 * OPENED_AHEAD:  # each has a header before it
+                    yield _next(ahead)
+            while ahead:
+                yield _next(ahead)
+        finally:
+            for _, opening in ahead:
+                if opening is not None:
+                    with suppress(TransferError):
+                        opening.result().close()
+
+    def _open(self, segment: DataSpan) -> BlobReader:
+        try:
+            return self._store.open_reader(uuid.UUID(bytes=self._layout.members.source(segment.member)))
+        except BlobMissing as error:  # too late to say so
+            raise ReadFailed from error
+
+
+def _next(
+    ahead: deque[tuple[bytes | DataSpan, Aside[BlobReader] | None]],
+) -> tuple[bytes | DataSpan, BlobReader | None]:
+    segment, opening = ahead.popleft()
+    return segment, None if opening is None else opening.result()
+
+
+def _gathered(pieces: Iterator[bytes | LocalPiece]) -> Iterator[bytes | LocalPiece]:
+    """The same pieces, small ones put together: each costs a packet."""
+    loose = bytearray()
+    for piece in pieces:
+        if isinstance(piece, LocalPiece) or (len(piece) >= PIECE_BYTES and not loose):
+            if loose:
+                yield bytes(loose)
+                loose.clear()
+            yield piece
+            continue
+        loose += piece
+        if len(loose) >= PIECE_BYTES:
+            yield bytes(loose)
+            loose.clear()
+    if loose:
+        yield bytes(loose)
