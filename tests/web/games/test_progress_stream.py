@@ -2,6 +2,7 @@
 
 import uuid
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 
 import pytest
 from flask import Flask
@@ -9,11 +10,14 @@ from flask import Flask
 from tests.conftest import Clock, Device
 from tests.live.server import wait_until
 from tests.remote_jobs import SIZE, Jobs
+from tests.web.accounts.keys import new_key, showing
 from tests.web.progress import PENDING, Looks, ask, data, fields, follow_all, hurrying_feed, wait_for
 from transfer_service.bootstrap import Services
 from transfer_service.models.games import DownloadState
 from transfer_service.web.games.progress_feed import ProgressFeed
+from transfer_service.wire.instants import format_second
 
+LIVES = timedelta(seconds=3), timedelta(hours=1)
 UNKNOWN = uuid.UUID(int=0)
 FINAL = [DownloadState.COMPLETED, DownloadState.ERROR, DownloadState.CANCELLED]
 
@@ -178,6 +182,28 @@ def test_a_stream_ends_with_its_sign_in(
     end(device, services, clock)
     assert all(data(event) == PENDING for event in response.iter_encoded())
     wait_until(lambda: not feed.is_running)
+
+
+@pytest.mark.parametrize("ending", ["revoked", "expired", "disabled"])
+def test_a_stream_ends_with_its_key(
+    app: Flask, device: Device, services: Services, jobs: Jobs, clock: Clock, feed: ProgressFeed, ending: str
+) -> None:
+    game_id, _ = jobs.add_job()
+    key, kept = (new_key(device, "games", expires_at=format_second(clock.at + each)) for each in LIVES)
+    (response,), (other,) = (follow_all(showing(app, each["key"]), [game_id]) for each in (key, kept))
+    if ending == "revoked":
+        assert device.delete(f"/auth/keys/{key['id']}").status_code == 204
+    elif ending == "expired":
+        clock.advance(seconds=3)
+    else:
+        services.accounts.disable("alice")
+    assert all(data(event) == PENDING for event in response.iter_encoded())
+    if ending == "disabled":
+        assert all(data(event) == PENDING for event in other.iter_encoded())
+        wait_until(lambda: not feed.is_running)
+    else:
+        assert data(next(other.iter_encoded())) == PENDING
+        other.close()
 
 
 def test_other_sign_ins_stay_when_one_ends(device: Device, other_device: Device, jobs: Jobs) -> None:

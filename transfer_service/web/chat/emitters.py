@@ -14,7 +14,7 @@ from transfer_service.services.chat.events import (
 )
 from transfer_service.services.uploads.progress import UploadProgress
 from transfer_service.web.chat.printing import message_json
-from transfer_service.web.chat.rooms import NEW_MESSAGE, UPLOAD_PROGRESS, account_room, audience, in_turn
+from transfer_service.web.chat.rooms import NEW_MESSAGE, UPLOAD_PROGRESS, audience, in_turn, uploads_room
 from transfer_service.web.request_log import log_request_error
 from transfer_service.wire.instants import format_second
 
@@ -50,7 +50,7 @@ def _format(event: ChatEvent) -> tuple[str, str, dict[str, Any]]:
 
 
 class ProgressEvents:
-    """Sends progress to an account's own sockets, at all instances."""
+    """Sends progress to those of an account's own sockets that may hear it, at all instances."""
 
     def __init__(self, socketio: SocketIO) -> None:
         self._socketio = socketio
@@ -64,6 +64,6 @@ class ProgressEvents:
             "length": progress.length,
         }
         try:
-            self._socketio.emit(UPLOAD_PROGRESS, payload, to=account_room(progress.account_id))
+            self._socketio.emit(UPLOAD_PROGRESS, payload, to=uploads_room(progress.account_id))
         except Exception as error:  # noqa: BLE001 - whatever the delivery raises
             log_request_error(error)

@@ -30,6 +30,11 @@ def account_room(account_id: uuid.UUID) -> str:
     return f"account:{account_id}"
 
 
+def uploads_room(account_id: uuid.UUID) -> str:
+    """The room of those of them that may hear how far uploads are."""
+    return f"uploads:{account_id}"
+
+
 def muted_room(conversation_id: str) -> str:
     """The room of the sockets that do not want to hear of a conversation."""
     return _MUTED + conversation_id

@@ -19,7 +19,7 @@ from transfer_service.patience import one_patience
 from transfer_service.services.accounts.sign_ins import Identity
 from transfer_service.services.chat.attachments import Post
 from transfer_service.web.chat.printing import message_json
-from transfer_service.web.chat.rooms import account_room, audience, muted_room
+from transfer_service.web.chat.rooms import account_room, audience, muted_room, uploads_room
 from transfer_service.web.chat.sessions import TOKEN_EXPIRED, LiveSession, LiveSessions
 from transfer_service.web.context import identify, services
 from transfer_service.web.error_envelopes import as_answered
@@ -36,6 +36,7 @@ CHANGING = frozenset({"on_send_message"})
 Answer: TypeAlias = dict[str, Any]
 Handler: TypeAlias = Callable[["ChatNamespace", Identity, dict[str, Any]], Answer]
 
+UPLOADS_ARE_FOR = frozenset({Scope.UPLOAD, Scope.FILES})
 MESSAGE_TYPES = ("text", "image", "video", "file")
 PIECE_CHARACTERS = 256 * 1024
 _PREFIX = re.compile(r"data:([^,;]{0,100})(?:;[^,;]{0,100}){0,4};base64,", re.IGNORECASE)
@@ -171,7 +172,7 @@ class ChatNamespace(Namespace):  # type: ignore[misc] # flask-socketio has no ty
             identity, expires_at = _admitted(token)
         except TransferError as error:
             raise Refused(error.detail) from error
-        join_room(account_room(identity.account_id))
+        _enter_rooms(identity)
         self.sessions.add(_sid(), LiveSession(identity, expires_at))
 
     def _refuse_borrowed_cookies(self) -> None:
@@ -193,6 +194,7 @@ class ChatNamespace(Namespace):  # type: ignore[misc] # flask-socketio has no ty
         shown, expires_at = _admitted(token)
         if shown.account_id != identity.account_id or not self.sessions.prolong(_sid(), LiveSession(shown, expires_at)):
             raise Forbidden("The token is another account's")
+        _enter_rooms(shown)
         return {"success": True}
 
     @_answered
@@ -258,6 +260,15 @@ def _admitted(token: str | None) -> tuple[Identity, float]:
     if identity.key is not None:
         check_scope(identity.key, Scope.CHAT)
     return identity, expires_at
+
+
+def _enter_rooms(identity: Identity) -> None:
+    """Hear what is said to the account; and how far its uploads are, unless by a key that could not ask for that."""
+    join_room(account_room(identity.account_id))
+    if identity.key is None or not identity.key.scopes.isdisjoint(UPLOADS_ARE_FOR):
+        join_room(uploads_room(identity.account_id))
+    else:
+        leave_room(uploads_room(identity.account_id))
 
 
 def _conversation_of(data: dict[str, Any]) -> str:
