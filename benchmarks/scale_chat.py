@@ -109,6 +109,13 @@ def _post_attachment(_ask: Ask, _size: Size) -> Steps:
         yield attachment()
 
 
+@case("showAttachmentPreview", "of what has none")
+def _show_preview(ask: Ask, _size: Size) -> Steps:
+    message = ask(attachment()).json()["message"]
+    while True:
+        yield Request("GET", f"/uploads/chats/{message['_id']}/thumbnail?size=160", expected=404)
+
+
 @case("signAttachment")
 def _sign_attachment(ask: Ask, _size: Size) -> Steps:
     message = ask(attachment()).json()["message"]

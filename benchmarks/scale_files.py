@@ -106,6 +106,15 @@ for _operation, _method, _parts in (
             yield Request(method, path)
 
 
+for _operation, _method in (("showPreview", "GET"), ("probePreview", "HEAD")):
+
+    @case(_operation, "of what has none")
+    def _show_preview(ask: Ask, _size: Size, method: str = _method) -> Steps:
+        _, file_id = stored(ask)
+        while True:
+            yield Request(method, f"/api/files/{file_id}/thumbnail?size=160", expected=404)
+
+
 @case("uploadChunk")
 def _upload_chunk(_ask: Ask, _size: Size) -> Steps:
     for number in count():
