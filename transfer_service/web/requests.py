@@ -14,7 +14,7 @@ from transfer_service.errors import InvalidRequest, NotFound, ReadOnly, StorageF
 from transfer_service.services.files.files import parse_file_id
 from transfer_service.web.context import services, services_of
 from transfer_service.web.request_body import RequestBody
-from transfer_service.wire.json_text import parse_object
+from transfer_service.wire.json_text import MAX_STRUCTURE_BYTES, parse_object
 
 View = TypeVar("View", bound=Callable[..., Any])
 _ANSWERED_AT_ONCE = frozenset({"health", "home"})
@@ -92,13 +92,17 @@ def buffer_small_body(max_bytes: int) -> bytes:
     return data
 
 
-def json_object(max_bytes: int = 1024 * 1024, *, may_be_missing: bool = False) -> dict[str, Any]:
+def json_object(
+    max_bytes: int = 1024 * 1024, *, may_be_missing: bool = False, most_outside: int = MAX_STRUCTURE_BYTES
+) -> dict[str, Any]:
     """The JSON object in a small body, whatever its media type; an empty body may be none.
+
+    `most_outside` is how much of it may be outside of strings.
 
     Raises InvalidRequest, TooLarge.
     """
     data = buffer_small_body(max_bytes)
-    return {} if may_be_missing and not data else parse_object(data)
+    return {} if may_be_missing and not data else parse_object(data, most_outside=most_outside)
 
 
 def fields_of_body(max_bytes: int) -> Mapping[str, Any]:

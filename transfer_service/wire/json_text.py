@@ -8,17 +8,19 @@ from transfer_service.errors import InvalidRequest
 
 MAX_STRUCTURE_BYTES = 64 * 1024
 """A group's thousand names, each on a line of its own, take a quarter of it."""
+MAX_LIST_BYTES = 256 * 1024
+"""Where ten thousand ids may be told, each on a line of its own."""
 MAX_QUOTES = 70_000  # the longest text of a message may be of nothing else
 MAX_BACKSLASHES = 140_000  # likewise, with two escapes for each character beyond the first plane
 
 
-def parse_object(data: bytes) -> dict[str, Any]:
+def parse_object(data: bytes, *, most_outside: int = MAX_STRUCTURE_BYTES) -> dict[str, Any]:
     """The object in a body. Raises InvalidRequest for anything else, and for what would cost too much to be read.
 
-    That is what is nested too deeply, or has too much outside of strings (`find_long_strings`).
+    That is what is nested too deeply, or has more than `most_outside` bytes outside of strings (`find_long_strings`).
     """
     try:
-        find_long_strings(data.decode("latin-1"), 0, most_outside=MAX_STRUCTURE_BYTES, long=len(data))
+        find_long_strings(data.decode("latin-1"), 0, most_outside=most_outside, long=len(data))
         if data.count(b"\\") > MAX_BACKSLASHES:
             raise ValueError("too many escapes")
         value = json.loads(data.decode(), parse_constant=_refuse)

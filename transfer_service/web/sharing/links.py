@@ -13,6 +13,7 @@ from transfer_service.web.context import current, guard, services
 from transfer_service.web.query import PAGING, Key, read_page, takes
 from transfer_service.web.requests import json_object
 from transfer_service.web.sharing.printing import link_json
+from transfer_service.wire.json_text import MAX_LIST_BYTES
 from transfer_service.wire.links import MAX_LISTED, parse_link
 
 blueprint = Blueprint("links", __name__, url_prefix="/api/links")
@@ -22,7 +23,8 @@ blueprint.before_request(guard)
 @blueprint.post("")
 def create_link() -> tuple[Response, int]:
     """Make a link."""
-    link = services().sharing.links.create(current().account_id, parse_link(json_object()))
+    draft = parse_link(json_object(most_outside=MAX_LIST_BYTES))
+    link = services().sharing.links.create(current().account_id, draft)
     return _printed(link), 201
 
 
