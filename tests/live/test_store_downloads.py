@@ -10,6 +10,7 @@ from datetime import timedelta
 from email.utils import parsedate_to_datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import NamedTuple
+from urllib.parse import urlsplit
 
 import pytest
 import requests
@@ -301,3 +302,31 @@ def test_nothing_secret_is_in_the_logs(site: Site) -> None:
     asked = [line for line in asked if "/_transfer/" not in line]  # what a test has asked for itself
     told = "\n".join([site.direct.log_path.read_text(), site.front.errors(), *asked])
     assert not re.search(r"X-Amz|Signature|Credential|only-for-these-tests", told)
+
+
+def test_a_link_with_a_limit_is_sent_and_counted_by_the_service(site: Site) -> None:
+    file_id = site.path.split("/")[-2]
+    made = site.alice.post(
+        f"{site.direct.url}/api/links", json={"file_ids": [file_id], "max_downloads": 2}, timeout=30
+    ).json()
+    path = urlsplit(made["files"][0]["url"]).path
+    parts = [
+        requests.get(url + path, headers={"Range": f"bytes={start}-{start + 400_000 - 1}"}, timeout=60)
+        for start, url in ((0, site.direct.url), (400_000, site.front.url), (800_000, site.redirecting.url))
+    ]
+    assert [part.status_code for part in parts] == [206, 206, 206]  # nobody is sent to the store
+    assert b"".join(part.content for part in parts) == DATA
+    whole = [requests.get(site.front.url + path, timeout=60, allow_redirects=False) for _ in range(2)]
+    assert [(each.status_code, each.content == DATA) for each in whole] == [(200, True), (404, False)]
+
+
+def test_a_link_without_a_limit_is_sent_by_nginx_from_the_store_and_nobody_is_sent_there(site: Site) -> None:
+    file_id = site.path.split("/")[-2]
+    made = site.alice.post(f"{site.direct.url}/api/links", json={"file_ids": [file_id]}, timeout=30).json()
+    path = urlsplit(made["files"][0]["url"]).path
+    for url in (site.direct.url, site.front.url, site.redirecting.url):
+        for headers in ({}, dict(site.alice.headers)):
+            answer = requests.get(url + path, headers=headers, timeout=60, allow_redirects=False)
+            assert (answer.status_code, answer.content == DATA) == (200, True)
+    found = site.alice.get(f"{site.direct.url}/api/links/{made['id']}", timeout=30).json()
+    assert found["downloads"] == 6

@@ -55,8 +55,8 @@ def validators_of(remote: RemoteBytes) -> Validators | None:
 
 
 def may_redirect(file: "StoredFile", spans: Sequence[Span] | None) -> bool:
-    """Whether the client may be sent to the store, and gets there what it would get here."""
-    if not current_app.config["REDIRECT"] or not _is_redirectable():
+    """Whether the client may be sent to the store, and gets there what it would get here. Never from a link's page."""
+    if file.meter is not None or not current_app.config["REDIRECT"] or not _is_redirectable():
         return False
     if any(name in request.headers for name in _NOT_PASSED_ON):  # the store knows its own validators only
         return False
