@@ -86,3 +86,10 @@ def _show_shared_preview(ask: Ask, _size: Size) -> Steps:
     _, path, file_id = shared(ask)
     while True:
         yield Request("GET", f"{path}/files/{file_id}/thumbnail?size=160", expected=404)
+
+
+@case("downloadAllShared")
+def _download_all_shared(ask: Ask, _size: Size) -> Steps:
+    _, path, _ = shared(ask)
+    while True:
+        yield Request("GET", f"{path}/zip")

@@ -1,8 +1,10 @@
 """Links with a limit, against real servers: exact under parallel ranges, on SQLite and over two instances."""
 
+import io
 import os
 import socket
 import time
+import zipfile
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
@@ -119,6 +121,21 @@ def test_a_crowd_that_asks_for_the_whole_gets_as_many_as_may_be(site: Site) -> N
         answers = list(pool.map(lambda each: fetch(each[0], path_of(link), None, client=each[1]), asked))
     assert sorted(status for status, _ in answers) == [200] * 3 + [404] * 37
     assert [body for status, body in answers if status == 200] == [DATA] * 3
+
+
+def test_archives_of_a_link_are_counted_like_files(site: Site) -> None:
+    link = site.share(DATA, "in an archive.bin", max_downloads=3)
+    path = urlsplit(str(link["url"])).path + "/zip"
+    servers = cycle(site.servers)
+    asked = [(next(servers), value, client) for value in ("bytes=0-99999", "bytes=100000-") for client in range(1, 21)]
+    with ThreadPoolExecutor(16) as pool:
+        answers = list(pool.map(lambda each: (each[2], each[1], *fetch(each[0], path, each[1], client=each[2])), asked))
+    served = {client for client, _, status, _ in answers if status == 206}
+    assert len(served) == 3 == site.downloads(link)
+    for client in served:
+        parts = {value: body for each, value, _, body in answers if each == client}
+        with zipfile.ZipFile(io.BytesIO(parts["bytes=0-99999"] + parts["bytes=100000-"])) as opened:
+            assert [opened.read(name) for name in opened.namelist()] == [DATA]
 
 
 def test_a_transfer_that_breaks_off_is_resumed_as_one_download(site: Site) -> None:

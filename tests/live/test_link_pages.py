@@ -101,7 +101,7 @@ def test_what_assistive_technology_hears(page: Page, link: str) -> None:
     page.open(link)
     heard = [(node["role"]["value"], node["name"]["value"]) for node in _nodes(page) if node.get("name")]
     links = [name for role, name in heard if role == "link"]
-    assert links == [f"Download {name}" for name in (*NAMES, "b.txt", "a.txt")]
+    assert links == ["Download all as ZIP", *(f"Download {name}" for name in (*NAMES, "b.txt", "a.txt"))]
     assert [name for role, name in heard if role == "heading"] == [HOSTILE, "Trip", "Trip/day one"]
     assert [name for role, name in heard if role == "region"] == ["Files", "Trip", "Trip/day one"]
     assert not [name for role, name in heard if role == "image" and name]

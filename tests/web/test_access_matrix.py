@@ -39,6 +39,7 @@ TABLE = [
     ("POST", "/s/{token}/unlock", b"{}", 400, 400, 400, 400),
     ("GET", "/s/{token}/files/{file_id}", b"", 200, 200, 200, 200),
     ("HEAD", "/s/{token}/files/{file_id}", b"", 200, 200, 200, 200),
+    ("GET", "/s/{token}/zip", b"", 200, 200, 200, 200),
     ("GET", "/s/{token}/files/{file_id}/thumbnail?size=160", b"", 404, 404, 404, 404),
     ("GET", "/s/{token}/files/{trashed_id}", b"", 404, 404, 404, 404),
     ("GET", "/auth/keys", b"", 401, 200, 200, 200),

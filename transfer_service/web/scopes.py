@@ -100,6 +100,7 @@ NEEDED: dict[str, Needed] = {
     "resumable.options": Rule.OPEN,
     "resumable.show": _UPLOAD,
     "shared_links.download": Rule.OPEN,
+    "shared_links.download_all": Rule.OPEN,
     "shared_links.show": Rule.OPEN,
     "shared_links.thumbnail": Rule.OPEN,
     "shared_links.unlock": Rule.OPEN,

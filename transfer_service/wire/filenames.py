@@ -10,6 +10,7 @@ from transfer_service.errors import InvalidName, NameTaken
 MAX_LABEL_BYTES, MAX_NAME_BYTES, MAX_LABELS = 255, 1024, 16
 LONGEST_DECOMPOSITION = 3
 """Bytes of UTF-8 that NFC may make one of, at the most (Unicode Standard Annex 15)."""
+LONGEST_EXTENSION = 16
 _BIDIRECTIONAL_CONTROLS = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 
 
@@ -40,6 +41,13 @@ def parse_label(value: str) -> str:
     if label in {".", ".."} or any(_is_forbidden(character) for character in label):
         raise InvalidName
     return label
+
+
+def label_of_title(title: str) -> str:
+    """A label for what people call something: without what no label has, and short enough for a number or extension."""
+    plain = "".join("_" if _is_forbidden(character) else character for character in unicodedata.normalize("NFC", title))
+    short = plain.encode("utf-8", "replace")[: MAX_LABEL_BYTES - LONGEST_EXTENSION].decode(errors="ignore")
+    return short if short.strip(". ") else "_"
 
 
 def has_control(text: str) -> bool:

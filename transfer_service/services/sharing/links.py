@@ -165,6 +165,12 @@ class LinkService:
         with self._database.read_rows() as rows:
             return link_rows.find_contents(rows, link, limit=MAX_LISTED)
 
+    def selection(self, link: LinkRecord) -> tuple[list[uuid.UUID], list[str]]:
+        """The files and the paths of the folders that a link names, as far as they are there."""
+        with self._database.read_rows() as rows:
+            file_ids = link_rows.find_file_ids(rows, link)
+            return file_ids, [path for _, path in link_rows.find_folders(rows, link)]
+
     def get_file(self, link: LinkRecord, file_id: uuid.UUID) -> FileRecord:
         """A whole file that a link gives out. Raises LinkGone."""
         try:

@@ -3,13 +3,18 @@
 Where each byte counts only the service itself can send them, since nobody else tells how many it has sent.
 """
 
+import os
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from functools import partial
 from typing import Protocol
 
 from flask import current_app, request
 
-from transfer_service.storage.bodies import Body, LocalBytes
+from transfer_service.storage.bodies import Body, LocalBytes, LocalPiece
 from transfer_service.wire.ranges import Span
+
+KERNEL_BYTES = 512 * 1024
 
 
 class Meter(Protocol):
@@ -53,7 +58,11 @@ def _is_counted() -> bool:
 
 
 class MeteredBody:
-    """A body that tells at its end how many bytes were taken from it. The kernel, which tells nobody, gets none."""
+    """A body that tells at its end how many bytes were taken from it.
+
+    What is taken counts as sent, because some of it may have been when a connection breaks; so the kernel, which says
+    nothing meanwhile, gets little at once.
+    """
 
     def __init__(self, body: Body, on_end: Callable[[int], None]) -> None:
         self._body = body
@@ -71,13 +80,29 @@ class MeteredBody:
         return self._body.is_made
 
     def blocks(self, span: Span) -> Iterator[bytes]:
-        """The bytes of a span. What is taken counts as sent: some of it may have been when a connection breaks."""
+        """The bytes of a span."""
         for block in self._body.blocks(span):
             self._sent_bytes += len(block)
             yield block
 
+    def pieces(self, span: Span) -> Iterator[bytes | LocalPiece]:
+        """The same, with what the kernel can send in parts of at most KERNEL_BYTES."""
+        for piece in self._pieces_of_body(span):
+            for part in [piece] if isinstance(piece, bytes) else _parts_of(piece):
+                self._sent_bytes += len(part) if isinstance(part, bytes) else part.size
+                yield part
+
+    def _pieces_of_body(self, span: Span) -> Iterator[bytes | LocalPiece]:
+        pieces: Callable[[Span], Iterator[bytes | LocalPiece]] | None = getattr(self._body, "pieces", None)
+        if pieces is not None:
+            return pieces(span)
+        local = self._body.local(span)
+        if local is None:
+            return iter(self._body.blocks(span))
+        return iter([LocalPiece(local.descriptor, local.offset, span.size, partial(self._body.blocks, span))])
+
     def local(self, span: Span) -> LocalBytes | None:  # noqa: ARG002 - the Protocol's
-        """Nowhere."""
+        """Nowhere: all at once would be too much."""
         return None
 
     def close(self) -> None:
@@ -86,3 +111,13 @@ class MeteredBody:
         on_end, self._on_end = self._on_end, None
         if on_end is not None:
             on_end(self._sent_bytes)
+
+
+def _parts_of(piece: LocalPiece) -> Iterator[LocalPiece]:
+    for start in range(0, piece.size, KERNEL_BYTES):
+        size = min(KERNEL_BYTES, piece.size - start)
+        yield replace(piece, offset=piece.offset + start, size=size, blocks=partial(_read, piece, start, size))
+
+
+def _read(piece: LocalPiece, start: int, size: int) -> Iterator[bytes]:
+    yield os.pread(piece.descriptor, size, piece.offset + start)

@@ -1,6 +1,7 @@
 """`/s/TOKEN`: what whoever has the address of a link gets there, without an account (docs/sharing.md)."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from http import HTTPStatus
 
 from flask import Blueprint, Response, jsonify, request
@@ -20,9 +21,12 @@ from transfer_service.web.sharing.error_pages import is_page_wanted
 from transfer_service.web.sharing.pages import link_page, password_page
 from transfer_service.web.sharing.printing import shared_files_json
 from transfer_service.web.sharing.visits import begin_visit, current_visit
+from transfer_service.web.sharing.zips import zip_file
+from transfer_service.wire.filenames import label_of_title
 from transfer_service.wire.instants import format_second
 from transfer_service.wire.links import parse_shown_password
 
+DEFAULT_NAME = "files"
 MAX_UNLOCK_BYTES = 16 * 1024
 _MAY_BE_USED_UP = frozenset({"shared_links.download", "shared_links.download_all"})
 """Where whoever has begun a download may go on with it."""
@@ -93,8 +97,25 @@ def unlock(token: str) -> Response:  # noqa: ARG001 - the visit has it
 @takes_any
 def download(token: str, file_id: str) -> Response:  # noqa: ARG001 - the visit has it
     """A file of the link."""
-    file = _file(file_id)
-    return respond_with_file(file, meter=current_visit().meter(file.id, file.length or 0))
+    file, visit = _file(file_id), current_visit()
+    visit.require_downloads_of(file.id)
+    return respond_with_file(file, meter=visit.meter(file.id, file.length or 0))
+
+
+@blueprint.get("/zip")
+@takes_any
+def download_all(token: str) -> Response:  # noqa: ARG001 - the visit has it
+    """All files of the link as one archive, which is one download."""
+    visit = current_visit()
+    visit.require_open()
+    link = visit.link
+    if link.is_upload:
+        raise LinkGone
+    visit.require_downloads_of(link.id)
+    file_ids, folders = services().sharing.links.selection(link)
+    members = services().sharing.bundles.collect(link.account_id, file_ids, folders, is_lenient=True)
+    archive = zip_file(members, label_of_title(link.name or DEFAULT_NAME))
+    return respond(replace(archive, meter=visit.meter(link.id, archive.length)))
 
 
 @blueprint.get("/files/<file_id>/thumbnail")

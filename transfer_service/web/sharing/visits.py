@@ -51,15 +51,15 @@ class Visit:
         if not self.is_open:
             raise PasswordRequired
 
-    def meter(self, subject_id: uuid.UUID, size: int) -> "LinkMeter":
-        """What counts the download of a file, or of all, for which the link's own id stands.
-
-        Raises LinkGone where the link is used up and the client has nothing left of one that it has begun.
-        """
+    def require_downloads_of(self, subject_id: uuid.UUID) -> None:
+        """Raises LinkGone where the link is used up and the client has nothing left of a download of this."""
         downloads = services().sharing.downloads
         if self.link.is_used_up and not downloads.is_under_way(self.link, self.client, subject_id):
             raise LinkGone
-        return LinkMeter(downloads, Subject(self.link, self.client, subject_id, size))
+
+    def meter(self, subject_id: uuid.UUID, size: int) -> "LinkMeter":
+        """What counts the download of a file, or of all, for which the link's own id stands."""
+        return LinkMeter(services().sharing.downloads, Subject(self.link, self.client, subject_id, size))
 
     def give_cookie(self, response: Response, value: str) -> None:
         """Let the client be known by a cookie of this link's addresses alone, until it expires."""
