@@ -212,13 +212,13 @@ plain("uploadAbilities", "OPTIONS", "/api/uploads", headers=TUS, expected=204)
 plain("oneUploadsAbilities", "OPTIONS", f"/api/uploads/{uuid.UUID(int=1)}", headers=TUS, expected=204)
 
 
-def beginning(length: int, body: bytes = b"", **headers: str) -> Request:
+def beginning(length: int, body: bytes = b"", *, at: str = "/api/uploads", **headers: str) -> Request:
     """The request that begins an upload by tus."""
     name = base64.b64encode(new_name().encode()).decode()
     fields = {**TUS, "Upload-Length": str(length), "Upload-Metadata": f"filename {name}", **headers}
     if body:
         fields["Content-Type"] = "application/offset+octet-stream"
-    return Request("POST", "/api/uploads", body, expected=201, headers=fields)
+    return Request("POST", at, body, expected=201, headers=fields)
 
 
 def begun(ask: Ask, length: int) -> str:
@@ -259,12 +259,17 @@ def _probe_upload(ask: Ask, _size: Size) -> Steps:
         yield Request("HEAD", path, headers=TUS)
 
 
+def appending(path: str, number: int) -> Request:
+    """The append to an upload that so many have come before."""
+    headers = {**TUS, "Upload-Offset": str(number * len(BYTES)), "Content-Type": "application/offset+octet-stream"}
+    return Request("PATCH", path, BYTES, expected=204, headers=headers)
+
+
 @case("appendToUpload")
 def _append_to_upload(ask: Ask, _size: Size) -> Steps:
     path = begun(ask, 1 << 30)
     for number in count():
-        headers = {**TUS, "Upload-Offset": str(number * len(BYTES)), "Content-Type": "application/offset+octet-stream"}
-        yield Request("PATCH", path, BYTES, expected=204, headers=headers)
+        yield appending(path, number)
 
 
 @case("cancelUpload")

@@ -15,6 +15,7 @@ from tests.conftest import Device, frame, signed_in
 from tests.games import add_game, complete_archive, make_zip
 from tests.web.chat.bench import Chat
 from tests.web.uploads.bench import Draft, Tus, id_of
+from tests.web.uploads.by_link import by_link
 from transfer_service.bootstrap import Services
 from transfer_service.models.base import Base, UtcDateTime
 from transfer_service.models.files import File, FileState
@@ -53,6 +54,9 @@ def fill(app: Flask, data_dir: Path) -> Everything:
     _fill_games(there, data_dir)
     link = alice.post("/api/links", json={"file_ids": [there.ids["file_id"]], "folders": ["day"]}).get_json()
     there.ids |= {"link_id": link["id"], "token": link["url"].rpartition("/")[2]}
+    guest = by_link(alice)
+    begun = id_of(Draft(guest).begin(UPLOADED))
+    there.ids |= {"upload_token": guest.path.split("/")[2], "link_upload_id": str(begun)}
     key = alice.post("/auth/keys", json={"name": "camera", "scopes": ["upload", "chat"]})
     there.ids["key_id"] = key.get_json()["id"]
     made = alice.post("/api/bundles", json={"file_ids": [there.ids["file_id"]], "folders": ["day"]}).get_json()

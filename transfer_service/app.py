@@ -43,7 +43,7 @@ from transfer_service.web.rate_limits import SOCKETS, init_rate_limits, limit_ha
 from transfer_service.web.representation import init_representation, refuse_coded_polls
 from transfer_service.web.request_log import begin_requests, init_request_log
 from transfer_service.web.requests import init_power_loss, init_requests, recover
-from transfer_service.web.sharing import bundles, links, shared_links, signed_addresses
+from transfer_service.web.sharing import bundles, link_uploads, links, shared_links, signed_addresses
 from transfer_service.web.sharing.signed import init_signed
 from transfer_service.web.uploads import content_range, device_frames, resumable, whole_file
 
@@ -113,10 +113,8 @@ def create_app(settings: Settings, *, now: Callable[[], datetime] = utc_now, boo
     init_rate_limits(app)
     files = (device_frames, whole_file, stored_files, folders, trash, content_range, resumable, downloads, thumbnails)
     chat = (conversations, messages, attachments)
-    games, sharing = (
-        (catalogue, remote_downloads, activities, game_zip),
-        (bundles, signed_addresses, links, shared_links),
-    )
+    games = (catalogue, remote_downloads, activities, game_zip)
+    sharing = (bundles, signed_addresses, links, shared_links, link_uploads)
     for door in (auth, keys, *files, *chat, *games, *sharing, admin, health, home):
         app.register_blueprint(door.blueprint)
     init_socketio(

@@ -199,10 +199,13 @@ def build_services(
     last_step = UploadCompletion(core, files=files, completion=completion, concatenation=concatenation, news=news)
     lookup, displacement = UploadLookup(core), Displacement(claims=core.store.claims)
     appends = Appends(core, files=files, lookup=lookup, displacement=displacement, completion=last_step, news=news)
+    resumable = ResumableUploadService(
+        core, files=files, small_files=small_files, appends=appends, completion=last_step
+    )
     uploads = UploadCleanup(core, files=files, completion=completion, last_step=last_step)
     sign_ins, conversations = SignInService(core), ConversationService(core)
     messages, passwords = MessageService(core, publish=publish), Passwords(offload=core.offload)
-    sharing = build_sharing(core, files=files, completion=completion, passwords=passwords)
+    sharing = build_sharing(core, files=files, uploads=resumable, completion=completion, passwords=passwords)
     by_name = build_shelves(core)
     installation, signing_key = Installation(core, parts=list_parts(by_name)), SigningKey(core)
     kept_for = timedelta(days=settings.quarantine_days)
@@ -221,9 +224,7 @@ def build_services(
         keys=KeyService(core),
         uploads=UploadService(core, files=files, small_files=small_files, completion=completion),
         whole_files=WholeFileService(core, files=files, small_files=small_files),
-        resumable_uploads=ResumableUploadService(
-            core, files=files, small_files=small_files, appends=appends, completion=last_step
-        ),
+        resumable_uploads=resumable,
         concatenation=concatenation,
         unfinished_uploads=UnfinishedUploads(core),
         conversations=conversations,

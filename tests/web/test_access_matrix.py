@@ -12,6 +12,7 @@ from tests.web.accounts.keys import new_key
 from tests.web.chat.test_chat_matrix import ROUTES as CHAT_ROUTES
 from tests.web.conftest import MakeApp
 from tests.web.uploads.bench import Draft, id_of
+from tests.web.uploads.by_link import by_link
 from transfer_service.wire.chunk_frames import LONG_FRAME, SHORT_FRAME
 
 # method, path, body                                       nobody alice bob  root
@@ -42,6 +43,16 @@ TABLE = [
     ("GET", "/s/{token}/zip", b"", 200, 200, 200, 200),
     ("GET", "/s/{token}/files/{file_id}/thumbnail?size=160", b"", 404, 404, 404, 404),
     ("GET", "/s/{token}/files/{trashed_id}", b"", 404, 404, 404, 404),
+    ("POST", "/s/{upload_token}/uploads", b"x", 201, 201, 201, 201),
+    ("GET", "/s/{upload_token}/uploads", b"", 405, 405, 405, 405),
+    ("GET", "/s/{upload_token}/uploads/{link_upload_id}", b"", 200, 200, 200, 200),
+    ("HEAD", "/s/{upload_token}/uploads/{link_upload_id}", b"", 204, 204, 204, 204),
+    ("PATCH", "/s/{upload_token}/uploads/{link_upload_id}", b"x", 204, 204, 204, 204),
+    ("DELETE", "/s/{upload_token}/uploads/{link_upload_id}", b"", 204, 204, 204, 204),
+    ("OPTIONS", "/s/{upload_token}/uploads", b"", 204, 204, 204, 204),
+    ("OPTIONS", "/s/{upload_token}/uploads/{link_upload_id}", b"", 204, 204, 204, 204),
+    ("GET", "/s/{upload_token}/uploads/{upload_id}", b"", 404, 404, 404, 404),
+    ("POST", "/s/{token}/uploads", b"x", 404, 404, 404, 404),
     ("GET", "/auth/keys", b"", 401, 200, 200, 200),
     ("DELETE", "/auth/keys/{key_id}", b"", 401, 204, 404, 404),
     ("GET", "/api/files", b"", 401, 200, 200, 200),
@@ -138,6 +149,8 @@ def _facts(device: Device) -> dict[str, Any]:
     }
     stored = device.store(b"hello")
     link = device.post("/api/links", json={"file_ids": [stored["file_id"]]}).get_json()
+    guest = by_link(device)
+    ids |= {"upload_token": guest.path.split("/")[2], "link_upload_id": id_of(Draft(guest).begin())}
     return {**stored, "link_id": link["id"], "token": link["url"].rpartition("/")[2], **ids}
 
 
@@ -169,7 +182,7 @@ def _ask(
 ) -> None:
     asking = Device(app.test_client(use_cookies=False), {}) if who == "nobody" else signed_in(app, who)
     headers = {"Content-Range": "bytes 0-0/1"} if path.startswith("/upload/") else {}
-    headers = APPEND if method == "PATCH" and path.startswith("/api/uploads/") else headers
+    headers = APPEND if method == "PATCH" and "/uploads/{" in path else headers
     with asking.request(method, path.format(**facts), data=body or None, headers=headers, buffered=True) as response:
         assert response.status_code == expected
         assert expected != 401 or response.headers["WWW-Authenticate"] == "Bearer"

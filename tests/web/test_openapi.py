@@ -57,7 +57,7 @@ def routes(app: Flask) -> set[tuple[str, str]]:
         path = re.sub(r"<(?:[^:<>]+:)?([^<>]+)>", r"{\1}", rule.rule)
         methods = {method.lower() for method in rule.methods or ()} - {"options"}
         sends_files = "download" in path and not path.startswith("/api/downloads")
-        tells_head = sends_files or path in {"/api/uploads/{upload_id}", "/api/files/{file_id}/thumbnail"}
+        tells_head = sends_files or path.endswith("/uploads/{upload_id}") or path == "/api/files/{file_id}/thumbnail"
         found |= {(path, method) for method in methods if method != "head" or tells_head}
     return found
 

@@ -28,7 +28,7 @@ from transfer_service.moves import build_move
 from transfer_service.storage.s3.objects import Objects
 from transfer_service.web.chat.socket import CHANGING, EVENTS
 from transfer_service.web.context import EXTENSION
-from transfer_service.wire.error_bodies import format_error
+from transfer_service.wire.error_bodies import format_error, is_uploads_path
 from transfer_service.wire.store_addresses import StoreAddress
 
 SAFE = {"get", "head"}
@@ -112,6 +112,8 @@ def address(everything: Everything, path: str) -> str:
         filled["name"] = everything.ids["file_id"]
     elif path.startswith("/api/trash/{file_id}"):
         filled["file_id"] = everything.ids["trashed_id"]
+    elif path.startswith("/s/{token}/uploads"):
+        filled |= {"token": everything.ids["upload_token"], "upload_id": everything.ids["link_upload_id"]}
     elif "assets" in path:
         filled["filename"] = "swagger-ui.css" if "docs" in path else "home.css"
     query = QUERIES.get(path)
@@ -125,7 +127,7 @@ def test_what_would_change_something_is_503_in_its_doors_words(
 ) -> None:
     asked = address(everything, path)
     headers = everything.device.headers if who == "alice" else {}
-    for more in ({}, TUS) if path.startswith("/api/uploads") else ({},):
+    for more in ({}, TUS) if is_uploads_path(asked) else ({},):
         answer = everything.device.client.open(asked, method=method.upper(), data=b"{}", headers={**headers, **more})
         media_type, body = format_error(asked, 503, ReadOnly.detail, is_tus=bool(more))
         assert (answer.status_code, answer.headers["Content-Type"], answer.data) == (503, media_type, body)
@@ -147,6 +149,7 @@ def test_reading_goes_on(everything: Everything, path: str, method: str) -> None
         "/game-zip/http://{location}": 404,
         "/game-zip/https://{location}": 404,
         "/api/uploads/{upload_id}": 204 if method == "head" else 200,
+        "/s/{token}/uploads/{upload_id}": 204 if method == "head" else 200,
     }
     assert answer.status_code == expected.get(path, 200)
     answer.close()

@@ -15,6 +15,7 @@ from transfer_service.errors import AccountGone, QuotaExceeded, TooLarge
 from transfer_service.models.accounts import Account
 from transfer_service.services.durability import Durability
 from transfer_service.services.sharing import allotments
+from transfer_service.services.sharing.allotments import Change
 from transfer_service.storage.blobs import BlobStore
 from transfer_service.threads import BeginOffload, Offload, begin_offload, offload
 
@@ -27,7 +28,7 @@ _accounts = Account.__table__
 _total = _accounts.c.used_bytes + bindparam("additional", type_=BigInteger)
 _reserve = update(_accounts).where(_accounts.c.id == bindparam("of_account")).values(used_bytes=_total)
 _RESERVE = PreparedWrite(_reserve)
-_EXISTS = PreparedSelect(select(_accounts.c.id).where(_accounts.c.id == bindparam("of_account")))
+_USED = PreparedSelect(select(_accounts.c.used_bytes).where(_accounts.c.id == bindparam("of_account")))
 _RESERVE_WITHIN = PreparedWrite(_reserve.where(_total <= bindparam("quota", type_=BigInteger)))
 
 
@@ -80,6 +81,12 @@ class Space:
         """Whether a reservation would succeed right now."""
         return self.quota_bytes is None or additional_bytes <= 0 or used_bytes + additional_bytes <= self.quota_bytes
 
+    def check_room(self, rows: Executor, account_id: uuid.UUID, additional_bytes: int) -> None:
+        """Raises QuotaExceeded where an account's reservation would fail right now."""
+        if self.quota_bytes is not None:
+            account = _USED.find(rows, {"of_account": account_id})
+            self.check_quota(account.used_bytes if account else 0, additional_bytes)
+
     def check_quota(self, used_bytes: int, additional_bytes: int) -> None:
         """Raises QuotaExceeded where a reservation would fail right now."""
         if not self.has_room(used_bytes, additional_bytes):
@@ -95,7 +102,7 @@ class Space:
         values = {"of_account": account_id, "additional": additional_bytes, "quota": self.quota_bytes}
         is_limited = additional_bytes > 0 and self.quota_bytes is not None
         if not (_RESERVE_WITHIN if is_limited else _RESERVE).run(rows, values):
-            is_there = is_limited and _EXISTS.find(rows, {"of_account": account_id}) is not None
+            is_there = is_limited and _USED.find(rows, {"of_account": account_id}) is not None
             raise QuotaExceeded if is_there else AccountGone
 
     def begin(self, rows: Executor, file: Counted, *, is_part: bool = False) -> None:
@@ -103,25 +110,26 @@ class Space:
 
         Raises QuotaExceeded, AccountGone, LinkGone, LinkUsedUp.
         """
-        self._take(rows, file, file.reserved_bytes, files=int(not is_part))
+        self._take(rows, file, Change(file.reserved_bytes, files=int(not is_part)))
 
     def resize(self, rows: Executor, file: Counted, reserved_bytes: int) -> None:
         """Let a file reserve another number of bytes. Raises QuotaExceeded, AccountGone, LinkGone."""
         if reserved_bytes != file.reserved_bytes:
-            self._take(rows, file, reserved_bytes - file.reserved_bytes)
+            self._take(rows, file, Change(reserved_bytes - file.reserved_bytes))
 
-    def finish(self, rows: Executor, file: Counted, length: int) -> None:
-        """The same for a file that becomes whole. Raises QuotaExceeded, AccountGone, LinkGone."""
-        self._take(rows, file, length - file.reserved_bytes, whole_bytes=length)
+    def finish(self, rows: Executor, file: Counted, length: int, *, has_all: bool) -> None:
+        """The same for a file that becomes whole. One that `has_all` its bytes already may do so after its link.
 
-    def _take(
-        self, rows: Executor, file: Counted, additional_bytes: int, *, files: int = 0, whole_bytes: int | None = None
-    ) -> None:
+        Raises QuotaExceeded, AccountGone, LinkGone.
+        """
+        self._take(rows, file, Change(length - file.reserved_bytes, whole_bytes=length, brings_nothing=has_all))
+
+    def _take(self, rows: Executor, file: Counted, change: Change) -> None:
         if file.origin_id is None:
-            self.reserve(rows, file.account_id, additional_bytes)
+            self.reserve(rows, file.account_id, change.additional_bytes)
             return
-        self._lock_account(rows, file.account_id, additional_bytes)
-        allotments.take(rows, file.origin_id, additional_bytes, files=files, whole_bytes=whole_bytes, now=self.now())
+        self._lock_account(rows, file.account_id, change.additional_bytes)
+        allotments.take(rows, file.origin_id, change, now=self.now())
 
     def _lock_account(self, rows: Executor, account_id: uuid.UUID, additional_bytes: int) -> None:
         """Reserve, and have the account's row in any case: those of its allotments come behind it."""
@@ -151,6 +159,12 @@ class Space:
         """Raises LinkGone where nothing may come in any more by the origin of a file."""
         if file.origin_id is not None:
             self.check_origin(rows, file.origin_id, 0, files=0)
+
+    def check_growth(self, rows: Executor, file: Counted, reserved_bytes: int) -> None:
+        """Raises QuotaExceeded, LinkGone where `resize` would right now."""
+        additional = reserved_bytes - file.reserved_bytes
+        self.check_room(rows, file.account_id, additional)
+        self.check_origin(rows, file.origin_id, additional, files=0)
 
     def has_room_by(self, rows: Executor, origin_id: uuid.UUID | None, additional_bytes: int) -> bool:
         """Whether the allotment of an origin has so much room right now."""

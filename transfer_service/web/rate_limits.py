@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 SOCKETS = "/socket.io"
 _FREE_BLUEPRINTS = frozenset({"health"})
+_OF_LINKS = frozenset({"shared_links", "link_uploads"})
 
 
 def _count() -> None:
@@ -36,7 +37,7 @@ def _count() -> None:
     if _is_free():
         return
     account_id = _find_account()
-    if account_id is not None and _continues_upload(account_id):
+    if _continues_guests_upload() if account_id is None else _continues_upload(account_id):
         return
     allowances = services().request_limits.count(account_id=account_id, address=request.remote_addr or "")
     g.allowances = allowances
@@ -55,9 +56,9 @@ def _is_free() -> bool:
 def _find_account() -> uuid.UUID | None:
     """Whose request it is, None for nobody's: what is wrong with its token is said by the door.
 
-    A signed address is nobody's: whoever was given one must not use up what its account may ask for.
+    Signed addresses and links are nobody's: whoever was given one must not use up what its account may ask for.
     """
-    if is_signed():
+    if is_signed() or request.blueprint in _OF_LINKS:
         return None
     with suppress(NotAuthenticated, BadCredentials):
         return recognize().account_id
@@ -67,6 +68,18 @@ def _find_account() -> uuid.UUID | None:
     with suppress(BadCredentials):
         return identify(token)[0].account_id if token else None
     return None
+
+
+def _continues_guests_upload() -> bool:
+    """The same as for an account, by an upload link."""
+    if request.endpoint != "link_uploads.append":
+        return False
+    identifier = parse_file_id((request.view_args or {})["upload_id"])
+    with suppress(NotFound):
+        link = services().sharing.links.find(g.link_token)
+        if identifier is not None and services().resumable_uploads.origin_of(identifier) == link.id:
+            return bool(services().unfinished_uploads.get(link.account_id, identifier))
+    return False
 
 
 def _continues_upload(account_id: uuid.UUID) -> bool:

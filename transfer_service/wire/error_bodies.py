@@ -1,4 +1,4 @@
-"""The body of an error: its shape depends on the path, and under `/api/uploads` on the protocol too."""
+"""The body of an error: its shape depends on the path, and where uploads are, on the protocol too."""
 
 import json
 import re
@@ -8,7 +8,7 @@ from typing import Any
 
 PROBLEM = "application/problem+json"
 _MOBILE_DOWNLOAD = re.compile(r"/api/files/[^/]+/download/?")
-_UPLOADS = re.compile(r"/api/uploads(/|$)")
+_UPLOADS = re.compile(r"/(api|s/[^/]+)/uploads(/|$)")
 _REMOTE = re.compile(r"/api/(downloads|activities)(/|$)")
 
 
@@ -22,7 +22,7 @@ def format_error(
 ) -> tuple[str, bytes]:
     """The media type and the body. `is_tus`: the request speaks tus; `members`: what else a problem document says.
 
-    Under `/api/uploads` that is a plain reason for tus, and a problem document (RFC 9457) for anybody else.
+    At resumable uploads that is a plain reason for tus, and a problem document (RFC 9457) for anybody else.
     """
     if not is_uploads_path(path):
         return "application/json", _encode(envelope_of(path)(detail, status))
@@ -34,7 +34,7 @@ def format_error(
 
 
 def envelope_of(path: str) -> Callable[[str, int], dict[str, Any]]:
-    """The shape of an error outside of `/api/uploads`, from its detail and its status."""
+    """The shape of an error outside of resumable uploads, from its detail and its status."""
     if _MOBILE_DOWNLOAD.fullmatch(path) and not path.startswith("/api/files/download/"):
         return _mobile
     return _remote if _REMOTE.match(path) else _plain

@@ -8,6 +8,7 @@ from transfer_service.services.accounts.passwords import Passwords
 from transfer_service.services.sharing.link_downloads import LinkDownloads
 from transfer_service.services.sharing.link_rows import LinkRecord
 from transfer_service.services.sharing.link_tokens import LinkTokens
+from transfer_service.services.sharing.link_uploads import LinkUploads
 from transfer_service.services.sharing.links import LinkService
 from transfer_service.threads import offload
 from transfer_service.wire.links import LinkDraft
@@ -22,7 +23,11 @@ class Links:
         self.bench = bench
         core = bench.services.core
         self.service = LinkService(
-            core, files=bench.services.files, passwords=Passwords(offload=offload), tokens=LinkTokens([SECRET])
+            core,
+            files=bench.services.files,
+            uploads=LinkUploads(core, uploads=bench.services.resumable_uploads),
+            passwords=Passwords(offload=offload),
+            tokens=LinkTokens([SECRET]),
         )
         self.downloads = LinkDownloads(core)
 

@@ -90,7 +90,7 @@ def declare_whole(
     elif length > file.received_bytes:
         intervals.add_span(rows, file.id, Span(0, length))
     previews.note(rows, core, file.id.hex, head=head)
-    core.space.finish(rows, file, length)
+    core.space.finish(rows, file, length, has_all=not is_new and file.received_bytes == length)
     return whole
 
 

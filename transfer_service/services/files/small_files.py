@@ -5,10 +5,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 
-from sqlalchemy import bindparam, select
-
 from transfer_service.db.database import Executor, run_again
-from transfer_service.db.prepared import PreparedSelect
 from transfer_service.errors import (
     AccountGone,
     FlushFailed,
@@ -19,7 +16,6 @@ from transfer_service.errors import (
     TransactionLost,
 )
 from transfer_service.logs import tidying
-from transfer_service.models.accounts import Account
 from transfer_service.services.core import Core
 from transfer_service.services.file_digest import Blocks, FileDigest
 from transfer_service.services.files import discards, trash_rows
@@ -33,9 +29,6 @@ from transfer_service.wire.media_signatures import HEAD_BYTES
 
 SMALL_BYTES = 256 * 1024
 """What is no longer, and there at once, is kept in memory until it can be stored and declared whole in one step."""
-
-_accounts = Account.__table__
-_USED = PreparedSelect(select(_accounts.c.used_bytes).where(_accounts.c.id == bindparam("account_id")))
 
 
 def _head_of(blocks: Blocks) -> bytes:
@@ -70,12 +63,10 @@ class SmallFiles:
         Raises TooLarge, LinkGone, LinkUsedUp.
         """
         self._space.check_size(length)
-        if self._space.quota_bytes is None and origin_id is None:
-            return
-        with self._database.read_rows() as rows:
-            account = _USED.find(rows, {"account_id": account_id})
-            self._space.check_origin(rows, origin_id, length, files=1)
-        self._space.check_quota(account.used_bytes if account else 0, length)
+        if self._space.quota_bytes is not None or origin_id is not None:
+            with self._database.read_rows() as rows:
+                self._space.check_room(rows, account_id, length)
+                self._space.check_origin(rows, origin_id, length, files=1)
 
     def store(
         self,

@@ -7,7 +7,7 @@ file whose origin has no row is limited by its account alone.
 import uuid
 from dataclasses import dataclass, fields
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import BigInteger, Boolean, bindparam, case, delete, insert, literal_column, or_, select, update
 
@@ -59,6 +59,18 @@ class AllotmentRecord:
         return has_all_files or (has_all_bytes and not self.gives_back)
 
 
+class Change(NamedTuple):
+    """What is counted at once: bytes more or fewer, new files, and the length of one that becomes whole.
+
+    One that `brings_nothing` lets what counts already become whole, and may come after the end.
+    """
+
+    additional_bytes: int
+    files: int = 0
+    whole_bytes: int | None = None
+    brings_nothing: bool = False
+
+
 def _number(name: str) -> Any:
     return bindparam(name, type_=BigInteger)
 
@@ -76,7 +88,11 @@ _TAKE = PreparedWrite(
         _of_origin,
         or_(_allotments.c.quota_bytes.is_(None), _more_bytes <= _nothing, _bytes <= _allotments.c.quota_bytes),
         or_(_allotments.c.quota_files.is_(None), _more_files <= _nothing, _files <= _allotments.c.quota_files),
-        or_(_allotments.c.ends_at.is_(None), _allotments.c.ends_at > bindparam("now")),
+        or_(
+            _allotments.c.ends_at.is_(None),
+            _allotments.c.ends_at > bindparam("now"),
+            bindparam("brings_nothing", type_=Boolean),
+        ),
     )
     .values(
         used_bytes=_bytes,
@@ -128,20 +144,18 @@ def remove(rows: Executor, origin_id: uuid.UUID) -> None:
     _REMOVE.run(rows, {"origin_id": origin_id})
 
 
-def take(
-    rows: Executor, origin_id: uuid.UUID, additional_bytes: int, *, files: int, whole_bytes: int | None, now: datetime
-) -> None:
-    """Count more, or fewer, bytes and files; and one that becomes whole, where its `whole_bytes` are given.
+def take(rows: Executor, origin_id: uuid.UUID, change: Change, *, now: datetime) -> None:
+    """Count more, or fewer, bytes and files, and one that becomes whole. Who calls has locked the account's row.
 
-    Who calls has locked the account's row. Raises LinkGone, LinkUsedUp, QuotaExceeded.
+    Raises LinkGone, LinkUsedUp, QuotaExceeded.
     """
-    whole = {"whole_bytes": whole_bytes or 0, "whole_files": int(whole_bytes is not None)}
-    values = {"origin_id": origin_id, "additional": additional_bytes, "files": files, "now": now}
-    if _TAKE.run(rows, {**values, **whole}):
+    values = {"origin_id": origin_id, "additional": change.additional_bytes, "files": change.files, "now": now}
+    whole = {"whole_bytes": change.whole_bytes or 0, "whole_files": int(change.whole_bytes is not None)}
+    if _TAKE.run(rows, {**values, **whole, "brings_nothing": change.brings_nothing}):
         return
     found = find(rows, origin_id)
     if found is not None:
-        found.check(additional_bytes, files, now)
+        found.check(change.additional_bytes, change.files, now)
         raise QuotaExceeded
 
 

@@ -6,23 +6,25 @@ from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Select, and_, bindparam, delete, insert, literal_column, or_, select
+from sqlalchemy import Select, and_, bindparam, delete, func, insert, literal_column, or_, select
 
 from transfer_service.db.database import Executor
 from transfer_service.db.prepared import PreparedSelect, PreparedWrite
 from transfer_service.models.accounts import Account
 from transfer_service.models.files import File, Folder
 from transfer_service.models.links import Link, LinkFile, LinkFolder, LinkKind
+from transfer_service.models.sharing import Allotment
 from transfer_service.services.files.folder_rows import is_below
 from transfer_service.wire.filenames import split_name
 
 _links, _link_files, _link_folders = Link.__table__, LinkFile.__table__, LinkFolder.__table__
 _accounts, _files, _folders = Account.__table__, File.__table__, Folder.__table__
+_allotments = Allotment.__table__
 
 
 @dataclass(frozen=True, slots=True)
 class LinkRecord:
-    """A row of `links`."""
+    """A row of `links`; with what has arrived by it, which its allotment counts."""
 
     id: uuid.UUID
     account_id: uuid.UUID
@@ -38,6 +40,8 @@ class LinkRecord:
     max_bytes: int | None
     created_at: datetime
     expires_at: datetime
+    received_files: int = 0
+    received_bytes: int = 0
 
     @property
     def is_upload(self) -> bool:
@@ -60,14 +64,19 @@ class SharedFile:
     media_type: str
 
 
-_columns = [_links.c[each.name] for each in fields(LinkRecord)]
+_own = [each.name for each in fields(LinkRecord) if each.name in _links.c]
+_received = (_allotments.c.received_files, _allotments.c.received_bytes)
+_columns = [*(_links.c[name] for name in _own), *(func.coalesce(each, 0).label(each.name) for each in _received)]
+_allotted = _links.outerjoin(_allotments, _allotments.c.id == _links.c.id)
 _FIND = PreparedSelect(
     select(*_columns)
-    .select_from(_links.join(_accounts, _accounts.c.id == _links.c.account_id))
+    .select_from(_allotted.join(_accounts, _accounts.c.id == _links.c.account_id))
     .where(_links.c.token_hash == bindparam("token_hash"), _accounts.c.disabled_at.is_(None))
 )
 _OWN = PreparedSelect(
-    select(*_columns).where(_links.c.id == bindparam("link_id"), _links.c.account_id == bindparam("account_id"))
+    select(*_columns)
+    .select_from(_allotted)
+    .where(_links.c.id == bindparam("link_id"), _links.c.account_id == bindparam("account_id"))
 )
 _REMOVE = PreparedWrite(
     delete(_links).where(_links.c.id == bindparam("link_id"), _links.c.account_id == bindparam("account_id"))
@@ -116,7 +125,7 @@ def find_page(
     rows: Executor, account_id: uuid.UUID, *, limit: int, after: tuple[datetime, uuid.UUID] | None
 ) -> list[LinkRecord]:
     """The account's links, the newest first, behind a place in that order."""
-    statement = select(*_columns).where(_links.c.account_id == account_id)
+    statement = select(*_columns).select_from(_allotted).where(_links.c.account_id == account_id)
     if after is not None:
         at, link_id = after
         statement = statement.where(
@@ -128,7 +137,7 @@ def find_page(
 
 def add(rows: Executor, link: LinkRecord, file_ids: Sequence[uuid.UUID], folder_ids: Sequence[uuid.UUID]) -> None:
     """Insert a link and what it gives out."""
-    rows.execute(insert(_links), {each.name: getattr(link, each.name) for each in fields(LinkRecord)})
+    rows.execute(insert(_links), {name: getattr(link, name) for name in _own})
     for table, column, ids in ((_link_files, "file_id", file_ids), (_link_folders, "folder_id", folder_ids)):
         if ids:
             rows.execute(

@@ -17,9 +17,10 @@ from transfer_service.services.core import Core
 from transfer_service.services.files.files import FileService
 from transfer_service.services.files.folder_rows import find_folder, lock_names, open_folder
 from transfer_service.services.files.rows import FileRecord
-from transfer_service.services.sharing import link_rows
+from transfer_service.services.sharing import allotments, link_rows
 from transfer_service.services.sharing.link_rows import LinkRecord, SharedFile
 from transfer_service.services.sharing.link_tokens import LinkTokens, hash_token
+from transfer_service.services.sharing.link_uploads import LinkUploads
 from transfer_service.wire.links import MAX_LISTED, MIN_PASSWORD_CHARACTERS, LinkDraft
 
 _files, _links, _transfers = File.__table__, Link.__table__, LinkTransfer.__table__
@@ -32,10 +33,13 @@ IDS_A_QUERY = 500
 class LinkService:
     """Makes, shows and ends links, and finds them by the secrets in their addresses."""
 
-    def __init__(self, core: Core, *, files: FileService, passwords: Passwords, tokens: LinkTokens) -> None:
+    def __init__(
+        self, core: Core, *, files: FileService, uploads: LinkUploads, passwords: Passwords, tokens: LinkTokens
+    ) -> None:
         self._database = core.database
         self._now = core.now
         self._files = files
+        self._uploads = uploads
         self._passwords = passwords
         self._tokens = tokens
 
@@ -88,9 +92,24 @@ class LinkService:
                 link = replace(link, folder_id=folder_id)
             folder_ids = [_folder_id(rows, link.account_id, path) for path in draft.folders]
             link_rows.add(rows, link, draft.file_ids, folder_ids)
+            if link.is_upload:
+                self._allot(rows, link)
             if folder_ids and len(link_rows.find_contents(rows, link, limit=MAX_LISTED + 1)) > MAX_LISTED:
                 raise InvalidRequest(f"A link gives out at most {MAX_LISTED} files")
         return link
+
+    @staticmethod
+    def _allot(rows: Executor, link: LinkRecord) -> None:
+        """Let files come by an upload link, within its limits, until it expires."""
+        allotments.add(
+            rows,
+            link.id,
+            link.account_id,
+            quota_bytes=link.max_bytes,
+            quota_files=link.max_files,
+            gives_back=False,
+            ends_at=link.expires_at,
+        )
 
     def get(self, account_id: uuid.UUID, link_id: uuid.UUID) -> LinkRecord:
         """The account's link of that id, expired or not. Raises LinkGone."""
@@ -108,10 +127,12 @@ class LinkService:
             return link_rows.find_page(rows, account_id, limit=limit, after=after)
 
     def revoke(self, account_id: uuid.UUID, link_id: uuid.UUID) -> None:
-        """End a link for good. Raises LinkGone."""
+        """End a link for good, with what is under way by it. Raises LinkGone."""
         with self._database.write_rows(durable=True) as rows:  # or a power loss gives it out again
             if not link_rows.remove(rows, account_id, link_id):
                 raise LinkGone
+            allotments.end(rows, link_id, now=self._now())
+        self._uploads.cancel_all(account_id, link_id)
 
     def remove_ended(self, *, dry_run: bool) -> Iterator[int]:
         """Remove links that expired long ago, and who has had what of those without a limit. A 0 for each link.

@@ -11,7 +11,9 @@ from transfer_service.services.sharing.checksums import Checksums
 from transfer_service.services.sharing.link_access import LinkAccess
 from transfer_service.services.sharing.link_downloads import LinkDownloads
 from transfer_service.services.sharing.link_tokens import LinkTokens
+from transfer_service.services.sharing.link_uploads import LinkUploads
 from transfer_service.services.sharing.links import LinkService
+from transfer_service.services.uploads.resumable import ResumableUploadService
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,12 +26,16 @@ class Sharing:
     bundles: BundleService
 
 
-def build_sharing(core: Core, *, files: FileService, completion: Completion, passwords: Passwords) -> Sharing:
+def build_sharing(
+    core: Core, *, files: FileService, uploads: ResumableUploadService, completion: Completion, passwords: Passwords
+) -> Sharing:
     """The services of links and bundles. Without a secret key, in commands, no link is made or opened."""
     secret = core.settings.secret_key
     tokens = LinkTokens([secret.get_secret_value().encode()] if secret is not None else [])
     return Sharing(
-        links=LinkService(core, files=files, passwords=passwords, tokens=tokens),
+        links=LinkService(
+            core, files=files, uploads=LinkUploads(core, uploads=uploads), passwords=passwords, tokens=tokens
+        ),
         access=LinkAccess(core.settings.redis_url, passwords=passwords, tokens=tokens),
         downloads=LinkDownloads(core),
         bundles=BundleService(core, files=files, checksums=Checksums(core, completion=completion)),

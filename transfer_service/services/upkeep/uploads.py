@@ -11,6 +11,8 @@ from sqlalchemy.orm import aliased
 from transfer_service.db.database import run_again
 from transfer_service.errors import BlobMissing, RangeBusy, TransferError
 from transfer_service.models.files import File, FileState
+from transfer_service.models.links import Link
+from transfer_service.models.sharing import Allotment
 from transfer_service.models.uploads import ResumableUpload, UploadKind, UploadPart
 from transfer_service.services.core import Core
 from transfer_service.services.files import rows as file_rows
@@ -90,6 +92,7 @@ class UploadCleanup:
                 if is_ended:
                     yield freed_bytes
         self._forget_tombstones()
+        self._forget_allotments()
 
     def _ids_where(self, reason: ColumnElement[bool]) -> Iterator[uuid.UUID]:
         for rows in self._database.batches(select(File.id).where(reason)):
@@ -101,7 +104,13 @@ class UploadCleanup:
         has_fresh_part = exists().where(
             UploadPart.final_id == File.id, UploadPart.part_id == part.id, part.updated_at >= youngest
         )
-        return and_(File.state == FileState.RECEIVING, File.updated_at < youngest, is_resumable, ~has_fresh_part)
+        has_rested = and_(File.updated_at < youngest, ~has_fresh_part)
+        return and_(File.state == FileState.RECEIVING, is_resumable, or_(has_rested, self._is_of_ended_link()))
+
+    def _is_of_ended_link(self) -> ColumnElement[bool]:
+        """Whether a file came by an upload link that has expired, or was taken back: it is gone for its guests."""
+        ended = select(Allotment.id).where(Allotment.ends_at <= self._now())
+        return and_(File.origin_id.is_not(None), File.origin_id.in_(ended))
 
     def _is_saved(self, upload_id: uuid.UUID) -> bool:
         """Whether the upload only lacked the last step, and has taken it now."""
@@ -122,6 +131,17 @@ class UploadCleanup:
                 upload_rows.end(session, [file_id], now=self._now())
                 remove_row(session, file, self._space)
             return file is not None
+
+    def _forget_allotments(self) -> None:
+        """Drop those of links that are gone, once nothing is under way any more that came by them."""
+        is_spent = and_(
+            Allotment.ends_at <= self._now(),
+            Allotment.gives_back.is_(False),
+            ~exists().where(Link.id == Allotment.id),
+            ~exists().where(File.origin_id == Allotment.id, File.state == FileState.RECEIVING),
+        )
+        with self._database.write() as session:
+            session.execute(delete(Allotment).where(is_spent).execution_options(synchronize_session=False))
 
     def _forget_tombstones(self) -> None:
         """Drop rows whose file is gone and that ended, or began, long ago."""

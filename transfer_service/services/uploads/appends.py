@@ -142,7 +142,14 @@ class Appends:
         if length is not None and piece.is_last and body.announced is not None and stop != length:
             raise InconsistentLength
         self._space.check_size(max(length or 0, stop))
+        self._check_room(upload, max(length or 0, stop))
         return upload
+
+    def _check_room(self, upload: UploadRecord, reserved_bytes: int) -> None:
+        """Refuse, before its body is read, what is known to need more room than there is. Raises QuotaExceeded."""
+        if upload.file is not None and reserved_bytes > upload.file.reserved_bytes:
+            with self._database.read_rows() as rows:
+                self._space.check_growth(rows, upload.file, reserved_bytes)
 
     def _receive(self, upload: UploadRecord, piece: Piece, body: AppendBody, writer: BlobWriter) -> UploadRecord:
         length = upload.length if piece.length is None else piece.length

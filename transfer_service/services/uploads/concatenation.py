@@ -37,10 +37,13 @@ class Concatenation:
         self._now = core.now
         self._durability = core.durability
 
-    def check_parts(self, account_id: uuid.UUID, part_ids: Sequence[uuid.UUID]) -> int | None:
+    def check_parts(
+        self, account_id: uuid.UUID, part_ids: Sequence[uuid.UUID], *, link_id: uuid.UUID | None = None
+    ) -> int | None:
         """The length that the parts have together, None while one of them does not know its own.
 
-        Raises InvalidRequest where one is unknown, spent, named twice or no partial upload of the account.
+        Raises InvalidRequest where one is unknown, spent, named twice or no partial upload of the account, or of the
+        link by which the request comes.
         """
         with self._database.read_rows() as rows:
             parts = [resumable_rows.find(rows, part_id) for part_id in part_ids]
@@ -49,7 +52,8 @@ class Concatenation:
             raise InvalidRequest("Too many final uploads want the same part")
         lengths: list[int | None] = []
         for part in parts:
-            if part is None or part.account_id != account_id or part.kind is not UploadKind.PARTIAL or part.has_ended:
+            is_own = part is not None and part.account_id == account_id and link_id in {None, part.origin_id}
+            if part is None or not is_own or part.kind is not UploadKind.PARTIAL or part.has_ended:
                 raise InvalidRequest("Upload-Concat names what is no partial upload")
             lengths.append(part.length)
         if len(set(part_ids)) != len(part_ids):
@@ -59,11 +63,14 @@ class Concatenation:
         self._space.check_size(total)
         return total if len(known) == len(lengths) else None
 
-    def find_repeated(self, account_id: uuid.UUID, concat_header: str) -> UploadRecord | None:
-        """The final upload that the same request has made before: its answer may have been lost."""
+    def find_repeated(
+        self, account_id: uuid.UUID, concat_header: str, *, link_id: uuid.UUID | None = None
+    ) -> UploadRecord | None:
+        """The final upload that the same request has made before, by the same link: its answer may have been lost."""
         with self._database.read_rows() as rows:
             found = resumable_rows.find_final(rows, account_id, concat_header)
-        return found if found is not None and not found.has_ended else None
+        is_own = found is not None and link_id in {None, found.origin_id}
+        return found if found is not None and is_own and not found.has_ended else None
 
     def assemble(self, final: UploadRecord) -> UploadRecord:
         """Put the final upload together if its parts are whole and nobody else is at it. What it is then.

@@ -41,7 +41,7 @@ from transfer_service.wire.media_types import stored_media_type
 
 @dataclass(frozen=True, slots=True)
 class UploadDraft:
-    """What a client says of an upload before its bytes. Without a `name` its id is its name."""
+    """What a client says of an upload before its bytes. Without a `name` its id is its name, in `folder`."""
 
     protocol: UploadProtocol
     name: str | None
@@ -54,6 +54,7 @@ class UploadDraft:
     concat_header: str | None = None
     repr_digest: str | None = None
     origin_id: uuid.UUID | None = None
+    folder: str = ""
 
 
 class ResumableUploadService:
@@ -86,6 +87,8 @@ class ResumableUploadService:
         Raises TooLarge, InvalidRequest, DigestMismatch.
         """
         self._space.check_size(draft.length or 0)
+        if draft.origin_id is not None and draft.kind is not UploadKind.FINAL:
+            self._small_files.check_room(account_id, draft.length or 0, origin_id=draft.origin_id)
         if draft.ends and draft.length == 0:  # or an upload would be left that nobody has heard of
             _verified(memoryview(b""), draft.repr_digest)
         reserved = 0 if part_ids else draft.length or 0
@@ -131,7 +134,7 @@ class ResumableUploadService:
     def _new(self, account_id: uuid.UUID, draft: UploadDraft, *, length: int | None) -> tuple[UploadRecord, FileRecord]:
         """An upload of which nothing has arrived, and its file."""
         now, upload_id = self._now(), uuid.uuid4()
-        name = draft.name or str(upload_id)
+        name = draft.name or (f"{draft.folder}/{upload_id}" if draft.folder else str(upload_id))
         file = FileRecord(
             id=upload_id,
             account_id=account_id,
@@ -180,6 +183,11 @@ class ResumableUploadService:
             self._displacement.end_append(upload_id)
             upload = self._lookup.get(account_id, upload_id)
         return self._finished(upload)
+
+    def origin_of(self, upload_id: uuid.UUID) -> uuid.UUID | None:
+        """The key or link by which an upload has come, ended or not."""
+        found = self._lookup.find(upload_id)
+        return found.origin_id if found else None
 
     def is_appending(self, upload_id: uuid.UUID) -> bool:
         """Whether any process appends to the upload: its offset is no promise then."""

@@ -24,8 +24,8 @@ def link_json(link: LinkRecord, files: Sequence[SharedFile]) -> dict[str, Any]:
         "downloads": link.downloads,
         "max_files": link.max_files,
         "max_bytes": link.max_bytes,
-        "received_files": 0,
-        "received_bytes": 0,
+        "received_files": link.received_files,
+        "received_bytes": link.received_bytes,
         "created_at": format_second(link.created_at),
     }
 

@@ -37,7 +37,8 @@ blueprint = Blueprint("shared_links", __name__, url_prefix="/s/<token>")
 @blueprint.before_request
 def _admit() -> None:
     if request.method != "OPTIONS":
-        begin_visit(even_used_up=request.endpoint in _MAY_BE_USED_UP)
+        token = (request.view_args or {}).get("token", "")
+        begin_visit(token, even_used_up=request.endpoint in _MAY_BE_USED_UP)
 
 
 @blueprint.get("")

@@ -103,9 +103,8 @@ def _nobody_listens(_sent_bytes: int) -> None:
     """Nothing was counted."""
 
 
-def begin_visit(*, even_used_up: bool) -> Visit:
+def begin_visit(token: str, *, even_used_up: bool = False) -> Visit:
     """The visit that a request is. Raises LinkGone."""
-    token = (request.view_args or {}).get("token", "")
     link = services().sharing.links.find(token)
     if link.is_used_up and not even_used_up:
         raise LinkGone

@@ -25,10 +25,11 @@ from transfer_service.services.files.files import parse_file_id
 from transfer_service.services.uploads.appends import Piece
 from transfer_service.services.uploads.rows import UploadRecord
 from transfer_service.web.addresses import absolute_url
-from transfer_service.web.context import current, require_scope, services
+from transfer_service.web.context import require_scope, services
 from transfer_service.web.query import flag_of
 from transfer_service.web.request_body import RequestBody
 from transfer_service.web.request_log import note
+from transfer_service.web.uploads.senders import sender
 from transfer_service.wire import rufh, tus
 from transfer_service.wire.digests import parse_digests
 from transfer_service.wire.rufh import Version
@@ -74,24 +75,24 @@ class InterimAnswers:
 
 
 def parse_upload_id(text: str) -> uuid.UUID:
-    """The id in a path. Raises NotFound: what is no UUID is the id of no upload."""
+    """The id in a path, of an upload that the sender may know of. Raises NotFound: what is no UUID is none."""
     parsed = parse_file_id(text)
     if parsed is None:
         raise NotFound("Upload not found")
-    return parsed
+    return sender().check(parsed)
 
 
 def location_of(upload: UploadRecord) -> str:
     """Where the upload is continued: a whole URL, because many clients understand nothing else."""
-    return absolute_url(f"/api/uploads/{upload.id}")
+    return absolute_url(f"{sender().path}/{upload.id}")
 
 
 def is_overwriting(*, asked: bool = False) -> bool:
     """Whether the new file replaces one of its name, as the query or what was `asked` otherwise says.
 
-    Raises InvalidRequest, KeyLacksScope.
+    What guests bring never does. Raises InvalidRequest, KeyLacksScope.
     """
-    is_wanted = flag_of("overwrite") or asked
+    is_wanted = (flag_of("overwrite") or asked) and sender().guest is None
     if is_wanted:
         require_scope(Scope.FILES)
     return is_wanted
@@ -109,9 +110,11 @@ def answer(upload: UploadRecord, status: int, headers: dict[str, str]) -> Respon
     response = empty(status)
     response.headers.update(headers)
     response.headers["Cache-Control"] = "no-store"
-    if upload.is_finished:
+    if upload.is_finished and upload.file is not None:
         response.headers["X-File-Id"] = str(upload.id)
-        response.headers["X-File-Name"] = quote(upload.name)
+        name = sender().shown_name(upload.file)
+        if name is not None:
+            response.headers["X-File-Name"] = quote(name)
     note(file=str(upload.id), upload_offset=upload.offset)
     return response
 
@@ -211,7 +214,7 @@ def append_first(upload: UploadRecord, piece: Piece, body: AppendBody, *, is_kno
 
     Unless the client knows its URL already (`is_known`): then it may try again. Raises what an append raises.
     """
-    uploads, account_id = services().resumable_uploads, current().account_id
+    uploads, account_id = services().resumable_uploads, sender().account_id
     try:
         return uploads.append(account_id, upload.id, piece, body)
     except TransferError as error:

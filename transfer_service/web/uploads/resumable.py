@@ -1,5 +1,7 @@
 """`/api/uploads`: resumable uploads for any client, by tus 1.0.0 or by the IETF draft (docs/resumable.md).
 
+The same stand at `/s/TOKEN/uploads`, see `web/sharing/link_uploads.py`.
+
 A request with `Tus-Resumable` speaks tus, any other the draft. `GET` answers in JSON whoever asks; in the words of a
 protocol it is a `HEAD` with that JSON, without them it disturbs nobody.
 """
@@ -22,68 +24,61 @@ from transfer_service.web.query import PAGING, read_page, takes
 from transfer_service.web.uploads import rufh, tus
 from transfer_service.web.uploads.append_body import empty, parse_upload_id
 from transfer_service.web.uploads.resumable_errors import init_resumable_errors
+from transfer_service.web.uploads.senders import sender
 from transfer_service.wire.error_bodies import is_uploads_path
 from transfer_service.wire.instants import format_instant
 from transfer_service.wire.rufh import is_protocol
 from transfer_service.wire.tus import VERSION
 
-blueprint = Blueprint("resumable", __name__, url_prefix="/api/uploads")
-blueprint.before_request(guard)
-init_resumable_errors(blueprint)
+_ALLOWED, _ALLOWED_TO_GUESTS = "GET, HEAD, OPTIONS, POST", "OPTIONS, POST"
+_ALLOWED_ON_ONE = "DELETE, GET, HEAD, OPTIONS, PATCH"
 
 
-@blueprint.after_app_request
-def _name_version(response: Response) -> Response:
-    """Every answer to tus names its version, also where no view was reached."""
+def name_version(response: Response) -> Response:
+    """For `after_app_request`: every answer to tus names its version, also where no view was reached."""
     if is_uploads_path(request.path) and speaks_tus():
         response.headers["Tus-Resumable"] = VERSION
     return response
 
 
-@blueprint.route("", methods=["OPTIONS"], provide_automatic_options=False)
-@blueprint.route("/<upload_id>", methods=["OPTIONS"], provide_automatic_options=False)
 def options(upload_id: str | None = None) -> Response:
     """What both protocols can do here; the answer to a preflight too."""
     response = empty(204)
     response.headers.update(tus.options_headers())
     response.headers.update(rufh.options_headers())
-    response.headers["Allow"] = "DELETE, GET, HEAD, OPTIONS, PATCH" if upload_id else "GET, HEAD, OPTIONS, POST"
+    allowed = _ALLOWED if request.blueprint == blueprint.name else _ALLOWED_TO_GUESTS
+    response.headers["Allow"] = _ALLOWED_ON_ONE if upload_id else allowed
     return response
 
 
-@blueprint.post("")
 @takes("overwrite")
 def create() -> Response:
     """Begin an upload."""
     return tus.create() if speaks_tus() else rufh.create()
 
 
-@blueprint.route("/<upload_id>", methods=["HEAD"], provide_automatic_options=False)
 def look(upload_id: str) -> Response:
     """How far an upload got."""
     door: Callable[[Any], Response] = tus.look if speaks_tus() else rufh.look
     return door(parse_upload_id(upload_id))
 
 
-@blueprint.patch("/<upload_id>", provide_automatic_options=False)
 def append(upload_id: str) -> Response:
     """Continue an upload."""
     door: Callable[[Any], Response] = tus.append if speaks_tus() else rufh.append
     return door(parse_upload_id(upload_id))
 
 
-@blueprint.delete("/<upload_id>", provide_automatic_options=False)
 def cancel(upload_id: str) -> Response:
     """End an upload; the file of a finished one stays."""
     (tus.check if speaks_tus() else rufh.check)()
-    services().resumable_uploads.cancel(current().account_id, parse_upload_id(upload_id))
+    services().resumable_uploads.cancel(sender().account_id, parse_upload_id(upload_id))
     return empty(204)
 
 
-@blueprint.route("/<upload_id>", methods=["GET"], provide_automatic_options=False)
 def show(upload_id: str) -> Response:
     """One upload; for who asks by a protocol like HEAD, an append that is running ends."""
-    identifier, account_id = parse_upload_id(upload_id), current().account_id
+    identifier, account_id = parse_upload_id(upload_id), sender().account_id
     told: Response | None = None
     if speaks_tus():
         told = tus.look(identifier)
@@ -105,7 +100,6 @@ def _watched(account_id: uuid.UUID, upload_id: uuid.UUID) -> tuple[UploadRecord,
     return uploads.get(account_id, upload_id), is_promise
 
 
-@blueprint.get("", provide_automatic_options=False)
 @takes(*PAGING)
 def list_uploads() -> Response:
     """The account's unfinished uploads, newest first."""
@@ -120,14 +114,31 @@ def _place(upload: ListedUpload) -> tuple[datetime, UUID]:
 
 
 def _upload_json(upload: ListedUpload) -> dict[str, Any]:
-    file = upload.file
+    file, expires_at = upload.file, sender().end_of(upload.expires_at)
     return {
         "upload_id": str(file.id),
-        "filename": file.name,
+        "filename": sender().shown_name(file),
         "status": "complete" if file.is_complete else "partial" if file.next_expected else "pending",
         "offset": file.next_expected,
         "length": file.length,
-        "expires_at": format_instant(upload.expires_at) if upload.expires_at else None,
+        "expires_at": format_instant(expires_at) if expires_at else None,
         "file_id": str(file.id) if file.is_complete else None,
         "protocol": upload.protocol,
     }
+
+
+def add_routes(blueprint: Blueprint, *, are_listed: bool) -> None:
+    """Let uploads be sent at the addresses of a blueprint, and listed where who sends them is known."""
+    of_all = [("OPTIONS", options), ("POST", create), *([("GET", list_uploads)] if are_listed else [])]
+    # HEAD first: a view of GET would take it too.
+    of_one = [("HEAD", look), ("GET", show), ("PATCH", append), ("DELETE", cancel), ("OPTIONS", options)]
+    for rule, views in (("", of_all), ("/<upload_id>", of_one)):
+        for method, view in views:
+            blueprint.add_url_rule(rule, view_func=view, methods=[method], provide_automatic_options=False)
+    init_resumable_errors(blueprint)
+
+
+blueprint = Blueprint("resumable", __name__, url_prefix="/api/uploads")
+blueprint.before_request(guard)
+blueprint.after_app_request(name_version)
+add_routes(blueprint, are_listed=True)

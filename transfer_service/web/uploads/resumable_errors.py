@@ -1,4 +1,4 @@
-"""Errors at `/api/uploads`: in the words of the protocol that the request speaks."""
+"""Errors at resumable uploads: in the words of the protocol that the request speaks."""
 
 from contextlib import suppress
 from http import HTTPStatus
@@ -8,10 +8,11 @@ from flask import Blueprint, Response, request
 
 from transfer_service import errors
 from transfer_service.services.files.files import parse_file_id
-from transfer_service.web.context import current, services
+from transfer_service.web.context import services
 from transfer_service.web.error_envelopes import as_answered, error_response, set_retry_after, speaks_tus, status_of
 from transfer_service.web.request_body import is_chunked
 from transfer_service.web.uploads.rufh import limits_of
+from transfer_service.web.uploads.senders import sender
 from transfer_service.wire import rufh, tus
 from transfer_service.wire.rate_limits import QUOTA_EXCEEDED
 
@@ -77,7 +78,8 @@ def _limits(version: rufh.Version) -> str | None:
     upload_id = parse_file_id((request.view_args or {}).get("upload_id", ""))
     if upload_id is not None:
         with suppress(errors.TransferError):
-            return limits_of(told_in, services().resumable_uploads.get(current().account_id, upload_id))
+            known = sender().check(upload_id)
+            return limits_of(told_in, services().resumable_uploads.get(sender().account_id, known))
     return rufh.limit_header(told_in, max_bytes=services().space.max_file_bytes, max_age_seconds=None)
 
 

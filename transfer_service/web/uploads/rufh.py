@@ -1,4 +1,4 @@
-"""Resumable Uploads for HTTP, the IETF draft, at `/api/uploads` (draft-ietf-httpbis-resumable-upload)."""
+"""Resumable Uploads for HTTP, the IETF draft, at the same addresses as tus (draft-ietf-httpbis-resumable-upload)."""
 
 import uuid
 
@@ -9,7 +9,7 @@ from transfer_service.models.uploads import UploadProtocol
 from transfer_service.services.uploads.appends import Piece
 from transfer_service.services.uploads.resumable import UploadDraft
 from transfer_service.services.uploads.rows import UploadRecord
-from transfer_service.web.context import current, origin_id, services
+from transfer_service.web.context import services
 from transfer_service.web.uploads.append_body import (
     InterimAnswers,
     ToldBody,
@@ -20,6 +20,7 @@ from transfer_service.web.uploads.append_body import (
     location_of,
     repr_digest,
 )
+from transfer_service.web.uploads.senders import sender
 from transfer_service.wire import rufh, tus
 from transfer_service.wire.digests import format_sha256
 from transfer_service.wire.filenames import parse_filename, parse_name_in_folder
@@ -54,9 +55,10 @@ def create() -> Response:
         overwrite=overwrite,
         ends=False,
         repr_digest=repr_digest(),
-        origin_id=origin_id(),
+        origin_id=sender().origin_id,
+        folder=sender().folder,
     )
-    uploads, account_id = services().resumable_uploads, current().account_id
+    uploads, account_id = services().resumable_uploads, sender().account_id
     if creation.is_complete and body.announced and not body.interim.can_arrive:  # or it would have to wait for that
         whole = uploads.begin_whole(account_id, draft, body)
         if whole is not None:
@@ -73,7 +75,7 @@ def look(upload_id: uuid.UUID) -> Response:
     """How far an upload got."""
     version = rufh.parse_version(request.headers)
     rufh.check_retrieval(version, request.headers)
-    upload = services().resumable_uploads.look(current().account_id, upload_id)
+    upload = services().resumable_uploads.look(sender().account_id, upload_id)
     return _answer(version, upload, 204, _length(upload))
 
 
@@ -96,7 +98,7 @@ def append(upload_id: uuid.UUID) -> Response:
     body = ToldBody(InterimAnswers(version))
     told = rufh.parse_append(version, request.headers, content_length=body.announced)
     piece = Piece(offset=told.offset, length=told.length, is_last=told.is_complete, repr_digest=repr_digest())
-    upload = services().resumable_uploads.append(current().account_id, upload_id, piece, body)
+    upload = services().resumable_uploads.append(sender().account_id, upload_id, piece, body)
     return _answer(version, upload, 200 if upload.is_finished else version.incomplete_append_status, {})
 
 
@@ -111,7 +113,7 @@ def _name_and_type() -> tuple[str | None, str | None]:
     is_of_file = declared.partition(";")[0].strip().lower() != rufh.MEDIA_TYPE
     filename = metadata.filename if name is None else name
     named = parse_name_in_folder(filename, metadata.relative_path) if filename is not None else None
-    return named, declared if is_of_file and declared else metadata.filetype
+    return sender().place(named), declared if is_of_file and declared else metadata.filetype
 
 
 def _text_of(field: str) -> str:
@@ -136,5 +138,5 @@ def _answer(version: Version, upload: UploadRecord, status: int, headers: dict[s
 
 def limits_of(version: Version, upload: UploadRecord) -> str | None:
     """Everything that limits an upload, None in versions that do not tell."""
-    left = services().resumable_uploads.seconds_left(upload)
+    left = sender().seconds_left(upload)
     return rufh.limit_header(version, max_bytes=services().space.max_file_bytes, max_age_seconds=left)
