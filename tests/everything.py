@@ -57,6 +57,8 @@ def fill(app: Flask, data_dir: Path) -> Everything:
     guest = by_link(alice)
     begun = id_of(Draft(guest).begin(UPLOADED))
     there.ids |= {"upload_token": guest.path.split("/")[2], "link_upload_id": str(begun)}
+    again = {"Idempotency-Key": "8e03978e-40d5-43dd-bc93-6894a57f9324"}
+    assert alice.post("/api/files?filename=day/again.bin", data=b"again", headers=again).status_code == 201
     key = alice.post("/auth/keys", json={"name": "camera", "scopes": ["upload", "chat"]})
     there.ids["key_id"] = key.get_json()["id"]
     made = alice.post("/api/bundles", json={"file_ids": [there.ids["file_id"]], "folders": ["day"]}).get_json()

@@ -36,6 +36,7 @@ from transfer_service.services.games.archives import GameArchives
 from transfer_service.services.games.browsing import GameBrowsing
 from transfer_service.services.games.catalogue import GameService
 from transfer_service.services.games.downloads import RemoteDownloadService
+from transfer_service.services.idempotency import IdempotencyKeys
 from transfer_service.services.previews.noting import find_missing
 from transfer_service.services.previews.previews import PreviewService
 from transfer_service.services.request_limits import RequestLimits
@@ -102,6 +103,7 @@ class Services:
     game_browsing: GameBrowsing
     game_archives: GameArchives
     activities: ActivityService
+    idempotency_keys: IdempotencyKeys
     cleanup: CleanupService
     orphans: Orphans
     installation: Installation
@@ -206,6 +208,7 @@ def build_services(
     sign_ins, conversations = SignInService(core), ConversationService(core)
     messages, passwords = MessageService(core, publish=publish), Passwords(offload=core.offload)
     sharing = build_sharing(core, files=files, uploads=resumable, completion=completion, passwords=passwords)
+    idempotency_keys = IdempotencyKeys(core)
     by_name = build_shelves(core)
     installation, signing_key = Installation(core, parts=list_parts(by_name)), SigningKey(core)
     kept_for = timedelta(days=settings.quarantine_days)
@@ -237,12 +240,14 @@ def build_services(
         game_browsing=GameBrowsing(core),
         game_archives=GameArchives(core),
         activities=ActivityService(database=core.database),
+        idempotency_keys=idempotency_keys,
         cleanup=CleanupService(
             core,
             installation=installation,
             orphans=orphans,
             sweeps=[
                 *list_sweeps(core, uploads, trash, sign_ins, sharing.links),
+                ("spent_idempotency_keys", idempotency_keys.remove_spent),
                 *list_object_sweeps(core, by_name),
             ],
         ),

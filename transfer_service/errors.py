@@ -225,6 +225,19 @@ class DownloadInProgress(TransferError):
     detail = "A download of this game is in progress"
 
 
+class KeyInUse(TransferError):
+    """The first request with this Idempotency-Key has not been answered yet."""
+
+    detail = "A request with this Idempotency-Key is under way"
+    retry_after_seconds = 1
+
+
+class KeyReused(TransferError):
+    """The Idempotency-Key belongs to another request."""
+
+    detail = "This Idempotency-Key was used for another request"
+
+
 class AlreadyDownloaded(TransferError):
     """The archive is here already."""
 

@@ -33,6 +33,8 @@ STATUSES: dict[type[errors.TransferError], int] = {
     errors.UnsupportedVersion: 412,
     errors.DownloadInProgress: 409,
     errors.AlreadyDownloaded: 409,
+    errors.KeyInUse: 409,
+    errors.KeyReused: 422,
     errors.TooLarge: 413,
     errors.UnsupportedMediaType: 415,
     errors.UnsupportedContentCoding: 415,

@@ -53,6 +53,12 @@ class MultipartBody:
             raise InvalidRequest(f"Form field given more than once: {name}")
         return self._fields.get(name)
 
+    def all_fields(self) -> dict[str, str]:
+        """Every field, once `file_blocks` has ended. Raises InvalidRequest where one came with two values."""
+        for name in self._repeated:
+            self.field(name)
+        return dict(self._fields)
+
     def read_ahead(self) -> None:
         """Read a small file whole, and the fields behind it. Raises InvalidRequest."""
         size = 0

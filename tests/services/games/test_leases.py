@@ -12,8 +12,8 @@ from tests.services.conftest import Bench
 from tests.services.games.bench import ADDED_AT, CONTENT, SHA256, Downloads, any_downloads, downloads
 from transfer_service.db.database import Database
 from transfer_service.models.games import DownloadState
+from transfer_service.services import clocks
 from transfer_service.services.core import utc_now
-from transfer_service.services.games import job_rows
 from transfer_service.services.games.leases import LEASE, FetchLeases, HashedPart, LeaseLost, Run
 
 __all__ = ["any_downloads", "downloads"]
@@ -226,7 +226,7 @@ def test_workers_and_instances_of_other_machines_go_by_the_clock_of_the_database
     service = here.make_service(now=lambda: here.clock() + ahead)
     here.clock.advance(seconds=60)
     assert here.leases.beat(run)
-    monkeypatch.setattr(job_rows, "utc_now", lambda: utc_now() + ahead)
+    monkeypatch.setattr(clocks, "utc_now", lambda: utc_now() + ahead)
     assert there.find_waiting() == []
     assert there.claim(run.job_id) is None
     assert service.list_downloads()[0].state.is_active

@@ -113,6 +113,7 @@ class AttachedFiles:
                 begin=lambda rows: self._lock(rows, chosen),
                 record=lambda rows: self._hand_over(rows, chosen, record),
                 space=space,
+                remember=post.remember,
             )
 
     def _lock(self, rows: Executor, chosen: _Chosen) -> None:

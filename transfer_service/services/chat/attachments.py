@@ -11,7 +11,7 @@ from transfer_service.errors import TransferError
 from transfer_service.logs import tidying
 from transfer_service.services.batches import BATCH_BYTES, OFFLOAD_FROM_BYTES, in_batches
 from transfer_service.services.chat.message_rows import Message
-from transfer_service.services.chat.messages import MessageService
+from transfer_service.services.chat.messages import MessageService, Remember
 from transfer_service.services.core import Core
 from transfer_service.services.files import discards
 from transfer_service.storage.blobs import WHOLE, BlobStore, BlobWriter
@@ -22,11 +22,12 @@ from transfer_service.wire.media_signatures import HEAD_BYTES
 
 @dataclass(frozen=True, slots=True)
 class Post:
-    """Where an attachment belongs, and what is said with it."""
+    """Where an attachment belongs, what is said with it, and what keeps the answer (`MessageService.post`)."""
 
     conversation_id: str
     content: object
     reply_to: str | None
+    remember: Remember | None = None
 
 
 class AttachmentBody(Protocol):
@@ -103,6 +104,7 @@ class AttachmentService:
             attachment=Attachment(body.filename, body.media_type, length, digest.hex()),
             head=beginning.head,
             record=writer.record,
+            remember=post.remember,
         )
 
     def _write(self, writer: BlobWriter, blocks: Iterator[bytes]) -> tuple[int, bytes]:

@@ -31,6 +31,8 @@ from transfer_service.services.previews.rows import Shown
 from transfer_service.wire.attachments import Attachment, MessageType, message_type
 from transfer_service.wire.chat import new_chat_id, parse_caption, parse_chat_id, parse_text
 
+Remember = Callable[[Executor, Message], None]
+
 
 def _nothing(_rows: Executor) -> None:
     """There is nothing to be done first."""
@@ -91,12 +93,14 @@ class MessageService:
         record: Callable[[Executor], None] | None = None,
         begin: Callable[[Executor], None] = _nothing,
         space: Space | None = None,
+        remember: Remember | None = None,
     ) -> Message:
         """Append a message. The attachment's bytes are stored already, and count by `record`: it survives power loss.
         `head` are its first bytes, where they are known.
 
         `begin` is called first in the transaction, for locks that come before the conversation's. Its room is counted
-        in `space`, the service's own by default.
+        in `space`, the service's own by default. `remember` is called last, and keeps
+        the answer for when the request comes again.
 
         Raises InvalidRequest, NotFound, NotParticipant, QuotaExceeded, ClaimLost; then nothing is stored.
         """
@@ -126,6 +130,8 @@ class MessageService:
                 if previews.note(rows, self._core, message.id, head=head):
                     message = replace(message, shown=Shown())
                 (space or self._space).reserve(rows, account_id, attachment.length)
+            if remember is not None:
+                remember(rows, message)
         self._publish(MessagePosted(members.account_ids, message, seq=numbers.seq))
         return message
 

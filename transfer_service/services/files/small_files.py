@@ -41,10 +41,6 @@ def _head_of(blocks: Blocks) -> bytes:
     return head
 
 
-def _nothing_more(_rows: Executor) -> None:
-    """There are no rows but the file's."""
-
-
 class SmallFiles:
     """Stores what has arrived whole: the bytes first, then its row as it is in the end."""
 
@@ -76,12 +72,12 @@ class SmallFiles:
         *,
         overwrite: bool = False,
         may_replace: bool = True,
-        add_more: Callable[[Executor], None] = _nothing_more,
+        add_more: Callable[[Executor, FileRecord], None] | None = None,
     ) -> tuple[FileRecord, bool]:
         """Store a file and declare it whole. The file, and whether it has replaced another one.
 
         A name that it holds already must be free; else it is numbered where it is taken, or taken over with
-        `overwrite`, unless it `may_replace` none. `add_more` adds rows in the same transaction. Raises NameTaken,
+        `overwrite`, unless it `may_replace` none. `add_more` adds rows last in the same transaction. Raises NameTaken,
         KeyLacksScope, TooLarge, StorageFull; then nothing of it is left.
         """
         length = sum(map(len, blocks))
@@ -98,14 +94,16 @@ class SmallFiles:
                     rows, named, self._core, length=length, digest=digest, is_new=True, head=_head_of(blocks)
                 )
                 writer.record(rows)
-                add_more(rows)
+                whole = replace(whole, next_expected=length)
+                if add_more is not None:
+                    add_more(rows, whole)
             return whole, claimed
 
         with self._stored(file, blocks) as writer:
             whole, claimed = declare(writer)
         if claimed.blob_id is not None:
             self._files.discard_blob(claimed.blob_id)
-        return replace(whole, next_expected=length), claimed.has_replaced
+        return whole, claimed.has_replaced
 
     def _claim(self, rows: Executor, file: FileRecord, *, overwrite: bool, may_replace: bool) -> ClaimedName:
         """A name for the file, and room for its bytes."""

@@ -27,6 +27,7 @@ from transfer_service.errors import (
     TooManyDownloads,
 )
 from transfer_service.models.games import DownloadState, Game, GameData
+from transfer_service.services.clocks import shared_now
 from transfer_service.services.core import Core
 from transfer_service.services.games import job_rows as download_rows
 from transfer_service.services.games.archives import ArchiveRemoval
@@ -76,7 +77,7 @@ class RemoteDownloadService:
         if len(held) >= self._max_active:
             raise TooManyDownloads
         slot = min(set(range(self._max_active)) - {each.slot for each in held})
-        at = download_rows.shared_now(session, self._now)
+        at = shared_now(session, self._now)
         return download_rows.begin(session, game, data, slot=slot, actor=actor, sources=self._source_names, at=at)
 
     def _is_downloaded(self, session: Session, data: GameData) -> bool:
@@ -147,7 +148,7 @@ class RemoteDownloadService:
         """What `find` finds once the jobs among it that nobody works on have failed, if the database can be written."""
         with self._database.read() as session:
             found = find(session)
-            now = download_rows.shared_now(session, self._now) if found else self._now()
+            now = shared_now(session, self._now) if found else self._now()
         abandoned = [job for job in found if self._is_abandoned(job, now)]
         if abandoned and not self._database.is_read_only:
             self._end_abandoned(abandoned)

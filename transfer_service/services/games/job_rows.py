@@ -1,7 +1,7 @@
 """The rows of remote downloads: the one place that changes a job's state, together with the activity about it."""
 
 import uuid
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -10,7 +10,6 @@ from sqlalchemy import and_, false, func, literal_column, or_, select, union_all
 from sqlalchemy.orm import Session
 
 from transfer_service.models.games import ACTIVE_STATES, DownloadState, Game, GameData, RemoteDownload
-from transfer_service.services.core import utc_now
 from transfer_service.services.games.activities import Action, record
 
 jobs = RemoteDownload.__table__
@@ -98,18 +97,6 @@ _RECORDS = select(
     jobs.c.updated_at,
     jobs.c.finished_at,
 ).join_from(jobs, Game, jobs.c.game_id == Game.id)
-
-
-def shared_now(session: Session, now: Callable[[], datetime]) -> datetime:
-    """`now` by the clock of the database, which all workers and instances go by: their machines' may differ.
-
-    A database in a file has the machine's.
-    """
-    if session.get_bind().dialect.name == "sqlite":
-        return now()
-    before = utc_now()
-    there: datetime = session.execute(select(func.clock_timestamp())).scalar_one()
-    return now() + (there - min(max(there, before), utc_now()))
 
 
 def find_latest(session: Session, game_ids: Collection[uuid.UUID]) -> list[DownloadRecord]:

@@ -19,6 +19,7 @@ from sqlalchemy import ColumnElement, or_, select, update
 from transfer_service.db.database import Executor
 from transfer_service.errors import ClaimLost
 from transfer_service.models.games import DownloadState, GameData
+from transfer_service.services.clocks import shared_now
 from transfer_service.services.core import Core
 from transfer_service.services.games import job_rows as download_rows
 from transfer_service.services.games.job_rows import is_active, jobs
@@ -155,7 +156,7 @@ class FetchLeases:
     def find_waiting(self) -> list[int]:
         """The active jobs on which nobody works."""
         with self._database.read() as session:
-            free = is_active & _is_free(download_rows.shared_now(session, self._now))
+            free = is_active & _is_free(shared_now(session, self._now))
             return list(session.scalars(select(jobs.c.id).where(free).order_by(jobs.c.id)))
 
     def claim(self, job_id: int) -> Run | None:
@@ -176,7 +177,7 @@ class FetchLeases:
             )
         )
         with self._database.write() as session:
-            now = download_rows.shared_now(session, self._now)
+            now = shared_now(session, self._now)
             lease = {"lease_until": now + self.lease, "updated_at": now}
             job = session.execute(taken.where(_is_free(now)).values(lease)).one_or_none()
             if job is None:
@@ -225,7 +226,7 @@ class FetchLeases:
         mine = update(jobs).where(jobs.c.id == run.job_id, jobs.c.lease_owner == run.owner, is_active)
         with self._database.write() as session:
             if prolongs:
-                now = download_rows.shared_now(session, self._now)
+                now = shared_now(session, self._now)
                 values |= {"lease_until": now + self.lease, "updated_at": now}
             is_mine = session.execute(mine.values(**values).returning(jobs.c.id)).one_or_none() is not None
             if is_mine and run.part is not None:

@@ -127,7 +127,7 @@ class ResumableUploadService:
             [data],
             digest,
             overwrite=draft.overwrite,
-            add_more=lambda rows: resumable_rows.add_to(rows, upload),
+            add_more=lambda rows, _file: resumable_rows.add_to(rows, upload),
         )
         return self._completion.told(replace(upload, file=file))
 

@@ -1,12 +1,13 @@
 """A whole file in one request: streamed to its final place, named when it is whole, gone if it breaks."""
 
 import uuid
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Protocol
 
 from sqlalchemy import select
 
-from transfer_service.db.database import run_again
+from transfer_service.db.database import Executor, run_again
 from transfer_service.errors import StorageFull, UploadGone
 from transfer_service.logs import tidying
 from transfer_service.models.accounts import Account
@@ -25,6 +26,8 @@ from transfer_service.storage.blobs import END, BlobWriter
 from transfer_service.wire.ranges import Span
 
 ANYWHERE = Span(0, END)
+Remember = Callable[[Executor, FileRecord], None]
+
 RESERVATION_STEP_BYTES = 64 * 1024 * 1024
 
 
@@ -76,8 +79,12 @@ class WholeFileService:
         self._now = core.now
         self._durability = core.durability
 
-    def receive(self, account_id: uuid.UUID, draft: Draft, body: WholeBody) -> Received:
+    def receive(
+        self, account_id: uuid.UUID, draft: Draft, body: WholeBody, *, remember: Remember | None = None
+    ) -> Received:
         """Store a file under its name, numbered where that is taken, or in place of the old one with `overwrite`.
+
+        `remember` is called last in the transaction, and keeps the answer for when the request comes again.
 
         Raises InvalidRequest, KeyLacksScope, TooLarge, StorageFull, UploadGone; then there is no row, no blob and no
         reservation.
@@ -87,15 +94,23 @@ class WholeFileService:
             blocks = [read_all(body, SMALL_BYTES if draft.length is None else draft.length)]
             digest = digest_of(blocks)
             new = self._new_file(account_id, body.verified(draft, bytes.fromhex(digest.sha256)))
-            overwrite, may_replace = draft.overwrite, draft.may_replace
-            return Received(*self._small_files.store(new, blocks, digest, overwrite=overwrite, may_replace=may_replace))
+            return Received(
+                *self._small_files.store(
+                    new,
+                    blocks,
+                    digest,
+                    overwrite=draft.overwrite,
+                    may_replace=draft.may_replace,
+                    add_more=remember,
+                )
+            )
         file_id, begun_as = self._begin(account_id, draft), draft.name
         try:
             with self._store.open_writer(file_id, ANYWHERE, create=True, wait_seconds=0) as writer:
                 length, digest = self._write(writer, file_id, draft, body)
                 draft = body.verified(draft, bytes.fromhex(digest.sha256))
                 writer.seal(length, flush=self._durability.flush)
-                whole = _Whole(file_id, length, digest, writer)
+                whole = _Whole(file_id, length, digest, writer, remember)
                 file, claimed = self._commit(whole, draft, is_renamed=draft.name != begun_as)
         except BaseException:
             with tidying():
@@ -188,7 +203,10 @@ class WholeFileService:
             declared = declare_whole(rows, file, self._core, length=whole.length, digest=whole.digest)
             if is_renamed:
                 prune(rows, file.folder_id)
-            return replace(declared, next_expected=whole.length), claimed
+            declared = replace(declared, next_expected=whole.length)
+            if whole.remember is not None:
+                whole.remember(rows, declared)
+            return declared, claimed
 
     def _discard(self, file_id: uuid.UUID) -> None:
         """Leave nothing of a file that broke. One whose commit failed only in telling that it succeeded stays."""
@@ -212,9 +230,10 @@ class WholeFileService:
 
 @dataclass(frozen=True, slots=True)
 class _Whole:
-    """All bytes of a file, sealed, and who has written them."""
+    """All bytes of a file, sealed, who has written them, and what keeps the answer."""
 
     file_id: uuid.UUID
     length: int
     digest: FileDigest
     writer: BlobWriter
+    remember: Remember | None

@@ -5,11 +5,15 @@ from collections.abc import Iterator
 from functools import partial
 
 from flask import Blueprint, Response
+from multipart import MultipartSegment
 
 from transfer_service.errors import InvalidRequest
 from transfer_service.services.chat.attachments import Post
+from transfer_service.services.chat.message_rows import Message
+from transfer_service.web.chat.printing import print_message
 from transfer_service.web.context import current, guard, services
 from transfer_service.web.files.file_response import StoredFile, respond
+from transfer_service.web.idempotency import Content, content_of_form, give_way, remembering
 from transfer_service.web.multipart_body import OVERHEAD_BYTES, MultipartBody, filename_of, is_multipart
 from transfer_service.web.previews.thumbnails import thumbnail_of_attachment, wanted_size
 from transfer_service.web.query import takes_any
@@ -65,8 +69,9 @@ def download(message_id: str, filename: str) -> Response:
 class AttachmentForm:
     """The AttachmentBody of a request."""
 
-    def __init__(self, form: MultipartBody, *, filename: str, media_type: str) -> None:
+    def __init__(self, form: MultipartBody, part: MultipartSegment, *, filename: str, media_type: str) -> None:
         self._form = form
+        self._part = part
         self.filename = filename
         self.media_type = media_type
 
@@ -76,12 +81,13 @@ class AttachmentForm:
         if not is_multipart():
             raise InvalidRequest("Expected multipart/form-data")
         body = RequestBody()
+        give_way(body)
         services().small_files.check_room(account_id, (body.announced or 0) - OVERHEAD_BYTES)
         form = MultipartBody(body)
         part = form.open_file_part()
         filename = safe_filename(filename_of(part))
         declared = part.header("Content-Type")
-        self = cls(form, filename=filename, media_type=attachment_media_type(declared, filename))
+        self = cls(form, part, filename=filename, media_type=attachment_media_type(declared, filename))
         if form.field("conversation_id") is not None:
             post = self.post()
             services().messages.check_post(account_id, post.conversation_id, post.reply_to)
@@ -95,4 +101,12 @@ class AttachmentForm:
         """What the fields say. Raises InvalidRequest."""
         field = self._form.field
         conversation_id = parse_conversation_id(field("conversation_id"))
-        return Post(conversation_id, content=field("content"), reply_to=parse_reply(field("reply_to")))
+        return Post(
+            conversation_id,
+            content=field("content"),
+            reply_to=parse_reply(field("reply_to")),
+            remember=remembering(print_message, self._content),
+        )
+
+    def _content(self, message: Message) -> Content:
+        return content_of_form(self._form, self._part, message.attachment.sha256 if message.attachment else None)

@@ -10,8 +10,9 @@ from transfer_service.services.chat.attachments import Post
 from transfer_service.services.chat.message_rows import Message
 from transfer_service.services.files.files import parse_file_id
 from transfer_service.web.chat.attachments import AttachmentForm
-from transfer_service.web.chat.printing import message_json
+from transfer_service.web.chat.printing import message_json, posted_json, print_message
 from transfer_service.web.context import current, guard, require_scope, services
+from transfer_service.web.idempotency import Content, idempotent, read_form_again, remembering
 from transfer_service.web.query import count_of, print_place, read_place, takes
 from transfer_service.web.request_log import note
 from transfer_service.web.requests import json_object
@@ -23,25 +24,47 @@ blueprint = Blueprint("messages", __name__, url_prefix="/messages")
 blueprint.before_request(guard)
 
 
+def _read_again() -> Content:
+    """What a message says that only has to be compared."""
+    fields = json_object()
+    if "file_id" in fields:
+        _require_file_scopes()
+    return Content(fields)
+
+
 @blueprint.post("")
+@idempotent(_read_again)
 def post_text() -> Response:
     """Say something, with `file_id` by a file of one's own."""
     fields = json_object()
     conversation_id = parse_conversation_id(fields.get("conversation_id"))
-    post = Post(conversation_id, content=fields.get("content"), reply_to=parse_reply(fields.get("reply_to")))
+    post = Post(
+        conversation_id,
+        content=fields.get("content"),
+        reply_to=parse_reply(fields.get("reply_to")),
+        remember=remembering(print_message, lambda _message: Content(fields)),
+    )
     if "file_id" in fields:
         return _answer(_post_file(fields, post))
     if "keep" in fields:
         raise InvalidRequest("Missing file_id")
     message = services().messages.post(
-        current().account_id, conversation_id, content=post.content, reply_to=post.reply_to
+        current().account_id,
+        conversation_id,
+        content=post.content,
+        reply_to=post.reply_to,
+        remember=post.remember,
     )
     return _answer(message)
 
 
-def _post_file(fields: dict[str, Any], post: Post) -> Message:
+def _require_file_scopes() -> None:
     require_scope(Scope.FILES)
     require_scope(Scope.DOWNLOAD)
+
+
+def _post_file(fields: dict[str, Any], post: Post) -> Message:
+    _require_file_scopes()
     file_id, is_kept = fields["file_id"], fields.get("keep", False)
     parsed = parse_file_id(file_id) if isinstance(file_id, str) else None
     if parsed is None:
@@ -52,6 +75,7 @@ def _post_file(fields: dict[str, Any], post: Post) -> Message:
 
 
 @blueprint.post("/upload")
+@idempotent(read_form_again)
 def post_attachment() -> Response:
     """Say something with a file, which is streamed to its place whatever its size."""
     form = AttachmentForm.open(current().account_id)
@@ -111,4 +135,4 @@ def delete(message_id: str) -> Response:
 
 
 def _answer(message: Message) -> Response:
-    return jsonify({"success": True, "message": message_json(message)})
+    return jsonify(posted_json(message))

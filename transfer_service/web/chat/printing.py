@@ -1,10 +1,12 @@
 """Messages and conversations as clients see them, over HTTP and over sockets alike."""
 
+from http import HTTPStatus
 from typing import Any
 from urllib.parse import quote
 
 from transfer_service.services.chat.conversation_rows import Conversation
 from transfer_service.services.chat.message_rows import Message
+from transfer_service.web.idempotency import Printed
 from transfer_service.wire.attachments import Attachment
 from transfer_service.wire.instants import format_second
 
@@ -27,6 +29,16 @@ def message_json(message: Message) -> dict[str, Any]:
         "edited_at": format_second(message.edited_at) if message.edited_at else None,
         "pinned": message.pinned,
     }
+
+
+def posted_json(message: Message) -> dict[str, Any]:
+    """What a request that posts or changes a message is answered."""
+    return {"success": True, "message": message_json(message)}
+
+
+def print_message(message: Message) -> Printed:
+    """The answer to a message that was posted."""
+    return Printed(HTTPStatus.OK, posted_json(message))
 
 
 def _media_json(message: Message, attachment: Attachment) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from http import HTTPStatus
 from typing import Any
 
 from flask import Blueprint, Response, jsonify, request, url_for
@@ -10,9 +11,21 @@ from multipart import MultipartSegment
 
 from transfer_service.errors import DigestMismatch, InvalidRequest
 from transfer_service.models.keys import Scope
+from transfer_service.services.files.rows import FileRecord
 from transfer_service.services.uploads.whole_files import Draft, WholeBody
 from transfer_service.web.context import current, guard, has_scope, origin_id, require_scope, services
 from transfer_service.web.files.printing import status_json
+from transfer_service.web.idempotency import (
+    Content,
+    Printed,
+    Remember,
+    content_of_form,
+    give_way,
+    idempotent,
+    read_form_again,
+    remembering,
+    sha256_of,
+)
 from transfer_service.web.multipart_body import FILE_PART, OVERHEAD_BYTES, MultipartBody, filename_of, is_multipart
 from transfer_service.web.query import takes
 from transfer_service.web.request_body import RequestBody
@@ -137,6 +150,10 @@ class FormFile(_FileBody):
         name = self._final_name()
         return replace(draft, name=name, media_type=self._media_type(name))
 
+    def content(self, file: FileRecord) -> Content:
+        """What the whole form says, for when it comes again."""
+        return content_of_form(self._form, self._part, file.sha256)
+
     def _final_name(self) -> str:
         return form_filename(self._form, self._part, self._name)
 
@@ -160,8 +177,19 @@ def _holds(promise: dict[str, bytes], found: dict[str, bytes]) -> bool:
 blueprint.before_request(guard)
 
 
+def _raw_content(sha256: str | None) -> Content:
+    return Content({}, media_type=request.headers.get("Content-Type"), sha256=sha256)
+
+
+def _read_again() -> Content:
+    """What a request says that only has to be compared."""
+    is_overwriting()  # a key may lack the scope for it
+    return read_form_again() if is_multipart() else _raw_content(sha256_of(RequestBody().blocks()))
+
+
 @blueprint.post("")
 @takes("filename", "overwrite")
+@idempotent(_read_again)
 def upload_file() -> Answer:
     """Take a whole file, raw or as the part `file` of a form."""
     overwrite, given_name = is_overwriting(), request.args.get("filename")
@@ -169,10 +197,12 @@ def upload_file() -> Answer:
     if is_multipart():
         promises = _promises()
         body = HashedBody(promises)
+        give_way(body)
         least = (body.announced or 0) - OVERHEAD_BYTES
         services().small_files.check_room(current().account_id, least, origin_id=origin_id())
         form_file = FormFile(MultipartBody(body), body, promises, name)
-        return _receive(form_file.draft(overwrite=overwrite), form_file)[1]
+        remember = remembering(_print_file, form_file.content)
+        return _receive(form_file.draft(overwrite=overwrite), form_file, remember)[1]
     if name is None:
         raise InvalidRequest("Missing filename")
     return _receive_raw(name, overwrite=overwrite)[1]
@@ -193,16 +223,25 @@ def _receive_raw(name: str, *, overwrite: bool) -> tuple[bool, Answer]:
     length = 0 if body.is_absent else body.announced
     media_type, may_replace = stored_media_type(request.headers.get("Content-Type"), name), has_scope(Scope.FILES)
     draft = Draft(name, media_type, length, overwrite, origin_id=origin_id(), may_replace=may_replace)
-    return _receive(draft, RawFile(body, promises))
+    give_way(body)
+    remember = remembering(_print_file, lambda file: _raw_content(file.sha256))
+    return _receive(draft, RawFile(body, promises), remember)
 
 
-def _receive(draft: Draft, body: WholeBody) -> tuple[bool, Answer]:
+def _receive(draft: Draft, body: WholeBody, remember: Remember[FileRecord] | None) -> tuple[bool, Answer]:
     """Store a file. Whether it has replaced one, and the answer."""
-    received = services().whole_files.receive(current().account_id, draft, body)
+    received = services().whole_files.receive(current().account_id, draft, body, remember=remember)
     file = received.file
     note(file=str(file.id), stored_bytes=file.length)
-    location = url_for("files.download_by_id", file_id=file.id)
-    return received.has_replaced, (jsonify(status_json(file)), 201, {"Location": location})
+    return received.has_replaced, (jsonify(status_json(file)), HTTPStatus.CREATED, {"Location": _location_of(file)})
+
+
+def _location_of(file: FileRecord) -> str:
+    return url_for("files.download_by_id", file_id=file.id)
+
+
+def _print_file(file: FileRecord) -> Printed:
+    return Printed(HTTPStatus.CREATED, status_json(file), _location_of(file))
 
 
 def _promises() -> list[dict[str, bytes]]:
