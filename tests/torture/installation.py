@@ -18,14 +18,14 @@ from tests.live.server import LiveServer
 from tests.torture.callers import NetworkCaller, Unexpected
 from tests.torture.chunk_stories import Growing, LongChunks, ShortChunks, Whole
 from tests.torture.folder_stories import Placed
-from tests.torture.other_stories import Attached, Fetched
+from tests.torture.other_stories import Attached, Fetched, Posted
 from tests.torture.resumable_stories import Concatenated, DraftUpload, TusUpload
 from tests.torture.stories import Story, World
 from transfer_service.wire.game_catalogue import parse_catalogue
 
 DOORS: tuple[type[Story], ...] = (
     LongChunks, ShortChunks, Growing, Whole, Whole, TusUpload, DraftUpload, Concatenated, Concatenated, Attached,
-    Placed, Placed,
+    Posted, Placed, Placed,
 )  # fmt: skip
 CLIENTS = 3
 GAMES = 4

@@ -41,6 +41,64 @@ class Attached(Story):
         return answer.body if answer.status == 200 else None
 
 
+class Posted(Attached):
+    """A file that becomes an attachment, and is kept or not: it is here or there, and never nowhere."""
+
+    door = "posted"
+
+    def play(self, world: World) -> None:
+        self.message_id = ""
+        self.is_kept = self.chance.random() < 0.4
+        self.begun: Step | None = None
+        headers = {"Content-Type": "application/octet-stream"}
+        with self.step(world, State(content=self.data)):
+            answer = world.call("POST", "/api/files", query={"filename": self.name}, headers=headers, data=self.data)
+            file_id = answer.must_be(201).fields["file_id"]
+        fields = {"conversation_id": self.conversation_id, "content": self.name, "file_id": file_id}
+        body = json.dumps({**fields, "keep": self.is_kept}).encode()
+        with self.step(world, State(content=self.data), is_durable=True):
+            self.begun = self.steps[-1]
+            answer = world.call("POST", "/messages", headers={"Content-Type": "application/json"}, data=body)
+            self.message_id = answer.must_be(200).fields["message"]["_id"]
+        if self.is_left:
+            with self.step(world, State(is_gone=True), is_durable=True):
+                world.call("DELETE", f"/messages/{self.message_id}").must_be(200)
+
+    def judge(self, call: Caller, position: int, level: str) -> list[str]:
+        done, open_steps = self.before(position), self.under_way(position)
+        if not done and not open_steps:
+            return []
+        file, sent = self._download(call), self._sent(call)
+        is_sent = self.begun in done
+        if self.begun not in [*done, *open_steps]:
+            return self._content_faults(file, done, open_steps, level)
+        faults = [
+            f"{self.name}: its {what} has {len(found)} wrong bytes"
+            for what, found in (("file", file), ("attachment", sent))
+            if found not in {None, self.data}
+        ]
+        if is_sent:
+            faults += self._content_faults(sent, done[1:], open_steps, level, may_be_missing=False)
+        if file is None and sent is None and not is_sent and level != "process":
+            faults.append(f"{self.name}: neither the file nor the message is there")
+        if not self.is_kept and file is not None and (sent is not None or is_sent):
+            faults.append(f"{self.name}: the file is still there")
+        if self.is_kept and file is None and (is_sent or level != "process"):
+            faults.append(f"{self.name}: the file that was kept is gone")
+        return faults
+
+    def _sent(self, call: Caller) -> bytes | None:
+        """What the message has, if it was posted, as its sender finds it."""
+        query = {"conversation_id": self.conversation_id, "limit": "100"}
+        while page := call("GET", "/messages/get", query=query).must_be(200).fields["messages"]:
+            for message in page:
+                if message["content"] == self.name:
+                    answer = call("GET", message["media_url"]).must_be(200, 404)
+                    return answer.body if answer.status == 200 else b"missing"
+            query["before"] = page[-1]["_id"]
+        return None
+
+
 class Fetched(Story):
     """A remote download of an archive that exists."""
 

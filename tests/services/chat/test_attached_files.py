@@ -58,8 +58,9 @@ class Sender:
         assert message.attachment is not None
         return content(self.bench.services.core.attachments, f"{message.id}/{message.attachment.filename}")
 
-    def messages(self) -> list[Message]:
-        return self.bench.services.messages.history(self.bench.account_id, self.conversation_id, limit=100)
+    def messages(self, limit: int = 1_000_000) -> list[Message]:
+        """The newest messages."""
+        return self.bench.services.messages.history(self.bench.account_id, self.conversation_id, limit=limit)
 
     def check(self) -> None:
         """All bytes are somebody's, nothing is noted to go, and the quota is right."""
