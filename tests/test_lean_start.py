@@ -10,7 +10,10 @@ import pytest
 from tests.prepared import migrate
 
 REPOSITORY = Path(__file__).parents[1]
-UNUSED = ("aiohttp", "alembic", "boto3", "botocore", "numpy", "psycopg", "redis", "requests", "rich")
+UNUSED = (
+    "PIL", "aiohttp", "alembic", "av", "blurhash", "boto3", "botocore", "numpy", "pillow_heif", "psycopg", "redis",
+    "requests", "rich",
+)  # fmt: skip
 SERVICE = """
 from transfer_service.serve import app
 from transfer_service.app import begin_serving
@@ -55,6 +58,18 @@ def test_the_default_loads_no_driver_and_nothing_that_waits_for_its_use(tmp_path
     migrate(f"sqlite:///{tmp_path / 'data' / 'transfer.sqlite3'}")
     result = run(tmp_path, ["-c", f"from gevent import monkey; monkey.patch_all(); import sys\n{program}\n{TELL}"])
     assert (result.stdout.splitlines()[-1:], result.stderr) == (["end"], "")
+
+
+@pytest.mark.parametrize("previews", ["true", "false"])
+def test_without_the_packages_of_previews_the_log_says_so_once(tmp_path: Path, previews: str) -> None:
+    (tmp_path / "data").mkdir()
+    migrate(f"sqlite:///{tmp_path / 'data' / 'transfer.sqlite3'}")
+    program = f"from gevent import monkey; monkey.patch_all(); import sys; sys.modules['av'] = None\n{SERVICE}"
+    program += "from transfer_service.web.context import services_of; print(services_of(app).core.makes_previews)"
+    result = run(tmp_path, ["-c", program], TRANSFER_PREVIEWS=previews)
+    lines = result.stdout.splitlines()
+    assert (lines[-1], sum("no_previews" in line for line in lines)) == ("False", previews == "true")
+    assert (result.returncode, result.stderr) == (0, "")
 
 
 @pytest.mark.parametrize("database", ["sqlite:///data/a.sqlite3", "postgresql://127.0.0.1:1/none"])

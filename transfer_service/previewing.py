@@ -4,6 +4,7 @@ import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import gevent
@@ -11,7 +12,7 @@ from gevent.event import Event
 
 from transfer_service.logs import log_error
 from transfer_service.services.previews.maker import Maker
-from transfer_service.services.previews.making import PreviewMaking
+from transfer_service.services.previews.making import LEASE, PreviewMaking
 from transfer_service.services.previews.previews import WANTED
 from transfer_service.services.previews.removal import PreviewRemoval
 
@@ -28,9 +29,9 @@ MOST_AT_ONCE = 2
 class Previewing:
     """Makes previews until it is killed. `at_once` is how many at a time: not more than there are processors."""
 
-    def __init__(self, core: "Core", *, maker: Maker | None = None, at_once: int | None = None) -> None:
-        self._maker = maker or Maker()
-        self._making = PreviewMaking(core, self._maker)
+    def __init__(self, core: "Core", *, at_once: int | None = None, lease: timedelta = LEASE) -> None:
+        self._maker = Maker()
+        self._making = PreviewMaking(core, self._maker, lease=lease)
         self._removal = PreviewRemoval(core)
         self._at_once = at_once or min(MOST_AT_ONCE, len(os.sched_getaffinity(0)))
         self._look_seconds = LOOK_SECONDS if core.database.is_sqlite else LOOK_SECONDS_WITH_NOTICES

@@ -1,4 +1,4 @@
-"""python -m tests.torture power|kill|folders|growing: what scripts/torture runs."""
+"""python -m tests.torture power|kill|folders|growing|previews: what scripts/torture runs."""
 
 import argparse
 import random
@@ -13,7 +13,7 @@ from typing import NoReturn
 import structlog
 
 from tests.growing import torture as growing
-from tests.torture import commits, folders, kill, power
+from tests.torture import commits, folders, kill, power, previews
 from tests.torture.stories import LEVELS
 
 
@@ -32,9 +32,13 @@ def main() -> None:
     )
     machines.add_argument("--histories", type=int, default=1000, help="lives of files")
     machines.add_argument("--first", type=int, default=0, help="the number of the first one")
+    pictures = commands.add_parser(
+        "previews", help="mutated pictures and films through the process that makes previews"
+    )
+    pictures.add_argument("--files", type=int, default=10_000)
     for command in (cuts, kills):
         command.add_argument("--level", choices=LEVELS, help="only this one, of TRANSFER_DURABILITY")
-    for command in (cuts, kills, names, machines):
+    for command in (cuts, kills, names, machines, pictures):
         command.add_argument("--seed", type=int, default=random.randrange(10**6))
     arguments = parser.parse_args()
     structlog.configure(logger_factory=structlog.ReturnLoggerFactory())
@@ -43,6 +47,9 @@ def main() -> None:
     if arguments.command == "folders":
         faults = folders.torture(arguments.histories, arguments.steps, arguments.seed, _say)
         _end(faults, f"{arguments.histories} races", began, arguments.seed)
+    if arguments.command == "previews":
+        faults = previews.torture(arguments.files, arguments.seed, _say)
+        _end(faults, f"{arguments.files} files", began, arguments.seed)
     if arguments.command == "growing":
         faults = growing.torture(arguments.histories, arguments.seed, _say, first=arguments.first)
         _end(faults, f"{arguments.histories} histories", began, arguments.seed)

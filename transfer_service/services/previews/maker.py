@@ -5,6 +5,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from contextlib import suppress
 from pathlib import Path
@@ -50,6 +51,7 @@ class Maker:
         self._process: subprocess.Popen[bytes] | None = None
         self._control: socket.socket | None = None
         self._in_work = 0
+        self._starting = threading.Lock()
         self.used_at = time.monotonic()
 
     @property
@@ -64,8 +66,9 @@ class Maker:
 
     def make(self, descriptor: int, job: Job) -> Made | None:
         """What is shown of an open file, None where nothing is. Raises MakerDied, MakerStopped, MakerMissing."""
-        control = self._begin()
-        process = self._process
+        with self._starting:
+            control = self._begin()
+            process = self._process
         ours, theirs = socket.socketpair()
         self._in_work += 1
         try:
