@@ -1,4 +1,4 @@
-"""Pages about files and accounts by their own word: every example of five of them is run as printed."""
+"""Pages about files and accounts by their own word: every example of six of them is run as printed."""
 
 import hashlib
 import json
@@ -63,6 +63,28 @@ def test_chunks_in_a_shell(server: LiveServer, alice: requests.Session, places: 
         json.loads(status).items() >= {"chunks": [{"start": 0, "end": 4}], "next_byte": 5, "received_bytes": 5}.items()
     )
     assert stored(server, alice, "hello.txt") == b"hello"
+
+
+def test_a_device_gets_its_key_in_a_shell(server: LiveServer, places: dict[str, str], tmp_path: Path) -> None:
+    make, use, end = blocks("devices.md", "sh")
+    run_shell(make, tmp_path, NAME="alice", PASSWORD=PASSWORD, **places)
+    assert {each.name: each.stat().st_mode & 0o777 for each in tmp_path.iterdir()} == {
+        "key.header": 0o600,
+        "key.id": 0o600,
+    }
+    header = (tmp_path / "key.header").read_text().strip()
+    assert header.startswith("Authorization: Bearer tsk_")
+    first, second, status, me = map(json.loads, run_shell(use, tmp_path, **places).splitlines())
+    assert (first["filename"], second["filename"]) == ("gate/reading.txt", "gate/reading (2).txt")
+    assert (status["sha256"], me["name"]) == (hashlib.sha256(b"21.5\n").hexdigest(), "alice")
+    listed = json.loads(run_shell(end, tmp_path, **places))["keys"][0]
+    (printed,) = json.loads(blocks("devices.md", "json")[0].replace("…", ""))["keys"]
+    assert listed.keys() == printed.keys()
+    assert {name: listed[name] for name in ("name", "scopes", "expires_at", "quota_bytes")} == {
+        name: printed[name] for name in ("name", "scopes", "expires_at", "quota_bytes")
+    }
+    answer = requests.get(f"{server.url}/auth/me", headers={"Authorization": header.partition(": ")[2]}, timeout=30)
+    assert answer.status_code == 401
 
 
 def test_the_client_that_resumes(server: LiveServer, tmp_path: Path) -> None:
