@@ -17,6 +17,9 @@ from benchmarks.servers import ACCOUNT, PASSWORD, Server
 
 WARM_UP_SECONDS = 0.3
 RENEWAL, KNOWN, ANYBODY = "POST /auth/refresh", "GET /auth/me", "GET /healthz"
+STATUS = "/api/files/status/none"
+BY_KEY, BY_TOKEN = "GET a status by key", "token"
+KEY_CPU = 1.05  # of a token's: what two runs of the same differ by
 RENEWAL_CPU_MS = 1.2
 PEER_RENEWAL = "/api/collections/_superusers/auth-refresh"
 
@@ -28,13 +31,14 @@ def run(arguments: argparse.Namespace) -> None:
     with tempfile.TemporaryDirectory(prefix="bench-") as folder, ExitStack() as stack:
         contenders = Contenders(stack, Path(folder))
 
-        def side(name: str, begin: Callable[[Server], Ask]) -> Side:
-            return Side(name, "nothing", lambda: _measure(contenders[name], begin, arguments.seconds))
+        def side(name: str, begin: Callable[[Server], Ask], *, way: str = "") -> Side:
+            return Side(way or name, "nothing", lambda: _measure(contenders[name], begin, arguments.seconds))
 
-        ours = side(OURS, _renewing)
+        ours, by_token = side(OURS, _renewing), side(OURS, partial(_asking, "GET", STATUS), way=BY_TOKEN)
         lines = [
             Line(RENEWAL, "renewals", ours, [side(POCKETBASE, partial(_asking, "POST", PEER_RENEWAL))]),
             Line(KNOWN, "requests", side(OURS, partial(_asking, "GET", "/auth/me"))),
+            Line(BY_KEY, "requests", side(OURS, _by_key), [by_token], cpu_goal=KEY_CPU),
             Line(ANYBODY, "requests", side(OURS, partial(_asking, "GET", "/healthz"))),
         ]
         compare("Sign-ins", lines, arguments)
@@ -64,6 +68,15 @@ def _asking(method: str, path: str, server: Server) -> Ask:
 def _shown(connection: Connection, method: str, path: str, token: str) -> Answer:
     head = connection.head(method, path, 0, "application/json", f"Authorization: Bearer {token}\r\n")
     return connection.exchange(head).expect(200)
+
+
+def _by_key(server: Server) -> Ask:
+    """Like a token, but a key: a hash and a look-up instead of a signature that is known and a look-up."""
+    body = json.dumps({"name": "bench", "scopes": ["upload", "files"]}).encode()
+    with Connection(server.port, server.token) as connection:
+        answer = connection.request("POST", "/auth/keys", body, media_type="application/json").expect(201)
+    key = str(answer.json()["key"])
+    return lambda connection: _shown(connection, "GET", STATUS, key)
 
 
 def _renewing(server: Server) -> Ask:

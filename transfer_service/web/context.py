@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING
 from flask import Flask, current_app, g, request
 
 from transfer_service.errors import AddressInvalid, BadCredentials, Forbidden, KeyLacksScope, MissingPermission
-from transfer_service.models.keys import Scope
+from transfer_service.models.keys import KEY_PREFIX, Scope
 from transfer_service.services.accounts.keys import is_key
 from transfer_service.services.accounts.sign_ins import Identity
 from transfer_service.web.accounts.tokens import (
     VERIFIED,
     Claims,
     VerifiedTokens,
+    parse_bearer,
     shown_token,
     verify_shown,
     verify_text,
@@ -57,16 +58,25 @@ def _check_route(identity: Identity) -> None:
 
 def recognize(*, refresh: bool = False, any_type: bool = False, token: str | None = None) -> Identity:
     """Like `require_account` for who only counts requests: what is asked for does not matter."""
-    shown = shown_token() if token is None else None
-    if shown is not None and is_key(shown):
-        identity, claims = _key_identity(shown), None
+    header = request.headers.get("Authorization", "") if token is None else ""
+    key = _key_in(header)
+    if key is not None:
+        identity, claims = _key_identity(key), None
     else:
         types = ("access", "refresh") if any_type else ("refresh",) if refresh else ("access",)
-        claims = _claims(types) if token is None else verify_text(token, types)
+        claims = _claims(header, types) if token is None else verify_text(token, types)
         identity = _identity_of(claims)
     g.identity, g.claims = identity, claims
     note(account=str(identity.account_id), **({"key": str(identity.key.id)} if identity.key else {}))
     return identity
+
+
+def _key_in(header: str) -> str | None:
+    """What an Authorization field shows, if it can only be a key."""
+    if KEY_PREFIX not in header:
+        return None
+    shown = parse_bearer(header)
+    return shown if shown is not None and is_key(shown) else None
 
 
 def _key_identity(key: str) -> Identity:
@@ -83,11 +93,10 @@ def _identity_of(claims: Claims) -> Identity:
     return identity
 
 
-def _claims(types: tuple[str, ...]) -> Claims:
+def _claims(header: str, types: tuple[str, ...]) -> Claims:
     """The claims of the request's token, from memory where the same header came a moment ago."""
     if types != ("access",):
         return verify_shown(types)
-    header = request.headers.get("Authorization", "")
     verified: VerifiedTokens = current_app.extensions[VERIFIED]
     claims = verified.find(header)
     if claims is None:

@@ -1,7 +1,6 @@
 """When keys were used last, written down by the way: no request waits for it."""
 
 import uuid
-from collections.abc import Callable
 from contextlib import suppress
 from datetime import datetime
 from threading import Lock, Timer
@@ -33,20 +32,19 @@ class KeyUses:
     Without uses nothing runs. In read-only mode nothing is kept, and nothing written.
     """
 
-    def __init__(self, database: Database, *, now: Callable[[], datetime]) -> None:
+    def __init__(self, database: Database) -> None:
         self._database = database
-        self._now = now
         self._lock = Lock()  # held for a moment only, never during a write
         self._used: dict[uuid.UUID, datetime] = {}
         self._timer: Timer | None = None
         database.at_rest(self._rest)
 
-    def note(self, key_id: uuid.UUID) -> None:
+    def note(self, key_id: uuid.UUID, now: datetime) -> None:
         """A key is being used."""
         if self._database.is_read_only:
             return
         with self._lock:
-            self._used[key_id] = self._now()
+            self._used[key_id] = now
             if self._timer is not None:
                 return
             self._timer = timer = Timer(WRITE_SECONDS, self._write_in_time)

@@ -9,7 +9,8 @@ from datetime import datetime
 from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import and_, bindparam, delete, insert, or_, select
+from cachetools import FIFOCache
+from sqlalchemy import and_, bindparam, delete, insert, literal_column, or_, select
 from sqlalchemy.orm import Session
 from sqlalchemy.sql import ColumnElement
 
@@ -23,6 +24,7 @@ from transfer_service.services.accounts.sign_ins import Identity, KeyGrant
 from transfer_service.services.core import Core
 from transfer_service.services.sharing import allotments
 
+REMEMBERED_KEYS = 10_000
 RANDOM_BYTES = 32
 KEY_CHARACTERS = len(KEY_PREFIX) + 43  # of base64, for so many bytes
 
@@ -36,8 +38,14 @@ def _recognize(is_meant: ColumnElement[bool]) -> PreparedSelect:
     return PreparedSelect(select(*shown).select_from(joined).where(is_meant, _accounts.c.disabled_at.is_(None)))
 
 
-_BY_DIGEST = _recognize(_keys.c.digest == bindparam("digest"))
+_is_shown = _keys.c.digest == bindparam("digest")
+_BY_DIGEST = _recognize(_is_shown)
 _BY_ID = _recognize(_keys.c.id == bindparam("key_id"))
+_COUNTS = PreparedSelect(
+    select(literal_column("1").label("counts"))
+    .select_from(_keys.join(_accounts, _keys.c.account_id == _accounts.c.id))
+    .where(_is_shown, _accounts.c.disabled_at.is_(None))
+)
 _ADD = PreparedWrite(insert(_keys))
 _SHOWN = (
     _keys.c.id, _keys.c.name, _keys.c.scopes, _keys.c.created_at, _keys.c.expires_at, _keys.c.last_used_at,
@@ -73,13 +81,15 @@ class KeyService:
     """Makes, recognizes and revokes keys. Whoever reads the database finds none: it has their SHA-256 only.
 
     Each is 256 random bits, so a plain hash is enough, and it is looked up by that: how long this takes tells nothing
-    about any key. What was revoked has no row any more, so it counts nowhere from the commit on.
+    about any key. What was revoked has no row any more, so it counts nowhere from the commit on. Nothing else of a key
+    ever changes, so who it speaks for is remembered of the latest REMEMBERED_KEYS, by their SHA-256.
     """
 
     def __init__(self, core: Core) -> None:
         self._database = core.database
         self._now = core.now
-        self.uses = KeyUses(core.database, now=core.now)
+        self._known: FIFOCache[bytes, Identity] = FIFOCache(REMEMBERED_KEYS)
+        self.uses = KeyUses(core.database)
 
     def create(self, account_id: uuid.UUID, draft: KeyDraft) -> tuple[KeyRecord, str]:
         """A new key, and its text, which nobody can tell again. Raises BadCredentials where the account has gone."""
@@ -127,7 +137,16 @@ class KeyService:
         """Who a key speaks for; None where it is none, has expired, or its account is disabled."""
         if len(text) != KEY_CHARACTERS:
             return None
-        return self._find(_BY_DIGEST, {"digest": _digest(text)})
+        digest = _digest(text)
+        known = self._known.get(digest)
+        if known is None:
+            identity = self._find(_BY_DIGEST, {"digest": digest})
+            if identity is not None:
+                self._known[digest] = identity
+            return identity
+        with self._database.read_rows() as rows:
+            counts = _COUNTS.find(rows, {"digest": digest}) is not None
+        return self._used(known) if counts else None
 
     def find_again(self, key_id: uuid.UUID) -> Identity | None:
         """Who a key speaks for that was recognized before. See `find_identity`."""
@@ -136,11 +155,18 @@ class KeyService:
     def _find(self, statement: PreparedSelect, parameters: dict[str, Any]) -> Identity | None:
         with self._database.read_rows() as rows:
             row = statement.find(rows, parameters)
-        if row is None or (row.expires_at is not None and row.expires_at <= self._now()):
+        if row is None:
             return None
-        self.uses.note(row.id)
         grant = KeyGrant(row.id, _scopes(row.scopes), row.expires_at, row.has_quota)
-        return Identity(account_id=row.account_id, name=row.name, is_admin=False, sign_in_id=row.id, key=grant)
+        return self._used(Identity(row.account_id, row.name, is_admin=False, sign_in_id=row.id, key=grant))
+
+    def _used(self, identity: Identity) -> Identity | None:
+        """The identity of a key that counts, unless it has expired."""
+        now, key = self._now(), identity.key
+        if key is not None and key.expires_at is not None and key.expires_at <= now:
+            return None
+        self.uses.note(identity.sign_in_id, now)
+        return identity
 
 
 def is_key(token: str) -> bool:
