@@ -20,7 +20,7 @@ import pytest
 import requests
 
 from tests.conftest import SECRET
-from tests.live.server import LiveServer, running_one, started, wait_until
+from tests.live.server import LiveServer, killed, running_one, started, wait_until
 
 CLIENTS, LIMIT, PARTS = 100, 10, 4
 DATA = os.urandom(256 * 1024)
@@ -160,6 +160,23 @@ def _begin(server: LiveServer, path: str, offset: int, *, read: int) -> bytes:
     assert b" 206 " in head
     wait_until(lambda: not server.holds_file())
     return body
+
+
+def test_a_kill_in_the_middle_gives_nobody_more_and_the_client_goes_on(site: Site) -> None:
+    link = site.share(LARGE, "killed.bin", max_downloads=1)
+    server = site.servers[0]
+    with socket.create_connection(("127.0.0.1", server.port), source_address=("127.0.1.7", 0)) as client:
+        client.sendall(f"GET {path_of(link)} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+        got = b""
+        while len(got) < 3_000_000:
+            got += client.recv(65536)
+        with killed(server):
+            pass
+    body = got.partition(b"\r\n\r\n")[2]
+    others = [fetch(each, path_of(link), value, client=8)[0] for each in site.servers for value in (None, "bytes=0-9")]
+    assert set(others) == {404}
+    status, rest = fetch(site.servers[-1], path_of(link), f"bytes={len(body)}-", client=7)
+    assert (status, body + rest == LARGE, site.downloads(link)) == (206, True, 1)
 
 
 def test_nothing_sent_is_nothing_counted(site: Site) -> None:

@@ -4,6 +4,7 @@ import uuid
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
+from functools import partial
 from itertools import repeat
 
 from sqlalchemy import and_, delete, exists, select
@@ -38,6 +39,7 @@ class LinkService:
     ) -> None:
         self._database = core.database
         self._now = core.now
+        self._offload = core.offload
         self._files = files
         self._uploads = uploads
         self._passwords = passwords
@@ -184,7 +186,8 @@ class LinkService:
         if link.is_upload:
             return []
         with self._database.read_rows() as rows:
-            return link_rows.find_contents(rows, link, limit=MAX_LISTED)
+            find = partial(link_rows.find_contents, rows, link, limit=MAX_LISTED)
+            return self._offload(find) if self._database.is_sqlite else find()  # there may be many
 
     def selection(self, link: LinkRecord) -> tuple[list[uuid.UUID], list[str]]:
         """The files and the paths of the folders that a link names, as far as they are there."""
