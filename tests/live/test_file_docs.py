@@ -32,11 +32,13 @@ def test_whole_files_in_a_shell(
     server: LiveServer, alice: requests.Session, places: dict[str, str], tmp_path: Path
 ) -> None:
     (tmp_path / "report.txt").write_bytes(REPORT)
-    send, digest, see = blocks("whole-files.md", "sh")
+    send, digest, again, see = blocks("whole-files.md", "sh")
     printed = run_shell(send + digest, tmp_path, **places)
     names = [json.loads(each + "}")["filename"] for each in printed.replace("\n", "").split("}") if each]
     assert names == ["report.txt", "report (2).txt", "report.txt", "report (3).txt"]
     assert {stored(server, alice, name) for name in names} == {REPORT}
+    once = json.loads(run_shell(again, tmp_path, **places))["filename"]
+    assert (once, stored(server, alice, once)) == ("report (4).txt", REPORT)
     numbered = alice.get(f"{server.url}/api/files/status/report%20(2).txt", timeout=30).json()["file_id"]
     listed = run_shell(see, tmp_path, FILE_ID=numbered, **places)
     assert listed.count('"next_cursor"') == 2
