@@ -7,12 +7,13 @@ import pytest
 from sqlalchemy import func, select, update
 
 from tests.conftest import PASSWORD
-from tests.services.conftest import Bench
+from tests.services.conftest import Bench, plan_of
 from tests.services.sharing.bench import Links
 from transfer_service.errors import InvalidRequest, LinkGone, NotComplete, NotFound
 from transfer_service.models.accounts import Account
 from transfer_service.models.links import Link, LinkFile, LinkFolder, LinkTransfer
 from transfer_service.services.sharing.link_downloads import Subject
+from transfer_service.services.sharing.link_rows import page_statement
 from transfer_service.services.sharing.link_tokens import LinkTokens
 from transfer_service.wire.links import MAX_LISTED
 
@@ -146,6 +147,14 @@ def test_pages_of_links_leave_none_out(any_bench: Bench) -> None:
         place = (page[-1].created_at, page[-1].id)
     assert sorted(found) == sorted(made)
     assert links.service.list_links(any_bench.another_account().account_id, limit=3) == []
+
+
+def test_a_page_is_found_by_an_index(any_bench: Bench) -> None:
+    statement = page_statement(any_bench.account_id, limit=50, after=(any_bench.clock(), NOBODYS))
+    plan = plan_of(any_bench.services.database, statement)
+    assert "ix_links_account_id_created_at_id" in plan
+    assert "TEMP B-TREE" not in plan
+    assert "Sort" not in plan
 
 
 def test_an_upload_link_makes_its_folder_follows_it_and_ends_with_it(any_bench: Bench) -> None:

@@ -44,6 +44,16 @@ def test_files_of_folders_stand_below_their_paths(app: Flask, device: Device) ->
     )
 
 
+def test_a_page_says_how_many_downloads_are_left(app: Flask, device: Device) -> None:
+    file_id = device.store(b"hello")["file_id"]
+    visitor = Visitor(app, share(device, file_id, max_downloads=3))
+    assert "for 3 more downloads." in " ".join(visitor.get(headers=HTML).text.split())
+    for _ in range(2):
+        visitor.download(file_id)
+    assert "for one more download." in " ".join(visitor.get(headers=HTML).text.split())
+    assert "more download" not in Visitor(app, share(device, file_id)).get(headers=HTML).text
+
+
 def test_many_files_come_in_pages(app: Flask, device: Device, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("transfer_service.web.sharing.pages.FILES_A_PAGE", 2)
     files = [device.store(b"hello", f"{number}.txt")["file_id"] for number in range(5)]

@@ -125,14 +125,16 @@ def find_page(
     rows: Executor, account_id: uuid.UUID, *, limit: int, after: tuple[datetime, uuid.UUID] | None
 ) -> list[LinkRecord]:
     """The account's links, the newest first, behind a place in that order."""
+    return [LinkRecord(*row) for row in rows.execute(page_statement(account_id, limit=limit, after=after))]
+
+
+def page_statement(account_id: uuid.UUID, *, limit: int, after: tuple[datetime, uuid.UUID] | None) -> Select[Any]:
+    """What `find_page` asks. The first comparison is what the index can jump to."""
     statement = select(*_columns).select_from(_allotted).where(_links.c.account_id == account_id)
     if after is not None:
         at, link_id = after
-        statement = statement.where(
-            or_(_links.c.created_at < at, and_(_links.c.created_at == at, _links.c.id < link_id))
-        )
-    ordered = statement.order_by(_links.c.created_at.desc(), _links.c.id.desc()).limit(limit)
-    return [LinkRecord(*row) for row in rows.execute(ordered)]
+        statement = statement.where(_links.c.created_at <= at, or_(_links.c.created_at < at, _links.c.id < link_id))
+    return statement.order_by(_links.c.created_at.desc(), _links.c.id.desc()).limit(limit)
 
 
 def add(rows: Executor, link: LinkRecord, file_ids: Sequence[uuid.UUID], folder_ids: Sequence[uuid.UUID]) -> None:
