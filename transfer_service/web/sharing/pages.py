@@ -37,6 +37,7 @@ def link_page(visit: Visit, files: Sequence[SharedFile]) -> Response:
         "link.html",
         link=visit.link,
         base=visit.path,
+        address=visit.address(),
         count=len(files),
         size=format_size(sum(file.length for file in files)),
         sections=list(_sections(shown)),
