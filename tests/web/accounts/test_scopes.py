@@ -103,6 +103,26 @@ def address(everything: Everything, path: str) -> str:
     return (path + query).format(**ids)
 
 
+@pytest.mark.parametrize(
+    ("scopes", "status", "detail"),
+    [
+        (["chat"], 403, "Key lacks scope files"),
+        (["chat", "download"], 403, "Key lacks scope files"),
+        (["chat", "files"], 403, "Key lacks scope download"),
+        (["files", "download"], 403, "Key lacks scope chat"),
+        (["chat", "files", "download"], 400, "Invalid conversation id"),
+    ],
+)
+@pytest.mark.parametrize("headers", [{}, {"Idempotency-Key": "once"}], ids=["plain", "idempotent"])
+def test_a_file_in_a_message_takes_three_scopes(
+    shared_app: Flask, shared_device: Device, scopes: list[str], status: int, detail: str, headers: dict[str, str]
+) -> None:
+    """And that is looked at before anything that the message says."""
+    key = showing(shared_app, new_key(shared_device, *scopes)["key"])
+    answer = key.post("/messages", json={"conversation_id": "bad", "file_id": "bad"}, headers=headers)
+    assert (answer.status_code, answer.get_json()) == (status, {"detail": detail})
+
+
 def test_every_route_has_a_line(shared_app: Flask) -> None:
     assert set(NEEDED) == set(shared_app.view_functions)
 

@@ -26,17 +26,23 @@ blueprint.before_request(guard)
 
 def _read_again() -> Content:
     """What a message says that only has to be compared."""
+    return Content(_fields())
+
+
+def _fields() -> dict[str, Any]:
+    """What a message says. Raises KeyLacksScope before anything is looked at that it says."""
     fields = json_object()
     if "file_id" in fields:
-        _require_file_scopes()
-    return Content(fields)
+        require_scope(Scope.FILES)
+        require_scope(Scope.DOWNLOAD)
+    return fields
 
 
 @blueprint.post("")
 @idempotent(_read_again)
 def post_text() -> Response:
     """Say something, with `file_id` by a file of one's own."""
-    fields = json_object()
+    fields = _fields()
     conversation_id = parse_conversation_id(fields.get("conversation_id"))
     post = Post(
         conversation_id,
@@ -58,13 +64,7 @@ def post_text() -> Response:
     return _answer(message)
 
 
-def _require_file_scopes() -> None:
-    require_scope(Scope.FILES)
-    require_scope(Scope.DOWNLOAD)
-
-
 def _post_file(fields: dict[str, Any], post: Post) -> Message:
-    _require_file_scopes()
     file_id, is_kept = fields["file_id"], fields.get("keep", False)
     parsed = parse_file_id(file_id) if isinstance(file_id, str) else None
     if parsed is None:
