@@ -15,7 +15,7 @@ from sqlalchemy import Connection, func, insert, select, text
 
 from benchmarks.servers import ACCOUNT
 from transfer_service.db.database import Database
-from transfer_service.models import accounts, chat, files, games, keys, links, upkeep, uploads
+from transfer_service.models import accounts, chat, files, games, idempotency, keys, links, upkeep, uploads
 from transfer_service.models.base import Base
 from transfer_service.storage.blobs import WHOLE
 from transfer_service.storage.disk import DiskStore
@@ -264,6 +264,11 @@ def _uploads(filler: Filler) -> None:
     filler.fill(  # of the time to come, as after a clock was turned back: so that nobody removes them here
         uploads.RetiredDate, size.others, id=filler.id("n"), account_id=filler.account, name="'file ' || n",
         modified_at=filler.at("86400"),
+    )  # fmt: skip
+    filler.fill(  # of a clock that was ahead, so that nobody removes them here
+        idempotency.IdempotentRequest, size.others, account_id=filler.account, key="'key ' || n", holder=filler.id("n"),
+        held_until=filler.at(PAST), is_wanted="false", fingerprint=f"'{'0' * 64}'", status="201", body="'{}'",
+        answered_at=filler.at("86400"),
     )  # fmt: skip
     filler.fill(upkeep.DiscardedBytes, size.others // 10, name=filler.chat_id("n"), discarded_at=filler.at("7200"))
 

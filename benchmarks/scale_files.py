@@ -28,6 +28,23 @@ def _upload_file(_ask: Ask, _size: Size) -> Steps:
         yield Request("POST", f"/api/files?{urlencode({'filename': new_name()})}", BYTES, expected=201)
 
 
+@case("uploadFile", "with a key")
+def _upload_with_key(_ask: Ask, _size: Size) -> Steps:
+    while True:
+        key = {"Idempotency-Key": str(uuid.uuid4())}
+        path = f"/api/files?{urlencode({'filename': new_name()})}"
+        yield Request("POST", path, BYTES, expected=201, headers=key)
+
+
+@case("uploadFile", "again with its key")
+def _upload_again(ask: Ask, _size: Size) -> Steps:
+    path = f"/api/files?{urlencode({'filename': new_name()})}"
+    again = Request("POST", path, BYTES, expected=201, headers={"Idempotency-Key": str(uuid.uuid4())})
+    ask(again)
+    while True:
+        yield again
+
+
 @case("uploadFile", "overwrite")
 def _overwrite_file(ask: Ask, _size: Size) -> Steps:
     query = urlencode({"filename": stored(ask)[0], "overwrite": "true"})

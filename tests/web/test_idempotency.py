@@ -5,12 +5,13 @@ import io
 import json
 import sqlite3
 import threading
+import uuid
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
-from flask import Flask
+from flask import Flask, g
 from sqlalchemy import func, select
 
 from tests.conftest import Clock, Device
@@ -20,8 +21,10 @@ from tests.web.forms import BOUNDARY, file_form, form, part
 from transfer_service.bootstrap import Services
 from transfer_service.models.files import File
 from transfer_service.models.idempotency import IdempotentRequest
-from transfer_service.services.idempotency import LEASE
+from transfer_service.services.idempotency import LEASE, HeldKey
 from transfer_service.web.context import EXTENSION
+from transfer_service.web.idempotency import give_way
+from transfer_service.web.request_body import DISPLACED_AFTER_SECONDS, RequestBody
 
 KEY = {"Idempotency-Key": "8e03978e-40d5-43dd-bc93-6894a57f9324"}
 LARGE = bytes(range(256)) * 5000
@@ -340,3 +343,18 @@ def test_a_lost_commit_answer_keeps_the_fact_and_its_answer(chat: Chat, monkeypa
         assert post(chat["alice"], "/messages", json=fields)[0] == 500
     again = post(chat["alice"], "/messages", json=fields)
     assert (again[0], json.loads(again[1])["message"]["content"], chat.rows()) == (200, "hello", 1)
+
+
+def test_a_client_that_has_gone_silent_gives_way_to_its_own_request(app: Flask, device: Device) -> None:
+    """An idle body ends as soon as the request has come again: `server.client_socket` asks `gives_up` meanwhile."""
+    held = services_of(app).idempotency_keys.begin(uuid.UUID(device.get("/auth/me").get_json()["id"]), "key")
+    assert isinstance(held, HeldKey)
+    with app.test_request_context(data=b"x", method="POST"):
+        g.held_key = held
+        body = RequestBody()
+        give_way(body)
+        assert not body._gives_up(DISPLACED_AFTER_SECONDS)
+        held.is_wanted = True
+        assert not body._gives_up(0.1)
+        assert body._gives_up(DISPLACED_AFTER_SECONDS)
+    held.release()
