@@ -47,10 +47,17 @@ class Told(NamedTuple):
 
 
 def run_tuspy(
-    way: Way, proxy: FaultProxy, body: Body, *, store: Path | None = None, stop_at: int | None = None, **options: Any
+    way: Way,
+    proxy: FaultProxy,
+    body: Body,
+    *,
+    at: str = "/api/uploads",
+    store: Path | None = None,
+    stop_at: int | None = None,
+    **options: Any,
 ) -> Told:
     """Upload in a process of its own, as far as `stop_at` or to the end."""
-    url = f"http://127.0.0.1:{proxy.port}/api/uploads"
+    url = f"http://127.0.0.1:{proxy.port}{at}"
     order = {"url": url, "headers": way.authorization, "path": str(body.path), "stop_at": stop_at, "options": options}
     command = [sys.executable, "-c", _PROGRAM, json.dumps({**order, "store": str(store) if store else None})]
     result = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
