@@ -14,6 +14,7 @@ from openapi_spec_validator import OpenAPIV31SpecValidator, validate
 from transfer_service.wire.error_bodies import envelope_of, is_uploads_path
 
 DESCRIPTION = Path(__file__).parents[2] / "openapi.yaml"
+HEADS = {"/api/files/{file_id}/thumbnail", "/api/bundles/{bundle_id}"}
 METHODS = {"get", "post", "put", "patch", "delete", "head"}
 SPEC: dict[str, Any] = yaml.safe_load(DESCRIPTION.read_text("utf-8"))
 
@@ -57,7 +58,7 @@ def routes(app: Flask) -> set[tuple[str, str]]:
         path = re.sub(r"<(?:[^:<>]+:)?([^<>]+)>", r"{\1}", rule.rule)
         methods = {method.lower() for method in rule.methods or ()} - {"options"}
         sends_files = "download" in path and not path.startswith("/api/downloads")
-        tells_head = sends_files or path.endswith("/uploads/{upload_id}") or path == "/api/files/{file_id}/thumbnail"
+        tells_head = sends_files or path.endswith("/uploads/{upload_id}") or path in HEADS
         found |= {(path, method) for method in methods if method != "head" or tells_head}
     return found
 

@@ -37,6 +37,8 @@ READING_ROUTES = [(path, method) for path, method, _ in operations() if method i
 CHANGING_ROUTES = [(path, method) for path, method, _ in operations() if (path, method) not in READING_ROUTES]
 QUERIES = {
     "/s/{token}/files/{file_id}/thumbnail": "size=160",
+    "/api/files/{file_id}/thumbnail": "size=160",
+    "/uploads/chats/{message_id}/thumbnail": "size=160",
     "/conversations/info": "conversation_id={conversation_id}",
     "/messages/get": "conversation_id={conversation_id}",
     "/messages/changes": "conversation_id={conversation_id}",
@@ -146,6 +148,8 @@ def test_reading_goes_on(everything: Everything, path: str, method: str) -> None
     answer = everything.device.request(method.upper(), address(everything, path), buffered=not is_endless)
     expected = {
         "/s/{token}/files/{file_id}/thumbnail": 404,  # it is no picture
+        "/api/files/{file_id}/thumbnail": 404,
+        "/uploads/chats/{message_id}/thumbnail": 404,
         "/game-zip/http://{location}": 404,
         "/game-zip/https://{location}": 404,
         "/api/uploads/{upload_id}": 204 if method == "head" else 200,
