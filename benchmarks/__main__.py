@@ -6,6 +6,7 @@ import platform
 from datetime import UTC, datetime
 
 from benchmarks import (
+    bundles,
     chat,
     downloads,
     fairness,
@@ -34,6 +35,7 @@ BENCHMARKS = {
     "downloads": downloads.run,
     "resumable": resumable.run,
     "fairness": fairness.run,
+    "bundles": bundles.run,
     "scale": scale.run,
     "folders": folders.run,
     "growing": growing.run,

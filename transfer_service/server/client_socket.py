@@ -184,8 +184,14 @@ class TransferSocket(socket.socket):
             self._let_others_run(block)
         return sent
 
-    def send_piece(self, piece: Any) -> None:
-        """Send a part of a body in many places: with `fileno()`, `offset` and `size`. Raises like `sendall`."""
+    def send_piece(self, piece: Any, before: bytes) -> None:
+        """Send a part of a body in many places, with `fileno()`, `offset` and `size`, and what comes before it.
+
+        Raises like `sendall`.
+        """
+        if before:
+            self._send_all(before, sockets.MSG_MORE)
+            self.file_bytes_sent += len(before)
         self.sendfile(piece, piece.offset, piece.size)
 
     def _let_others_run(self, sent: int) -> None:

@@ -16,6 +16,7 @@ import time
 from array import array
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator
+from functools import lru_cache
 from itertools import accumulate
 from typing import Final, NamedTuple
 
@@ -285,6 +286,7 @@ def _version(name: bytes, *, is_zip64: bool) -> int:
     return _FOLDER_VERSION if name.endswith(b"/") else _STORED_VERSION
 
 
+@lru_cache(1024)
 def _dos_times(at: int) -> tuple[int, int]:
     """Time and date as MS-DOS has them (section 4.4.6), in UTC, in steps of two seconds, of the years it knows."""
     moment = time.gmtime(min(max(at, 0), 1 << 33))[:6]

@@ -1,9 +1,13 @@
 """Bundles: what is collected, how long it stays readable, and that its bytes are those of the files."""
 
 import io
+import random
+import threading
 import uuid
 import zipfile
+from collections import Counter
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import timedelta
 from functools import cache
 from pathlib import Path
@@ -15,13 +19,14 @@ from tests.services.conftest import Bench
 from tests.storage.memory import MemoryStore
 from tests.stores import path_of
 from transfer_service import bootstrap
-from transfer_service.errors import ChecksumsPending, InvalidRequest, NotComplete, NotFound, ReadFailed
+from transfer_service.errors import ChecksumsPending, InvalidRequest, NameTaken, NotComplete, NotFound, ReadFailed
 from transfer_service.models.accounts import Account
 from transfer_service.models.bundles import Bundle
 from transfer_service.models.files import File, FileState
 from transfer_service.services.sharing import bundles as module
 from transfer_service.services.sharing import checksums
 from transfer_service.services.sharing.bundles import LIFE, BundleRecord
+from transfer_service.storage.blobs import WHOLE
 from transfer_service.storage.rooms import Room
 from transfer_service.wire.ranges import Span
 from transfer_service.wire.zip_layout import ZipLayout, ZipMembers
@@ -259,3 +264,53 @@ def test_a_file_that_has_become_shorter_ends_it(bench: Bench) -> None:
     path_of(bench.services.store, file.id).write_bytes(BIG[:-1])
     with pytest.raises(ReadFailed):
         list(body.blocks(Span(0, body.size)))
+
+
+def test_whatever_happens_to_its_files_an_archive_is_right_or_ends_early(
+    make_bench: Callable[..., Bench], database_url: str
+) -> None:
+    """While files are replaced, deleted, restored, renamed and moved, archives of them are made and sent."""
+    bench = make_bench(database_url=database_url, trash_days=7)
+    names = [f"f/{number}.bin" for number in range(6)]
+    versions: dict[str, set[bytes]] = {name: set() for name in names}
+    stop, ends, chance = threading.Event(), Counter[str](), random.Random(7)
+
+    def store(name: str) -> uuid.UUID:
+        data = chance.randbytes(chance.choice([10, 70_000, 200_000]))
+        versions[name].add(data)
+        return bench.store(data, name, overwrite=True).id
+
+    def change() -> None:
+        while not stop.is_set():
+            name = chance.choice(names)
+            with suppress(NotFound, NameTaken):
+                if chance.random() < 0.5:
+                    store(name)
+                elif chance.random() < 0.5:
+                    bench.services.files.delete(bench.account_id, name)
+                else:
+                    gone = bench.services.trash.list_files(bench.account_id, limit=10)
+                    for each in gone[:1]:
+                        bench.services.trash.restore(bench.account_id, each.id)
+
+    for name in names:
+        store(name)
+    changing = threading.Thread(target=change)
+    changing.start()
+    try:
+        for _ in range(40):
+            try:
+                bundle = make(bench, folders=("f",))
+                got = b"".join(bench.services.sharing.bundles.open(ZipLayout(get(bench, bundle).members)).blocks(WHOLE))
+            except (NotFound, ReadFailed) as error:
+                ends[type(error).__name__] += 1
+                continue
+            ends["whole"] += 1
+            with zipfile.ZipFile(io.BytesIO(got)) as opened:
+                assert opened.testzip() is None
+                for name in opened.namelist():
+                    assert opened.read(name) in set().union(*versions.values())
+    finally:
+        stop.set()
+        changing.join()
+    assert ends["whole"]

@@ -2,7 +2,7 @@
 
 import uuid
 import zlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -17,6 +17,7 @@ from transfer_service.services.sharing import bundle_rows
 from transfer_service.services.sharing.bundle_rows import FoundFile, FoundFolder
 from transfer_service.services.sharing.checksums import Checksums
 from transfer_service.services.sharing.zip_body import ZipBody
+from transfer_service.threads import T
 from transfer_service.wire.filenames import split_name
 from transfer_service.wire.links import MAX_LISTED
 from transfer_service.wire.zip_layout import ZipLayout, ZipMember, ZipMembers
@@ -100,23 +101,32 @@ class BundleService:
         if not file_ids:
             return {}
         with self._database.read_rows() as rows:
-            return bundle_rows.find_whole_files(rows, account_id, file_ids)
+            return self._run(lambda: bundle_rows.find_whole_files(rows, account_id, file_ids))
 
     def _look_into(self, account_id: uuid.UUID, path: str, *, is_lenient: bool) -> _Contents | None:
         """A folder with all that is in it, None where it is gone and that matters not. Raises NotFound."""
         with self._database.read_rows() as rows:
-            folders = bundle_rows.find_folders_below(rows, account_id, path, limit=MAX_LISTED + 1)
-            files = bundle_rows.find_files_below(rows, account_id, path, limit=MAX_LISTED + 1)
-        if not folders and not is_lenient:
+            folders = self._run(lambda: bundle_rows.find_folders_below(rows, account_id, path, limit=MAX_LISTED + 1))
+        if not folders:
+            if is_lenient:
+                return None
             raise NotFound("Folder not found")
+        files = self._files_below(account_id, path)
         if any(not each.is_whole for each in files):
             for file in files:
                 if not file.is_whole:
                     with suppress(NotFound):
                         self._files.get(account_id, file.id)
-            with self._database.read_rows() as rows:
-                files = bundle_rows.find_files_below(rows, account_id, path, limit=MAX_LISTED + 1)
-        return _Contents(path, folders, [each for each in files if each.is_whole]) if folders else None
+            files = self._files_below(account_id, path)
+        return _Contents(path, folders, [each for each in files if each.is_whole])
+
+    def _files_below(self, account_id: uuid.UUID, path: str) -> list[FoundFile]:
+        with self._database.read_rows() as rows:
+            return self._run(lambda: bundle_rows.find_files_below(rows, account_id, path, limit=MAX_LISTED + 1))
+
+    def _run(self, work: Callable[[], T]) -> T:
+        """Ask for what may be ten thousand rows, in SQLite off the event loop."""
+        return self._offload(work) if self._database.is_sqlite else work()
 
     @run_again
     def _add(self, row: dict[str, Any]) -> None:
@@ -153,7 +163,7 @@ class BundleService:
         """Whether its account may still read all files in it."""
         sources = [uuid.UUID(bytes=each) for each in bundle.members.sources()]
         with self._database.read_rows() as rows:
-            return bundle_rows.are_readable(rows, bundle.account_id, sources)
+            return self._run(lambda: bundle_rows.are_readable(rows, bundle.account_id, sources))
 
     def open(self, layout: ZipLayout) -> ZipBody:
         """The bytes of an archive, to be closed."""

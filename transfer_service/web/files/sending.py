@@ -18,12 +18,18 @@ def blocks_of(environ: Mapping[str, Any], body: Body, span: Span) -> Iterator[by
 
 def _sent(connection: Any, pieces: Iterator[bytes | LocalPiece]) -> Iterator[bytes]:
     """What is left to the server: it has sent what was yielded before when it asks for more."""
-    is_first = True
+    held, is_first = b"", True
     for piece in pieces:
         if isinstance(piece, bytes):
-            yield piece
-        else:
-            if is_first:
-                yield b""  # the head goes first
-            connection.send_piece(piece)
-        is_first = False
+            if held:
+                yield held
+                is_first = False
+            held = piece
+            continue
+        if is_first:
+            yield b""  # the head goes first
+            is_first = False
+        connection.send_piece(piece, held)
+        held = b""
+    if held:
+        yield held
