@@ -133,6 +133,7 @@ def test_a_large_object_is_copied_in_parts(objects: Objects, name: str, monkeypa
     data = os.urandom(11 * MIB)
     objects.put(name, [data])
     monkeypatch.setattr("transfer_service.storage.s3.objects._COPIED_WHOLE_BYTES", MIN_PART_BYTES)
+    monkeypatch.setattr("transfer_service.storage.s3.objects._COPIED_AT_ONCE", 2)
     objects.copy(name, f"{name}/copy")
     assert objects.get(f"{name}/copy", 0, len(data) + 1) == data
 

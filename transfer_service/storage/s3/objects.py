@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from email.utils import parsedate_to_datetime
+from operator import methodcaller
 from typing import Any, TypeVar
 
 from transfer_service.errors import BlobMissing, StoreUnavailable
@@ -19,6 +20,7 @@ from transfer_service.storage.s3.answers import Answer, body_of
 from transfer_service.storage.s3.block_file import BlockFile
 from transfer_service.storage.s3.connection import Connection
 from transfer_service.storage.s3.failures import ObjectChanged, PastTheEnd
+from transfer_service.threads import Outcome
 from transfer_service.wire.ranges import Span
 from transfer_service.wire.store_addresses import StoreAddress
 
@@ -30,6 +32,7 @@ MIN_PART_BYTES = 5 * 1024**2
 MAX_PARTS = 10_000
 _COPIED_WHOLE_BYTES = 64 * 1024**2
 """The largest object that is copied by one call: stores copy such a one in the time of one silence."""
+_COPIED_AT_ONCE = 4
 _DELETED_AT_ONCE = 1000
 
 
@@ -183,14 +186,21 @@ class Objects:
         upload_id = self.begin_multipart(target)
         try:
             spans = [Span(start, min(start + part_bytes, facts.size)) for start in range(0, facts.size, part_bytes)]
-            parts = [
-                self.copy_part(target, upload_id, number, source, span, etag=facts.etag)
-                for number, span in enumerate(spans, 1)
-            ]
-            self.complete(target, upload_id, parts)
+            self.complete(target, upload_id, self._copy_parts(target, upload_id, source, spans, facts.etag))
         except BaseException:
             self.abort(target, upload_id)
             raise
+
+    def _copy_parts(self, target: str, upload_id: str, source: str, spans: Sequence[Span], etag: str) -> Sequence[Part]:
+        """Some at a time: a store copies each in a second or so, and somebody may wait for all of them."""
+        parts: list[Part] = []
+        for start in range(0, len(spans), _COPIED_AT_ONCE):
+            waits = [
+                self.begin(methodcaller("copy_part", target, upload_id, number, source, span, etag=etag))
+                for number, span in enumerate(spans[start : start + _COPIED_AT_ONCE], start + 1)
+            ]
+            parts += [each.unwrap() for each in [Outcome(wait) for wait in waits]]  # when all have ended
+        return parts
 
     def begin_multipart(self, name: str) -> str:
         """Begin an object that comes in parts; the id of the upload. What has the name stays until it is complete."""
