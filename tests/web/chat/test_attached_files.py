@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from flask import Flask
 
-from tests.web.accounts.keys import keyed
+from tests.web.accounts.keys import keyed, new_key, showing
 from tests.web.chat.bench import NOT_PARTICIPANT, UNKNOWN_ID, Chat, refusal
 from tests.web.chat.socket_client import connect
 
@@ -166,3 +166,36 @@ def test_a_key_needs_three_scopes(chat: Chat, group: str, file_id: str, scopes: 
     answer = keyed(chat.app, *scopes).post("/messages", json={"conversation_id": group, "file_id": file_id})
     assert answer.status_code == status
     assert len(chat.history(group)) == (status == 200)
+
+
+def test_what_a_key_brought_counts_for_it_no_more(chat: Chat, group: str) -> None:
+    key = new_key(chat["alice"], "upload", "chat", "files", "download", quota_bytes=len(DATA))
+    device = showing(chat.app, key["key"])
+
+    def send() -> Any:
+        return device.post("/api/files?filename=film.mp4", data=DATA, content_type="video/mp4")
+
+    first, used_bytes = send(), chat.used_bytes()
+    assert send().status_code == 413
+    answer = device.post("/messages", json={"conversation_id": group, "file_id": first.get_json()["file_id"]})
+    assert (answer.status_code, chat.used_bytes()) == (200, used_bytes)
+    again = send()
+    assert again.status_code == 201
+    chat["alice"].delete(f"/api/files/{again.get_json()['file_id']}?permanent=true")
+
+
+def test_links_end_where_it_leaves(chat: Chat, group: str) -> None:
+    for is_kept, status in ((True, 200), (False, 404)):
+        file_id = upload(chat, f"linked {is_kept}.mp4")
+        url = chat["alice"].post("/api/links", json={"file_ids": [file_id]}).get_json()["url"]
+        sent(chat, group, file_id=file_id, keep=is_kept)
+        path = url[url.index("/s/") :]
+        answer = chat.app.test_client().get(path, headers={"Accept": "application/json"})
+        assert answer.status_code == status
+
+
+def test_the_same_request_again_gets_the_same_message(chat: Chat, group: str, file_id: str) -> None:
+    fields, headers = {"conversation_id": group, "file_id": file_id}, {"Idempotency-Key": file_id}
+    first, again = (chat["alice"].post("/messages", json=fields, headers=headers) for _ in range(2))
+    assert (first.status_code, again.get_json()) == (200, first.get_json())
+    assert len(chat.history(group)) == 1
