@@ -3,7 +3,7 @@
 import os
 import threading
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
@@ -13,7 +13,7 @@ from sqlalchemy import func, select, update
 from tests.services.chat.bench import UNKNOWN_ID
 from tests.services.conftest import Bench
 from tests.stores import content, listed, path_of
-from transfer_service.bootstrap import build_compaction
+from transfer_service.bootstrap import build_compaction, build_services
 from transfer_service.errors import (
     FileUnfinished,
     InvalidRequest,
@@ -265,10 +265,15 @@ class TestWhatMayGrow:
         monkeypatch.setattr(attached_files, "CLAIM_WAIT_SECONDS", 0.2)
         file = growing(sender)
         span = Span(len(DATA), len(DATA) + 10)
-        with sender.bench.services.store.open_writer(file.id, span, create=False, wait_seconds=0):
-            refused(sender, RangeBusy, file.id)
+        store = sender.bench.services.store
+        with store.open_writer(file.id, span, create=False, wait_seconds=0):
             message = sender.post(file.id, is_kept=True)
+            if store.is_remote:
+                sender.post(file.id)  # nobody writes into its objects
+            else:
+                refused(sender, RangeBusy, file.id)
         assert sender.content(message) == DATA
+        sender.check()
 
     def test_who_comes_to_append_while_it_leaves_begins_a_new_one(
         self, local: Sender, monkeypatch: pytest.MonkeyPatch
@@ -310,7 +315,7 @@ class TestWhatMayGrow:
 class TestManyAtOnce:
     """What others do with the same file at the same moment."""
 
-    def at_once(self, works: list[Callable[[], object]]) -> list[object]:
+    def at_once(self, works: Sequence[Callable[[], object]]) -> list[object]:
         """What comes of each, or the error."""
         together = threading.Barrier(len(works))
 
@@ -330,6 +335,20 @@ class TestManyAtOnce:
         sent = [each for each in came if isinstance(each, Message)]
         assert (len(sent), came.count(NotFound) + came.count(RangeBusy)) == (1, AT_ONCE - 1)
         assert [each.id for each in sender.messages()] == [sent[0].id]
+        sender.check()
+
+    @pytest.mark.parametrize("is_kept", [False, True])
+    def test_instances_agree_who_gets_it(self, sender: Sender, is_kept: bool) -> None:
+        services = build_services(sender.bench.services.core.settings, now=sender.bench.clock)
+        other = replace(sender, bench=replace(sender.bench, services=services))
+        file = sender.bench.store(DATA)
+        posts = [lambda each=each: each.post(file.id, is_kept=is_kept) for each in (sender, other) * 4]
+        came = self.at_once(posts)
+        services.database.dispose()
+        sent = [each for each in came if isinstance(each, Message)]
+        assert len(sent) == (8 if is_kept else 1)
+        assert is_kept or came.count(NotFound) + came.count(RangeBusy) == 7
+        assert {sender.content(each) for each in sent} == {DATA}
         sender.check()
 
     def test_all_get_a_file_that_is_kept(self, sender: Sender) -> None:

@@ -7,7 +7,7 @@ So at every moment there is the file or the message, and never bytes that nobody
 
 import uuid
 from collections.abc import Callable
-from contextlib import closing, suppress
+from contextlib import AbstractContextManager, closing, nullcontext, suppress
 from dataclasses import dataclass, replace
 
 from transfer_service.db.database import Executor
@@ -80,11 +80,19 @@ class AttachedFiles:
         chosen = _Chosen(file, is_kept)
         if is_kept:
             return self._adopt(chosen, post)
-        # Who is about to append must not write into what never changes any more: he finds no file when he may go on.
-        with self._core.store.claims.lock(file_id, Span(file.received_bytes, END), wait_seconds=CLAIM_WAIT_SECONDS):
+        with self._kept_from_growing(file):
             message = self._adopt(chosen, post)
         self._files.discard_blob(file_id)
         return message
+
+    def _kept_from_growing(self, file: FileRecord) -> AbstractContextManager[object]:
+        """Who is about to append must not write into what never changes any more: he finds no file when he may go on.
+
+        In a remote store what is written is another object in any case, and its worker may be at this one. Raises
+        BlobMissing, RangeBusy.
+        """
+        store, end = self._core.store, Span(file.received_bytes, END)
+        return nullcontext() if store.is_remote else store.claims.lock(file.id, end, wait_seconds=CLAIM_WAIT_SECONDS)
 
     def _adopt(self, chosen: _Chosen, post: Post) -> Message:
         core, file, attachment = self._core, chosen.file, chosen.attachment()
