@@ -29,6 +29,7 @@ KEPT = timedelta(hours=24)
 LEASE = timedelta(seconds=10)
 """So long a key stays taken by a request whose process was killed."""
 RENEW_SECONDS = 2.5
+CLOSE_SECONDS = 5.0
 REMOVED_AT_ONCE = 1000
 
 _requests = IdempotentRequest.__table__
@@ -98,8 +99,9 @@ class IdempotencyKeys:
         self._held: dict[uuid.UUID, HeldKey] = {}
         self._is_renewing = False
         self._guard = threading.Lock()  # held for a moment only
-        self._ending = threading.Event()
-        core.database.at_rest(self._ending.set)
+        self._ending, self._has_ended = threading.Event(), threading.Event()
+        self._has_ended.set()
+        core.database.at_rest(self._close)
 
     def begin(self, account_id: uuid.UUID, key: str) -> HeldKey | Answer:
         """Take the key for a request, or give the answer that the first one got.
@@ -166,7 +168,12 @@ class IdempotencyKeys:
             if self._is_renewing:
                 return
             self._is_renewing = True
+            self._has_ended.clear()
         run_beside(self._renew_all)
+
+    def _close(self) -> None:
+        self._ending.set()
+        self._has_ended.wait(CLOSE_SECONDS)
 
     def _renew_all(self) -> None:
         """Renew the leases of all that take long, until none does."""
@@ -176,6 +183,7 @@ class IdempotencyKeys:
             with self._guard:
                 if not self._held or self._ending.is_set():
                     self._is_renewing = False
+                    self._has_ended.set()
                     return
                 held = list(self._held.values())
             for each in held:
