@@ -7,6 +7,7 @@ from functools import partial
 from typing import Protocol
 
 from transfer_service.errors import BlobMissing, RangeBusy, ReadFailed, SourceFailed, StorageFull
+from transfer_service.logs import tidying
 from transfer_service.models.games import DownloadState
 from transfer_service.services.core import Core
 from transfer_service.services.digests import hash_all
@@ -129,9 +130,25 @@ class Fetching:
             is_far = self._store.is_remote and part.length > 0
             sink.catch_up(read_back(self._store, part_key(run.job_id), Span(0, part.length)) if is_far else None)
             run.part = sink
-            self._fetch_from_one(run, sink)
+            with self._left_to_the_next(run, sink):
+                self._fetch_from_one(run, sink)
             part.publish(archive_key(run.game_data_id))
             run.has_published = True
+
+    @contextmanager
+    def _left_to_the_next(self, run: Run, sink: HashedPart) -> Iterator[None]:
+        """Whoever is stopped from outside, by what is no Exception, leaves behind what it still has in memory."""
+        try:
+            yield
+        except Exception:
+            raise
+        except BaseException:
+            if self._store.is_remote:
+                with tidying():
+                    if self._leases.beat(run):
+                        sink.sync()
+                        self._leases.beat(run)
+            raise
 
     def _fetch_from_one(self, run: Run, sink: HashedPart) -> None:
         """Raises SourceFailed where no source gives the right bytes, LeaseLost."""

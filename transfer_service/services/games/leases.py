@@ -77,6 +77,10 @@ class HashedPart:
         self._hasher = hashlib.sha256()
         self.length = 0
 
+    def sync(self) -> None:
+        """Return when the store has all that came so far. Raises StorageFull, StoreUnavailable."""
+        self._part.sync()
+
     def seal(self) -> None:
         """These are all the bytes. Return when they survive power loss. Raises StorageFull."""
         self._part.seal(self.length, flush=True)
