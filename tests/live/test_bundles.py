@@ -240,6 +240,7 @@ def test_the_log_tells_what_was_sent_and_no_signature(site: Site) -> None:
 
 
 @pytest.mark.alone
+@pytest.mark.one_machine("its files are names on one disk")
 def test_ten_thousand_files_begin_at_once_and_need_no_memory(tmp_path: Path) -> None:
     with running_one(tmp_path / "data", "alice", SECRET_KEY=SECRET) as server:
         alice = server.sign_in("alice")

@@ -19,12 +19,14 @@ from tests.services.conftest import Bench
 from tests.storage.memory import MemoryStore
 from tests.stores import path_of
 from transfer_service import bootstrap
+from transfer_service.db.database import Executor
 from transfer_service.errors import ChecksumsPending, InvalidRequest, NameTaken, NotComplete, NotFound, ReadFailed
 from transfer_service.models.accounts import Account
 from transfer_service.models.bundles import Bundle
 from transfer_service.models.files import File, FileState
+from transfer_service.services.sharing import bundle_rows, checksums
 from transfer_service.services.sharing import bundles as module
-from transfer_service.services.sharing import checksums
+from transfer_service.services.sharing.bundle_rows import FoundFile
 from transfer_service.services.sharing.bundles import LIFE, BundleRecord
 from transfer_service.storage.blobs import WHOLE
 from transfer_service.storage.rooms import Room
@@ -131,9 +133,32 @@ def test_no_more_than_a_limit_go_into_it(bench: Bench, monkeypatch: pytest.Monke
     assert len(collect(bench, folders=("f",))) == 3
     bench.services.folders.create(bench.account_id, "f/empty")
     for selection in ({"folders": ("f",)}, {"folders": ("f/empty", "f")}):
-        with pytest.raises(InvalidRequest, match="at most 3"):
+        with pytest.raises(InvalidRequest, match="at most"):
             collect(bench, **selection)
     assert len(collect(bench, files[0].id, folders=("f",), is_lenient=True)) == 3
+
+
+def test_folders_in_folders_are_not_read_again_and_again(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each brings all that is below it: sixteen levels would make sixteen times everything of it, in memory."""
+    monkeypatch.setattr(module, "MAX_LISTED", 20)
+    path = ""
+    for level in range(15):
+        path = f"{path}/{level}" if path else f"{level}"
+        for number in range(2):
+            bench.store(b"x", f"{path}/{number}.bin")
+    labels = path.split("/")
+    nested = tuple("/".join(labels[: level + 1]) for level in range(15))[::-1]
+    looks, look = list[str](), bundle_rows.find_files_below
+
+    def counted(rows: Executor, account_id: uuid.UUID, path: str, *, limit: int) -> list[FoundFile]:
+        looks.append(path)
+        return look(rows, account_id, path, limit=limit)
+
+    monkeypatch.setattr(bundle_rows, "find_files_below", counted)
+    with pytest.raises(InvalidRequest, match="at most"):
+        collect(bench, folders=nested)
+    assert len(looks) < 6
+    assert len(collect(bench, folders=nested, is_lenient=True)) == 20
 
 
 def test_a_bundle_stays_what_it_was_to_the_byte(any_bench: Bench) -> None:

@@ -24,6 +24,8 @@ from transfer_service.wire.zip_layout import ZipLayout, ZipMember, ZipMembers
 from transfer_service.wire.zip_paths import ZipPaths
 
 LIFE = timedelta(hours=24)
+MOST_FOLDERS = 2 * MAX_LISTED
+TOO_MUCH = f"A bundle has at most {MAX_LISTED} files and empty folders"
 _LOOKS = 3
 
 
@@ -75,7 +77,7 @@ class BundleService:
         file_ids, folders = list(dict.fromkeys(file_ids)), list(dict.fromkeys(folders))
         for _ in range(_LOOKS):
             named = self._find_named(account_id, file_ids, is_lenient=is_lenient)
-            contents = [each for path in folders if (each := self._look_into(account_id, path, is_lenient=is_lenient))]
+            contents = self._look_into_all(account_id, folders, is_lenient=is_lenient)
             lacking = [
                 file.id for files in (named, *(each.files for each in contents)) for file in files if file.crc32 is None
             ]
@@ -103,10 +105,25 @@ class BundleService:
         with self._database.read_rows() as rows:
             return self._run(lambda: bundle_rows.find_whole_files(rows, account_id, file_ids))
 
+    def _look_into_all(self, account_id: uuid.UUID, folders: Sequence[str], *, is_lenient: bool) -> list[_Contents]:
+        """What is in each folder. Raises NotFound, and InvalidRequest where it is too much: one may lie in another."""
+        contents, files, below = list[_Contents](), 0, 0
+        for path in folders:
+            each = self._look_into(account_id, path, is_lenient=is_lenient)
+            if each is None:
+                continue
+            contents.append(each)
+            files, below = files + len(each.files), below + len(each.folders)
+            if files > MAX_LISTED or below > MOST_FOLDERS:
+                if is_lenient:
+                    break
+                raise InvalidRequest(TOO_MUCH)
+        return contents
+
     def _look_into(self, account_id: uuid.UUID, path: str, *, is_lenient: bool) -> _Contents | None:
         """A folder with all that is in it, None where it is gone and that matters not. Raises NotFound."""
         with self._database.read_rows() as rows:
-            folders = self._run(lambda: bundle_rows.find_folders_below(rows, account_id, path, limit=MAX_LISTED + 1))
+            folders = self._run(lambda: bundle_rows.find_folders_below(rows, account_id, path, limit=MOST_FOLDERS + 1))
         if not folders:
             if is_lenient:
                 return None
@@ -191,7 +208,7 @@ def _members(named: Sequence[FoundFile], contents: Sequence[_Contents], *, is_le
         ]
         members += sorted(inside)
     if len(members) > MAX_LISTED and not is_lenient:
-        raise InvalidRequest(f"A bundle has at most {MAX_LISTED} files and empty folders")
+        raise InvalidRequest(TOO_MUCH)
     return ZipMembers(members[:MAX_LISTED])
 
 
