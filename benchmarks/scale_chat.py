@@ -81,7 +81,10 @@ for _title in ("file_id", "keep"):
     @case("postMessage", _title)
     def _post_file(ask: Ask, _size: Size, is_kept: bool = _title == "keep") -> Steps:
         while True:
-            answer = ask(Request("POST", "/api/files?filename=film.mp4", BYTES, headers={"Content-Type": "video/mp4"}))
+            film = Request(
+                "POST", "/api/files?filename=film.mp4", BYTES, headers={"Content-Type": "video/mp4"}, expected=201
+            )
+            answer = ask(film)
             body = {"conversation_id": LONG, "file_id": answer.json()["file_id"], "keep": is_kept}
             yield Request("POST", "/messages", **as_json(body))
 
