@@ -105,6 +105,29 @@ def _away(**_: object) -> None:
     raise StoreUnavailable
 
 
+def test_the_uses_of_many_keys_are_written_in_short_transactions(
+    app: Flask, device: Device, services: Services, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(key_uses, "KEYS_A_TURN", 2)
+    monkeypatch.setattr(key_uses, "WRITE_SECONDS", 3600.0)
+    for _ in range(5):
+        showing(app, new_key(device, "files")["key"]).get("/api/files")
+    turns, begin = [], services.database.write_rows
+
+    def write_rows(**options: bool) -> Any:
+        turns.append(options)
+        if len(turns) == 2:
+            raise StoreUnavailable
+        return begin(**options)
+
+    monkeypatch.setattr(services.database, "write_rows", write_rows)
+    with pytest.raises(StoreUnavailable):
+        services.keys.uses.write()
+    services.keys.uses.write()  # what is left
+    assert len(turns) == 4
+    assert None not in [each["last_used_at"] for each in device.get("/auth/keys").get_json()["keys"]]
+
+
 def test_a_revoked_key_does_not_come_back(app: Flask, device: Device, services: Services) -> None:
     made = new_key(device, "files")
     showing(app, made["key"]).get("/api/files")

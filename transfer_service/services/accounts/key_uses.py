@@ -1,5 +1,6 @@
 """When keys were used last, written down by the way: no request waits for it."""
 
+import time
 import uuid
 from contextlib import suppress
 from datetime import datetime
@@ -15,6 +16,8 @@ from transfer_service.models.keys import AccountKey
 
 WRITE_SECONDS = 4.0
 """How long a use may stay in memory alone, and how often a key is written at the most."""
+
+KEYS_A_TURN = 100
 
 _keys = AccountKey.__table__
 _used_at = bindparam("used_at", type_=UtcDateTime)
@@ -55,15 +58,17 @@ class KeyUses:
         """Write down what is known. Raises StoreUnavailable, StorageFull; then it stays known."""
         with self._lock:
             used, self._used = self._used, {}
-        if not used:
-            return
+        keys = sorted(used)  # in the same order everywhere: else two instances wait for each other
         try:
-            with self._database.write_rows() as rows:
-                for key_id in sorted(used):  # in the same order everywhere: else two instances wait for each other
-                    _NOTE.run(rows, {"key_id": key_id, "used_at": used[key_id]})
+            while keys:  # in short transactions: nobody else can write meanwhile
+                with self._database.write_rows() as rows:
+                    for key_id in keys[:KEYS_A_TURN]:
+                        _NOTE.run(rows, {"key_id": key_id, "used_at": used[key_id]})
+                del keys[:KEYS_A_TURN]
+                time.sleep(0)
         except TransferError:
             with self._lock:
-                self._used = {**used, **self._used}
+                self._used = {**{key_id: used[key_id] for key_id in keys}, **self._used}
             raise
 
     def _write_in_time(self) -> None:
