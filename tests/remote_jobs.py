@@ -71,6 +71,12 @@ class Jobs:
         with self._database.read() as session:
             return session.scalars(select(RemoteDownload.state).where(RemoteDownload.id == job_id)).one()
 
+    def leases(self) -> list[datetime]:
+        """Until when active jobs belong to a worker."""
+        held = select(RemoteDownload.lease_until).where(RemoteDownload.lease_until.is_not(None))
+        with self._database.read() as session:
+            return [each for each in session.scalars(held) if each is not None]
+
     def change(self, job_id: int, state: DownloadState, **values: Any) -> None:
         """Bring a job into a state; a final one frees its slot."""
         at = datetime.now(UTC)

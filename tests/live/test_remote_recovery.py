@@ -14,6 +14,7 @@ from tests.live.download_worker import working
 from tests.live.remote import PATIENCE_SECONDS, Site, game_bytes, remote_site, sources_setting
 from tests.live.server import LiveServer, adapted_config, started, wait_until
 from tests.missing import missing
+from tests.remote_jobs import jobs_of
 
 MEBIBYTE = 1024 * 1024
 DATA, LARGE = game_bytes(3 * MEBIBYTE), game_bytes(12 * MEBIBYTE)
@@ -65,8 +66,10 @@ def test_a_stopped_worker_hands_over_at_once(site: Site) -> None:
         site.wait_for_bytes(game, STALL_AT)
         worker.terminate()
         assert worker.wait(timeout=20) == 0
+        with jobs_of(site.server.data_dir) as jobs:
+            assert jobs.leases() == []  # whoever comes need not wait for the end of one
         with working(site.server.data_dir, **site.server.environment):
-            wait_until(lambda: len(site.requests_for(game)) == 2, seconds=12)  # shorter than a lease
+            wait_until(lambda: len(site.requests_for(game)) == 2, seconds=60)
             site.wait_for(game, "completed")
     assert_resumed(site, STALL_AT)
     assert (site.archive(game), site.actions(game)) == (DATA, ["started", "completed"])

@@ -18,8 +18,9 @@ from transfer_service.patience import one_patience, shared_patience
 from transfer_service.web.request_log import begin_requests
 
 REPOSITORY = Path(__file__).parents[2]
-WAIT_SECONDS = 0.5
-A_LITTLE = 0.4
+WAIT_SECONDS = 3.0
+A_LITTLE = 2.5
+"""Less than a second wait would take, and long enough for a machine that has much to do."""
 _TICK_WHILE_WAITING = """
 from gevent import monkey; monkey.patch_all()
 import sys, time
@@ -43,12 +44,12 @@ def write():
     except StoreUnavailable as error:
         return error.detail
 
-database = Database(sys.argv[1], lock_wait_seconds=1.0)
+database = Database(sys.argv[1], lock_wait_seconds=5.0)
 gevent.spawn(tick)
 writers = [gevent.spawn(write) for _ in range(20)]
 began = time.monotonic()
 gevent.joinall(writers)
-print(len(gaps) > 30, max(gaps) < 0.5, time.monotonic() - began < 1.9, {each.value for each in writers})
+print(len(gaps) > 30, max(gaps) < 2.5, time.monotonic() - began < 9.5, {each.value for each in writers})
 """
 
 
@@ -126,9 +127,9 @@ def test_one_piece_of_work_waits_once_for_all_its_transactions(database: Databas
 def test_work_that_does_not_wait_keeps_its_patience(database: Database) -> None:
     with one_patience(WAIT_SECONDS) as patience:
         insert(database)
-        time.sleep(0.1)
+        time.sleep(1)
         insert(database)
-    assert patience.left_seconds > WAIT_SECONDS - 0.05
+    assert patience.left_seconds > WAIT_SECONDS - 0.5
 
 
 def test_the_next_writer_gets_through_once_the_lock_is_gone(database: Database) -> None:

@@ -29,6 +29,7 @@ from transfer_service.errors import (
     UploadFinished,
 )
 from transfer_service.models.files import File
+from transfer_service.patience import LOCK_WAIT_SECONDS
 from transfer_service.services.steps import LOOK_SECONDS
 from transfer_service.services.uploads.rows import UploadRecord
 from transfer_service.storage.blobs import END
@@ -208,7 +209,7 @@ def test_who_looks_does_not_wait_for_a_finish_that_takes_long(uploads: Uploads) 
         seconds = time.monotonic() - began_at
         other.execute("ROLLBACK")
     assert [(each.offset, each.is_finished) for each in told] == [(5, False)] * 2
-    assert LOOK_SECONDS <= seconds < 2 * 2 * LOOK_SECONDS
+    assert LOOK_SECONDS <= seconds < LOCK_WAIT_SECONDS / 2
     wait_until(lambda: uploads.find() is not None)  # the step went on
     assert (uploads.get(upload).is_finished, uploads.file()) == (True, b"01234")
 
@@ -224,7 +225,7 @@ def test_a_finish_under_way_is_not_cut_by_who_looks(uploads: Uploads) -> None:
         wait_until(lambda: uploads.services.store.claims.is_in_use(upload.id))
         began_at = time.monotonic()
         assert other.error_of(lambda: other.look(upload)) is RangeBusy
-        assert time.monotonic() - began_at < 2
+        assert time.monotonic() - began_at < LOCK_WAIT_SECONDS / 2
         writer.execute("ROLLBACK")
         assert finishing.result(30).is_finished
     assert (other.look(upload).is_finished, uploads.file()) == (True, b"01234")
