@@ -76,6 +76,12 @@ class TooManyRequests(TransferError):
         self.retry_after_seconds, self.policies = retry_after_seconds, policies
 
 
+class TooManyUnderWay(TransferError):
+    """As many uploads are unfinished by one upload link as may be."""
+
+    detail = "Too many uploads are under way by this link, try again later"
+
+
 class Forbidden(TransferError):
     """The account may not do this."""
 

@@ -204,6 +204,33 @@ def test_fifty_clients_at_once_bring_what_a_link_takes(
     assert left_over(server) == []
 
 
+@pytest.mark.one_machine("nginx answers Expect by itself")
+@pytest.mark.parametrize(("limits", "headers", "status"), [
+    pytest.param({}, ["Upload-Length: 5"], 100, id="welcome"),
+    pytest.param({"max_bytes": 4}, ["Upload-Length: 5"], 413, id="too-large"),
+    pytest.param({"max_bytes": 4}, ["Upload-Defer-Length: 1"], 413, id="too-large-of-unknown-length"),
+    pytest.param({"password": PASSWORD}, ["Upload-Length: 5"], 403, id="password"),
+    pytest.param(None, ["Upload-Length: 5"], 404, id="no-link"),
+])  # fmt: skip
+def test_nobody_is_asked_for_a_body_that_will_be_refused(
+    alice: requests.Session, server: LiveServer, limits: dict[str, Any] | None, headers: list[str], status: int
+) -> None:
+    path = "/s/unknown" if limits is None else urlsplit(share(alice, server, upload=True, **limits)).path
+    fixed = ["Tus-Resumable: 1.0.0", "Content-Type: application/offset+octet-stream", "Content-Length: 5"]
+    with BareClient(server) as client:
+        client.send_head("POST", f"{path}/uploads", "Expect: 100-continue", *fixed, *headers)
+        assert client.receive_head()[0] == status
+
+
+def test_no_log_has_the_secret_of_a_link(server: LiveServer, link: str) -> None:
+    path = begin(link)
+    requests.head(f"{server.url}{path}", headers=TUS, timeout=30)
+    requests.patch(f"{server.url}{path}", headers={**APPEND, "Upload-Offset": "7"}, timeout=30)
+    requests.get(f"{link}/uploads", timeout=30)
+    with server.log_path.open() as log:
+        assert link.rpartition("/")[2] not in log.read()
+
+
 class Guest(threading.Thread):
     """Begins, goes on with, ends and puts together uploads by a link, whatever it is answered, until it is told."""
 

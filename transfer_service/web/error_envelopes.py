@@ -41,6 +41,7 @@ STATUSES: dict[type[errors.TransferError], int] = {
     errors.MemberUnreadable: 422,
     errors.TooManyAttempts: 429,
     errors.TooManyRequests: 429,
+    errors.TooManyUnderWay: 429,
     errors.ReadFailed: 500,
     errors.RangeBusy: 503,
     errors.StoreUnavailable: 503,

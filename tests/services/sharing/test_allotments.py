@@ -8,13 +8,14 @@ from typing import Any
 
 import pytest
 
-from tests.services.conftest import Bench, Body
+from tests.services.conftest import Bench, Body, plan_of
 from tests.services.sharing.allotments import allot, counted, miscounted
 from tests.services.uploads.bench import Append, Uploads, announced, any_uploads, make_uploads
 from transfer_service.bootstrap import build_services
 from transfer_service.errors import LinkGone, LinkUsedUp, NotFound, QuotaExceeded
 from transfer_service.models.uploads import UploadKind, UploadProtocol
 from transfer_service.services.sharing import allotments
+from transfer_service.services.sharing.link_uploads import under_way
 from transfer_service.services.uploads.incoming import Place
 from transfer_service.services.uploads.resumable import UploadDraft
 from transfer_service.services.uploads.whole_files import Draft
@@ -282,3 +283,7 @@ def test_nobody_without_an_origin_pays(bench: Bench) -> None:
     driver.set_trace_callback(None)
     assert any("INSERT INTO files" in each for each in run)
     assert not [each for each in run if "allotments" in each]
+
+
+def test_what_is_under_way_by_a_link_is_found_in_its_index(any_bench: Bench) -> None:
+    assert "ix_files_origin_id" in plan_of(any_bench.services.database, under_way)

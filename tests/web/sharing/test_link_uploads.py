@@ -6,6 +6,7 @@ from urllib.parse import urlsplit
 
 import pytest
 from flask import Flask
+from sqlalchemy import insert
 from werkzeug.test import TestResponse
 
 from tests.conftest import Clock, Device, signed_in
@@ -14,6 +15,8 @@ from tests.web.conftest import MakeApp
 from tests.web.sharing.visitors import PASSWORD, share
 from tests.web.uploads.bench import TUS, TUS_BYTES, Draft, Tus, id_of, metadata, path_of, services_of
 from tests.web.uploads.by_link import GuestDevice, by_link
+from transfer_service.models.files import File
+from transfer_service.services.sharing.link_uploads import MAX_UNDER_WAY
 
 GONE = (404, "Link not found\n")
 USED_UP = (403, "The link is used up\n")
@@ -245,6 +248,20 @@ class TestLimits:
     def test_the_largest_file(self, make_app: MakeApp) -> None:
         guest = guest_of(signed_in(make_app(max_file_bytes=5), "alice"))
         assert guest.post({"Upload-Length": "6"}).status_code == 413
+
+    def test_unfinished_uploads(self, device: Device) -> None:
+        guest = guest_of(device)
+        location = guest.begin()
+        with services_of(device).database.write() as session:
+            file = session.get_one(File, id_of(location))
+            values = {column.name: getattr(file, column.name) for column in File.__table__.columns}
+            session.execute(insert(File), [{**values, "id": uuid.uuid4()} for _ in range(MAX_UNDER_WAY - 1)])
+        for _ in range(2):
+            answer = guest.post({"Upload-Concat": "partial"})
+            assert (answer.status_code, "Retry-After" in answer.headers) == (429, True)
+        assert guest_of(device).post().status_code == 201
+        assert guest.patch(location).status_code == 204
+        assert guest.post().status_code == 201
 
 
 class TestParts:

@@ -21,6 +21,7 @@ class Sharing:
     """The services of links and bundles."""
 
     links: LinkService
+    uploads: LinkUploads
     access: LinkAccess
     downloads: LinkDownloads
     bundles: BundleService
@@ -32,10 +33,10 @@ def build_sharing(
     """The services of links and bundles. Without a secret key, in commands, no link is made or opened."""
     secret = core.settings.secret_key
     tokens = LinkTokens([secret.get_secret_value().encode()] if secret is not None else [])
+    link_uploads = LinkUploads(core, uploads=uploads)
     return Sharing(
-        links=LinkService(
-            core, files=files, uploads=LinkUploads(core, uploads=uploads), passwords=passwords, tokens=tokens
-        ),
+        uploads=link_uploads,
+        links=LinkService(core, files=files, uploads=link_uploads, passwords=passwords, tokens=tokens),
         access=LinkAccess(core.settings.redis_url, passwords=passwords, tokens=tokens),
         downloads=LinkDownloads(core),
         bundles=BundleService(core, files=files, checksums=Checksums(core, completion=completion)),

@@ -25,13 +25,15 @@ def _take_token(_endpoint: str | None, values: dict[str, Any] | None) -> None:
 
 @blueprint.before_request
 def _admit() -> None:
-    """Raises LinkGone, PasswordRequired. OPTIONS tells nothing of the link."""
+    """Raises LinkGone, PasswordRequired, TooManyUnderWay. OPTIONS tells nothing of the link."""
     if request.method == "OPTIONS":
         return
     visit = begin_visit(g.link_token)
     if not visit.link.is_upload:
         raise LinkGone
     visit.require_open()
+    if request.endpoint == f"{blueprint.name}.create":
+        services().sharing.uploads.check_crowd(visit.link.id)
     folder = services().sharing.links.folder_of(visit.link)
     guest = GuestPass(visit.link.id, visit.token, folder, visit.link.expires_at)
     g.sender = Sender(visit.link.account_id, f"/s/{visit.token}/uploads", visit.link.id, guest)
