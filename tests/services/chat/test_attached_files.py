@@ -33,13 +33,11 @@ from transfer_service.services.chat.attached_files import AttachedFiles
 from transfer_service.services.chat.attachments import Post
 from transfer_service.services.chat.message_rows import Message
 from transfer_service.services.files.rows import FileRecord
-from transfer_service.storage.s3.outgoing import PIECE_BYTES
 from transfer_service.wire.attachments import MessageType
 from transfer_service.wire.ranges import Span
 
 DATA = os.urandom(1000)
-ENGINES = ["sqlite", "postgresql", "object store"]
-AT_ONCE = 20
+AT_ONCE, ROUNDS = 20, 4
 MIB = 1024 * 1024
 
 
@@ -86,14 +84,11 @@ def sender_on(bench: Bench) -> Sender:
     return Sender(bench, services.conversations.create_group(bench.account_id, "team", []))
 
 
-@pytest.fixture(params=ENGINES)
+@pytest.fixture(params=["one-machine", "several"])
 def make_sender(request: pytest.FixtureRequest, make_bench: Callable[..., Bench]) -> Callable[..., Sender]:
-    """Senders on each kind of database, and on a store that is not this machine's."""
-    given = {
-        "sqlite": {},
-        "postgresql": {"database_url": "postgres_url"},
-        "object store": {"storage_url": "object_store_url"},
-    }[request.param]
+    """Senders on what one machine has, SQLite and a disk, and on what several share."""
+    shared = {"database_url": "postgres_url", "storage_url": "object_store_url"}
+    given = shared if request.param == "several" else {}
     settings = {name: request.getfixturevalue(fixture) for name, fixture in given.items()}
     return lambda **more: sender_on(make_bench(**settings, **more))
 
@@ -360,7 +355,7 @@ class TestManyAtOnce:
     @pytest.mark.parametrize("trash_days", [0, 30])
     def test_it_is_deleted_or_posted(self, make_sender: Callable[..., Sender], trash_days: int) -> None:
         sender = make_sender(trash_days=trash_days)
-        for number in range(8):
+        for number in range(ROUNDS):
             file = sender.bench.store(DATA, f"{number}")
             delete_it = sender.bench.services.files.delete
             account_id = sender.bench.account_id
@@ -370,7 +365,7 @@ class TestManyAtOnce:
         sender.check()
 
     def test_it_is_replaced_or_posted(self, sender: Sender) -> None:
-        for number in range(8):
+        for number in range(ROUNDS):
             file = sender.bench.store(DATA, f"{number}")
             came = self.at_once(
                 [
@@ -384,12 +379,12 @@ class TestManyAtOnce:
         sender.check()
 
     def test_it_is_renamed_and_posted(self, sender: Sender) -> None:
-        for number in range(8):
+        for number in range(ROUNDS):
             file = sender.bench.store(DATA, f"{number}")
             rename = sender.bench.services.renaming.rename
             account_id = sender.bench.account_id
             self.at_once([lambda: sender.post(file.id), lambda: rename(account_id, file.id, f"a/{number}")])  # noqa: B023
-        assert (sender.bench.names(), len(sender.messages())) == ([], 8)
+        assert (sender.bench.names(), len(sender.messages())) == ([], ROUNDS)
         sender.check()
 
 
@@ -451,11 +446,18 @@ class TestOnAnObjectStore:
         assert work is not None
         return work()
 
+    def in_pieces(self, sender: Sender, data: bytes) -> FileRecord:
+        """A finished file in three pieces."""
+        for start in range(0, len(data), 1000):
+            file = sender.bench.append(start, data[start : start + 1000], total=len(data))
+        assert file.is_complete
+        return file
+
     @pytest.mark.parametrize("is_kept", [False, True])
     @pytest.mark.parametrize("is_compacted", [False, True])
     def test_a_file_in_pieces(self, remote: Sender, is_compacted: bool, is_kept: bool) -> None:
-        data = os.urandom(2 * PIECE_BYTES + MIB)
-        file = remote.bench.store(data)
+        data = os.urandom(3000)
+        file = self.in_pieces(remote, data)
         assert not is_compacted or self.compact(remote) == 1
         message = remote.post(file.id, is_kept=is_kept)
         assert remote.content(message) == data
@@ -469,8 +471,8 @@ class TestOnAnObjectStore:
     def test_pieces_that_become_one_object_on_the_way_are_looked_for_again(
         self, remote: Sender, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        data = os.urandom(PIECE_BYTES + MIB)
-        file, post = remote.bench.store(data), remote.bench.services.messages.post
+        data = os.urandom(3000)
+        file, post = self.in_pieces(remote, data), remote.bench.services.messages.post
         looks: list[int] = []
 
         def post_late(*given: object, **more: object) -> object:

@@ -18,8 +18,8 @@ from transfer_service.models.upkeep import DiscardedBytes
 from transfer_service.services.files.rows import FileRecord
 
 REPOSITORY = Path(__file__).parents[3]
-EVERY = int(os.environ.get("KILL_EVERY", "29"))
-EVERY_REMOTE = 7 * EVERY
+EVERY = int(os.environ.get("KILL_EVERY", "41"))
+EVERY_REMOTE = 4 * EVERY
 """Not every step of some hundreds; 1 for all of them."""
 MESSAGE_ID_LENGTH = 24
 Post = Callable[..., dict[str, Any]]
