@@ -13,6 +13,7 @@ from benchmarks import (
     folders,
     growing,
     lines,
+    previews,
     remote,
     resumable,
     scale,
@@ -42,6 +43,7 @@ BENCHMARKS = {
     "chat": chat.run,
     "remote": remote.run,
     "sign_ins": sign_ins.run,
+    "previews": previews.run,
     "start": start.run,
     "structure": structure.run,
 }

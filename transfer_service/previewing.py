@@ -27,13 +27,13 @@ MOST_AT_ONCE = 2
 
 
 class Previewing:
-    """Makes previews until it is killed. `at_once` is how many at a time: not more than there are processors."""
+    """Makes previews until it is killed. `at_once` is how many at a time: one processor is left to the service."""
 
     def __init__(self, core: "Core", *, at_once: int | None = None, lease: timedelta = LEASE) -> None:
         self._maker = Maker()
         self._making = PreviewMaking(core, self._maker, lease=lease)
         self._removal = PreviewRemoval(core)
-        self._at_once = at_once or min(MOST_AT_ONCE, len(os.sched_getaffinity(0)))
+        self._at_once = at_once or max(1, min(MOST_AT_ONCE, len(os.sched_getaffinity(0)) - 1))
         self._look_seconds = LOOK_SECONDS if core.database.is_sqlite else LOOK_SECONDS_WITH_NOTICES
         self._running: dict[str, gevent.Greenlet[..., None]] = {}
         self._news = Event()

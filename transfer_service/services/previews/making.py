@@ -212,7 +212,7 @@ class PreviewMaking:
             return
         with faults_named(), tempfile.TemporaryFile(dir=self._core.settings.data_dir) as brought:
             os.truncate(brought.fileno(), length)
-            for span in _brought(length, medium_of(reader.read(0, HEAD_BYTES))):
+            for span in parts_to_bring(length, medium_of(reader.read(0, HEAD_BYTES))):
                 self._bring(reader, span, brought.fileno(), keep)
             yield brought.fileno()
 
@@ -224,7 +224,7 @@ class PreviewMaking:
                 keep()
 
 
-def _brought(length: int, medium: Medium | None) -> list[Span]:
+def parts_to_bring(length: int, medium: Medium | None) -> list[Span]:
     """What is brought of a file. Of a long picture nothing, which then cannot be read: no picture is so long."""
     if length <= BROUGHT_BYTES:
         return [Span(0, length)]
