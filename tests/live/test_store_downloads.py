@@ -19,9 +19,12 @@ from werkzeug.http import http_date
 from benchmarks.object_store import ObjectStoreServer
 from tests.conftest import PASSWORD, SECRET
 from tests.download_cases import CASES, Expected, fill
+from tests.live.bare_socket import BareClient
 from tests.live.nginx import FRONTED, NginxFront, behind_nginx
 from tests.live.server import LiveServer, running_one, started
 from tests.live.test_behind_nginx import headers_of
+from transfer_service.storage.s3.objects import Objects
+from transfer_service.wire.store_addresses import parse_store_address
 
 DATA = random.Random(9).randbytes(1024 * 1024 + 7)
 SMALL = bytes(range(256)) * 4
@@ -38,6 +41,7 @@ class Site(NamedTuple):
     alice: requests.Session
     path: str
     small: str
+    storage_url: str
 
     def get(self, url: str, path: str | None = None, **headers: str) -> requests.Response:
         return self.alice.get(url + (path or self.path), headers=headers, timeout=30)
@@ -69,7 +73,7 @@ def site(tmp_path_factory: pytest.TempPathFactory, object_store_server: ObjectSt
             alice.post(f"{direct.url}/api/files?filename={name}", data=data, timeout=30).headers["Location"]
             for name, data in (("grün.bin", DATA), ("small.bin", SMALL))
         ]
-        yield Site(direct, backend, redirecting, front, alice, *paths)
+        yield Site(direct, backend, redirecting, front, alice, paths[0], paths[1], settings["TRANSFER_STORAGE_URL"])
 
 
 def without_boundary(answer: requests.Response) -> bytes:
@@ -265,6 +269,37 @@ def test_what_is_in_pieces_the_service_sends(site: Site) -> None:
     assert site.ask(path).status_code == 200
     assert site.get(site.front.url, path, Range="bytes=8388600-8388615").content == data[8388600:8388616]
     assert site.get(site.front.url, path).content == data
+
+
+@pytest.mark.parametrize("way", ["direct", "front"])
+@pytest.mark.parametrize("change", ["delete", "replace", "object"])
+def test_what_goes_away_in_the_middle_ends_early_and_gives_no_wrong_byte(site: Site, change: str, way: str) -> None:
+    """Its owner deletes or replaces it, or the store loses it: what comes is the beginning of the old bytes."""
+    name, data = f"{change}-{way}.bin", random.Random(5).randbytes(32 * 1024 * 1024)
+    path = site.alice.post(f"{site.direct.url}/api/files?filename={name}", data=data, timeout=60).headers["Location"]
+    with BareClient(getattr(site, way), site.alice, receive_buffer=65536) as client:
+        client.send_head("GET", path)
+        status, headers = client.receive_head()
+        assert (status, headers["content-length"]) == (200, str(len(data)))
+        if change == "replace":
+            site.alice.post(f"{site.direct.url}/api/files?filename={name}&overwrite=true", data=b"new", timeout=60)
+        elif change == "delete":
+            site.alice.delete(f"{site.direct.url}/api/files/{name}", timeout=60)
+        else:
+            file_id = path.split("/")[3].replace("-", "")
+            objects = Objects(parse_store_address(site.storage_url))
+            found = [each.name for page in objects.list("") for each in page if file_id in each.name]
+            assert found
+            objects.delete(found)
+        received = client.take_buffered()
+        while block := client.socket.recv(1024 * 1024):
+            received += block
+    assert 0 < len(received) < len(data)
+    assert data.startswith(received)
+    after = site.get(site.direct.url, path)
+    # Of pieces that are gone while their rows are there nobody can say that there never was such a file.
+    assert (after.status_code, data[:100] in after.content) == (500 if change == "object" else 404, False)
+    assert "Traceback" not in site.direct.log_path.read_text()
 
 
 @pytest.mark.parametrize("name", ["film.mp4", "Übung 100% & mehr+1=2.png", "文件.bin", "a'b\"c (1);~.webm"])
