@@ -81,6 +81,27 @@ def test_an_attachment_is_the_same_directly_and_behind_nginx(talk: Talk, name: s
         assert direct.status_code != 200 or direct.content == DATA
 
 
+@pytest.mark.parametrize("keep", [False, True])
+def test_a_file_that_was_posted_is_the_same_directly_and_behind_nginx(talk: Talk, keep: bool) -> None:
+    alice, url = talk.alice, talk.site.front.url
+    data = os.urandom(20 * MEBIBYTE)
+    file = alice.put(f"{url}/api/files/films/film{keep}.mp4", data=data, timeout=60).json()
+    path = f"{url}/api/files/{file['file_id']}/download"
+    with alice.get(path, stream=True, timeout=60) as reading:
+        begun = next(reading.iter_content(1000))
+        fields = {"conversation_id": talk.conversation_id, "file_id": file["file_id"], "keep": keep}
+        message = alice.post(f"{url}/messages", json=fields, timeout=60).json()["message"]
+        assert begun + b"".join(reading.iter_content(MEBIBYTE)) == data
+    for headers in HEADERS:
+        direct, fronted = (
+            talk.bob.get(each.url + message["media_url"], headers=headers, timeout=60)
+            for each in (talk.site.direct, talk.site.front)
+        )
+        assert shown(direct) == shown(fronted)
+    assert talk.bob.get(url + message["media_url"], timeout=60).content == data
+    assert alice.get(path, timeout=60).status_code == (200 if keep else 404)
+
+
 @pytest.mark.one_machine("nginx sends what lies on a disk")
 def test_nginx_sends_attachments_by_itself(talk: Talk) -> None:
     path = talk.upload(talk.site.front.url, NAMES[1])
