@@ -187,6 +187,22 @@ def test_it_is_read_as_long_as_all_its_files_are(make_bench: Callable[..., Bench
     assert get(bench, one).id == one.id
 
 
+def test_files_that_a_power_loss_has_put_in_doubt_are_looked_at_first(any_bench: Bench) -> None:
+    files = [any_bench.store(BIG, "one.bin"), any_bench.store(b"two", "two.bin")]
+    bundle = make(any_bench, *[each.id for each in files])
+    in_doubt = update(File).where(File.id.in_([each.id for each in files])).values(state=FileState.RECEIVING)
+    with any_bench.services.database.write() as session:
+        session.execute(in_doubt)
+    assert unpacked(any_bench, get(any_bench, bundle).members) == {"one.bin": BIG, "two.bin": b"two"}
+    with any_bench.services.database.write() as session:
+        session.execute(in_doubt)
+    path_of(any_bench.services.store, files[1].id).write_bytes(b"twx")
+    after = bootstrap.build_services(any_bench.services.core.settings, now=any_bench.clock)  # which knows no hash yet
+    with pytest.raises(NotFound):
+        after.sharing.bundles.get(any_bench.account_id, bundle.id)
+    after.database.dispose()
+
+
 def test_it_is_its_accounts_alone_and_for_a_day(any_bench: Bench) -> None:
     bundle = make(any_bench, any_bench.store(b"x").id)
     with pytest.raises(NotFound):

@@ -84,6 +84,7 @@ def _by_ids(statement: Select[Any]) -> dict[bool, Select[Any]]:
 
 _FIND = _by_ids(select(*_COLUMNS).where(_is_complete))
 _COUNT = _by_ids(select(func.count()).select_from(_files).where(_is_complete))
+_DUE = _by_ids(select(_files.c.id).where(is_due(_files.c)))
 _BUNDLE = PreparedSelect(select(_bundles).where(_bundles.c.id == bindparam("bundle_id")))
 
 
@@ -99,6 +100,12 @@ def are_readable(rows: Executor, account_id: uuid.UUID, ids: Sequence[uuid.UUID]
     is_sqlite, value = _list(rows, ids)
     found: int = rows.execute(_COUNT[is_sqlite], {"ids": value, "account_id": account_id}).scalar_one()
     return found == len(ids)
+
+
+def find_due_files(rows: Executor, account_id: uuid.UUID, ids: Sequence[uuid.UUID]) -> list[uuid.UUID]:
+    """Those of the account's files that have these ids and lack only the last step."""
+    is_sqlite, value = _list(rows, ids)
+    return list(rows.execute(_DUE[is_sqlite], {"ids": value, "account_id": account_id}).scalars())
 
 
 def find_files_below(rows: Executor, account_id: uuid.UUID, path: str, *, limit: int) -> list[FoundFile]:

@@ -49,6 +49,11 @@ class BundleRecord:
     created_at: datetime
     expires_at: datetime
 
+    @property
+    def file_ids(self) -> list[uuid.UUID]:
+        """Those of the files in it, each once."""
+        return [uuid.UUID(bytes=each) for each in self.members.sources()]
+
 
 class BundleService:
     """Collects what goes into archives, keeps that for as long as their addresses count, and opens them."""
@@ -172,15 +177,23 @@ class BundleService:
             raise NotFound("Bundle not found")
         members = self._offload(lambda: ZipMembers.unpack(zlib.decompress(row.members)))
         bundle = BundleRecord(row.id, account_id, row.name, members, row.created_at, row.expires_at)
-        if not self.is_readable(bundle):
+        if not (self._is_readable(bundle) or (self._take_last_steps(bundle) and self._is_readable(bundle))):
             raise NotFound("Bundle not found")
         return bundle
 
-    def is_readable(self, bundle: BundleRecord) -> bool:
+    def _is_readable(self, bundle: BundleRecord) -> bool:
         """Whether its account may still read all files in it."""
-        sources = [uuid.UUID(bytes=each) for each in bundle.members.sources()]
         with self._database.read_rows() as rows:
-            return self._run(lambda: bundle_rows.are_readable(rows, bundle.account_id, sources))
+            return self._run(lambda: bundle_rows.are_readable(rows, bundle.account_id, bundle.file_ids))
+
+    def _take_last_steps(self, bundle: BundleRecord) -> bool:
+        """Finish those of its files that a power loss has put in doubt. Whether there were any."""
+        with self._database.read_rows() as rows:
+            due = self._run(lambda: bundle_rows.find_due_files(rows, bundle.account_id, bundle.file_ids))
+        for file_id in due:
+            with suppress(NotFound):
+                self._files.get(bundle.account_id, file_id)
+        return bool(due)
 
     def open(self, layout: ZipLayout) -> ZipBody:
         """The bytes of an archive, to be closed."""
