@@ -112,10 +112,13 @@ class Space:
         """
         self._take(rows, file, Change(file.reserved_bytes, files=int(not is_part)))
 
-    def resize(self, rows: Executor, file: Counted, reserved_bytes: int) -> None:
-        """Let a file reserve another number of bytes. Raises QuotaExceeded, AccountGone, LinkGone."""
+    def resize(self, rows: Executor, file: Counted, reserved_bytes: int, *, has_all: bool = False) -> None:
+        """Let a file reserve another number of bytes; for `has_all` see `finish`.
+
+        Raises QuotaExceeded, AccountGone, LinkGone.
+        """
         if reserved_bytes != file.reserved_bytes:
-            self._take(rows, file, Change(reserved_bytes - file.reserved_bytes))
+            self._take(rows, file, Change(reserved_bytes - file.reserved_bytes, brings_nothing=has_all))
 
     def finish(self, rows: Executor, file: Counted, length: int, *, has_all: bool) -> None:
         """The same for a file that becomes whole. One that `has_all` its bytes already may do so after its link.

@@ -19,6 +19,7 @@ from transfer_service.services.sharing.link_uploads import under_way
 from transfer_service.services.uploads.incoming import Place
 from transfer_service.services.uploads.resumable import UploadDraft
 from transfer_service.services.uploads.whole_files import Draft
+from transfer_service.storage.blobs import END
 from transfer_service.wire.ranges import Span
 
 __all__ = ["any_uploads", "make_uploads"]
@@ -252,6 +253,20 @@ def test_no_byte_counts_after_the_end_of_a_link(any_uploads: Uploads, size: int)
     assert any_uploads.error_of(lambda: any_uploads.put(upload, body, offset=0)) is LinkGone
     assert any_uploads.get(upload).offset == 0
     assert not miscounted(services)
+
+
+def test_parts_that_were_whole_when_their_link_expired_are_put_together(any_uploads: Uploads) -> None:
+    services = any_uploads.services
+    link = allot(services, any_uploads.account_id, ends_at=any_uploads.clock() + timedelta(hours=1))
+    parts = [any_uploads.begin(3, kind=UploadKind.PARTIAL, concat_header="partial", origin_id=link) for _ in range(2)]
+    final = any_uploads.concatenate(*parts, origin_id=link)
+    any_uploads.send(parts[0], 0, b"abc")
+    with services.store.open_writer(final.id, Span(0, END), create=True, wait_seconds=0):
+        any_uploads.send(parts[1], 0, b"def")  # whoever is about to put them together is killed
+    any_uploads.clock.advance(hours=2)
+    services.cleanup.run()
+    assert any_uploads.file("joined.bin") == b"abcdef"
+    assert (any_uploads.used_bytes(), miscounted(services)) == (6, [])
 
 
 def test_an_account_that_goes_takes_its_allotments_along(any_uploads: Uploads) -> None:

@@ -131,7 +131,7 @@ class Concatenation:
                 self._durability.check(part.unflushed_boot)
                 remove_row(rows, part, self._space)
             resumable_rows.end(rows, ids, now=self._now())
-            self._space.resize(rows, file, total)
+            self._space.resize(rows, file, total, has_all=True)  # they counted as those of its parts
             if total:
                 intervals.add_span(rows, final.id, Span(0, total))
             put_together = replace(
