@@ -111,7 +111,8 @@ class ZipMembers:
 
     def sources(self) -> list[bytes]:
         """Who gives the bytes of all, without folders, each once."""
-        found = dict.fromkeys(map(self.source, range(len(self))))
+        all_of_them = self._sources
+        found = dict.fromkeys([all_of_them[at : at + SOURCE_BYTES] for at in range(0, len(all_of_them), SOURCE_BYTES)])
         found.pop(_NO_SOURCE, None)
         return list(found)
 
@@ -163,11 +164,12 @@ class ZipLayout:
         self.members = members
         names, sizes = members.name_sizes(), members.sizes.tolist()
         timed = [9 if 0 <= each <= _MOST_TIME else 0 for each in members.times]
-        self._heads = [
+        heads = [
             _LOCAL.size + name + times + (20 if size >= _MOST_32 else 0)
             for name, times, size in zip(names, timed, sizes, strict=True)
         ]
-        wholes = map(int.__add__, self._heads, sizes)
+        self._heads = array("L", heads)
+        wholes = map(int.__add__, heads, sizes)
         self._starts = array("Q", accumulate(wholes, initial=0))
         self._directory_start = self._starts[-1]
         entries = [

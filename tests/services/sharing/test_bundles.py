@@ -5,6 +5,7 @@ import random
 import threading
 import uuid
 import zipfile
+import zlib
 from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
@@ -15,6 +16,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select, update
 
+from tests.live.server import wait_until
 from tests.services.conftest import Bench
 from tests.storage.memory import MemoryStore
 from tests.stores import path_of
@@ -274,6 +276,34 @@ def test_who_would_wait_for_long_comes_again_and_it_goes_on(
     monkeypatch.setattr(checksums, "ANSWER_SECONDS", 30)
     found = unpacked(remote_bench, collect(remote_bench, *[each.id for each in files]))
     assert found == {f"{number}.bin": BIG for number in range(3)}
+
+
+def test_two_instances_that_need_a_checksum_read_the_file_once(remote_bench: Bench) -> None:
+    file = remote_bench.store(BIG, "a.bin")
+    forget_checksums(remote_bench)
+    services = remote_bench.services
+    other = Bench(
+        bootstrap.build_services(services.core.settings, now=remote_bench.clock), remote_bench.clock,
+        remote_bench.account_id,
+    )  # fmt: skip
+    store = services.store
+    assert isinstance(store, MemoryStore)
+    store.reads.clear()
+    store.may_read.clear()
+    found: list[int] = []
+    asking = [
+        threading.Thread(target=lambda bench=each: found.append(collect(bench, file.id)[0].crc32))
+        for each in (remote_bench, other)
+    ]
+    for each in asking:
+        each.start()
+    wait_until(lambda: len([lock for lock in store.claims.locks if lock.name.startswith("hash-")]) == 2)
+    store.may_read.set()
+    for each in asking:
+        each.join()
+    other.services.database.dispose()
+    assert found == [zlib.crc32(BIG)] * 2
+    assert sum(span.size for span in store.reads) == len(BIG)
 
 
 def test_from_a_remote_store_files_are_opened_ahead_in_their_order(remote_bench: Bench) -> None:
