@@ -134,9 +134,14 @@ def test_a_password_by_keyboard_and_without_scripts(
 
 def _type(page: Page, text: str) -> None:
     """Into the field that has the focus from the start, and Enter."""
+    wait_until(lambda: any(_is_focused(node) for node in _nodes(page) if node["role"]["value"] == "textbox"))
     page.call("Input.insertText", text=text)
     for kind in ("keyDown", "keyUp"):
         page.call("Input.dispatchKeyEvent", type=kind, key="Enter", windowsVirtualKeyCode=13, text="\r")
+
+
+def _is_focused(node: dict[str, Any]) -> bool:
+    return any(each["name"] == "focused" and each["value"]["value"] for each in node["properties"])
 
 
 def _text(page: Page) -> str:
