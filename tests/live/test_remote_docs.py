@@ -25,7 +25,6 @@ from tests.live.doc_examples import Browser, blocks, browsing, run_node, run_she
 from tests.live.download_worker import working
 from tests.live.node import token_of
 from tests.live.server import REPOSITORY, LiveServer, running
-from tests.stores import content
 from transfer_service import errors
 from transfer_service.remote import exchange, fetcher, responses, targets, url_guard
 from transfer_service.remote.fetcher import Limits
@@ -38,7 +37,7 @@ from transfer_service.wire.game_catalogue import Source, parse_catalogue
 
 PAGE = "remote-downloads.md"
 TEXT = (REPOSITORY / "docs" / PAGE).read_text("utf-8")
-CATALOGUE, STARTED, LISTED, ACTIVITIES = blocks(PAGE, "json")
+CATALOGUE, STARTED, LISTED, ACTIVITIES, LAUNCH = blocks(PAGE, "json")
 FOLLOW, IN_BROWSERS, IN_NODE = blocks(PAGE, "js")
 SETTINGS = next(block for block in blocks(PAGE, "sh") if "cat >> .env" in block)
 HOSTS = ("https://archive.example.com", "https://mirror.example.net")
@@ -118,7 +117,7 @@ def test_the_shell_examples_work_as_printed_and_the_answers_look_so(installation
     }  # fmt: skip
     script = f"export {' '.join(environment)}\n{flask}" + "\necho; echo ----\n".join(steps)
     output = run_shell(script, installation.folder, **environment)
-    imported, granted, started, stream, calls, members = map(str.strip, output.split("----\n"))
+    imported, granted, started, stream, calls, games, members, removed = map(str.strip, output.split("----\n"))
     downloads, activities, cancelled = map(json.loads, calls.splitlines())
     assert imported.startswith("Imported: 1 game (1 new, 0 changed), 1 archive (1 new, 0 changed)\n" + GAMES[""])
     assert granted == "games.download granted to alice\nactivities.read granted to alice"
@@ -129,9 +128,12 @@ def test_the_shell_examples_work_as_printed_and_the_answers_look_so(installation
     }  # fmt: skip
     assert shape(activities) == shape(json.loads(ACTIVITIES))
     assert cancelled == {"success": False, "error": "No active download"}
-    assert members == 2 * INDEX.decode()
+    page, game, launch = map(json.loads, games.splitlines())
+    assert (game in page["games"], page["pagination"]["total"]) == (True, 3)
+    assert launch == json.loads(LAUNCH)
+    assert (members, removed) == (2 * INDEX.decode(), "")
     with server.services() as services:
-        assert content(services.core.games, "12345.zip") == archive()
+        assert services.core.games.stored_bytes("12345.zip") is None
 
 
 def events(stream: str) -> list[dict[str, Any]]:
@@ -280,9 +282,13 @@ def test_the_numbers_are_those_of_the_code(claim: str) -> None:
 def test_every_route_is_named(installation: Installation) -> None:
     described = (REPOSITORY / "openapi.yaml").read_text("utf-8")
     paths = re.findall(
-        r"^  (/(?:api/downloads|api/activities|game-zip)[^:]*(?:://[^:]*)?):$", described, flags=re.MULTILINE
+        r"^  (/(?:api/downloads|api/activities|api/games|game-zip)[^:]*(?:://[^:]*)?):$", described, flags=re.MULTILINE
     )
-    named = TEXT.replace("{gameId}", "{game_id}").replace("{host}/{path}", "{location}")
+    named = (
+        TEXT.replace("{gameId}", "{game_id}")
+        .replace("{gameDataId}", "{game_data_id}")
+        .replace("{host}/{path}", "{location}")
+    )
     shown = [path for path in paths if path.replace("https://", "http://") in named]
     assert shown == paths
     assert requests.get(f"{installation.server.url}/openapi.yaml", timeout=30).text == described

@@ -15,6 +15,7 @@ from flask import Flask, g
 from sqlalchemy import func, select
 
 from tests.conftest import Clock, Device
+from tests.web.accounts.keys import new_key, showing
 from tests.web.chat.bench import Chat
 from tests.web.conftest import MakeApp, blobs, signed_in
 from tests.web.forms import BOUNDARY, file_form, form, part
@@ -200,7 +201,7 @@ def test_what_was_refused_is_not_kept(any_app: Flask, path: str, body: bytes, st
 
 def test_a_digest_that_does_not_match_leaves_the_key_free(any_app: Flask) -> None:
     device = signed_in(any_app, "alice")
-    wrong = {"Content-Digest": "sha-256=:" + "A" * 43 + "=:"}
+    wrong = {**KEY, "Content-Digest": "sha-256=:" + "A" * 43 + "=:"}
     for data in (b"hello", LARGE):
         assert post(device, "/api/files?filename=a.bin", data=data, headers=wrong)[0] == 400
         assert (rows(any_app), device.names()) == ((0, 0), [])
@@ -358,3 +359,32 @@ def test_a_client_that_has_gone_silent_gives_way_to_its_own_request(app: Flask, 
         assert not body._gives_up(0.1)
         assert body._gives_up(DISPLACED_AFTER_SECONDS)
     held.release()
+
+
+def test_a_key_of_the_account_gets_the_answer_too_and_only_within_its_scopes(app: Flask, device: Device) -> None:
+    first = post(device, "/api/files?filename=a.bin", data=b"hello")
+    camera = showing(app, new_key(device, "upload")["key"])
+    assert post(camera, "/api/files?filename=a.bin", data=b"hello") == first
+    others = showing(app, new_key(device, "chat")["key"])
+    assert outcome(post(others, "/api/files?filename=a.bin", data=b"hello"))[0] == 403
+    again = {"Idempotency-Key": "another"}
+    replaced = post(device, "/api/files?filename=a.bin&overwrite=true", again, data=b"hello")
+    assert replaced[0] == 201
+    assert outcome(post(camera, "/api/files?filename=a.bin&overwrite=true", again, data=b"hello"))[0] == 403
+
+
+def test_a_body_of_unknown_length_is_compared_too(app: Flask, device: Device) -> None:
+    first = post(device, "/api/files?filename=a.bin", data=LARGE)
+    chunked = {**KEY, "Transfer-Encoding": "chunked"}
+    arguments: dict[str, Any] = {"input_stream": io.BytesIO(LARGE), "headers": chunked}
+    assert post(device, "/api/files?filename=a.bin", **arguments) == first
+    arguments["input_stream"] = io.BytesIO(LARGE + b"x")
+    assert outcome(post(device, "/api/files?filename=a.bin", **arguments)) == REUSED
+    assert (rows(app), len(blobs(services_of(app).core.settings.data_dir))) == ((1, 1), 1)
+
+
+def test_a_body_that_is_only_compared_has_a_limit(make_app: MakeApp) -> None:
+    app = make_app(max_file_bytes=1000)
+    device = signed_in(app, "alice")
+    assert post(device, "/api/files?filename=a.bin", data=b"x")[0] == 201
+    assert outcome(post(device, "/api/files?filename=a.bin", data=b"x" * 1001))[0] == 413

@@ -12,9 +12,10 @@ from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
+from itertools import repeat
 from typing import Any, cast
 
-from sqlalchemy import CursorResult, and_, bindparam, delete, insert, or_, select, update
+from sqlalchemy import CursorResult, and_, bindparam, delete, func, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
 from transfer_service.db.database import Executor, run_again
@@ -203,7 +204,7 @@ class IdempotencyKeys:
         """Remove the keys that count no more, and of requests that were killed. For each of them the bytes: none."""
         while True:
             removed = self._remove_some(dry_run=dry_run)
-            yield from [0] * removed
+            yield from repeat(0, removed)
             if dry_run or removed < REMOVED_AT_ONCE:
                 return
 
@@ -214,9 +215,10 @@ class IdempotencyKeys:
                 _requests.c.answered_at <= before,
                 and_(_requests.c.answered_at.is_(None), _requests.c.held_until <= before),
             )
-            spent = select(_requests.c.account_id, _requests.c.key).where(is_spent)
             if dry_run:
-                return len(rows.execute(spent).all())
+                count = select(func.count()).select_from(_requests).where(is_spent)
+                return int(rows.execute(count).scalar_one())
+            spent = select(_requests.c.account_id, _requests.c.key).where(is_spent)
             found = rows.execute(spent.limit(REMOVED_AT_ONCE).with_for_update(skip_locked=True)).all()
             for row in found:
                 rows.execute(delete(_requests).where(_is_this), {"of_account": row.account_id, "of_key": row.key})

@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass
 from functools import partial, wraps
 from typing import Any, TypeVar
 
-from flask import Response, g, request
+from flask import Response, g, jsonify, request
 from multipart import MultipartSegment
 
 from transfer_service.db.database import Executor
@@ -110,7 +110,7 @@ def remembering(
 
     def remember(rows: Executor, fact: Fact) -> None:
         printed = print_fact(fact)
-        body = json.dumps(printed.body, separators=(",", ":")) + "\n"
+        body = jsonify(printed.body).get_data(as_text=True)
         held.record(rows, Answer(_fingerprint(content_of(fact)), printed.status, body, printed.location))
 
     return remember
