@@ -147,6 +147,7 @@ def test_a_client_that_stops_reading_costs_no_memory_and_no_one_elses_time(site:
     grown = site.server.worker().memory_info().rss - before
     for connection in idle:
         connection.close()
+    wait_until(lambda: not site.server.holds_file())
     assert grown < 20 * 25 * MEBIBYTE / 2  # of 12 MiB each had less than half, and on a disk next to nothing
 
 
