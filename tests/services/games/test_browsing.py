@@ -1,14 +1,18 @@
 """Looking through the catalogue, on both databases, and with many games."""
 
 import uuid
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
+from sqlalchemy import Column, MetaData, Table, Text, Uuid
 
 from tests.games import add_game, complete_archive
 from tests.services.conftest import Bench
+from transfer_service.db.database import Database
+from transfer_service.db.schema import upgrade
 from transfer_service.models.games import Game, GameData
-from transfer_service.services.games.browsing import GameQuery, GameSort
+from transfer_service.services.games.browsing import GameBrowsing, GameQuery, GameSort
 from transfer_service.wire.game_catalogue import Catalogue, GameDataEntry, GameEntry
 
 ADDED_AT = datetime(2024, 5, 1, tzinfo=UTC)
@@ -89,3 +93,27 @@ def test_every_order_of_ten_thousand_games_has_an_index(bench: Bench) -> None:
             plan = str(rows.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}").all())
             assert "USING COVERING INDEX ix_games_" in plan, plan
             assert "TEMP B-TREE" not in plan, plan
+
+
+def test_games_from_before_are_sorted_and_found(database_url: str, bench: Bench) -> None:
+    """What an older version had imported, also more of it than the migration takes at once."""
+    upgrade(database_url, "0022")
+    database = Database(database_url)
+    old = [(uuid.UUID(int=number), f"Older {number:04}", None, None) for number in range(1, 2102)]
+    told = [(uuid.UUID(int=9000), "ÄLTER", "Straße", "1999-" + "9" * 100)]
+    with database.write_rows() as rows:
+        names = ("id", "title", "developer", "release_date")
+        games = [dict(zip(names, each, strict=True)) for each in (*old, *told)]
+        table = Table("games", MetaData(), *(Column(name, Uuid() if name == "id" else Text()) for name in names))
+        rows.execute(table.insert(), games)
+        data = {"id": 1, "game_id": told[0][0], "title": "1", "added_at": ADDED_AT, "sha256": "ab" * 32, "size": 1}
+        rows.execute(GameData.__table__.insert(), data)
+    upgrade(database_url)
+    browsing = GameBrowsing(replace(bench.services.core, database=database))
+    found = browsing.list_page(GameQuery(1, 100, search="strasse"))
+    assert [(game.title, game.release_date) for game in found.games] == [("ÄLTER", told[0][3])]
+    last = browsing.list_page(GameQuery(22, 100))
+    assert (last.total, last.games[0].title, last.games[-1].title) == (2102, "Older 2101", "ÄLTER")
+    latest = browsing.list_page(GameQuery(1, 1, sort=GameSort.DATE_ADDED, is_ascending=False))
+    assert latest.games[0].title == "ÄLTER"
+    database.dispose()
