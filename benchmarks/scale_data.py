@@ -15,7 +15,7 @@ from sqlalchemy import Connection, func, insert, select, text
 
 from benchmarks.servers import ACCOUNT
 from transfer_service.db.database import Database
-from transfer_service.models import accounts, chat, files, games, idempotency, keys, links, upkeep, uploads
+from transfer_service.models import accounts, chat, files, games, idempotency, keys, links, sharing, upkeep, uploads
 from transfer_service.models.base import Base
 from transfer_service.storage.blobs import WHOLE
 from transfer_service.storage.disk import DiskStore
@@ -178,11 +178,17 @@ def _accounts(filler: Filler) -> None:
         has_quota="false",
     )  # fmt: skip
     filler.fill(
-        links.Link, count, id=filler.id("n"), kind="'download'", token_hash="'token ' || n", sealed_token="''",
-        account_id=f"CASE WHEN n % 2 = 0 THEN {filler.account} ELSE {filler.stranger} END", downloads="0",
+        links.Link, count, id=filler.id("n"), kind="'download'", token_hash="'token ' || n", downloads="0",
+        sealed_token=f"'{'0' * 48}'",
+        account_id=f"CASE WHEN n % 2 = 0 THEN {filler.account} ELSE {filler.stranger} END",
         created_at=filler.at(PAST), expires_at=filler.at("864000"),
     )  # fmt: skip
     filler.fill(links.LinkFile, count, link_id=filler.id("n"), file_id=filler.id("n"), position="0")
+    filler.fill(
+        sharing.Allotment, count, id=filler.id("n"), gives_back="false", ends_at=filler.at("864000"), used_bytes="0",
+        account_id=f"CASE WHEN n % 2 = 0 THEN {filler.account} ELSE {filler.stranger} END", used_files="0",
+        received_bytes="0", received_files="0",
+    )  # fmt: skip
     for permission in ("games.download", "activities.read"):
         filler.fill(accounts.AccountPermission, 1, account_id=filler.account, permission=f"'{permission}'")
     filler.rows.execute(text(f"UPDATE accounts SET is_admin = true WHERE id = {filler.account}"))

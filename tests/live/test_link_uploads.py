@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 import pytest
 import requests
 
+from tests.growing.installations import engines
 from tests.live.bare_socket import BareClient
 from tests.live.doc_examples import blocks, run_node, run_shell
 from tests.live.fault_proxy import FaultProxy
@@ -144,7 +145,9 @@ def test_no_byte_counts_after_a_link_has_expired(alice: requests.Session, server
         go_on()
         assert client.receive_head()[0] == 404
         (upload,) = under_way(alice, server)
-        assert 0 < upload["offset"] < SIZE
+        # What an object store has not acknowledged when the link ends does not count either.
+        assert upload["offset"] < SIZE
+        assert upload["offset"] > 0 or engines() is not None
     assert requests.patch(f"{server.url}{path}", headers=APPEND, data=b"x", timeout=30).status_code == 404
     assert [each["offset"] for each in under_way(alice, server)] == [upload["offset"]]
     with server.services() as services:
