@@ -1,6 +1,7 @@
 """`/api/bundles`: an archive of a selection by a signed address."""
 
 import io
+import json
 import uuid
 import zipfile
 from typing import Any
@@ -155,6 +156,12 @@ def test_an_altered_or_expired_address_is_refused(
 def test_bad_fields_are_refused(device: Device, file_ids: list[str], fields: dict[str, Any]) -> None:
     assert device.post("/api/bundles", json=fields).status_code == 400
     assert file_ids
+
+
+def test_as_many_files_as_may_be_can_be_told_however_they_are_laid_out(device: Device) -> None:
+    body = json.dumps({"file_ids": [str(uuid.UUID(int=n)) for n in range(10_000)]}, indent=4)
+    answer = device.post("/api/bundles", data=body, content_type="application/json")
+    assert (answer.status_code, answer.get_json()) == (404, {"detail": "File not found"})
 
 
 @pytest.mark.parametrize("body", [b"", b"[]", b"{", b'"x"', b"\xff"])

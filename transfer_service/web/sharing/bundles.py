@@ -14,6 +14,7 @@ from transfer_service.web.sharing.signed import signable, signed_url
 from transfer_service.web.sharing.zips import zip_file, zip_name
 from transfer_service.wire.filenames import parse_label
 from transfer_service.wire.instants import format_second
+from transfer_service.wire.json_text import MAX_LIST_BYTES
 from transfer_service.wire.links import parse_file_ids, parse_folders
 from transfer_service.wire.zip_layout import ZipLayout
 
@@ -26,7 +27,7 @@ blueprint.before_request(guard)
 @blueprint.post("")
 def create() -> tuple[Response, int]:
     """An archive of what is asked for, as it is now."""
-    wanted = json_object()
+    wanted = json_object(most_outside=MAX_LIST_BYTES)
     file_ids, folders = parse_file_ids(wanted), parse_folders(wanted)
     if not file_ids and not folders:
         raise InvalidRequest("A bundle needs file_ids or folders")
