@@ -6,7 +6,7 @@ each small one would cost the time of a request. In memory are some blocks, what
 
 import uuid
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import closing, suppress
 from functools import partial
 
@@ -42,18 +42,23 @@ class ZipBody:
 
     def blocks(self, span: Span) -> Iterator[bytes]:
         """The bytes of a span, in pieces. Raises ReadFailed."""
-        for piece in self.pieces(span):
-            if isinstance(piece, bytes):
-                yield piece
-            else:
-                yield from piece.blocks()
+        with closing(self.pieces(span)) as pieces:
+            for piece in pieces:
+                if isinstance(piece, bytes):
+                    yield piece
+                else:
+                    yield from piece.blocks()
 
-    def pieces(self, span: Span) -> Iterator[bytes | LocalPiece]:
+    def pieces(self, span: Span) -> Generator[bytes | LocalPiece, None, None]:
         """The same, but for what the kernel can send by itself: of that where it is, while it is open."""
-        return _gathered(self._each(span))
+        # Who stops reading leaves nothing open or on its way.
+        with closing(self._opened(span)) as opened, closing(self._each(opened)) as pieces:
+            yield from _gathered(pieces)
 
-    def _each(self, span: Span) -> Iterator[bytes | LocalPiece]:
-        for segment, reader in self._opened(span):
+    def _each(
+        self, opened: Iterator[tuple[bytes | DataSpan, BlobReader | None]]
+    ) -> Generator[bytes | LocalPiece, None, None]:
+        for segment, reader in opened:
             if isinstance(segment, bytes) or reader is None:
                 yield segment if isinstance(segment, bytes) else b""
                 continue
@@ -67,7 +72,7 @@ class ZipBody:
                 else:
                     yield LocalPiece(local.descriptor, local.offset, data.size, partial(reader.blocks, data))
 
-    def _opened(self, span: Span) -> Iterator[tuple[bytes | DataSpan, BlobReader | None]]:
+    def _opened(self, span: Span) -> Generator[tuple[bytes | DataSpan, BlobReader | None], None, None]:
         """The segments of a span, those of files with their reader, which the caller closes."""
         segments = self._layout.segments(span)
         if not self._store.is_remote:
