@@ -1,8 +1,9 @@
 """An installation with something of every feature: rows in every table, and bytes in every room."""
 
+import hashlib
 import uuid
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -13,6 +14,7 @@ from sqlalchemy.types import JSON, TypeEngine
 
 from tests.conftest import Device, frame, signed_in
 from tests.games import add_game, complete_archive, make_zip
+from tests.stores import put
 from tests.web.chat.bench import Chat
 from tests.web.uploads.bench import Draft, Tus, id_of
 from tests.web.uploads.by_link import by_link
@@ -20,6 +22,8 @@ from transfer_service.bootstrap import Services
 from transfer_service.models.base import Base, UtcDateTime
 from transfer_service.models.files import File, FileState
 from transfer_service.models.games import DownloadState, Game, RemoteDownload
+from transfer_service.previewer.protocol import Facts, Made
+from transfer_service.services.previews import rows as preview_rows
 from transfer_service.web.context import EXTENSION
 
 PHOTO, LETTER, CHUNK = b"a photo " * 5000, "ein Brief, 文件".encode(), b"first part of a log"
@@ -52,6 +56,7 @@ def fill(app: Flask, data_dir: Path) -> Everything:
     _fill_uploads(there)
     _fill_chat(there, chat)
     _fill_games(there, data_dir)
+    _fill_previews(there)
     link = alice.post("/api/links", json={"file_ids": [there.ids["file_id"]], "folders": ["day"]}).get_json()
     there.ids |= {"link_id": link["id"], "token": link["url"].rpartition("/")[2]}
     guest = by_link(alice)
@@ -126,6 +131,19 @@ def _fill_chat(there: Everything, chat: Chat) -> None:
     gone = chat.say(group, "gone")
     assert there.device.delete(f"/messages/{gone['_id']}").status_code == 200
     there.ids |= {"conversation_id": group, "message_id": sent["_id"], "filename": "a.png", "participant": "bob"}
+
+
+def _fill_previews(there: Everything) -> None:
+    """A preview as a worker leaves it, of the file."""
+    core, subject, runner = there.services.core, uuid.UUID(there.ids["file_id"]).hex, uuid.uuid4()
+    pictures = (b"small", b"", b"large")
+    put(core.previews, subject, b"".join(pictures))
+    with core.database.write_rows() as rows:
+        preview_rows.add(rows, subject, core.now())
+        preview_rows.claim(rows, subject, runner, core.now(), timedelta(0))
+        digest = hashlib.sha256(b"".join(pictures)).hexdigest()
+        made = Made(Facts(300, 200, None, "LEHV6nWB2yk8pyo0adR*"), pictures)
+        assert preview_rows.set_ready(rows, subject, runner, made, sha256=digest, now=core.now())
 
 
 def _fill_games(there: Everything, data_dir: Path) -> None:

@@ -5,10 +5,12 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import gevent
 from gevent.event import Event
+from sqlalchemy import make_url
 
 from transfer_service.logs import log_error
 from transfer_service.services.previews.maker import Maker
@@ -17,6 +19,7 @@ from transfer_service.services.previews.previews import WANTED
 from transfer_service.services.previews.removal import PreviewRemoval
 
 if TYPE_CHECKING:
+    from transfer_service.db.database import Database
     from transfer_service.services.core import Core
 
 LOOK_SECONDS, LOOK_SECONDS_WITH_NOTICES = 0.05, 0.5
@@ -38,7 +41,8 @@ class Previewing:
         self._running: dict[str, gevent.Greenlet[..., None]] = {}
         self._news = Event()
         self._rests_until = 0.0
-        self._tidied_at = 0.0
+        self._tidied_at = self._asked_at = 0.0
+        self._log = _WriteAheadLog(core.database)
         core.database.notices.listen(WANTED, lambda _subject: self._news.set())
 
     def run(self) -> None:
@@ -60,8 +64,9 @@ class Previewing:
             for _ in self._removal.remove_gone(dry_run=False):
                 pass
         free = self._at_once - len(self._running)
-        if not free or now < self._rests_until:
+        if not free or now < self._rests_until or not (self._log.has_changed() or now >= self._asked_at + TIDY_SECONDS):
             return
+        self._asked_at = now
         for subject in self._making.choose(free):
             if subject not in self._running:
                 self._running[subject] = gevent.spawn(self._make, subject)
@@ -75,7 +80,31 @@ class Previewing:
                     self._rests_until = time.monotonic() + self._look_seconds
         finally:
             del self._running[subject]
+            self._log.forget()
             self._news.set()
+
+
+class _WriteAheadLog:
+    """The log of SQLite, which shows for the price of a system call whether anybody has written; a server has none."""
+
+    def __init__(self, database: "Database") -> None:
+        self._path = f"{make_url(database.url).database}-wal" if database.is_sqlite else None
+        self._seen: tuple[int, int] | None = None
+
+    def has_changed(self) -> bool:
+        """Whether anybody may have written since this was asked."""
+        if self._path is None:
+            return True
+        try:
+            found = Path(self._path).stat()
+        except OSError:
+            return True
+        before, self._seen = self._seen, (found.st_mtime_ns, found.st_size)
+        return before != self._seen
+
+    def forget(self) -> None:
+        """Take it for changed the next time: there was more to do than could be."""
+        self._seen = None
 
 
 @contextmanager

@@ -22,13 +22,13 @@ from transfer_service.services.upkeep.verification import Problem, promises
 from transfer_service.storage.blobs import BlobStore
 from transfer_service.storage.disk import DiskStore
 from transfer_service.storage.landing import Landing, StoreLanding
-from transfer_service.storage.rooms import ARCHIVES, ATTACHMENTS, FILES
+from transfer_service.storage.rooms import ARCHIVES, ATTACHMENTS, FILES, PREVIEWS
 from transfer_service.storage.s3.landing import RemoteLanding, part_bytes
 from transfer_service.storage.s3.layout import RoomLayout
 from transfer_service.storage.s3.objects import MAX_PARTS, Objects
 
 Landings = dict[str, Landing]
-ROOMS = {"blobs": FILES, "attachments": ATTACHMENTS, "archives": ARCHIVES}
+ROOMS = {"blobs": FILES, "attachments": ATTACHMENTS, "archives": ARCHIVES, "previews": PREVIEWS}
 
 
 class ObjectMark:
@@ -74,6 +74,7 @@ def begin(there: Everything, tmp_path: Path) -> Iterator[Callable[..., StorageMo
             "blobs": core.store,
             "attachments": core.attachments,
             "archives": core.games,
+            "previews": core.previews,
         }
         return StorageMove(core.database, sources=sources, landings=landings, journal=journals[-1])
 
@@ -85,7 +86,7 @@ def begin(there: Everything, tmp_path: Path) -> Iterator[Callable[..., StorageMo
 def lacking(there: Everything, landings: Landings) -> list[str]:
     """What records promise and the new place has not, or has otherwise than the old one."""
     core = there.services.core
-    rooms = {"blobs": core.store, "attachments": core.attachments, "archives": core.games}
+    rooms = {"blobs": core.store, "attachments": core.attachments, "archives": core.games, "previews": core.previews}
     found = []
     for batch in promises(core.database):
         for each in batch:
