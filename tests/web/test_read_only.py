@@ -147,9 +147,7 @@ def test_reading_goes_on(everything: Everything, path: str, method: str) -> None
     is_endless = path.endswith("/progress")
     answer = everything.device.request(method.upper(), address(everything, path), buffered=not is_endless)
     expected = {
-        "/s/{token}/files/{file_id}/thumbnail": 404,  # it is no picture
-        "/api/files/{file_id}/thumbnail": 404,
-        "/uploads/chats/{message_id}/thumbnail": 404,
+        "/uploads/chats/{message_id}/thumbnail": 404,  # it is no picture
         "/game-zip/http://{location}": 404,
         "/game-zip/https://{location}": 404,
         "/api/uploads/{upload_id}": 204 if method == "head" else 200,
