@@ -9,7 +9,7 @@ from itertools import pairwise
 import pytest
 
 from tests.previewer.samples import picture
-from tests.services.conftest import Bench
+from tests.services.conftest import Bench, plan_of
 from tests.services.previews.conftest import Previews
 from transfer_service.errors import StoreUnavailable
 from transfer_service.models.previews import PreviewState
@@ -213,3 +213,8 @@ def test_switched_off_nothing_is_noted(make_bench: Callable[..., Bench], setting
     bench: Bench = make_bench(previews=setting)
     previews, _ = scripted(bench)
     assert (noted(previews, A_PICTURE) is PreviewState.WAITING) is setting
+
+
+@pytest.mark.parametrize(("statement", "index"), [("_WAITING", "ix_previews_waiting"), ("_GONE", "ix_previews_gone")])
+def test_a_look_costs_the_same_however_many_previews_there_are(any_bench: Bench, statement: str, index: str) -> None:
+    assert index in plan_of(any_bench.services.database, getattr(preview_rows, statement)._statement)
