@@ -45,7 +45,6 @@ def link_at(alice: requests.Session, server: LiveServer, url: str) -> dict[str, 
     pytest.param({"chunkSize": 5 * MIB}, {}, id="chunks"),
     pytest.param({"parallelUploads": 4}, {}, id="parallel"),
     pytest.param({"chunkSize": 5 * MIB, "uploadLengthDeferred": True}, {"stream": True}, id="deferred-length"),
-    pytest.param({"overridePatchMethod": True}, {}, id="post-for-patch"),
 ])  # fmt: skip
 def test_tus_js_client_sends_one_file_over_a_line_that_breaks(
     way: Way, body: Body, options: dict[str, Any], leading: dict[str, Any]

@@ -180,8 +180,7 @@ def test_it_goes_on_after_a_reload_with_the_same_file(
     page.open(url)
     hurry(page)
     wait_for(page, "lost", "lost")
-    before = {each["filename"]: each["offset"] for each in under_way(alice, server)}
-    assert before["from friends/reloaded.bin"] > 0
+    wait_until(lambda: all(each["offset"] > 0 for each in under_way(alice, server)))
     assert ("button", "Cancel reloaded.bin") in tree(page)
     page.choose(FILES, path)
     wait_for(page, "done", "lost")
