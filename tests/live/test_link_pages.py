@@ -14,7 +14,6 @@ from tests.previewer.samples import picture
 from tests.previewer.working import working
 from transfer_service.services.previews.maker import Maker
 
-pytestmark = pytest.mark.one_machine("a browser makes the same of a page wherever its bytes are")
 PASSWORD = "open sesame"
 LONG = f"{'a_name_without_any_place_to_break_' * 7}.txt"
 HOSTILE = '"><img src=x onerror=alert(1)>.txt'

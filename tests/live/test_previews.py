@@ -11,11 +11,13 @@ from pathlib import Path
 import psutil
 import pytest
 
+from tests.live.chunks import send_chunk
 from tests.live.download_worker import environment_of, working
 from tests.live.server import REPOSITORY, LiveServer, wait_until
 from tests.previewer.samples import film, picture
 
 KILLS, PICTURES = 4, 10
+A_PICTURE = picture("JPEG", 1600, 1200)
 WORKER = """
 from gevent import monkey
 monkey.patch_all()
@@ -26,7 +28,6 @@ from transfer_service.previewing import Previewing
 from transfer_service.services.core import utc_now
 Previewing(build_core(load_settings(), utc_now), lease=timedelta(seconds=2)).run()
 """
-pytestmark = pytest.mark.one_machine("it kills workers of its own")
 DECODERS = ("/PIL/", "pillow", "/av/", "libavcodec")
 
 
@@ -40,6 +41,7 @@ def loads_decoders(process: psutil.Process) -> bool:
     return any(word in Path(f"/proc/{process.pid}/maps").read_text() for word in DECODERS)
 
 
+@pytest.mark.one_machine("it looks into the memory of one process")
 def test_the_worker_has_them_made_and_nobody_else_sees_a_decoder(server: LiveServer) -> None:
     session = server.sign_in("alice")
     with working(server.data_dir) as process:
@@ -72,6 +74,24 @@ def begun(worker: psutil.Process) -> psutil.Process:
     return maker
 
 
+def test_who_asks_at_once_is_shown_it_wherever_the_worker_is(server: LiveServer) -> None:
+    """Over instances, which have no worker of their own, each request here meets another one."""
+    session, half = server.sign_in("alice"), len(A_PICTURE) // 2
+    with working(server.data_dir):
+        first = _thumbnail_of(server.store(session, "first.jpg", A_PICTURE))
+        wait_until(lambda: session.get(f"{server.url}{first}", timeout=30).status_code == 200)  # it has started
+        for number in range(4):
+            for start, data in ((half, A_PICTURE[half:]), (0, A_PICTURE[:half])):
+                sent = send_chunk(session, server, f"{number}.jpg", start, data, total=len(A_PICTURE))
+            path = _thumbnail_of(f"/api/files/{sent.json()['file_id']}")
+            shown = session.get(server.url + path, timeout=30)
+            assert (shown.status_code, shown.headers["Content-Type"]) == (200, "image/webp")
+
+
+def _thumbnail_of(download: str) -> str:
+    return f"{download.removesuffix('/download')}/thumbnail?size=160"
+
+
 @contextmanager
 def a_worker(data_dir: Path) -> Iterator[subprocess.Popen[bytes]]:
     environment = {**environment_of(data_dir), "PYTHONPATH": str(REPOSITORY)}
@@ -84,6 +104,7 @@ def a_worker(data_dir: Path) -> Iterator[subprocess.Popen[bytes]]:
         process.wait()
 
 
+@pytest.mark.one_machine("it kills workers of its own")
 def test_kills_of_worker_and_maker_lose_no_preview_and_leave_nothing_behind(server: LiveServer) -> None:
     session = server.sign_in("alice")
     addresses = [server.store(session, f"{number}.jpg", picture("JPEG", 900, 700)) for number in range(PICTURES)]

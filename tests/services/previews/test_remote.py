@@ -66,6 +66,19 @@ def test_a_film_is_brought_to_a_file_without_a_name(remote: Previews) -> None:
     assert seen == [[]]
 
 
+def test_the_data_folder_need_not_be_there(
+    make_bench: Callable[..., Bench], object_store_url: str, maker: Maker, tmp_path: Path
+) -> None:
+    """Where the database is elsewhere too nobody has made it, and it may vanish."""
+    bench = make_bench(storage_url=object_store_url, database_url=f"sqlite:///{tmp_path / 'elsewhere.sqlite3'}")
+    remote, folder = Previews(bench, PreviewMaking(bench.services.core, maker)), bench.services.core.settings.data_dir
+    for _ in range(2):
+        assert not folder.exists()
+        assert remote.made(picture()).state is PreviewState.READY
+        assert [*folder.iterdir()] == []
+        folder.rmdir()
+
+
 def test_it_is_made_anew_where_its_object_was_lost(remote: Previews) -> None:
     made = remote.made(picture())
     remote.bench.services.core.previews.delete(made.subject)

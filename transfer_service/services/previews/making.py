@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from datetime import timedelta
 from functools import partial
+from typing import IO
 
 import structlog
 
@@ -210,11 +211,16 @@ class PreviewMaking:
         if local is not None and local.offset == 0:
             yield local.descriptor
             return
-        with faults_named(), tempfile.TemporaryFile(dir=self._core.settings.data_dir) as brought:
+        with faults_named(), self._nameless_file() as brought:
             os.truncate(brought.fileno(), length)
             for span in parts_to_bring(length, medium_of(reader.read(0, HEAD_BYTES))):
                 self._bring(reader, span, brought.fileno(), keep)
             yield brought.fileno()
+
+    def _nameless_file(self) -> IO[bytes]:
+        folder = self._core.settings.data_dir
+        folder.mkdir(mode=0o750, parents=True, exist_ok=True)  # beside an object store nobody else has made it
+        return tempfile.TemporaryFile(dir=folder)
 
     def _bring(self, reader: BlobReader, span: Span, descriptor: int, keep: Callable[[], None]) -> None:
         for number, start in enumerate(range(span.start, span.stop, BLOCK_BYTES), start=1):
