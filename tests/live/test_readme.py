@@ -165,8 +165,11 @@ def test_the_tour_works_as_it_is_printed_and_leaves_no_litter(clone: Clone, tmp_
         after = "".join(second.run(example) for example in examples[restart + 1 :])
     assert before.count("identical") == 3
     assert "\nbroken\n" in before
+    assert ('"max_downloads":3' in before, '"kind":"upload"' in before, "Done testing" in before) == (True,) * 3
+    assert '"name":"film.mp4"' in before
     assert '"missing":[{"end":199999,"start":100000}]' in before
     assert '"status":"completed","progress":100,' in after
+    assert '"pagination":{"limit":50,"page":1,"total":1,' in after
     assert "<h1>The lake</h1>" in after
     assert (clone.status(), clone.status().count(".env")) == (left_before, 0)
 

@@ -51,7 +51,7 @@ def test_the_parts_of_the_documentation_that_it_links_to_are_there(shared_app: F
     }
     tags = {tag["name"] for tag in yaml.safe_load((REPOSITORY / "openapi.yaml").read_text())["tags"]}
     assert parts <= tags
-    assert len(parts) == 6
+    assert len(parts) == 8
 
 
 def test_the_page_lets_nothing_in(shared_app: Flask) -> None:
