@@ -54,6 +54,15 @@ def test_a_page_says_how_many_downloads_are_left(app: Flask, device: Device) -> 
     assert "more download" not in Visitor(app, share(device, file_id)).get(headers=HTML).text
 
 
+def test_a_page_says_what_the_archive_counts_where_there_is_one(app: Flask, device: Device) -> None:
+    both = [device.store(b"hello", name)["file_id"] for name in ("a.txt", "b.txt")]
+
+    def shown(*files: str, **fields: int) -> bool:
+        return "The ZIP of all counts as one." in Visitor(app, share(device, *files, **fields)).get(headers=HTML).text
+
+    assert [shown(*both, max_downloads=3), shown(both[0], max_downloads=3), shown(*both)] == [True, False, False]
+
+
 def test_many_files_come_in_pages(app: Flask, device: Device, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("transfer_service.web.sharing.pages.FILES_A_PAGE", 2)
     files = [device.store(b"hello", f"{number}.txt")["file_id"] for number in range(5)]

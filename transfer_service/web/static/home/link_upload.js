@@ -244,7 +244,7 @@ function show(transfer) {
   transfer.bar.value = state === "done" ? transfer.bar.max : offset;
   const canGoOn = state === "paused" || state === "failed";
   label(transfer.toggle, canGoOn ? "Resume" : "Pause", path);
-  label(transfer.cancel, state === "done" ? "Remove" : "Cancel", path);
+  label(transfer.cancel, state === "done" ? "Hide" : "Cancel", path);
   const isOver = state === "done" || state === "lost";
   if (isOver && document.activeElement === transfer.toggle) transfer.cancel.focus();
   transfer.toggle.hidden = isOver;
