@@ -76,9 +76,10 @@ def test_a_device_gets_its_key_in_a_shell(server: LiveServer, places: dict[str, 
     }
     header = (tmp_path / "key.header").read_text().strip()
     assert header.startswith("Authorization: Bearer tsk_")
-    first, second, status, me = map(json.loads, run_shell(use, tmp_path, **places).splitlines())
+    first, second, chunk, status, me = map(json.loads, run_shell(use, tmp_path, **places).splitlines())
     assert (first["filename"], second["filename"]) == ("gate/reading.txt", "gate/reading (2).txt")
-    assert (status["sha256"], me["name"]) == (hashlib.sha256(b"21.5\n").hexdigest(), "alice")
+    assert (first["sha256"], me["name"]) == (hashlib.sha256(b"21.5\n").hexdigest(), "alice")
+    assert (chunk["next_byte"], status["missing"]) == (5, [{"start": 5, "end": 9}])
     listed = json.loads(run_shell(end, tmp_path, **places))["keys"][0]
     (printed,) = json.loads(blocks("devices.md", "json")[0].replace("…", ""))["keys"]
     assert listed.keys() == printed.keys()
@@ -89,13 +90,14 @@ def test_a_device_gets_its_key_in_a_shell(server: LiveServer, places: dict[str, 
     assert answer.status_code == 401
 
 
-def test_the_client_that_resumes(server: LiveServer, tmp_path: Path) -> None:
+def test_the_client_that_resumes(server: LiveServer, places: dict[str, str], tmp_path: Path) -> None:
     (client,) = blocks("device-chunks.md", "python")
+    run_shell(blocks("devices.md", "sh")[0], tmp_path, NAME="alice", PASSWORD=PASSWORD, **places)
     (tmp_path / "film 100%.mp4").write_bytes(BIG * 5)
     told = client.replace(
         'print("stored as", status["file_id"], "sha256", status["sha256"])', "import json; print(json.dumps(status))"
     )
-    status = run_python(told, tmp_path, server.url, "alice", PASSWORD, str(tmp_path / "film 100%.mp4"))
+    status = run_python(told, tmp_path, server.url, str(tmp_path / "key.header"), str(tmp_path / "film 100%.mp4"))
     assert (status["status"], status["sha256"]) == ("complete", hashlib.sha256(BIG * 5).hexdigest())
 
 

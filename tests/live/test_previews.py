@@ -12,7 +12,9 @@ import psutil
 import pytest
 
 from tests.live.chunks import send_chunk
+from tests.live.doc_examples import blocks, run_shell
 from tests.live.download_worker import environment_of, working
+from tests.live.node import token_of
 from tests.live.server import REPOSITORY, LiveServer, wait_until
 from tests.previewer.samples import film, picture
 
@@ -42,7 +44,7 @@ def loads_decoders(process: psutil.Process) -> bool:
 
 
 @pytest.mark.one_machine("it looks into the memory of one process")
-def test_the_worker_has_them_made_and_nobody_else_sees_a_decoder(server: LiveServer) -> None:
+def test_the_worker_has_them_made_and_nobody_else_sees_a_decoder(server: LiveServer, tmp_path: Path) -> None:
     session = server.sign_in("alice")
     with working(server.data_dir) as process:
         addresses = [server.store(session, f"{number}.jpg", picture("JPEG", 1600, 1200)) for number in range(3)]
@@ -52,6 +54,10 @@ def test_the_worker_has_them_made_and_nobody_else_sees_a_decoder(server: LiveSer
         for each in facts:
             shown = session.get(f"{each}/thumbnail", params={"size": 480}, timeout=30)
             assert (shown.status_code, shown.headers["Content-Type"]) == (200, "image/webp")
+        places = {"SERVER": server.url, "TOKEN": token_of(session), "FILE_ID": addresses[0].split("/")[3]}
+        (example,) = blocks("previews.md", "sh")
+        run_shell(example, tmp_path, **places)
+        assert (tmp_path / "small.webp").read_bytes()[8:12] == b"WEBP"
         worker = psutil.Process(process.pid)
         maker = begun(worker)
         assert [loads_decoders(each) for each in (server.worker(), worker, maker)] == [False, False, True]
