@@ -9,6 +9,10 @@ from collections.abc import Collection
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+from flask import current_app, request
+
+from transfer_service.errors import Forbidden
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -84,6 +88,17 @@ class Origins:
     def is_allowed(self, origin: str | None) -> bool:
         """Whether its pages may read answers at all."""
         return self.are_all_allowed or self.may_use_cookies(origin)
+
+
+def refuse_foreign_pages(detail: str) -> None:
+    """Let no form of a stranger's page show a password in its visitor's name. Raises Forbidden with `detail`.
+
+    Browsers say where a request comes from (Fetch Metadata section 2.3); a form needs no preflight.
+    """
+    origins: Origins = current_app.extensions[ORIGINS]
+    is_foreign = request.headers.get("Sec-Fetch-Site", "").strip().lower() == "cross-site"
+    if is_foreign and not origins.may_use_cookies(request.headers.get("Origin")):
+        raise Forbidden(detail)
 
 
 def share_with_origins(application: "WSGIApplication", origins: Origins) -> "WSGIApplication":

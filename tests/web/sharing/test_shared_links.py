@@ -154,6 +154,30 @@ def test_ten_wrong_passwords_for_a_link_from_an_address(app: Flask, device: Devi
     assert Visitor(app, share(device, file_id, password=PASSWORD)).unlock().status_code == 204
 
 
+@pytest.mark.parametrize("origin", ["https://evil.example", "null", None], ids=["stranger", "sandbox", "no-origin"])
+def test_a_strangers_page_opens_no_link_and_spends_no_guesses(
+    app: Flask, device: Device, file_id: str, origin: str | None
+) -> None:
+    visitor = Visitor(app, share(device, file_id, password=PASSWORD))
+    foreign = {"Sec-Fetch-Site": "cross-site", **({"Origin": origin} if origin else {})}
+    for headers in (foreign, {**foreign, **HTML}):
+        answer = visitor.ask("POST", "/unlock", data={"password": PASSWORD}, headers=headers)
+        assert (answer.status_code, "Set-Cookie" in answer.headers) == (403, False)
+        assert "Pages of this origin cannot open a link" in answer.text
+    for _ in range(11):
+        visitor.ask("POST", "/unlock", data={"password": "open barley"}, headers=foreign)
+    own = {"Sec-Fetch-Site": "same-origin", "Origin": "http://localhost"}
+    assert visitor.ask("POST", "/unlock", data={"password": PASSWORD}, headers=own).status_code == 303
+
+
+def test_a_page_of_a_listed_origin_opens_a_link(make_app: MakeApp, sign_in: Any) -> None:
+    app = make_app(cors_origins=["https://app.example"])
+    device = sign_in(app, "alice")
+    visitor = Visitor(app, share(device, device.store(b"hello")["file_id"], password=PASSWORD))
+    headers = {"Sec-Fetch-Site": "cross-site", "Origin": "https://app.example"}
+    assert visitor.ask("POST", "/unlock", json={"password": PASSWORD}, headers=headers).status_code == 204
+
+
 def test_fifty_wrong_passwords_from_an_address_over_all_links(app: Flask, device: Device, file_id: str) -> None:
     links = [share(device, file_id, password=PASSWORD) for _ in range(6)]
     for link in links[:5]:

@@ -10,12 +10,12 @@ from typing import Any
 
 from flask import Blueprint, Response, current_app, jsonify, request
 
-from transfer_service.errors import BadCredentials, Forbidden, TooManyAttempts
+from transfer_service.errors import BadCredentials, TooManyAttempts
 from transfer_service.services.accounts.accounts import AccountRecord
 from transfer_service.services.accounts.sign_ins import FamilyGrant
 from transfer_service.web.accounts.tokens import csrf_value, make_tokens, shown_token
 from transfer_service.web.context import current, current_claims, require_account, services, token_expires_at
-from transfer_service.web.cors import ORIGINS, Origins
+from transfer_service.web.cors import refuse_foreign_pages
 from transfer_service.web.request_log import note
 from transfer_service.web.requests import buffer_small_body, fields_of_body, json_object, text_field
 from transfer_service.wire.json_text import parse_object
@@ -56,7 +56,8 @@ def token() -> Response:
 @blueprint.post("/auth/login")
 def login() -> Response:
     """Cookies for a browser."""
-    _refuse_foreign_pages()
+    # Or a stranger's page signs its visitor in to the stranger's account, unseen.
+    refuse_foreign_pages("Pages of this origin cannot sign anybody in")
     return _with_cookies(_sign_in("Incorrect username or password", name_fields=("username", "device_id")))
 
 
@@ -106,14 +107,6 @@ def logout() -> Response:
 
 
 _CSRF_COOKIES = (("csrf_access_token", "/"), ("csrf_refresh_token", "/"))
-
-
-def _refuse_foreign_pages() -> None:
-    """Nobody is signed in to a stranger's account by a stranger's page without noticing. Raises Forbidden."""
-    origins: Origins = current_app.extensions[ORIGINS]
-    is_foreign = request.headers.get("Sec-Fetch-Site", "").strip().lower() == "cross-site"
-    if is_foreign and not origins.may_use_cookies(request.headers.get("Origin")):
-        raise Forbidden("Pages of this origin cannot sign anybody in")
 
 
 def _sign_in(refusal: str, *, name_fields: tuple[str, ...]) -> FamilyGrant:

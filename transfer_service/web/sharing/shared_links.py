@@ -11,6 +11,7 @@ from transfer_service.services.files.files import parse_file_id
 from transfer_service.services.files.rows import FileRecord
 from transfer_service.services.sharing.link_rows import SharedFile
 from transfer_service.web.context import services
+from transfer_service.web.cors import refuse_foreign_pages
 from transfer_service.web.error_envelopes import set_retry_after, status_of
 from transfer_service.web.files.file_response import respond, respond_with_file
 from transfer_service.web.previews.thumbnails import thumbnail_of_file, wanted_size
@@ -74,6 +75,8 @@ def _json(files: Sequence[SharedFile]) -> Response:
 @blueprint.post("/unlock")
 def unlock(token: str) -> Response:  # noqa: ARG001 - the visit has it
     """Open a link by its password: for whoever sends JSON with 204, for a form with the page."""
+    # Or a stranger's page spends the guesses of its visitor's address, and opens the link in his browser, unseen.
+    refuse_foreign_pages("Pages of this origin cannot open a link")
     visit = current_visit()
     password = parse_shown_password(text_field(fields_of_body(MAX_UNLOCK_BYTES), "password"))
     try:
