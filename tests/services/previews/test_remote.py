@@ -4,7 +4,9 @@ import threading
 import time
 import uuid
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
+from queue import Queue
 
 import pytest
 
@@ -13,11 +15,15 @@ from tests.previewer.working import working
 from tests.services.conftest import Bench
 from tests.services.previews.conftest import Previews
 from transfer_service.bootstrap import build_services
+from transfer_service.errors import NoPreview, PreviewPending
 from transfer_service.models.previews import PreviewState
-from transfer_service.previewer.protocol import Job, Made
-from transfer_service.services.previews import making
+from transfer_service.previewer.protocol import Facts, Job, Made
+from transfer_service.services.previews import making, waiting
+from transfer_service.services.previews import rows as preview_rows
 from transfer_service.services.previews.maker import Maker
 from transfer_service.services.previews.making import PreviewMaking, parts_to_bring
+from transfer_service.services.previews.previews import PreviewService
+from transfer_service.services.previews.waiting import MADE
 from transfer_service.storage.s3.objects import Objects
 from transfer_service.wire.media_signatures import Medium
 from transfer_service.wire.ranges import Span
@@ -134,6 +140,82 @@ def test_who_waits_hears_of_it_from_another_process(any_bench: Bench, maker: Mak
         assert time.monotonic() - began < any_bench.services.previews.wait_seconds
     finally:
         other.database.dispose()
+
+
+@pytest.fixture
+def by_notices(
+    make_bench: Callable[..., Bench], postgres_url: str, monkeypatch: pytest.MonkeyPatch
+) -> tuple[Bench, "Queue[str | None]"]:
+    """A bench whose waits look only when they are told, and what they are told."""
+    monkeypatch.setattr(waiting, "LOOK_SECONDS_WITH_NOTICES", 600)
+    bench, told = make_bench(database_url=postgres_url), Queue[str | None]()
+    notices = bench.services.database.notices
+    notices.listen(MADE, told.put)
+    notices.begin()
+    assert told.get(timeout=30) is None
+    return bench, told
+
+
+class Hurried(Maker):
+    """Of what it makes somebody asks for it just then."""
+
+    def __init__(self, bench: Bench, made: Made | None) -> None:
+        super().__init__()
+        self.bench, self.made, self.subjects = bench, made, list[str]()
+
+    def make(self, descriptor: int, job: Job) -> Made | None:  # noqa: ARG002
+        with self.bench.services.database.write_rows() as rows:
+            for subject in self.subjects:
+                assert preview_rows.hurry(rows, subject)
+        return self.made
+
+
+@pytest.mark.parametrize("made", [None, Made(Facts(1, 1, None, "L"), (b"a", b"", b""))], ids=["none", "made"])
+def test_who_asks_while_it_is_being_made_is_told_too(
+    by_notices: tuple[Bench, "Queue[str | None]"], made: Made | None
+) -> None:
+    bench, told = by_notices
+    maker = Hurried(bench, made)
+    previews = Previews(bench, PreviewMaking(bench.services.core, maker))
+    previews.made(picture())  # nobody asks for this one, and nobody is told
+    maker.subjects = [previews.send(picture(), "b.jpg")]
+    previews.work()
+    assert told.get(timeout=30) == maker.subjects[0]
+    assert told.empty()
+
+
+def test_who_waits_for_what_is_no_picture_is_told_so(by_notices: tuple[Bench, "Queue[str | None]"]) -> None:
+    bench, told = by_notices
+    previews = Previews(bench, PreviewMaking(bench.services.core, Maker()))
+    subject = previews.send(b"a text" * 100_000)
+    with bench.services.database.write_rows() as rows:
+        assert preview_rows.hurry(rows, subject)
+    previews.work()
+    assert (told.get(timeout=30), previews.find(subject)) == (subject, None)
+
+
+def test_who_comes_while_another_one_waits_is_told_at_once(by_notices: tuple[Bench, "Queue[str | None]"]) -> None:
+    bench, _ = by_notices
+    previews = Previews(bench, PreviewMaking(bench.services.core, Hurried(bench, None)))
+    service, other = PreviewService(bench.services.core, wait_seconds=20), previews.send(picture(), "other.jpg")
+    ended = Queue[str]()
+
+    def ask(subject: str) -> None:
+        with suppress(NoPreview, PreviewPending):
+            service.get(subject, lambda: bench.services.store.open_reader(uuid.UUID(hex=subject)))
+        ended.put(subject)
+
+    mine = previews.send(picture(), "mine.jpg")
+    threads = [threading.Thread(target=ask, args=[subject]) for subject in (other, mine)]
+    for thread in threads:
+        thread.start()
+        time.sleep(0.5)  # now it waits, and looks
+    previews.making.make(mine)
+    assert ended.get(timeout=10) == mine
+    previews.making.make(other)
+    assert ended.get(timeout=10) == other
+    for thread in threads:
+        thread.join()
 
 
 def test_many_who_wait_hold_nothing_and_are_all_told(bench: Bench) -> None:

@@ -16,6 +16,7 @@ from typing import IO
 
 import structlog
 
+from transfer_service.db.database import Executor
 from transfer_service.errors import BlobMissing, TransferError
 from transfer_service.faults import fault_of, faults_named
 from transfer_service.logs import log_error
@@ -68,6 +69,7 @@ class PreviewMaking:
             (chosen if self._may_be_shown(subject) else others).append(subject)
         if others:
             with self._database.write_rows() as rows:
+                self._tell(rows, others)
                 preview_rows.drop(rows, others)
         return chosen
 
@@ -145,8 +147,7 @@ class PreviewMaking:
                 is_ready = preview_rows.set_ready(rows, subject, runner, made, sha256=digest, now=self._now())
                 if is_ready:
                     writer.record(rows)
-                if preview.rank == URGENT:
-                    self._database.notices.notify(rows, MADE, subject)
+                self._tell(rows, [subject])
         if not is_ready:
             self._remove_nobodys(subject)
 
@@ -168,8 +169,13 @@ class PreviewMaking:
             return
         with self._database.write_rows() as rows:
             preview_rows.set_none(rows, preview.subject, runner)
-            if preview.rank == URGENT:
-                self._database.notices.notify(rows, MADE, preview.subject)
+            self._tell(rows, [preview.subject])
+
+    def _tell(self, rows: Executor, subjects: list[str]) -> None:
+        """Tell who waits that these are not to be made any more; somebody may have come since they were begun."""
+        if not self._database.is_sqlite:
+            for subject in preview_rows.find_urgent(rows, subjects):
+                self._database.notices.notify(rows, MADE, subject)
 
     def _put_back(self, preview: PreviewRecord, runner: uuid.UUID, pause: timedelta, **counts: int) -> None:
         with self._database.write_rows() as rows:

@@ -102,6 +102,9 @@ _WAITING = PreparedSelect(
 _STILL_WAITING = select(previews.c.subject).where(
     previews.c.subject.in_(bindparam("subjects", expanding=True)), _is_waiting
 )
+_URGENT = select(previews.c.subject).where(
+    previews.c.subject.in_(bindparam("subjects", expanding=True)), previews.c.rank == URGENT
+)
 _GONE = PreparedSelect(
     select(previews.c.subject)
     .where(_is_gone, previews.c.due_at <= bindparam("now"))
@@ -165,6 +168,11 @@ def find_waiting(rows: Executor, now: datetime, *, limit: int) -> list[str]:
 def still_waiting(rows: Executor, subjects: Collection[str]) -> set[str]:
     """Those of some subjects whose previews are to be made yet."""
     return set(rows.execute(_STILL_WAITING, {"subjects": list(subjects)}).scalars())
+
+
+def find_urgent(rows: Executor, subjects: Collection[str]) -> list[str]:
+    """Those of some subjects that somebody has waited for, made or not."""
+    return list(rows.execute(_URGENT, {"subjects": list(subjects)}).scalars())
 
 
 def claim(rows: Executor, subject: str, runner: uuid.UUID, now: datetime, lease: timedelta) -> PreviewRecord | None:

@@ -43,9 +43,10 @@ class Waits:
                 self._waiting.pop(subject, None)
 
     def _look(self) -> None:
-        while subjects := self._present():
+        while self._present():
             self._news.wait(self._look_seconds)
             self._news.clear()
+            subjects = self._present()  # also who has come meanwhile: the news may be theirs
             try:
                 with self._database.read_rows() as rows:
                     waiting = preview_rows.still_waiting(rows, subjects)
