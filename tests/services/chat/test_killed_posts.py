@@ -21,6 +21,8 @@ REPOSITORY = Path(__file__).parents[3]
 EVERY = int(os.environ.get("KILL_EVERY", "41"))
 EVERY_REMOTE = 4 * EVERY
 """Not every step of some hundreds; 1 for all of them."""
+LATE = (96, 48, 24, 12)
+"""Steps before the end: how many there are behind the commit is another number for each store."""
 MESSAGE_ID_LENGTH = 24
 Post = Callable[..., dict[str, Any]]
 
@@ -79,13 +81,13 @@ def test_so_it_is_on_an_object_store(
 def killed(
     sender: Sender, post: Post, store: Callable[[bytes, str], FileRecord], every: int, *, keep: bool
 ) -> Iterator[tuple[FileRecord, bytes]]:
-    """Files that were being posted when a kill came, one at each of some steps."""
+    """Files that were being posted when a kill came, one at each of some steps, and at late ones, behind the commit."""
     steps = int(post(sender, store(b"the first one", "first"), keep=keep)["steps"])
-    for last in range(1, steps, every):
+    for last in [*range(1, steps - max(LATE), every), *(steps - back for back in LATE)]:
         data = b"bytes %d" % last
         file = store(data, f"{last}.bin")
         is_killed = post(sender, file, keep=keep, last=last)["killed"]
-        assert is_killed or last > steps - every - 80  # not every post takes as many
+        assert is_killed or last > steps - max(LATE) - every  # not every post takes as many
         yield file, data
 
 
