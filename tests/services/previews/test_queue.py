@@ -14,9 +14,10 @@ from tests.services.previews.conftest import Previews
 from transfer_service.errors import StoreUnavailable
 from transfer_service.models.previews import PreviewState
 from transfer_service.previewer.protocol import Job, Made
+from transfer_service.services.previews import maker as maker_module
 from transfer_service.services.previews import rows as preview_rows
 from transfer_service.services.previews.maker import Maker, MakerDied, MakerMissing, MakerStopped
-from transfer_service.services.previews.making import LEASE, MOST_TRIES, PreviewMaking
+from transfer_service.services.previews.making import LEASE, MOST_TRIES, STOPS_AT_ONCE, PreviewMaking
 from transfer_service.services.previews.rows import URGENT, USUAL
 
 A_PICTURE = picture()
@@ -181,6 +182,26 @@ def test_one_that_was_in_work_when_another_one_killed_it_is_not_blamed(any_bench
     found = previews.find(subject)
     assert found is not None
     assert (found.deaths, len(maker.asked)) == (1, 4)
+
+
+def test_a_maker_that_always_ends_is_started_with_pauses(any_bench: Bench) -> None:
+    previews, maker = scripted(any_bench, *[MakerStopped()] * 50)
+    subject = previews.send(A_PICTURE)
+    previews.work()
+    assert (state_of(previews, subject), len(maker.asked)) == (PreviewState.WAITING, STOPS_AT_ONCE + 1)
+    any_bench.clock.advance(minutes=2)
+    previews.work()
+    assert (state_of(previews, subject), len(maker.asked)) == (PreviewState.WAITING, STOPS_AT_ONCE + 2)
+
+
+@pytest.mark.parametrize(("program", "error"), [("", MakerStopped), ("import socket, sys; ", MakerMissing)])
+def test_a_maker_that_ends_before_it_is_ready_is_not_taken_for_missing(
+    monkeypatch: pytest.MonkeyPatch, program: str, error: type[Exception]
+) -> None:
+    says = "socket.socket(fileno=int(sys.argv[-1])).send(b'missing Pillow'); " if program else ""
+    monkeypatch.setattr(maker_module, "_PROGRAM", program + says + "raise SystemExit")
+    with pytest.raises(error):
+        Maker().make(0, Job(1, is_urgent=False))
 
 
 def test_faults_of_the_machine_are_waited_out_and_not_for_ever(any_bench: Bench) -> None:

@@ -36,7 +36,7 @@ class MakerDied(Exception):
 
 
 class MakerStopped(Exception):
-    """The process was ended while it worked on this file, and not by it."""
+    """The process was ended while it worked on this file, or before it could begin, and not by it."""
 
 
 class MakerMissing(Exception):
@@ -106,7 +106,7 @@ class Maker:
             self._process = self._control = None
 
     def _begin(self) -> socket.socket:
-        """The socket to a process that is ready. Raises MakerMissing."""
+        """The socket to a process that is ready. Raises MakerMissing, MakerStopped."""
         if self._control is not None and self._process is not None and self._process.poll() is None:
             return self._control
         self.stop()
@@ -126,11 +126,13 @@ class Maker:
         ours.settimeout(_START_SECONDS)
         try:
             told = ours.recv(len(MISSING) + 100)
-        except OSError:
-            told = b""
+        except TimeoutError:
+            told = MISSING + b"it does not start"
         if told != READY:
             self.stop()
-            raise MakerMissing(told.removeprefix(MISSING).decode(errors="replace") or "it does not start")
+            if not told:  # it has ended without a word
+                raise MakerStopped
+            raise MakerMissing(told.removeprefix(MISSING).decode(errors="replace"))
         structlog.get_logger().info("preview_maker_started", process=self._process.pid)
         return ours
 

@@ -34,6 +34,7 @@ from transfer_service.wire.ranges import Span
 LEASE = timedelta(seconds=SECONDS + 10)
 MOST_DEATHS = 2
 MOST_TRIES = 10
+STOPS_AT_ONCE, MOST_PAUSES = 5, 5
 FIRST_PAUSE, MISSING_PAUSE = timedelta(seconds=2), timedelta(seconds=60)
 """After a fault of the machine, then twice as long each time; and where there is no maker."""
 LOOKED_AT = 50
@@ -117,7 +118,7 @@ class PreviewMaking:
                 return True
             made = None
         except MakerStopped:
-            self._put_back(preview, runner, timedelta(0))
+            self._put_back(preview, runner, _pause_after_stops(preview.tries))
             return True
         except MakerMissing as error:
             self._tell_missing(error)
@@ -234,6 +235,11 @@ class PreviewMaking:
             self._core.offload(partial(os.pwrite, descriptor, block, start))
             if number % BLOCKS_A_PROLONGATION == 0:
                 keep()
+
+
+def _pause_after_stops(tries: int) -> timedelta:
+    """None at first: who ends the process does so once; but one that always ends is not started without a pause."""
+    return FIRST_PAUSE * 2 ** min(tries, MOST_PAUSES) if tries > STOPS_AT_ONCE else timedelta(0)
 
 
 def parts_to_bring(length: int, medium: Medium | None) -> list[Span]:
