@@ -65,6 +65,7 @@ def test_the_defaults_are_those_of_the_contract(folder: Path) -> None:
         "allow_private_sources": False,
         "s3_redirect": False,
         "read_only": False,
+        "previews": True,
     }
     assert settings.resolved_database_url == f"sqlite:///{folder / 'var' / 'transfer.sqlite3'}"
     assert settings.blob_dir == folder / "var" / "blobs"

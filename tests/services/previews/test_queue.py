@@ -8,6 +8,7 @@ from itertools import pairwise
 
 import pytest
 
+from tests.live.server import wait_until
 from tests.previewer.samples import picture
 from tests.services.conftest import Bench, plan_of
 from tests.services.previews.conftest import Previews
@@ -239,3 +240,15 @@ def test_switched_off_nothing_is_noted(make_bench: Callable[..., Bench], setting
 @pytest.mark.parametrize(("statement", "index"), [("_WAITING", "ix_previews_waiting"), ("_GONE", "ix_previews_gone")])
 def test_a_look_costs_the_same_however_many_previews_there_are(any_bench: Bench, statement: str, index: str) -> None:
     assert index in plan_of(any_bench.services.database, getattr(preview_rows, statement)._statement)
+
+
+def test_nobody_looks_any_more_once_the_database_is_closed(make_bench: Callable[..., Bench], postgres_url: str) -> None:
+    """The one who looks for those who wait would open a connection that nobody closes."""
+    bench = make_bench(database_url=postgres_url)
+    waits, database = bench.services.previews._waits, bench.services.database
+    waiting = threading.Thread(target=waits.until_made, args=("0" * 32, 1.0))
+    waiting.start()
+    wait_until(lambda: waits._is_running)
+    database.dispose()
+    assert not waits._is_running
+    waiting.join()

@@ -22,9 +22,10 @@ def rename(device: Device, file_id: str, filename: Any) -> Any:
     return device.request("PATCH", f"/api/files/{file_id}", json={"filename": filename})
 
 
-def test_a_file_is_shown_with_the_fields_of_its_status(device: Device, file_id: str) -> None:
+def test_a_file_is_shown_with_the_fields_of_its_status_and_what_is_seen_in_it(device: Device, file_id: str) -> None:
     answer = device.get(f"/api/files/{file_id}")
-    assert (answer.status_code, answer.get_json()) == (200, device.status())
+    seen = dict.fromkeys(["width", "height", "duration", "blurhash"])
+    assert (answer.status_code, answer.get_json()) == (200, {**device.status(), **seen})
 
 
 def test_an_unfinished_file_is_shown_with_its_gaps(device: Device) -> None:

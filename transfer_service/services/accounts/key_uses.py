@@ -38,6 +38,7 @@ class KeyUses:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._lock = Lock()  # held for a moment only, never during a write
+        self._writing = Lock()
         self._used: dict[uuid.UUID, datetime] = {}
         self._timer: Timer | None = None
         database.at_rest(self._rest)
@@ -72,10 +73,11 @@ class KeyUses:
             raise
 
     def _write_in_time(self) -> None:
-        with self._lock:
-            self._timer = None
-        with suppress(TransferError):  # the database does not answer: the next use comes to it again
-            self.write()
+        with self._writing:
+            with self._lock:
+                self._timer = None
+            with suppress(TransferError):  # the database does not answer: the next use comes to it again
+                self.write()
 
     def _rest(self) -> None:
         with self._lock:
@@ -83,3 +85,5 @@ class KeyUses:
         if timer is not None:
             timer.cancel()
             self._write_in_time()
+        with self._writing:  # or the timer was a moment faster, and still writes
+            pass

@@ -26,11 +26,11 @@ class PreviewRemoval:
             with self._database.read_rows() as rows:
                 gone = preview_rows.find_gone(rows, self._now(), limit=BATCH)
             for subject in gone:
-                if dry_run:
-                    yield self._room.stored_bytes(subject) or 0
-                    continue
-                yield self._room.delete(subject)
-                with self._database.write_rows() as rows:
-                    preview_rows.remove(rows, subject)
+                freed = (self._room.stored_bytes(subject) or 0) if dry_run else self._room.delete(subject)
+                if freed:  # or no preview had been made of it yet
+                    yield freed
+                if not dry_run:
+                    with self._database.write_rows() as rows:
+                        preview_rows.remove(rows, subject)
             if dry_run or len(gone) < BATCH:
                 return

@@ -12,6 +12,7 @@ MADE = "previews_made"
 """The channel on which is told that previews are made that somebody waits for."""
 LOOK_SECONDS = 0.05
 LOOK_SECONDS_WITH_NOTICES = 0.5
+CLOSE_SECONDS = 5.0
 
 
 class Waits:
@@ -22,16 +23,22 @@ class Waits:
         self._look_seconds = LOOK_SECONDS if database.is_sqlite else LOOK_SECONDS_WITH_NOTICES
         self._lock = threading.Lock()  # held for a moment only
         self._waiting: dict[str, list[threading.Event]] = {}
-        self._is_running = False
+        self._is_running = self._is_ending = False
+        self._has_ended = threading.Event()
+        self._has_ended.set()
         self._news = threading.Event()
         database.notices.listen(MADE, lambda _subject: self._news.set())
+        database.at_rest(self._close)
 
     def until_made(self, subject: str, seconds: float) -> None:
         """Return when it is not to be made any more, or after so many seconds."""
         made = threading.Event()
         with self._lock:
             self._waiting.setdefault(subject, []).append(made)
-            begins, self._is_running = not self._is_running, True
+            begins = not (self._is_running or self._is_ending)
+            if begins:
+                self._is_running = True
+                self._has_ended.clear()
         if begins:
             run_beside(self._look)
         made.wait(seconds)
@@ -47,6 +54,8 @@ class Waits:
             self._news.wait(self._look_seconds)
             self._news.clear()
             subjects = self._present()  # also who has come meanwhile: the news may be theirs
+            if not subjects:
+                return
             try:
                 with self._database.read_rows() as rows:
                     waiting = preview_rows.still_waiting(rows, subjects)
@@ -60,8 +69,18 @@ class Waits:
     def _present(self) -> list[str]:
         """Whom there is to look for. After none, the next one who waits begins the looking again."""
         with self._lock:
-            self._is_running = bool(self._waiting)
-            return list(self._waiting)
+            present = [] if self._is_ending else list(self._waiting)
+            if not present:
+                self._is_running = False
+                self._has_ended.set()
+            return present
+
+    def _close(self) -> None:
+        """Look no more: the database is going to be closed."""
+        with self._lock:
+            self._is_ending = True
+        self._news.set()
+        self._has_ended.wait(CLOSE_SECONDS)
 
     def _tell(self, subjects: set[str]) -> None:
         with self._lock:

@@ -25,15 +25,16 @@ def status_json(status: FileRecord) -> dict[str, Any]:
 
 
 def status_with_gaps_json(status: FileRecord) -> dict[str, Any]:
-    """The same with what is missing, the first hundred gaps, and what is seen in it."""
+    """The same with what is missing, the first hundred gaps."""
     missing = [{"start": span.start, "end": span.stop - 1} for span in services().files.missing(status)]
-    return {**status_json(status), **facts_json(status), "missing": missing}
+    return {**status_json(status), "missing": missing}
 
 
-def facts_json(status: FileRecord | None) -> dict[str, Any]:
-    """What a picture or a film is, once its preview is made; null before, and of all else."""
-    preview = services().previews.find(status.id.hex) if status is not None and status.is_complete else None
-    return {name: getattr(preview, name, None) for name in ("width", "height", "duration", "blurhash")}
+def details_json(status: FileRecord) -> dict[str, Any]:
+    """The same with what is seen in a picture or a film, once its preview is made; null before, and of all else."""
+    preview = services().previews.find(status.id.hex) if status.is_complete else None
+    seen = {name: getattr(preview, name, None) for name in ("width", "height", "duration", "blurhash")}
+    return {**status_with_gaps_json(status), **seen}
 
 
 def pending_json(name: str) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from transfer_service.services.files.folders import FolderRecord
 from transfer_service.services.files.listing import FileQuery, Sort, Status, place_of, place_types
 from transfer_service.services.files.rows import FileRecord
 from transfer_service.web.context import current, guard, services
-from transfer_service.web.files.printing import facts_json, pending_json, status_json, status_with_gaps_json
+from transfer_service.web.files.printing import details_json, pending_json, status_json, status_with_gaps_json
 from transfer_service.web.query import PAGING, Key, Order, choice_of, flag_of, read_page, takes, text_of
 from transfer_service.web.requests import file_id_of, json_object
 from transfer_service.wire.filenames import parse_name
@@ -30,15 +30,13 @@ def status(name: str) -> Response:
     """How far a file got, by its name or else its UUID."""
     name = parse_name(name)
     found = services().files.find_by_name_or_id(current().account_id, name)
-    return jsonify(
-        {**pending_json(name), **facts_json(None), "missing": []} if found is None else status_with_gaps_json(found)
-    )
+    return jsonify({**pending_json(name), "missing": []} if found is None else status_with_gaps_json(found))
 
 
 @blueprint.get("/<name>")
 def show_file(name: str) -> Response:
-    """The same by UUID."""
-    return jsonify(status_with_gaps_json(services().files.get(current().account_id, file_id_of(name))))
+    """The same by UUID, with what is seen in it."""
+    return jsonify(details_json(services().files.get(current().account_id, file_id_of(name))))
 
 
 @blueprint.patch("/<name>")
