@@ -88,6 +88,15 @@ def log_error(error: BaseException, **fields: Any) -> None:
 
 
 @contextmanager
+def failures_logged() -> Iterator[None]:
+    """Log what goes wrong within, for work that comes again by itself: the next time it is tried again."""
+    try:
+        yield
+    except Exception as error:  # noqa: BLE001 - whoever works must live on
+        log_error(error)
+
+
+@contextmanager
 def tidying() -> Iterator[None]:
     """Around what is done about a failure that is told: where that fails too it has a line, and the first one is told.
 

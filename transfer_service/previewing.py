@@ -2,8 +2,6 @@
 
 import os
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,7 +10,7 @@ import gevent
 from gevent.event import Event
 from sqlalchemy import make_url
 
-from transfer_service.logs import log_error
+from transfer_service.logs import failures_logged
 from transfer_service.services.previews.maker import Maker
 from transfer_service.services.previews.making import LEASE, PreviewMaking
 from transfer_service.services.previews.previews import WANTED
@@ -49,7 +47,7 @@ class Previewing:
         """Look and make, for ever."""
         try:
             while True:
-                with _failures_logged():
+                with failures_logged():
                     self._look()
                 self._news.wait(self._look_seconds)
                 self._news.clear()
@@ -75,7 +73,7 @@ class Previewing:
 
     def _make(self, subject: str) -> None:
         try:
-            with _failures_logged():
+            with failures_logged():
                 if not self._making.make(subject):
                     self._rests_until = time.monotonic() + self._look_seconds
         finally:
@@ -105,12 +103,3 @@ class _WriteAheadLog:
     def forget(self) -> None:
         """Take it for changed the next time: there was more to do than could be."""
         self._seen = None
-
-
-@contextmanager
-def _failures_logged() -> Iterator[None]:
-    """Log what goes wrong within: the next look tries again."""
-    try:
-        yield
-    except Exception as error:  # noqa: BLE001 - the worker must live on
-        log_error(error)

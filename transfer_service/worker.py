@@ -8,8 +8,7 @@ import re
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -21,7 +20,7 @@ from config import ConfigurationError, load_settings
 from transfer_service.bootstrap import Services, build_compaction, build_core, build_services
 from transfer_service.errors import InstallationMismatch, ServerAway, TransferError
 from transfer_service.faults import fault_of
-from transfer_service.logs import configure_logging, log_error
+from transfer_service.logs import configure_logging, failures_logged, log_error
 from transfer_service.previewing import Previewing
 from transfer_service.remote.fetcher import Fetcher, Limits
 from transfer_service.services.core import utc_now
@@ -75,7 +74,7 @@ class Worker:
             others.append(gevent.spawn(self._previewing.run))
         try:
             while not self._stopping.is_set():
-                with _failures_logged():
+                with failures_logged():
                     for job_id in self._leases.find_waiting():  # new jobs, and those of runs that died
                         self.begin(job_id)
                 self._stopping.wait(self._look_seconds)
@@ -87,7 +86,7 @@ class Worker:
         """Go from one round to the next; after one in which there was nothing to do, rest."""
         while self._beside is not None and not self._stopping.is_set():
             done = 0
-            with _failures_logged():
+            with failures_logged():
                 done = self._beside()
             if not done:
                 self._stopping.wait(self._look_seconds)
@@ -99,7 +98,7 @@ class Worker:
 
     def _supervise(self, job_id: int) -> None:
         try:
-            with _failures_logged():
+            with failures_logged():
                 run = self._leases.claim(job_id)
                 if run is not None:
                     self._keep(run)
@@ -116,16 +115,16 @@ class Worker:
                 if work.ready():
                     break
                 began = time.monotonic()
-                with _failures_logged():
+                with failures_logged():
                     if not self._leases.beat(run):
                         structlog.get_logger().info("lease_lost", job=run.job_id)
                         break
                     held_at = began
         finally:
             work.kill()
-            with _failures_logged():
+            with failures_logged():
                 self._leases.release(run)
-            with _failures_logged():
+            with failures_logged():
                 self._fetching.tidy(run)
 
     def _work(self, run: Run) -> None:
@@ -141,7 +140,7 @@ class Worker:
                 log.warning("interrupted", error=_code_of(fault))
                 return
             log_error(error)
-            with _failures_logged():
+            with failures_logged():
                 self._leases.fail(run, FAULT)
         else:
             log.info("ended", state=state.value)
@@ -150,15 +149,6 @@ class Worker:
 def _code_of(error: TransferError) -> str:
     """The name of its class in small letters: `store_unavailable`."""
     return re.sub(r"(?<=.)(?=[A-Z])", "_", type(error).__name__).lower()
-
-
-@contextmanager
-def _failures_logged() -> Iterator[None]:
-    """Log what goes wrong within: the next look tries again."""
-    try:
-        yield
-    except Exception as error:  # noqa: BLE001 - the worker must live on
-        log_error(error)
 
 
 def build_worker(
