@@ -56,6 +56,8 @@ def post_worker_init(worker: Any) -> None:
         sys.stderr.write(f"{error}\n")
         sys.exit(Arbiter.WORKER_BOOT_ERROR)  # the first process then ends too, instead of trying again
     worker.on_stop = lambda: stop_serving(worker.wsgi)
+    gc.collect()  # what building the app has left over
+    gc.freeze()
 
 
 def worker_exit(_server: Any, worker: Any) -> None:

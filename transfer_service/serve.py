@@ -31,6 +31,7 @@ _fork, _wait, _sleep = get_original("os", "fork"), get_original("os", "waitpid")
 def main() -> None:
     """Serve until a signal comes."""
     try:
+        gc.collect()
         gc.freeze()  # or the collector would copy what is shared by looking at it
         _, status = _wait(_fork_to(_prepare), 0)
         if status:
