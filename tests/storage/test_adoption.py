@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.missing import missing
 from tests.storage.conftest import KINDS
 from tests.stores import content, listed, path_of, put, recording
 from transfer_service.errors import BlobMissing
@@ -133,7 +134,7 @@ def test_a_disk_copies_what_may_grow_and_no_more_than_counts(
 
 def test_another_file_system_gets_a_copy(tmp_path: Path, elsewhere: Path, blob_id: uuid.UUID) -> None:
     if elsewhere.stat().st_dev == tmp_path.stat().st_dev:
-        pytest.skip("there is one file system only")
+        missing("there is one file system only")
     files, attachments = DiskStore(elsewhere / "blobs", FILES), DiskStore(tmp_path / "chats", ATTACHMENTS)
     put(files, blob_id, DATA)
     adopt((files, attachments), blob_id)

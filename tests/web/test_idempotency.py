@@ -7,7 +7,9 @@ import sqlite3
 import threading
 import uuid
 from collections import Counter
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
@@ -272,13 +274,20 @@ class Slow(io.BytesIO):
         return super().readinto(buffer)
 
 
-def test_while_the_first_is_under_way_others_are_refused(any_app: Flask, clock: Clock) -> None:
-    device, data = signed_in(any_app, "alice"), b"x" * 100_000
+@contextmanager
+def half_way(device: Device, data: bytes) -> Iterator[tuple[Slow, Future[Any]]]:
+    """While a request has brought the half of a file: its body, and its answer."""
     slow = Slow(data)
     arguments: dict[str, Any] = {"input_stream": slow, "content_length": len(data)}
     with ThreadPoolExecutor(1) as pool:
         first = pool.submit(post, again(device), "/api/files?filename=a.bin", **arguments)
         assert slow.is_waiting.wait(60)
+        yield slow, first
+
+
+def test_while_the_first_is_under_way_others_are_refused(any_app: Flask, clock: Clock) -> None:
+    device, data = signed_in(any_app, "alice"), b"x" * 100_000
+    with half_way(device, data) as (slow, first):
         response = device.post("/api/files?filename=a.bin", data=data, headers=KEY)
         assert (response.status_code, response.get_json()) == IN_USE
         assert response.headers["Retry-After"] == "1"
@@ -293,11 +302,7 @@ def test_while_the_first_is_under_way_others_are_refused(any_app: Flask, clock: 
 def test_who_was_frozen_and_lost_the_key_stores_nothing(any_app: Flask, clock: Clock) -> None:
     """Another request has the key by then: what the first one has brought is taken back."""
     device, data = signed_in(any_app, "alice"), b"x" * 400_000
-    slow = Slow(data)
-    arguments: dict[str, Any] = {"input_stream": slow, "content_length": len(data)}
-    with ThreadPoolExecutor(1) as pool:
-        first = pool.submit(post, again(device), "/api/files?filename=a.bin", **arguments)
-        assert slow.is_waiting.wait(60)
+    with half_way(device, data) as (slow, first):
         clock.advance(seconds=LEASE.total_seconds() + 1)
         second = post(device, "/api/files?filename=a.bin", data=data)
         slow.may_end.set()

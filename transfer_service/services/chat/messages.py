@@ -96,11 +96,9 @@ class MessageService:
         remember: Remember | None = None,
     ) -> Message:
         """Append a message. The attachment's bytes are stored already, and count by `record`: it survives power loss.
-        `head` are its first bytes, where they are known.
 
-        `begin` is called first in the transaction, for locks that come before the conversation's. Its room is counted
-        in `space`, the service's own by default. `remember` is called last, and keeps
-        the answer for when the request comes again.
+        `head` are its first bytes, where they are known. `begin` is called first in the transaction, for locks before
+        the conversation's, `remember` last, for a repetition. `space` counts its room, by default the service's own.
 
         Raises InvalidRequest, NotFound, NotParticipant, QuotaExceeded, ClaimLost; then nothing is stored.
         """
@@ -124,16 +122,20 @@ class MessageService:
             )
             message_rows.insert_message(rows, message, numbers)
             if attachment is not None:
-                discards.keep(rows, message.id)
                 if record is not None:
                     record(rows)
-                if previews.note(rows, self._core, message.id, head=head):
-                    message = replace(message, shown=Shown())
+                message = self._attach(rows, message, head)
                 (space or self._space).reserve(rows, account_id, attachment.length)
             if remember is not None:
                 remember(rows, message)
         self._publish(MessagePosted(members.account_ids, message, seq=numbers.seq))
         return message
+
+    def _attach(self, rows: Executor, message: Message, head: bytes | None) -> Message:
+        """Keep the bytes of a message for good, and have a preview made of them where they begin like a medium."""
+        discards.keep(rows, message.id)
+        is_noted = previews.note(rows, self._core, message.id, head=head)
+        return replace(message, shown=Shown()) if is_noted else message
 
     def history(
         self,
@@ -243,12 +245,7 @@ class MessageService:
             parse_chat_id(message_id)
         except InvalidRequest as error:  # the end of a path: such a file does not exist
             raise NotFound("File not found") from error
-        with self._database.read_rows() as rows:
-            row = message_rows.find_for(rows, message_id, account_id)
-        if row is None:
-            raise NotFound("File not found")
-        if row.account_id is None:
-            raise NotParticipant
+        row = self._find_for(account_id, message_id, "File not found")
         attachment = attachment_of(row)
         if attachment is None or filename not in {attachment.filename, None}:
             raise NotFound("File not found")
@@ -256,16 +253,20 @@ class MessageService:
 
     def get_attached(self, account_id: uuid.UUID, message_id: str) -> Attachment:
         """What is attached to a message. Raises NotFound, NotParticipant."""
-        with self._database.read_rows() as rows:
-            row = message_rows.find_for(rows, message_id, account_id)
-        if row is None:
-            raise NotFound("Message not found")
-        if row.account_id is None:
-            raise NotParticipant
-        attachment = attachment_of(row)
+        attachment = attachment_of(self._find_for(account_id, message_id, "Message not found"))
         if attachment is None:
             raise NotFound("Message has no attachment")
         return attachment
+
+    def _find_for(self, account_id: uuid.UUID, message_id: str, unknown: str) -> Row[Any]:
+        """A message that the account may read. Raises NotFound with the detail `unknown`, NotParticipant."""
+        with self._database.read_rows() as rows:
+            row = message_rows.find_for(rows, message_id, account_id)
+        if row is None:
+            raise NotFound(unknown)
+        if row.account_id is None:
+            raise NotParticipant
+        return row
 
 
 def _get_seq(rows: Executor, conversation_id: str, message_id: str) -> int:
