@@ -28,10 +28,12 @@ def bench(make_bench: Callable[..., Bench], faulty_store: FaultyStore, monkeypat
     return made
 
 
-def append_all(bench: Bench, start: int = 0) -> None:
-    """The chunks of a file, the last one first: all is read back at its end."""
+def append_all(bench: Bench, start: int = 0, *, is_compacted: bool = False) -> None:
+    """The chunks of a file, the last one first: all is read back at its end; then maybe made one object."""
     for offset in (start + 2 * THIRD, start + THIRD, start):
         bench.append(offset, DATA[offset - start : offset - start + THIRD])
+    if is_compacted:
+        compact(bench)
 
 
 def compact(bench: Bench) -> None:
@@ -53,8 +55,7 @@ def test_the_digest_of_what_is_read_back_is_that_of_the_file(bench: Bench) -> No
 
 
 def test_also_where_it_grows_after_it_has_become_one_object(bench: Bench, faulty_store: FaultyStore) -> None:
-    append_all(bench)
-    compact(bench)
+    append_all(bench, is_compacted=True)
     faulty_store.always = damaged_once()
     append_all(bench, len(DATA))
     assert sha256_of(bench) == hashlib.sha256(DATA + DATA).hexdigest()
@@ -64,9 +65,7 @@ def test_also_where_it_grows_after_it_has_become_one_object(bench: Bench, faulty
 def test_a_chunk_that_comes_again_is_what_is_stored_and_another_one_is_not(
     bench: Bench, faulty_store: FaultyStore, is_compacted: bool
 ) -> None:
-    append_all(bench)
-    if is_compacted:
-        compact(bench)
+    append_all(bench, is_compacted=is_compacted)
     faulty_store.always = damaged_once()
     bench.append(THIRD, DATA[THIRD : 2 * THIRD], total=len(DATA))
     bench.append(THIRD + 10, DATA[THIRD + 10 : THIRD + 1000], total=len(DATA))
@@ -78,9 +77,7 @@ def test_a_chunk_that_comes_again_is_what_is_stored_and_another_one_is_not(
 def test_verify_finds_no_fault_of_the_network_and_each_of_the_store(
     bench: Bench, faulty_store: FaultyStore, is_compacted: bool
 ) -> None:
-    append_all(bench)
-    if is_compacted:
-        compact(bench)
+    append_all(bench, is_compacted=is_compacted)
     faulty_store.always = damaged_once()
     assert bench.services.verification.run().faults == []
     file = bench.find()
