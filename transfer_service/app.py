@@ -20,11 +20,12 @@ from transfer_service.errors import InstallationMismatch, StorageFull, StoreUnav
 from transfer_service.services.core import utc_now
 from transfer_service.services.event_channels import make_channel
 from transfer_service.services.previews.noting import tell_missing
-from transfer_service.web import admin, home
+from transfer_service.web import home
 from transfer_service.web import operations as health
 from transfer_service.web.accounts import auth, keys
 from transfer_service.web.accounts.tokens import init_tokens
 from transfer_service.web.addresses import init_addresses
+from transfer_service.web.admin import cleanup
 from transfer_service.web.chat import attachments, conversations, messages
 from transfer_service.web.chat.emitters import Fanout, ProgressEvents
 from transfer_service.web.chat.socketio import LIVE, SocketIO, init_socketio
@@ -115,7 +116,7 @@ def create_app(settings: Settings, *, now: Callable[[], datetime] = utc_now, boo
     chat = (conversations, messages, attachments)
     games = (catalogue, remote_downloads, activities, game_zip)
     sharing = (bundles, signed_addresses, links, shared_links, link_uploads)
-    for door in (auth, keys, *files, *chat, *games, *sharing, admin, health, home):
+    for door in (auth, keys, *files, *chat, *games, *sharing, cleanup, health, home):
         app.register_blueprint(door.blueprint)
     init_socketio(
         app,

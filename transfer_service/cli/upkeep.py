@@ -20,7 +20,7 @@ from transfer_service.services.upkeep.cleanup import Report
 from transfer_service.services.upkeep.installation import Survey
 from transfer_service.services.upkeep.orphans import Tally
 from transfer_service.services.upkeep.verification import Fault, Verdict
-from transfer_service.web.admin import message_of, report_json
+from transfer_service.web.admin.cleanup import message_of, report_json
 from transfer_service.web.context import services
 
 database = AppGroup("database", help="The database: its schema, and where it is.")

@@ -33,7 +33,7 @@ _STATUS = (Scope.FILES, Scope.UPLOAD)
 
 NEEDED: dict[str, Needed] = {
     "activities.list_activities": Rule.NOT_FOR_KEYS,
-    "admin.cleanup": Rule.NOT_FOR_KEYS,
+    "cleanup.cleanup": Rule.NOT_FOR_KEYS,
     "attachments.download": _CHAT,
     "attachments.thumbnail": _CHAT,
     "auth.change_password": Rule.NOT_FOR_KEYS,

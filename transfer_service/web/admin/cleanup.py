@@ -9,7 +9,7 @@ from transfer_service.services.upkeep.cleanup import Report
 from transfer_service.services.upkeep.orphans import MANY_BYTES, MANY_SHARE
 from transfer_service.web.context import guard, require_admin, services
 
-blueprint = Blueprint("admin", __name__)
+blueprint = Blueprint("cleanup", __name__)
 blueprint.before_request(guard)
 
 

@@ -1,0 +1,1 @@
+"""Administration by HTTP: what only administrators may see and change."""
