@@ -54,8 +54,8 @@ class Started:
                     yield each
 
     def memory(self) -> dict[str, float]:
-        """PSS in MiB of the service's two processes, of the worker and of who keeps it."""
-        found = {"service": 0.0, "worker": 0.0, "keeper": 0.0}
+        """PSS in MiB of the service's two processes and of the worker."""
+        found = {"service": 0.0, "worker": 0.0}
         for each in self.processes():
             comm = Path(f"/proc/{each.pid}/comm").read_text().strip()
             kind = comm.removeprefix("transfer-") if comm.startswith("transfer-") else "service"
@@ -138,7 +138,7 @@ def run(arguments: argparse.Namespace) -> None:
                 uses.append(served.memory())
     rows = [
         (kind, *(f"{median(each[kind] for each in found):.1f} MiB" for found in (rests, uses)))
-        for kind in ("service", "worker", "keeper")
+        for kind in ("service", "worker")
     ]
     at_rest, in_use = (median(sum(each.values()) for each in found) for found in (rests, uses))
     rows.append(("together", f"{at_rest:.1f} MiB", f"{in_use:.1f} MiB"))

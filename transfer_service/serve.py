@@ -4,6 +4,7 @@ All of it is one start of Python: whatever runs is forked from here and shares i
 `python -m gevent.monkey --module transfer_service.serve [arguments of gunicorn]`.
 """
 
+import ctypes
 import gc
 import os
 import signal
@@ -14,15 +15,18 @@ from pathlib import Path
 import click
 from gevent.monkey import get_original
 from gunicorn.app.wsgiapp import WSGIApplication
+from gunicorn.arbiter import Arbiter
 
 from transfer_service.cli.accounts import make_first_admin
 from transfer_service.cli.upkeep import bring_up_to_date
 from transfer_service.web.context import services
 from wsgi import app
 
-WORKER_NAME, KEEPER_NAME = "transfer-worker", "transfer-keeper"
+WORKER_NAME = "transfer-worker"
 """What `ps -o comm` shows."""
-LOOK_SECONDS = 1.0
+STOP_SECONDS = 10.0
+_PR_SET_PDEATHSIG = 1
+_SIGNALS_OF_THE_SERVICE = ("CHLD", "QUIT", "TERM", "TTIN", "TTOU", "USR1", "USR2", "WINCH")
 
 # Those of the system: gevent's would begin its event loop, which no process may have that forks.
 _fork, _wait, _sleep = get_original("os", "fork"), get_original("os", "waitpid"), get_original("time", "sleep")
@@ -36,11 +40,75 @@ def main() -> None:
         _, status = _wait(_fork_to(_prepare), 0)
         if status:
             sys.exit(1)
-        service = os.getpid()
-        _fork_to(lambda: _keep_worker(service))
     except KeyboardInterrupt:
         sys.exit(130)
-    WSGIApplication("%(prog)s [OPTIONS] [APP_MODULE]", prog="gunicorn").run()
+    Program("%(prog)s [OPTIONS] [APP_MODULE]", prog="gunicorn").run()
+
+
+class Program(WSGIApplication):  # type: ignore[misc] # gunicorn has no types
+    """gunicorn, with a first process that keeps the download worker too."""
+
+    def run(self) -> None:
+        """Serve until a signal comes."""
+        FirstProcess(self).run()
+
+
+class FirstProcess(Arbiter):  # type: ignore[misc]
+    """Keeps the service and the download worker: each is begun again where it dies, and ends with this process.
+
+    One process for both, since each more would hold some 10 MiB of its own of what they share.
+    """
+
+    def __init__(self, program: WSGIApplication) -> None:
+        self._download_worker = 0
+        super().__init__(program)
+
+    def manage_workers(self) -> None:
+        """What gunicorn does once a second and whenever a process of its own ends."""
+        super().manage_workers()
+        if not self._download_worker or _has_ended(self._download_worker):
+            self._download_worker = _fork_to(self._work)
+
+    def stop(self, graceful: bool = True) -> None:
+        """End the download worker first: whatever it works on goes on with the next one."""
+        child, self._download_worker = self._download_worker, 0
+        if child:
+            _send(child, signal.SIGTERM)
+        super().stop(graceful)
+        if child:
+            _wait_for_the_end(child)
+
+    def _work(self) -> int:
+        """In the new process: be the download worker, and nothing of what it was copied from."""
+        for name in _SIGNALS_OF_THE_SERVICE:
+            signal.signal(getattr(signal, f"SIG{name}"), signal.SIG_DFL)
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)  # of the terminal: the first process gets it too
+        for listener in self.LISTENERS:
+            os.close(listener.fileno())  # `close` of the object would remove the name of a Unix socket
+        for worker in self.WORKERS.values():
+            worker.tmp.close()
+        return _work(self.pid)
+
+
+def _has_ended(child: int) -> bool:
+    try:
+        return bool(_wait(child, os.WNOHANG)[0])
+    except ChildProcessError:  # libev, which waits for every child, was faster
+        return True
+
+
+def _send(child: int, number: int) -> None:
+    if not _has_ended(child):
+        os.kill(child, number)
+
+
+def _wait_for_the_end(child: int) -> None:
+    for _ in range(int(STOP_SECONDS * 10)):
+        if _has_ended(child):
+            return
+        _sleep(0.1)
+    _send(child, signal.SIGKILL)
 
 
 def _fork_to(work: Callable[[], int]) -> int:
@@ -74,24 +142,12 @@ def _prepare() -> int:
     return 0
 
 
-def _keep_worker(service: int) -> int:
-    """Run the download worker as long as the service lives: again where it dies, and not longer."""
-    Path("/proc/self/comm").write_text(KEEPER_NAME)
-    for number in (signal.SIGINT, signal.SIGHUP):  # of the terminal: the service gets them too
-        signal.signal(number, signal.SIG_IGN)
-    child = 0
-    while os.getppid() == service:
-        if child == 0 or _wait(child, os.WNOHANG)[0] == child:
-            child = _fork_to(_work)
-        _sleep(LOOK_SECONDS)
-    if child:
-        os.kill(child, signal.SIGTERM)
-        _wait(child, 0)
-    return 0
-
-
-def _work() -> int:
+def _work(service: int) -> int:
+    """Be the download worker, for no longer than the first process lives."""
     Path("/proc/self/comm").write_text(WORKER_NAME)
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+    if os.getppid() != service:
+        return 0
     try:
         # Here, since urllib3 opens a socket when it is loaded, and so gevent's loop.
         from transfer_service import worker
