@@ -155,7 +155,9 @@ def _add_middleware(app: Flask, *, origins: Origins, trusted_proxies: int) -> No
     if trusted_proxies:
         hops = trusted_proxies
         application = ProxyFix(application, x_for=hops, x_proto=hops, x_host=hops, x_prefix=hops)
-    app.wsgi_app = begin_requests(application)  # type: ignore[assignment, method-assign] # Flask adds middleware so
+    app.wsgi_app = begin_requests(  # type: ignore[assignment, method-assign] # Flask adds middleware so
+        application, behind_proxy=trusted_proxies > 0
+    )
 
 
 def begin_serving(app: Flask) -> None:

@@ -1,13 +1,21 @@
 """Sending chunks to a live server."""
 
+from typing import Protocol
+
 import requests
 
-from tests.live.server import LiveServer
 from transfer_service.wire.chunk_frames import LONG_FRAME
 
 
+class HasAddress(Protocol):
+    """A server, or nginx before it."""
+
+    @property
+    def url(self) -> str: ...
+
+
 def send_chunk(
-    session: requests.Session, server: LiveServer, name: str, start: int, data: bytes, *, total: int | None = None
+    session: requests.Session, server: HasAddress, name: str, start: int, data: bytes, *, total: int | None = None
 ) -> requests.Response:
     """One valid 17-byte frame."""
     query: dict[str, str | int] = {"filename": name}

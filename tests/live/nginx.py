@@ -42,6 +42,7 @@ http {{
 
 _SITE = """
 include transfer/http.conf;
+{before}
 map $http_origin $transfer_origin {{ default ""; {origins} }}
 upstream transfer {{ ip_hash; {upstreams} keepalive 64; }}
 server {{
@@ -53,6 +54,7 @@ server {{
     set $transfer_blobs {blobs};
     client_max_body_size {max_body};
     include transfer/server.conf;
+    {lines}
     {store}
 }}
 """
@@ -91,10 +93,13 @@ def behind_nginx(
     blobs: Path | None = None,
     origins: Sequence[str] = (),
     store: str | None = None,
+    before: str = "",
+    lines: str = "",
 ) -> Iterator[NginxFront]:
     """Nginx in front of instances that share one data folder and trust one proxy; it looks for files in `blobs`.
 
-    Its own answers may be read by pages of `origins`; `store` is the endpoint of the object store.
+    Its own answers may be read by pages of `origins`; `store` is the endpoint of the object store. The site has further
+    `lines`, and `before` it.
     """
     port, tls_port = free_port(), free_port()
     folder = servers[0].data_dir.parent / f"nginx-{port}"
@@ -103,6 +108,7 @@ def behind_nginx(
     listed = " ".join(f"{origin} $http_origin;" for origin in origins)
     places = {"data": str(data), "blobs": str(blobs or data / "blobs"), "origins": listed}
     places["store"] = store_location(store or servers[0].store_endpoint)
+    places |= {"before": before, "lines": lines}
     site = _SITE.format(upstreams=upstreams, port=port, tls_port=tls_port, max_body=max_body, **places)
     with running_nginx(folder, site, port=port) as process:
         yield NginxFront(folder, port, tls_port, process)

@@ -150,7 +150,7 @@ def test_every_request_has_one_patience() -> None:
         return []
 
     for _ in range(2):
-        begin_requests(application)({}, lambda *_: lambda _: None)
+        begin_requests(application, behind_proxy=False)({}, lambda *_: lambda _: None)
     assert seen[0] is seen[1]
     assert seen[2] is seen[3] is not seen[0]
 

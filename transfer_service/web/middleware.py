@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING, Any
 
+from transfer_service.web.request_log import REQUEST_ID, request_id_of
 from transfer_service.wire.error_bodies import is_uploads_path
 from transfer_service.wire.tus import overridden_method
 
@@ -16,7 +17,8 @@ DEFAULTS = (("Cache-Control", "no-store"), ("X-Content-Type-Options", "nosniff")
 def forbid_caching(application: "WSGIApplication") -> "WSGIApplication":
     """Add to every answer `Cache-Control`, and `X-Content-Type-Options` against guessed types, unless it has its own.
 
-    And take the type of a body, which Flask gives every answer, from a 204, which has none (RFC 9110 section 8.3).
+    And the id of its request. And take the type of a body, which Flask gives every answer, from a 204, which has none
+    (RFC 9110 section 8.3).
 
     A browser, or a cache in an office, that keeps a listing or an error shows it to somebody else, or for too long. So
     what sends bytes says how long they last, and all other answers, those of Socket.IO too, are not to be kept.
@@ -28,6 +30,7 @@ def forbid_caching(application: "WSGIApplication") -> "WSGIApplication":
                 headers = [(name, value) for name, value in headers if name.lower() != "content-type"]
             given = {name.lower() for name, _ in headers}
             added = [(name, value) for name, value in DEFAULTS if name.lower() not in given]
+            added.append((REQUEST_ID, request_id_of(environ)))
             return start_response(status, [*headers, *added], *more)
 
         return application(environ, start)

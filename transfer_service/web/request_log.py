@@ -1,9 +1,10 @@
 """What a request adds to its log line. The line itself is written by `server.access_log` when the last byte is out."""
 
+import re
 import uuid
 from typing import TYPE_CHECKING, Any
 
-from flask import Flask, Response, g, request
+from flask import Flask, g, request
 
 from transfer_service.logs import ENVIRON_KEY, log_error
 from transfer_service.patience import one_patience
@@ -14,14 +15,19 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
 
+REQUEST_ID = "X-Request-Id"
+_GIVEN_ID = re.compile(r"[0-9A-Za-z-]{1,64}")  # what goes into lines of logs as it is
+
+
 def _begin() -> None:
-    g.request_id = uuid.uuid4().hex
-    note(id=g.request_id, route=request.url_rule.rule if request.url_rule else None)
+    g.request_id = request_id_of(request.environ)
+    note(route=request.url_rule.rule if request.url_rule else None)
 
 
-def _end(response: Response) -> Response:
-    response.headers["X-Request-Id"] = g.request_id
-    return response
+def request_id_of(environ: "WSGIEnvironment") -> str:
+    """What log lines and answers call a request, once `begin_requests` has given it a name."""
+    request_id: str = environ[ENVIRON_KEY]["id"]
+    return request_id
 
 
 def note(**fields: Any) -> None:
@@ -34,14 +40,16 @@ def log_request_error(error: BaseException) -> None:
     log_error(error, id=g.get("request_id"))
 
 
-def begin_requests(application: "WSGIApplication") -> "WSGIApplication":
-    """Give a request what all of it shares: one patience for locks, and the dictionary for the fields of its log line.
+def begin_requests(application: "WSGIApplication", *, behind_proxy: bool) -> "WSGIApplication":
+    """Give a request what all of it shares: an id, one patience for locks, and the fields of its log line.
 
-    The latter before anybody copies its environ, as flask-socketio does.
+    The latter before anybody copies its environ, as flask-socketio does. A proxy that is believed gives the id, so that
+    its log and ours have the same one; nobody else does, or a client could give its request that of another one.
     """
 
     def begun(environ: "WSGIEnvironment", start_response: "StartResponse") -> "Iterable[bytes]":
-        environ[ENVIRON_KEY] = {}
+        given = environ.get("HTTP_X_REQUEST_ID", "") if behind_proxy else ""
+        environ[ENVIRON_KEY] = {"id": given if _GIVEN_ID.fullmatch(given) else uuid.uuid4().hex}
         with one_patience():
             return application(environ, start_response)
 
@@ -49,6 +57,5 @@ def begin_requests(application: "WSGIApplication") -> "WSGIApplication":
 
 
 def init_request_log(app: Flask) -> None:
-    """Give every request an id and a log line."""
+    """Let the log line of every request say which route it took."""
     app.before_request(_begin)
-    app.after_request(_end)
