@@ -104,7 +104,7 @@ def _due(there: Everything, name: str) -> str:
 def _fill_uploads(there: Everything) -> None:
     tus, draft = Tus(there.device), Draft(there.device)
     unfinished = draft.begin(UPLOADED)
-    there.ids["upload_id"] = str(id_of(unfinished))
+    there.ids["upload_id"] = there.ids["transfer_id"] = str(id_of(unfinished))
     tus_upload = tus.begin({"Upload-Length": "1000"}, filename="by tus.bin")
     assert tus.patch(tus_upload, UPLOADED).status_code == 204
     there.ids["tus_id"] = str(id_of(tus_upload))

@@ -25,7 +25,7 @@ from transfer_service.web import operations as health
 from transfer_service.web.accounts import auth, keys
 from transfer_service.web.accounts.tokens import init_tokens
 from transfer_service.web.addresses import init_addresses
-from transfer_service.web.admin import cleanup
+from transfer_service.web.admin import cleanup, transfers, usage
 from transfer_service.web.chat import attachments, conversations, messages
 from transfer_service.web.chat.emitters import Fanout, ProgressEvents
 from transfer_service.web.chat.socketio import LIVE, SocketIO, init_socketio
@@ -116,7 +116,8 @@ def create_app(settings: Settings, *, now: Callable[[], datetime] = utc_now, boo
     chat = (conversations, messages, attachments)
     games = (catalogue, remote_downloads, activities, game_zip)
     sharing = (bundles, signed_addresses, links, shared_links, link_uploads)
-    for door in (auth, keys, *files, *chat, *games, *sharing, cleanup, health, home):
+    admin = (cleanup, usage, transfers)
+    for door in (auth, keys, *files, *chat, *games, *sharing, *admin, health, home):
         app.register_blueprint(door.blueprint)
     init_socketio(
         app,

@@ -43,6 +43,7 @@ from transfer_service.services.request_limits import RequestLimits
 from transfer_service.services.shared_windows import RedisProbe
 from transfer_service.services.sharing.sharing import Sharing, build_sharing
 from transfer_service.services.upkeep.account_removal import AccountRemoval
+from transfer_service.services.upkeep.administration import Administration, build_administration
 from transfer_service.services.upkeep.cleanup import CleanupService
 from transfer_service.services.upkeep.installation import Installation, StartGate
 from transfer_service.services.upkeep.orphans import Orphans
@@ -80,6 +81,7 @@ class Services:
     core: Core
     accounts: AccountService
     account_removal: AccountRemoval
+    administration: Administration
     sign_ins: SignInService
     keys: KeyService
     files: FileService
@@ -223,6 +225,7 @@ def build_services(
         trash=trash,
         accounts=AccountService(core, passwords=passwords),
         account_removal=AccountRemoval(core, files=files, trash=trash, conversations=conversations),
+        administration=build_administration(core, files=files),
         sign_ins=sign_ins,
         keys=KeyService(core),
         uploads=UploadService(core, files=files, small_files=small_files, completion=completion),

@@ -122,6 +122,9 @@ NEEDED: dict[str, Needed] = {
     "trash.list_trash": _FILES,
     "trash.remove_file": _FILES,
     "trash.restore_file": _FILES,
+    "transfers.cancel_transfer": Rule.NOT_FOR_KEYS,
+    "transfers.list_transfers": Rule.NOT_FOR_KEYS,
+    "usage.show_usage": Rule.NOT_FOR_KEYS,
     "whole_file.put_file": _UPLOAD,
     "whole_file.upload_file": _UPLOAD,
 }

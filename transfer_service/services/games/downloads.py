@@ -144,6 +144,18 @@ class RemoteDownloadService:
         """Every job, the active ones first, then the latest; behind `after`: whether that one had ended, and its id."""
         return self._look(lambda session: download_rows.list_jobs(session, limit, after))
 
+    def list_active(self) -> list[DownloadRecord]:
+        """The jobs that have not ended, the oldest first: no more than there are slots."""
+        return sorted(self._look(download_rows.list_active), key=lambda job: job.job_id)
+
+    def cancel_job(self, actor: Actor, job_id: int) -> None:
+        """End a job, whoever has started it. Raises NotFound for one that is not active."""
+        with self._database.read() as session:
+            active = [job for job in download_rows.list_active(session) if job.job_id == job_id]
+        with self._database.write() as session:
+            if not any(self._ends(session, job, DownloadState.CANCELLED, actor=actor) for job in active):
+                raise NotFound("Transfer not found")
+
     def _look(self, find: Callable[[Session], list[DownloadRecord]]) -> list[DownloadRecord]:
         """What `find` finds once the jobs among it that nobody works on have failed, if the database can be written."""
         with self._database.read() as session:

@@ -73,6 +73,7 @@ class DownloadRecord:
     started_at: datetime
     updated_at: datetime
     finished_at: datetime | None
+    username: str
 
     @property
     def progress(self) -> int:
@@ -96,6 +97,7 @@ _RECORDS = select(
     jobs.c.started_at,
     jobs.c.updated_at,
     jobs.c.finished_at,
+    jobs.c.username,
 ).join_from(jobs, Game, jobs.c.game_id == Game.id)
 
 

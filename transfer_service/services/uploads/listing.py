@@ -88,12 +88,12 @@ class UnfinishedUploads:
         never_expires = file.is_complete or in_one_request or is_due
         return ListedUpload(
             file,
-            protocol=_spoken(protocol, file),
+            protocol=spoken(protocol, file),
             expires_at=None if never_expires else rested_since + self._stale_after,
         )
 
 
-def _spoken(protocol: UploadProtocol | None, file: FileRecord) -> str | None:
+def spoken(protocol: UploadProtocol | None, file: FileRecord) -> str | None:
     """What the upload speaks; of a finished file that no open protocol brought, nobody knows any more."""
     if protocol is not None:
         return protocol.value

@@ -3,20 +3,15 @@
 from dataclasses import asdict
 from typing import Any
 
-from flask import Blueprint, Response, jsonify, request
+from flask import Blueprint, Response, jsonify
 
 from transfer_service.services.upkeep.cleanup import Report
 from transfer_service.services.upkeep.orphans import MANY_BYTES, MANY_SHARE
-from transfer_service.web.context import guard, require_admin, services
+from transfer_service.web.admin.doors import guard_for_admins
+from transfer_service.web.context import services
 
 blueprint = Blueprint("cleanup", __name__)
-blueprint.before_request(guard)
-
-
-@blueprint.before_request
-def _require_admin() -> None:
-    if request.method != "OPTIONS":
-        require_admin()
+guard_for_admins(blueprint)
 
 
 def report_json(report: Report) -> dict[str, Any]:

@@ -34,7 +34,7 @@ def start(game_id: str) -> tuple[Response, int]:
     """Begin to fetch an archive of a game."""
     game_data_id = _game_data_id(json_object().get("gameDataId"))
     parsed = game_id_of(game_id)
-    services().remote_downloads.start(_actor(), parsed, game_data_id)
+    services().remote_downloads.start(actor_of_request(), parsed, game_data_id)
     answer = {"success": True, "message": "Download started", "gameId": str(parsed), "gameDataId": game_data_id}
     return jsonify(answer), HTTPStatus.ACCEPTED
 
@@ -43,7 +43,7 @@ def start(game_id: str) -> tuple[Response, int]:
 def cancel(game_id: str) -> Response:
     """End a download that is active."""
     may_cancel_any = services().accounts.has_permission(current().account_id, DOWNLOAD_PERMISSION)
-    services().remote_downloads.cancel(_actor(), parse_file_id(game_id), may_cancel_any=may_cancel_any)
+    services().remote_downloads.cancel(actor_of_request(), parse_file_id(game_id), may_cancel_any=may_cancel_any)
     return jsonify({"success": True, "message": "Download cancelled"})
 
 
@@ -92,7 +92,8 @@ def _last_event_id() -> str | None:
     return request.headers.get("Last-Event-ID") or request.args.get("lastEventId")
 
 
-def _actor() -> Actor:
+def actor_of_request() -> Actor:
+    """Who does what the present request asks for."""
     identity = current()
     return Actor(account_id=identity.account_id, name=identity.name, ip_address=_address())
 
