@@ -7,8 +7,6 @@ import ipaddress
 import json
 import os
 import re
-import secrets
-from contextlib import suppress
 from enum import StrEnum
 from importlib import import_module
 from pathlib import Path
@@ -23,14 +21,17 @@ from pydantic import (
     ByteSize,
     ConfigDict,
     Field,
+    PrivateAttr,
     SecretStr,
     ValidationError,
 )
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from transfer_service.key_file import MIN_KEY_BYTES, read_or_make_keys
 from transfer_service.wire.store_addresses import StoreAddress, parse_store_address
 
-MIN_SECRET_BYTES = 32
+KEY_FILE = "secret_key"
+"""Where the data folder has the generated key."""
 SOURCE_PLACEHOLDERS = {"{gameId}", "{gameDataId}", "{sha256}"}
 
 _NO_URL = re.compile(r"[^A-Za-z0-9._~:/?\[\]@!$&'()*+,;=%{}-]")  # RFC 3986, section 2, and the braces of placeholders
@@ -137,8 +138,8 @@ def _host_and_port(value: str) -> str:
 
 
 def _long_enough(value: SecretStr | None) -> SecretStr | None:
-    if value is not None and len(value.get_secret_value().encode()) < MIN_SECRET_BYTES:
-        raise ValueError(f"needs at least {MIN_SECRET_BYTES} bytes")
+    if value is not None and len(value.get_secret_value().encode()) < MIN_KEY_BYTES:
+        raise ValueError(f"needs at least {MIN_KEY_BYTES} bytes")
     return value
 
 
@@ -237,6 +238,9 @@ class Settings(BaseSettings):
     secret_key: Annotated[
         SecretStr | None, Field(validation_alias="SECRET_KEY"), _EMPTY_IS_NONE, AfterValidator(_long_enough)
     ] = None
+    previous_secret_keys: Annotated[
+        list[Annotated[SecretStr, AfterValidator(_long_enough)]], NoDecode, BeforeValidator(_comma_list)
+    ] = []
     access_token_expire_minutes: int = Field(
         default=30, validation_alias="ACCESS_TOKEN_EXPIRE_MINUTES", ge=1, le=525_600
     )
@@ -268,6 +272,19 @@ class Settings(BaseSettings):
     previews: bool = True
 
     s3_redirect: bool = False
+    _has_generated_key: bool = PrivateAttr(default=False)
+
+    @property
+    def generated_key(self) -> Path | None:
+        """The file that holds the keys, None where `SECRET_KEY` is set."""
+        return self.data_dir / KEY_FILE if self._has_generated_key else None
+
+    def use_generated_key(self) -> None:
+        """Take the keys of the file in the data folder, which is made if it is not there. Raises ValueError."""
+        keys = read_or_make_keys(self.data_dir / KEY_FILE)
+        self._has_generated_key = True
+        self.secret_key = SecretStr(keys.signing)
+        self.previous_secret_keys = [*map(SecretStr, keys.verifying), *self.previous_secret_keys]
 
     @property
     def resolved_database_url(self) -> str:
@@ -310,7 +327,12 @@ def load_settings() -> Settings:
     if mistakes:
         raise ConfigurationError("\n".join(mistakes))
     if settings.secret_key is None:
-        settings.secret_key = SecretStr(_kept_secret(settings.data_dir / "secret_key"))
+        try:
+            settings.use_generated_key()
+        except ValueError as error:
+            raise ConfigurationError(
+                f"SECRET_KEY: the generated key in {settings.data_dir / KEY_FILE} {error}; delete it to make a new one"
+            ) from None
     return settings
 
 
@@ -333,24 +355,3 @@ def _unknown_names() -> list[str]:
     known -= {"TRANSFER_SECRET_KEY", "TRANSFER_ACCESS_TOKEN_EXPIRE_MINUTES"}
     given = {name.upper() for name in (*os.environ, *dotenv_values(".env"))}
     return sorted(name for name in given - known if name.startswith("TRANSFER_"))
-
-
-def _kept_secret(path: Path) -> str:
-    """Read the generated key, or make it: mode 0600, and the same for processes that start together."""
-    path.parent.mkdir(mode=0o750, parents=True, exist_ok=True)
-    if not path.exists():
-        draft = path.with_name(f"{path.name}.{os.getpid()}")
-        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with os.fdopen(descriptor, "w") as file:
-            file.write(secrets.token_urlsafe(48))
-            file.flush()
-            os.fsync(file.fileno())
-        try:
-            with suppress(FileExistsError):  # another process was first: then its key counts
-                os.link(draft, path)
-        finally:
-            draft.unlink()
-    secret = path.read_text().strip()
-    if len(secret.encode()) < MIN_SECRET_BYTES:
-        raise ConfigurationError(f"SECRET_KEY: the generated key in {path} is damaged; delete it to make a new one")
-    return secret

@@ -68,6 +68,6 @@ def _name(number: int) -> str:
 
 def _sign(grants: Sequence[FamilyGrant], secret_key: str) -> list[str]:
     app = Flask(__name__)
-    init_tokens(app, secret_key=secret_key.encode(), access_minutes=TOKEN_HOURS * 60, refresh_days=1)
+    init_tokens(app, secrets=[secret_key.encode()], access_minutes=TOKEN_HOURS * 60, refresh_days=1)
     with app.app_context():
         return [make_tokens(grant)[0] for grant in grants]

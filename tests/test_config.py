@@ -10,10 +10,12 @@ import pytest
 from pydantic import SecretStr
 
 from config import ConfigurationError, Durability, GameDataSource, load_settings
+from transfer_service.key_file import rotate_key
 from transfer_service.wire.store_addresses import StoreAddress
 
 REPOSITORY = Path(__file__).parents[1]
 SECRET = "a secret of the tests with at least 32 bytes"
+OTHER = "another one of the tests with at least 32 bytes"
 MIRROR = {"type": "raw", "name": "mirror", "arguments": ["https://h/games/"]}
 
 
@@ -41,6 +43,7 @@ def test_the_defaults_are_those_of_the_contract(folder: Path) -> None:
     values = settings.model_dump(exclude={"secret_key"})
     assert values == {
         "access_token_expire_minutes": 30,
+        "previous_secret_keys": [],
         "refresh_token_days": 30,
         "bind": "127.0.0.1:8000",
         "data_dir": folder / "var",
@@ -75,6 +78,14 @@ def test_the_defaults_are_those_of_the_contract(folder: Path) -> None:
     ("name", "value", "field", "expected"),
     [
         pytest.param("SECRET_KEY", SECRET, "secret_key", SecretStr(SECRET), id="secret-key"),
+        pytest.param(
+            "TRANSFER_PREVIOUS_SECRET_KEYS",
+            f"{SECRET}, {OTHER},",
+            "previous_secret_keys",
+            [SecretStr(SECRET), SecretStr(OTHER)],
+            id="previous-keys",
+        ),
+        pytest.param("TRANSFER_PREVIOUS_SECRET_KEYS", "", "previous_secret_keys", [], id="no-previous-keys"),
         pytest.param("ACCESS_TOKEN_EXPIRE_MINUTES", "5", "access_token_expire_minutes", 5, id="access-minutes"),
         pytest.param("TRANSFER_REFRESH_TOKEN_DAYS", "7", "refresh_token_days", 7, id="refresh-days"),
         pytest.param("TRANSFER_BIND", "[::1]:80", "bind", "[::1]:80", id="bind-ipv6"),
@@ -153,6 +164,7 @@ def test_every_setting_can_be_set(
 
 WRONG = {
     "SECRET_KEY": "short",
+    "TRANSFER_PREVIOUS_SECRET_KEYS": "short",
     "ACCESS_TOKEN_EXPIRE_MINUTES": "0",
     "TRANSFER_REFRESH_TOKEN_DAYS": "never",
     "TRANSFER_BIND": "somewhere",
@@ -227,6 +239,15 @@ def test_a_secret_never_shows_in_a_mistake(monkeypatch: pytest.MonkeyPatch) -> N
     assert "too short" not in str(caught.value)
 
 
+def test_a_previous_secret_never_shows_in_a_mistake_nor_in_the_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TRANSFER_PREVIOUS_SECRET_KEYS", f"{SECRET},too short")
+    with pytest.raises(ConfigurationError) as caught:
+        load_settings()
+    assert str(caught.value) == "TRANSFER_PREVIOUS_SECRET_KEYS: [1]: Value error, needs at least 32 bytes"
+    monkeypatch.setenv("TRANSFER_PREVIOUS_SECRET_KEYS", f"{SECRET},{OTHER}")
+    assert not {SECRET, OTHER} & set(repr(load_settings()).split("'"))
+
+
 @pytest.mark.parametrize(("length", "is_taken"), [(31, False), (32, True)])
 def test_a_secret_has_32_bytes(monkeypatch: pytest.MonkeyPatch, length: int, is_taken: bool) -> None:
     monkeypatch.setenv("SECRET_KEY", "x" * length)
@@ -289,11 +310,27 @@ def test_a_generated_secret_is_kept_for_the_owner_only(folder: Path) -> None:
     assert [path.name for path in (folder / "var").iterdir()] == ["secret_key"]
 
 
-def test_a_damaged_secret_stops_the_start(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("content", [b"cut", b"", b"\xff" * 9, f"{SECRET}\nprevious cut".encode()])
+def test_a_damaged_secret_stops_the_start(folder: Path, monkeypatch: pytest.MonkeyPatch, content: bytes) -> None:
     (folder / "var").mkdir()
-    (folder / "var" / "secret_key").write_text("cut")
+    (folder / "var" / "secret_key").write_bytes(content)
     assert mistakes(monkeypatch) == ["SECRET_KEY"]
-    assert (folder / "var" / "secret_key").read_text() == "cut"
+    assert (folder / "var" / "secret_key").read_bytes() == content
+
+
+def test_generated_keys_that_were_rotated_go_before_previous_ones_of_the_settings(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TRANSFER_PREVIOUS_SECRET_KEYS", OTHER)
+    first = load_settings()
+    assert first.generated_key == folder / "var" / "secret_key"
+    rotate_key(first.generated_key)
+    second = load_settings()
+    assert second.secret_key != first.secret_key
+    assert second.previous_secret_keys == [first.secret_key, SecretStr(OTHER)]
+    monkeypatch.setenv("SECRET_KEY", SECRET)
+    third = load_settings()
+    assert (third.generated_key, third.previous_secret_keys) == (None, [SecretStr(OTHER)])
 
 
 def test_processes_that_start_together_agree_on_one_secret(folder: Path) -> None:

@@ -14,12 +14,14 @@ from transfer_service.bootstrap import Services, build_services
 from transfer_service.cli.accounts import init_commands
 from transfer_service.cli.games import init_game_commands
 from transfer_service.cli.read_only import refuse_changing_commands
+from transfer_service.cli.secret_key import init_key_commands
 from transfer_service.cli.storage import init_storage_commands
 from transfer_service.cli.upkeep import init_upkeep_commands
 from transfer_service.errors import InstallationMismatch, StorageFull, StoreUnavailable
 from transfer_service.services.core import utc_now
 from transfer_service.services.event_channels import make_channel
 from transfer_service.services.previews.noting import tell_missing
+from transfer_service.services.secret_keys import secrets_of
 from transfer_service.web import home
 from transfer_service.web import operations as health
 from transfer_service.web.accounts import auth, keys
@@ -91,14 +93,14 @@ def create_app(settings: Settings, *, now: Callable[[], datetime] = utc_now, boo
     app.url_map.strict_slashes = False
     app.config.update(READ_TIMEOUT_SECONDS=settings.read_timeout_seconds, ACCEL=settings.accel == "nginx")
     app.config.update(REDIRECT=settings.s3_redirect and settings.store_address is not None)
-    secret_key = settings.secret_key.get_secret_value().encode()
+    own_secrets = secrets_of(settings)
     init_tokens(
         app,
-        secret_key=secret_key,
+        secrets=own_secrets,
         access_minutes=settings.access_token_expire_minutes,
         refresh_days=settings.refresh_token_days,
     )
-    init_signed(app, secret_key=secret_key, now=now)
+    init_signed(app, secrets=own_secrets, now=now)
     app.extensions[ORIGINS] = origins = Origins(settings.cors_origins)
     socketio = SocketIO()
     services = build_services(
@@ -137,6 +139,7 @@ def create_app(settings: Settings, *, now: Callable[[], datetime] = utc_now, boo
     init_game_commands(app)
     init_upkeep_commands(app)
     init_storage_commands(app)
+    init_key_commands(app)
     if settings.read_only:
         refuse_changing_commands(app)
     _add_middleware(app, origins=origins, trusted_proxies=settings.trusted_proxies)

@@ -27,6 +27,7 @@ from typing import Any, Generic, TypeVar
 from flask import Flask, current_app, request
 
 from transfer_service.errors import InvalidRequest
+from transfer_service.web.accounts.tokens import KEYS
 from transfer_service.web.context import current
 from transfer_service.web.requests import parse_count
 
@@ -187,7 +188,7 @@ def read_place(name: str, *types: type) -> Key | None:
 def print_place(key: Key, name: str) -> str:
     """What the parameter of that name says to go on from there."""
     data = json.dumps([_plain(value) for value in key], separators=(",", ":")).encode()
-    return base64.urlsafe_b64encode(_mac(data, name) + data).decode().rstrip("=")
+    return base64.urlsafe_b64encode(_macs(data, name)[0] + data).decode().rstrip("=")
 
 
 def _scope(name: str) -> bytes:
@@ -197,9 +198,11 @@ def _scope(name: str) -> bytes:
     return json.dumps([str(current().account_id), rule, request.view_args, filters]).encode()
 
 
-def _mac(data: bytes, name: str) -> bytes:
-    key: bytes = current_app.config["JWT_SECRET_KEY"]
-    return hmac.digest(key, b"cursor\0" + _scope(name) + b"\0" + data, "sha256")[:_MAC_BYTES]
+def _macs(data: bytes, name: str) -> list[bytes]:
+    """By each of the keys: the first is what a cursor gets, any is what it may have."""
+    keys: Sequence[bytes] = current_app.config[KEYS]
+    text = b"cursor\0" + _scope(name) + b"\0" + data
+    return [hmac.digest(key, text, "sha256")[:_MAC_BYTES] for key in keys]
 
 
 def _parse(cursor: str, types: Sequence[type], name: str) -> Key:
@@ -208,7 +211,7 @@ def _parse(cursor: str, types: Sequence[type], name: str) -> Key:
     except (ValueError, binascii.Error) as error:
         raise InvalidRequest("Invalid cursor") from error
     mac, data = given[:_MAC_BYTES], given[_MAC_BYTES:]
-    if not hmac.compare_digest(mac, _mac(data, name)):
+    if not any(hmac.compare_digest(mac, own) for own in _macs(data, name)):
         raise InvalidRequest("Invalid cursor")
     values = json.loads(data)
     return tuple(_typed(value, type_) for value, type_ in zip(values, types, strict=True))

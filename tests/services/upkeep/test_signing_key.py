@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from flask import Flask
+from pydantic import SecretStr
 from sqlalchemy import select
 
 from config import Settings
@@ -74,6 +75,26 @@ def test_a_key_that_was_changed_on_purpose_becomes_the_installations(start: Star
     assert not is_told(capsys)
     start(SECRET)
     assert is_told(capsys)
+
+
+def test_a_rotated_key_is_no_other_installation(start: Start, capsys: Any) -> None:
+    before = kept(start(SECRET))
+    assert kept(start(SECRET, previous_secret_keys=[SecretStr(OTHER)])) == before
+    after = kept(start(OTHER, previous_secret_keys=[SecretStr(SECRET)]))
+    assert after not in {None, before}
+    start(SECRET, previous_secret_keys=[SecretStr(OTHER)])  # one that was not rotated yet starts again
+    start(OTHER, previous_secret_keys=[SecretStr(SECRET)])
+    assert kept(start(OTHER)) == after
+    assert not is_told(capsys)
+    start(SECRET)
+    assert is_told(capsys)
+
+
+def test_there_is_nothing_to_adopt_after_a_rotation(start: Start) -> None:
+    start(SECRET)
+    app = start(OTHER, previous_secret_keys=[SecretStr(SECRET)])
+    result = app.test_cli_runner().invoke(args=["database", "adopt"])
+    assert (result.exit_code, "SECRET_KEY" in result.output) == (0, False)
 
 
 def test_a_database_that_is_adopted_forgets_the_key_of_its_old_installation(start: Start, capsys: Any) -> None:

@@ -33,8 +33,8 @@ class LinkTokens:
 
     def make(self, link_id: uuid.UUID) -> tuple[str, str]:
         """A new token for a link, and the same sealed."""
-        token = secrets.token_bytes(TOKEN_BYTES)
-        return _text(token), _xor(token, _pad(self._sealing[0], link_id)).hex()
+        token = _text(secrets.token_bytes(TOKEN_BYTES))
+        return token, _seal(token, self._sealing[0], link_id)
 
     def open(self, link_id: uuid.UUID, sealed: str, token_hash: str) -> str | None:
         """The token of a link, None where the secret that it was sealed with is none of these."""
@@ -43,6 +43,11 @@ class LinkTokens:
             if hash_token(token) == token_hash:
                 return token
         return None
+
+    def reseal(self, link_id: uuid.UUID, sealed: str, token_hash: str) -> str | None:
+        """The token of a link sealed with the first of the secrets, None where it cannot be opened."""
+        token = self.open(link_id, sealed, token_hash)
+        return None if token is None else _seal(token, self._sealing[0], link_id)
 
     def make_cookie(self, link_id: uuid.UUID, password_hash: str | None) -> str:
         """A cookie for a new client of a link: it proves that this service gave it out, under this password."""
@@ -62,6 +67,10 @@ class LinkTokens:
 
 def _text(token: bytes) -> str:
     return base64.urlsafe_b64encode(token).decode("ascii")
+
+
+def _seal(token: str, key: bytes, link_id: uuid.UUID) -> str:
+    return _xor(base64.urlsafe_b64decode(token), _pad(key, link_id)).hex()
 
 
 def _pad(key: bytes, link_id: uuid.UUID) -> bytes:

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from functools import partial
 from itertools import repeat
 
-from sqlalchemy import and_, delete, exists, select
+from sqlalchemy import and_, delete, exists, select, update
 
 from transfer_service.db.database import Executor, run_again
 from transfer_service.errors import InvalidRequest, LinkGone, NotComplete, NotFound
@@ -164,6 +164,19 @@ class LinkService:
     def token_of(self, link: LinkRecord) -> str | None:
         """The secret in a link's address, None where it was made under a key that this service does not have."""
         return self._tokens.open(link.id, link.sealed_token, link.token_hash)
+
+    def reseal(self) -> int:
+        """Seal the tokens that older keys have sealed with the present one, so that those keys can go. How many."""
+        count = 0
+        for batch in self._database.batches(select(_links.c.id, _links.c.sealed_token, _links.c.token_hash)):
+            sealed = [(row, self._tokens.reseal(row.id, row.sealed_token, row.token_hash)) for row in batch]
+            changed = [(row, new) for row, new in sealed if new not in {None, row.sealed_token}]
+            if changed:
+                with self._database.write_rows() as rows:
+                    for row, new in changed:
+                        rows.execute(update(_links).where(_links.c.id == row.id).values(sealed_token=new))
+            count += len(changed)
+        return count
 
     def find(self, token: str) -> LinkRecord:
         """The link of an address, if it still counts. Raises LinkGone."""

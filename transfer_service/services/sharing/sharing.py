@@ -6,6 +6,7 @@ from transfer_service.services.accounts.passwords import Passwords
 from transfer_service.services.core import Core
 from transfer_service.services.files.files import FileService
 from transfer_service.services.files.finishing import Completion
+from transfer_service.services.secret_keys import secrets_of
 from transfer_service.services.sharing.bundles import BundleService
 from transfer_service.services.sharing.checksums import Checksums
 from transfer_service.services.sharing.link_access import LinkAccess
@@ -31,8 +32,7 @@ def build_sharing(
     core: Core, *, files: FileService, uploads: ResumableUploadService, completion: Completion, passwords: Passwords
 ) -> Sharing:
     """The services of links and bundles. Without a secret key, in commands, no link is made or opened."""
-    secret = core.settings.secret_key
-    tokens = LinkTokens([secret.get_secret_value().encode()] if secret is not None else [])
+    tokens = LinkTokens(secrets_of(core.settings))
     link_uploads = LinkUploads(core, uploads=uploads)
     return Sharing(
         uploads=link_uploads,

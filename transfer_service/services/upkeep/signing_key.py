@@ -4,15 +4,14 @@ Instances with different keys refuse each other's tokens, which looks like sign-
 keeps a fingerprint of the key: an HMAC with it, of which nothing can be learned that opens anything.
 """
 
-import hashlib
 import hmac
 
 import structlog
-from pydantic import SecretStr
 from sqlalchemy import select, update
 
 from transfer_service.models.upkeep import Installation
 from transfer_service.services.core import Core
+from transfer_service.services.secret_keys import secrets_of
 
 _installation = Installation.__table__
 _PURPOSE = "transfer-service signing key of "
@@ -25,45 +24,43 @@ class SigningKey:
 
     def __init__(self, core: Core) -> None:
         self._database = core.database
-        self._secret = core.settings.secret_key
+        self._secrets = secrets_of(core.settings)
 
     def ensure(self) -> None:
-        """Log a warning where the key is another one. The first instance that has one sets it."""
-        if self._secret is None:
-            return
-        kept, own = self._look(self._secret)
-        if kept is None and own is not None and not self._database.is_read_only:
-            self._keep(own, unless_kept=True)
-        elif kept != own:
+        """Log a warning where the key is another one. The first instance that has one sets it.
+
+        One that this process had before, or will have, is another key of the same installation, and gives way to the
+        present one.
+        """
+        kept, own = self._look()
+        if kept is not None and kept not in own:
             structlog.get_logger().warning("secret_key_differs", advice=HOW)
+        elif own and kept != own[0] and not self._database.is_read_only:
+            self._keep(own[0], instead_of=kept)
 
     def is_another(self) -> bool:
-        """Whether the installation was begun with another key."""
-        if self._secret is None:
-            return False
-        kept, own = self._look(self._secret)
-        return kept is not None and kept != own
+        """Whether the installation was begun with a key that this process does not know."""
+        kept, own = self._look()
+        return kept is not None and bool(own) and kept not in own
 
     def adopt(self) -> None:
         """Take this key for the installation's from now on."""
-        own = self._look(self._secret)[1] if self._secret is not None else None
-        if own is not None:
-            self._keep(own, unless_kept=False)
+        kept, own = self._look()
+        if own:
+            self._keep(own[0], instead_of=kept)
 
-    def _look(self, secret: SecretStr) -> tuple[str | None, str | None]:
-        """The fingerprint that is kept, and that of our own key, None before there is an installation."""
+    def _look(self) -> tuple[str | None, list[str]]:
+        """The fingerprint that is kept, and those of our own keys, none before there is an installation."""
         asked = select(_installation.c.installation_id, _installation.c.key_fingerprint)
         with self._database.read_rows() as rows:
             found = rows.execute(asked).first()
         if found is None:
-            return None, None
+            return None, []
         text = f"{_PURPOSE}{found.installation_id}".encode()
-        own = hmac.new(secret.get_secret_value().encode(), text, hashlib.sha256).hexdigest()[:_CHARACTERS]
-        return found.key_fingerprint, own
+        return found.key_fingerprint, [hmac.digest(key, text, "sha256").hex()[:_CHARACTERS] for key in self._secrets]
 
-    def _keep(self, fingerprint: str, *, unless_kept: bool) -> None:
-        statement = update(_installation).values(key_fingerprint=fingerprint)
-        if unless_kept:
-            statement = statement.where(_installation.c.key_fingerprint.is_(None))
+    def _keep(self, fingerprint: str, *, instead_of: str | None) -> None:
+        kept = _installation.c.key_fingerprint
+        is_unchanged = kept.is_(None) if instead_of is None else kept == instead_of
         with self._database.write_rows() as rows:
-            rows.execute(statement)
+            rows.execute(update(_installation).values(key_fingerprint=fingerprint).where(is_unchanged))

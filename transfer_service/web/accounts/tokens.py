@@ -3,13 +3,14 @@
 import math
 import time
 import uuid
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from datetime import timedelta
-from typing import Any, NamedTuple
+from functools import partial
+from typing import Any, NamedTuple, TypeVar
 
 from cachetools import FIFOCache
-from flask import Flask, current_app, request
+from flask import Flask, current_app, g, request
 from flask_jwt_extended import (
     JWTManager,
     create_access_token,
@@ -20,7 +21,7 @@ from flask_jwt_extended import (
     verify_jwt_in_request,
 )
 from flask_jwt_extended.exceptions import CSRFError, JWTExtendedException, NoAuthorizationError
-from jwt import InvalidTokenError, PyJWTError
+from jwt import InvalidSignatureError, InvalidTokenError, PyJWTError
 
 from transfer_service.errors import BadCredentials, InvalidName, NotAuthenticated
 from transfer_service.services.accounts.sign_ins import FamilyGrant
@@ -28,6 +29,8 @@ from transfer_service.wire.filenames import parse_label
 
 FAMILY_CLAIM = "family"
 VERIFIED = "transfer_service.verified_tokens"
+KEYS = "TRANSFER_KEYS"
+"""Where the app's configuration has the keys of the service: the first one signs."""
 MAX_TOKEN_CHARACTERS = 8190
 """What fits into a header; the claims are parsed before the signature is verified."""
 CLOCK_DIFFERENCE_SECONDS = 30
@@ -43,6 +46,8 @@ _BAD_TOKEN = (
 )  # fmt: skip
 
 jwt = JWTManager()
+
+Verified = TypeVar("Verified")
 
 
 class Claims(NamedTuple):
@@ -99,8 +104,9 @@ def verify_shown(types: tuple[str, ...]) -> Claims:
 
 
 def _verify_cookie(types: tuple[str, ...], *, refresh: bool) -> Claims:
+    verify = partial(verify_jwt_in_request, locations="cookies", refresh=refresh, verify_type=len(types) == 1)
     with _failures_are_bad_credentials():
-        if verify_jwt_in_request(locations="cookies", refresh=refresh, verify_type=len(types) == 1) is None:
+        if _with_each_key(verify) is None:
             raise NoAuthorizationError  # the library does not look at an OPTIONS
         return _checked(get_jwt(), types, is_cookie=True)
 
@@ -110,7 +116,7 @@ def verify_text(token: str, types: tuple[str, ...]) -> Claims:
     if len(token) > MAX_TOKEN_CHARACTERS:
         raise BadCredentials
     with _failures_are_bad_credentials():
-        return _checked(decode_token(token), types, is_cookie=False)
+        return _checked(_with_each_key(partial(decode_token, token)), types, is_cookie=False)
 
 
 def _checked(claims: dict[str, Any], types: tuple[str, ...], *, is_cookie: bool) -> Claims:
@@ -123,6 +129,19 @@ def _checked(claims: dict[str, Any], types: tuple[str, ...], *, is_cookie: bool)
         jti=claims["jti"],
         is_cookie=is_cookie,
     )
+
+
+def _with_each_key(verify: Callable[[], Verified]) -> Verified:
+    """What `verify` gives with the first of the keys that a signature is by. Raises what it raises with the last."""
+    *others, last = current_app.config[KEYS]
+    try:
+        for g.token_key in others:
+            with suppress(InvalidSignatureError):
+                return verify()
+        g.token_key = last
+        return verify()
+    finally:
+        del g.token_key
 
 
 @contextmanager
@@ -159,7 +178,7 @@ def _key_of_complete_tokens(_header: dict[str, Any], claims: dict[str, Any]) -> 
     texts, instants = [claims.get(name) for name in _TEXTS], [claims.get(name) for name in _INSTANTS]
     if not all(map(_is_text, texts)) or not all(map(_is_instant, instants)):
         raise InvalidTokenError("claims are missing or of a wrong type")
-    key: bytes = current_app.config["JWT_SECRET_KEY"]
+    key: bytes = g.get("token_key", current_app.config["JWT_SECRET_KEY"])  # of its own tokens the library asks too
     return key
 
 
@@ -177,10 +196,14 @@ def _is_instant(value: object) -> bool:
     return is_number and math.isfinite(value) and 0 <= value < 2**35  # type: ignore[arg-type, operator]
 
 
-def init_tokens(app: Flask, *, secret_key: bytes, access_minutes: int, refresh_days: int) -> None:
-    """Configure flask-jwt-extended; a token in the URL is never accepted, a header wins over a cookie."""
+def init_tokens(app: Flask, *, secrets: Sequence[bytes], access_minutes: int, refresh_days: int) -> None:
+    """Configure flask-jwt-extended; a token in the URL is never accepted, a header wins over a cookie.
+
+    The first of the `secrets` signs, all verify.
+    """
     app.config.update(
-        JWT_SECRET_KEY=secret_key,
+        {KEYS: tuple(secrets)},
+        JWT_SECRET_KEY=secrets[0],
         JWT_ALGORITHM="HS256",
         JWT_TOKEN_LOCATION=["headers", "cookies"],
         JWT_ACCESS_TOKEN_EXPIRES=timedelta(minutes=access_minutes),

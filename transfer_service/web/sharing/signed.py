@@ -4,7 +4,7 @@ A view is declared by `signable`; `context.guard` lets its requests in by their 
 address of it. What is asked for is looked for anew each time, so an address ends with what it is for.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple, TypeVar
 from urllib.parse import quote, urlencode
@@ -67,6 +67,6 @@ def _signatures() -> Signatures:
     return bound
 
 
-def init_signed(app: Flask, *, secret_key: bytes, now: Callable[[], datetime]) -> None:
-    """Give the app the key that addresses are signed with, and the clock by which they end."""
-    app.extensions[_SIGNATURES] = Signatures([secret_key], now=now)
+def init_signed(app: Flask, *, secrets: Sequence[bytes], now: Callable[[], datetime]) -> None:
+    """Give the app its keys, of which the first signs addresses, and the clock by which they end."""
+    app.extensions[_SIGNATURES] = Signatures(secrets, now=now)
