@@ -104,6 +104,7 @@ def test_the_list_as_json_has_every_fact(make_app: Callable[..., Flask], clock: 
     app = make_app(quota_bytes=1000)
     services: Services = app.extensions[EXTENSION]
     services.accounts.create("Zo\u00e9", PASSWORD, permissions=("games.download",))
+    services.accounts.set_quota("Zo\u00e9", 2000)
     listed = json.loads(run(app, "accounts", "list", "--json").output)["accounts"]
     assert [account["name"] for account in listed] == ["Zo\u00e9", "alice", "bob", "root"]
     assert listed[0] == {
@@ -114,10 +115,27 @@ def test_the_list_as_json_has_every_fact(make_app: Callable[..., Flask], clock: 
         "permissions": ["games.download"],
         "files": 0,
         "used_bytes": 0,
-        "quota_bytes": 1000,
+        "quota_bytes": 2000,
         "last_sign_in_at": None,
         "created_at": format_second(clock()),
     }
+    assert listed[1]["quota_bytes"] is None  # the general one
+
+
+@pytest.mark.parametrize(("quota", "in_force"), [("0", 0), ("4096", 4096), ("2GiB", 2 * 1024**3), ("none", 1000)])
+def test_an_account_gets_a_quota_of_its_own(make_app: Callable[..., Flask], quota: str, in_force: int) -> None:
+    app = make_app(quota_bytes=1000)
+    services: Services = app.extensions[EXTENSION]
+    services.accounts.set_quota("alice", 7)
+    assert run(app, "accounts", "set-quota", "alice", quota).exit_code == 0
+    assert services.space.quota_of(services.accounts.get("alice").own_quota_bytes) == in_force
+
+
+@pytest.mark.parametrize("quota", ["-1", "much", "", "9223372036854775808", "10EiB0", "1e99"])
+def test_what_is_no_quota_is_refused_in_words(app: Flask, services: Services, quota: str) -> None:
+    result = run(app, "accounts", "set-quota", "--", "alice", quota)
+    assert (result.exit_code, "Traceback" in result.output) == (1, False)
+    assert services.accounts.get("alice").own_quota_bytes is None
 
 
 def test_an_account_is_deleted_when_that_is_confirmed(app: Flask, services: Services, device: Device) -> None:

@@ -42,6 +42,8 @@ class Body:
     _arriving: Iterator[bytes] | None = field(default=None, init=False)
     _left: bytes = field(default=b"", init=False)
 
+    awaits_leave = False
+
     def has_arrived(self, most: int) -> bool:
         is_whole = self.failure is None and self.before_the_end is None and not self.is_slow
         return is_whole and sum(map(len, self.data)) <= most

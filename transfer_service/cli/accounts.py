@@ -12,9 +12,10 @@ from typing import Any, ParamSpec, TypeVar
 import click
 from flask import Flask
 from flask.cli import AppGroup
+from pydantic import ByteSize, TypeAdapter, ValidationError
 
 from transfer_service.cli.reasons import reason_of
-from transfer_service.errors import TransferError
+from transfer_service.errors import InvalidRequest, TransferError
 from transfer_service.services.accounts.accounts import AccountRecord
 from transfer_service.web.context import services
 from transfer_service.web.games.activities import READ_PERMISSION
@@ -89,10 +90,9 @@ def list_accounts(as_json: bool) -> None:
 
 
 def _listed_accounts() -> list[dict[str, Any]]:
-    files, quota_bytes = services().accounts.count_files(), services().space.quota_bytes
+    files = services().accounts.count_files()
     return [
-        account_json(account, files=files.get(account.account_id, 0), quota_bytes=quota_bytes)
-        for account in services().accounts.list_accounts()
+        account_json(account, files=files.get(account.account_id, 0)) for account in services().accounts.list_accounts()
     ]
 
 
@@ -173,6 +173,29 @@ def revoke_permission(name: str, permission: str) -> None:
     click.echo(f"{permission} revoked from {name}")
 
 
+@accounts.command("set-quota")
+@click.argument("name")
+@click.argument("quota", metavar="BYTES|none")
+@plain_errors
+def set_quota(name: str, quota: str) -> None:
+    """Let the files of NAME take up to BYTES, such as 500GiB; `none` for what TRANSFER_QUOTA_BYTES says.
+
+    What is stored already stays, also with 0.
+    """
+    quota_bytes = None if quota == "none" else _byte_count(quota)
+    services().accounts.set_quota(name, quota_bytes)
+    told = "The general quota" if quota_bytes is None else f"A quota of {quota_bytes} bytes"
+    click.echo(f"{told} counts for {name}")
+
+
+def _byte_count(text: str) -> int:
+    """A size as settings have it: `10GiB`. Raises InvalidRequest."""
+    try:
+        return int(TypeAdapter(ByteSize).validate_python(text))
+    except ValidationError as error:
+        raise InvalidRequest(f"{text} is no number of bytes") from error
+
+
 @click.command("worker")
 def worker() -> None:
     """Fetch remote downloads, and make one object of each file in pieces, until SIGTERM or Ctrl-C.
@@ -204,8 +227,8 @@ def init_commands(app: Flask) -> None:
         app.cli.add_command(command)
 
 
-def account_json(account: AccountRecord, *, files: int, quota_bytes: int | None) -> dict[str, Any]:
-    """Everything that may be told of an account. `quota_bytes` is the quota in force, None without one."""
+def account_json(account: AccountRecord, *, files: int) -> dict[str, Any]:
+    """Everything that may be told of an account. `quota_bytes` is its own, None where the general one counts."""
     return {
         "id": str(account.account_id),
         "name": account.name,
@@ -214,7 +237,7 @@ def account_json(account: AccountRecord, *, files: int, quota_bytes: int | None)
         "permissions": list(account.permissions),
         "files": files,
         "used_bytes": account.used_bytes,
-        "quota_bytes": quota_bytes,
+        "quota_bytes": account.own_quota_bytes,
         "last_sign_in_at": format_second(account.last_sign_in_at) if account.last_sign_in_at else None,
         "created_at": format_second(account.created_at),
     }

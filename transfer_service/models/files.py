@@ -24,7 +24,8 @@ def folded(name: str) -> str:
     return unicodedata.normalize("NFC", unicodedata.normalize("NFD", name).casefold())
 
 
-def _folded_name(context: DefaultExecutionContext) -> str:
+def folded_name(context: DefaultExecutionContext) -> str:
+    """The `folded` name of a row that is inserted: the default of a column."""
     parameters: dict[str, Any] = context.get_current_parameters()  # type: ignore[no-untyped-call] # SQLAlchemy's
     return folded(parameters["name"])
 
@@ -99,7 +100,7 @@ class File(Base):
     account_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("accounts.id", ondelete="CASCADE"))
     folder_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("folders.id", use_alter=True))
     name: Mapped[str] = mapped_column(String(255).with_variant(String(255, collation="C"), "postgresql"))
-    folded_name: Mapped[str] = mapped_column(Text, default=_folded_name, server_default=text("''"))
+    folded_name: Mapped[str] = mapped_column(Text, default=folded_name, server_default=text("''"))
     holds_name: Mapped[bool]
     media_type: Mapped[str] = mapped_column(String(255))
     state: Mapped[FileState] = mapped_column(state_type(FileState))

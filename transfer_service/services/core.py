@@ -5,9 +5,9 @@ from __future__ import annotations
 import uuid
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
-from sqlalchemy import BigInteger, bindparam, select, update
+from sqlalchemy import BigInteger, bindparam, func, or_, select, update
 
 from transfer_service.db.database import Database, Executor
 from transfer_service.db.prepared import PreparedSelect, PreparedWrite
@@ -28,8 +28,18 @@ _accounts = Account.__table__
 _total = _accounts.c.used_bytes + bindparam("additional", type_=BigInteger)
 _reserve = update(_accounts).where(_accounts.c.id == bindparam("of_account")).values(used_bytes=_total)
 _RESERVE = PreparedWrite(_reserve)
-_USED = PreparedSelect(select(_accounts.c.used_bytes).where(_accounts.c.id == bindparam("of_account")))
-_RESERVE_WITHIN = PreparedWrite(_reserve.where(_total <= bindparam("quota", type_=BigInteger)))
+_quota = func.coalesce(_accounts.c.quota_bytes, bindparam("quota", type_=BigInteger))
+_RESERVE_WITHIN = PreparedWrite(_reserve.where(or_(_quota.is_(None), _total <= _quota)))
+_TAKEN = PreparedSelect(
+    select(_accounts.c.used_bytes, _accounts.c.quota_bytes).where(_accounts.c.id == bindparam("of_account"))
+)
+
+
+class Taken(NamedTuple):
+    """What an account's files have reserved, and its own quota, None where the general one counts."""
+
+    used_bytes: int
+    own_quota_bytes: int | None
 
 
 class Counted(Protocol):
@@ -63,7 +73,8 @@ def utc_now() -> datetime:
 
 @dataclass(frozen=True, slots=True)
 class Space:
-    """The limits, in bytes. `quota_bytes` counts what an account's files have reserved, None means without limit.
+    """The limits, in bytes. `quota_bytes` counts what an account's files have reserved, None means without limit; it is
+    for accounts that have no quota of their own. With `is_unlimited` neither counts.
 
     What came by a key or an upload link is counted in its allotment too, in the same transaction. `now` is the clock.
     """
@@ -71,25 +82,39 @@ class Space:
     max_file_bytes: int
     quota_bytes: int | None
     now: Callable[[], datetime] = utc_now
+    is_unlimited: bool = False
+
+    def quota_of(self, own_quota_bytes: int | None) -> int | None:
+        """The quota in force for an account that has this one of its own, None without one."""
+        return self.quota_bytes if own_quota_bytes is None else own_quota_bytes
 
     def check_size(self, size: int) -> None:
         """Raises TooLarge for a file that could never be stored."""
         if size > self.max_file_bytes:
             raise TooLarge
 
-    def has_room(self, used_bytes: int, additional_bytes: int) -> bool:
+    def has_room(self, taken: Taken, additional_bytes: int) -> bool:
         """Whether a reservation would succeed right now."""
-        return self.quota_bytes is None or additional_bytes <= 0 or used_bytes + additional_bytes <= self.quota_bytes
+        quota = self.quota_of(taken.own_quota_bytes)
+        return (
+            self.is_unlimited or quota is None or additional_bytes <= 0 or taken.used_bytes + additional_bytes <= quota
+        )
+
+    def has_room_for(self, rows: Executor, account_id: uuid.UUID, additional_bytes: int) -> bool:
+        """The same for an account, which must be looked for. True where it has gone."""
+        if self.is_unlimited or additional_bytes <= 0:
+            return True
+        account = _TAKEN.find(rows, {"of_account": account_id})
+        return account is None or self.has_room(Taken(*account), additional_bytes)
 
     def check_room(self, rows: Executor, account_id: uuid.UUID, additional_bytes: int) -> None:
         """Raises QuotaExceeded where an account's reservation would fail right now."""
-        if self.quota_bytes is not None:
-            account = _USED.find(rows, {"of_account": account_id})
-            self.check_quota(account.used_bytes if account else 0, additional_bytes)
+        if not self.has_room_for(rows, account_id, additional_bytes):
+            raise QuotaExceeded
 
-    def check_quota(self, used_bytes: int, additional_bytes: int) -> None:
+    def check_quota(self, taken: Taken, additional_bytes: int) -> None:
         """Raises QuotaExceeded where a reservation would fail right now."""
-        if not self.has_room(used_bytes, additional_bytes):
+        if not self.has_room(taken, additional_bytes):
             raise QuotaExceeded
 
     def reserve(self, rows: Executor, account_id: uuid.UUID, additional_bytes: int) -> None:
@@ -100,9 +125,9 @@ class Space:
         if additional_bytes == 0:
             return
         values = {"of_account": account_id, "additional": additional_bytes, "quota": self.quota_bytes}
-        is_limited = additional_bytes > 0 and self.quota_bytes is not None
+        is_limited = additional_bytes > 0 and not self.is_unlimited
         if not (_RESERVE_WITHIN if is_limited else _RESERVE).run(rows, values):
-            is_there = is_limited and _USED.find(rows, {"of_account": account_id}) is not None
+            is_there = is_limited and _TAKEN.find(rows, {"of_account": account_id}) is not None
             raise QuotaExceeded if is_there else AccountGone
 
     def begin(self, rows: Executor, file: Counted, *, is_part: bool = False) -> None:

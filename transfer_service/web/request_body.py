@@ -14,6 +14,11 @@ CHANCE_SECONDS = 0.5
 """So long a body may take to bring its first bytes, whoever comes: or two clients could keep each other from it."""
 
 
+def expects_continue() -> bool:
+    """Whether the client waits for leave to send its body (RFC 9110 section 10.1.1)."""
+    return request.headers.get("Expect", "").lower() == "100-continue"
+
+
 class RequestBody:
     """Reads the current request's body once.
 
@@ -39,6 +44,11 @@ class RequestBody:
     def is_absent(self) -> bool:
         """Whether the request has no body at all."""
         return not self.announced and not is_chunked()
+
+    @property
+    def awaits_leave(self) -> bool:
+        """Whether nothing of it comes before it is asked for."""
+        return not self.received and expects_continue()
 
     def has_arrived(self, most: int) -> bool:
         """Whether all of a body of at most `most` bytes is here. What comes at once is kept for whoever reads it.

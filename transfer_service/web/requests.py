@@ -72,11 +72,6 @@ def bundle_id_of(text: str) -> uuid.UUID:
     return parsed
 
 
-def expects_continue() -> bool:
-    """Whether the client waits for leave to send its body (RFC 9110 section 10.1.1)."""
-    return request.headers.get("Expect", "").lower() == "100-continue"
-
-
 def buffer_small_body(max_bytes: int) -> bytes:
     """Read a small body into memory, so that Flask may parse it too. Raises TooLarge, and what RequestBody raises."""
     body = RequestBody()

@@ -80,6 +80,8 @@ class Append:
             else:
                 step()
 
+    awaits_leave = False
+
     def has_arrived(self, most: int) -> bool:
         is_here = all(isinstance(step, bytes) for step in self.steps) and not self._left
         return is_here and self.announced is not None and self.announced <= most

@@ -6,10 +6,11 @@ import jwt
 import pytest
 from flask import Flask
 
-from tests.conftest import PASSWORD, SECRET, Device
+from tests.conftest import PASSWORD, SECRET, Device, signed_in
 from tests.web.accounts.bench import BAD, GOOD, browser, csrf, pair_of, show
 from tests.web.conftest import MakeApp
 from transfer_service.bootstrap import Services
+from transfer_service.web.context import EXTENSION
 
 NEW = "another horse"
 CHANGE = {"current_password": PASSWORD, "new_password": NEW}
@@ -36,6 +37,13 @@ def test_any_token_tells_whose_it_is(make_app: MakeApp, services: Services, kind
 def test_without_a_quota_none_is_told(admin: Device) -> None:
     facts = admin.get("/auth/me").get_json()
     assert (facts["name"], facts["is_admin"], facts["quota_bytes"]) == ("root", True, None)
+
+
+@pytest.mark.parametrize(("own", "in_force"), [(0, 0), (5, 5), (5000, 5000), (None, 1000)])
+def test_the_quota_in_force_is_told(make_app: MakeApp, own: int | None, in_force: int) -> None:
+    app = make_app(quota_bytes=1000)
+    app.extensions[EXTENSION].accounts.set_quota("alice", own)
+    assert signed_in(app, "alice").get("/auth/me").get_json()["quota_bytes"] == in_force
 
 
 def test_a_cookie_tells_whose_it_is_too(app: Flask) -> None:

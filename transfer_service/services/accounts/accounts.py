@@ -28,6 +28,9 @@ from transfer_service.services.core import Core
 from transfer_service.services.files.rows import is_visible
 from transfer_service.wire.filenames import parse_label
 
+MOST_BYTES = 2**63 - 1
+"""The largest quota."""
+
 _PERMISSION = re.compile(r"[a-z][a-z0-9_.-]{0,99}", re.ASCII)
 
 _accounts, _permissions = Account.__table__, AccountPermission.__table__
@@ -54,6 +57,7 @@ class AccountRecord:
     permissions: tuple[str, ...]
     disabled: bool
     used_bytes: int
+    own_quota_bytes: int | None
     created_at: datetime
     last_sign_in_at: datetime | None
 
@@ -180,6 +184,16 @@ class AccountService:
             account_id = _account(session, name).id
             session.execute(delete(rows).where(rows.account_id == account_id, rows.permission == permission))
 
+    def set_quota(self, name: str, quota_bytes: int | None) -> None:
+        """Give the account a quota of its own, or with None the general one. Raises NotFound, InvalidRequest.
+
+        What is stored already stays, also where less is allowed now.
+        """
+        if quota_bytes is not None and not 0 <= quota_bytes <= MOST_BYTES:
+            raise InvalidRequest(f"A quota is 0 to {MOST_BYTES} bytes")
+        with self._database.write(durable=True) as session:
+            _account(session, name, lock=True).quota_bytes = quota_bytes
+
     def has_permission(self, account_id: uuid.UUID, permission: str) -> bool:
         """Whether the account was given the permission; administrators hold none by being administrators."""
         with self._database.read_rows() as rows:
@@ -243,6 +257,7 @@ def _record(account: Any, permissions: Iterable[str]) -> AccountRecord:
         permissions=tuple(permissions),
         disabled=account.disabled_at is not None,
         used_bytes=account.used_bytes,
+        own_quota_bytes=account.quota_bytes,
         created_at=account.created_at,
         last_sign_in_at=account.last_sign_in_at,
     )

@@ -97,7 +97,7 @@ class AttachedFiles:
     def _adopt(self, chosen: _Chosen, post: Post) -> Message:
         core, file, attachment = self._core, chosen.file, chosen.attachment()
         # The room of a file that leaves is its own already, also where less is allowed by now.
-        space = core.space if chosen.is_kept else replace(core.space, quota_bytes=None)
+        space = core.space if chosen.is_kept else replace(core.space, is_unlimited=True)
         with closing(core.store.open_reader(file.id)) as reader:
             head = reader.read(0, HEAD_BYTES)
         with (

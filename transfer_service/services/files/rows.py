@@ -29,6 +29,7 @@ from transfer_service.db.prepared import PreparedSelect, PreparedWrite
 from transfer_service.errors import NameTaken
 from transfer_service.models.accounts import Account
 from transfer_service.models.files import File, FileState, Folder, ReceivedRange, folded
+from transfer_service.services.core import Taken
 from transfer_service.services.files.folder_rows import (
     A_FOLDER_HAS_IT,
     ByName,
@@ -130,7 +131,7 @@ _VISIBLE_BY_NAME = ByName(lambda holds: select_records.where(holds, is_visible))
 _VISIBLE_BY_ID = PreparedSelect(select_records.where(is_visible, _files.c.id == bindparam("file_id")))
 _HELD = ByName(
     lambda holds: (
-        select(_accounts.c.used_bytes, *COLUMNS)
+        select(_accounts.c.used_bytes, _accounts.c.quota_bytes, *COLUMNS)
         .select_from(in_folders(_accounts.outerjoin(_files, holds)))
         .where(_accounts.c.id == bindparam("account_id"))
     )
@@ -168,18 +169,18 @@ def find(rows: Executor, file_id: uuid.UUID) -> FileRecord | None:
     return _record(_BY_ID.find(rows, {"file_id": file_id}))
 
 
-def find_held(rows: Executor, account_id: uuid.UUID, name: str) -> tuple[FileRecord | None, int]:
-    """The account's file of that name, visible or not, and the bytes that the account has reserved.
+def find_held(rows: Executor, account_id: uuid.UUID, name: str) -> tuple[FileRecord | None, Taken]:
+    """The account's file of that name, visible or not, and what the account has reserved.
 
     Raises NameTaken where the name is a folder's.
     """
     row = _HELD.find(rows, account_id, name)
     if row is None:
-        return None, 0
-    used_bytes, *values = row
+        return None, Taken(0, None)
+    used_bytes, own_quota_bytes, *values = row
     if row.state is FileState.FOLDER:
         raise NameTaken(A_FOLDER_HAS_IT)
-    return (FileRecord(*values) if row.id is not None else None), used_bytes
+    return (FileRecord(*values) if row.id is not None else None), Taken(used_bytes, own_quota_bytes)
 
 
 def _record(row: Any | None) -> FileRecord | None:

@@ -4,6 +4,7 @@ import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from typing import Protocol
 
 from transfer_service.db.database import Executor, run_again
 from transfer_service.errors import (
@@ -31,6 +32,14 @@ SMALL_BYTES = 256 * 1024
 """What is no longer, and there at once, is kept in memory until it can be stored and declared whole in one step."""
 
 
+class Awaited(Protocol):
+    """A body that somebody may have to ask for."""
+
+    @property
+    def awaits_leave(self) -> bool:
+        """Whether nothing of it comes before it is asked for."""
+
+
 def _head_of(blocks: Blocks) -> bytes:
     """The first bytes, as many as tell what it is."""
     head = b""
@@ -53,13 +62,22 @@ class SmallFiles:
         self._offload = core.offload
         self._durability = core.durability
 
-    def check_room(self, account_id: uuid.UUID, length: int, *, origin_id: uuid.UUID | None = None) -> None:
+    def check_room(
+        self,
+        account_id: uuid.UUID,
+        length: int,
+        body: Awaited | None = None,
+        *,
+        origin_id: uuid.UUID | None = None,
+    ) -> None:
         """Refuse a file that needs at least `length` bytes where there is no room, of its account or its origin.
 
-        Raises TooLarge, LinkGone, LinkUsedUp.
+        A small one whose `body` comes without being asked for is refused when it is stored: to look before would save
+        nothing. Raises TooLarge, QuotaExceeded, LinkGone, LinkUsedUp.
         """
         self._space.check_size(length)
-        if self._space.quota_bytes is not None or origin_id is not None:
+        is_asked_for = body is None or body.awaits_leave or length > SMALL_BYTES
+        if origin_id is not None or (is_asked_for and length > 0):
             with self._database.read_rows() as rows:
                 self._space.check_room(rows, account_id, length)
                 self._space.check_origin(rows, origin_id, length, files=1)

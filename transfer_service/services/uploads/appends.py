@@ -49,6 +49,10 @@ class AppendBody(IncomingBytes, Protocol):
     def announced(self) -> int | None:
         """The number of bytes, None where only the end tells."""
 
+    @property
+    def awaits_leave(self) -> bool:
+        """Whether nothing of it comes before it is asked for."""
+
     def has_arrived(self, most: int) -> bool:
         """Whether there are at most `most` bytes and all of them are here."""
 

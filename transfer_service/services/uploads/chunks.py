@@ -17,7 +17,7 @@ from transfer_service.errors import BlobMissing, NameTaken, UploadGone
 from transfer_service.logs import tidying
 from transfer_service.models.files import FileState
 from transfer_service.services.batches import BATCH_BYTES, OFFLOAD_FROM_BYTES, in_batches, write_or_compare
-from transfer_service.services.core import Core
+from transfer_service.services.core import Core, Taken
 from transfer_service.services.file_digest import digest_of
 from transfer_service.services.files import dates as file_dates
 from transfer_service.services.files import discards
@@ -146,19 +146,19 @@ class UploadService:
         Raises InvalidRequest, RangeConflict, TooLarge.
         """
         self._space.check_size(max(span.stop, claimed or 0))
-        file, used_bytes = self._find_held(place)
+        file, taken = self._find_held(place)
         if file is not None and file.is_in_doubt:
             self._files.finish(file)
-            file, used_bytes = self._find_held(place)
+            file, taken = self._find_held(place)
         before = file or self._new_file(place)
         additional = agreed(before, span, claimed=claimed, infer=infer).reserved_bytes - before.reserved_bytes
-        self._space.check_quota(used_bytes, additional)
+        self._space.check_quota(taken, additional)
         if before.origin_id is not None:
             with self._database.read_rows() as rows:
                 self._space.check_origin(rows, before.origin_id, additional, files=int(file is None))
         return file
 
-    def _find_held(self, place: Place) -> tuple[FileRecord | None, int]:
+    def _find_held(self, place: Place) -> tuple[FileRecord | None, Taken]:
         with self._database.read_rows() as rows:
             return file_rows.find_held(rows, place.account_id, place.name)
 

@@ -115,7 +115,7 @@ class ResumableUploadService:
         """
         if draft.kind is not UploadKind.WHOLE or draft.length is None or body.announced != draft.length:
             return None
-        self._small_files.check_room(account_id, draft.length, origin_id=draft.origin_id)
+        self._small_files.check_room(account_id, draft.length, body, origin_id=draft.origin_id)
         if not body.has_arrived(SMALL_BYTES):
             return None
         data = read_all(body, draft.length)

@@ -5,12 +5,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Protocol
 
-from sqlalchemy import select
-
 from transfer_service.db.database import Executor, run_again
 from transfer_service.errors import StorageFull, UploadGone
 from transfer_service.logs import tidying
-from transfer_service.models.accounts import Account
 from transfer_service.services.body_writer import BodyWriter, Counting, IncomingBytes, read_all
 from transfer_service.services.core import Core
 from transfer_service.services.digests import DigestFollower
@@ -57,6 +54,10 @@ class Received:
 class WholeBody(IncomingBytes, Protocol):
     """The bytes of one file, as they arrive; what raises is not whole."""
 
+    @property
+    def awaits_leave(self) -> bool:
+        """Whether nothing of it comes before it is asked for."""
+
     def has_arrived(self, most: int) -> bool:
         """Whether there are at most `most` bytes and all of them are here."""
 
@@ -89,7 +90,7 @@ class WholeFileService:
         Raises InvalidRequest, KeyLacksScope, TooLarge, StorageFull, UploadGone; then there is no row, no blob and no
         reservation.
         """
-        self._small_files.check_room(account_id, draft.length or 0, origin_id=draft.origin_id)
+        self._small_files.check_room(account_id, draft.length or 0, body, origin_id=draft.origin_id)
         if body.has_arrived(SMALL_BYTES):  # then it is verified before anything is touched
             blocks = [read_all(body, SMALL_BYTES if draft.length is None else draft.length)]
             digest = digest_of(blocks)
@@ -174,9 +175,9 @@ class WholeFileService:
             file = file_rows.lock(rows, file_id)
             if file is None:
                 raise UploadGone
-            used = rows.scalar(select(Account.used_bytes).where(Account.id == file.account_id)) or 0
             step = needed - file.reserved_bytes + RESERVATION_STEP_BYTES
-            has_room = self._space.has_room(used, step) and self._space.has_room_by(rows, file.origin_id, step)
+            space = self._space
+            has_room = space.has_room_for(rows, file.account_id, step) and space.has_room_by(rows, file.origin_id, step)
             reserved = needed + RESERVATION_STEP_BYTES if has_room else needed
             self._space.resize(rows, file, reserved)
             file_rows.save_progress(rows, replace(file, reserved_bytes=reserved))

@@ -70,7 +70,7 @@ def me() -> Response:
         "id": str(account.account_id),
         **_user_json(account),
         "used_bytes": account.used_bytes,
-        "quota_bytes": services().space.quota_bytes,
+        "quota_bytes": services().space.quota_of(account.own_quota_bytes),
         "expires_at": None if expires_at == inf else int(expires_at),
     }
     return jsonify(own)

@@ -82,7 +82,7 @@ class AttachmentForm:
             raise InvalidRequest("Expected multipart/form-data")
         body = RequestBody()
         give_way(body)
-        services().small_files.check_room(account_id, (body.announced or 0) - OVERHEAD_BYTES)
+        services().small_files.check_room(account_id, (body.announced or 0) - OVERHEAD_BYTES, body)
         form = MultipartBody(body)
         part = form.open_file_part()
         filename = safe_filename(filename_of(part))

@@ -12,9 +12,9 @@ from transfer_service.web.context import current, guard, origin_id, services
 from transfer_service.web.files.printing import status_json
 from transfer_service.web.multipart_body import OVERHEAD_BYTES, MultipartBody, is_multipart
 from transfer_service.web.query import takes
-from transfer_service.web.request_body import RequestBody
+from transfer_service.web.request_body import RequestBody, expects_continue
 from transfer_service.web.request_log import note
-from transfer_service.web.requests import expects_continue, parse_count
+from transfer_service.web.requests import parse_count
 from transfer_service.web.uploads.whole_file import form_filename
 from transfer_service.wire.chunk_frames import LONG_FRAME, ChunkHeader, FrameFormat
 from transfer_service.wire.filenames import parse_name

@@ -66,6 +66,7 @@ class _FileBody:
     def __init__(self, body: RequestBody, promises: Promises) -> None:
         self._promises = promises
         self._digests = _Digests(promises, except_for="sha256")  # which is computed anyway
+        self.awaits_leave = body.awaits_leave
         self.has_arrived = body.has_arrived
         self.while_idle = body.while_idle
         self.end_when = body.end_when
@@ -199,7 +200,7 @@ def upload_file() -> Answer:
         body = HashedBody(promises)
         give_way(body)
         least = (body.announced or 0) - OVERHEAD_BYTES
-        services().small_files.check_room(current().account_id, least, origin_id=origin_id())
+        services().small_files.check_room(current().account_id, least, body, origin_id=origin_id())
         form_file = FormFile(MultipartBody(body), body, promises, name)
         remember = remembering(_print_file, form_file.content)
         return _receive(form_file.draft(overwrite=overwrite), form_file, remember)[1]
