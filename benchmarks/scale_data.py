@@ -15,7 +15,19 @@ from sqlalchemy import Connection, func, insert, select, text
 
 from benchmarks.servers import ACCOUNT
 from transfer_service.db.database import Database
-from transfer_service.models import accounts, chat, files, games, idempotency, keys, links, sharing, upkeep, uploads
+from transfer_service.models import (
+    accounts,
+    chat,
+    events,
+    files,
+    games,
+    idempotency,
+    keys,
+    links,
+    sharing,
+    upkeep,
+    uploads,
+)
 from transfer_service.models.base import Base
 from transfer_service.storage.blobs import WHOLE
 from transfer_service.storage.disk import DiskStore
@@ -331,11 +343,10 @@ def _games(filler: Filler) -> None:
         source_index="0", started_at=filler.at("0"), updated_at=filler.at("0"), finished_at=filler.at(PAST),
     )  # fmt: skip
     filler.fill(
-        games.Activity, size.others, number="n", username=f"'{ACCOUNT}'", action="'download.started'",
+        events.Activity, size.others, username=f"'{ACCOUNT}'", action="'download.started'",
         resource="'games'", resource_id="'some game'", details="'{\"gameTitle\": \"some game\"}'",
         created_at=filler.at(PAST),
     )  # fmt: skip
-    filler.rows.execute(text(f"UPDATE activity_total SET total = {size.others}"))
     filler.fill(
         games.ArchiveMember, size.others, game_data_id=f"{ARCHIVE} + n % 5", name_digest=filler.bytes("n"),
         header_offset="n", compressed_bytes="10", length="10", crc32="0", method="0",

@@ -34,9 +34,10 @@ from transfer_service.web.chat.socketio import LIVE, SocketIO, init_socketio
 from transfer_service.web.context import EXTENSION, services_of
 from transfer_service.web.cors import ORIGINS, Origins, share_with_origins
 from transfer_service.web.error_envelopes import init_error_envelopes
+from transfer_service.web.events import activities
 from transfer_service.web.files import folders, stored_files, trash
 from transfer_service.web.files import routes as downloads
-from transfer_service.web.games import activities, catalogue, game_zip
+from transfer_service.web.games import catalogue, game_zip
 from transfer_service.web.games import downloads as remote_downloads
 from transfer_service.web.games.progress_feed import FEED, ProgressFeed
 from transfer_service.web.middleware import forbid_caching, override_methods

@@ -24,6 +24,7 @@ from transfer_service.services.chat.messages import MessageService
 from transfer_service.services.core import Core, Space, utc_now
 from transfer_service.services.digests import RunningDigests
 from transfer_service.services.durability import Durability, present_boot
+from transfer_service.services.events.activities import ActivityService
 from transfer_service.services.files.files import FileService
 from transfer_service.services.files.finishing import Completion
 from transfer_service.services.files.folders import FolderService
@@ -31,7 +32,6 @@ from transfer_service.services.files.listing import FileListing
 from transfer_service.services.files.naming import Renaming
 from transfer_service.services.files.small_files import SmallFiles
 from transfer_service.services.files.trash import Trash
-from transfer_service.services.games.activities import ActivityService
 from transfer_service.services.games.archives import GameArchives
 from transfer_service.services.games.browsing import GameBrowsing
 from transfer_service.services.games.catalogue import GameService

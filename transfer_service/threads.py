@@ -4,7 +4,7 @@ import os
 import threading
 from collections.abc import Callable
 from contextlib import suppress
-from contextvars import Context
+from contextvars import Context, copy_context
 from typing import Any, Generic, Protocol, TypeVar
 
 from gevent import get_hub, spawn
@@ -88,11 +88,11 @@ def fill_thread_pool() -> None:
 
 def _spawn(work: Callable[[], T]) -> Any:
     """Begin `work` in the thread pool. Raises StoreUnavailable where there is no thread for it."""
-    is_wanted = [True]
+    is_wanted, context = [True], copy_context()  # who works is who has begun it, in that thread too
     hub = get_hub()
     _loops[:] = [hub.loop]
     try:
-        return get_hub().threadpool.spawn(lambda: Outcome(work) if is_wanted else None)
+        return get_hub().threadpool.spawn(lambda: context.run(Outcome, work) if is_wanted else None)
     except RuntimeError as error:
         fault = fault_of(error)
         if fault is None:

@@ -22,8 +22,9 @@ from tests.live.download_worker import Zygote, zygote
 from tests.prepared import migrate
 from transfer_service.bootstrap import Services, build_services
 from transfer_service.errors import NotFound
-from transfer_service.models.games import Activity, DownloadState, Game, GameData, RemoteDownload
-from transfer_service.services.games.job_rows import Actor
+from transfer_service.models.events import Activity
+from transfer_service.models.games import DownloadState, Game, GameData, RemoteDownload
+from transfer_service.services.events.actors import Actor
 
 KILLS = 200
 SEED = 20261121

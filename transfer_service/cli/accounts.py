@@ -18,7 +18,7 @@ from transfer_service.cli.reasons import reason_of
 from transfer_service.errors import InvalidRequest, TransferError
 from transfer_service.services.accounts.accounts import AccountRecord
 from transfer_service.web.context import services
-from transfer_service.web.games.activities import READ_PERMISSION
+from transfer_service.web.events.activities import READ_PERMISSION
 from transfer_service.web.games.downloads import DOWNLOAD_PERMISSION
 from transfer_service.wire.instants import format_second
 

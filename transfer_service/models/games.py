@@ -1,4 +1,4 @@
-"""The games catalogue, remote downloads and what was done with them."""
+"""The games catalogue, and remote downloads."""
 
 import uuid
 from datetime import datetime
@@ -181,31 +181,3 @@ class ArchiveMember(Base):
     crc32: Mapped[int]
     method: Mapped[int]
     flaw: Mapped[str | None] = mapped_column(String(16))
-
-
-class Activity(Base):
-    """Something an account did, or that became of it. Rows are only ever added.
-
-    `number` counts them from 1 without gaps, so a page is found by its number, and none has to be counted.
-    """
-
-    __tablename__ = "activities"
-
-    id: Mapped[int] = mapped_column(_SERIAL, primary_key=True)
-    number: Mapped[int] = mapped_column(unique=True)
-    username: Mapped[str] = mapped_column(String(255))
-    action: Mapped[str] = mapped_column(String(50))
-    resource: Mapped[str] = mapped_column(String(50))
-    resource_id: Mapped[str] = mapped_column(String(64))
-    details: Mapped[dict[str, Any]] = mapped_column(JSON)
-    ip_address: Mapped[str | None] = mapped_column(String(64))
-    created_at: Mapped[datetime]
-
-
-class ActivityTotal(Base):
-    """The one row that says how many activities there are. Whoever adds one takes the next number under its lock."""
-
-    __tablename__ = "activity_total"
-
-    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
-    total: Mapped[int]

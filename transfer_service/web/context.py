@@ -1,6 +1,8 @@
 """What every view starts from: the services, and who is asking and what they may do (docs/accounts.md)."""
 
 import uuid
+from functools import lru_cache
+from ipaddress import ip_address
 from math import inf
 from typing import TYPE_CHECKING
 
@@ -10,6 +12,7 @@ from transfer_service.errors import AddressInvalid, BadCredentials, Forbidden, K
 from transfer_service.models.keys import KEY_PREFIX, Scope
 from transfer_service.services.accounts.keys import is_key
 from transfer_service.services.accounts.sign_ins import Identity
+from transfer_service.services.events.actors import NOBODY, Actor, set_actor
 from transfer_service.web.accounts.tokens import (
     VERIFIED,
     Claims,
@@ -41,6 +44,39 @@ def services() -> "Services":
     return services_of(current_app)
 
 
+def client_address() -> str | None:
+    """The client's address, None where it is none (a Unix socket, or whatever a proxy that is not ours has sent)."""
+    return _parsed_address(request.remote_addr)
+
+
+@lru_cache(maxsize=1024)
+def _parsed_address(shown: str | None) -> str | None:
+    try:
+        return str(ip_address(shown or ""))
+    except ValueError:
+        return None
+
+
+def begin_actor() -> None:
+    """Before it is known who asks, it is nobody, from that address."""
+    set_actor(Actor(None, None, client_address()))
+
+
+def end_actor(_error: BaseException | None = None) -> None:
+    """Whatever this greenlet does next, nobody has asked for it."""
+    set_actor(NOBODY)
+
+
+def act_as(identity: Identity) -> None:
+    """From here on what the request does is told of the account that asks."""
+    set_actor(actor_of(identity))
+
+
+def actor_of(identity: Identity) -> Actor:
+    """Who acts in a request, or an event of a socket, of that account."""
+    return Actor(identity.account_id, identity.name, client_address())
+
+
 def require_account(*, refresh: bool = False, any_type: bool = False, token: str | None = None) -> Identity:
     """The identity behind `token` or else the request's own, if it may call the present route.
 
@@ -67,6 +103,7 @@ def recognize(*, refresh: bool = False, any_type: bool = False, token: str | Non
         claims = _claims(header, types) if token is None else verify_text(token, types)
         identity = _identity_of(claims)
     g.identity, g.claims = identity, claims
+    act_as(identity)
     note(account=str(identity.account_id), **({"key": str(identity.key.id)} if identity.key else {}))
     return identity
 
@@ -147,6 +184,7 @@ def _admit_signed() -> None:
     if identity is None:
         raise AddressInvalid
     g.identity = identity
+    act_as(identity)
     note(account=str(identity.account_id), signed=True)
 
 

@@ -12,7 +12,7 @@ from werkzeug.routing import BaseConverter
 
 from transfer_service.errors import InvalidRequest, NotFound, ReadOnly, StorageFull, TooLarge
 from transfer_service.services.files.files import parse_file_id
-from transfer_service.web.context import services, services_of
+from transfer_service.web.context import begin_actor, end_actor, services, services_of
 from transfer_service.web.request_body import RequestBody
 from transfer_service.wire.json_text import MAX_STRUCTURE_BYTES, parse_object
 
@@ -140,8 +140,10 @@ def refuse_changes() -> None:
 
 
 def init_requests(app: Flask) -> None:
-    """Teach the app the `name` converter and check every request's encoding."""
+    """Teach the app the `name` converter, check every request's encoding, and begin with nobody as the actor."""
     app.url_map.converters["name"] = NameConverter
+    app.before_request(begin_actor)
+    app.teardown_request(end_actor)
     app.before_request(refuse_bad_encoding)
     app.before_request(refuse_changes)
 

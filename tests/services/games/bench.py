@@ -22,11 +22,13 @@ from transfer_service.bootstrap import build_core
 from transfer_service.db.database import Database
 from transfer_service.errors import SourceFailed
 from transfer_service.models.accounts import Account
-from transfer_service.models.games import Activity, DownloadState, Game, GameData, RemoteDownload
+from transfer_service.models.events import Activity
+from transfer_service.models.games import DownloadState, Game, GameData, RemoteDownload
 from transfer_service.services.core import Core
+from transfer_service.services.events.actors import Actor
 from transfer_service.services.games.downloads import RemoteDownloadService
 from transfer_service.services.games.fetching import Fetching
-from transfer_service.services.games.job_rows import Actor, DownloadRecord, jobs
+from transfer_service.services.games.job_rows import DownloadRecord, jobs
 from transfer_service.services.games.leases import FetchLeases, HashedPart, LeaseLost, Run
 from transfer_service.services.games.member_rows import Hold
 from transfer_service.storage.blobs import BlobWriter

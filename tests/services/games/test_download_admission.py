@@ -25,8 +25,8 @@ from tests.services.games.bench import (
 from transfer_service.db.database import Database
 from transfer_service.errors import AlreadyDownloaded, DownloadInProgress, NotFound, TooManyDownloads, TransferError
 from transfer_service.models.games import DownloadState, Game
+from transfer_service.services.events.actors import Actor
 from transfer_service.services.games.downloads import RemoteDownloadService
-from transfer_service.services.games.job_rows import Actor
 from transfer_service.storage.disk import DiskStore
 from transfer_service.storage.rooms import ARCHIVES
 

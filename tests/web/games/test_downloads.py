@@ -13,7 +13,8 @@ from tests.conftest import PASSWORD, Device
 from tests.remote_jobs import SIZE, Jobs
 from tests.web.conftest import MakeApp, SignIn, signed_in
 from transfer_service.bootstrap import Services
-from transfer_service.models.games import Activity, DownloadState, RemoteDownload
+from transfer_service.models.events import Activity
+from transfer_service.models.games import DownloadState, RemoteDownload
 from transfer_service.web.context import EXTENSION
 from transfer_service.wire.instants import parse_instant
 

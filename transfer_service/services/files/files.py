@@ -3,7 +3,7 @@
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import structlog
 from sqlalchemy import delete
@@ -13,6 +13,7 @@ from transfer_service.errors import BytesLost, Forbidden, NotComplete, NotFound,
 from transfer_service.logs import tidying
 from transfer_service.models.files import File, ReceivedRange, TrashReason
 from transfer_service.services.core import Core, Space
+from transfer_service.services.events import facts
 from transfer_service.services.files import dates as file_dates
 from transfer_service.services.files import discards, trash_rows
 from transfer_service.services.files import received_ranges as intervals
@@ -238,7 +239,9 @@ def take_away(
     The names and the file are locked. What comes back is the blob that is to be discarded after the commit, None where
     the file has gone into the trash: nobody unlinks anything then.
     """
-    if not _is_kept(file, core, is_permanent=is_permanent):
+    is_kept = _is_kept(file, core, is_permanent=is_permanent)
+    _tell(rows, file, reason, at=core.now(), is_kept=is_kept)
+    if not is_kept:
         remove_row(rows, file, core.space)
         return file.id
     trash_rows.add(rows, file, reason, now=core.now(), kept_for=timedelta(days=core.settings.trash_days))
@@ -246,7 +249,21 @@ def take_away(
     return None
 
 
+def _tell(rows: Executor, file: FileRecord, reason: TrashReason, *, at: datetime, is_kept: bool) -> None:
+    if reason is TrashReason.REPLACED:  # which is told of the file that comes
+        if _is_finished(file):
+            facts.file_replaced(rows, file, at=at)
+    elif _is_finished(file):
+        facts.file_deleted(rows, file, at=at, is_permanent=not is_kept)
+    else:
+        facts.upload_cancelled(rows, file, at=at)
+
+
+def _is_finished(file: FileRecord) -> bool:
+    """Whether it is whole, for all that is known."""
+    return file.is_complete or (file.is_in_doubt and file.is_due)
+
+
 def _is_kept(file: FileRecord, core: Core, *, is_permanent: bool) -> bool:
-    """Whether a file goes into the trash: it is finished, for all that is known, and the trash is kept and wanted."""
-    is_finished = file.is_complete or (file.is_in_doubt and file.is_due)
-    return is_finished and core.settings.trash_days > 0 and not is_permanent
+    """Whether a file goes into the trash: it is finished, and the trash is kept and wanted."""
+    return _is_finished(file) and core.settings.trash_days > 0 and not is_permanent

@@ -14,6 +14,7 @@ from transfer_service.models.files import File, FileState, ReceivedRange
 from transfer_service.services.core import Core
 from transfer_service.services.digests import DigestFollower, RunningDigests
 from transfer_service.services.durability import Durability
+from transfer_service.services.events import facts
 from transfer_service.services.file_digest import FileDigest
 from transfer_service.services.files import received_ranges as intervals
 from transfer_service.services.files import rows as file_rows
@@ -64,11 +65,12 @@ def declare_whole(
     digest: FileDigest,
     is_new: bool = False,
     head: bytes | None = None,
+    replaced_id: uuid.UUID | None = None,
 ) -> FileRecord:
     """Let a file be whole, under the name that it has claimed, in the caller's transaction: its row, range and room.
 
-    `is_new` is one that has no row yet; `head` are its first bytes, where they are known, see `previews.noting`. Raises
-    QuotaExceeded, AccountGone.
+    `is_new` is one that has no row yet; `head` are its first bytes, where they are known, see `previews.noting`;
+    `replaced_id` is the file that had its name. Raises QuotaExceeded, AccountGone.
     """
     now = file.updated_at if is_new else core.now()
     whole = replace(
@@ -91,6 +93,7 @@ def declare_whole(
         intervals.add_span(rows, file.id, Span(0, length))
     previews.note(rows, core, file.id.hex, head=head)
     core.space.finish(rows, file, length, has_all=not is_new and file.received_bytes == length)
+    facts.file_completed(rows, whole, at=now, replaced_id=replaced_id)
     return whole
 
 
@@ -161,6 +164,8 @@ class Completion:
             whole = replace(current, sha256=digest.sha256, crc32=digest.crc32, completed_at=at, unflushed_boot=boot)
             file_rows.save_progress(rows, replace(whole, state=FileState.COMPLETE))
             previews.note(rows, self._core, file_id.hex)
+            if not current.is_in_doubt:  # that was whole before
+                facts.file_completed(rows, whole, at=self._now())
 
     def _judge(self, file: FileRecord) -> FileDigest:
         """The digest of a file that was whole before a power loss, if it is whole still. Raises BytesLost."""

@@ -21,11 +21,16 @@ from transfer_service.wire.filenames import numbered_name
 
 
 class ClaimedName(NamedTuple):
-    """A name, whether another file had it until now, and the blob of that one, if it is the caller's to discard."""
+    """A name, the file that had it until now, and the blob of that one, if it is the caller's to discard."""
 
     name: str
-    has_replaced: bool = False
+    replaced_id: uuid.UUID | None = None
     blob_id: uuid.UUID | None = None
+
+    @property
+    def has_replaced(self) -> bool:
+        """Whether another file had it."""
+        return self.replaced_id is not None
 
 
 def check_name(rows: Executor, account_id: uuid.UUID, name: str, *, overwrite: bool) -> None:
@@ -62,7 +67,7 @@ def claim_name(
     if new is not None:
         core.space.begin(rows, new)
     if replaced is not None:
-        return ClaimedName(name, True, take_away(rows, replaced, core, TrashReason.REPLACED))
+        return ClaimedName(name, replaced.id, take_away(rows, replaced, core, TrashReason.REPLACED))
     if holder is None or overwrite:
         return ClaimedName(name)
     taken, free = 1, 2

@@ -108,9 +108,11 @@ class SmallFiles:
                 new = replace(file, reserved_bytes=length)
                 claimed = self._claim(rows, new, overwrite=overwrite, may_replace=may_replace)
                 named = replace(new, name=claimed.name)
+                head, replaced_id = _head_of(blocks), claimed.replaced_id
                 whole = declare_whole(
-                    rows, named, self._core, length=length, digest=digest, is_new=True, head=_head_of(blocks)
-                )
+                    rows, named, self._core, length=length, digest=digest, is_new=True, head=head,
+                    replaced_id=replaced_id,
+                )  # fmt: skip
                 writer.record(rows)
                 whole = replace(whole, next_expected=length)
                 if add_more is not None:

@@ -29,9 +29,10 @@ from transfer_service.errors import (
 from transfer_service.models.games import DownloadState, Game, GameData
 from transfer_service.services.clocks import shared_now
 from transfer_service.services.core import Core
+from transfer_service.services.events.actors import Actor
 from transfer_service.services.games import job_rows as download_rows
 from transfer_service.services.games.archives import ArchiveRemoval
-from transfer_service.services.games.job_rows import Actor, DownloadRecord, archive_key, is_active, is_kept, jobs
+from transfer_service.services.games.job_rows import DownloadRecord, archive_key, is_active, is_kept, jobs
 
 ABANDONED_AFTER = timedelta(seconds=45)
 WORKER_GONE = "The download worker stopped"

@@ -10,7 +10,8 @@ from sqlalchemy import and_, false, func, literal_column, or_, select, union_all
 from sqlalchemy.orm import Session
 
 from transfer_service.models.games import ACTIVE_STATES, DownloadState, Game, GameData, RemoteDownload
-from transfer_service.services.games.activities import Action, record
+from transfer_service.services.events import facts
+from transfer_service.services.events.actors import Actor
 
 jobs = RemoteDownload.__table__
 is_active = jobs.c.slot >= 0  # for IS NOT NULL SQLite takes no index
@@ -18,10 +19,10 @@ is_completed = jobs.c.state == literal_column("'completed'")
 """In the words of the index `ix_remote_downloads_finished_at`: with a parameter it is not used."""
 is_kept = and_(is_completed, jobs.c.removed_at.is_(None))
 """Whether a job has completed an archive that was not removed since."""
-ACTIONS = {
-    DownloadState.COMPLETED: Action.COMPLETED,
-    DownloadState.ERROR: Action.FAILED,
-    DownloadState.CANCELLED: Action.CANCELLED,
+_ENDS = {
+    DownloadState.COMPLETED: facts.download_completed,
+    DownloadState.ERROR: facts.download_failed,
+    DownloadState.CANCELLED: facts.download_cancelled,
 }
 
 _ARCHIVE = ".zip"
@@ -45,15 +46,6 @@ def archive_id(key: str) -> int:
 def part_key(job_id: int) -> str:
     """The key of the bytes of a job until they are an archive."""
     return f"{job_id}.part"
-
-
-@dataclass(frozen=True, slots=True)
-class Actor:
-    """Who does something with a download, and from where."""
-
-    account_id: uuid.UUID | None
-    name: str
-    ip_address: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,6 +155,16 @@ class _Subject:
     sha256: str
     sources: Sequence[str]
 
+    def details(self, error: str | None = None) -> dict[str, Any]:
+        """The same as the log has it."""
+        details: dict[str, Any] = {
+            "gameDataId": self.game_data_id,
+            "gameTitle": self.title,
+            "sha256": self.sha256,
+            "sources": list(self.sources),
+        }
+        return details if error is None else {**details, "error": error}
+
 
 def begin(
     session: Session, game: Game, data: GameData, *, slot: int, actor: Actor, sources: Sequence[str], at: datetime
@@ -172,7 +174,7 @@ def begin(
         game_id=game.id,
         game_data_id=data.id,
         account_id=actor.account_id,
-        username=actor.name,
+        username=actor.name or "",
         ip_address=actor.ip_address,
         state=DownloadState.PENDING,
         slot=slot,
@@ -184,29 +186,9 @@ def begin(
     )
     session.add(job)
     session.flush()
-    _tell(session, Action.STARTED, actor, _Subject(game.id, game.title, data.id, data.sha256, sources), at=at)
+    subject = _Subject(game.id, game.title, data.id, data.sha256, sources)
+    facts.download_started(session, game.id, subject.details(), at=at, actor=actor)
     return job.id
-
-
-def _tell(
-    session: Session, action: Action, actor: Actor, subject: _Subject, *, at: datetime, error: str | None = None
-) -> None:
-    details: dict[str, Any] = {
-        "gameDataId": subject.game_data_id,
-        "gameTitle": subject.title,
-        "sha256": subject.sha256,
-        "sources": list(subject.sources),
-    }
-    record(
-        session,
-        username=actor.name,
-        ip_address=actor.ip_address,
-        action=action,
-        resource="games",
-        resource_id=str(subject.game_id),
-        details=details if error is None else {**details, "error": error},
-        at=at,
-    )
 
 
 def advance(session: Session, job_id: int, state: DownloadState, *, owner: uuid.UUID, **values: Any) -> bool:
@@ -268,5 +250,5 @@ def finish(
     title = session.scalars(select(Game.title).where(Game.id == ended.game_id)).one()
     starter = Actor(ended.account_id, ended.username, ended.ip_address)
     subject = _Subject(ended.game_id, title, ended.game_data_id, ended.sha256, sources)
-    _tell(session, ACTIONS[state], actor or starter, subject, at=at, error=error)
+    _ENDS[state](session, ended.game_id, subject.details(error), at=at, actor=actor or starter)
     return True

@@ -189,7 +189,8 @@ class UploadCompletion:
             durability.check(file.unflushed_boot)
             claimed = claim_name(rows, upload.account_id, file.name, overwrite=upload.overwrite, core=self._core)
             file = replace(file, name=claimed.name, length_declared=True)
-            whole = declare_whole(rows, file, self._core, length=upload.offset, digest=digest)
+            length, replaced_id = upload.offset, claimed.replaced_id
+            whole = declare_whole(rows, file, self._core, length=length, digest=digest, replaced_id=replaced_id)
             if not current.ends:
                 resumable_rows.set_ends(rows, upload.id)
         self._completion.forget(upload.id)

@@ -201,10 +201,11 @@ class WholeFileService:
                 rows, file.account_id, wanted, overwrite=overwrite, core=self._core, may_replace=may_replace
             )
             file = replace(file, name=claimed.name, media_type=draft.media_type)
-            declared = declare_whole(rows, file, self._core, length=whole.length, digest=whole.digest)
+            length, digest, replaced_id = whole.length, whole.digest, claimed.replaced_id
+            declared = declare_whole(rows, file, self._core, length=length, digest=digest, replaced_id=replaced_id)
             if is_renamed:
                 prune(rows, file.folder_id)
-            declared = replace(declared, next_expected=whole.length)
+            declared = replace(declared, next_expected=length)
             if whole.remember is not None:
                 whole.remember(rows, declared)
             return declared, claimed

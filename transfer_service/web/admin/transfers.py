@@ -16,8 +16,7 @@ from transfer_service.services.files.files import parse_file_id
 from transfer_service.services.games.job_rows import DownloadRecord
 from transfer_service.services.uploads.transfers import UnfinishedUpload
 from transfer_service.web.admin.doors import guard_for_admins
-from transfer_service.web.context import services
-from transfer_service.web.games.downloads import actor_of_request
+from transfer_service.web.context import actor_of, current, services
 from transfer_service.web.query import MAX_PAGE, PAGING, Key, read_page, takes
 
 DOWNLOAD = "download"
@@ -51,7 +50,7 @@ def cancel_transfer(transfer_id: str) -> tuple[str, int]:
     if upload_id is not None:
         services().administration.uploads.cancel(upload_id)
     else:
-        services().remote_downloads.cancel_job(actor_of_request(), _job_id_of(transfer_id))
+        services().remote_downloads.cancel_job(actor_of(current()), _job_id_of(transfer_id))
     return "", HTTPStatus.NO_CONTENT
 
 

@@ -18,10 +18,11 @@ from transfer_service.models.keys import Scope
 from transfer_service.patience import one_patience
 from transfer_service.services.accounts.sign_ins import Identity
 from transfer_service.services.chat.attachments import Post
+from transfer_service.services.events.actors import as_actor
 from transfer_service.web.chat.printing import message_json
 from transfer_service.web.chat.rooms import account_room, audience, muted_room, uploads_room
 from transfer_service.web.chat.sessions import TOKEN_EXPIRED, LiveSession, LiveSessions
-from transfer_service.web.context import identify, services
+from transfer_service.web.context import actor_of, identify, services
 from transfer_service.web.error_envelopes import as_answered
 from transfer_service.web.request_log import log_request_error
 from transfer_service.web.scopes import check_scope
@@ -140,7 +141,7 @@ def _answered(handler: Handler) -> Callable[..., Answer]:
                 raise InvalidRequest("Expected an object")
             if handler.__name__ in CHANGING and services().database.is_read_only:
                 raise ReadOnly
-            with one_patience():
+            with one_patience(), as_actor(actor_of(identity)):
                 return handler(self, identity, data)
         except TransferError as error:
             detail = as_answered(error).detail

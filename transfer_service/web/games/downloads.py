@@ -1,14 +1,13 @@
 """`/api/downloads`: archives of games that the server fetches in the background (docs/remote-downloads.md)."""
 
 from http import HTTPStatus
-from ipaddress import ip_address
 
 from flask import Blueprint, Response, current_app, jsonify, request
 
 from transfer_service.errors import InvalidRequest, NotFound
 from transfer_service.services.files.files import parse_file_id
-from transfer_service.services.games.job_rows import Actor, DownloadRecord
-from transfer_service.web.context import current, guard, require_permission, services, token_expires_at
+from transfer_service.services.games.job_rows import DownloadRecord
+from transfer_service.web.context import actor_of, current, guard, require_permission, services, token_expires_at
 from transfer_service.web.games.printing import download_json, event_id_of
 from transfer_service.web.games.progress_feed import FEED, ProgressFeed
 from transfer_service.web.query import MAX_PAGE, PAGING, read_page, takes
@@ -34,7 +33,7 @@ def start(game_id: str) -> tuple[Response, int]:
     """Begin to fetch an archive of a game."""
     game_data_id = _game_data_id(json_object().get("gameDataId"))
     parsed = game_id_of(game_id)
-    services().remote_downloads.start(actor_of_request(), parsed, game_data_id)
+    services().remote_downloads.start(actor_of(current()), parsed, game_data_id)
     answer = {"success": True, "message": "Download started", "gameId": str(parsed), "gameDataId": game_data_id}
     return jsonify(answer), HTTPStatus.ACCEPTED
 
@@ -43,7 +42,7 @@ def start(game_id: str) -> tuple[Response, int]:
 def cancel(game_id: str) -> Response:
     """End a download that is active."""
     may_cancel_any = services().accounts.has_permission(current().account_id, DOWNLOAD_PERMISSION)
-    services().remote_downloads.cancel(actor_of_request(), parse_file_id(game_id), may_cancel_any=may_cancel_any)
+    services().remote_downloads.cancel(actor_of(current()), parse_file_id(game_id), may_cancel_any=may_cancel_any)
     return jsonify({"success": True, "message": "Download cancelled"})
 
 
@@ -90,20 +89,6 @@ def progress(game_id: str) -> Response:
 
 def _last_event_id() -> str | None:
     return request.headers.get("Last-Event-ID") or request.args.get("lastEventId")
-
-
-def actor_of_request() -> Actor:
-    """Who does what the present request asks for."""
-    identity = current()
-    return Actor(account_id=identity.account_id, name=identity.name, ip_address=_address())
-
-
-def _address() -> str | None:
-    """The client's address, None where it is none (a Unix socket, or whatever a proxy that is not ours has sent)."""
-    try:
-        return str(ip_address(request.remote_addr or ""))
-    except ValueError:
-        return None
 
 
 def _data_id_of(text: str) -> int:

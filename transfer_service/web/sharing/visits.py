@@ -9,10 +9,11 @@ from flask import Response, g, request
 
 from transfer_service.errors import LinkGone, PasswordRequired
 from transfer_service.logs import tidying
+from transfer_service.services.events.actors import Actor, set_actor
 from transfer_service.services.sharing.link_downloads import Granted, LinkDownloads, Subject
 from transfer_service.services.sharing.link_rows import LinkRecord
 from transfer_service.web.addresses import absolute_url, own_path
-from transfer_service.web.context import services
+from transfer_service.web.context import client_address, services
 from transfer_service.web.request_log import note
 
 COOKIE = "transfer_link"
@@ -111,6 +112,7 @@ def begin_visit(token: str, *, even_used_up: bool = False) -> Visit:
     note(link=str(link.id))
     cookie_client = services().sharing.access.client_of_cookie(link, request.cookies.get(COOKIE))
     g.visit = Visit(link, token, cookie_client)
+    set_actor(Actor(link.account_id, None, client_address()))  # whose link it is has let them in
     return current_visit()
 
 

@@ -5,20 +5,22 @@ from typing import Any
 import pytest
 
 from tests.services.conftest import Bench
-from transfer_service.services.games.activities import Action, ActivityRecord, record
+from transfer_service.services.events.actions import Action
+from transfer_service.services.events.activities import ActivityRecord
+from transfer_service.services.events.actors import Actor
+from transfer_service.services.events.audit import record
 
+ALICE = Actor(None, "alice", "192.0.2.1")
 DETAILS = {"gameDataId": 12345, "gameTitle": "Pong 家", "sources": ["a", "b"], "error": None}
 
 
 def add(bench: Bench, resource_id: str = "pong", **changes: Any) -> None:
     """Record an activity."""
     fields: dict[str, Any] = {
-        "username": "alice",
-        "action": Action.STARTED,
-        "resource": "games",
+        "action": Action.DOWNLOAD_STARTED,
         "resource_id": resource_id,
         "details": DETAILS,
-        "ip_address": "192.0.2.1",
+        "actor": ALICE,
         "at": bench.clock(),
         **changes,
     }
@@ -32,7 +34,7 @@ def page(bench: Bench, number: int = 1, limit: int = 50) -> list[str]:
 
 
 def test_an_activity_is_read_as_it_was_recorded(any_bench: Bench) -> None:
-    add(any_bench, action=Action.FAILED, ip_address=None)
+    add(any_bench, action=Action.DOWNLOAD_FAILED, actor=Actor(None, "alice", None))
     found = any_bench.services.activities.list_page(1, 50)
     assert found.total == 1
     assert found.rows == (
@@ -54,17 +56,7 @@ def test_what_is_recorded_in_a_transaction_that_fails_does_not_stay(any_bench: B
 
     def fail() -> None:
         with any_bench.services.database.write() as session:
-            record(
-                session,
-                username="alice",
-                action=Action.STARTED,
-                resource="games",
-                resource_id="lost",
-                details={},
-                ip_address=None,
-                at=any_bench.clock(),
-            )
-            session.flush()
+            record(session, Action.DOWNLOAD_STARTED, "lost", {}, at=any_bench.clock())
             raise LookupError
 
     with pytest.raises(LookupError):
@@ -72,10 +64,16 @@ def test_what_is_recorded_in_a_transaction_that_fails_does_not_stay(any_bench: B
     assert page(any_bench) == ["kept"]
 
 
-def test_the_newest_is_first_whatever_the_clock_says(any_bench: Bench) -> None:
-    for name in ("first", "second", "third"):
+def test_the_newest_is_first_by_what_its_clock_said(any_bench: Bench) -> None:
+    for name in ("last", "second", "first"):
         add(any_bench, name)
         any_bench.clock.advance(hours=-1)
+    assert page(any_bench) == ["last", "second", "first"]
+
+
+def test_of_the_same_instant_the_later_one_is_first(any_bench: Bench) -> None:
+    for name in ("first", "second", "third"):
+        add(any_bench, name)
     assert page(any_bench) == ["third", "second", "first"]
 
 

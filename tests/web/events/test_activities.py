@@ -1,4 +1,4 @@
-"""What was done with remote downloads: `GET /api/activities`."""
+"""The audit log: `GET /api/activities`."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -10,22 +10,24 @@ from flask import Flask
 from tests.conftest import Device
 from tests.web.conftest import signed_in
 from transfer_service.bootstrap import Services
-from transfer_service.services.games.activities import Action, record
+from transfer_service.services.events.actions import Action
+from transfer_service.services.events.actors import Actor
+from transfer_service.services.events.audit import record
 from transfer_service.web.context import EXTENSION
 
 AT = datetime(2024, 5, 1, 12, 0, 0, 123999, tzinfo=UTC)
 GAME_ID = "0b8bd5ab-2f5c-4b3c-a3d5-2f2fd2c6d1f0"
 DETAILS = {"gameDataId": 12345, "gameTitle": "Pong", "sha256": "ab" * 32, "sources": ["mirror"]}
 READ = "activities.read"
+BOB = Actor(None, "bob", "192.0.2.1")
 
 
 def record_many(services: Services, count: int, **changes: Any) -> None:
     """Activities of one game."""
     with services.database.write() as session:
         for _ in range(count):
-            fields: dict[str, Any] = {"action": Action.STARTED, "details": DETAILS, "ip_address": "192.0.2.1"}
-            fields = {**fields, **changes}
-            record(session, username="bob", resource="games", resource_id=GAME_ID, at=AT, **fields)
+            fields: dict[str, Any] = {"action": Action.DOWNLOAD_STARTED, "details": DETAILS, "actor": BOB}
+            record(session, resource_id=GAME_ID, at=AT, **{**fields, **changes})
 
 
 @pytest.fixture(scope="module")
@@ -40,7 +42,8 @@ def reader(shared_app: Flask) -> Device:
 def test_an_activity_in_every_field(services: Services, device: Device) -> None:
     services.accounts.grant("alice", READ)
     record_many(services, 1)
-    record_many(services, 1, action=Action.FAILED, details={**DETAILS, "error": "too bad"}, ip_address=None)
+    nowhere = Actor(None, "bob", None)
+    record_many(services, 1, action=Action.DOWNLOAD_FAILED, details={**DETAILS, "error": "too bad"}, actor=nowhere)
     answer = device.get("/api/activities")
     newest, oldest = answer.get_json()["data"]
     assert answer.get_json().keys() == {"data", "pagination"}

@@ -1,10 +1,10 @@
-"""`GET /api/activities`: what was done with remote downloads, for accounts with the permission `activities.read`."""
+"""`GET /api/activities`: the audit log, for accounts with the permission `activities.read`."""
 
 from typing import Any
 
 from flask import Blueprint, Response, jsonify, request
 
-from transfer_service.services.games.activities import ActivityRecord
+from transfer_service.services.events.activities import ActivityRecord
 from transfer_service.web.context import guard, require_permission, services
 from transfer_service.web.query import count_of, takes
 from transfer_service.wire.instants import format_instant

@@ -1,0 +1,66 @@
+"""The audit log: a row in the transaction of what it tells of, so that it stays if and only if that does."""
+
+import uuid
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import bindparam, insert, select
+
+from transfer_service.db.database import Executor
+from transfer_service.db.prepared import PreparedSelect, PreparedWrite
+from transfer_service.models.accounts import Account
+from transfer_service.models.events import Activity
+from transfer_service.services.events.actions import Action
+from transfer_service.services.events.actors import Actor, present_actor
+
+_activities, _accounts = Activity.__table__, Account.__table__
+_COLUMNS = tuple(column.name for column in _activities.c if not column.primary_key)
+_INSERT = PreparedWrite(insert(_activities).values({name: bindparam(name) for name in _COLUMNS}).inline())
+_NAME = PreparedSelect(select(_accounts.c.name).where(_accounts.c.id == bindparam("account_id")))
+
+
+def record(
+    rows: Executor,
+    action: Action,
+    resource_id: uuid.UUID | str,
+    details: Mapping[str, Any],
+    *,
+    at: datetime,
+    actor: Actor | None = None,
+) -> None:
+    """Add one row to the log, in the caller's transaction, of what the present actor does, or another `actor`.
+
+    It takes no lock and waits for nobody. `details` become JSON; they name what the id stands for, and what changed,
+    and hold neither passwords nor tokens nor addresses that let anybody in.
+    """
+    who = present_actor() if actor is None else actor
+    _INSERT.run(
+        rows,
+        {
+            "username": name_of(rows, who),
+            "action": action.value,
+            "resource": action.resource,
+            "resource_id": str(resource_id),
+            "details": dict(details),
+            "ip_address": who.ip_address,
+            "created_at": at,
+        },
+    )
+
+
+def name_of(rows: Executor, actor: Actor) -> str | None:
+    """The actor's name, None where that is nobody, or an account that is gone."""
+    if actor.name is not None or actor.account_id is None:
+        return actor.name
+    found = _NAME.find(rows, {"account_id": actor.account_id})
+    return None if found is None else str(found.name)
+
+
+def actor_for(account_id: uuid.UUID) -> Actor:
+    """Who a change in an account is told of that the account itself has asked for: itself, now or earlier.
+
+    A step that a crash left undone is taken by whoever looks next, a command or another account.
+    """
+    actor = present_actor()
+    return actor if actor.account_id == account_id else Actor(account_id, None, None)
