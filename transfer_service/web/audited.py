@@ -92,6 +92,7 @@ COMMANDS: dict[str, Told] = {
     "accounts list": "it only reads",
     "accounts revoke": (Action.ACCOUNT_CHANGED,),
     "accounts set-password": (Action.ACCOUNT_PASSWORD_CHANGED,),
+    "accounts set-quota": (Action.ACCOUNT_CHANGED,),
     "cleanup": (Action.FILE_UPLOADED, Action.FILE_PURGED, Action.UPLOAD_CANCELLED),
     "database adopt": "it joins a database and a store, and changes nothing that accounts have",
     "database move": "it carries the log over as it is",
