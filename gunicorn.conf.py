@@ -8,7 +8,9 @@ import gc
 import sys
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parent))
+FOLDER = Path(__file__).resolve().parent
+if (FOLDER / "transfer_service").is_dir():  # in a clone; a wheel has this file in the package, which is found
+    sys.path.insert(0, str(FOLDER))
 
 from typing import Any
 
@@ -17,10 +19,10 @@ from gunicorn.arbiter import Arbiter
 from transfer_service.app import begin_serving, end_serving, stop_serving
 from transfer_service.errors import InstallationMismatch
 from transfer_service.server.access_log import JsonLogger
-from wsgi import settings
+from transfer_service.wsgi import settings
 
 bind = settings.bind
-wsgi_app = "wsgi:app"
+wsgi_app = "transfer_service.wsgi:app"
 preload_app = True  # the first process keeps it, and every other one shares that memory
 worker_class = "transfer_service.server.worker.TransferWorker"
 workers = 1  # Socket.IO needs one process an instance; instances scale

@@ -1,12 +1,5 @@
-"""The WSGI application, for gunicorn and for `flask --app wsgi`."""
+"""The WSGI application, for gunicorn and for `flask --app wsgi`: see `transfer_service/wsgi.py`."""
 
-import sys
+from transfer_service.wsgi import app
 
-from config import ConfigurationError, load_settings
-from transfer_service.app import create_app
-
-try:
-    settings = load_settings()
-except ConfigurationError as error:
-    sys.exit(f"Wrong settings:\n{error}")
-app = create_app(settings)
+__all__ = ["app"]

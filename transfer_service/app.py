@@ -13,6 +13,7 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 from transfer_service.bootstrap import Services, build_services
 from transfer_service.cli.accounts import init_commands
 from transfer_service.cli.games import init_game_commands
+from transfer_service.cli.programs import init_programs
 from transfer_service.cli.read_only import refuse_changing_commands
 from transfer_service.cli.secret_key import init_key_commands
 from transfer_service.cli.storage import init_storage_commands
@@ -57,7 +58,7 @@ if TYPE_CHECKING:
 
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
-    from config import Settings
+    from transfer_service.config import Settings
     from transfer_service.web.chat.sessions import LiveSessions
 
 
@@ -137,6 +138,7 @@ def create_app(settings: Settings, *, now: Callable[[], datetime] = utc_now, boo
     )
     check_queries(app, except_for={"health.static", "home.static"})
     init_commands(app)
+    init_programs(app)
     init_game_commands(app)
     init_upkeep_commands(app)
     init_storage_commands(app)

@@ -68,7 +68,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from datetime import datetime
 
-    from config import Settings
+    from transfer_service.config import Settings
     from transfer_service.services.chat.events import ChatEvent
     from transfer_service.services.uploads.progress import UploadProgress
     from transfer_service.storage.blobs import BlobStore

@@ -3,8 +3,8 @@
 import hashlib
 from pathlib import Path
 
-from config import Settings
 from transfer_service.bootstrap import build_core, build_folders
+from transfer_service.config import Settings
 from transfer_service.db.move_journal import MoveJournal
 from transfer_service.errors import MoveRefused
 from transfer_service.services.core import Core, utc_now

@@ -20,7 +20,7 @@ from gunicorn.arbiter import Arbiter
 from transfer_service.cli.accounts import make_first_admin
 from transfer_service.cli.upkeep import bring_up_to_date
 from transfer_service.web.context import services
-from wsgi import app
+from transfer_service.wsgi import app
 
 WORKER_NAME = "transfer-worker"
 """What `ps -o comm` shows."""

@@ -16,8 +16,8 @@ import gevent
 import structlog
 from gevent.event import Event
 
-from config import ConfigurationError, load_settings
 from transfer_service.bootstrap import Services, build_compaction, build_core, build_services
+from transfer_service.config import ConfigurationError, load_settings
 from transfer_service.errors import InstallationMismatch, ServerAway, TransferError
 from transfer_service.faults import fault_of
 from transfer_service.logs import configure_logging, failures_logged, log_error
@@ -30,7 +30,7 @@ from transfer_service.services.games.leases import LEASE, FetchLeases, LeaseLost
 from transfer_service.services.upkeep.installation import StartGate
 
 if TYPE_CHECKING:
-    from config import Settings
+    from transfer_service.config import Settings
 
 BEAT_SECONDS = 0.5
 LOOK_SECONDS = 0.5

@@ -1,12 +1,10 @@
-"""The command line: `flask --app wsgi accounts | worker`."""
+"""The command line: `flask --app wsgi accounts`."""
 
 import json
-import os
 import secrets
 import sys
 from collections.abc import Callable, Iterable
 from functools import wraps
-from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
 import click
@@ -22,7 +20,6 @@ from transfer_service.web.events.activities import READ_PERMISSION
 from transfer_service.web.games.downloads import DOWNLOAD_PERMISSION
 from transfer_service.wire.instants import format_second
 
-REPOSITORY = Path(__file__).parents[2]
 FIRST_ADMIN = "admin"
 PERMISSIONS = (DOWNLOAD_PERMISSION, READ_PERMISSION)
 LIST_HEADER = ("ID", "NAME", "ROLE", "STATE", "PERMISSIONS", "FILES", "BYTES", "LAST SIGN-IN")
@@ -196,18 +193,6 @@ def _byte_count(text: str) -> int:
         raise InvalidRequest(f"{text} is no number of bytes") from error
 
 
-@click.command("worker")
-def worker() -> None:
-    """Fetch remote downloads, and make one object of each file in pieces, until SIGTERM or Ctrl-C.
-
-    Any number may run: wherever the service may.
-    """
-    # A new program in this process: gevent has to patch before anything is imported, and Flask has imported much.
-    path = os.pathsep.join(filter(None, [str(REPOSITORY), os.environ.get("PYTHONPATH")]))
-    command = [sys.executable, "-m", "gevent.monkey", "--module", "transfer_service.worker"]
-    os.execve(sys.executable, command, {**os.environ, "PYTHONPATH": path})  # noqa: S606 - nothing of it comes from outside
-
-
 def _warn_of_unused(permissions: Iterable[str]) -> None:
     for permission in permissions:
         if permission not in PERMISSIONS:
@@ -223,8 +208,7 @@ def _read_password(from_stdin: bool) -> str:
 
 def init_commands(app: Flask) -> None:
     """Add the commands to `flask --app wsgi`."""
-    for command in (accounts, worker):
-        app.cli.add_command(command)
+    app.cli.add_command(accounts)
 
 
 def account_json(account: AccountRecord, *, files: int) -> dict[str, Any]:

@@ -9,8 +9,8 @@ from flask import Flask
 
 from transfer_service.errors import ReadOnly
 
-READING = frozenset({"accounts list", "games list", "verify", "worker"})
-"""What changes nothing. The worker rests."""
+READING = frozenset({"accounts list", "games list", "serve", "verify", "worker"})
+"""What changes nothing. The worker rests, and the service refuses by itself."""
 MOVING = frozenset({"database move", "database upgrade", "storage move"})
 """What carries an installation over. `database upgrade` refuses by itself where there is something to do."""
 DRY_RUNS = frozenset({"cleanup"})

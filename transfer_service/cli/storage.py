@@ -7,9 +7,9 @@ import click
 from flask import Flask
 from flask.cli import AppGroup
 
-from config import known_storage
 from transfer_service.cli.accounts import plain_errors
 from transfer_service.cli.upkeep import read_urls, show_fault
+from transfer_service.config import known_storage
 from transfer_service.web.context import services
 
 if TYPE_CHECKING:

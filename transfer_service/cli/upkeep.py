@@ -10,8 +10,8 @@ from flask import Flask
 from flask.cli import AppGroup, with_appcontext
 from sqlalchemy import make_url
 
-from config import known_database
 from transfer_service.cli.accounts import plain_errors
+from transfer_service.config import known_database
 from transfer_service.db.database import failures_named
 from transfer_service.db.moving import Moved, move_database
 from transfer_service.db.schema import check, upgrade

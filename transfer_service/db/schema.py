@@ -4,14 +4,14 @@ Alembic is loaded only to migrate: it takes 10 MiB, and a start mostly finds not
 """
 
 from functools import cache
-from pathlib import Path
 
 from sqlalchemy import text
 
 from transfer_service.db.database import Database
 from transfer_service.errors import SchemaOutdated
+from transfer_service.shipped import shipped
 
-MIGRATIONS = Path(__file__).parents[2] / "migrations"
+MIGRATIONS = shipped("migrations")
 MOVING = "moving"
 """In the place of a revision: another database is being carried over into this one (`moving`)."""
 

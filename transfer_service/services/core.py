@@ -22,7 +22,7 @@ from transfer_service.threads import BeginOffload, Offload, begin_offload, offlo
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from config import Settings
+    from transfer_service.config import Settings
 
 _accounts = Account.__table__
 _total = _accounts.c.used_bytes + bindparam("additional", type_=BigInteger)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from config import Settings
+    from transfer_service.config import Settings
 
 
 def secrets_of(settings: Settings) -> list[bytes]:

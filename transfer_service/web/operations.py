@@ -1,15 +1,13 @@
 """`/healthz`, `/readyz`, and the description of the API."""
 
-from pathlib import Path
-
-from flask import Blueprint, Response, jsonify, render_template, send_from_directory
+from flask import Blueprint, Response, jsonify, render_template, send_file
 
 from transfer_service.patience import one_patience
+from transfer_service.shipped import shipped
 from transfer_service.web.context import services
 from transfer_service.web.query import takes_any
 
 READY_WAIT_SECONDS = 5.0  # for a lock: whoever asks has a time limit too
-REPOSITORY = Path(__file__).parents[2]
 
 blueprint = Blueprint("health", __name__, static_folder="static/swagger-ui", static_url_path="/docs/assets")
 
@@ -40,7 +38,7 @@ def ready() -> Response:
 @takes_any
 def openapi() -> Response:
     """The description of every route."""
-    response = send_from_directory(REPOSITORY, "openapi.yaml", mimetype="application/yaml")
+    response = send_file(shipped("openapi.yaml"), mimetype="application/yaml")
     response.headers["Cache-Control"] = "no-store"
     return response
 

@@ -11,7 +11,7 @@ from transfer_service.services.previews import rows as preview_rows
 from transfer_service.wire.media_signatures import medium_of
 
 if TYPE_CHECKING:
-    from config import Settings
+    from transfer_service.config import Settings
 
 PACKAGES = {"PIL": "pillow", "pillow_heif": "pillow-heif", "av": "av", "blurhash": "blurhash"}
 """What the maker needs, by the modules' names: looked for here, and loaded by nobody but the maker."""
