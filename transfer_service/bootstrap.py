@@ -40,6 +40,7 @@ from transfer_service.services.idempotency import IdempotencyKeys
 from transfer_service.services.previews.noting import find_missing
 from transfer_service.services.previews.previews import PreviewService
 from transfer_service.services.request_limits import RequestLimits
+from transfer_service.services.running import Running
 from transfer_service.services.shared_windows import RedisProbe
 from transfer_service.services.sharing.sharing import Sharing, build_sharing
 from transfer_service.services.upkeep.account_removal import AccountRemoval
@@ -115,6 +116,7 @@ class Services:
     recovery: Recovery
     sharing: Sharing
     request_limits: RequestLimits
+    running: Running
     redis: RedisProbe
 
     @property
@@ -261,6 +263,7 @@ def build_services(
         gate=StartGate([partial(schema.check, core.database), installation.ensure, signing_key.ensure]),
         recovery=Recovery(core),
         sharing=sharing,
+        running=Running(core.database),
         request_limits=RequestLimits(settings.rate_limits, redis_url=settings.redis_url),
         redis=RedisProbe(settings.redis_url),
     )

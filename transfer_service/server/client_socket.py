@@ -34,11 +34,31 @@ class TransferSocket(socket.socket):
     _joins_heads = False
     _head = b""
     has_given_up = False
+    is_cut = False
+    when_done: Callable[[], None] | None = None
+    """Called once, by the server, when the present request is over."""
     gives_up: Callable[[float], bool] | None = None
     """Asked with the seconds of silence while the client is waited for; True ends the stream there and for good."""
 
+    def cut(self) -> None:
+        """End the connection now, whatever is waited for: nothing more is received or sent.
+
+        What has arrived in the kernel, and goes on to, would still be received after `shutdown`.
+        """
+        self.is_cut = self.has_given_up = True
+        with suppress(OSError):
+            self.shutdown(socket.SHUT_RDWR)
+
+    def finish(self) -> None:
+        """The present request is over."""
+        done, self.when_done = self.when_done, None
+        if done is not None:
+            done()
+
     def recv(self, size: int, *args: Any) -> bytes:
         """Receive what is there. Raises ConnectionResetError for a client that stalls, if nobody else is to judge."""
+        if self.is_cut:
+            return b""
         while self.gives_up is not None:
             try:
                 return self._sock.recv(size, *args)
@@ -56,7 +76,7 @@ class TransferSocket(socket.socket):
         """
         received = 0
         patient_until: float | None = None
-        while received < len(buffer):
+        while received < len(buffer) and not self.is_cut:
             try:
                 count = self._sock.recv_into(buffer[received:])
             except BlockingIOError:

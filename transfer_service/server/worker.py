@@ -204,6 +204,8 @@ class TransferWorker(GeventWorker):  # type: ignore[misc] # gunicorn has no type
             raise
         finally:
             sock.gives_up = None
+            if isinstance(sock, TransferSocket):
+                sock.finish()
             with suppress(OSError):
                 sock.settimeout(None)
 

@@ -23,6 +23,7 @@ from transfer_service.web.accounts.tokens import (
     verify_text,
 )
 from transfer_service.web.request_log import note
+from transfer_service.web.running import run_for
 from transfer_service.web.scopes import check
 from transfer_service.web.sharing import signed
 
@@ -104,6 +105,7 @@ def recognize(*, refresh: bool = False, any_type: bool = False, token: str | Non
         identity = _identity_of(claims)
     g.identity, g.claims = identity, claims
     act_as(identity)
+    run_for(services().running, identity.account_id)
     note(account=str(identity.account_id), **({"key": str(identity.key.id)} if identity.key else {}))
     return identity
 
@@ -185,6 +187,7 @@ def _admit_signed() -> None:
         raise AddressInvalid
     g.identity = identity
     act_as(identity)
+    run_for(services().running, identity.account_id)
     note(account=str(identity.account_id), signed=True)
 
 

@@ -5,7 +5,8 @@ from typing import Any
 
 from flask import current_app, request
 
-from transfer_service.errors import BodyCutShort, BodyTimeout, RangeBusy
+from transfer_service.errors import BodyCutShort, BodyTimeout, RangeBusy, UploadGone
+from transfer_service.services.running import current_request
 from transfer_service.web.request_log import note
 
 BLOCK_BYTES = 256 * 1024
@@ -35,6 +36,7 @@ class RequestBody:
         self._is_displaced: Callable[[], bool] = lambda: False
         self._is_over: Callable[[], bool] = lambda: False
         self._on_idle: Callable[[], object] = lambda: None
+        self._running = current_request()
         self.announced = request.content_length
         self.received = 0
         self._ahead = memoryview(b"")
@@ -86,7 +88,8 @@ class RequestBody:
     def readinto(self, buffer: memoryview, /) -> int:
         """Put what comes next into `buffer`, and give its length: 0 at the end.
 
-        Raises BodyCutShort, BodyTimeout, RangeBusy where less came than was announced, and what `while_idle` raised.
+        Raises BodyCutShort, BodyTimeout, RangeBusy where less came than was announced, UploadGone where nobody wants
+        the rest any more, and what `while_idle` raised.
         """
         if self._ahead:
             count = min(len(buffer), len(self._ahead))
@@ -95,6 +98,9 @@ class RequestBody:
         if self._socket is not None:
             self._socket.gives_up = self._gives_up
         count = 0
+        if self._is_lost and self._has_more:
+            self._abandon()
+            raise UploadGone
         if self.received and self._has_more and self._is_over():
             self._abandon()
             raise RangeBusy
@@ -118,6 +124,11 @@ class RequestBody:
     def _has_more(self) -> bool:
         return self.announced is None or bool(self._left())
 
+    @property
+    def _is_lost(self) -> bool:
+        """Whether the upload that these bytes are for has gone, cancelled by whomever."""
+        return self._running is not None and self._running.is_lost
+
     def _abandon(self) -> None:
         """Whatever else comes on this connection belongs to nobody: it must close."""
         if self._socket is not None:
@@ -129,7 +140,9 @@ class RequestBody:
         except Exception as error:  # noqa: BLE001 - raised by `readinto`: no fault of the client's
             self._reason = error
             return True
-        if idle_seconds >= self._read_timeout:
+        if self._is_lost:
+            self._reason = UploadGone()
+        elif idle_seconds >= self._read_timeout:
             self._reason = BodyTimeout()
         elif self._has_lost_its_place(idle_seconds):
             self._reason = RangeBusy()

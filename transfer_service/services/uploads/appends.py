@@ -20,6 +20,7 @@ from transfer_service.errors import (
     TooLarge,
     UploadEnded,
     UploadFinished,
+    UploadGone,
 )
 from transfer_service.logs import tidying
 from transfer_service.models.uploads import UploadKind
@@ -29,6 +30,7 @@ from transfer_service.services.files import received_ranges as intervals
 from transfer_service.services.files import rows as file_rows
 from transfer_service.services.files.files import FileService
 from transfer_service.services.files.finishing import flush_or_forget
+from transfer_service.services.running import works_on
 from transfer_service.services.uploads import rows as resumable_rows
 from transfer_service.services.uploads.finishing import UploadCompletion
 from transfer_service.services.uploads.lookup import TAKE_OVER_SECONDS, Displacement, UploadLookup
@@ -129,9 +131,9 @@ class Appends:
                 return upload if upload.is_finished else self._receive(upload, piece, body, writer)
         except BlobMissing as error:
             raise UploadEnded from error
-        except UploadEnded:
+        except (UploadEnded, UploadGone) as error:
             self._files.discard_if_nobodys(upload.id)  # it may have been finished and then forgotten: the file stays
-            raise
+            raise UploadEnded from error
 
     def _check(self, upload: UploadRecord, piece: Piece, body: AppendBody) -> UploadRecord:
         """Refuse what the facts rule out. Raises OffsetMismatch, InconsistentLength, TooLarge."""
@@ -173,6 +175,7 @@ class Appends:
             begin=self._begin_offload,
         )
         body.end_when(writer.is_wanted)
+        works_on(upload.id)
         try:
             body_writer.receive(body)
             body.verify()

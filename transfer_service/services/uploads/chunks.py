@@ -28,6 +28,7 @@ from transfer_service.services.files.finishing import Completion, flush_or_forge
 from transfer_service.services.files.folder_rows import lock_names
 from transfer_service.services.files.rows import FileRecord
 from transfer_service.services.files.small_files import SMALL_BYTES, SmallFiles
+from transfer_service.services.running import works_on
 from transfer_service.services.steps import ANSWER_SECONDS
 from transfer_service.services.uploads.incoming import Incoming, Place
 from transfer_service.services.uploads.lengths import agreed, was_whole
@@ -107,6 +108,7 @@ class UploadService:
 
     def _store_chunk(self, chunk: "_Chunk", batches: Iterator[Sequence[bytes]]) -> FileRecord:
         """Write a chunk under a claim of its span and let it count; if that fails, leave nothing of it."""
+        works_on(chunk.file_id)
         try:
             with self._store.open_writer(
                 chunk.file_id, chunk.span, create=chunk.is_first, wait_seconds=CLAIM_WAIT_SECONDS

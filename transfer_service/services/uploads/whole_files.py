@@ -19,6 +19,7 @@ from transfer_service.services.files.folder_rows import prune
 from transfer_service.services.files.naming import ClaimedName, check_name, claim_name
 from transfer_service.services.files.rows import FileRecord
 from transfer_service.services.files.small_files import SMALL_BYTES, SmallFiles
+from transfer_service.services.running import works_on
 from transfer_service.storage.blobs import END, BlobWriter
 from transfer_service.wire.ranges import Span
 
@@ -106,6 +107,7 @@ class WholeFileService:
                 )
             )
         file_id, begun_as = self._begin(account_id, draft), draft.name
+        works_on(file_id)
         try:
             with self._store.open_writer(file_id, ANYWHERE, create=True, wait_seconds=0) as writer:
                 length, digest = self._write(writer, file_id, draft, body)

@@ -13,7 +13,7 @@ from transfer_service.errors import TransferError
 from transfer_service.services.accounts.keys import KeyService
 from transfer_service.services.accounts.sign_ins import Identity, SignInService
 
-WATCH_SECONDS = 2.0
+WATCH_SECONDS = 1.0
 FAREWELL_SECONDS = 1.0
 TOKEN_EXPIRED = "Token expired"  # noqa: S105 - not one
 

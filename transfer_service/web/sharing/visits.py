@@ -15,6 +15,7 @@ from transfer_service.services.sharing.link_rows import LinkRecord
 from transfer_service.web.addresses import absolute_url, own_path
 from transfer_service.web.context import client_address, services
 from transfer_service.web.request_log import note
+from transfer_service.web.running import run_for
 
 COOKIE = "transfer_link"
 
@@ -109,6 +110,7 @@ def begin_visit(token: str, *, even_used_up: bool = False) -> Visit:
     link = services().sharing.links.find(token)
     if link.is_used_up and not even_used_up:
         raise LinkGone
+    run_for(services().running, link.account_id)
     note(link=str(link.id))
     cookie_client = services().sharing.access.client_of_cookie(link, request.cookies.get(COOKIE))
     g.visit = Visit(link, token, cookie_client)
