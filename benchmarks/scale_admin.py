@@ -19,3 +19,9 @@ def _cancel_transfer(ask: Ask, _size: Size) -> Steps:
     while True:
         begun = urlsplit(ask(beginning(1000)).headers["location"]).path.rpartition("/")[2]
         yield Request("DELETE", f"/api/admin/transfers/{begun}", expected=204)
+
+
+@case("deleteAccount", "that is not there")
+def _delete_account(_ask: Ask, _size: Size) -> Steps:
+    while True:
+        yield Request("DELETE", "/api/admin/accounts/nobody", expected=404)

@@ -28,7 +28,7 @@ from transfer_service.web import operations as health
 from transfer_service.web.accounts import auth, keys
 from transfer_service.web.accounts.tokens import init_tokens
 from transfer_service.web.addresses import init_addresses
-from transfer_service.web.admin import cleanup, transfers, usage
+from transfer_service.web.admin import account_removal, cleanup, transfers, usage
 from transfer_service.web.chat import attachments, conversations, messages
 from transfer_service.web.chat.emitters import Fanout, ProgressEvents
 from transfer_service.web.chat.socketio import LIVE, SocketIO, init_socketio
@@ -120,7 +120,7 @@ def create_app(settings: Settings, *, now: Callable[[], datetime] = utc_now, boo
     chat = (conversations, messages, attachments)
     games = (catalogue, remote_downloads, activities, game_zip)
     sharing = (bundles, signed_addresses, links, shared_links, link_uploads)
-    admin = (cleanup, usage, transfers)
+    admin = (cleanup, usage, transfers, account_removal)
     for door in (auth, keys, *files, *chat, *games, *sharing, *admin, health, home):
         app.register_blueprint(door.blueprint)
     init_socketio(

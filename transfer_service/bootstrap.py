@@ -44,6 +44,7 @@ from transfer_service.services.running import Running
 from transfer_service.services.shared_windows import RedisProbe
 from transfer_service.services.sharing.sharing import Sharing, build_sharing
 from transfer_service.services.upkeep.account_removal import AccountRemoval
+from transfer_service.services.upkeep.account_traces import AccountTraces
 from transfer_service.services.upkeep.administration import Administration, build_administration
 from transfer_service.services.upkeep.cleanup import CleanupService
 from transfer_service.services.upkeep.installation import Installation, StartGate
@@ -212,7 +213,7 @@ def build_services(
     sign_ins, conversations = SignInService(core), ConversationService(core)
     messages, passwords = MessageService(core, publish=publish), Passwords(offload=core.offload)
     sharing = build_sharing(core, files=files, uploads=resumable, completion=completion, passwords=passwords)
-    idempotency_keys = IdempotencyKeys(core)
+    idempotency_keys, remote_downloads = IdempotencyKeys(core), RemoteDownloadService(core)
     by_name = build_shelves(core)
     installation, signing_key = Installation(core, parts=list_parts(by_name)), SigningKey(core)
     kept_for = timedelta(days=settings.quarantine_days)
@@ -226,7 +227,7 @@ def build_services(
         folders=FolderService(core, files=files),
         trash=trash,
         accounts=AccountService(core, passwords=passwords),
-        account_removal=AccountRemoval(core, files=files, trash=trash, conversations=conversations),
+        account_removal=AccountRemoval(core, files=files, traces=AccountTraces(core, downloads=remote_downloads)),
         administration=build_administration(core, files=files),
         sign_ins=sign_ins,
         keys=KeyService(core),
@@ -240,7 +241,7 @@ def build_services(
         attachments=AttachmentService(core, messages=messages),
         previews=PreviewService(core),
         attached_files=AttachedFiles(core, messages=messages, files=files),
-        remote_downloads=RemoteDownloadService(core),
+        remote_downloads=remote_downloads,
         games=GameService(database=core.database),
         game_browsing=GameBrowsing(core),
         game_archives=GameArchives(core),

@@ -33,6 +33,12 @@ class Conversation(Base):
     """
 
     __tablename__ = "conversations"
+    __table_args__ = (
+        Index(
+            "ix_conversations_owner_id", "owner_id",
+            sqlite_where=text("owner_id IS NOT NULL"), postgresql_where=text("owner_id IS NOT NULL"),
+        ),
+    )  # fmt: skip
 
     id: Mapped[str] = mapped_column(String(24), primary_key=True)
     kind: Mapped[ConversationKind] = mapped_column(state_type(ConversationKind))
@@ -72,6 +78,10 @@ class Message(Base):
         Index(
             "ix_messages_conversation_id_pinned_at", "conversation_id", "pinned_at",
             sqlite_where=text("pinned_at IS NOT NULL"), postgresql_where=text("pinned_at IS NOT NULL"),
+        ),
+        Index(
+            "ix_messages_sender_id_id", "sender_id", "id",
+            sqlite_where=text("sender_id IS NOT NULL"), postgresql_where=text("sender_id IS NOT NULL"),
         ),
     )  # fmt: skip
 

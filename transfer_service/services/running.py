@@ -107,10 +107,10 @@ class Running:
                 with suppress(OSError):
                     request.cut()
 
-    def _find(self, statement: Select[tuple[uuid.UUID]], ids: Collection[uuid.UUID]) -> set[uuid.UUID]:
+    def _find(self, statement: Select[Any], ids: Collection[uuid.UUID]) -> set[uuid.UUID]:
         found: set[uuid.UUID] = set()
         listed = list(ids)
         for start in range(0, len(listed), _IDS_A_QUERY):
             with self._database.read_rows() as rows:
-                found.update(rows.execute(statement, {"ids": listed[start : start + _IDS_A_QUERY]}).scalars().all())
+                found.update(rows.execute(statement, {"ids": listed[start : start + _IDS_A_QUERY]}).scalars())
         return found

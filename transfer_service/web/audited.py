@@ -17,6 +17,7 @@ _GRANT = "it only makes an address of what is there, and keeps nothing"
 _UPLOADED = (Action.FILE_UPLOADED,)
 
 ROUTES: dict[str, Told] = {
+    "account_removal.delete_account": (Action.ACCOUNT_DELETED, Action.DOWNLOAD_CANCELLED),
     "auth.change_password": (Action.ACCOUNT_PASSWORD_CHANGED, Action.ACCOUNT_SIGN_IN_FAILED),
     "auth.device_token": (Action.ACCOUNT_SIGNED_IN, Action.ACCOUNT_SIGN_IN_FAILED),
     "auth.login": (Action.ACCOUNT_SIGNED_IN, Action.ACCOUNT_SIGN_IN_FAILED),
@@ -67,6 +68,7 @@ ROUTES: dict[str, Told] = {
 """Every endpoint with a method that changes something."""
 
 READING_ROUTES: dict[str, Told] = {
+    "account_removal.delete_account": (Action.ACCOUNT_DELETED, Action.DOWNLOAD_CANCELLED),
     "shared_links.download": (Action.LINK_DOWNLOADED,),
     "shared_links.download_all": (Action.LINK_DOWNLOADED,),
 }

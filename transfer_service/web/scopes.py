@@ -32,6 +32,7 @@ _UPLOAD, _FILES, _DOWNLOAD, _CHAT, _GAMES = ((scope,) for scope in Scope)
 _STATUS = (Scope.FILES, Scope.UPLOAD)
 
 NEEDED: dict[str, Needed] = {
+    "account_removal.delete_account": Rule.NOT_FOR_KEYS,
     "activities.list_activities": Rule.NOT_FOR_KEYS,
     "cleanup.cleanup": Rule.NOT_FOR_KEYS,
     "attachments.download": _CHAT,

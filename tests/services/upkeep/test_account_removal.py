@@ -35,7 +35,7 @@ def remove(bench: Bench, name: str = "alice") -> None:
 def send_photo(chat: Chat, bench: Bench, conversation_id: str) -> str:
     """A message of `alice` with an attachment whose bytes are there."""
     message_id = bench.services.messages.new_id()
-    store = bench.services.account_removal._attachments
+    store = bench.services.core.attachments
     put(store, f"{message_id}/{PHOTO.filename}", b"hello")
     chat.post(conversation_id, None, message_id=message_id, attachment=PHOTO)
     return message_id
@@ -81,7 +81,7 @@ def test_messages_keep_their_rows_and_say_nothing_more(any_bench: Bench) -> None
         (DELETED_ACCOUNT, None, None, True),
         (DELETED_ACCOUNT, None, None, True),
     ]
-    assert any_bench.services.account_removal._attachments.stored_bytes(photo_id) is None
+    assert any_bench.services.core.attachments.stored_bytes(photo_id) is None
     info = chat.info(group, "bob")
     assert (info.owner, info.participants) == ("bob", ("bob", "carol"))
 
@@ -119,7 +119,7 @@ def test_a_removal_that_was_killed_locks_out_and_is_done_by_doing_it_again(bench
     files, removal = bench.services.files, bench.services.account_removal
 
     class Killed:
-        def discard_blob(self, _file_id: uuid.UUID) -> int:
+        def forget(self, _file_id: uuid.UUID) -> None:
             raise KeyboardInterrupt
 
     removal._files = Killed()  # type: ignore[assignment]

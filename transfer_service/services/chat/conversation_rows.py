@@ -19,6 +19,7 @@ from transfer_service.errors import InvalidName, NotFound, NotParticipant
 from transfer_service.models.accounts import Account
 from transfer_service.models.chat import Conversation as ConversationRow
 from transfer_service.models.chat import ConversationKind, Participant
+from transfer_service.models.chat import Message as MessageRow
 from transfer_service.services.chat import message_rows
 from transfer_service.services.chat.message_rows import Message, Reads, message_of
 from transfer_service.wire.filenames import parse_label
@@ -26,6 +27,7 @@ from transfer_service.wire.filenames import parse_label
 _accounts = Account.__table__
 _conversations = ConversationRow.__table__
 _participants = Participant.__table__
+_messages = MessageRow.__table__
 
 _is_conversation = _conversations.c.id == bindparam("of_conversation")
 _of_conversation = _participants.c.conversation_id == bindparam("of_conversation")
@@ -96,6 +98,13 @@ def lock(rows: Executor, conversation_id: str) -> Locked:
     if row is None:
         raise NotFound("Conversation not found")
     return Locked(kind=row.kind, owner_id=row.owner_id, last_seq=row.last_seq)
+
+
+def lock_all_of(rows: Executor, message_ids: Sequence[str]) -> None:
+    """Lock the conversations of some messages, in one order."""
+    conversations = select(_messages.c.conversation_id).where(_messages.c.id.in_(message_ids))
+    locked = select(_conversations.c.id).where(_conversations.c.id.in_(conversations)).order_by(_conversations.c.id)
+    rows.execute(locked.with_for_update())
 
 
 def members(rows: Executor, conversation_id: str, account_id: uuid.UUID) -> Members:

@@ -163,8 +163,12 @@ class FileService:
 
     def discard_blob(self, file_id: uuid.UUID) -> int:
         """Free the bytes of a file whose row is gone, and tell how many."""
-        self._completion.forget(file_id)
+        self.forget(file_id)
         return discards.free(self._store, file_id)
+
+    def forget(self, file_id: uuid.UUID) -> None:
+        """Keep nothing in memory of a file whose row is gone."""
+        self._completion.forget(file_id)
 
     def discard_if_nobodys(self, file_id: uuid.UUID) -> None:
         """Free the bytes of a file that its writer does not find any more, unless it is there, or in the trash.

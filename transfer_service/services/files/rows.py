@@ -139,6 +139,8 @@ _HELD = ByName(
 _ACCOUNT_OF = PreparedSelect(select(_files.c.account_id).where(_files.c.id == bindparam("file_id")))
 _EXISTS = PreparedSelect(select(_files.c.id).where(_files.c.id == bindparam("file_id")))
 _by_id = select(*COLUMNS).select_from(in_folders(_files)).where(_files.c.id == bindparam("file_id"))
+select_for_update: Select[Any] = select(*COLUMNS).select_from(in_folders(_files)).with_for_update(of=_files)
+"""The same without `next_expected`, of rows that nobody else may change before the transaction ends."""
 _BY_ID, _LOCKED = PreparedSelect(_by_id), PreparedSelect(_by_id.with_for_update(of=_files))
 _PROGRESS = (
     "state", "length", "length_declared", "received_bytes", "reserved_bytes", "sha256", "crc32", "unflushed_boot",

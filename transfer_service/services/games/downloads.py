@@ -149,7 +149,7 @@ class RemoteDownloadService:
         """The jobs that have not ended, the oldest first: no more than there are slots."""
         return sorted(self._look(download_rows.list_active), key=lambda job: job.job_id)
 
-    def cancel_job(self, actor: Actor, job_id: int) -> None:
+    def cancel_job(self, job_id: int, *, actor: Actor) -> None:
         """End a job, whoever has started it. Raises NotFound for one that is not active."""
         with self._database.read() as session:
             active = [job for job in download_rows.list_active(session) if job.job_id == job_id]

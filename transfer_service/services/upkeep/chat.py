@@ -4,13 +4,15 @@ import uuid
 from collections import Counter
 from collections.abc import Iterator
 
-from sqlalchemy import ColumnElement, delete, select
+from sqlalchemy import delete, select
 
 from transfer_service.models.chat import Conversation, Message, Participant
 from transfer_service.services.core import Core
 from transfer_service.services.files import discards
 
 BATCH = 500
+
+_is_abandoned = ~select(Participant.account_id).where(Participant.conversation_id == Conversation.id).exists()
 
 
 class ChatCleanup:
@@ -25,23 +27,27 @@ class ChatCleanup:
         """Conversations that everybody has left, with all that was said and sent in them. The bytes each one frees, or
         in a dry run 0.
         """
-        is_abandoned = ~select(Participant.account_id).where(Participant.conversation_id == Conversation.id).exists()
         with self._database.read() as session:
-            candidates = session.scalars(select(Conversation.id).where(is_abandoned)).all()
+            candidates = session.scalars(select(Conversation.id).where(_is_abandoned)).all()
         for conversation_id in candidates:
-            if dry_run:
-                yield 0
-            elif self._detach(conversation_id, is_abandoned):
-                freed_bytes = 0
-                while (message_ids := self._remove_some(conversation_id)) is not None:
-                    freed_bytes += sum(map(self._store.delete, message_ids))
+            freed_bytes = 0 if dry_run else self.remove_if_abandoned(conversation_id)
+            if freed_bytes is not None:
                 yield freed_bytes
 
-    def _detach(self, conversation_id: str, is_abandoned: ColumnElement[bool]) -> bool:
+    def remove_if_abandoned(self, conversation_id: str) -> int | None:
+        """Remove one that everybody has left, and tell the bytes that this frees; None where somebody is in it."""
+        if not self._detach(conversation_id):
+            return None
+        freed_bytes = 0
+        while (message_ids := self._remove_some(conversation_id)) is not None:
+            freed_bytes += sum(map(self._store.delete, message_ids))
+        return freed_bytes
+
+    def _detach(self, conversation_id: str) -> bool:
         """Let nobody come back, unless somebody is: who begins to talk to the other one again gets a new dm."""
         with self._database.write() as session:
             conversation = session.get(Conversation, conversation_id, with_for_update=True)
-            abandoned = select(Conversation.id).where(Conversation.id == conversation_id, is_abandoned)
+            abandoned = select(Conversation.id).where(Conversation.id == conversation_id, _is_abandoned)
             if conversation is None or session.scalar(abandoned) is None:
                 return False
             conversation.pair_key = None

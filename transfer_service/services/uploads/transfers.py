@@ -15,6 +15,7 @@ from transfer_service.models.files import File, FileState
 from transfer_service.models.links import Link
 from transfer_service.models.uploads import ResumableUpload
 from transfer_service.services.core import Core
+from transfer_service.services.events import facts
 from transfer_service.services.files import rows as file_rows
 from transfer_service.services.files.files import FileService, remove_row
 from transfer_service.services.files.rows import FileRecord
@@ -94,6 +95,7 @@ class UnfinishedOfAll:
             if file is None or not _is_upload(file):
                 raise NotFound("Transfer not found")  # it is whole by now, or its sender was faster
             upload_rows.end(rows, [upload_id], now=self._now())
+            facts.upload_cancelled(rows, file, at=self._now())
             remove_row(rows, file, self._space)
 
 

@@ -50,7 +50,7 @@ def cancel_transfer(transfer_id: str) -> tuple[str, int]:
     if upload_id is not None:
         services().administration.uploads.cancel(upload_id)
     else:
-        services().remote_downloads.cancel_job(actor_of(current()), _job_id_of(transfer_id))
+        services().remote_downloads.cancel_job(_job_id_of(transfer_id), actor=actor_of(current()))
     return "", HTTPStatus.NO_CONTENT
 
 
