@@ -91,7 +91,8 @@ def test_a_setting_whose_driver_is_missing_stops_every_program_by_name(
 ) -> None:
     (tmp_path / f"{package}.py").write_text("raise ImportError")
     name, value, requirements = SETTINGS[package]
+    extra = f"transfer-service[{requirements.removeprefix('requirements-').removesuffix('.txt')}]"
     path = os.pathsep.join([str(tmp_path), str(REPOSITORY)])
     result = run(tmp_path, PROGRAMS[program], **{name: value, "PYTHONPATH": path})
     assert result.returncode != 0
-    assert result.stderr == f"Wrong settings:\n{name}: Value error, needs the packages of {requirements}\n"
+    assert result.stderr == f"Wrong settings:\n{name}: Value error, needs the packages of {requirements}, or {extra}\n"

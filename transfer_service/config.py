@@ -196,7 +196,8 @@ def _need(package: str, requirements: str) -> None:
     try:
         import_module(package)
     except ImportError as error:
-        raise ValueError(f"needs the packages of {requirements}") from error
+        extra = requirements.removeprefix("requirements-").removesuffix(".txt")
+        raise ValueError(f"needs the packages of {requirements}, or transfer-service[{extra}]") from error
 
 
 def _exact_origins(value: list[str]) -> list[str]:

@@ -2,7 +2,6 @@
 
 import re
 import shutil
-import tomllib
 from pathlib import Path
 
 import pytest
@@ -93,6 +92,6 @@ def test_errors_stay_json(shared_app: Flask, method: str, path: str, status: int
 
 
 def test_there_is_one_version() -> None:
-    project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]["version"]
+    """A wheel has that of version.py (tests/live/test_wheel.py)."""
     described = yaml.safe_load((REPOSITORY / "openapi.yaml").read_text())["info"]["version"]
-    assert (project, described) == (VERSION, VERSION)
+    assert (described, re.fullmatch(r"\d+\.\d+\.\d+", VERSION) is not None) == (VERSION, True)
