@@ -19,6 +19,7 @@ from gunicorn.arbiter import Arbiter
 from transfer_service.app import begin_serving, end_serving, stop_serving
 from transfer_service.errors import InstallationMismatch
 from transfer_service.server.access_log import JsonLogger
+from transfer_service.telemetry.metrics import PortTaken, metrics_of
 from transfer_service.wsgi import settings
 
 bind = settings.bind
@@ -37,6 +38,16 @@ forwarder_headers = ""
 logger_class = JsonLogger
 control_socket_disable = True
 COLLECTED_AFTER = (700, 10, 1_000)
+
+
+def on_starting(_server: Any) -> None:
+    """Before the first fork: the port of the metrics belongs to this process, whoever answers there."""
+    metrics = metrics_of(settings.data_dir, settings.metrics_bind)
+    try:
+        if metrics is not None:
+            metrics.listen()
+    except PortTaken as error:
+        sys.exit(str(error))
 
 
 def pre_fork(_server: Any, _worker: Any) -> None:

@@ -69,6 +69,7 @@ def test_the_defaults_are_those_of_the_contract(folder: Path) -> None:
         "s3_redirect": False,
         "read_only": False,
         "previews": True,
+        "metrics_bind": None,
     }
     assert settings.resolved_database_url == f"sqlite:///{folder / 'var' / 'transfer.sqlite3'}"
     assert settings.blob_dir == folder / "var" / "blobs"
@@ -90,6 +91,8 @@ def test_the_defaults_are_those_of_the_contract(folder: Path) -> None:
         pytest.param("TRANSFER_REFRESH_TOKEN_DAYS", "7", "refresh_token_days", 7, id="refresh-days"),
         pytest.param("TRANSFER_BIND", "[::1]:80", "bind", "[::1]:80", id="bind-ipv6"),
         pytest.param("TRANSFER_BIND", "unix:/run/t.sock", "bind", "unix:/run/t.sock", id="bind-socket"),
+        pytest.param("TRANSFER_METRICS_BIND", "[::1]:9464", "metrics_bind", "[::1]:9464", id="metrics"),
+        pytest.param("TRANSFER_METRICS_BIND", "", "metrics_bind", None, id="no-metrics"),
         pytest.param("TRANSFER_DATA_DIR", "/srv/data", "data_dir", Path("/srv/data"), id="data-dir"),
         pytest.param(
             "TRANSFER_DATABASE_URL", "postgresql://h/d", "database_url", "postgresql+psycopg://h/d", id="postgresql"
@@ -168,6 +171,7 @@ WRONG = {
     "ACCESS_TOKEN_EXPIRE_MINUTES": "0",
     "TRANSFER_REFRESH_TOKEN_DAYS": "never",
     "TRANSFER_BIND": "somewhere",
+    "TRANSFER_METRICS_BIND": "9464",
     "TRANSFER_DATABASE_URL": "mysql://h/d",
     "TRANSFER_STORAGE_URL": "ftp://h/d",
     "TRANSFER_REDIS_URL": "http://h",
@@ -226,6 +230,11 @@ def test_a_value_that_is_no_json_hides_no_other_mistake(monkeypatch: pytest.Monk
 )
 def test_a_bind_that_is_no_address_is_refused(monkeypatch: pytest.MonkeyPatch, value: str) -> None:
     assert mistakes(monkeypatch, TRANSFER_BIND=value) == ["TRANSFER_BIND"]
+
+
+@pytest.mark.parametrize("value", ["unix:/run/m.sock", "127.0.0.1:0", ":9464", "h:65536", "127.0.0.1:8000"])
+def test_metrics_need_a_port_of_their_own(monkeypatch: pytest.MonkeyPatch, value: str) -> None:
+    assert mistakes(monkeypatch, TRANSFER_METRICS_BIND=value) == ["TRANSFER_METRICS_BIND"]
 
 
 def test_more_than_a_thousand_remote_downloads_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:

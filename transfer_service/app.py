@@ -23,6 +23,8 @@ from transfer_service.services.core import utc_now
 from transfer_service.services.event_channels import make_channel
 from transfer_service.services.previews.noting import tell_missing
 from transfer_service.services.secret_keys import secrets_of
+from transfer_service.services.upkeep.job_counts import JobCounts
+from transfer_service.telemetry.metrics import metrics_of
 from transfer_service.web import home
 from transfer_service.web import operations as health
 from transfer_service.web.accounts import auth, keys
@@ -41,6 +43,7 @@ from transfer_service.web.files import routes as downloads
 from transfer_service.web.games import catalogue, game_zip
 from transfer_service.web.games import downloads as remote_downloads
 from transfer_service.web.games.progress_feed import FEED, ProgressFeed
+from transfer_service.web.metrics import init_metrics
 from transfer_service.web.middleware import forbid_caching, override_methods
 from transfer_service.web.previews import thumbnails
 from transfer_service.web.query import check_queries
@@ -110,6 +113,7 @@ def create_app(settings: Settings, *, now: Callable[[], datetime] = utc_now, boo
     )
     app.extensions[EXTENSION] = services
     init_request_log(app)
+    init_metrics(app)
     init_requests(app)
     init_addresses(app, settings.public_url)
     init_representation(app)
@@ -170,6 +174,11 @@ def _add_middleware(app: Flask, *, origins: Origins, trusted_proxies: int) -> No
 def begin_serving(app: Flask) -> None:
     """Called by the server in the process that serves, before the first request. Raises InstallationMismatch."""
     services = services_of(app)
+    settings = services.core.settings
+    metrics = metrics_of(settings.data_dir, settings.metrics_bind)
+    if metrics is not None:
+        metrics.count("service")
+        metrics.answer(JobCounts(services.database).find)
     services.database.notices.begin()
     tell_missing(services.core.settings)
     services.gate.add(services.database.take_reserve)

@@ -137,6 +137,16 @@ def _host_and_port(value: str) -> str:
     return value
 
 
+def _tcp_address(value: str | None) -> str | None:
+    """A host and a port that is known beforehand; raises ValueError."""
+    if value is not None:
+        if value.startswith("unix:"):
+            raise ValueError("must look like 127.0.0.1:9464 or [::1]:9464")
+        if int(_host_and_port(value).rpartition(":")[2]) == 0:
+            raise ValueError("needs a port from 1 to 65535")
+    return value
+
+
 def _long_enough(value: SecretStr | None) -> SecretStr | None:
     if value is not None and len(value.get_secret_value().encode()) < MIN_KEY_BYTES:
         raise ValueError(f"needs at least {MIN_KEY_BYTES} bytes")
@@ -247,6 +257,7 @@ class Settings(BaseSettings):
     )
     refresh_token_days: int = Field(default=30, ge=1, le=3650)
     bind: Annotated[str, AfterValidator(_host_and_port)] = "127.0.0.1:8000"
+    metrics_bind: Annotated[str | None, _EMPTY_IS_NONE, AfterValidator(_tcp_address)] = None
     data_dir: Annotated[Path, AfterValidator(lambda path: path.expanduser().absolute())] = Path("var")
     database_url: Annotated[str | None, _EMPTY_IS_NONE, AfterValidator(known_database)] = None
     storage_url: Annotated[str | None, _EMPTY_IS_NONE, AfterValidator(known_storage)] = None
@@ -321,6 +332,8 @@ def load_settings() -> Settings:
     except ValidationError as error:
         mistakes += [f"{_place(item['loc'])}: {item['msg']}" for item in error.errors()]
     else:
+        if settings.metrics_bind == settings.bind:
+            mistakes.append("TRANSFER_METRICS_BIND: must be another address than TRANSFER_BIND")
         if settings.secret_key is None and settings.is_on_many_machines:
             mistakes.append(
                 "SECRET_KEY: missing setting: every instance on PostgreSQL and an object store needs the same"

@@ -28,6 +28,8 @@ from transfer_service.services.games.archives import GameArchives
 from transfer_service.services.games.fetching import Fetching
 from transfer_service.services.games.leases import LEASE, FetchLeases, LeaseLost, Run
 from transfer_service.services.upkeep.installation import StartGate
+from transfer_service.services.upkeep.job_counts import JobCounts
+from transfer_service.telemetry.metrics import PortTaken, metrics_of
 
 if TYPE_CHECKING:
     from transfer_service.config import Settings
@@ -180,14 +182,15 @@ def build_worker(
     )
 
 
-def main() -> None:
-    """Work until a signal comes."""
+def main(*, answers_metrics: bool = False) -> None:
+    """Work until a signal comes. `answers_metrics` where there is no service beside it that does."""
     configure_logging()
     try:
         settings = load_settings()
     except ConfigurationError as error:
         sys.exit(f"Wrong settings:\n{error}")
     services = build_services(settings)
+    _begin_metrics(settings, services, answers=answers_metrics)
     if settings.read_only:
         _wait_for_a_signal()
         return
@@ -195,6 +198,20 @@ def main() -> None:
     _wait_for_its_place(services.gate)
     build_worker(settings, services).run()
     services.database.rest()
+
+
+def _begin_metrics(settings: "Settings", services: Services, *, answers: bool) -> None:
+    metrics = metrics_of(settings.data_dir, settings.metrics_bind)
+    if metrics is None:
+        return
+    metrics.leave()
+    try:
+        if answers:
+            metrics.listen()
+    except PortTaken as error:
+        sys.exit(str(error))
+    metrics.count("worker")
+    metrics.answer(JobCounts(services.database).find)
 
 
 def _wait_for_a_signal() -> None:
@@ -223,4 +240,4 @@ def _wait_for_its_place(gate: StartGate) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    main(answers_metrics="--metrics" in sys.argv[1:])

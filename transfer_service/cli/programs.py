@@ -20,12 +20,13 @@ def serve(arguments: tuple[str, ...]) -> None:
 
 
 @click.command("worker")
-def worker() -> None:
+@click.option("--metrics", is_flag=True, help="Answer Prometheus too, where no service has the same address.")
+def worker(metrics: bool) -> None:
     """Fetch remote downloads, and make one object of each file in pieces, until SIGTERM or Ctrl-C.
 
     Any number may run: wherever the service may.
     """
-    become("worker")
+    become("worker", *(["--metrics"] if metrics else []))
 
 
 def become(program: str, *arguments: str) -> None:

@@ -35,6 +35,7 @@ from transfer_service.errors import (
     TransferError,
 )
 from transfer_service.patience import LOCK_WAIT_SECONDS, LOCKED, jitter, shared_patience, wait_for
+from transfer_service.telemetry import meters
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
@@ -137,8 +138,10 @@ class Database:
     @contextmanager
     def read_rows(self) -> Iterator[Connection]:
         """A connection for prepared statements, each of which sees the latest commit: cheaper than `read`."""
+        began = meters.now()
         with failures_named(), self._use():
             connection = self._connections.take() if self.is_sqlite else self._row_engine.connect()
+            meters.observe(meters.DATABASE_WAIT, began)
             try:
                 yield connection
             except BaseException:
@@ -167,15 +170,18 @@ class Database:
         """
         if self.is_read_only:
             raise ReadOnly
+        began = meters.now()
         with failures_named(), self._use(), shared_patience(self._lock_wait_seconds) as patience:
             if self._writer is not None:
                 with self._writer.transaction(patience, durable=durable, joins=joins) as rows:
+                    meters.observe(meters.DATABASE_WAIT, began)
                     yield rows
                 return
             wait_for(self._writers, patience)
             try:
                 self._check_presence()
                 with self._read_engine.begin() as rows:
+                    meters.observe(meters.DATABASE_WAIT, began)
                     yield rows
             finally:
                 self._writers.release()

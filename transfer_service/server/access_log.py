@@ -8,6 +8,7 @@ from typing import Any
 from gunicorn.glogging import Logger
 
 from transfer_service.logs import ENVIRON_KEY, JsonHandler, LineLogger, configure_logging
+from transfer_service.telemetry import meters
 
 _encode = JSONEncoder(default=repr).encode
 
@@ -28,13 +29,15 @@ class JsonLogger(Logger):  # type: ignore[misc] # gunicorn has no types
 
     def access(self, resp: Any, _req: Any, environ: dict[str, Any], request_time: timedelta) -> None:
         """One line for one request, like those of structlog, which would take three times as long for it."""
+        fields = environ.get(ENVIRON_KEY, {})
+        meters.count_request(environ.get("REQUEST_METHOD", ""), fields.get("route"), resp.status_code)
         facts = {
             "address": environ.get("REMOTE_ADDR") or None,
             "method": environ.get("REQUEST_METHOD"),
             "status": resp.status_code,
             "sent_bytes": (resp.sent or 0) + getattr(environ.get("gunicorn.socket"), "file_bytes_sent", 0),
             "seconds": round(request_time.total_seconds(), 6),
-            **environ.get(ENVIRON_KEY, {}),
+            **fields,
             "event": "request",
             "level": "info",
             "timestamp": datetime.now(UTC).isoformat().replace("+00:00", "Z"),

@@ -15,6 +15,8 @@ from typing import Any
 import gevent
 from gevent import socket
 
+from transfer_service.telemetry import meters
+
 IDLE_TICK_SECONDS = 0.25
 SENDFILE_BYTES = 512 * 1024
 COPIED_BYTES = 64 * 1024
@@ -133,6 +135,7 @@ class TransferSocket(socket.socket):
             self._head = data
         else:
             self._send_all(data, flags)
+            meters.count(meters.SENT, amount=len(data))
             self._let_others_run(len(data))
 
     def send(self, data: Any, flags: int = 0, *_: Any) -> int:
@@ -184,7 +187,7 @@ class TransferSocket(socket.socket):
         total = os.fstat(source).st_size - offset if count is None else count
         if total <= COPIED_BYTES:
             sent = self._copy(source, offset, total)
-            self.file_bytes_sent += sent
+            self._note_sent(sent)
         elif self._head:
             self.sendall(b"", sockets.MSG_MORE)
         while sent < total:
@@ -200,7 +203,7 @@ class TransferSocket(socket.socket):
             if block == 0:  # shorter than announced: only a closed connection tells the client so
                 raise ConnectionResetError(errno.ECONNRESET, "the file ended early")
             sent += block
-            self.file_bytes_sent += block
+            self._note_sent(block)
             self._let_others_run(block)
         return sent
 
@@ -211,8 +214,12 @@ class TransferSocket(socket.socket):
         """
         if before:
             self._send_all(before, sockets.MSG_MORE)
-            self.file_bytes_sent += len(before)
+            self._note_sent(len(before))
         self.sendfile(piece, piece.offset, piece.size)
+
+    def _note_sent(self, size: int) -> None:
+        self.file_bytes_sent += size
+        meters.count(meters.SENT, amount=size)
 
     def _let_others_run(self, sent: int) -> None:
         """One client that reads quickly would else have the loop for itself."""

@@ -9,6 +9,7 @@ from gunicorn.http import errors
 from gunicorn.http.body import ChunkedReader, LengthReader
 
 from transfer_service.server.client_socket import TransferSocket
+from transfer_service.telemetry import meters
 
 DRAIN_BYTES = 64 * 1024
 BLOCK_BYTES = 256 * 1024
@@ -40,7 +41,9 @@ class LazyBody:
         """
         self._continue()
         with _malformed_is_os_error():
-            return self._read_directly(size) if size and self._is_plain() else self._body.read(size)
+            data = self._read_directly(size) if size and self._is_plain() else self._body.read(size)
+        meters.count(meters.RECEIVED, amount=len(data))
+        return data
 
     def readinto(self, buffer: memoryview) -> int:
         """Put what comes next into `buffer` and tell how much that is: 0 only at the end. Raises like `read`.
@@ -51,11 +54,14 @@ class LazyBody:
         self._continue()
         with _malformed_is_os_error():
             if self._is_plain():
-                return self._fill(buffer, all_of_it=False)
+                count = self._fill(buffer, all_of_it=False)
+                meters.count(meters.RECEIVED, amount=count)
+                return count
             is_chunked = isinstance(self._body.reader, ChunkedReader)
             size = min(len(buffer), BLOCK_BYTES)
             piece = self._read_piece(size) if is_chunked else self._body.read(size)
         buffer[: len(piece)] = piece
+        meters.count(meters.RECEIVED, amount=len(piece))
         return len(piece)
 
     @property

@@ -22,6 +22,7 @@ from transfer_service.faults import fault_of
 from transfer_service.logs import log_error
 from transfer_service.server.client_socket import TransferSocket, stall_is_reset
 from transfer_service.server.lazy_body import DRAIN_BYTES, LazyBody
+from transfer_service.telemetry import meters
 from transfer_service.threads import fill_thread_pool
 from transfer_service.wire.error_bodies import format_error
 
@@ -67,6 +68,7 @@ class Descriptors:
 
 def turn_away(connection: Any) -> None:
     """Answer whatever is asked with 503, and close at once."""
+    meters.count(meters.REFUSALS, "crowded")
     with suppress(OSError):
         connection.setblocking(0)
         connection.send(_REFUSAL % RETRY_AFTER_SECONDS)
@@ -218,6 +220,9 @@ class TransferWorker(GeventWorker):  # type: ignore[misc] # gunicorn has no type
             log_error(exc)
         else:
             self.log.debug("Invalid request: %s", type(exc).__name__)
+        meters.count_request(getattr(req, "method", None) or meters.OTHER_METHOD, None, status)
+        if isinstance(exc, Crowded):
+            meters.count(meters.REFUSALS, "crowded")
         phrase = http.HTTPStatus(status).phrase
         path = getattr(req, "path", None) or ""
         media_type, body = format_error(path, status, phrase.capitalize(), is_tus=_is_tus(req))

@@ -15,6 +15,7 @@ from transfer_service.faults import faults_named, flush_faults_named, read_fault
 from transfer_service.storage.blobs import BlobFacts, Key
 from transfer_service.storage.plain_files import NotPlain, PlainFiles, flush_names, make_folder
 from transfer_service.storage.rooms import Room
+from transfer_service.telemetry import meters
 from transfer_service.threads import offload
 
 BLOCK_UNITS = 512  # of st_blocks, stat(2)
@@ -72,7 +73,7 @@ class InstallationMark:
         with os.fdopen(os.open(draft, flags, 0o640), "w") as file:
             file.write(f"{value}\n")
             file.flush()
-            os.fsync(file.fileno())
+            meters.fsync(file.fileno())
 
 
 class BlobFiles:
@@ -200,7 +201,7 @@ class BlobFiles:
                 if error.errno in _NOT_SHARED:
                     return False
                 raise
-            os.fsync(descriptor)
+            meters.fsync(descriptor)
             self.sync_name(path)
         return True
 

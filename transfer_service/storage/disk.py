@@ -19,6 +19,7 @@ from transfer_service.storage.plain_files import write_probe
 from transfer_service.storage.quarantine import DiskQuarantine
 from transfer_service.storage.range_locks import FileLock, RangeLocks
 from transfer_service.storage.rooms import Room
+from transfer_service.telemetry import meters
 from transfer_service.threads import offload
 from transfer_service.wire.ranges import Span
 
@@ -148,7 +149,7 @@ class DiskWriter:
 
     def _sync(self) -> None:
         with flush_faults_named():
-            os.fsync(self._lock.descriptor)
+            meters.fsync(self._lock.descriptor)
             self._files.sync_name(self._files.path_of(self._key))
 
     def seal(self, length: int, *, flush: bool) -> None:

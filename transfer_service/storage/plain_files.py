@@ -14,6 +14,8 @@ from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
+from transfer_service.telemetry import meters
+
 PROBE_NAME = ".probe"
 _LINKED = frozenset({errno.ELOOP, errno.ENOTDIR})
 _NOT_HERE = frozenset({errno.EOPNOTSUPP, errno.EISDIR, errno.EINVAL})
@@ -86,7 +88,7 @@ class PlainFiles:
     def sync(self, path: Path) -> None:
         """Return when the file's bytes are on the disk, or the names in a folder. Raises FileNotFoundError, OSError."""
         with self._opened(path, os.O_RDONLY | os.O_NONBLOCK, is_folder=False) as descriptor:
-            os.fsync(descriptor)
+            meters.fsync(descriptor)
 
     def _folder_of(self, path: Path) -> AbstractContextManager[int]:
         return self._opened(path.parent, os.O_PATH)
@@ -125,7 +127,7 @@ def flush_names(folder: Path) -> None:
     """Return when the names in a folder are on the disk."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
-        os.fsync(descriptor)
+        meters.fsync(descriptor)
     finally:
         os.close(descriptor)
 

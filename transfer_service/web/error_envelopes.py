@@ -9,6 +9,7 @@ from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
 from transfer_service import errors
 from transfer_service.faults import fault_of
+from transfer_service.web.metrics import count_refusal
 from transfer_service.web.request_log import log_request_error
 from transfer_service.web.sharing.error_pages import error_page, is_page_wanted
 from transfer_service.web.sharing.signed import is_signed
@@ -84,6 +85,7 @@ def error_response(detail: str, status: int, members: Mapping[str, Any] | None =
 
 def as_answered(error: errors.TransferError) -> errors.TransferError:
     """The error that a client is told of, and the log where it is a fault of the machine."""
+    count_refusal(error)
     is_refusal = isinstance(error, (errors.Forbidden, errors.NotFound)) and not isinstance(error, errors.NoPreview)
     if is_refusal and is_signed():
         return errors.AddressInvalid()  # whoever has the address is not told what has become of the rest
@@ -122,6 +124,7 @@ def _unexpected(error: Exception) -> Response:
     log_request_error(error)
     fault = fault_of(error)
     if fault is not None:
+        count_refusal(fault)
         response = error_response(fault.detail, status_of(fault))
         set_retry_after(response, fault)
         return response

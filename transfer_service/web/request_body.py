@@ -7,6 +7,7 @@ from flask import current_app, request
 
 from transfer_service.errors import BodyCutShort, BodyTimeout, RangeBusy, UploadGone
 from transfer_service.services.running import current_request
+from transfer_service.web.metrics import upload_state
 from transfer_service.web.request_log import note
 
 BLOCK_BYTES = 256 * 1024
@@ -41,6 +42,7 @@ class RequestBody:
         self.received = 0
         self._ahead = memoryview(b"")
         self._reason: Exception | None = None
+        self._state = upload_state()
 
     @property
     def is_absent(self) -> bool:
@@ -103,12 +105,15 @@ class RequestBody:
             raise UploadGone
         if self.received and self._has_more and self._is_over():
             self._abandon()
+            self._state.taken_over()
             raise RangeBusy
         if not self.is_absent:
             try:
                 count = self._readinto(buffer if self.announced is None else buffer[: self._left()])
             except OSError as error:  # a reset, or a chunked body that breaks off
                 raise self._reason or BodyCutShort from error
+            finally:
+                self._state.moved()
         self.received += count
         if not count:
             note(received_bytes=self.received)
@@ -140,11 +145,13 @@ class RequestBody:
         except Exception as error:  # noqa: BLE001 - raised by `readinto`: no fault of the client's
             self._reason = error
             return True
+        self._state.idle(idle_seconds)
         if self._is_lost:
             self._reason = UploadGone()
         elif idle_seconds >= self._read_timeout:
             self._reason = BodyTimeout()
         elif self._has_lost_its_place(idle_seconds):
+            self._state.taken_over()
             self._reason = RangeBusy()
         return self._reason is not None
 

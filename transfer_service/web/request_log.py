@@ -2,9 +2,11 @@
 
 import re
 import uuid
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from flask import Flask, g, request
+from flask import Flask, current_app, g, request
+from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
 from transfer_service.logs import ENVIRON_KEY, log_error
 from transfer_service.patience import one_patience
@@ -21,7 +23,19 @@ _GIVEN_ID = re.compile(r"[0-9A-Za-z-]{1,64}")  # what goes into lines of logs as
 
 def _begin() -> None:
     g.request_id = request_id_of(request.environ)
-    note(route=request.url_rule.rule if request.url_rule else None)
+    note(route=request.url_rule.rule if request.url_rule else _route_of_other_method())
+
+
+def _route_of_other_method() -> str | None:
+    """The route of a path that is asked for with a method that it does not have."""
+    reason = request.routing_exception
+    if not isinstance(reason, MethodNotAllowed) or not reason.valid_methods:
+        return None
+    adapter = current_app.create_url_adapter(request)
+    with suppress(HTTPException):
+        rule, _ = adapter.match(method=next(iter(reason.valid_methods)), return_rule=True) if adapter else (None, None)
+        return rule.rule if rule else None
+    return None
 
 
 def request_id_of(environ: "WSGIEnvironment") -> str:

@@ -24,6 +24,7 @@ from transfer_service.services.files.rows import FileRecord
 from transfer_service.services.previews import noting as previews
 from transfer_service.services.steps import Steps
 from transfer_service.storage.blobs import END, BlobWriter
+from transfer_service.telemetry import meters
 from transfer_service.wire.ranges import Span
 
 _files, _ranges = File.__table__, ReceivedRange.__table__
@@ -166,6 +167,7 @@ class Completion:
             previews.note(rows, self._core, file_id.hex)
             if not current.is_in_doubt:  # that was whole before
                 facts.file_completed(rows, whole, at=self._now())
+        meters.count(meters.FINISHED, amount=int(not file.is_in_doubt))
 
     def _judge(self, file: FileRecord) -> FileDigest:
         """The digest of a file that was whole before a power loss, if it is whole still. Raises BytesLost."""
@@ -213,10 +215,7 @@ class Completion:
                 store()
             else:
                 self._flush(file_id, store)
-            yield writer.record if writer is not None else partial(self._record_whole, file_id, length)
-
-    def _record_whole(self, file_id: uuid.UUID, length: int, rows: Executor) -> None:
-        self._store.record_whole(rows, file_id, length)
+            yield writer.record if writer else lambda rows: self._store.record_whole(rows, file_id, length)
 
     def _claim_end(self, claimed: ExitStack, file_id: uuid.UUID, length: int, *, is_new: bool) -> BlobWriter | None:
         """A writer behind the last byte, None where there is nothing to cut off, or others write there.

@@ -26,6 +26,7 @@ from transfer_service.services.files.folder_rows import find_holder, lock_names
 from transfer_service.services.files.naming import ClaimedName, claim_name
 from transfer_service.services.files.rows import FileRecord
 from transfer_service.storage.blobs import BlobWriter
+from transfer_service.telemetry import meters
 from transfer_service.wire.media_signatures import HEAD_BYTES
 
 SMALL_BYTES = 256 * 1024
@@ -121,6 +122,7 @@ class SmallFiles:
 
         with self._stored(file, blocks) as writer:
             whole, claimed = declare(writer)
+        meters.count(meters.FINISHED)
         if claimed.blob_id is not None:
             self._files.discard_blob(claimed.blob_id)
         return whole, claimed.has_replaced

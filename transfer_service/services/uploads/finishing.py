@@ -25,6 +25,7 @@ from transfer_service.services.uploads.concatenation import Concatenation
 from transfer_service.services.uploads.progress import ProgressNews
 from transfer_service.services.uploads.rows import UploadRecord
 from transfer_service.storage.blobs import BlobWriter
+from transfer_service.telemetry import meters
 from transfer_service.wire.digests import parse_digests
 
 MAX_REFUSED = 1024
@@ -193,6 +194,7 @@ class UploadCompletion:
             whole = declare_whole(rows, file, self._core, length=length, digest=digest, replaced_id=replaced_id)
             if not current.ends:
                 resumable_rows.set_ends(rows, upload.id)
+        meters.count(meters.FINISHED)
         self._completion.forget(upload.id)
         if claimed.blob_id is not None:
             self._files.discard_blob(claimed.blob_id)

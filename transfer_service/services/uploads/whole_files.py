@@ -21,6 +21,7 @@ from transfer_service.services.files.rows import FileRecord
 from transfer_service.services.files.small_files import SMALL_BYTES, SmallFiles
 from transfer_service.services.running import works_on
 from transfer_service.storage.blobs import END, BlobWriter
+from transfer_service.telemetry import meters
 from transfer_service.wire.ranges import Span
 
 ANYWHERE = Span(0, END)
@@ -119,6 +120,7 @@ class WholeFileService:
             with tidying():
                 self._discard(file_id)
             raise
+        meters.count(meters.FINISHED)
         if claimed.blob_id is not None:
             self._files.discard_blob(claimed.blob_id)
         return Received(file, claimed.has_replaced)

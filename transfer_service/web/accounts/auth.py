@@ -13,6 +13,7 @@ from flask import Blueprint, Response, current_app, jsonify, request
 from transfer_service.errors import BadCredentials, TooManyAttempts
 from transfer_service.services.accounts.accounts import AccountRecord
 from transfer_service.services.accounts.sign_ins import FamilyGrant
+from transfer_service.telemetry import meters
 from transfer_service.web.accounts.tokens import csrf_value, make_tokens, shown_token
 from transfer_service.web.context import current, current_claims, require_account, services, token_expires_at
 from transfer_service.web.cors import refuse_foreign_pages
@@ -193,11 +194,14 @@ def logged_sign_in(name: str) -> Iterator[None]:
         yield
     except TooManyAttempts:
         note(sign_in="throttled", name_hash=_name_hash(name))
+        meters.count(meters.SIGN_INS, "failed")
         raise
     except BadCredentials:
         note(sign_in="failed", name_hash=_name_hash(name))
+        meters.count(meters.SIGN_INS, "failed")
         raise
     note(sign_in="ok")
+    meters.count(meters.SIGN_INS, "ok")
 
 
 def _name_hash(name: str) -> str:
