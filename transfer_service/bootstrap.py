@@ -242,7 +242,7 @@ def build_services(
         previews=PreviewService(core),
         attached_files=AttachedFiles(core, messages=messages, files=files),
         remote_downloads=remote_downloads,
-        games=GameService(database=core.database),
+        games=GameService(database=core.database, now=now),
         game_browsing=GameBrowsing(core),
         game_archives=GameArchives(core),
         activities=ActivityService(database=core.database),

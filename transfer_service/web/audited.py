@@ -15,6 +15,7 @@ _MESSAGES = "messages tell of themselves: who said, edited, pinned or deleted wh
 _READING = "it changes nothing but how far somebody has read"
 _GRANT = "it only makes an address of what is there, and keeps nothing"
 _UPLOADED = (Action.FILE_UPLOADED,)
+_CLEANUP = (Action.FILE_UPLOADED, Action.FILE_PURGED, Action.UPLOAD_CANCELLED, Action.CONVERSATION_DELETED)
 
 ROUTES: dict[str, Told] = {
     "account_removal.delete_account": (Action.ACCOUNT_DELETED, Action.DOWNLOAD_CANCELLED),
@@ -25,7 +26,7 @@ ROUTES: dict[str, Told] = {
     "auth.refresh": "it goes on with a sign-in that was told of",
     "auth.token": (Action.ACCOUNT_SIGNED_IN, Action.ACCOUNT_SIGN_IN_FAILED),
     "bundles.create": "a bundle is only a list of files for a day, and gives nobody anything",
-    "cleanup.cleanup": (Action.FILE_UPLOADED, Action.FILE_PURGED, Action.UPLOAD_CANCELLED),
+    "cleanup.cleanup": _CLEANUP,
     "content_range.upload_chunk": _UPLOADED,
     "conversations.add_participant": (Action.CONVERSATION_JOINED,),
     "conversations.create_direct": (Action.CONVERSATION_CREATED, Action.CONVERSATION_JOINED),
@@ -95,7 +96,7 @@ COMMANDS: dict[str, Told] = {
     "accounts revoke": (Action.ACCOUNT_CHANGED,),
     "accounts set-password": (Action.ACCOUNT_PASSWORD_CHANGED,),
     "accounts set-quota": (Action.ACCOUNT_CHANGED,),
-    "cleanup": (Action.FILE_UPLOADED, Action.FILE_PURGED, Action.UPLOAD_CANCELLED),
+    "cleanup": _CLEANUP,
     "database adopt": "it joins a database and a store, and changes nothing that accounts have",
     "database move": "it carries the log over as it is",
     "database upgrade": "it changes the schema, not what accounts have",

@@ -56,7 +56,7 @@ def test_a_removed_archive_is_gone_and_can_be_downloaded_again(any_downloads: Do
     assert (any_downloads.files(), expected(any_downloads)) == (set(), [])
     any_downloads.work(any_downloads.claim(any_downloads.start(game)))
     assert any_downloads.archive(run.game_data_id) == CONTENT
-    assert any_downloads.actions() == ["started", "completed"] * 2
+    assert any_downloads.actions() == ["started", "completed", "archive.deleted", "started", "completed"]
     assert expected(any_downloads) == [f"{run.game_data_id}.zip"]
 
 

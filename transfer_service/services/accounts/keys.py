@@ -22,7 +22,10 @@ from transfer_service.models.sharing import Allotment
 from transfer_service.services.accounts.key_uses import KeyUses
 from transfer_service.services.accounts.sign_ins import Identity, KeyGrant
 from transfer_service.services.core import Core
+from transfer_service.services.events import audit
+from transfer_service.services.events.actions import Action
 from transfer_service.services.sharing import allotments
+from transfer_service.wire.instants import format_second
 
 REMEMBERED_KEYS = 10_000
 RANDOM_BYTES = 32
@@ -110,6 +113,7 @@ class KeyService:
             _ADD.run(session, _row(record, account_id, _digest(text)))
             if draft.quota_bytes is not None:
                 allotments.add(session, record.id, account_id, quota_bytes=draft.quota_bytes, gives_back=True)
+            audit.record(session, Action.KEY_CREATED, record.id, _details(draft), at=record.created_at)
         return record, text
 
     def list_keys(self, account_id: uuid.UUID, *, limit: int, after: tuple[Any, ...] | None) -> list[KeyRecord]:
@@ -129,9 +133,11 @@ class KeyService:
         own = delete(_keys).where(_keys.c.id == key_id, _keys.c.account_id == account_id)
         with self._database.write(durable=True) as session:
             _lock_account(session, account_id)
-            if session.execute(own.returning(_keys.c.id)).first() is None:
+            name = session.execute(own.returning(_keys.c.name)).scalar_one_or_none()
+            if name is None:
                 raise NotFound("Key not found")
             allotments.remove(session, key_id)
+            audit.record(session, Action.KEY_REVOKED, key_id, {"name": name}, at=self._now())
 
     def find_identity(self, text: str) -> Identity | None:
         """Who a key speaks for; None where it is none, has expired, or its account is disabled."""
@@ -167,6 +173,13 @@ class KeyService:
             return None
         self.uses.note(identity.sign_in_id, now)
         return identity
+
+
+def _details(draft: KeyDraft) -> dict[str, Any]:
+    """What the log tells of a new key."""
+    expires_at = None if draft.expires_at is None else format_second(draft.expires_at)
+    scopes = scope_names(draft.scopes)
+    return {"name": draft.name, "scopes": scopes, "expires_at": expires_at, "quota_bytes": draft.quota_bytes}
 
 
 def is_key(token: str) -> bool:

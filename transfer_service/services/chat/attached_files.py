@@ -16,6 +16,7 @@ from transfer_service.services.chat.attachments import Post, announced, key_of
 from transfer_service.services.chat.message_rows import Message
 from transfer_service.services.chat.messages import MessageService
 from transfer_service.services.core import Core
+from transfer_service.services.events import facts
 from transfer_service.services.files import rows as file_rows
 from transfer_service.services.files.files import FileService, remove_row
 from transfer_service.services.files.folder_rows import lock_names
@@ -119,7 +120,7 @@ class AttachedFiles:
                 attachment=attachment,
                 head=head,
                 begin=lambda rows: self._lock(rows, chosen),
-                record=lambda rows: self._hand_over(rows, chosen, record),
+                record=lambda rows: self._hand_over(rows, chosen, record, (post.conversation_id, message_id)),
                 space=space,
                 remember=post.remember,
             )
@@ -137,8 +138,14 @@ class AttachedFiles:
         if not chosen.is_kept and not (current.is_complete and current.sha256 == file.sha256):
             raise BlobMissing
 
-    def _hand_over(self, rows: Executor, chosen: _Chosen, record: Callable[[Executor], None]) -> None:
+    def _hand_over(
+        self, rows: Executor, chosen: _Chosen, record: Callable[[Executor], None], to: tuple[str, str]
+    ) -> None:
+        """Let the bytes be the attachment's: that of a message in a conversation."""
         record(rows)
         current = None if chosen.is_kept else file_rows.lock(rows, chosen.file.id)
         if current is not None:
             remove_row(rows, current, self._core.space)
+            conversation_id, message_id = to
+            at = self._core.now()
+            facts.file_attached(rows, current, conversation_id=conversation_id, message_id=message_id, at=at)

@@ -15,6 +15,8 @@ from transfer_service.models.chat import ConversationKind
 from transfer_service.services.chat import conversation_rows
 from transfer_service.services.chat.conversation_rows import Conversation
 from transfer_service.services.core import Core
+from transfer_service.services.events.actions import Action
+from transfer_service.services.events.audit import record
 from transfer_service.wire.chat import new_chat_id, parse_account_name, parse_account_names, parse_group_name
 
 MAX_PARTICIPANTS = 1000
@@ -54,6 +56,7 @@ class ConversationService:
         with self._database.write_rows() as rows:
             conversation_rows.insert_dm(rows, conversation_id, key=key, created_at=now)
             conversation_rows.join(rows, conversation_id, pair, read_seq=0, joined_at=now)
+            _tell_beginning(rows, conversation_id, ConversationKind.DM, at=now)
         return conversation_id
 
     def _get_pair(self, key: str) -> str:
@@ -71,7 +74,11 @@ class ConversationService:
             last_seq = conversation_rows.lock(rows, conversation_id).last_seq
             present = conversation_rows.account_ids(rows, conversation_id)
             gone = [account_id for account_id in pair if account_id not in present]
-            conversation_rows.join(rows, conversation_id, gone, read_seq=last_seq, joined_at=self._now())
+            now = self._now()
+            conversation_rows.join(rows, conversation_id, gone, read_seq=last_seq, joined_at=now)
+            named = conversation_rows.named(rows, [conversation_id])
+            for name in (person.name for person in named if person.account_id in gone):
+                record(rows, Action.CONVERSATION_JOINED, conversation_id, {"participant": name}, at=now)
 
     def create_group(self, account_id: uuid.UUID, group_name: object, names: object) -> str:
         """A group of the account, which owns it, and of others. Raises InvalidRequest, NotFound for an unknown name."""
@@ -88,6 +95,7 @@ class ConversationService:
                 rows, conversation_id, group_name=group_name, owner_id=account_id, created_at=now
             )
             conversation_rows.join(rows, conversation_id, joining, read_seq=0, joined_at=now)
+            _tell_beginning(rows, conversation_id, ConversationKind.GROUP, at=now, group_name=group_name)
         return conversation_id
 
     def get_info(self, account_id: uuid.UUID, conversation_id: str) -> Conversation:
@@ -121,9 +129,10 @@ class ConversationService:
             (added_id,) = conversation_rows.get_accounts(rows, [parse_account_name(name)])
             if all(person.account_id != added_id for person in present):
                 _check_size(len(present) + 1)
-                conversation_rows.join(
-                    rows, conversation_id, [added_id], read_seq=locked.last_seq, joined_at=self._now()
-                )
+                now = self._now()
+                conversation_rows.join(rows, conversation_id, [added_id], read_seq=locked.last_seq, joined_at=now)
+                name = unicodedata.normalize("NFC", str(name))
+                record(rows, Action.CONVERSATION_JOINED, conversation_id, {"participant": name}, at=now)
             return [person.name for person in conversation_rows.named(rows, [conversation_id])]
 
     def remove_participant(self, account_id: uuid.UUID, conversation_id: str, name: str) -> list[str]:
@@ -146,6 +155,8 @@ class ConversationService:
             if removed_id == locked.owner_id:
                 heir_id = staying[0].account_id if staying else None
                 conversation_rows.give_away(rows, conversation_id, owner_id=heir_id)
+            left = unicodedata.normalize("NFC", name)
+            record(rows, Action.CONVERSATION_LEFT, conversation_id, {"participant": left}, at=self._now())
         return [person.name for person in staying]
 
     def require_participant(self, account_id: uuid.UUID, conversation_id: str) -> None:
@@ -157,6 +168,12 @@ class ConversationService:
         """Everybody who is in a conversation."""
         with self._database.read_rows() as rows:
             return conversation_rows.account_ids(rows, conversation_id)
+
+
+def _tell_beginning(rows: Executor, conversation_id: str, kind: ConversationKind, *, at: datetime, **more: Any) -> None:
+    participants = [person.name for person in conversation_rows.named(rows, [conversation_id])]
+    details = {"type": kind.value, "participants": participants, **more}
+    record(rows, Action.CONVERSATION_CREATED, conversation_id, details, at=at)
 
 
 def _check_size(participants: int) -> None:

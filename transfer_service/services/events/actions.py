@@ -52,6 +52,7 @@ class Action(StrEnum):
     LINK_DOWNLOADED = "link.downloaded"
 
     CONVERSATION_CREATED = "conversation.created"
+    CONVERSATION_DELETED = "conversation.deleted"
     CONVERSATION_JOINED = "conversation.participant_added"
     CONVERSATION_LEFT = "conversation.participant_removed"
 

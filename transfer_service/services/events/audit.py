@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import bindparam, insert, select
+from sqlalchemy import bindparam, delete, insert, select
 
 from transfer_service.db.database import Executor
 from transfer_service.db.prepared import PreparedSelect, PreparedWrite
@@ -16,7 +16,10 @@ from transfer_service.services.events.actors import Actor, present_actor
 
 _activities, _accounts = Activity.__table__, Account.__table__
 _COLUMNS = tuple(column.name for column in _activities.c if not column.primary_key)
-_INSERT = PreparedWrite(insert(_activities).values({name: bindparam(name) for name in _COLUMNS}).inline())
+_INSERT = PreparedWrite(
+    insert(_activities).values({name: bindparam(name) for name in _COLUMNS}).returning(_activities.c.id)
+)
+_TAKE_BACK = PreparedWrite(delete(_activities).where(_activities.c.id == bindparam("activity_id")))
 _NAME = PreparedSelect(select(_accounts.c.name).where(_accounts.c.id == bindparam("account_id")))
 
 
@@ -28,14 +31,14 @@ def record(
     *,
     at: datetime,
     actor: Actor | None = None,
-) -> None:
+) -> int:
     """Add one row to the log, in the caller's transaction, of what the present actor does, or another `actor`.
 
     It takes no lock and waits for nobody. `details` become JSON; they name what the id stands for, and what changed,
-    and hold neither passwords nor tokens nor addresses that let anybody in.
+    and hold neither passwords nor tokens nor addresses that let anybody in. What comes back is the row's id.
     """
     who = present_actor() if actor is None else actor
-    _INSERT.run(
+    added = _INSERT.find(
         rows,
         {
             "username": name_of(rows, who),
@@ -47,6 +50,12 @@ def record(
             "created_at": at,
         },
     )
+    return int(added.id)  # type: ignore[union-attr] # an INSERT gives its row
+
+
+def take_back(rows: Executor, activity_id: int) -> None:
+    """Take a row out of the log, in the transaction that undoes what it tells of."""
+    _TAKE_BACK.run(rows, {"activity_id": activity_id})
 
 
 def name_of(rows: Executor, actor: Actor) -> str | None:

@@ -12,7 +12,7 @@ from sqlalchemy import bindparam, select
 from transfer_service.db.prepared import PreparedSelect
 from transfer_service.models.links import Link
 from transfer_service.services.events.actions import Action
-from transfer_service.services.events.actors import Actor
+from transfer_service.services.events.actors import NOBODY, Actor
 from transfer_service.services.events.audit import actor_for, name_of, record
 from transfer_service.services.events.outbox import Event, publish
 
@@ -70,16 +70,34 @@ def file_deleted(rows: Executor, file: FileRecord, *, at: datetime, is_permanent
     file_replaced(rows, file, at=at)
 
 
+def file_lost(rows: Executor, file: FileRecord, *, at: datetime) -> None:
+    """A power loss has taken bytes of a file that was finished: it is gone, and nobody has asked for that."""
+    details = {"filename": file.name, "size": file.length, "sha256": file.sha256, "lost": True}
+    record(rows, Action.FILE_DELETED, file.id, details, at=at, actor=NOBODY)
+    file_replaced(rows, file, at=at)
+
+
+def file_attached(rows: Executor, file: FileRecord, *, conversation_id: str, message_id: str, at: datetime) -> None:
+    """A file has left its account's files, because it has become the attachment of a message. Webhooks: deleted."""
+    details = {"filename": file.name, "size": file.length, "sha256": file.sha256}
+    where = {"conversation_id": conversation_id, "message_id": message_id}
+    record(rows, Action.FILE_ATTACHED, file.id, {**details, **where}, at=at)
+    file_replaced(rows, file, at=at)
+
+
 def file_replaced(rows: Executor, file: FileRecord, *, at: datetime) -> None:
     """A finished file has given way to another one: for webhooks it is deleted. The log tells it of the other one."""
     data = _file_data(rows, file)
     publish(rows, Event.FILE_DELETED, account_id=file.account_id, subject=str(file.id), data=data, at=at)
 
 
-def upload_cancelled(rows: Executor, file: FileRecord, *, at: datetime) -> None:
-    """An unfinished file is gone with what had arrived of it. Webhooks never heard of it."""
-    details = {"filename": file.name, "size": file.length, "received_bytes": file.received_bytes}
-    record(rows, Action.UPLOAD_CANCELLED, file.id, details, at=at)
+def upload_cancelled(rows: Executor, file: FileRecord, *, at: datetime, is_stale: bool = False) -> None:
+    """An unfinished file is gone with what had arrived of it; one that `is_stale` because it has rested too long.
+
+    Webhooks never heard of it.
+    """
+    details: dict[str, Any] = {"filename": file.name, "size": file.length, "received_bytes": file.received_bytes}
+    record(rows, Action.UPLOAD_CANCELLED, file.id, {**details, **({"stale": True} if is_stale else {})}, at=at)
 
 
 def message_created(
@@ -130,15 +148,17 @@ def _tell_download(
 
 def link_downloaded(
     rows: Executor, *, link_id: uuid.UUID, account_id: uuid.UUID, file: tuple[uuid.UUID, str] | None, at: datetime
-) -> None:
+) -> int:
     """A download of a link was counted: of the `file` of that id and name, or of all as a ZIP.
 
-    It is the link's owner who gives it out, at the address of whoever asks.
+    It is the link's owner who gives it out, at the address of whoever asks. What comes back is for `audit.take_back`,
+    where nothing was sent in the end and the download does not count.
     """
     data: dict[str, Any] = {"link_id": str(link_id)}
     if file is not None:
         data |= {"file_id": str(file[0]), "filename": file[1]}
     details = {name: value for name, value in data.items() if name != "link_id"}
-    record(rows, Action.LINK_DOWNLOADED, link_id, details, at=at)
+    activity_id = record(rows, Action.LINK_DOWNLOADED, link_id, details, at=at)
     subject = str(link_id if file is None else file[0])
     publish(rows, Event.LINK_DOWNLOADED, account_id=account_id, subject=subject, data=data, at=at)
+    return activity_id

@@ -97,6 +97,7 @@ class FileService:
             if current is None or not current.is_in_doubt:
                 return
             remove_row(rows, current, self._space)
+            facts.file_lost(rows, current, at=self._core.now())
         structlog.get_logger().warning("file_lost", file_id=str(file.id))
         self.discard_blob(file.id)
 

@@ -119,8 +119,7 @@ class Completion:
         if file is None:
             return
         with self.turn(file_id, file.received_bytes) as others_had_theirs:
-            if others_had_theirs:
-                file = self._find_due(file_id)
+            file = self._find_due(file_id) if others_had_theirs else file
             if file is not None:
                 self._finish(file)
 

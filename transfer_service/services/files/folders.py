@@ -13,6 +13,8 @@ from transfer_service.db.prepared import PreparedSelect
 from transfer_service.errors import FolderNotEmpty, InvalidName, InvalidRequest, NameTaken, NotFound
 from transfer_service.models.files import File, FileState, Folder, TrashReason, folded
 from transfer_service.services.core import Core
+from transfer_service.services.events.actions import Action
+from transfer_service.services.events.audit import record
 from transfer_service.services.files import folder_rows
 from transfer_service.services.files import rows as file_rows
 from transfer_service.services.files.dates import date_of_move
@@ -80,7 +82,10 @@ class FolderService:
         with self._database.write_rows() as rows:
             lock_names(rows, account_id)
             is_new = folder_rows.find_folder(rows, account_id, path) is None
-            folder_rows.open_folder(rows, account_id, path, self._now(), is_kept=True)
+            now = self._now()
+            folder_id = folder_rows.open_folder(rows, account_id, path, now, is_kept=True)
+            if is_new:
+                record(rows, Action.FOLDER_CREATED, str(folder_id), {"path": path}, at=now)
         return self.get(account_id, path), is_new
 
     def list_folders(
@@ -156,6 +161,7 @@ class FolderService:
         )
         self._run(lambda: rows.execute(change))
         folder_rows.prune(rows, folder.parent_id)
+        record(rows, Action.FOLDER_MOVED, folder.id, {"path": new_path, "previous": path}, at=now)
 
     @staticmethod
     def _check_room(rows: Executor, account_id: uuid.UUID, path: str, new_path: str) -> None:
@@ -200,6 +206,8 @@ class FolderService:
                 ids = select(_folders.c.id).where(_folders.c.account_id == account_id, is_below(path))
                 rows.execute(delete(_files).where(_files.c.id.in_(ids)))
                 folder_rows.prune(rows, folder.parent_id)
+            if folder_rows.find_folder(rows, account_id, path) is None:  # it may have come with an upload, and gone so
+                record(rows, Action.FOLDER_DELETED, folder.id, {"path": path}, at=self._now())
             return blob_ids
 
 

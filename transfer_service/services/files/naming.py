@@ -12,6 +12,8 @@ from transfer_service.errors import KeyLacksScope, NameTaken, NotFound
 from transfer_service.models.files import FileState, TrashReason
 from transfer_service.models.keys import Scope
 from transfer_service.services.core import Core
+from transfer_service.services.events.actions import Action
+from transfer_service.services.events.audit import record
 from transfer_service.services.files import dates as file_dates
 from transfer_service.services.files import rows as file_rows
 from transfer_service.services.files.files import FileService, take_away
@@ -106,5 +108,6 @@ class Renaming:
                 completed_at = file_dates.date_for(rows, account_id, name, now) if is_dated else file.completed_at
                 at = max(file.updated_at, now)
                 file_rows.save(rows, replace(file, name=name, updated_at=at, completed_at=completed_at))
+                record(rows, Action.FILE_RENAMED, file_id, {"filename": name, "previous": file.name}, at=now)
                 prune(rows, file.folder_id)
         return self._files.get(account_id, file_id)

@@ -17,6 +17,8 @@ from transfer_service.db.database import run_again
 from transfer_service.errors import NameTaken, NotFound, StorageFull
 from transfer_service.models.files import FileState, TrashedFile
 from transfer_service.services.core import Core
+from transfer_service.services.events.actions import Action
+from transfer_service.services.events.audit import record
 from transfer_service.services.files import discards, trash_rows
 from transfer_service.services.files import received_ranges as intervals
 from transfer_service.services.files import rows as file_rows
@@ -93,6 +95,8 @@ class Trash:
             file_rows.add(rows, file)
             if file.received_bytes:
                 intervals.add_first(rows, file_id, file.received_bytes)
+            details = {"filename": free, "previous": trashed.name, "size": file.length, "sha256": file.sha256}
+            record(rows, Action.FILE_RESTORED, file_id, details, at=now)
 
     def remove(self, account_id: uuid.UUID, file_id: uuid.UUID) -> None:
         """Remove one for good. Raises NotFound."""
@@ -143,6 +147,10 @@ class Trash:
             gone = trash_rows.take(rows, account_id, file_ids, expired_at=expired_at)
             discards.remember_for_good(rows, [each.id.hex for each in gone])
             self._core.space.give_back_all(rows, account_id, gone)
+            for each in gone:
+                details = {"filename": each.name, "size": each.length, "sha256": each.sha256}
+                expired = {} if expired_at is None else {"expired": True}
+                record(rows, Action.FILE_PURGED, each.id, {**details, **expired}, at=self._core.now())
         return [each.id for each in gone]
 
     def _discard_first(self, account_id: uuid.UUID, file_id: uuid.UUID, expired_at: datetime | None) -> None:

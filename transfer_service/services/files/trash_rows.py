@@ -94,13 +94,15 @@ def find_page(
 
 
 class Taken(NamedTuple):
-    """What a row of the trash had that is gone, for `Space`."""
+    """What a row of the trash had that is gone, for `Space` and the audit log."""
 
     id: uuid.UUID
     account_id: uuid.UUID
     origin_id: uuid.UUID | None
     reserved_bytes: int
     sha256: str
+    name: str
+    length: int
 
 
 def take(

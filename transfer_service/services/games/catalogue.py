@@ -1,8 +1,9 @@
 """The catalogue of games: what may be downloaded."""
 
 import uuid
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime
 from itertools import groupby
 from typing import Any, TypeVar
 
@@ -12,6 +13,8 @@ from sqlalchemy.orm import Session
 
 from transfer_service.db.database import Database
 from transfer_service.models.games import Game, GameData, game_keys
+from transfer_service.services.events.actions import Action
+from transfer_service.services.events.audit import record
 from transfer_service.services.games.browsing import IS_DOWNLOADED
 from transfer_service.wire.game_catalogue import Catalogue, GameDataEntry, GameEntry, InvalidCatalogue
 
@@ -52,8 +55,9 @@ class GameFacts:
 class GameService:
     """Imports and lists the catalogue."""
 
-    def __init__(self, *, database: Database) -> None:
+    def __init__(self, *, database: Database, now: Callable[[], datetime]) -> None:
         self._database = database
+        self._now = now
 
     def import_catalogue(self, catalogue: Catalogue) -> ImportReport:
         """Add what is new and change what is different, all of it or, raising InvalidCatalogue, nothing.
@@ -71,9 +75,12 @@ class GameService:
             games_added, games_changed = _store(session, Game, catalogue.games)
             data_added, data_changed = _store(session, GameData, catalogue.game_data)
             _date(session, {entry.game_id for entry in catalogue.game_data})
-        return ImportReport(
-            games_added=games_added, games_changed=games_changed, data_added=data_added, data_changed=data_changed
-        )
+            report = ImportReport(
+                games_added=games_added, games_changed=games_changed, data_added=data_added, data_changed=data_changed
+            )
+            if any(asdict(report).values()):
+                record(session, Action.GAMES_IMPORTED, "catalogue", asdict(report), at=self._now())
+        return report
 
     def list_games(self) -> list[GameFacts]:
         """Every game by title."""

@@ -29,7 +29,9 @@ from transfer_service.errors import (
 from transfer_service.models.games import DownloadState, Game, GameData
 from transfer_service.services.clocks import shared_now
 from transfer_service.services.core import Core
+from transfer_service.services.events.actions import Action
 from transfer_service.services.events.actors import Actor
+from transfer_service.services.events.audit import record
 from transfer_service.services.games import job_rows as download_rows
 from transfer_service.services.games.archives import ArchiveRemoval
 from transfer_service.services.games.job_rows import DownloadRecord, archive_key, is_active, is_kept, jobs
@@ -99,10 +101,13 @@ class RemoteDownloadService:
         """
         was_there = self._has_archive(game_data_id)
         with self._database.write(durable=True) as session:
-            self._get_data(session, game_id, game_data_id)
+            _, data = self._get_data(session, game_id, game_data_id)
             if download_rows.is_being_fetched(session, game_data_id):
                 raise DownloadInProgress
-            download_rows.note_removed(session, game_data_id, at=self._now())
+            now = self._now()
+            if download_rows.note_removed(session, game_data_id, at=now):
+                details = {"gameDataId": game_data_id, "title": data.title, "sha256": data.sha256}
+                record(session, Action.ARCHIVE_DELETED, game_id, details, at=now)
         self._removal.remove_unneeded(game_data_id)
         if not was_there:
             raise NotFound("This game data was not downloaded")

@@ -10,6 +10,7 @@ Locks: the row of the link, then that of the transfer. A range that fits takes t
 
 import uuid
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import BigInteger, bindparam, insert, or_, select, update
@@ -20,6 +21,7 @@ from transfer_service.errors import LinkGone
 from transfer_service.models.base import UtcDateTime
 from transfer_service.models.links import Link, LinkTransfer
 from transfer_service.services.core import Core
+from transfer_service.services.events import audit, facts
 from transfer_service.services.sharing.link_rows import LinkRecord
 
 TIMES_ITS_SIZE = 2
@@ -28,12 +30,16 @@ _links, _transfers = Link.__table__, LinkTransfer.__table__
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """What a client downloads: a file of a link, or all of it (then `id` is the link's), which has `size` bytes."""
+    """What a client downloads: a file of a link, or all of it (then `id` is the link's), which has `size` bytes.
+
+    `filename` is the file's whole name.
+    """
 
     link: LinkRecord
     client: str
     id: uuid.UUID
     size: int
+    filename: str | None = None
 
     @property
     def key(self) -> dict[str, Any]:
@@ -43,11 +49,19 @@ class Subject:
 
 @dataclass(frozen=True, slots=True)
 class Granted:
-    """Bytes that may be sent: so many are counted, and with them one download, if they begin one."""
+    """Bytes that may be sent: so many are counted, and with them one download, if they begin one.
+
+    Then `activity_id` is what the audit log tells of it.
+    """
 
     subject: Subject
     counted_bytes: int
-    is_beginning: bool
+    activity_id: int | None = None
+
+    @property
+    def is_beginning(self) -> bool:
+        """Whether they begin a download."""
+        return self.activity_id is not None
 
 
 def _number(name: str) -> Any:
@@ -115,16 +129,23 @@ class LinkDownloads:
         values = {**subject.key, "more": size, "now": self._now()}
         with self._database.write_rows() as rows:
             if is_range and _CONTINUE.run(rows, values):
-                return Granted(subject, size, is_beginning=False)
+                return Granted(subject, size)
             if _LOCK.find(rows, values) is None:
                 raise LinkGone
             # Its first ranges may come at once: then one of them has begun meanwhile.
             if is_range and _CONTINUE.run(rows, values):
-                return Granted(subject, size, is_beginning=False)
+                return Granted(subject, size)
             if not _BEGIN.run(rows, values):
                 raise LinkGone
             self._allow(rows, values, subject)
-        return Granted(subject, size, is_beginning=True)
+            activity_id = self._tell(rows, subject, at=values["now"])
+        return Granted(subject, size, activity_id)
+
+    @staticmethod
+    def _tell(rows: Executor, subject: Subject, *, at: datetime) -> int:
+        link = subject.link
+        file = None if subject.filename is None else (subject.id, subject.filename)
+        return facts.link_downloaded(rows, link_id=link.id, account_id=link.account_id, file=file, at=at)
 
     def _allow(self, rows: Executor, values: dict[str, Any], subject: Subject) -> None:
         allowance = TIMES_ITS_SIZE * subject.size
@@ -161,6 +182,8 @@ class LinkDownloads:
             is_unused = bool(_TAKE_BACK.run(rows, values))
             if is_unused:
                 _UNDO.run(rows, values)
+                if granted.activity_id is not None:
+                    audit.take_back(rows, granted.activity_id)
             return is_unused
 
     @run_again

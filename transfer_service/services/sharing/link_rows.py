@@ -79,7 +79,9 @@ _OWN = PreparedSelect(
     .where(_links.c.id == bindparam("link_id"), _links.c.account_id == bindparam("account_id"))
 )
 _REMOVE = PreparedWrite(
-    delete(_links).where(_links.c.id == bindparam("link_id"), _links.c.account_id == bindparam("account_id"))
+    delete(_links)
+    .where(_links.c.id == bindparam("link_id"), _links.c.account_id == bindparam("account_id"))
+    .returning(_links.c.kind, _links.c.name)
 )
 _of_link = _link_files.c.link_id == bindparam("link_id")
 _is_complete = and_(_files.c.state == literal_column("'complete'"), _files.c.holds_name)
@@ -148,9 +150,9 @@ def add(rows: Executor, link: LinkRecord, file_ids: Sequence[uuid.UUID], folder_
             )
 
 
-def remove(rows: Executor, account_id: uuid.UUID, link_id: uuid.UUID) -> bool:
-    """Delete a link and all that hangs on it. Whether it was there."""
-    return bool(_REMOVE.run(rows, {"link_id": link_id, "account_id": account_id}))
+def remove(rows: Executor, account_id: uuid.UUID, link_id: uuid.UUID) -> Any | None:
+    """Delete a link and all that hangs on it. Its `kind` and `name`, None where it was not there."""
+    return _REMOVE.find(rows, {"link_id": link_id, "account_id": account_id})
 
 
 def find_folder_path(rows: Executor, link: LinkRecord) -> str | None:

@@ -6,6 +6,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
 from itertools import repeat
+from typing import Any
 
 from sqlalchemy import and_, delete, exists, select, update
 
@@ -15,6 +16,8 @@ from transfer_service.models.files import File, FileState
 from transfer_service.models.links import Link, LinkKind, LinkTransfer
 from transfer_service.services.accounts.passwords import Passwords
 from transfer_service.services.core import Core
+from transfer_service.services.events.actions import Action
+from transfer_service.services.events.audit import record
 from transfer_service.services.files.files import FileService
 from transfer_service.services.files.folder_rows import find_folder, lock_names, open_folder
 from transfer_service.services.files.rows import FileRecord
@@ -22,6 +25,7 @@ from transfer_service.services.sharing import allotments, link_rows
 from transfer_service.services.sharing.link_rows import LinkRecord, SharedFile
 from transfer_service.services.sharing.link_tokens import LinkTokens, hash_token
 from transfer_service.services.sharing.link_uploads import LinkUploads
+from transfer_service.wire.instants import format_second
 from transfer_service.wire.links import MAX_LISTED, MIN_PASSWORD_CHARACTERS, LinkDraft
 
 _files, _links, _transfers = File.__table__, Link.__table__, LinkTransfer.__table__
@@ -98,6 +102,7 @@ class LinkService:
                 self._allot(rows, link)
             if folder_ids and len(link_rows.find_contents(rows, link, limit=MAX_LISTED + 1)) > MAX_LISTED:
                 raise InvalidRequest(f"A link gives out at most {MAX_LISTED} files")
+            record(rows, Action.LINK_CREATED, link.id, _details(link, draft), at=link.created_at)
         return link
 
     @staticmethod
@@ -131,9 +136,12 @@ class LinkService:
     def revoke(self, account_id: uuid.UUID, link_id: uuid.UUID) -> None:
         """End a link for good, with what is under way by it. Raises LinkGone."""
         with self._database.write_rows(durable=True) as rows:  # or a power loss gives it out again
-            if not link_rows.remove(rows, account_id, link_id):
+            removed = link_rows.remove(rows, account_id, link_id)
+            if removed is None:
                 raise LinkGone
-            allotments.end(rows, link_id, now=self._now())
+            now = self._now()
+            allotments.end(rows, link_id, now=now)
+            record(rows, Action.LINK_REVOKED, link_id, {"kind": removed.kind.value, "name": removed.name}, at=now)
         self._uploads.cancel_all(account_id, link_id)
 
     def remove_ended(self, *, dry_run: bool) -> Iterator[int]:
@@ -236,3 +244,16 @@ def _folder_id(rows: Executor, account_id: uuid.UUID, path: str) -> uuid.UUID:
         raise NotFound("Folder not found")
     folder_id: uuid.UUID = folder.id
     return folder_id
+
+
+def _details(link: LinkRecord, draft: LinkDraft) -> dict[str, Any]:
+    """What the log tells of a new link: not its address."""
+    return {
+        "kind": link.kind.value,
+        "name": link.name,
+        "files": len(draft.file_ids),
+        "folders": list(draft.folders if draft.folder is None else [draft.folder]),
+        "has_password": link.password_hash is not None,
+        "max_downloads": link.max_downloads,
+        "expires_at": format_second(link.expires_at),
+    }

@@ -8,6 +8,8 @@ from sqlalchemy import delete, select
 
 from transfer_service.models.chat import Conversation, Message, Participant
 from transfer_service.services.core import Core
+from transfer_service.services.events.actions import Action
+from transfer_service.services.events.audit import record
 from transfer_service.services.files import discards
 
 BATCH = 500
@@ -22,6 +24,7 @@ class ChatCleanup:
         self._database = core.database
         self._store = core.attachments
         self._space = core.space
+        self._now = core.now
 
     def remove_abandoned_conversations(self, *, dry_run: bool) -> Iterator[int]:
         """Conversations that everybody has left, with all that was said and sent in them. The bytes each one frees, or
@@ -66,6 +69,7 @@ class ChatCleanup:
             found = session.execute(some).all()
             if not found:
                 session.execute(delete(Conversation).where(Conversation.id == conversation_id))
+                record(session, Action.CONVERSATION_DELETED, conversation_id, {"abandoned": True}, at=self._now())
                 return None
             sent = [each for each in found if each.filename is not None and each.sender_id is not None]
             used: Counter[uuid.UUID] = Counter()

@@ -15,6 +15,7 @@ from transfer_service.models.links import Link
 from transfer_service.models.sharing import Allotment
 from transfer_service.models.uploads import ResumableUpload, UploadKind, UploadPart
 from transfer_service.services.core import Core
+from transfer_service.services.events import facts
 from transfer_service.services.files import rows as file_rows
 from transfer_service.services.files.files import FileService, remove_row
 from transfer_service.services.files.finishing import Completion
@@ -125,11 +126,13 @@ class UploadCleanup:
     def _remove(self, file_id: uuid.UUID, reason: ColumnElement[bool]) -> bool:
         """Take a file's row away, and end its upload if it has one. False where the reason is gone by now."""
         with self._database.write(durable=True) as session:  # or the file may come back without its bytes
-            file_rows.lock_to_name(session, file_id)
+            locked = file_rows.lock_to_name(session, file_id)
             file = session.scalar(select(File).where(File.id == file_id, reason))
             if file is not None:
                 upload_rows.end(session, [file_id], now=self._now())
                 remove_row(session, file, self._space)
+                if locked is not None and locked.received_bytes:
+                    facts.upload_cancelled(session, locked, at=self._now(), is_stale=True)
             return file is not None
 
     def _forget_allotments(self) -> None:

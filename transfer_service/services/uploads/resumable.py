@@ -24,6 +24,7 @@ from transfer_service.errors import (
 from transfer_service.models.uploads import UploadKind, UploadProtocol
 from transfer_service.services.body_writer import read_all
 from transfer_service.services.core import Core
+from transfer_service.services.events import facts
 from transfer_service.services.file_digest import FileDigest, digest_of
 from transfer_service.services.files import rows as file_rows
 from transfer_service.services.files.files import FileService, remove_row
@@ -243,6 +244,7 @@ class ResumableUploadService:
             resumable_rows.end(rows, [upload.id], now=self._now())
             if not file.is_complete:
                 remove_row(rows, file, self._space)
+                facts.upload_cancelled(rows, file, at=self._now())
             return not file.is_complete
 
     def _finished(self, upload: UploadRecord) -> UploadRecord:

@@ -103,7 +103,7 @@ def download(token: str, file_id: str) -> Response:  # noqa: ARG001 - the visit 
     """A file of the link."""
     file, visit = _file(file_id), current_visit()
     visit.require_downloads_of(file.id)
-    return respond_with_file(file, meter=visit.meter(file.id, file.length or 0))
+    return respond_with_file(file, meter=visit.meter(file.id, file.length or 0, file.name))
 
 
 @blueprint.get("/zip")

@@ -59,9 +59,9 @@ class Visit:
         if self.link.is_used_up and not downloads.is_under_way(self.link, self.client, subject_id):
             raise LinkGone
 
-    def meter(self, subject_id: uuid.UUID, size: int) -> "LinkMeter":
-        """What counts the download of a file, or of all, for which the link's own id stands."""
-        return LinkMeter(services().sharing.downloads, Subject(self.link, self.client, subject_id, size))
+    def meter(self, subject_id: uuid.UUID, size: int, filename: str | None = None) -> "LinkMeter":
+        """What counts the download of a file, or of all, for which the link's own id stands, without a name."""
+        return LinkMeter(services().sharing.downloads, Subject(self.link, self.client, subject_id, size, filename))
 
     def give_cookie(self, response: Response, value: str) -> None:
         """Let the client be known by a cookie of this link's addresses alone, until it expires."""
