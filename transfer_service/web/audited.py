@@ -69,7 +69,6 @@ ROUTES: dict[str, Told] = {
 """Every endpoint with a method that changes something."""
 
 READING_ROUTES: dict[str, Told] = {
-    "account_removal.delete_account": (Action.ACCOUNT_DELETED, Action.DOWNLOAD_CANCELLED),
     "shared_links.download": (Action.LINK_DOWNLOADED,),
     "shared_links.download_all": (Action.LINK_DOWNLOADED,),
 }
@@ -103,6 +102,7 @@ COMMANDS: dict[str, Told] = {
     "games import": (Action.GAMES_IMPORTED,),
     "games list": "it only reads",
     "rotate-key": "it changes a file with keys, not what accounts have",
+    "serve": "it only runs what changes something",
     "storage move": "it carries bytes over, and changes nothing that accounts have",
     "verify": "it only reads",
     "worker": (Action.DOWNLOAD_COMPLETED, Action.DOWNLOAD_FAILED),
