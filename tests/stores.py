@@ -9,7 +9,8 @@ from sqlalchemy import StaticPool, create_engine
 
 from transfer_service.db.database import Database, Executor
 from transfer_service.storage.blobs import WHOLE, BlobFacts, BlobStore, BlobWriter, Key
-from transfer_service.storage.disk import DiskReader, DiskStore
+from transfer_service.storage.disk import DiskStore
+from transfer_service.storage.disk_reader import DiskReader
 
 
 def put(store: BlobStore, key: Key, data: bytes, *, offset: int = 0) -> None:

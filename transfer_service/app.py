@@ -12,6 +12,7 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 
 from transfer_service.bootstrap import Services, build_services
 from transfer_service.cli.accounts import init_commands
+from transfer_service.cli.backup import init_backup_commands
 from transfer_service.cli.games import init_game_commands
 from transfer_service.cli.programs import init_programs
 from transfer_service.cli.read_only import refuse_changing_commands
@@ -147,6 +148,7 @@ def create_app(settings: Settings, *, now: Callable[[], datetime] = utc_now, boo
     init_upkeep_commands(app)
     init_storage_commands(app)
     init_key_commands(app)
+    init_backup_commands(app)
     if settings.read_only:
         refuse_changing_commands(app)
     _add_middleware(app, origins=origins, trusted_proxies=settings.trusted_proxies)

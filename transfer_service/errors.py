@@ -331,6 +331,10 @@ class MoveRefused(TransferError):
     """An installation cannot be carried over as it is; `detail` says why."""
 
 
+class BackupRefused(TransferError):
+    """A backup cannot be made or restored as things are; `detail` says why."""
+
+
 class TransactionLost(StoreUnavailable):
     """The database has undone a transaction for the sake of others: it may be run again as it was."""
 

@@ -102,9 +102,18 @@ def _alone(path: Path) -> Iterator[None]:
         os.close(folder)
 
 
-def _replace(path: Path, keys: Keys) -> None:
+def write_keys(path: Path, keys: Keys) -> None:
+    """Put these keys into a file, in place of what it has."""
+    _write_draft(path, _text_of(keys)).replace(path)
+
+
+def _text_of(keys: Keys) -> str:
     lines = [keys.signing, *([f"{_NEXT} {keys.prepared}"] if keys.prepared else [])]
-    draft = _write_draft(path, "\n".join([*lines, *(f"{_PREVIOUS} {key}" for key in keys.previous)]))
+    return "\n".join([*lines, *(f"{_PREVIOUS} {key}" for key in keys.previous)])
+
+
+def _replace(path: Path, keys: Keys) -> None:
+    draft = _write_draft(path, _text_of(keys))
     try:
         owner = path.stat()
         if os.geteuid() == 0:  # or the service, which is another account's, could not read its keys any more

@@ -17,6 +17,8 @@ from transfer_service.services.upkeep.installation import Part
 from transfer_service.services.upkeep.shelves import ArchiveShelf, AttachmentShelf, FileShelf, PreviewShelf
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from transfer_service.services.accounts.sign_ins import SignInService
     from transfer_service.services.core import Core
     from transfer_service.services.files.trash import Trash
@@ -59,11 +61,19 @@ def list_sweeps(
         ("abandoned_conversations", ChatCleanup(core).remove_abandoned_conversations),
         ("unfinished_deletions", Discards(core).finish),
         ("unfinished_deletions", PreviewRemoval(core).remove_gone),
+        ("unfinished_deletions", partial(_remove_deleted, core)),
         ("download_parts", GameCleanup(core).remove_leftovers),
         ("expired_bundles", BundleCleanup(core).remove_expired),
         ("spent_sign_ins", sign_ins.remove_spent),
         ("ended_links", links.remove_ended),
     ]
+
+
+def _remove_deleted(core: Core, *, dry_run: bool) -> Iterator[int]:
+    """Remove what a backup that was killed has kept of what was deleted meanwhile."""
+    for room in (core.store, core.attachments, core.games, core.previews):
+        if freed := room.deleted.remove(dry_run=dry_run):
+            yield freed
 
 
 def list_object_sweeps(core: Core, by_name: dict[str, Shelf]) -> list[tuple[str, Sweep]]:

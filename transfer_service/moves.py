@@ -26,13 +26,13 @@ def build_move(settings: Settings, from_url: str, to_url: str) -> StorageMove:
     if _place_of(writing) == _place_of(going):
         raise MoveRefused("FROM and TO are the same place")
     core = build_core(writing, utc_now)
-    landings = _build_landings(going)
+    landings = build_landings(going)
     if not core.store.is_remote and going.store_address is None:
         landings = {shelves.BLOBS: landings[shelves.BLOBS]}  # the other rooms are in the data folder, here as there
     digest = hashlib.sha256(f"{from_url} {to_url}".encode()).hexdigest()[:16]
     return StorageMove(
         core.database,
-        sources={name: room for name, room in _by_name(core).items() if name in landings},
+        sources={name: room for name, room in rooms_by_name(core).items() if name in landings},
         landings=landings,
         journal=MoveJournal(settings.data_dir / f"storage-move-{digest}.sqlite3"),
         is_in_use=_place_of(going) == _place_of(settings),
@@ -44,7 +44,8 @@ def _place_of(settings: Settings) -> StoreAddress | Path:
     return settings.store_address or settings.blob_dir
 
 
-def _by_name(core: Core) -> dict[str, BlobStore]:
+def rooms_by_name(core: Core) -> dict[str, BlobStore]:
+    """The rooms of a core, by the names of their shelves."""
     return {
         shelves.BLOBS: core.store,
         shelves.ATTACHMENTS: core.attachments,
@@ -53,7 +54,7 @@ def _by_name(core: Core) -> dict[str, BlobStore]:
     }
 
 
-def _build_landings(settings: Settings) -> dict[str, Landing]:
+def build_landings(settings: Settings) -> dict[str, Landing]:
     """The rooms of a place that a move goes to."""
     names = (shelves.BLOBS, shelves.ATTACHMENTS, shelves.ARCHIVES, shelves.PREVIEWS)
     if settings.store_address is None:

@@ -382,6 +382,37 @@ class MemoryQuarantine:
         self._kept.pop(item, None)
 
 
+class MemoryDeleted:
+    """What is deleted while somebody keeps it."""
+
+    def __init__(self, store: "MemoryStore") -> None:
+        self._store = store
+        self._keepers = 0
+        self.blobs: dict[str, Blob] = {}
+
+    @contextmanager
+    def keep(self) -> Iterator[Callable[[], None]]:
+        self._keepers += 1
+        yield lambda: None
+        self._keepers -= 1
+        self.remove()
+
+    def take(self, name: str, blob: Blob) -> None:
+        if self._keepers:
+            self.blobs.setdefault(name, blob)
+
+    def open_reader(self, key: Key) -> MemoryReader:
+        if name_of(key) not in self.blobs:
+            raise BlobMissing
+        return MemoryReader(self.blobs[name_of(key)], self._store)
+
+    def remove(self, *, dry_run: bool = False) -> int:
+        freed = 0 if self._keepers else sum(len(blob.data) for blob in self.blobs.values())
+        if not self._keepers and not dry_run:
+            self.blobs.clear()
+        return freed
+
+
 class MemoryMark:
     value: str | None = None
 
@@ -410,6 +441,7 @@ class MemoryStore:
         self.may_read.set()
         self.claims = MemoryClaims()
         self.quarantine = MemoryQuarantine(self)
+        self.deleted = MemoryDeleted(self)
         self.mark = MemoryMark()
 
     def checked(self, key: Key) -> str:
@@ -505,7 +537,7 @@ class MemoryStore:
     def delete(self, key: Key) -> int:
         freed = self.stored_bytes(key)
         for name in self.names_of(key):
-            del self.blobs[name]
+            self.deleted.take(name, self.blobs.pop(name))
         return freed or 0
 
     def batches(self) -> Iterator[Sequence[BlobFacts]]:

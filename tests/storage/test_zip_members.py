@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from tests.storage.zips import BZIP2, DEFLATED, Part, deflate, make
 from tests.stores import reader_of
 from transfer_service.errors import MemberUnreadable, ReadFailed
-from transfer_service.storage.disk import DiskReader
+from transfer_service.storage.disk_reader import DiskReader
 from transfer_service.storage.zip_members import PIECE_BYTES, InflatedMember, MemberPlace, Method, StoredMember
 from transfer_service.wire.ranges import Span
 

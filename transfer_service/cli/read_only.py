@@ -9,7 +9,7 @@ from flask import Flask
 
 from transfer_service.errors import ReadOnly
 
-READING = frozenset({"accounts list", "games list", "serve", "verify", "worker"})
+READING = frozenset({"accounts list", "backup", "games list", "serve", "verify", "worker"})
 """What changes nothing. The worker rests, and the service refuses by itself."""
 MOVING = frozenset({"database move", "database upgrade", "storage move"})
 """What carries an installation over. `database upgrade` refuses by itself where there is something to do."""

@@ -172,7 +172,7 @@ def verify(as_json: bool) -> None:
         faults = [asdict(fault) for fault in verdict.faults]
         click.echo(json.dumps({"checked": checked, "restored": restored, "faults": faults}))
     else:
-        _show_verdict(verdict, restored)
+        show_verdict(verdict, restored)
     if verdict.faults:
         sys.exit(1)
 
@@ -190,7 +190,8 @@ def show_fault(fault: Fault) -> None:
     click.echo(f"{fault.problem}: {_plain(fault.kind)} {fault.name} ({fault.id}) of {fault.account or 'nobody'}")
 
 
-def _show_verdict(verdict: Verdict, restored: int) -> None:
+def show_verdict(verdict: Verdict, restored: int) -> None:
+    """What was looked at, and what came of it."""
     for kind, tally in verdict.checked.items():
         click.echo(f"{_plain(kind)}s: {tally.count} checked, {tally.bytes} bytes read")
     if restored:

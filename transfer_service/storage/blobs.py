@@ -17,7 +17,7 @@ from typing import Protocol, Self, TypeAlias, TypeVar
 
 from transfer_service.db.database import Executor
 from transfer_service.storage.bodies import BlobReader, RemoteBytes
-from transfer_service.storage.room_upkeep import Mark, Quarantine
+from transfer_service.storage.room_upkeep import Deleted, Mark, Quarantine
 from transfer_service.wire.ranges import Span
 
 END = 1 << 62
@@ -177,6 +177,10 @@ class BlobStore(Protocol):
     @property
     def quarantine(self) -> Quarantine:
         """The orphans of this room."""
+
+    @property
+    def deleted(self) -> Deleted:
+        """What is deleted of this room, and kept for a backup that is under way."""
 
     @property
     def mark(self) -> Mark:

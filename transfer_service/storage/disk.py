@@ -5,16 +5,17 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from itertools import islice
 from pathlib import Path
-from typing import BinaryIO, Self
+from typing import Self
 from urllib.parse import quote
 
 from transfer_service.db.database import Executor
 from transfer_service.errors import BlobMissing, RangeBusy, ReadFailed, StorageFull, StoreUnavailable
-from transfer_service.faults import faults_named, flush_faults_named, read_fault_of, read_faults_named
+from transfer_service.faults import faults_named, flush_faults_named, read_faults_named
 from transfer_service.storage.blob_files import BlobFiles, flush_file_system
-from transfer_service.storage.blobs import END, PIECE_BYTES, WHOLE, AnyKey, BlobFacts, Key
-from transfer_service.storage.bodies import LocalBytes
+from transfer_service.storage.blobs import END, WHOLE, AnyKey, BlobFacts, Key
+from transfer_service.storage.deleted_files import DeletedFiles
 from transfer_service.storage.direct_io import copy_range, write_cached, write_direct
+from transfer_service.storage.disk_reader import DiskReader
 from transfer_service.storage.plain_files import write_probe
 from transfer_service.storage.quarantine import DiskQuarantine
 from transfer_service.storage.range_locks import FileLock, RangeLocks
@@ -25,45 +26,6 @@ from transfer_service.wire.ranges import Span
 
 LISTED_AT_ONCE = 500
 _HEADROOM_BYTES = 16 * 1024 * 1024
-
-
-class DiskReader:
-    """An open blob (the BlobReader of `blobs`)."""
-
-    is_made = False
-
-    def __init__(self, file: BinaryIO) -> None:
-        self._file = file
-
-    @property
-    def size(self) -> int:
-        """How many bytes there are. Raises ReadFailed."""
-        with read_faults_named():
-            return os.fstat(self._file.fileno()).st_size
-
-    def read(self, start: int, size: int) -> bytes:
-        """At most `size` bytes from `start` on, fewer only where the blob ends. Raises ReadFailed."""
-        try:
-            return os.pread(self._file.fileno(), size, start)
-        except OSError as error:
-            raise read_fault_of(error) from error
-
-    def blocks(self, span: Span) -> Iterator[bytes]:
-        """The bytes of a span, in pieces. Raises ReadFailed, also where they end before it."""
-        for start in range(span.start, span.stop, PIECE_BYTES):
-            size = min(PIECE_BYTES, span.stop - start)
-            block = self.read(start, size)
-            if len(block) < size:
-                raise ReadFailed
-            yield block
-
-    def local(self, span: Span) -> LocalBytes:
-        """Where the kernel can send the span from."""
-        return LocalBytes(self._file.fileno(), span.start)
-
-    def close(self) -> None:
-        """Close the file."""
-        self._file.close()
 
 
 class DiskWriter:
@@ -200,6 +162,7 @@ class DiskStore:
         self.mark = self._files.mark
         self.claims = RangeLocks(self._files)
         self.quarantine = DiskQuarantine(self._files)
+        self.deleted = DeletedFiles(root, room)
 
     @contextmanager
     def open_writer(self, key: Key, span: Span, *, create: bool, wait_seconds: float) -> Iterator[DiskWriter]:
@@ -283,7 +246,11 @@ class DiskStore:
 
     def delete(self, key: Key) -> int:
         """Remove a blob or a group and tell the bytes that this freed, 0 if there was none. Open readers read on."""
-        return offload(lambda: self._files.remove(key))
+        return offload(lambda: self._delete(key))
+
+    def _delete(self, key: Key) -> int:
+        freed = self._files.stored_bytes(key)
+        return (freed or 0) if self.deleted.take(self._files.place_of(key)) else self._files.remove(key)
 
     def batches(self) -> Iterator[Sequence[BlobFacts]]:
         """Every blob, or every group, in no order, some hundreds at a time."""

@@ -1,9 +1,15 @@
-"""What keeps a room in order, beside the blobs in it: a place for orphans, and a mark that says whose room it is."""
+"""What keeps a room in order, beside the blobs in it: a place for orphans, one for what is deleted while a backup is
+made, and a mark that says whose room it is.
+"""
 
-from collections.abc import Collection, Sequence
+import uuid
+from collections.abc import Callable, Collection, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
+
+from transfer_service.storage.bodies import BlobReader
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,3 +51,22 @@ class Mark(Protocol):
 
     def write(self, value: str) -> None:
         """Put it there, for good. Raises StorageFull, StoreUnavailable."""
+
+
+class Deleted(Protocol):
+    """What is deleted while somebody reads by records of before, such as a backup.
+
+    Bytes go after their record. So who keeps what is deleted, and then looks at the records, finds all that they name.
+    """
+
+    def keep(self) -> AbstractContextManager[Callable[[], None]]:
+        """Keep the bytes of what any process deletes until the block ends; several may do so at once.
+
+        What comes back raises BackupRefused where others may have taken this process for dead meanwhile.
+        """
+
+    def open_reader(self, key: uuid.UUID | str) -> BlobReader:
+        """A blob that was deleted and is kept, to be closed. Raises BlobMissing, ReadFailed."""
+
+    def remove(self, *, dry_run: bool = False) -> int:
+        """Remove for good what nobody keeps any more, such as who was killed. How many bytes that frees."""

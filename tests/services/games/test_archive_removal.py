@@ -14,7 +14,8 @@ from transfer_service.models.games import DownloadState
 from transfer_service.services.games.leases import Run
 from transfer_service.services.upkeep.shelves import ArchiveShelf
 from transfer_service.storage.blobs import Key
-from transfer_service.storage.disk import DiskReader, DiskStore
+from transfer_service.storage.disk import DiskStore
+from transfer_service.storage.disk_reader import DiskReader
 from transfer_service.storage.rooms import ARCHIVES
 
 __all__ = ["any_downloads", "downloads"]

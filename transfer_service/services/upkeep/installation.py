@@ -25,6 +25,8 @@ JOIN_FIRST = "The database and the store were never joined: start the service on
 
 MOVING = "moving "
 """Before the id of the installation, in the marks of a place that `storage move` is filling."""
+RESTORING = "restoring "
+"""The same of a place that `restore` is filling, before the name of what it brings."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +76,8 @@ class Installation:
         """
         row = self._find()
         marks = self._read_marks()
+        if any(mark is not None and mark.startswith(RESTORING) for mark in marks.values()):
+            raise InstallationMismatch("a restore into this place has not ended: call `restore` again")
         if row is not None and row.is_joined and set(marks.values()) == {row.installation_id}:
             return
         if self._database.is_read_only:

@@ -10,11 +10,10 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import partial
-from typing import Any, TypeAlias
+from typing import Any, Protocol, TypeAlias
 
 from sqlalchemy import func, select
 
-from transfer_service.db.database import Database
 from transfer_service.errors import BlobMissing, ReadFailed
 from transfer_service.models.accounts import Account
 from transfer_service.models.chat import Message
@@ -115,7 +114,14 @@ MAY_BE_MISSING = frozenset({Kind.ARCHIVE, Kind.PREVIEW})
 """Archives may be removed by hand, and are fetched again; previews are made again."""
 
 
-def promises(database: Database) -> Iterator[list[Promise]]:
+class Listing(Protocol):
+    """A database, or what it was at one moment."""
+
+    def batches(self, statement: _Statement, *, size: int) -> Iterator[Sequence[Any]]:
+        """The rows of a statement, some at a time."""
+
+
+def promises(database: Listing) -> Iterator[list[Promise]]:
     """Everything that rows promise, some at a time."""
     for statement, look in _PROMISES:
         for rows in database.batches(statement, size=BATCH):

@@ -4,7 +4,7 @@ A piece's object has a name that nobody ever has again. While a row names it, it
 will: whoever shares the objects of another blob holds that one's rows in the transaction that adds its own.
 """
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from itertools import islice
 from typing import Protocol
@@ -51,11 +51,12 @@ def _batches(names: Iterable[str]) -> Iterator[list[str]]:
 
 
 class Discards:
-    """Removes what was noted."""
+    """Removes what was noted, unless somebody keeps what is deleted: `is_kept`."""
 
-    def __init__(self, database: Database, objects: Removes) -> None:
+    def __init__(self, database: Database, objects: Removes, is_kept: Callable[[], bool] = lambda: False) -> None:
         self._database = database
         self._objects = objects
+        self._is_kept = is_kept
 
     def note(self, names: Collection[str], *, due_at: datetime | None = None) -> None:
         """Write down, in a transaction of its own, which objects are to go."""
@@ -69,6 +70,8 @@ class Discards:
         What is deleted is deleted, also where the store does not let go of the bytes: cleanup finds the note.
         """
         try:
+            if names and self._is_kept():
+                return 0
             return sum(self._remove(batch) for batch in _batches(names))
         except TransferError as error:
             log_error(error)
@@ -76,6 +79,8 @@ class Discards:
 
     def finish(self, prefix: str = "", *, now: datetime, dry_run: bool = False) -> int:
         """Remove everything that is due below a prefix. How many objects that are. Raises StoreUnavailable."""
+        if self._is_kept():
+            return 0
         is_below = _discarded.c.name.startswith(prefix, autoescape=True)
         is_due = select(_discarded.c.name, _discarded.c.due_at).where(_discarded.c.due_at <= now, is_below)
         return sum(

@@ -5,7 +5,7 @@ is copied before anything is removed where it was, and the other way round, so w
 """
 
 import json
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from itertools import groupby
@@ -27,15 +27,20 @@ Rows = dict[str, list[Piece]]
 
 
 class RemoteQuarantine:
-    """That of one room."""
+    """That of one room. Nothing comes here while `is_kept`: what somebody keeps who reads by records of before looks
+    like nobody's.
+    """
 
-    def __init__(self, backing: Backing) -> None:
+    def __init__(self, backing: Backing, is_kept: Callable[[], bool] = lambda: False) -> None:
         self._backing = backing
+        self._is_kept = is_kept
         self._objects = backing.objects
         self._layout = backing.layout
 
     def put(self, key: str, *, now: datetime) -> bool:
         """Move a blob or a group here. Whether it was still there."""
+        if self._is_kept():
+            return False
         rows = self._rows_of(key)
         names = self._objects_of(key, rows)
         if not names and not rows:

@@ -15,6 +15,7 @@ from transfer_service.storage.rooms import ARCHIVES, ATTACHMENTS, FILES, PREVIEW
 from transfer_service.storage.s3 import listing
 from transfer_service.storage.s3.adoption import Adoption
 from transfer_service.storage.s3.backing import Backing
+from transfer_service.storage.s3.deleted import PLACE, Keepers, RemoteDeleted
 from transfer_service.storage.s3.discards import Discards
 from transfer_service.storage.s3.layout import RoomLayout
 from transfer_service.storage.s3.objects import ObjectFacts, Objects
@@ -74,14 +75,20 @@ class RemoteStore:
 
     is_remote = True
 
-    def __init__(self, backing: Backing, claims: LeaseClaims) -> None:
+    def __init__(self, backing: Backing, claims: LeaseClaims, keepers: Keepers) -> None:
         self._backing = backing
+        self._keepers = keepers
         self._objects = backing.objects
         self._layout = backing.layout
         self.database = backing.database
         self.claims = claims
-        self.quarantine = RemoteQuarantine(backing)
+        self.quarantine = RemoteQuarantine(backing, keepers.is_any)
+        self.deleted = RemoteDeleted(keepers, backing.objects, backing.discards, backing.layout)
         self.mark = RemoteMark(backing.objects, backing.layout)
+
+    def is_kept(self) -> bool:
+        """Whether somebody keeps what is deleted."""
+        return self._keepers.is_any()
 
     @property
     def backing(self) -> Backing:
@@ -181,14 +188,14 @@ class RemoteStore:
         freed = self.stored_bytes(key)
         self.claims.end_all(key)
         if not self._layout.is_group(key):
-            self._objects.delete([self._layout.own_name(key)])
+            self.deleted.take([self._layout.own_name(key)])
         elif names := [facts.name for facts in listing.own_objects_of(self._backing, key)]:
-            self._objects.delete(names)
+            self.deleted.take(names)
         self._delete_pieces(listing.keys_of(self._backing, key))
         # Nobody can let them count any more: their claims have ended.
         left = [facts.name for facts in listing.unnamed_pieces(self._backing, self._layout.piece_prefix_of(key))]
         if left:
-            self._objects.delete(left)
+            self.deleted.take(left)
         return freed or 0
 
     def _delete_pieces(self, keys: Sequence[str]) -> None:
@@ -225,11 +232,13 @@ class RemoteRooms:
 def build_rooms(address: StoreAddress, database: Database) -> RemoteRooms:
     """The rooms below an address, with their rows and claims in the database."""
     objects, leases = Objects(address), Leases(database)
-    discards = Discards(database, objects)
+    keepers = Keepers(LeaseClaims(leases, PLACE), database)
+    discards = Discards(database, objects, keepers.is_any)
 
     def build(room: Room) -> RemoteStore:
         layout = RoomLayout(address.prefix, room)
         rows = PieceRows(layout.name, layout.own_name)
-        return RemoteStore(Backing(objects, database, layout, rows, discards), LeaseClaims(leases, layout.name))
+        claims = LeaseClaims(leases, layout.name)
+        return RemoteStore(Backing(objects, database, layout, rows, discards), claims, keepers)
 
     return RemoteRooms(build(FILES), build(ATTACHMENTS), build(ARCHIVES), build(PREVIEWS), leases)

@@ -21,12 +21,13 @@ def remove_leftovers(rooms: Mapping[BlobStore, Known], *, now: datetime, dry_run
     """Remove what is due of what nobody names, or only look; the bytes that each thing frees, as far as they are known.
 
     Of each room pieces go only where their blobs are known: others may be missed one day, and the quarantine takes them
-    with their blob. Raises StoreUnavailable.
+    with their blob. While somebody keeps what is deleted they stay. Raises StoreUnavailable.
     """
     for room in _remote(list(rooms)):
         for _ in range(room.backing.discards.finish(room.backing.layout.piece_prefix, now=now, dry_run=dry_run)):
             yield 0
-        yield from Leftovers(room.backing, room.claims).remove(rooms[room], now=now, dry_run=dry_run)
+        if not room.is_kept():
+            yield from Leftovers(room.backing, room.claims).remove(rooms[room], now=now, dry_run=dry_run)
 
 
 def note_whole(room: BlobStore, lengths: Lengths, *, dry_run: bool) -> Iterator[int]:
