@@ -22,6 +22,7 @@ from transfer_service.bootstrap import Services
 from transfer_service.models.base import Base, UtcDateTime
 from transfer_service.models.files import File, FileState
 from transfer_service.models.games import DownloadState, Game, RemoteDownload
+from transfer_service.models.webhooks import WebhookDelivery
 from transfer_service.previewer.protocol import Facts, Made
 from transfer_service.services.previews import rows as preview_rows
 from transfer_service.web.context import EXTENSION
@@ -36,6 +37,7 @@ class Everything:
 
     app: Flask
     device: Device
+    admin: Device
     ids: dict[str, str] = field(default_factory=dict)
 
     @property
@@ -49,7 +51,7 @@ def fill(app: Flask, data_dir: Path) -> Everything:
     """Make an installation of an app with the accounts of every test."""
     chat = Chat(app)
     alice, admin = chat["alice"], signed_in(app, "root")
-    there = Everything(app, alice)
+    there = Everything(app, alice, admin)
     there.services.accounts.grant("alice", "games.download")
     there.services.accounts.grant("alice", "activities.read")
     _fill_files(there)
@@ -68,10 +70,24 @@ def fill(app: Flask, data_dir: Path) -> Everything:
     there.ids["key_id"] = key.get_json()["id"]
     made = alice.post("/api/bundles", json={"file_ids": [there.ids["file_id"]], "folders": ["day"]}).get_json()
     there.ids["bundle_id"] = urlsplit(made["url"]).path.rpartition("/")[2]
+    _fill_webhooks(there)
     assert admin.post("/cleanup").status_code == 200
     with there.services.database.write() as session:
         fill_the_rest(session.connection())
     return there
+
+
+def _fill_webhooks(there: Everything) -> None:
+    """A webhook, with a test that waits and one that has failed."""
+    admin = there.admin
+    made = admin.post("/api/webhooks", json={"url": "https://hook.example/"})
+    there.ids["webhook_id"] = made.get_json()["id"]
+    for _ in range(2):
+        assert admin.post(f"/api/webhooks/{there.ids['webhook_id']}/test").status_code == 202
+    with there.services.database.write() as session:
+        failed = session.scalars(select(WebhookDelivery).limit(1)).one()
+        failed.failed_at, failed.due_at, failed.error, failed.tries = there.services.core.now(), None, "503", 8
+        there.ids["delivery_id"] = str(failed.message_id)
 
 
 def _fill_files(there: Everything) -> None:

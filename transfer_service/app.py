@@ -19,6 +19,7 @@ from transfer_service.cli.read_only import refuse_changing_commands
 from transfer_service.cli.secret_key import init_key_commands
 from transfer_service.cli.storage import init_storage_commands
 from transfer_service.cli.upkeep import init_upkeep_commands
+from transfer_service.cli.webhooks import init_webhook_commands
 from transfer_service.errors import InstallationMismatch, StorageFull, StoreUnavailable
 from transfer_service.services.core import utc_now
 from transfer_service.services.event_channels import make_channel
@@ -38,7 +39,7 @@ from transfer_service.web.chat.socketio import LIVE, SocketIO, init_socketio
 from transfer_service.web.context import EXTENSION, services_of
 from transfer_service.web.cors import ORIGINS, Origins, share_with_origins
 from transfer_service.web.error_envelopes import init_error_envelopes
-from transfer_service.web.events import activities
+from transfer_service.web.events import activities, webhooks
 from transfer_service.web.files import folders, stored_files, trash
 from transfer_service.web.files import routes as downloads
 from transfer_service.web.games import catalogue, game_zip
@@ -123,10 +124,11 @@ def create_app(settings: Settings, *, now: Callable[[], datetime] = utc_now, boo
     init_rate_limits(app)
     files = (device_frames, whole_file, stored_files, folders, trash, content_range, resumable, downloads, thumbnails)
     chat = (conversations, messages, attachments)
-    games = (catalogue, remote_downloads, activities, game_zip)
+    games = (catalogue, remote_downloads, game_zip)
+    events = (activities, webhooks)
     sharing = (bundles, signed_addresses, links, shared_links, link_uploads)
     admin = (cleanup, usage, transfers, account_removal)
-    for door in (auth, keys, *files, *chat, *games, *sharing, *admin, health, home):
+    for door in (auth, keys, *files, *chat, *games, *sharing, *events, *admin, health, home):
         app.register_blueprint(door.blueprint)
     init_socketio(
         app,
@@ -146,6 +148,7 @@ def create_app(settings: Settings, *, now: Callable[[], datetime] = utc_now, boo
     init_programs(app)
     init_game_commands(app)
     init_upkeep_commands(app)
+    init_webhook_commands(app)
     init_storage_commands(app)
     init_key_commands(app)
     init_backup_commands(app)

@@ -25,6 +25,7 @@ from transfer_service.services.core import Core, Space, utc_now
 from transfer_service.services.digests import RunningDigests
 from transfer_service.services.durability import Durability, present_boot
 from transfer_service.services.events.activities import ActivityService
+from transfer_service.services.events.webhooks import WebhookService
 from transfer_service.services.files.files import FileService
 from transfer_service.services.files.finishing import Completion
 from transfer_service.services.files.folders import FolderService
@@ -107,6 +108,7 @@ class Services:
     game_browsing: GameBrowsing
     game_archives: GameArchives
     activities: ActivityService
+    webhooks: WebhookService
     idempotency_keys: IdempotencyKeys
     cleanup: CleanupService
     orphans: Orphans
@@ -210,7 +212,7 @@ def build_services(
         core, files=files, small_files=small_files, appends=appends, completion=last_step
     )
     uploads = UploadCleanup(core, files=files, completion=completion, last_step=last_step)
-    sign_ins, conversations = SignInService(core), ConversationService(core)
+    sign_ins, conversations, webhooks = SignInService(core), ConversationService(core), WebhookService(core)
     messages, passwords = MessageService(core, publish=publish), Passwords(offload=core.offload)
     sharing = build_sharing(core, files=files, uploads=resumable, completion=completion, passwords=passwords)
     idempotency_keys, remote_downloads = IdempotencyKeys(core), RemoteDownloadService(core)
@@ -246,6 +248,7 @@ def build_services(
         game_browsing=GameBrowsing(core),
         game_archives=GameArchives(core),
         activities=ActivityService(database=core.database),
+        webhooks=webhooks,
         idempotency_keys=idempotency_keys,
         cleanup=CleanupService(
             core,
@@ -254,6 +257,7 @@ def build_services(
             sweeps=[
                 *list_sweeps(core, uploads, trash, sign_ins, sharing.links),
                 ("spent_idempotency_keys", idempotency_keys.remove_spent),
+                ("failed_deliveries", webhooks.remove_old),
                 *list_object_sweeps(core, by_name),
             ],
         ),

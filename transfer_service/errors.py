@@ -225,6 +225,12 @@ class LastAdmin(TransferError):
     detail = "This is the last enabled administrator"
 
 
+class WebhookEnded(TransferError):
+    """The receiver of the webhook has said that it is gone."""
+
+    detail = "The webhook has ended"
+
+
 class DownloadInProgress(TransferError):
     """The game is being downloaded already."""
 

@@ -1,4 +1,5 @@
-"""The worker: a process of its own that works on remote downloads, and has previews made (`flask --app wsgi worker`).
+"""The worker: a process of its own that works on remote downloads, has previews made, and tells webhooks
+(`flask --app wsgi worker`).
 
 It needs gevent's patches from the start, so the command becomes `python -m gevent.monkey --module` with this one. It
 may be killed at any moment: a job goes on as soon as a worker finds that its lease has run out.
@@ -8,9 +9,9 @@ import re
 import signal
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import gevent
 import structlog
@@ -18,12 +19,15 @@ from gevent.event import Event
 
 from transfer_service.bootstrap import Services, build_compaction, build_core, build_services
 from transfer_service.config import ConfigurationError, load_settings
+from transfer_service.delivering import build_delivering
 from transfer_service.errors import InstallationMismatch, ServerAway, TransferError
 from transfer_service.faults import fault_of
 from transfer_service.logs import configure_logging, failures_logged, log_error
 from transfer_service.previewing import Previewing
 from transfer_service.remote.fetcher import Fetcher, Limits
 from transfer_service.services.core import utc_now
+from transfer_service.services.events.deliveries import LEASE as WEBHOOK_LEASE
+from transfer_service.services.events.deliveries import Deliveries
 from transfer_service.services.games.archives import GameArchives
 from transfer_service.services.games.fetching import Fetching
 from transfer_service.services.games.leases import LEASE, FetchLeases, LeaseLost, Run
@@ -40,11 +44,18 @@ REST_SECONDS = 60.0
 FAULT = "The download failed"
 
 
+class Loop(Protocol):
+    """What a worker does beside downloads."""
+
+    def run(self) -> None:
+        """Do it for ever."""
+
+
 class Worker:
     """Works on every job that waits, each in a greenlet of its own beside one that keeps its lease.
 
-    `beside` is a round of whatever else there is to do, and tells how many things it has done; `previewing` makes
-    previews.
+    `beside` is a round of whatever else there is to do, and tells how many things it has done; `loops` are what goes on
+    all the time, until it is killed.
     """
 
     def __init__(
@@ -53,14 +64,14 @@ class Worker:
         leases: FetchLeases,
         fetching: Fetching,
         beside: Callable[[], int] | None = None,
-        previewing: Previewing | None = None,
+        loops: Sequence[Loop] = (),
         beat_seconds: float = BEAT_SECONDS,
         look_seconds: float = LOOK_SECONDS,
     ) -> None:
         self._leases = leases
         self._fetching = fetching
         self._beside = beside
-        self._previewing = previewing
+        self._loops = loops
         self._beat_seconds = beat_seconds
         self._look_seconds = look_seconds
         self._running: dict[int, gevent.Greenlet[..., None]] = {}
@@ -71,9 +82,7 @@ class Worker:
         structlog.get_logger().info("worker_started")
         for number in (signal.SIGINT, signal.SIGTERM):
             gevent.signal_handler(number, self._stopping.set)
-        others = [gevent.spawn(self._work_beside)]
-        if self._previewing is not None:
-            others.append(gevent.spawn(self._previewing.run))
+        others = [gevent.spawn(self._work_beside), *(gevent.spawn(each.run) for each in self._loops)]
         try:
             while not self._stopping.is_set():
                 with failures_logged():
@@ -159,6 +168,7 @@ def build_worker(
     *,
     limits: Limits | None = None,
     lease: timedelta = LEASE,
+    webhook_lease: timedelta = WEBHOOK_LEASE,
     beat_seconds: float = BEAT_SECONDS,
     look_seconds: float = LOOK_SECONDS,
 ) -> Worker:
@@ -172,11 +182,15 @@ def build_worker(
         fetch=Fetcher(allow_private=settings.allow_private_sources, limits=limits or Limits()).fetch,
         monotonic=time.monotonic,
     )
+    deliveries = Deliveries(core, lease=webhook_lease)
+    loops: list[Loop] = [build_delivering(deliveries, allow_private=settings.allow_private_sources)]
+    if core.makes_previews:
+        loops.append(Previewing(core))
     return Worker(
         leases=leases,
         fetching=fetching,
         beside=build_compaction(core),
-        previewing=Previewing(core) if core.makes_previews else None,
+        loops=loops,
         beat_seconds=beat_seconds,
         look_seconds=look_seconds,
     )

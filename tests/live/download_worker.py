@@ -44,7 +44,7 @@ from gevent import monkey
 monkey.patch_all()
 import os, sys
 from datetime import timedelta
-from config import load_settings
+from transfer_service.config import load_settings
 from transfer_service.logs import configure_logging
 from transfer_service.worker import build_worker
 configure_logging()
@@ -55,6 +55,7 @@ for line in iter(sys.stdin.readline, ""):
         if pid == 0:
             os.dup2(2, 1)
             pace = {"lease": timedelta(seconds=0.4), "beat_seconds": 0.05, "look_seconds": 0.1}
+            pace["webhook_lease"] = timedelta(seconds=3)
             build_worker(settings, **pace).run()
             os._exit(0)
         print(pid, flush=True)

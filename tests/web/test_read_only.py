@@ -69,7 +69,10 @@ def everything(
     app = create_app(settings.model_copy(update=changes), now=Clock())
     app.testing = True
     begin_serving(app)
-    there.app, there.device = app, Device(app.test_client(use_cookies=False), there.device.headers)
+    there.app = app
+    there.device, there.admin = (
+        Device(app.test_client(use_cookies=False), each.headers) for each in (there.device, there.admin)
+    )
     yield there
     end_serving(app)
     there.services.database.dispose()
@@ -145,7 +148,8 @@ def test_the_description_says_so(path: str, method: str) -> None:
 @pytest.mark.parametrize(("path", "method"), READING_ROUTES, ids=lambda value: value)
 def test_reading_goes_on(everything: Everything, path: str, method: str) -> None:
     is_endless = path.endswith("/progress")
-    answer = everything.device.request(method.upper(), address(everything, path), buffered=not is_endless)
+    device = everything.admin if path.startswith(("/api/admin/", "/api/webhooks")) else everything.device
+    answer = device.request(method.upper(), address(everything, path), buffered=not is_endless)
     expected = {
         "/uploads/chats/{message_id}/thumbnail": 404,  # it is no picture
         "/game-zip/http://{location}": 404,
@@ -207,10 +211,22 @@ def test_every_command_that_changes_something_refuses(everything: Everything) ->
         assert (result.exit_code, ReadOnly.detail in result.output) == (1, True), (words, result.output)
 
 
-@pytest.mark.parametrize("words", ["accounts list", "games list", "verify", "cleanup --dry-run", "database upgrade"])
+@pytest.mark.parametrize(
+    "words",
+    [
+        "accounts list", "games list", "verify", "cleanup --dry-run", "database upgrade", "webhooks list",
+        "webhooks failed",
+    ],
+)  # fmt: skip
 def test_commands_that_read_go_on(everything: Everything, words: str) -> None:
     result = everything.app.test_cli_runner().invoke(args=words.split())
     assert result.exit_code == 0, result.output
+
+
+def test_nothing_is_redelivered(everything: Everything) -> None:
+    words = ["webhooks", "failed", "--redeliver", everything.ids["delivery_id"]]
+    result = everything.app.test_cli_runner().invoke(args=words)
+    assert (result.exit_code, ReadOnly.detail in result.output) == (1, True)
 
 
 def test_an_abandoned_download_is_told_as_it_is(everything: Everything) -> None:

@@ -9,8 +9,10 @@ from flask import Flask
 
 from transfer_service.errors import ReadOnly
 
-READING = frozenset({"accounts list", "backup", "games list", "serve", "verify", "worker"})
-"""What changes nothing. The worker rests, and the service refuses by itself."""
+READING = frozenset(
+    {"accounts list", "backup", "games list", "serve", "verify", "webhooks failed", "webhooks list", "worker"}
+)
+"""What changes nothing. The worker rests, the service refuses by itself, and `Database.write_rows` to redeliver."""
 MOVING = frozenset({"database move", "database upgrade", "storage move"})
 """What carries an installation over. `database upgrade` refuses by itself where there is something to do."""
 DRY_RUNS = frozenset({"cleanup"})

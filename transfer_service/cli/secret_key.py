@@ -43,6 +43,7 @@ def rotate(prepare: bool, finish: bool, yes: bool) -> None:
 
 def _finish(path: Path | None, yes: bool) -> None:
     click.echo(f"{services().sharing.links.reseal()} addresses of links sealed with the present key")
+    click.echo(f"{services().webhooks.reseal()} secrets of webhooks sealed with the present key")
     if path is None:
         click.echo("TRANSFER_PREVIOUS_SECRET_KEYS can go where nobody comes any more with what those keys have signed")
         return

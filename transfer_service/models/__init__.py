@@ -16,6 +16,7 @@ from transfer_service.models import (
     sharing,
     upkeep,
     uploads,
+    webhooks,
 )
 
 __all__ = [
@@ -34,4 +35,5 @@ __all__ = [
     "sharing",
     "upkeep",
     "uploads",
+    "webhooks",
 ]

@@ -73,6 +73,20 @@ def is_allowed(address: str, *, allow_private: bool) -> bool:
     return not any(parsed in network for network in _FORBIDDEN_IPV6)
 
 
+def is_spelled_inside(host: str) -> bool:
+    """Whether a host needs no resolver to lead where only `allow_private` may: a forbidden address, or this machine."""
+    if host.rstrip(".") == "localhost" or host.rstrip(".").endswith(".localhost"):  # RFC 6761 section 6.3
+        return True
+    try:
+        return not is_allowed(str(ipaddress.ip_address(host)), allow_private=False)
+    except ValueError:
+        pass
+    try:
+        return not is_allowed(socket.inet_ntoa(socket.inet_aton(host)), allow_private=False)  # 127.1, 0x7f000001
+    except (OSError, ValueError):
+        return False
+
+
 def _is_single_host(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> bool:
     if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped is not None:
         address = address.ipv4_mapped  # the kernel would send it by IPv4

@@ -63,6 +63,10 @@ ROUTES: dict[str, Told] = {
     "trash.empty_trash": (Action.FILE_PURGED,),
     "trash.remove_file": (Action.FILE_PURGED,),
     "trash.restore_file": (Action.FILE_RESTORED,),
+    "webhooks.add_webhook": (Action.WEBHOOK_CREATED,),
+    "webhooks.redeliver": (Action.WEBHOOK_REDELIVERED,),
+    "webhooks.remove_webhook": (Action.WEBHOOK_DELETED,),
+    "webhooks.test_webhook": (Action.WEBHOOK_TESTED,),
     "whole_file.put_file": _UPLOADED,
     "whole_file.upload_file": _UPLOADED,
 }
@@ -105,6 +109,11 @@ COMMANDS: dict[str, Told] = {
     "serve": "it only runs what changes something",
     "storage move": "it carries bytes over, and changes nothing that accounts have",
     "verify": "it only reads",
-    "worker": (Action.DOWNLOAD_COMPLETED, Action.DOWNLOAD_FAILED),
+    "webhooks add": (Action.WEBHOOK_CREATED,),
+    "webhooks failed": (Action.WEBHOOK_REDELIVERED,),
+    "webhooks list": "it only reads",
+    "webhooks remove": (Action.WEBHOOK_DELETED,),
+    "webhooks test": (Action.WEBHOOK_TESTED,),
+    "worker": (Action.DOWNLOAD_COMPLETED, Action.DOWNLOAD_FAILED, Action.WEBHOOK_ENDED),
 }
 """Every command of `flask --app wsgi`."""

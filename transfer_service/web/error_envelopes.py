@@ -28,6 +28,7 @@ STATUSES: dict[type[errors.TransferError], int] = {
     errors.FolderNotEmpty: 409,
     errors.FileUnfinished: 409,
     errors.LastAdmin: 409,
+    errors.WebhookEnded: 409,
     errors.UploadGone: 409,
     errors.OffsetMismatch: 409,
     errors.UploadEnded: 410,

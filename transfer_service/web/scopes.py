@@ -126,6 +126,12 @@ NEEDED: dict[str, Needed] = {
     "transfers.cancel_transfer": Rule.NOT_FOR_KEYS,
     "transfers.list_transfers": Rule.NOT_FOR_KEYS,
     "usage.show_usage": Rule.NOT_FOR_KEYS,
+    "webhooks.add_webhook": Rule.NOT_FOR_KEYS,
+    "webhooks.list_failed": Rule.NOT_FOR_KEYS,
+    "webhooks.list_webhooks": Rule.NOT_FOR_KEYS,
+    "webhooks.redeliver": Rule.NOT_FOR_KEYS,
+    "webhooks.remove_webhook": Rule.NOT_FOR_KEYS,
+    "webhooks.test_webhook": Rule.NOT_FOR_KEYS,
     "whole_file.put_file": _UPLOAD,
     "whole_file.upload_file": _UPLOAD,
 }

@@ -14,7 +14,8 @@ from transfer_service.models.links import Link
 from transfer_service.services.events.actions import Action
 from transfer_service.services.events.actors import NOBODY, Actor
 from transfer_service.services.events.audit import actor_for, name_of, record
-from transfer_service.services.events.outbox import Event, publish
+from transfer_service.services.events.outbox import publish
+from transfer_service.wire.webhooks import Event
 
 if TYPE_CHECKING:
     import uuid

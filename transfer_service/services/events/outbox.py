@@ -1,31 +1,98 @@
-"""What webhooks are told: written in the transaction of the fact, delivered by the worker."""
+"""What webhooks are to be told: rows that are added together with what they tell of, so both are there, or neither."""
 
 import uuid
 from collections.abc import Mapping
 from datetime import datetime
-from enum import StrEnum
 from typing import Any
 
+from sqlalchemy import ColumnElement, Select, Uuid, bindparam, insert, literal_column, or_, select
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.compiler import SQLCompiler
+from sqlalchemy.sql.functions import GenericFunction
+
 from transfer_service.db.database import Executor
+from transfer_service.db.prepared import PreparedWrite
+from transfer_service.models.base import UtcDateTime
+from transfer_service.models.webhooks import Webhook, WebhookDelivery
+from transfer_service.wire.webhooks import TEST_EVENT, format_body
+
+_webhooks, _deliveries = Webhook.__table__, WebhookDelivery.__table__
 
 
-class Event(StrEnum):
-    """What a webhook may listen to."""
+class _RandomId(GenericFunction[uuid.UUID]):
+    """An id that nobody can guess, made by the database for each row."""
 
-    FILE_COMPLETED = "file.completed"
-    FILE_DELETED = "file.deleted"
-    MESSAGE_CREATED = "message.created"
-    DOWNLOAD_COMPLETED = "download.completed"
-    DOWNLOAD_FAILED = "download.failed"
-    LINK_DOWNLOADED = "link.downloaded"
-    LINK_RECEIVED = "link.received"
+    type = Uuid()
+    inherit_cache = True
+
+
+@compiles(_RandomId)
+def _random_id(_element: _RandomId, _compiler: SQLCompiler, **_options: Any) -> str:
+    return "gen_random_uuid()"
+
+
+@compiles(_RandomId, "sqlite")
+def _random_id_of_sqlite(_element: _RandomId, _compiler: SQLCompiler, **_options: Any) -> str:
+    return "lower(hex(randomblob(16)))"
+
+
+class _Now(GenericFunction[datetime]):
+    """The instant by the clock that workers go by: a server's own. A database in a file has that of its argument."""
+
+    type = UtcDateTime()
+    inherit_cache = True
+
+
+@compiles(_Now)
+def _now(_element: _Now, _compiler: SQLCompiler, **_options: Any) -> str:
+    return "clock_timestamp()"
+
+
+@compiles(_Now, "sqlite")
+def _now_of_sqlite(element: _Now, compiler: SQLCompiler, **options: Any) -> str:
+    return compiler.process(element.clauses.clauses[0], **options)
+
+
+_at = bindparam("at", type_=UtcDateTime())
+_COLUMNS = ["message_id", "webhook_id", "event", "subject", "body", "created_at", "due_at", "tries"]
+
+
+def _for(*conditions: ColumnElement[bool]) -> PreparedWrite:
+    told: Select[Any] = select(
+        _RandomId(),
+        _webhooks.c.id,
+        bindparam("event", type_=_deliveries.c.event.type),
+        bindparam("subject", type_=_deliveries.c.subject.type),
+        bindparam("body", type_=_deliveries.c.body.type),
+        _at,
+        _Now(_at),
+        literal_column("0"),
+    ).where(_webhooks.c.state == literal_column("'active'"), *conditions)
+    return PreparedWrite(insert(_deliveries).from_select(_COLUMNS, told))
+
+
+_PUBLISH = _for(
+    _webhooks.c.events.like(bindparam("wanted")),
+    or_(_webhooks.c.account_id.is_(None), _webhooks.c.account_id == bindparam("account_id")),
+)
+_PUBLISH_TO = _for(_webhooks.c.id == bindparam("webhook_id"))
 
 
 def publish(
-    rows: Executor, event: Event, *, account_id: uuid.UUID | None, subject: str, data: Mapping[str, Any], at: datetime
+    rows: Executor, event: str, *, account_id: uuid.UUID | None, subject: str, data: Mapping[str, Any], at: datetime
 ) -> None:
-    """Write down, in the caller's transaction, what is to be told to each webhook that listens.
+    """Have webhooks told of an event of an account's things, in the transaction of the fact.
 
-    `account_id` is whose it is, None where it is nobody's; events of one `subject` arrive in their order. As long as
-    there are no webhooks nobody listens, and nothing is written.
+    One statement, so who is told is decided in it; where nobody listens it writes nothing. Whoever publishes holds the
+    row of the `subject` (a file, a conversation): that makes the order of events that of the facts.
     """
+    body = format_body(event, at, data)
+    values = {"event": event, "subject": subject, "body": body, "at": at}
+    _PUBLISH.run(rows, {**values, "wanted": f"% {event} %", "account_id": account_id})
+
+
+def publish_test(rows: Executor, webhook_id: uuid.UUID, *, at: datetime) -> None:
+    """Have an active webhook told that it works."""
+    body = format_body(TEST_EVENT, at, {"webhook_id": str(webhook_id)})
+    values = {"event": TEST_EVENT, "subject": f"test:{uuid.uuid4()}", "body": body, "at": at}
+    _PUBLISH_TO.run(rows, {**values, "webhook_id": webhook_id})

@@ -42,6 +42,7 @@ class Removed:
     spent_sign_ins: Tally = field(default_factory=Tally)
     ended_links: Tally = field(default_factory=Tally)
     spent_idempotency_keys: Tally = field(default_factory=Tally)
+    failed_deliveries: Tally = field(default_factory=Tally)
     abandoned_conversations: Tally = field(default_factory=Tally)
 
 
