@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from benchmarks import (
     bundles,
     chat,
+    dashboard,
     downloads,
     fairness,
     folders,
@@ -46,9 +47,10 @@ BENCHMARKS = {
     "previews": previews.run,
     "start": start.run,
     "structure": structure.run,
+    "dashboard": dashboard.run,
 }
-ALL = [name for name in BENCHMARKS if name != "peers"]
-HELP = f"one of {', '.join(ALL)}; peers: the first four, beside other servers; without any: all"
+ALL = [name for name in BENCHMARKS if name not in {"peers", "dashboard"}]
+HELP = f"one of {', '.join(ALL)}; peers: the first four, beside other servers; dashboard: a picture; without any: all"
 
 
 def main() -> None:
@@ -58,7 +60,7 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=3, help="how often each thing is measured (default: 3)")
     parser.add_argument("--mebibytes", type=int, help="size of large files up and down (default: 1024)")
     lines.add_arguments(parser)
-    for module in (fairness, scale, chat, remote, start, structure):
+    for module in (fairness, scale, chat, remote, start, structure, dashboard):
         module.add_arguments(parser)
     arguments = parser.parse_args()
     if arguments.quick:
