@@ -103,6 +103,14 @@ def _list_activities(_ask: Ask, size: Size) -> Steps:
         yield Request("GET", f"/api/activities?limit=50&page={size.others // 50 * 3 // 4}")
 
 
+COUNTED = "the total counts every row that matches, along an index"
+plain("listActivities", "GET", "/api/activities?limit=50&from=2020-01-01&to=2100-01-01", "of a time")
+for query in (f"username={ACCOUNT}", "action=download.started", "resource=games"):
+    case("listActivities", query, reads_all=COUNTED)(again(Request("GET", f"/api/activities?limit=50&{query}")))
+case("listActivities", "username= and action=", reads_all=COUNTED)(
+    again(Request("GET", f"/api/activities?limit=50&username={ACCOUNT}&action=download.started"))
+)
+plain("listActivities", "GET", "/api/activities?username=nobody", "as a table", headers={"Accept": "text/csv"})
 plain("listGames", "GET", "/api/games?limit=50")
 plain("listGames", "GET", "/api/games?limit=50&sortBy=dateAdded&sortOrder=desc", "the latest")
 plain("listGames", "GET", "/api/games?limit=50&sortBy=releaseDate", "by release")

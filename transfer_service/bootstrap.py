@@ -215,7 +215,8 @@ def build_services(
     sign_ins, conversations, webhooks = SignInService(core), ConversationService(core), WebhookService(core)
     messages, passwords = MessageService(core, publish=publish), Passwords(offload=core.offload)
     sharing = build_sharing(core, files=files, uploads=resumable, completion=completion, passwords=passwords)
-    idempotency_keys, remote_downloads = IdempotencyKeys(core), RemoteDownloadService(core)
+    idempotency_keys, activities = IdempotencyKeys(core), ActivityService(core)
+    remote_downloads = RemoteDownloadService(core)
     by_name = build_shelves(core)
     installation, signing_key = Installation(core, parts=list_parts(by_name)), SigningKey(core)
     kept_for = timedelta(days=settings.quarantine_days)
@@ -247,8 +248,8 @@ def build_services(
         games=GameService(database=core.database, now=now),
         game_browsing=GameBrowsing(core),
         game_archives=GameArchives(core),
-        activities=ActivityService(database=core.database),
         webhooks=webhooks,
+        activities=activities,
         idempotency_keys=idempotency_keys,
         cleanup=CleanupService(
             core,
@@ -258,6 +259,7 @@ def build_services(
                 *list_sweeps(core, uploads, trash, sign_ins, sharing.links),
                 ("spent_idempotency_keys", idempotency_keys.remove_spent),
                 ("failed_deliveries", webhooks.remove_old),
+                ("old_activities", activities.remove_old),
                 *list_object_sweeps(core, by_name),
             ],
         ),

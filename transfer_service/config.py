@@ -267,6 +267,7 @@ class Settings(BaseSettings):
     stale_upload_hours: float = Field(default=24, gt=0)
     quarantine_days: float = Field(default=7, ge=0, le=3650)
     trash_days: float = Field(default=0, ge=0, le=3650)
+    activity_days: float = Field(default=400, ge=1, le=36_500)
     durability: Durability = Durability.COMPLETE
     read_timeout_seconds: float = Field(default=60, ge=1)
     accel: Annotated[Literal["nginx"] | None, _EMPTY_IS_NONE] = None

@@ -65,6 +65,8 @@ def tallies(count: int, size: int, *, spent: int = 0) -> dict[str, dict[str, int
         "spent_sign_ins": {"count": spent, "bytes": 0},
         "ended_links": {"count": 0, "bytes": 0},
         "spent_idempotency_keys": {"count": 0, "bytes": 0},
+        "failed_deliveries": {"count": 0, "bytes": 0},
+        "old_activities": {"count": 0, "bytes": 0},
         "orphaned_attachments": {"count": 0, "bytes": 0},
         "abandoned_conversations": {"count": 0, "bytes": 0},
         "orphaned_archives": {"count": 0, "bytes": 0},

@@ -1,12 +1,13 @@
 """Reading and printing instants."""
 
+import re
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from transfer_service.wire.instants import format_instant, format_second, parse_instant
+from transfer_service.wire.instants import format_instant, format_second, parse_end, parse_instant
 
 NOON = datetime(2024, 5, 1, 12, tzinfo=UTC)
 ZONES = st.integers(-14 * 60, 14 * 60).map(lambda minutes: timezone(timedelta(minutes=minutes)))
@@ -86,3 +87,34 @@ def test_the_forms_of_an_instant(text: str, expected: datetime) -> None:
 def test_anything_else_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match=r"."):
         parse_instant(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "end"),
+    [
+        pytest.param("2024-05-01", "2024-05-01T23:59:59.999999", id="date"),
+        pytest.param("20240501", "2024-05-01T23:59:59.999999", id="basic-date"),
+        pytest.param("2024-05-01T12", "2024-05-01T12:59:59.999999", id="hour"),
+        pytest.param("2024-05-01T12:30", "2024-05-01T12:30:59.999999", id="minute"),
+        pytest.param("2024-05-01T12:30:15Z", "2024-05-01T12:30:15.999999", id="second"),
+        pytest.param("20240501T123015Z", "2024-05-01T12:30:15.999999", id="basic-second"),
+        pytest.param("2024-05-01T12:30:15.1Z", "2024-05-01T12:30:15.199999", id="tenth"),
+        pytest.param("2024-05-01T12:30:15.123Z", "2024-05-01T12:30:15.123999", id="millisecond"),
+        pytest.param("2024-05-01T12:30:15,123456+02:00", "2024-05-01T10:30:15.123456", id="microsecond-in-a-zone"),
+        pytest.param("2024-05-01T12:30-0230", "2024-05-01T15:00:59.999999", id="minute-in-a-zone"),
+        pytest.param("9999-12-31", "9999-12-31T23:59:59.999999", id="last-day"),
+    ],
+)
+def test_what_is_to_be_included_ends_with_the_last_moment_that_it_may_mean(text: str, end: str) -> None:
+    assert parse_end(text) == datetime.fromisoformat(end).replace(tzinfo=UTC)
+
+
+@given(text=st.text(alphabet="0123456789-:.,TtZzW+ x\u0660", max_size=40))
+def test_an_end_is_refused_where_an_instant_is(text: str) -> None:
+    try:
+        at = parse_instant(text)
+    except ValueError as error:
+        with pytest.raises(ValueError, match=re.escape(str(error))):
+            parse_end(text)
+    else:
+        assert at <= parse_end(text)

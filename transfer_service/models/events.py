@@ -34,3 +34,14 @@ class Activity(Base):
     details: Mapped[dict[str, Any]] = mapped_column(JSON)
     ip_address: Mapped[str | None] = mapped_column(String(64))
     created_at: Mapped[datetime]
+
+
+class ActivityMark(Base):
+    """Of a row of the log, how many rows came before it and with it, those counted that are gone."""
+
+    __tablename__ = "activity_marks"
+    __table_args__ = (Index("ix_activity_marks_created_at", "created_at"),)
+
+    position: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    created_at: Mapped[datetime]
+    activity_id: Mapped[int]

@@ -1,15 +1,20 @@
 """The audit log: `GET /api/activities`."""
 
+import csv
+import json
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from io import StringIO
 from typing import Any
 
 import pytest
 from flask import Flask
+from werkzeug.test import TestResponse
 
 from tests.conftest import Device
 from tests.web.conftest import signed_in
 from transfer_service.bootstrap import Services
+from transfer_service.models.events import Activity
 from transfer_service.services.events.actions import Action
 from transfer_service.services.events.actors import Actor
 from transfer_service.services.events.audit import record
@@ -132,3 +137,115 @@ def test_the_permission_counts_from_the_next_request_on(services: Services, devi
         change("alice", READ)
         statuses.append(device.get("/api/activities").status_code)
     assert statuses == [200, 403]
+
+
+def read_table(answer: TestResponse) -> list[dict[str, str]]:
+    return list(csv.DictReader(StringIO(answer.get_data(as_text=True), newline=""), strict=True))
+
+
+@pytest.fixture
+def log(services: Services, device: Device) -> Device:
+    """`alice` with the permission, and rows of two accounts and a command on three days."""
+    services.accounts.grant("alice", READ)
+    with services.database.write() as session:
+        session.query(Activity).delete()
+        for day, (name, action) in enumerate(
+            [("=bob", Action.FILE_DELETED), ("@eve", Action.LINK_CREATED), (None, Action.FILE_DELETED)]
+        ):
+            details = {"filename": f"-{day}.bin"}
+            actor = Actor(None, name, None)
+            record(session, action, f"+{day}", details, at=AT + timedelta(days=day), actor=actor)
+    return device
+
+
+@pytest.mark.parametrize(
+    ("query", "expected"),
+    [
+        pytest.param({}, [2, 1, 0], id="none"),
+        pytest.param({"username": "@eve"}, [1], id="username"),
+        pytest.param({"username": "nobody"}, [], id="unknown-username"),
+        pytest.param({"username": ""}, [], id="empty-username"),
+        pytest.param({"action": "file.deleted"}, [2, 0], id="action"),
+        pytest.param({"action": "nothing"}, [], id="unknown-action"),
+        pytest.param({"resource": "links"}, [1], id="resource"),
+        pytest.param({"resource": "files", "username": "=bob"}, [0], id="resource-and-username"),
+        pytest.param({"from": "2024-05-02T12:00:00.123Z"}, [2, 1], id="from-is-included"),
+        pytest.param({"from": "2024-05-02T12:00:00.124Z"}, [2], id="from-is-past"),
+        pytest.param({"to": "2024-05-02T12:00:00.123Z"}, [1, 0], id="to-is-included"),
+        pytest.param({"to": "2024-05-02T12:00:00.122Z"}, [0], id="to-is-before"),
+        pytest.param({"to": "2024-05-02"}, [1, 0], id="to-is-a-day"),
+        pytest.param({"from": "2024-05-02T14:00:00+02:00", "to": "2024-05-02T23:59Z"}, [1], id="both-in-zones"),
+        pytest.param({"from": "2024-05-03", "to": "2024-05-01"}, [], id="the-wrong-way-round"),
+        pytest.param({"from": "0001-01-01", "to": "9999-12-31"}, [2, 1, 0], id="the-whole-calendar"),
+        pytest.param({"action": "file.deleted", "to": "2024-05-02", "limit": "1"}, [0], id="action-and-time"),
+    ],
+)
+def test_filters(log: Device, query: dict[str, str], expected: list[int]) -> None:
+    found = log.get("/api/activities", query_string=query).get_json()
+    assert [row["resourceId"] for row in found["data"]] == [f"+{each}" for each in expected]
+    assert found["pagination"]["total"] == len(expected)
+    table = read_table(log.get("/api/activities", query_string=query, headers={"Accept": "text/csv"}))
+    assert [row["resourceId"] for row in table] == [f"'+{each}" for each in expected]
+
+
+@pytest.mark.parametrize("accept", ["application/json", "text/csv"])
+@pytest.mark.parametrize("name", ["from", "to"])
+@pytest.mark.parametrize(
+    "value", ["", "now", "2024", "2024-13-01", "1714564800", "2024-05-01T25:00Z", "2024-05-01T12:00:00 02:00", "\u0662"]
+)
+def test_what_is_no_instant_is_refused(reader: Device, name: str, value: str, accept: str) -> None:
+    answer = reader.get("/api/activities", query_string={name: value}, headers={"Accept": accept})
+    detail = f"{name} must be an instant in ISO 8601, such as 2026-01-31T12:00:00Z"
+    assert (answer.status_code, answer.get_json()) == (400, {"success": False, "error": detail})
+
+
+def test_a_control_character_is_in_no_name(reader: Device) -> None:
+    assert reader.get("/api/activities?username=%00").status_code == 400
+
+
+def test_a_table_has_the_fields_of_json_as_columns_and_no_formulas(log: Device) -> None:
+    answer = log.get("/api/activities?limit=1", headers={"Accept": "text/csv"})
+    assert answer.headers["Content-Type"] == "text/csv; charset=utf-8; header=present"
+    assert answer.headers["Content-Disposition"] == 'attachment; filename="activities.csv"'
+    assert "Accept" in answer.vary
+    newest, *others = read_table(answer)
+    first = log.get("/api/activities?limit=1").get_json()["data"][0]
+    assert {**newest, "details": json.loads(newest["details"])} == {
+        **{name: "" if value is None else str(value) for name, value in first.items()},
+        "resourceId": "'+2",
+        "details": first["details"],
+    }
+    assert [row["username"] for row in others] == ["'@eve", "'=bob"]
+
+
+@pytest.mark.parametrize(
+    ("accept", "is_table"),
+    [
+        ("*/*", False),
+        ("text/*", True),
+        ("application/json, text/csv", False),
+        ("text/csv, */*;q=0.1", True),
+        ("", False),
+    ],
+)
+def test_who_asks_for_a_table_gets_one(log: Device, accept: str, is_table: bool) -> None:
+    answer = log.get("/api/activities", headers={"Accept": accept})
+    assert (answer.mimetype == "text/csv") is is_table
+    assert answer.is_json is not is_table
+
+
+def test_a_table_has_every_row_that_matches_and_is_made_as_it_is_read(
+    services: Services, device: Device, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("transfer_service.services.events.activities.EXPORTED_AT_ONCE", 10)
+    services.accounts.grant("alice", READ)
+    record_many(services, 95)
+    answer = device.get("/api/activities?username=bob", headers={"Accept": "text/csv"}, buffered=False)
+    pieces = list(answer.iter_encoded())
+    assert len(pieces) == 1 + 10
+    assert b"".join(pieces).count(b"\r\n") == 1 + 95
+
+
+def test_without_the_permission_there_is_no_table(shared_app: Flask) -> None:
+    answer = signed_in(shared_app, "bob").get("/api/activities", headers={"Accept": "text/csv"})
+    assert (answer.status_code, answer.is_json) == (403, True)

@@ -13,13 +13,16 @@ from transfer_service.models.accounts import Account
 from transfer_service.models.events import Activity
 from transfer_service.services.events.actions import Action
 from transfer_service.services.events.actors import Actor, present_actor
+from transfer_service.services.events.marks import forget_from
 
 _activities, _accounts = Activity.__table__, Account.__table__
 _COLUMNS = tuple(column.name for column in _activities.c if not column.primary_key)
 _INSERT = PreparedWrite(
     insert(_activities).values({name: bindparam(name) for name in _COLUMNS}).returning(_activities.c.id)
 )
-_TAKE_BACK = PreparedWrite(delete(_activities).where(_activities.c.id == bindparam("activity_id")))
+_TAKE_BACK = PreparedWrite(
+    delete(_activities).where(_activities.c.id == bindparam("activity_id")).returning(_activities.c.created_at)
+)
 _NAME = PreparedSelect(select(_accounts.c.name).where(_accounts.c.id == bindparam("account_id")))
 
 
@@ -55,7 +58,9 @@ def record(
 
 def take_back(rows: Executor, activity_id: int) -> None:
     """Take a row out of the log, in the transaction that undoes what it tells of."""
-    _TAKE_BACK.run(rows, {"activity_id": activity_id})
+    gone = _TAKE_BACK.find(rows, {"activity_id": activity_id})
+    if gone is not None:
+        forget_from(rows, gone.created_at, activity_id)
 
 
 def name_of(rows: Executor, actor: Actor) -> str | None:

@@ -43,6 +43,7 @@ class Removed:
     ended_links: Tally = field(default_factory=Tally)
     spent_idempotency_keys: Tally = field(default_factory=Tally)
     failed_deliveries: Tally = field(default_factory=Tally)
+    old_activities: Tally = field(default_factory=Tally)
     abandoned_conversations: Tally = field(default_factory=Tally)
 
 
