@@ -14,7 +14,8 @@ from config import Settings, known_database, known_storage
 
 REPOSITORY = Path(__file__).parents[1]
 COMPOSE = REPOSITORY / "deploy/compose/compose.yaml"
-SITES = [*sorted((REPOSITORY / "deploy/nginx").glob("*.conf")), COMPOSE.parent / "nginx.conf"]
+SINGLE = REPOSITORY / "deploy/compose/single.yaml"
+SITES = [*sorted((REPOSITORY / "deploy/nginx").glob("*.conf")), *sorted(COMPOSE.parent.glob("*.conf"))]
 MANIFESTS = sorted((REPOSITORY / "deploy/kubernetes").glob("*.yaml"))
 OURS = {"service-1", "service-2", "service-3", "worker", "cleanup", "migrate"}
 PROGRAMS = Path(sys.executable).parent
@@ -66,8 +67,9 @@ def assert_settings(environment: dict[str, str]) -> None:
     assert len(environment["SECRET_KEY"]) >= 32
 
 
-def test_the_compose_file_is_one() -> None:
-    command: list[str | Path] = [*CHECK_COMPOSE, COMPOSE]
+@pytest.mark.parametrize("path", [COMPOSE, SINGLE], ids=lambda path: path.name)
+def test_the_compose_file_is_one(path: Path) -> None:
+    command: list[str | Path] = [*CHECK_COMPOSE, path]
     checked = subprocess.run(command, capture_output=True, text=True, check=False)
     assert checked.returncode == 0, checked.stdout
 

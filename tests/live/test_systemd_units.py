@@ -1,4 +1,4 @@
-"""The units of deploy/systemd: valid, locked up, in step with the nginx site, the cron file and the operations page."""
+"""The units of deploy/systemd: valid, locked up, in step with the nginx site, the cron file and docs/production.md."""
 
 import json
 import re
@@ -131,8 +131,8 @@ def catches(pid: int, number: signal.Signals) -> bool:
     return caught is not None and bool(int(caught[1], 16) >> (number - 1) & 1)
 
 
-def test_the_operations_page_enables_every_unit_that_is_shipped() -> None:
-    enabled = first_match(r"^systemctl enable (transfer.target .+)$", "docs/operations.md").split()
+def test_the_page_about_production_enables_every_unit_that_is_shipped() -> None:
+    enabled = first_match(r"^systemctl enable (transfer.target .+)$", "docs/production.md").split()
     shipped = {path.name for path in UNITS.iterdir()} - {CLEANUP}  # that one's timer starts it
     names = {name if "." in name else f"{name}.service" for name in enabled}
     assert {re.sub("@1", "@", name) for name in names} == shipped
@@ -181,8 +181,8 @@ def test_cron_runs_what_the_timer_runs() -> None:
     assert command.partition(" | ")[0] == f"cd {folder} && " + unit["ExecStart"][0].removeprefix(f"{folder}/")
 
 
-def test_the_settings_of_the_operations_page_fit_units_and_site(tmp_path: Path) -> None:
-    (tmp_path / ".env").write_text(first_match(r"^cat > \.env <<END\n((?:.*\n)+?)END$", "docs/operations.md"))
+def test_the_settings_of_the_page_about_production_fit_units_and_site(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text(first_match(r"^cat > \.env <<END\n((?:.*\n)+?)END$", "docs/production.md"))
     settings = Settings(_env_file=tmp_path / ".env")  # type: ignore[call-arg] # pydantic-settings' own argument
     assert settings.blob_dir == Path("/var/lib/transfer/blobs")
     assert (settings.accel, settings.trusted_proxies) == ("nginx", 1)
