@@ -11,8 +11,8 @@ from tests.prepared import migrate
 
 REPOSITORY = Path(__file__).parents[1]
 UNUSED = (
-    "PIL", "aiohttp", "alembic", "av", "blurhash", "boto3", "botocore", "cryptography", "gevent.pywsgi", "numpy",
-    "opentelemetry", "pillow_heif", "prometheus_client", "psycopg", "redis", "requests", "rich",
+    "PIL", "aiohttp", "alembic", "authlib", "av", "blurhash", "boto3", "botocore", "cryptography", "gevent.pywsgi",
+    "numpy", "opentelemetry", "pillow_heif", "prometheus_client", "psycopg", "redis", "requests", "rich",
 )  # fmt: skip
 SERVICE = """
 from transfer_service.serve import app
@@ -38,6 +38,7 @@ PROGRAMS = {
 }
 SETTINGS = {
     "redis": ("TRANSFER_REDIS_URL", "redis://127.0.0.1:1/0", "requirements-redis.txt"),
+    "authlib": ("TRANSFER_OIDC_ISSUER", "https://login.example.com", "requirements-oidc.txt"),
     "boto3": ("TRANSFER_STORAGE_URL", "s3://bucket/prefix", "requirements-s3.txt"),
     "psycopg": ("TRANSFER_DATABASE_URL", "postgresql://127.0.0.1:1/none", "requirements-postgresql.txt"),
 }

@@ -14,6 +14,7 @@ from transfer_service.bootstrap import Services, build_services
 from transfer_service.cli.accounts import init_commands
 from transfer_service.cli.backup import init_backup_commands
 from transfer_service.cli.games import init_game_commands
+from transfer_service.cli.identities import init_identity_commands
 from transfer_service.cli.programs import init_programs
 from transfer_service.cli.read_only import refuse_changing_commands
 from transfer_service.cli.secret_key import init_key_commands
@@ -29,7 +30,7 @@ from transfer_service.services.upkeep.job_counts import JobCounts
 from transfer_service.telemetry.metrics import metrics_of
 from transfer_service.web import home
 from transfer_service.web import operations as health
-from transfer_service.web.accounts import auth, keys
+from transfer_service.web.accounts import auth, keys, oidc
 from transfer_service.web.accounts.tokens import init_tokens
 from transfer_service.web.addresses import init_addresses
 from transfer_service.web.admin import account_removal, cleanup, transfers, usage
@@ -128,7 +129,7 @@ def create_app(settings: Settings, *, now: Callable[[], datetime] = utc_now, boo
     events = (activities, webhooks)
     sharing = (bundles, signed_addresses, links, shared_links, link_uploads)
     admin = (cleanup, usage, transfers, account_removal)
-    for door in (auth, keys, *files, *chat, *games, *sharing, *events, *admin, health, home):
+    for door in (auth, oidc, keys, *files, *chat, *games, *sharing, *events, *admin, health, home):
         app.register_blueprint(door.blueprint)
     init_socketio(
         app,
@@ -145,6 +146,7 @@ def create_app(settings: Settings, *, now: Callable[[], datetime] = utc_now, boo
     )
     check_queries(app, except_for={"health.static", "home.static"})
     init_commands(app)
+    init_identity_commands()
     init_programs(app)
     init_game_commands(app)
     init_upkeep_commands(app)
@@ -186,6 +188,8 @@ def begin_serving(app: Flask) -> None:
         metrics.answer(JobCounts(services.database).find)
     services.database.notices.begin()
     tell_missing(services.core.settings)
+    if services.openid is not None:
+        services.openid.client.provider.warm_up()
     services.gate.add(services.database.take_reserve)
     if not services.database.is_read_only:
         services.gate.add(lambda: _restore(services))

@@ -14,7 +14,9 @@ from transfer_service.db import schema
 from transfer_service.db.database import Database
 from transfer_service.maintenance import build_shelves, list_object_sweeps, list_parts, list_sweeps
 from transfer_service.services.accounts.accounts import AccountService
+from transfer_service.services.accounts.identities import Identities
 from transfer_service.services.accounts.keys import KeyService
+from transfer_service.services.accounts.openid import OpenId, build_openid
 from transfer_service.services.accounts.passwords import Passwords
 from transfer_service.services.accounts.sign_ins import SignInService
 from transfer_service.services.chat.attached_files import AttachedFiles
@@ -118,6 +120,8 @@ class Services:
     gate: StartGate
     recovery: Recovery
     sharing: Sharing
+    openid: OpenId | None
+    identities: Identities
     request_limits: RequestLimits
     running: Running
     redis: RedisProbe
@@ -271,6 +275,8 @@ def build_services(
         recovery=Recovery(core),
         sharing=sharing,
         running=Running(core.database),
+        openid=build_openid(core),
+        identities=Identities(core),
         request_limits=RequestLimits(settings.rate_limits, redis_url=settings.redis_url),
         redis=RedisProbe(settings.redis_url),
     )

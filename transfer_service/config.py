@@ -32,6 +32,7 @@ from transfer_service.wire.store_addresses import StoreAddress, parse_store_addr
 
 KEY_FILE = "secret_key"
 """Where the data folder has the generated key."""
+PERMISSION = r"\A[a-z][a-z0-9_.-]{0,99}\z"
 SOURCE_PLACEHOLDERS = {"{gameId}", "{gameDataId}", "{sha256}"}
 
 _NO_URL = re.compile(r"[^A-Za-z0-9._~:/?\[\]@!$&'()*+,;=%{}-]")  # RFC 3986, section 2, and the braces of placeholders
@@ -124,6 +125,20 @@ def _public_url(value: str | None) -> str | None:
     if not _is_web_address(value) or _NO_URL.search(value) or "@" in urlsplit(value).netloc or set(value) & set("?#{}"):
         raise ValueError("must look like https://files.example.com or https://example.com/base")
     return value.rstrip("/")
+
+
+def _issuer(value: str | None) -> str | None:
+    """An issuer of OpenID Connect as it calls itself (Discovery 1.0, section 3); raises ValueError."""
+    if value is None:
+        return None
+    if not _is_web_address(value) or _NO_URL.search(value) or "@" in urlsplit(value).netloc or set(value) & set("?#{}"):
+        raise ValueError("must look like https://login.example.com/realms/company")
+    _need("authlib", "requirements-oidc.txt")
+    return value
+
+
+def _json_object(value: Any) -> Any:
+    return {} if value == "" else _json(value)
 
 
 def _host_and_port(value: str) -> str:
@@ -285,6 +300,12 @@ class Settings(BaseSettings):
     previews: bool = True
 
     s3_redirect: bool = False
+    oidc_issuer: Annotated[str | None, Field(max_length=255), _EMPTY_IS_NONE, AfterValidator(_issuer)] = None
+    oidc_client_id: Annotated[str | None, _EMPTY_IS_NONE] = None
+    oidc_client_secret: Annotated[SecretStr | None, _EMPTY_IS_NONE] = None
+    oidc_groups: Annotated[
+        dict[str, list[Annotated[str, Field(pattern=PERMISSION)]]], NoDecode, BeforeValidator(_json_object)
+    ] = {}
     _has_generated_key: bool = PrivateAttr(default=False)
 
     @property
@@ -339,6 +360,7 @@ def load_settings() -> Settings:
             mistakes.append(
                 "SECRET_KEY: missing setting: every instance on PostgreSQL and an object store needs the same"
             )
+        mistakes += _missing_for_openid(settings)
     if mistakes:
         raise ConfigurationError("\n".join(mistakes))
     if settings.secret_key is None:
@@ -349,6 +371,14 @@ def load_settings() -> Settings:
                 f"SECRET_KEY: the generated key in {settings.data_dir / KEY_FILE} {error}; delete it to make a new one"
             ) from None
     return settings
+
+
+def _missing_for_openid(settings: Settings) -> list[str]:
+    """What sign-in by OpenID Connect lacks, where some of it is set."""
+    needed = ("oidc_issuer", "oidc_client_id", "oidc_client_secret")
+    missing = [f"TRANSFER_{name.upper()}" for name in needed if getattr(settings, name) is None]
+    is_wanted = len(missing) < len(needed) or settings.oidc_groups
+    return [f"{name}: missing setting: sign-in by OpenID Connect needs it" for name in missing] if is_wanted else []
 
 
 def _pass_credentials_on() -> None:

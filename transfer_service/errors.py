@@ -50,6 +50,18 @@ class BadCredentials(TransferError):
     detail = "Could not validate credentials"
 
 
+class SignInRefused(BadCredentials):
+    """A sign-in at the provider that does not count. `reason` is for logs: who has sent it is not told.
+
+    `name` is the account's, empty where none was found.
+    """
+
+    def __init__(self, reason: str, *, name: str = "") -> None:
+        super().__init__()
+        self.reason = reason
+        self.name = name
+
+
 class TooManyAttempts(TransferError):
     """Too many wrong passwords; try again after `retry_after_seconds`."""
 
@@ -331,6 +343,13 @@ class ReadOnly(StoreUnavailable):
 
     detail = "The service is in read-only mode, try again later"
     retry_after_seconds = 60
+
+
+class ProviderAway(TransferError):
+    """The provider that people sign in at does not answer as one."""
+
+    detail = "The identity provider cannot be reached, try again later"
+    retry_after_seconds = 5
 
 
 class MoveRefused(TransferError):

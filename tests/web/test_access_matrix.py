@@ -27,6 +27,8 @@ TABLE = [
     ("POST", "/auth/token", b"", 400, 400, 400, 400),
     ("POST", "/token", b"", 400, 400, 400, 400),
     ("POST", "/auth/login", b"", 400, 400, 400, 400),
+    ("GET", "/auth/oidc/login", b"", 404, 404, 404, 404),
+    ("GET", "/auth/oidc/callback?code=x&state=y", b"", 404, 404, 404, 404),
     ("POST", "/auth/refresh", b"", 401, 401, 401, 401),
     ("POST", "/auth/logout", b"", 401, 204, 204, 204),
     ("GET", "/auth/me", b"", 401, 200, 200, 200),

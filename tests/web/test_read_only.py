@@ -33,7 +33,12 @@ from transfer_service.wire.store_addresses import StoreAddress
 
 SAFE = {"get", "head"}
 KEEPING_NOTHING = {"/api/files/{file_id}/url", "/messages/{message_id}/url"}
-READING_ROUTES = [(path, method) for path, method, _ in operations() if method in SAFE or path in KEEPING_NOTHING]
+SIGNING_IN = {"/auth/oidc/login", "/auth/oidc/callback"}
+READING_ROUTES = [
+    (path, method)
+    for path, method, _ in operations()
+    if path not in SIGNING_IN and (method in SAFE or path in KEEPING_NOTHING)
+]
 CHANGING_ROUTES = [(path, method) for path, method, _ in operations() if (path, method) not in READING_ROUTES]
 QUERIES = {
     "/s/{token}/files/{file_id}/thumbnail": "size=160",

@@ -73,16 +73,18 @@ class Client:
         return secure_context()  # loading the authorities takes a while
 
     @contextmanager
-    def get(self, target: Target, *, headers: Mapping[str, str], patience: Patience) -> Iterator[Answer]:
+    def get(
+        self, target: Target, *, headers: Mapping[str, str], patience: Patience, form: bytes | None = None
+    ) -> Iterator[Answer]:
         """The answer, its body unread; closed with its connection in the end, whatever happens.
 
-        Raises SourceBroke, SourceFailed.
+        With a `form` it is sent by POST. Raises SourceBroke, SourceFailed.
         """
         raise_if_late(patience)
         connection = self._connection(target, patience)
         try:
             _connect(connection, patience)
-            response = _ask(connection, target, headers, patience)
+            response = _ask(connection, target, headers, patience, form)
             yield Answer(response, patience, READ_BYTES[target.scheme])
         finally:
             connection.abandon()
@@ -114,12 +116,13 @@ def _connect(connection: PlainConnection, patience: Patience) -> None:
 
 
 def _ask(
-    connection: PlainConnection, target: Target, headers: Mapping[str, str], patience: Patience
+    connection: PlainConnection, target: Target, headers: Mapping[str, str], patience: Patience, form: bytes | None
 ) -> BaseHTTPResponse:
     """Send the request and read the head, which must be whole within the idle time."""
     try:
         with patience.hurry():
-            connection.request("GET", target.path, headers=headers, preload_content=False, decode_content=False)
+            method = "GET" if form is None else "POST"
+            connection.request(method, target.path, form, headers=headers, preload_content=False, decode_content=False)
             response = connection.getresponse()
     except OSError as error:
         raise_if_late(patience)

@@ -72,11 +72,17 @@ ROUTES: dict[str, Told] = {
 }
 """Every endpoint with a method that changes something."""
 
+_AT_THE_PROVIDER = (
+    Action.ACCOUNT_SIGNED_IN, Action.ACCOUNT_SIGN_IN_FAILED, Action.ACCOUNT_CREATED, Action.ACCOUNT_CHANGED,
+)  # fmt: skip
+
 READING_ROUTES: dict[str, Told] = {
+    "oidc.callback": _AT_THE_PROVIDER,
+    "oidc.login": "it only sends a browser to the provider",
     "shared_links.download": (Action.LINK_DOWNLOADED,),
     "shared_links.download_all": (Action.LINK_DOWNLOADED,),
 }
-"""Endpoints that leave something although their method says that they only read."""
+"""Endpoints that leave or change something although their method says that they only read."""
 
 SOCKET_EVENTS: dict[str, Told] = {
     "authenticate": "it shows a token of a sign-in that was told of",
@@ -100,6 +106,7 @@ COMMANDS: dict[str, Told] = {
     "accounts set-password": (Action.ACCOUNT_PASSWORD_CHANGED,),
     "accounts set-quota": (Action.ACCOUNT_CHANGED,),
     "backup": "it only reads",
+    "accounts unlink": (Action.ACCOUNT_CHANGED,),
     "cleanup": _CLEANUP,
     "database adopt": "it joins a database and a store, and changes nothing that accounts have",
     "database move": "it carries the log over as it is",

@@ -49,6 +49,7 @@ STATUSES: dict[type[errors.TransferError], int] = {
     errors.StoreUnavailable: 503,
     errors.TooManyDownloads: 503,
     errors.PreviewPending: 503,
+    errors.ProviderAway: 503,
     errors.ChecksumsPending: 503,
     errors.StorageFull: 507,
 }

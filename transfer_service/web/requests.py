@@ -18,7 +18,7 @@ from transfer_service.wire.json_text import MAX_STRUCTURE_BYTES, parse_object
 
 View = TypeVar("View", bound=Callable[..., Any])
 _ANSWERED_AT_ONCE = frozenset({"health", "home"})
-_CHANGES_NOTHING = "changes_nothing"
+_CHANGES, _CHANGES_NOTHING = "changes", "changes_nothing"
 
 
 class NameConverter(BaseConverter):
@@ -125,14 +125,24 @@ def changes_nothing(view: View) -> View:
     return view
 
 
+def changes(view: View) -> View:
+    """Declare that a view changes something, although its method lets one expect that it does not."""
+    setattr(view, _CHANGES, True)
+    return view
+
+
 def refuse_changes() -> None:
     """Before database and store are known to be right nothing is changed, and in read-only mode nothing at all.
 
     The one place where requests are refused for that, whatever door they go to. Raises StoreUnavailable, ReadOnly.
     """
-    if request.method in {"GET", "HEAD", "OPTIONS"} or request.endpoint is None:
+    if request.endpoint is None:
         return
-    if getattr(current_app.view_functions[request.endpoint], _CHANGES_NOTHING, False):
+    view = current_app.view_functions[request.endpoint]
+    if request.method in {"GET", "HEAD", "OPTIONS"}:
+        if request.method == "OPTIONS" or not getattr(view, _CHANGES, False):
+            return
+    elif getattr(view, _CHANGES_NOTHING, False):
         return
     if services().core.settings.read_only:
         raise ReadOnly

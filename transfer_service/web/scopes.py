@@ -100,6 +100,8 @@ NEEDED: dict[str, Needed] = {
     "resumable.look": _UPLOAD,
     "resumable.options": Rule.OPEN,
     "resumable.show": _UPLOAD,
+    "oidc.callback": Rule.OPEN,
+    "oidc.login": Rule.OPEN,
     "link_uploads.append": Rule.OPEN,
     "link_uploads.cancel": Rule.OPEN,
     "link_uploads.create": Rule.OPEN,

@@ -81,7 +81,7 @@ class AccountService:
 
     def create(self, name: str, password: str, *, is_admin: bool = False, permissions: tuple[str, ...] = ()) -> None:
         """Make an account. Raises InvalidName, InvalidRequest, NameTaken."""
-        name = _new_name(name)
+        name = new_name(name)
         for permission in permissions:
             _check_permission(permission)
         password_hash = self._passwords.hash(password)
@@ -263,7 +263,7 @@ def _record(account: Any, permissions: Iterable[str]) -> AccountRecord:
     )
 
 
-def _new_name(name: str) -> str:
+def new_name(name: str) -> str:
     """The name of a new account. Raises InvalidName, also for one that would be taken for a deleted account's."""
     name = parse_label(name)
     if " ".join(name.casefold().split()) == DELETED_ACCOUNT:

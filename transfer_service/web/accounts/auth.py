@@ -153,22 +153,27 @@ def _pair(grant: FamilyGrant) -> Response:
 
 def _with_cookies(grant: FamilyGrant) -> Response:
     access, renewal = make_tokens(grant)
-    csrf_access, csrf_refresh = csrf_value(access), csrf_value(renewal)
     response = jsonify(
         {
             "user": _user_json(services().accounts.get(grant.name)),
             # For pages on another host of the same site, which cannot read this one's cookies.
-            "csrf_access_token": csrf_access,
-            "csrf_refresh_token": csrf_refresh,
+            "csrf_access_token": csrf_value(access),
+            "csrf_refresh_token": csrf_value(renewal),
         }
     )
+    set_cookies(response, access, renewal)
+    return response
+
+
+def set_cookies(response: Response, access: str, renewal: str) -> None:
+    """Sign the browser in that gets this answer."""
     access_seconds = int(current_app.config["JWT_ACCESS_TOKEN_EXPIRES"].total_seconds())
     refresh_seconds = int(current_app.config["JWT_REFRESH_TOKEN_EXPIRES"].total_seconds())
     for name, value, path, seconds, for_scripts in (
         (ACCESS_COOKIE, access, "/", access_seconds, False),
         (REFRESH_COOKIE, renewal, "/auth", refresh_seconds, False),
-        ("csrf_access_token", csrf_access, "/", access_seconds, True),
-        ("csrf_refresh_token", csrf_refresh, "/", refresh_seconds, True),
+        ("csrf_access_token", csrf_value(access), "/", access_seconds, True),
+        ("csrf_refresh_token", csrf_value(renewal), "/", refresh_seconds, True),
     ):
         response.set_cookie(
             name, value, max_age=seconds, path=path, secure=request.is_secure, httponly=not for_scripts, samesite="Lax"
@@ -176,7 +181,6 @@ def _with_cookies(grant: FamilyGrant) -> Response:
     response.set_cookie(
         GAME_COOKIE, access, max_age=access_seconds, path=GAME_COOKIE_PATH, secure=True, httponly=True, samesite="None"
     )
-    return response
 
 
 def _user_json(account: AccountRecord) -> dict[str, Any]:
