@@ -3,6 +3,7 @@
 import threading
 import time
 import uuid
+from collections.abc import Sequence
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 
@@ -14,6 +15,7 @@ from transfer_service.errors import BlobMissing, ClaimLost, RangeBusy, ReadFaile
 from transfer_service.storage.blobs import END, WHOLE, BlobStore
 from transfer_service.storage.bodies import BlobReader
 from transfer_service.storage.rooms import FILES
+from transfer_service.storage.s3.pieces import Piece
 from transfer_service.storage.s3.store import RemoteStore
 from transfer_service.wire.ranges import Span
 
@@ -434,3 +436,33 @@ def test_a_claim_that_ran_out_lets_nothing_count(blob_id: uuid.UUID) -> None:
         with pytest.raises(ClaimLost):
             count(store, writer)
     assert listed(store) == []
+
+
+def test_what_is_deleted_is_kept_while_somebody_wants_that(any_store: BlobStore) -> None:
+    before, kept, after = (new(any_store, data) for data in (b"before", b"kept", b"after"))
+    # Of an object store whoever reads by records of before has the rows of before, too.
+    pieces = any_store.backing.find(kept.hex, WHOLE) if isinstance(any_store, RemoteStore) else []
+    any_store.delete(before)
+    with any_store.deleted.keep() as check, any_store.deleted.keep():
+        assert any_store.delete(kept) > 0
+        any_store.deleted.remove()
+        with pytest.raises(BlobMissing):
+            any_store.deleted.open_reader(before)
+        with pytest.raises(BlobMissing):
+            any_store.open_reader(kept)
+        assert read_deleted(any_store, kept, pieces) == b"kept"
+        check()
+    any_store.delete(after)
+    any_store.deleted.remove()
+    for each in (before, kept, after):
+        with pytest.raises(BlobMissing):
+            read_deleted(any_store, each, pieces)
+    assert listed(any_store) == []
+
+
+def read_deleted(store: BlobStore, key: uuid.UUID, pieces: Sequence[Piece]) -> bytes:
+    """The bytes of a blob that was deleted, and which had these pieces."""
+    if isinstance(store, RemoteStore):
+        return b"".join(map(store.backing.read, pieces))
+    with closing(store.deleted.open_reader(key)) as reader:
+        return reader.read(0, 100)

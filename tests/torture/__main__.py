@@ -1,4 +1,4 @@
-"""python -m tests.torture power|kill|folders|growing|previews: what scripts/torture runs."""
+"""python -m tests.torture power|kill|backup|folders|growing|previews: what scripts/torture runs."""
 
 import argparse
 import random
@@ -13,7 +13,7 @@ from typing import NoReturn
 import structlog
 
 from tests.growing import torture as growing
-from tests.torture import commits, folders, kill, power, previews
+from tests.torture import backup, commits, folders, kill, power, previews
 from tests.torture.stories import LEVELS
 
 
@@ -36,9 +36,11 @@ def main() -> None:
         "previews", help="mutated pictures and films through the process that makes previews"
     )
     pictures.add_argument("--files", type=int, default=10_000)
+    backups = commands.add_parser("backup", help="back up under load, kill service, backup and restore; judge each")
+    backups.add_argument("--cycles", type=int, default=40, help="on SQLite and a folder, and half as many when grown")
     for command in (cuts, kills):
         command.add_argument("--level", choices=LEVELS, help="only this one, of TRANSFER_DURABILITY")
-    for command in (cuts, kills, names, machines, pictures):
+    for command in (cuts, kills, names, machines, pictures, backups):
         command.add_argument("--seed", type=int, default=random.randrange(10**6))
     arguments = parser.parse_args()
     structlog.configure(logger_factory=structlog.ReturnLoggerFactory())
@@ -50,6 +52,10 @@ def main() -> None:
     if arguments.command == "previews":
         faults = previews.torture(arguments.files, arguments.seed, _say)
         _end(faults, f"{arguments.files} files", began, arguments.seed)
+    if arguments.command == "backup":
+        faults = backup.torture(arguments.cycles, arguments.seed, _say, grown=False)
+        faults += backup.torture(arguments.cycles // 2, arguments.seed, _say, grown=True)
+        _end(faults, f"{arguments.cycles} cycles", began, arguments.seed)
     if arguments.command == "growing":
         faults = growing.torture(arguments.histories, arguments.seed, _say, first=arguments.first)
         _end(faults, f"{arguments.histories} histories", began, arguments.seed)

@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from pydantic import SecretStr
 from sqlalchemy import func, select
@@ -25,11 +26,11 @@ AFTER = "after the power loss"
 
 
 def judge_folder(
-    data_dir: Path, stories: Sequence[Story], *, position: int, level: str, settled: int | None = None
+    data_dir: Path, stories: Sequence[Story], *, position: int, level: str, settled: int | None = None, **place: Any
 ) -> list[str]:
     """What is wrong in a data folder after a power loss at that moment.
 
-    All that was acknowledged before `settled`, if that came before it, is flushed.
+    All that was acknowledged before `settled`, if that came before it, is flushed. `place` are settings.
     """
     settings = Settings(
         _env_file=None,  # type: ignore[call-arg] # nothing of a developer's
@@ -37,6 +38,7 @@ def judge_folder(
         secret_key=SecretStr(SECRET),
         durability=level,  # type: ignore[arg-type] # one of its words
         trash_days=30,
+        **place,
     )
     app = create_app(settings, boot=AFTER)
     services: Services = app.extensions[EXTENSION]
@@ -63,7 +65,7 @@ def judge(
 ) -> list[str]:
     """The same on a service that runs."""
     faults = _listing_faults(call)
-    games = Path(services.database.url.removeprefix("sqlite:///")).parent / "games"
+    games = services.core.settings.data_dir / "games"
     for story in stories:
         is_settled = settled is not None and settled <= position and _all_before(story, settled)
         try:

@@ -79,11 +79,12 @@ class Posted(Attached):
         ]
         if is_sent:
             faults += self._content_faults(sent, done[1:], open_steps, level, may_be_missing=False)
-        if file is None and sent is None and not is_sent and level != "process":
+        is_promised = bool(done) and level != "process"  # of a backup that began before both steps nothing is
+        if file is None and sent is None and not is_sent and is_promised:
             faults.append(f"{self.name}: neither the file nor the message is there")
         if not self.is_kept and file is not None and (sent is not None or is_sent):
             faults.append(f"{self.name}: the file is still there")
-        if self.is_kept and file is None and (is_sent or level != "process"):
+        if self.is_kept and file is None and (is_sent or is_promised):
             faults.append(f"{self.name}: the file that was kept is gone")
         return faults
 

@@ -15,13 +15,14 @@ import fcntl
 import hashlib
 import os
 import shutil
+import sqlite3
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
-from transfer_service.errors import BackupRefused
+from transfer_service.errors import BackupRefused, StorageFull
 from transfer_service.storage.blob_files import flush_file_system
 from transfer_service.storage.plain_files import flush_names, make_folder
 
@@ -30,6 +31,7 @@ FORMAT = "1"
 _SETTLED_COUNT, _SETTLED_BYTES = 2000, 512 * 1024**2
 """So much may be lost by a kill, and is brought again."""
 _FLUSHED_ALONE_BYTES = 64 * 1024**2
+_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 _ZEROS = bytes(1024 * 1024)
 
 
@@ -70,11 +72,13 @@ class BackupFolder:
         """Raises BackupRefused where the folder's disk is full, or does not do what it is asked."""
         try:
             yield
-        except OSError as error:
-            if error.errno in {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}:
+        except (OSError, sqlite3.OperationalError, StorageFull) as error:
+            number = error.errno if isinstance(error, OSError) else None
+            if number in _FULL or isinstance(error, StorageFull) or "full" in str(error):  # SQLite has no number
                 self._clear(self._incoming)
                 raise BackupRefused(f"There is no room left at {self.root}; {self._what_is_left()}") from error
-            raise BackupRefused(f"{self.root} cannot be written: {error.strerror}; {self._what_is_left()}") from error
+            reason = os.strerror(number) if number else error
+            raise BackupRefused(f"{self.root} cannot be written: {reason}; {self._what_is_left()}") from error
 
     def _what_is_left(self) -> str:
         with suppress(OSError, BackupRefused):

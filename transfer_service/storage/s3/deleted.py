@@ -65,7 +65,7 @@ class RemoteDeleted:
         self._keepers = keepers
         self._objects = objects
         self._discards = discards
-        self._prefix = layout.own_prefix
+        self._prefixes = (layout.own_prefix, layout.piece_prefix)
         self._is_kept = layout.room in {FILES, ATTACHMENTS}
         self.keep = keepers.keeping
 
@@ -83,5 +83,6 @@ class RemoteDeleted:
     def remove(self, *, dry_run: bool = False) -> int:
         """Remove what was noted. The store does not say how many bytes that frees."""
         if not self._keepers.is_any():
-            self._discards.finish(self._prefix, now=datetime.now(UTC), dry_run=dry_run)
+            for prefix in self._prefixes:
+                self._discards.finish(prefix, now=datetime.now(UTC), dry_run=dry_run)
         return 0
