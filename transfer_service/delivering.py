@@ -22,6 +22,7 @@ from transfer_service.logs import failures_logged, log_error
 from transfer_service.remote.connections import Guard
 from transfer_service.remote.posting import TIMEOUT, TRY_SECONDS, NotAnswered, Poster
 from transfer_service.services.events.deliveries import EXPIRED, Deliveries, Tried, WebhookLost
+from transfer_service.telemetry import meters
 from transfer_service.threads import Outcome
 
 if TYPE_CHECKING:
@@ -226,7 +227,9 @@ class _Courier:
             result = failure.word
         except Exception as error:  # noqa: BLE001 - one of ours, and the event must not be lost for it
             log_error(error)
-        self._tried.append(Tried(due, result))
+        tried = Tried(due, result)
+        meters.count(meters.WEBHOOK_TRIES, "ok" if tried.has_arrived else "failed")
+        self._tried.append(tried)
         self._news.set()
 
     def _try(self, due: "Due") -> int | str:

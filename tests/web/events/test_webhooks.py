@@ -3,12 +3,17 @@
 import base64
 import json
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
+from flask import Flask
 from sqlalchemy import select, update
 
 from tests.conftest import Device
+from tests.web.chat.bench import Chat
 from tests.web.conftest import MakeApp
+from tests.web.uploads.bench import Draft, id_of
+from tests.web.uploads.by_link import by_link
 from transfer_service.bootstrap import Services
 from transfer_service.models.webhooks import WebhookDelivery
 from transfer_service.wire.webhooks import Event
@@ -149,12 +154,12 @@ def test_what_administrators_do_is_in_the_log_without_the_address(admin: Device,
     fail_all(services)
     admin.post(f"/api/webhooks/failed/{rows(services)[0].message_id}/redeliver")
     admin.delete(f"/api/webhooks/{made['id']}")
-    answer = admin.get("/api/activities?resource=webhooks")
-    told = answer.get_json()["data"]
-    assert [each["action"] for each in told] == [
+    answer = admin.get("/api/activities")
+    found = [each for each in answer.get_json()["data"] if each["resource"] == "webhooks"]
+    assert [each["action"] for each in found] == [
         "webhook.deleted", "webhook.redelivered", "webhook.tested", "webhook.created",
     ]  # fmt: skip
-    assert {(each["resourceId"], each["username"], each["details"]["host"]) for each in told} == {
+    assert {(each["resourceId"], each["username"], each["details"]["host"]) for each in found} == {
         (made["id"], "root", "hook.example")
     }
     assert "of-theirs" not in answer.text
@@ -172,3 +177,49 @@ def test_what_a_file_meets_with_is_told(admin: Device, device: Device, services:
     }  # fmt: skip
     assert [(body["type"], body["data"]) for body in bodies] == [("file.completed", data), ("file.deleted", data)]
     assert len({row.subject for row in rows(services)}) == 1
+
+
+def told(services: Services) -> list[tuple[str, Any]]:
+    """What has been told so far: types and data, in their order."""
+    bodies = [json.loads(row.body) for row in rows(services)]
+    return [(body["type"], body["data"]) for body in bodies]
+
+
+def test_a_file_that_takes_the_place_of_another_is_completed_and_the_other_deleted(
+    admin: Device, device: Device, services: Services
+) -> None:
+    first = device.store(b"first", "a.txt")
+    add(admin)
+    second = device.request("PUT", "/api/files/a.txt", data=b"second").get_json()
+    assert sorted((event, data["file_id"], data["size"]) for event, data in told(services)) == [
+        ("file.completed", second["file_id"], 6), ("file.deleted", first["file_id"], 5),
+    ]  # fmt: skip
+
+
+def test_a_message_is_told_as_clients_see_it(app: Flask, admin: Device, services: Services) -> None:
+    add(admin)
+    chat = Chat(app)
+    group = chat.group("bob")
+    said = chat.say(group, "hello 🎮")
+    sent = chat.send(group, b"\x89PNG not really", b"a.png", content="look")
+    assert told(services) == [("message.created", said), ("message.created", sent)]
+    assert {row.subject for row in rows(services)} == {group}
+
+
+def test_links_are_told_of(app: Flask, admin: Device, device: Device, services: Services) -> None:
+    stored = device.store(b"hello", "day/a.txt")
+    link = device.post("/api/links", json={"file_ids": [stored["file_id"]]}).get_json()
+    add(admin, events=["link.downloaded", "link.received"])
+    visitor = app.test_client(use_cookies=False)
+    address = urlsplit(link["url"]).path
+    assert visitor.get(f"{address}/files/{stored['file_id']}").data == b"hello"
+    assert visitor.get(f"{address}/zip").status_code == 200
+    received = id_of(Draft(by_link(device, name="box")).finish(b"from outside"))
+    (box,) = [each for each in device.get("/api/links").get_json()["links"] if each["name"] == "box"]
+    (name,) = [each for each in device.names() if each != "day/a.txt"]
+    assert told(services) == [
+        ("link.downloaded", {"link_id": link["id"], "file_id": stored["file_id"], "filename": "day/a.txt"}),
+        ("link.downloaded", {"link_id": link["id"], "file_id": None, "filename": None}),
+        ("link.received", {"link_id": box["id"], "file_id": str(received), "filename": name}),
+    ]
+    assert urlsplit(link["url"]).path.rpartition("/")[2] not in json.dumps(told(services))

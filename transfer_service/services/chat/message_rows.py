@@ -206,6 +206,19 @@ def find_seq(rows: Executor, conversation_id: str, message_id: str) -> int | Non
     return cast(int | None, found.scalar_one_or_none())
 
 
+def get_seq(rows: Executor, conversation_id: str, message_id: str) -> int:
+    """The same. Raises NotFound."""
+    seq = find_seq(rows, conversation_id, message_id)
+    if seq is None:
+        raise NotFound("Message not found")
+    return seq
+
+
+def below(rows: Executor, conversation_id: str, message_id: str | None) -> int:
+    """The number that those before a message are below, or all. Raises NotFound."""
+    return ABOVE_ALL if message_id is None else get_seq(rows, conversation_id, message_id)
+
+
 def page(rows: Executor, conversation_id: str, *, below: int, limit: int) -> Sequence[Row[Any]]:
     """The newest messages whose number is below `below`, newest first."""
     return rows.execute(_PAGE, {"conversation_id": conversation_id, "below": below, "limit": limit}).all()

@@ -23,8 +23,10 @@ from transfer_service.services.chat.events import (
     MessagePosted,
     MessagesRead,
 )
+from transfer_service.services.chat.message_json import message_json
 from transfer_service.services.chat.message_rows import Message, attachment_of, message_of
 from transfer_service.services.core import Core, Space
+from transfer_service.services.events import facts
 from transfer_service.services.files import discards
 from transfer_service.services.previews import noting as previews
 from transfer_service.services.previews.rows import Shown
@@ -126,6 +128,8 @@ class MessageService:
                     record(rows)
                 message = self._attach(rows, message, head)
                 (space or self._space).reserve(rows, account_id, attachment.length)
+            data = message_json(message)
+            facts.message_created(rows, account_id=account_id, conversation_id=conversation_id, data=data, at=now)
             if remember is not None:
                 remember(rows, message)
         self._publish(MessagePosted(members.account_ids, message, seq=numbers.seq))
@@ -153,10 +157,12 @@ class MessageService:
         with self._database.read_rows() as rows:
             conversation_rows.require(rows, conversation_id, account_id)
             if after is not None:
-                above = _get_seq(rows, conversation_id, after)
+                above = message_rows.get_seq(rows, conversation_id, after)
                 found = message_rows.page_up(rows, conversation_id, above=above, limit=limit)
             else:
-                below = message_rows.ABOVE_ALL if before is None else _get_seq(rows, conversation_id, before)
+                below = (
+                    message_rows.ABOVE_ALL if before is None else message_rows.get_seq(rows, conversation_id, before)
+                )
                 found = message_rows.page(rows, conversation_id, below=below, limit=limit)
             reads = conversation_rows.lowest_reads(rows, conversation_id)
         return [message_of(row, reads) for row in found]
@@ -267,13 +273,6 @@ class MessageService:
         if row.account_id is None:
             raise NotParticipant
         return row
-
-
-def _get_seq(rows: Executor, conversation_id: str, message_id: str) -> int:
-    seq = message_rows.find_seq(rows, conversation_id, message_id)
-    if seq is None:
-        raise NotFound("Message not found")
-    return seq
 
 
 def _check_reply(rows: Executor, conversation_id: str, reply_to: str | None) -> None:

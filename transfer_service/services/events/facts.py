@@ -155,10 +155,8 @@ def link_downloaded(
     It is the link's owner who gives it out, at the address of whoever asks. What comes back is for `audit.take_back`,
     where nothing was sent in the end and the download does not count.
     """
-    data: dict[str, Any] = {"link_id": str(link_id)}
-    if file is not None:
-        data |= {"file_id": str(file[0]), "filename": file[1]}
-    details = {name: value for name, value in data.items() if name != "link_id"}
+    details = {} if file is None else {"file_id": str(file[0]), "filename": file[1]}
+    data = {"link_id": str(link_id), "file_id": None, "filename": None, **details}
     activity_id = record(rows, Action.LINK_DOWNLOADED, link_id, details, at=at)
     subject = str(link_id if file is None else file[0])
     publish(rows, Event.LINK_DOWNLOADED, account_id=account_id, subject=subject, data=data, at=at)

@@ -12,8 +12,8 @@ from transfer_service.services.chat.events import (
     MessagePosted,
     MessagesRead,
 )
+from transfer_service.services.chat.message_json import message_json
 from transfer_service.services.uploads.progress import UploadProgress
-from transfer_service.web.chat.printing import message_json
 from transfer_service.web.chat.rooms import NEW_MESSAGE, UPLOAD_PROGRESS, audience, in_turn, uploads_room
 from transfer_service.web.request_log import log_request_error
 from transfer_service.wire.instants import format_second

@@ -7,10 +7,11 @@ from flask import Blueprint, Response, jsonify, request
 from transfer_service.errors import InvalidRequest
 from transfer_service.models.keys import Scope
 from transfer_service.services.chat.attachments import Post
+from transfer_service.services.chat.message_json import message_json
 from transfer_service.services.chat.message_rows import Message
 from transfer_service.services.files.files import parse_file_id
 from transfer_service.web.chat.attachments import AttachmentForm
-from transfer_service.web.chat.printing import message_json, posted_json, print_message
+from transfer_service.web.chat.printing import posted_json, print_message
 from transfer_service.web.context import current, guard, require_scope, services
 from transfer_service.web.idempotency import Content, idempotent, read_form_again, remembering
 from transfer_service.web.query import count_of, print_place, read_place, takes

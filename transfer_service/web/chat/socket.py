@@ -18,8 +18,8 @@ from transfer_service.models.keys import Scope
 from transfer_service.patience import one_patience
 from transfer_service.services.accounts.sign_ins import Identity
 from transfer_service.services.chat.attachments import Post
+from transfer_service.services.chat.message_json import message_json
 from transfer_service.services.events.actors import as_actor
-from transfer_service.web.chat.printing import message_json
 from transfer_service.web.chat.rooms import account_room, audience, muted_room, uploads_room
 from transfer_service.web.chat.sessions import TOKEN_EXPIRED, LiveSession, LiveSessions
 from transfer_service.web.context import actor_of, identify, services
