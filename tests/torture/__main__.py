@@ -1,4 +1,4 @@
-"""python -m tests.torture power|kill|backup|folders|growing|previews: what scripts/torture runs."""
+"""python -m tests.torture power|kill|backup|folders|growing|previews|webhooks: what scripts/torture runs."""
 
 import argparse
 import random
@@ -13,7 +13,7 @@ from typing import NoReturn
 import structlog
 
 from tests.growing import torture as growing
-from tests.torture import backup, commits, folders, kill, power, previews
+from tests.torture import backup, commits, folders, kill, power, previews, webhooks
 from tests.torture.stories import LEVELS
 
 
@@ -38,9 +38,11 @@ def main() -> None:
     pictures.add_argument("--files", type=int, default=10_000)
     backups = commands.add_parser("backup", help="back up under load, kill service, backup and restore; judge each")
     backups.add_argument("--cycles", type=int, default=40, help="on SQLite and a folder, and half as many when grown")
+    told = commands.add_parser("webhooks", help="kill -9 the service and its workers while webhooks are told of files")
+    told.add_argument("--kills", type=int, default=100, help="half of them on each database")
     for command in (cuts, kills):
         command.add_argument("--level", choices=LEVELS, help="only this one, of TRANSFER_DURABILITY")
-    for command in (cuts, kills, names, machines, pictures, backups):
+    for command in (cuts, kills, names, machines, pictures, backups, told):
         command.add_argument("--seed", type=int, default=random.randrange(10**6))
     arguments = parser.parse_args()
     structlog.configure(logger_factory=structlog.ReturnLoggerFactory())
@@ -56,6 +58,9 @@ def main() -> None:
         faults = backup.torture(arguments.cycles, arguments.seed, _say, grown=False)
         faults += backup.torture(arguments.cycles // 2, arguments.seed, _say, grown=True)
         _end(faults, f"{arguments.cycles} cycles", began, arguments.seed)
+    if arguments.command == "webhooks":
+        faults = webhooks.torture_both(arguments.kills, arguments.seed, _say)
+        _end(faults, f"{arguments.kills} kills", began, arguments.seed)
     if arguments.command == "growing":
         faults = growing.torture(arguments.histories, arguments.seed, _say, first=arguments.first)
         _end(faults, f"{arguments.histories} histories", began, arguments.seed)
