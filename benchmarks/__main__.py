@@ -22,6 +22,7 @@ from benchmarks import (
     start,
     structure,
     uploads,
+    webhooks,
 )
 from benchmarks.measure import say
 
@@ -45,6 +46,7 @@ BENCHMARKS = {
     "remote": remote.run,
     "sign_ins": sign_ins.run,
     "previews": previews.run,
+    "webhooks": webhooks.run,
     "start": start.run,
     "structure": structure.run,
     "dashboard": dashboard.run,
