@@ -4,8 +4,9 @@ from urllib.parse import urlsplit
 
 from benchmarks.scale_cases import Steps, case
 from benchmarks.scale_client import Ask, Request, as_json
-from benchmarks.scale_data import Size
+from benchmarks.scale_data import FRIEND, Size
 from benchmarks.scale_files import stored
+from benchmarks.servers import PASSWORD
 
 
 def bundling(ask: Ask) -> Request:
@@ -27,3 +28,12 @@ for _operation, _method in (("downloadBundle", "GET"), ("probeBundle", "HEAD")):
         address = urlsplit(ask(bundling(ask)).json()["url"])
         while True:
             yield Request(method, f"{address.path}?{address.query}")
+
+
+for _operation, _method in (("exportAccount", "GET"), ("probeExport", "HEAD")):
+
+    @case(_operation)
+    def _export_account(ask: Ask, _size: Size, method: str = _method) -> Steps:
+        token = ask(Request("POST", "/auth/token", **as_json({"username": FRIEND, "password": PASSWORD}))).json()
+        while True:
+            yield Request(method, "/api/account/export", headers={"Authorization": f"Bearer {token['access_token']}"})

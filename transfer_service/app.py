@@ -30,7 +30,7 @@ from transfer_service.services.upkeep.job_counts import JobCounts
 from transfer_service.telemetry.metrics import metrics_of
 from transfer_service.web import home
 from transfer_service.web import operations as health
-from transfer_service.web.accounts import auth, keys, oidc
+from transfer_service.web.accounts import auth, export, keys, oidc
 from transfer_service.web.accounts.tokens import init_tokens
 from transfer_service.web.addresses import init_addresses
 from transfer_service.web.admin import account_removal, cleanup, transfers, usage
@@ -129,7 +129,7 @@ def create_app(settings: Settings, *, now: Callable[[], datetime] = utc_now, boo
     events = (activities, webhooks)
     sharing = (bundles, signed_addresses, links, shared_links, link_uploads)
     admin = (cleanup, usage, transfers, account_removal)
-    for door in (auth, oidc, keys, *files, *chat, *games, *sharing, *events, *admin, health, home):
+    for door in (auth, oidc, keys, export, *files, *chat, *games, *sharing, *events, *admin, health, home):
         app.register_blueprint(door.blueprint)
     init_socketio(
         app,

@@ -260,7 +260,7 @@ def build_services(
             installation=installation,
             orphans=orphans,
             sweeps=[
-                *list_sweeps(core, uploads, trash, sign_ins, sharing.links),
+                *list_sweeps(core, uploads, trash, sign_ins, sharing),
                 ("spent_idempotency_keys", idempotency_keys.remove_spent),
                 ("failed_deliveries", webhooks.remove_old),
                 ("old_activities", activities.remove_old),

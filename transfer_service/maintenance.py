@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from transfer_service.services.files.discards import Discards
 from transfer_service.services.games.archives import ArchiveRemoval
 from transfer_service.services.previews.removal import PreviewRemoval
-from transfer_service.services.sharing.links import LinkService
+from transfer_service.services.sharing.sharing import Sharing
 from transfer_service.services.upkeep import shelves
 from transfer_service.services.upkeep.bundles import BundleCleanup
 from transfer_service.services.upkeep.chat import ChatCleanup
@@ -51,7 +51,7 @@ def list_parts(by_name: dict[str, Shelf]) -> list[Part]:
 
 
 def list_sweeps(
-    core: Core, uploads: UploadCleanup, trash: Trash, sign_ins: SignInService, links: LinkService
+    core: Core, uploads: UploadCleanup, trash: Trash, sign_ins: SignInService, sharing: Sharing
 ) -> list[tuple[str, Sweep]]:
     """What a cleanup does, in its order."""
     return [
@@ -64,8 +64,9 @@ def list_sweeps(
         ("unfinished_deletions", partial(_remove_deleted, core)),
         ("download_parts", GameCleanup(core).remove_leftovers),
         ("expired_bundles", BundleCleanup(core).remove_expired),
+        ("expired_bundles", sharing.exports.remove_expired),
         ("spent_sign_ins", sign_ins.remove_spent),
-        ("ended_links", links.remove_ended),
+        ("ended_links", sharing.links.remove_ended),
     ]
 
 

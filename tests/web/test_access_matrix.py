@@ -100,6 +100,8 @@ TABLE = [
     ("GET", "/api/uploads/{file_id}", b"", 401, 200, 404, 404),
     ("DELETE", "/api/uploads/{file_id}", b"", 401, 404, 404, 404),
     ("POST", "/cleanup", b"", 401, 403, 403, 200),
+    ("GET", "/api/account/export", b"", 401, 200, 200, 200),
+    ("HEAD", "/api/account/export", b"", 401, 200, 200, 200),
     ("DELETE", "/api/admin/accounts/bob", b"", 401, 403, 403, 204),
     ("GET", "/api/admin/usage", b"", 401, 403, 403, 200),
     ("GET", "/api/admin/transfers", b"", 401, 403, 403, 200),

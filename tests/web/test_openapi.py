@@ -14,7 +14,7 @@ from openapi_spec_validator import OpenAPIV31SpecValidator, validate
 from transfer_service.wire.error_bodies import envelope_of, is_uploads_path
 
 DESCRIPTION = Path(__file__).parents[2] / "openapi.yaml"
-HEADS = {"/api/files/{file_id}/thumbnail", "/api/bundles/{bundle_id}"}
+HEADS = {"/api/files/{file_id}/thumbnail", "/api/bundles/{bundle_id}", "/api/account/export"}
 METHODS = {"get", "post", "put", "patch", "delete", "head"}
 SPEC: dict[str, Any] = yaml.safe_load(DESCRIPTION.read_text("utf-8"))
 

@@ -68,7 +68,7 @@ class Message(Base):
     """A message; `type` is a `wire.attachments.MessageType`. A deleted one keeps its row and its `seq`.
 
     `sender_id` is null where the sender's account was deleted. `change` is the number of its latest change, the post
-    being the first one.
+    being the first one. `crc32` is that of its attachment, once an export has needed it.
     """
 
     __tablename__ = "messages"
@@ -96,6 +96,7 @@ class Message(Base):
     media_type: Mapped[str | None] = mapped_column(String(255))
     length: Mapped[int | None]
     sha256: Mapped[str | None] = mapped_column(String(64))
+    crc32: Mapped[int | None]
     reply_to: Mapped[str | None] = mapped_column(String(24))
     created_at: Mapped[datetime]
     edited_at: Mapped[datetime | None]

@@ -77,6 +77,7 @@ _AT_THE_PROVIDER = (
 )  # fmt: skip
 
 READING_ROUTES: dict[str, Told] = {
+    "export.export_account": (Action.ACCOUNT_EXPORTED,),
     "oidc.callback": _AT_THE_PROVIDER,
     "oidc.login": "it only sends a browser to the provider",
     "shared_links.download": (Action.LINK_DOWNLOADED,),

@@ -56,6 +56,7 @@ NEEDED: dict[str, Needed] = {
     "conversations.mark_read": _CHAT,
     "conversations.remove_participant": _CHAT,
     "device_frames.upload_chunk": _UPLOAD,
+    "export.export_account": Rule.NOT_FOR_KEYS,
     "files.download_by_id": _DOWNLOAD,
     "files.download_by_name": _DOWNLOAD,
     "files.download_by_name_or_id": _DOWNLOAD,

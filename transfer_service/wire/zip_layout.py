@@ -158,9 +158,9 @@ class DataSpan(NamedTuple):
 
 
 class ZipLayout:
-    """Where everything of an archive is."""
+    """Where everything of an archive is, or of a section of one, whose members begin at `start`."""
 
-    def __init__(self, members: ZipMembers) -> None:
+    def __init__(self, members: ZipMembers, *, start: int = 0) -> None:
         self.members = members
         names, sizes = members.name_sizes(), members.sizes.tolist()
         timed = [9 if 0 <= each <= _MOST_TIME else 0 for each in members.times]
@@ -170,14 +170,15 @@ class ZipLayout:
         ]
         self._heads = array("L", heads)
         wholes = map(int.__add__, heads, sizes)
-        self._starts = array("Q", accumulate(wholes, initial=0))
-        self._directory_start = self._starts[-1]
+        self._starts = array("Q", accumulate(wholes, initial=start))
+        self.directory_start = self._starts[-1]
         entries = [
             _CENTRAL.size + name + times + _zip64_size(size, start)
             for name, times, size, start in zip(names, timed, sizes, self._starts, strict=False)
         ]
-        self._entry_starts = array("Q", accumulate(entries, initial=self._directory_start))
-        self._end = self._make_end()
+        self._entry_starts = array("Q", accumulate(entries, initial=self.directory_start))
+        self.directory_size = self._entry_starts[-1] - self.directory_start
+        self._end = end_of_archive(len(members), self.directory_start, self.directory_size)
         self.size = self._entry_starts[-1] + len(self._end)
 
     def etag(self) -> str:
@@ -187,17 +188,22 @@ class ZipLayout:
     def segments(self, span: Span) -> Iterator[bytes | DataSpan]:
         """What a span consists of, in its order: bytes as they are, and bytes of members."""
         start, stop = span.start, min(span.stop, self.size)
-        if start < min(stop, self._directory_start):
-            yield from self._members_within(start, min(stop, self._directory_start))
-            start = self._directory_start
+        if start < min(stop, self.directory_start):
+            yield from self.members_within(start, min(stop, self.directory_start))
+            start = self.directory_start
         end = self._entry_starts[-1]
         if start < min(stop, end):
-            yield from self._directory_within(start, min(stop, end))
+            yield from self.directory_within(start, min(stop, end))
             start = end
         if start < stop:
             yield self._end[start - end : stop - end]
 
-    def _members_within(self, start: int, stop: int) -> Iterator[bytes | DataSpan]:
+    def source_of(self, segment: DataSpan) -> tuple[bytes, int]:
+        """Who gives the bytes of the member of a segment, and how many it has."""
+        return self.members.source(segment.member), self.members.sizes[segment.member]
+
+    def members_within(self, start: int, stop: int) -> Iterator[bytes | DataSpan]:
+        """The part of `segments` before the directory."""
         index = bisect_right(self._starts, start) - 1
         while start < stop:
             at, data_at = self._starts[index], self._starts[index] + self._heads[index]
@@ -209,7 +215,8 @@ class ZipLayout:
                 yield DataSpan(index, start - data_at, data_stop - data_at)
             index, start = index + 1, self._starts[index + 1]
 
-    def _directory_within(self, start: int, stop: int) -> Iterator[bytes]:
+    def directory_within(self, start: int, stop: int) -> Iterator[bytes]:
+        """The part of `segments` that is the directory, which begins at `directory_start` here."""
         index = bisect_right(self._entry_starts, start) - 1
         while start < stop:
             at = self._entry_starts[index]
@@ -254,26 +261,18 @@ class ZipLayout:
         at = self.members.times[index]
         return _TIMES.pack(_TIMES_ID, 5, _HAS_MODIFIED, at) if 0 <= at <= _MOST_TIME else b""
 
-    def _make_end(self) -> bytes:
-        """Sections 4.3.14 to 4.3.16: what does not fit into the end record is in the ZIP64 one before it."""
-        count, start = len(self.members), self._directory_start
-        size = self._entry_starts[-1] - start
-        end = _END.pack(
-            b"PK\x05\x06",
-            0,
-            0,
-            min(count, _MOST_16),
-            min(count, _MOST_16),
-            min(size, _MOST_32),
-            min(start, _MOST_32),
-            0,
-        )
-        if count < _MOST_16 and size < _MOST_32 and start < _MOST_32:
-            return end
-        end64 = _END64.pack(
-            b"PK\x06\x06", _END64.size - 12, _MADE_BY_UNIX, _ZIP64_VERSION, 0, 0, count, count, size, start
-        )
-        return end64 + _LOCATOR64.pack(b"PK\x06\x07", 0, start + size, 1) + end
+
+def end_of_archive(count: int, start: int, size: int) -> bytes:
+    """What stands behind a directory of `count` entries and `size` bytes that begins at `start`.
+
+    Sections 4.3.14 to 4.3.16: what does not fit into the end record is in the ZIP64 one before it.
+    """
+    few, short, near = min(count, _MOST_16), min(size, _MOST_32), min(start, _MOST_32)
+    end = _END.pack(b"PK\x05\x06", 0, 0, few, few, short, near, 0)
+    if count < _MOST_16 and size < _MOST_32 and start < _MOST_32:
+        return end
+    end64 = _END64.pack(b"PK\x06\x06", _END64.size - 12, _MADE_BY_UNIX, _ZIP64_VERSION, 0, 0, count, count, size, start)
+    return end64 + _LOCATOR64.pack(b"PK\x06\x07", 0, start + size, 1) + end
 
 
 def _zip64_size(size: int, start: int) -> int:

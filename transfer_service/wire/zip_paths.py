@@ -8,6 +8,7 @@ because they do not tell cases apart get numbers like those that are the same.
 """
 
 import re
+from hashlib import blake2b
 
 from transfer_service.wire.filenames import MAX_LABEL_BYTES, numbered_name
 
@@ -23,6 +24,11 @@ def safe_label(label: str) -> str:
     return _cut(f"_{plain}") if _DEVICE.match(plain) else plain
 
 
+def safe_path(path: str) -> str:
+    """The same for a path."""
+    return "/".join(map(safe_label, path.split("/")))
+
+
 def _cut(label: str) -> str:
     return label.encode()[:MAX_LABEL_BYTES].decode(errors="ignore")
 
@@ -31,8 +37,12 @@ class ZipPaths:
     """Gives out the paths of one archive. Folders must be named before the files."""
 
     def __init__(self) -> None:
-        self._taken: set[str] = set()
-        self._numbers: dict[str, int] = {}
+        self._taken: set[int] = set()  # digests: a hundred thousand paths would take ten times the memory
+        self._numbers: dict[int, int] = {}
+
+    def is_taken(self, path: str) -> bool:
+        """Whether something has this path, which is safe already."""
+        return _key(path) in self._taken
 
     def root(self, label: str) -> str:
         """That of a folder whose contents go into the archive, by its own label, with a number where that is taken."""
@@ -40,8 +50,8 @@ class ZipPaths:
 
     def folder(self, path: str) -> str:
         """That of a folder below a root: two that are one in other systems become one."""
-        path = "/".join(map(safe_label, path.split("/")))
-        self._taken.add(path.casefold())
+        path = safe_path(path)
+        self._taken.add(_key(path))
         return path
 
     def file(self, folder: str, label: str) -> str:
@@ -49,11 +59,17 @@ class ZipPaths:
         return self._take(f"{folder}/" if folder else "", safe_label(label))
 
     def _take(self, folder: str, label: str) -> str:
-        key = f"{folder}{label}".casefold()
         path = f"{folder}{label}"
-        number = self._numbers.get(key, 2)
-        while path.casefold() in self._taken:
-            path, number = f"{folder}{numbered_name(label, number)}", number + 1
-        self._numbers[key] = number
-        self._taken.add(path.casefold())
+        key = _key(path)
+        if key in self._taken:
+            number = self._numbers.get(key, 2)
+            while _key(path := f"{folder}{numbered_name(label, number)}") in self._taken:
+                number += 1
+            self._numbers[key] = number + 1
+        self._taken.add(_key(path))
         return path
+
+
+def _key(path: str) -> int:
+    """What stands for a path, and for all that some system would take for the same one."""
+    return int.from_bytes(blake2b(path.casefold().encode(), digest_size=8).digest())

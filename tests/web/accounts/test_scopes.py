@@ -27,7 +27,7 @@ CONTRACT = [
     (r"post /auth/(token|login)|post /token", "open"),
     (r"\w+ /auth/.*", "not for keys"),
     (r"post /cleanup|get /api/activities", "not for keys"),
-    (r"\w+ /api/admin/.*", "not for keys"),
+    (r"\w+ /api/admin/.*|\w+ /api/account/export", "not for keys"),
     (r"\w+ /api/links.*", "not for keys"),
     (r"\w+ (/|/s/.*|/assets/.*|/healthz|/readyz|/docs.*|/openapi.yaml)", "open"),
     (r"post /api/files(/upload)?|put /api/files/\{name\}|post /upload/.*", "upload"),

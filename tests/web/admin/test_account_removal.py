@@ -18,12 +18,13 @@ from transfer_service.models.accounts import DELETED_ACCOUNT
 from transfer_service.models.chat import Message
 from transfer_service.models.files import File, TrashedFile
 from transfer_service.models.games import DownloadState, RemoteDownload
+from transfer_service.models.webhooks import Webhook, WebhookDelivery
 from transfer_service.services.events.actions import Action
 from transfer_service.services.upkeep import account_removal
 from transfer_service.web.context import EXTENSION
 
-TOLD = frozenset({"activities"})
-"""The audit log stays."""
+TOLD = frozenset({"activities", "webhook_deliveries"})
+"""The audit log stays, and what webhooks of all accounts are still to be told."""
 
 
 @pytest.fixture
@@ -67,9 +68,14 @@ def mentions(services: Services, *marks: str) -> set[str]:
 @pytest.mark.usefixtures("database_url", "everything")
 def test_no_table_names_the_account(services: Services, admin: Device) -> None:
     account_id = services.accounts.get("alice").account_id
+    hook = {"url": "https://192.0.2.1/hook", "account": "alice"}
+    assert admin.post("/api/webhooks", json=hook).status_code == 201
     assert len(mentions(services, account_id.hex, "alice")) > 15
     assert delete(admin) == 204
     assert mentions(services, account_id.hex, str(account_id), "alice") == set()
+    with services.database.read() as session:
+        webhook_ids = session.scalars(select(Webhook.id)).all()
+        assert set(session.scalars(select(WebhookDelivery.webhook_id))) <= set(webhook_ids)
 
 
 @pytest.mark.parametrize("kind", ["disk", "s3"])

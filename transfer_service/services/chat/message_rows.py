@@ -101,7 +101,7 @@ _PIN = _CHANGE.values(pinned_at=bindparam("to_pinned_at"))
 _ERASE = (
     _CHANGE.values(
         deleted_at=bindparam("now"),
-        content=None, filename=None, media_type=None, length=None, sha256=None, pinned_at=None,
+        content=None, filename=None, media_type=None, length=None, sha256=None, crc32=None, pinned_at=None,
     )
 )  # fmt: skip
 

@@ -112,8 +112,9 @@ def in_folders(files: FromClause) -> FromClause:
 
 
 # A row without bytes is an upload whose first chunk has not been accepted yet: nobody sees it.
-_is_complete = _files.c.state == literal_column("'complete'")
-is_visible = and_(_files.c.holds_name, or_(_files.c.received_bytes > 0, _is_complete))
+is_complete = _files.c.state == literal_column("'complete'")
+"""The finished ones."""
+is_visible = and_(_files.c.holds_name, or_(_files.c.received_bytes > 0, is_complete))
 """The files that their owner sees.
 
 SQLite compiles a statement anew, each time it runs, that compares the column of a partial index with a parameter:

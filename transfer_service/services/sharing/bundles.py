@@ -17,6 +17,7 @@ from transfer_service.services.sharing import bundle_rows
 from transfer_service.services.sharing.bundle_rows import FoundFile, FoundFolder
 from transfer_service.services.sharing.checksums import Checksums
 from transfer_service.services.sharing.zip_body import ZipBody
+from transfer_service.storage.bodies import BlobReader
 from transfer_service.threads import T
 from transfer_service.wire.filenames import split_name
 from transfer_service.wire.links import MAX_LISTED
@@ -197,7 +198,10 @@ class BundleService:
 
     def open(self, layout: ZipLayout) -> ZipBody:
         """The bytes of an archive, to be closed."""
-        return ZipBody(layout, self._store)
+        return ZipBody(layout, self._open_source, is_remote=self._store.is_remote)
+
+    def _open_source(self, source: bytes) -> BlobReader:
+        return self._store.open_reader(uuid.UUID(bytes=source))
 
 
 def _members(named: Sequence[FoundFile], contents: Sequence[_Contents], *, is_lenient: bool) -> ZipMembers:

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from transfer_service.services.accounts.passwords import Passwords
 from transfer_service.services.core import Core
+from transfer_service.services.exports.exports import ExportService
 from transfer_service.services.files.files import FileService
 from transfer_service.services.files.finishing import Completion
 from transfer_service.services.secret_keys import secrets_of
@@ -26,6 +27,7 @@ class Sharing:
     access: LinkAccess
     downloads: LinkDownloads
     bundles: BundleService
+    exports: ExportService
 
 
 def build_sharing(
@@ -33,11 +35,12 @@ def build_sharing(
 ) -> Sharing:
     """The services of links and bundles. Without a secret key, in commands, no link is made or opened."""
     tokens = LinkTokens(secrets_of(core.settings))
-    link_uploads = LinkUploads(core, uploads=uploads)
+    link_uploads, checksums = LinkUploads(core, uploads=uploads), Checksums(core, completion=completion)
     return Sharing(
         uploads=link_uploads,
         links=LinkService(core, files=files, uploads=link_uploads, passwords=passwords, tokens=tokens),
         access=LinkAccess(core.settings.redis_url, passwords=passwords, tokens=tokens),
         downloads=LinkDownloads(core),
-        bundles=BundleService(core, files=files, checksums=Checksums(core, completion=completion)),
+        bundles=BundleService(core, files=files, checksums=checksums),
+        exports=ExportService(core, checksums=checksums),
     )

@@ -4,21 +4,35 @@ Any span begins at once. A file is opened when its turn comes; of a remote store
 each small one would cost the time of a request. In memory are some blocks, whatever the archive's length.
 """
 
-import uuid
 from collections import deque
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import closing, suppress
 from functools import partial
+from typing import Protocol
 
 from transfer_service.errors import BlobMissing, ReadFailed, TransferError
 from transfer_service.services.steps import Aside
-from transfer_service.storage.blobs import PIECE_BYTES, BlobStore
+from transfer_service.storage.blobs import PIECE_BYTES
 from transfer_service.storage.bodies import BlobReader, LocalPiece
 from transfer_service.wire.ranges import Span
-from transfer_service.wire.zip_layout import DataSpan, ZipLayout
+from transfer_service.wire.zip_layout import DataSpan
 
 OPENED_AHEAD = 8
 """Files of a remote store that are opened before their turn: each has its first 256 KiB in memory then."""
+
+
+class Layout(Protocol):
+    """What an archive is made of (`wire.zip_layout`, `wire.zip_sections`)."""
+
+    @property
+    def size(self) -> int:
+        """How many bytes it has."""
+
+    def segments(self, span: Span) -> Iterator[bytes | DataSpan]:
+        """What a span consists of, in its order."""
+
+    def source_of(self, segment: DataSpan) -> tuple[bytes, int]:
+        """Who gives the bytes of the member of a segment, and how many it has."""
 
 
 class ZipBody:
@@ -29,9 +43,11 @@ class ZipBody:
 
     is_made = False
 
-    def __init__(self, layout: ZipLayout, store: BlobStore) -> None:
+    def __init__(self, layout: Layout, open_source: Callable[[bytes], BlobReader], *, is_remote: bool) -> None:
+        """`open_source` opens what gives the bytes of a member; it raises BlobMissing and ReadFailed."""
         self._layout = layout
-        self._store = store
+        self._open_source = open_source
+        self._is_remote = is_remote
         self.size = layout.size
 
     def local(self, _span: Span) -> None:
@@ -64,7 +80,7 @@ class ZipBody:
                 continue
             data = Span(segment.start, segment.stop)
             with closing(reader):
-                if reader.size < self._layout.members.sizes[segment.member]:
+                if reader.size < self._layout.source_of(segment)[1]:
                     raise ReadFailed
                 local = reader.local(data) if data.size > PIECE_BYTES else None
                 if local is None:
@@ -75,7 +91,7 @@ class ZipBody:
     def _opened(self, span: Span) -> Generator[tuple[bytes | DataSpan, BlobReader | None], None, None]:
         """The segments of a span, those of files with their reader, which the caller closes."""
         segments = self._layout.segments(span)
-        if not self._store.is_remote:
+        if not self._is_remote:
             for segment in segments:
                 yield segment, None if isinstance(segment, bytes) else self._open(segment)
             return
@@ -96,7 +112,7 @@ class ZipBody:
 
     def _open(self, segment: DataSpan) -> BlobReader:
         try:
-            return self._store.open_reader(uuid.UUID(bytes=self._layout.members.source(segment.member)))
+            return self._open_source(self._layout.source_of(segment)[0])
         except BlobMissing as error:  # too late to say so
             raise ReadFailed from error
 

@@ -171,7 +171,7 @@ class AccountRemoval:
             self._core.space.reserve(session, account_id, -sum(each.length or 0 for each in attached))
             session.execute(
                 update(_messages).where(is_one).values(
-                    sender_id=None, content=None, filename=None, media_type=None, length=None, sha256=None,
+                    sender_id=None, content=None, filename=None, media_type=None, length=None, sha256=None, crc32=None,
                     pinned_at=None, deleted_at=func.coalesce(_messages.c.deleted_at, self._core.now()),
                 )
             )  # fmt: skip

@@ -15,10 +15,11 @@ from transfer_service.db.database import Database, run_again
 from transfer_service.models.accounts import Account
 from transfer_service.models.base import Base
 from transfer_service.models.files import File, Folder, ReceivedRange, TrashedFile
+from transfer_service.models.webhooks import Webhook, WebhookDelivery
 
 BATCH = 500
 
-_accounts = Account.__table__
+_accounts, _webhooks, _deliveries = Account.__table__, Webhook.__table__, WebhookDelivery.__table__
 WITH_BYTES = frozenset({File.__table__, Folder.__table__, ReceivedRange.__table__, TrashedFile.__table__})
 """These go by rules of their own: bytes, quotas and names hang on them."""
 _account_id: Any = bindparam("of_account")
@@ -32,7 +33,9 @@ def statements() -> list[Delete]:
         condition = _condition(table, owned)
         if condition is not None:
             owned[table] = condition
-    return [_delete(table, condition) for table, condition in reversed(owned.items())]
+    # Its own webhooks' deliveries name them without a key.
+    told = _deliveries.c.webhook_id.in_(select(_webhooks.c.id).where(owned[_webhooks]))
+    return [_delete(table, condition) for table, condition in [(_deliveries, told), *reversed(owned.items())]]
 
 
 def _condition(table: Table, owned: dict[Table, ColumnElement[bool]]) -> ColumnElement[bool] | None:

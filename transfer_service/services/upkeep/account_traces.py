@@ -44,11 +44,12 @@ class AccountTraces:
         self._end_downloads(account_id)
 
     def _find(self, statement: Select[Any]) -> list[str]:
-        def find() -> list[str]:
-            with self._database.read_rows() as rows:
+        with self._database.read_rows() as rows:
+
+            def find() -> list[str]:
                 return list(rows.execute(statement).scalars())
 
-        return self._offload(find) if self._database.is_sqlite else find()
+            return self._offload(find) if self._database.is_sqlite else find()
 
     @run_again
     def _leave(self, account_id: uuid.UUID, conversation_id: str) -> None:

@@ -71,13 +71,9 @@ class UsageReport:
 
     def total(self) -> Usage:
         """What there is in all. Raises OSError where the disk does not say."""
-
-        def count() -> Usage:
-            with self._database.read_rows() as rows:
-                used_bytes, files = rows.execute(_TOTAL).one()
-            return Usage(int(used_bytes), files, self._free_bytes())
-
-        return self._run(count)
+        with self._database.read_rows() as rows:
+            used_bytes, files = self._run(lambda: rows.execute(_TOTAL).one())
+        return Usage(int(used_bytes), files, self._offload(self._free_bytes))
 
     def list_accounts(self, *, limit: int, after: str | None = None) -> list[AccountUsage]:
         """Accounts by name; behind the one that was called `after`."""
@@ -86,11 +82,8 @@ class UsageReport:
             statement = statement.where(_accounts.c.name > after)
         page = statement.order_by(_accounts.c.name).limit(limit)
 
-        def find() -> list[AccountUsage]:
-            with self._database.read_rows() as rows:
-                return [AccountUsage(*row) for row in rows.execute(page)]
-
-        return self._run(find)
+        with self._database.read_rows() as rows:
+            return [AccountUsage(*row) for row in self._run(lambda: rows.execute(page).all())]
 
     def _run(self, work: Callable[[], T]) -> T:
         """Ask for what may be a million entries of an index, in SQLite off the event loop."""

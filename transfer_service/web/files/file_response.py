@@ -54,7 +54,7 @@ class StoredFile:
     gives the place under nginx's internal locations, None where nginx must not send it, and `find_remote` how another
     server can give it, None where none can. An inline file comes with `content_security_policy`; `cache_control` is
     told with the bytes. `meter` is asked before any bytes of a GET are sent. Where the date does not tell one version
-    from another it is not `is_dated`.
+    from another it is not `is_dated`. One of which nobody can have a part yet does not `takes_ranges`.
     """
 
     name: str
@@ -71,6 +71,7 @@ class StoredFile:
     cache_control: str = REVALIDATED
     meter: Meter | None = None
     is_dated: bool = True
+    takes_ranges: bool = True
 
 
 def respond_with_file(file: FileRecord, *, is_inline: bool = False, meter: Meter | None = None) -> Response:
@@ -117,7 +118,7 @@ def respond(file: StoredFile) -> Response:
         return _with_validators(error_response("Precondition failed", 412), file, validators)
     length = file.length
     try:
-        spans = _requested_spans(validators, length)
+        spans = _requested_spans(validators, length) if file.takes_ranges else None
     except ranges.Unsatisfiable:
         refusal = _with_validators(error_response("Range not satisfiable", 416), file, validators)
         refusal.headers["Content-Range"] = ranges.format_unsatisfied(length)
