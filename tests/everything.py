@@ -197,7 +197,8 @@ def _values(rows: Connection, table: Table, number: int) -> dict[str, Any]:
     for column in table.columns:
         foreign = next(iter(column.foreign_keys), None)
         if foreign is not None:
-            values[column.name] = rows.scalar(select(foreign.column).limit(1))
+            pointed_at = rows.execute(select(foreign.column).order_by(foreign.column).limit(3)).scalars().all()
+            values[column.name] = pointed_at[number % len(pointed_at)] if pointed_at else None
         elif column.autoincrement is not True or not column.primary_key:
             values[column.name] = _value(column.type, number)
     return values
