@@ -12,7 +12,7 @@ from pathlib import Path
 import requests
 
 from tests.walk.containerfile import CONTAINERFILE, REPOSITORY, Stage, stages
-from tests.walk.roots import confined, environment, make_root, run_inside
+from tests.walk.roots import SUITES, confined, environment, make_root, run_inside
 
 URL = "http://127.0.0.1:8000"
 START_SECONDS = 90.0
@@ -22,7 +22,7 @@ DATA = os.urandom(3_000_000)
 
 def run_container(root: Path) -> float:
     """Build it and run it; tell how many seconds that took. Ends the program where something is not as it should be."""
-    make_root(root, "minbase", "python3", "python3-venv", "ca-certificates")
+    make_root(root, SUITES[0], "minbase", "python3", "python3-venv", "ca-certificates")
     began = time.monotonic()
     build, final = stages(CONTAINERFILE.read_text())
     _build(root, build)

@@ -22,9 +22,9 @@ EXPECTED = {
 """What has to be printed on the way."""
 
 
-def walk(folder: Path) -> float:
+def walk(folder: Path, suite: str) -> float:
     """Go the whole way, and tell how many seconds that took. Ends the program where it does not lead there."""
-    make_root(folder, "important")
+    make_root(folder, suite, "important")
     repository = folder / NO_REPOSITORY.lstrip("/")
     subprocess.run(["git", "clone", "--quiet", "--bare", str(REPOSITORY), str(repository)], check=True)
     for name in ("systemctl", "journalctl"):

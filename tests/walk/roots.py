@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-SUITE = "bookworm"
+SUITES = ("bookworm", "trixie")
 PASSED_ON = ("PIP_INDEX_URL", "PIP_EXTRA_INDEX_URL", "http_proxy", "https_proxy", "no_proxy")
 """What this machine may need to reach its registries."""
 
@@ -21,9 +21,9 @@ def needs() -> str | None:
     return f"{', '.join(missing)} (apt-get install mmdebstrap bubblewrap util-linux)" if missing else None
 
 
-def make_root(folder: Path, variant: str, *packages: str) -> None:
-    """Debian as its installer leaves it (`important`), or the least that works (`minbase`), with packages."""
-    command = ["mmdebstrap", "--quiet", f"--variant={variant}", SUITE, str(folder)]
+def make_root(folder: Path, suite: str, variant: str, *packages: str) -> None:
+    """Debian of a suite, as its installer leaves it (`important`), or the least that works (`minbase`), with packages."""
+    command = ["mmdebstrap", "--quiet", f"--variant={variant}", suite, str(folder)]
     if packages:
         command.insert(1, f"--include={','.join(packages)}")
     subprocess.run(command, check=True, stdout=sys.stderr)
