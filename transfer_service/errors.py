@@ -3,6 +3,8 @@
 One flat list, so that every failure there is can be read in one place: hence its length.
 """
 
+from transfer_service.shipped import COMMAND
+
 
 class TransferError(Exception):
     """Base of every expected failure. `detail` is safe to show to a client."""
@@ -367,7 +369,7 @@ class TransactionLost(StoreUnavailable):
 class SchemaOutdated(StoreUnavailable):
     """The database has another schema than this version of the service needs."""
 
-    detail = "The database must be upgraded first: flask --app wsgi database upgrade"
+    detail = f"The database must be upgraded first: {COMMAND} database upgrade"
 
 
 class InstallationMismatch(StoreUnavailable):
@@ -376,7 +378,7 @@ class InstallationMismatch(StoreUnavailable):
     def __init__(self, reason: str) -> None:
         super().__init__(
             f"The database and the store do not belong together: {reason}. Correct TRANSFER_DATABASE_URL, "
-            "TRANSFER_STORAGE_URL or TRANSFER_DATA_DIR; to join them on purpose: flask --app wsgi database adopt"
+            f"TRANSFER_STORAGE_URL or TRANSFER_DATA_DIR; to join them on purpose: {COMMAND} database adopt"
         )
 
 

@@ -3,9 +3,11 @@
 from pathlib import Path
 
 PACKAGE = Path(__file__).parent
+IS_WHEEL = (PACKAGE / "openapi.yaml").exists()
+COMMAND = "transfer-service" if IS_WHEEL else "flask --app wsgi"
+"""How commands are called here, for messages that name one."""
 
 
 def shipped(name: str) -> Path:
     """Where `openapi.yaml`, `gunicorn.conf.py` or the folder `migrations` is."""
-    inside = PACKAGE / name
-    return inside if inside.exists() else PACKAGE.parent / name
+    return (PACKAGE if IS_WHEEL else PACKAGE.parent) / name

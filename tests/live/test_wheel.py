@@ -225,6 +225,8 @@ def test_it_serves_and_cleans_up_in_an_empty_folder(
 
 
 def test_the_worker_runs_by_itself(program: list[str], folder: Path) -> None:
+    refused = run(program, folder, "cleanup").stderr
+    assert refused == "Error: The database must be upgraded first: transfer-service database upgrade\n"
     assert run(program, folder, "database", "upgrade").stdout == "Database is up to date\n"
     with (folder.parent / "worker.log").open("wb") as log:
         worker = subprocess.Popen([*program, "worker"], cwd=folder, env=environment(), stdout=log, stderr=log)

@@ -22,7 +22,7 @@ def needs() -> str | None:
 
 
 def make_root(folder: Path, suite: str, variant: str, *packages: str) -> None:
-    """Debian of a suite, as its installer leaves it (`important`), or the least that works (`minbase`), with packages."""
+    """Debian as its installer leaves it (`important`), or the least that works (`minbase`), with packages."""
     command = ["mmdebstrap", "--quiet", f"--variant={variant}", suite, str(folder)]
     if packages:
         command.insert(1, f"--include={','.join(packages)}")

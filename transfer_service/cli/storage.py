@@ -10,6 +10,7 @@ from flask.cli import AppGroup
 from transfer_service.cli.accounts import plain_errors
 from transfer_service.cli.upkeep import read_urls, show_fault
 from transfer_service.config import known_storage
+from transfer_service.shipped import COMMAND
 from transfer_service.web.context import services
 
 if TYPE_CHECKING:
@@ -61,7 +62,7 @@ def _show(outcome: "Outcome", target: str, *, is_read_only: bool) -> None:
             "If the service has run meanwhile: set TRANSFER_READ_ONLY=true, restart it, and call this again before the "
             "next step. It brings what has come since, and is quick"
         )
-    click.echo(f"Set TRANSFER_STORAGE_URL={target} and start the service; then: flask --app wsgi verify")
+    click.echo(f"Set TRANSFER_STORAGE_URL={target} and start the service; then: {COMMAND} verify")
 
 
 def init_storage_commands(app: Flask) -> None:

@@ -20,6 +20,7 @@ from transfer_service.services.upkeep.cleanup import Report
 from transfer_service.services.upkeep.installation import Survey
 from transfer_service.services.upkeep.orphans import Tally
 from transfer_service.services.upkeep.verification import Fault, Verdict
+from transfer_service.shipped import COMMAND
 from transfer_service.web.admin.cleanup import message_of, report_json
 from transfer_service.web.context import services
 
@@ -153,7 +154,7 @@ def _show(report: Report, *, dry_run: bool) -> None:
     click.echo(f"quarantine: {restored} {report.restored.count}, {report.restored.bytes} bytes")
     click.echo(f"quarantine: holds {report.in_quarantine.count}, {report.in_quarantine.bytes} bytes")
     if report.missing:
-        click.echo(f"missing: {report.missing} finished files have no bytes; `flask --app wsgi verify` names them")
+        click.echo(f"missing: {report.missing} finished files have no bytes; `{COMMAND} verify` names them")
 
 
 @click.command("verify")

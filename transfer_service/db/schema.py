@@ -9,7 +9,7 @@ from sqlalchemy import text
 
 from transfer_service.db.database import Database
 from transfer_service.errors import SchemaOutdated
-from transfer_service.shipped import shipped
+from transfer_service.shipped import COMMAND, shipped
 
 MIGRATIONS = shipped("migrations")
 MOVING = "moving"
@@ -32,7 +32,7 @@ def check(database: Database) -> None:
     with database.read() as session:
         found = session.execute(text("SELECT version_num FROM alembic_version")).scalars().all()
     if list(found) == [MOVING]:
-        raise SchemaOutdated("A move into this database is not finished: flask --app wsgi database move")
+        raise SchemaOutdated(f"A move into this database is not finished: {COMMAND} database move")
     if list(found) != [newest()]:
         raise SchemaOutdated
 

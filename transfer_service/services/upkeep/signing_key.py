@@ -12,11 +12,12 @@ from sqlalchemy import select, update
 from transfer_service.models.upkeep import Installation
 from transfer_service.services.core import Core
 from transfer_service.services.secret_keys import secrets_of
+from transfer_service.shipped import COMMAND
 
 _installation = Installation.__table__
 _PURPOSE = "transfer-service signing key of "
 _CHARACTERS = 32
-HOW = "set the SECRET_KEY of the other instances; after a change on purpose: flask --app wsgi database adopt"
+HOW = f"set the SECRET_KEY of the other instances; after a change on purpose: {COMMAND} database adopt"
 
 
 class SigningKey:

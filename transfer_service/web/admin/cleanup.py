@@ -7,6 +7,7 @@ from flask import Blueprint, Response, jsonify
 
 from transfer_service.services.upkeep.cleanup import Report
 from transfer_service.services.upkeep.orphans import MANY_BYTES, MANY_SHARE
+from transfer_service.shipped import COMMAND
 from transfer_service.web.admin.doors import guard_for_admins
 from transfer_service.web.context import services
 
@@ -26,7 +27,7 @@ def message_of(report: Report) -> str:
     return (
         f"Cleanup completed, but {report.left.count} orphaned files ({report.left.bytes} bytes) stay where they are: "
         f"they are more than {MANY_SHARE:.0%} of all files or {MANY_BYTES // 1024**3} GiB, as with another or an older "
-        "database. If they are to go: flask --app wsgi cleanup --yes-remove-many"
+        f"database. If they are to go: {COMMAND} cleanup --yes-remove-many"
     )
 
 
