@@ -22,6 +22,7 @@ PERMISSIVE = {
 
 COPYLEFT = {
     "bidict": "MPL-2.0: changes of its own files have to be given on. Nothing here changes them",
+    "certifi": "MPL-2.0: changes of its own files have to be given on. Nothing here changes them. Only with traces",
     "psycopg": "LGPL-3.0: it may be replaced by a changed one, as any package here may. Only with PostgreSQL",
     "psycopg-binary": "as psycopg",
     "av": "its wheel brings FFmpeg with x264 and x265, so GPL-2.0 or later. It is loaded by the process that makes "
@@ -55,6 +56,7 @@ _SPDX = {
     "Apache License 2.0": "Apache-2.0",
     "Apache Software License": "Apache-2.0",
     "MIT License": "MIT",
+    "3-Clause BSD License": "BSD-3-Clause",
     "BSD License": "",  # which one it does not say
 }
 _HEAD = """# Licences of what the service needs

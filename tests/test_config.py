@@ -26,6 +26,8 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for name in list(os.environ):
         if name.startswith("TRANSFER_") or name in {"SECRET_KEY", "ACCESS_TOKEN_EXPIRE_MINUTES"}:
             monkeypatch.delenv(name)
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "")
+    monkeypatch.delenv("OTEL_EXPORTER_OTLP_ENDPOINT")  # what is loaded of a file goes after the test
     return tmp_path
 
 
@@ -75,6 +77,7 @@ def test_the_defaults_are_those_of_the_contract(folder: Path) -> None:
         "read_only": False,
         "previews": True,
         "metrics_bind": None,
+        "otlp_endpoint": None,
     }
     assert settings.resolved_database_url == f"sqlite:///{folder / 'var' / 'transfer.sqlite3'}"
     assert settings.blob_dir == folder / "var" / "blobs"
@@ -96,6 +99,7 @@ def test_the_defaults_are_those_of_the_contract(folder: Path) -> None:
         pytest.param("TRANSFER_REFRESH_TOKEN_DAYS", "7", "refresh_token_days", 7, id="refresh-days"),
         pytest.param("TRANSFER_BIND", "[::1]:80", "bind", "[::1]:80", id="bind-ipv6"),
         pytest.param("TRANSFER_BIND", "unix:/run/t.sock", "bind", "unix:/run/t.sock", id="bind-socket"),
+        pytest.param("OTEL_EXPORTER_OTLP_ENDPOINT", "http://c:4318", "otlp_endpoint", "http://c:4318", id="traces"),
         pytest.param("TRANSFER_METRICS_BIND", "[::1]:9464", "metrics_bind", "[::1]:9464", id="metrics"),
         pytest.param("TRANSFER_METRICS_BIND", "", "metrics_bind", None, id="no-metrics"),
         pytest.param("TRANSFER_DATA_DIR", "/srv/data", "data_dir", Path("/srv/data"), id="data-dir"),
@@ -177,6 +181,7 @@ WRONG = {
     "ACCESS_TOKEN_EXPIRE_MINUTES": "0",
     "TRANSFER_REFRESH_TOKEN_DAYS": "never",
     "TRANSFER_BIND": "somewhere",
+    "OTEL_EXPORTER_OTLP_ENDPOINT": "http://user:secret@collector:4318",
     "TRANSFER_METRICS_BIND": "9464",
     "TRANSFER_DATABASE_URL": "mysql://h/d",
     "TRANSFER_STORAGE_URL": "ftp://h/d",

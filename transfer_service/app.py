@@ -28,6 +28,7 @@ from transfer_service.services.previews.noting import tell_missing
 from transfer_service.services.secret_keys import secrets_of
 from transfer_service.services.upkeep.job_counts import JobCounts
 from transfer_service.telemetry.metrics import metrics_of
+from transfer_service.telemetry.traces import begin_traces
 from transfer_service.web import home
 from transfer_service.web import operations as health
 from transfer_service.web.accounts import auth, export, keys, oidc
@@ -65,7 +66,11 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
     from transfer_service.config import Settings
+    from transfer_service.telemetry.otlp import Queue
     from transfer_service.web.chat.sessions import LiveSessions
+
+
+SENDING = "transfer.traces"
 
 
 class _NoSessions(SessionInterface):
@@ -186,6 +191,9 @@ def begin_serving(app: Flask) -> None:
     if metrics is not None:
         metrics.count("service")
         metrics.answer(JobCounts(services.database).find)
+    sending = begin_traces(settings.otlp_endpoint, tells=True)
+    if sending is not None:
+        app.extensions[SENDING] = sending
     services.database.notices.begin()
     tell_missing(services.core.settings)
     if services.openid is not None:
@@ -222,3 +230,6 @@ def end_serving(app: Flask) -> None:
     with suppress(StoreUnavailable, StorageFull):  # the database is away: only a power loss would ask for this note
         services.recovery.note_flushed()
     services.database.rest()
+    sending: Queue | None = app.extensions.get(SENDING)
+    if sending is not None:
+        sending.shutdown()

@@ -152,6 +152,13 @@ def _host_and_port(value: str) -> str:
     return value
 
 
+def _collector(value: str | None) -> str | None:
+    """Where traces go; raises ValueError, without the URL."""
+    if value is not None and not (_is_web_address(value) and "@" not in urlsplit(value).netloc):
+        raise ValueError("must look like http://127.0.0.1:4318, without a user name or a password")
+    return value
+
+
 def _tcp_address(value: str | None) -> str | None:
     """A host and a port that is known beforehand; raises ValueError."""
     if value is not None:
@@ -306,6 +313,9 @@ class Settings(BaseSettings):
     oidc_groups: Annotated[
         dict[str, list[Annotated[str, Field(pattern=PERMISSION)]]], NoDecode, BeforeValidator(_json_object)
     ] = {}
+    otlp_endpoint: Annotated[
+        str | None, Field(validation_alias="OTEL_EXPORTER_OTLP_ENDPOINT"), _EMPTY_IS_NONE, AfterValidator(_collector)
+    ] = None
     _has_generated_key: bool = PrivateAttr(default=False)
 
     @property
@@ -382,9 +392,12 @@ def _missing_for_openid(settings: Settings) -> list[str]:
 
 
 def _pass_credentials_on() -> None:
-    """Let boto3 find in the environment what `.env` has for it: the `flask` command does so too, gunicorn does not."""
+    """Let boto3 and OpenTelemetry find in the environment what `.env` has for them.
+
+    The `flask` command does so too, gunicorn does not.
+    """
     for name, value in dotenv_values(".env").items():
-        if name.startswith("AWS_") and value is not None:
+        if name.startswith(("AWS_", "OTEL_")) and value is not None:
             os.environ.setdefault(name, value)
 
 
@@ -397,6 +410,6 @@ def _place(location: tuple[int | str, ...]) -> str:
 
 def _unknown_names() -> list[str]:
     known = {f"TRANSFER_{name.upper()}" for name in Settings.model_fields}
-    known -= {"TRANSFER_SECRET_KEY", "TRANSFER_ACCESS_TOKEN_EXPIRE_MINUTES"}
+    known -= {"TRANSFER_SECRET_KEY", "TRANSFER_ACCESS_TOKEN_EXPIRE_MINUTES", "TRANSFER_OTLP_ENDPOINT"}
     given = {name.upper() for name in (*os.environ, *dotenv_values(".env"))}
     return sorted(name for name in given - known if name.startswith("TRANSFER_"))

@@ -22,7 +22,7 @@ from transfer_service.logs import failures_logged, log_error
 from transfer_service.remote.connections import Guard
 from transfer_service.remote.posting import TIMEOUT, TRY_SECONDS, NotAnswered, Poster
 from transfer_service.services.events.deliveries import EXPIRED, Deliveries, Tried, WebhookLost
-from transfer_service.telemetry import meters
+from transfer_service.telemetry import meters, traces
 from transfer_service.threads import Outcome
 
 if TYPE_CHECKING:
@@ -236,8 +236,13 @@ class _Courier:
         message = self._line.deliveries.compose(self.receiver, due)
         if message is None or isinstance(message, str):
             return message or FAULT
-        with gevent.Timeout(self._line.try_seconds, NotAnswered(TIMEOUT)):
-            return self._line.post(self.receiver.url, message.body, message.headers)
+        with (
+            traces.Traced("webhook try", kind="CLIENT", parent=message.headers),
+            gevent.Timeout(self._line.try_seconds, NotAnswered(TIMEOUT)),
+        ):
+            present = traces.present_trace()
+            headers = {**message.headers, **({traces.TRACEPARENT: present} if present else {})}
+            return self._line.post(self.receiver.url, message.body, headers)
 
 
 class Resolver:

@@ -15,6 +15,7 @@ from transfer_service.services.previews.maker import Maker
 from transfer_service.services.previews.making import LEASE, PreviewMaking
 from transfer_service.services.previews.previews import WANTED
 from transfer_service.services.previews.removal import PreviewRemoval
+from transfer_service.telemetry.traces import Traced
 
 if TYPE_CHECKING:
     from transfer_service.db.database import Database
@@ -73,7 +74,7 @@ class Previewing:
 
     def _make(self, subject: str) -> None:
         try:
-            with failures_logged():
+            with failures_logged(), Traced("job preview"):
                 if not self._making.make(subject):
                     self._rests_until = time.monotonic() + self._look_seconds
         finally:

@@ -33,6 +33,7 @@ from transfer_service.services.games.fetching import Fetching
 from transfer_service.services.games.leases import LEASE, FetchLeases, LeaseLost, Run
 from transfer_service.services.upkeep.installation import StartGate
 from transfer_service.services.upkeep.job_counts import JobCounts
+from transfer_service.telemetry import traces
 from transfer_service.telemetry.metrics import PortTaken, metrics_of
 
 if TYPE_CHECKING:
@@ -139,6 +140,10 @@ class Worker:
                 self._fetching.tidy(run)
 
     def _work(self, run: Run) -> None:
+        with traces.Traced("job download"):
+            self._fetch(run)
+
+    def _fetch(self, run: Run) -> None:
         log = structlog.get_logger().bind(job=run.job_id)
         log.info("fetching")
         try:
@@ -205,6 +210,7 @@ def main(*, answers_metrics: bool = False) -> None:
         sys.exit(f"Wrong settings:\n{error}")
     services = build_services(settings)
     _begin_metrics(settings, services, answers=answers_metrics)
+    sending = traces.begin_traces(settings.otlp_endpoint)
     if settings.read_only:
         _wait_for_a_signal()
         return
@@ -212,6 +218,8 @@ def main(*, answers_metrics: bool = False) -> None:
     _wait_for_its_place(services.gate)
     build_worker(settings, services).run()
     services.database.rest()
+    if sending is not None:
+        sending.shutdown()
 
 
 def _begin_metrics(settings: "Settings", services: Services, *, answers: bool) -> None:

@@ -35,7 +35,7 @@ from transfer_service.errors import (
     TransferError,
 )
 from transfer_service.patience import LOCK_WAIT_SECONDS, LOCKED, jitter, shared_patience, wait_for
-from transfer_service.telemetry import meters
+from transfer_service.telemetry import meters, traces
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
@@ -81,7 +81,8 @@ class Database:
         self.is_read_only = is_read_only
         self._endings: list[Callable[[], None]] = []
         self._lock_wait_seconds = lock_wait_seconds
-        self.is_sqlite = make_url(url).get_backend_name() == "sqlite"
+        self._system = make_url(url).get_backend_name()
+        self.is_sqlite = self._system == "sqlite"
         if self.is_sqlite:
             self._read_engine = make_engine(url, begin="BEGIN")
             self._row_engine = make_engine(url)
@@ -101,6 +102,7 @@ class Database:
     def read(self) -> Iterator[Session]:
         """A session that sees one consistent state and changes nothing."""
         with (
+            traces.step("database read", db__system__name=self._system),
             failures_named(),
             self._use(),
             Session(self._read_engine, expire_on_commit=False, autoflush=False) as session,
@@ -139,7 +141,7 @@ class Database:
     def read_rows(self) -> Iterator[Connection]:
         """A connection for prepared statements, each of which sees the latest commit: cheaper than `read`."""
         began = meters.now()
-        with failures_named(), self._use():
+        with traces.step("database read", db__system__name=self._system), failures_named(), self._use():
             connection = self._connections.take() if self.is_sqlite else self._row_engine.connect()
             meters.observe(meters.DATABASE_WAIT, began)
             try:
@@ -171,7 +173,12 @@ class Database:
         if self.is_read_only:
             raise ReadOnly
         began = meters.now()
-        with failures_named(), self._use(), shared_patience(self._lock_wait_seconds) as patience:
+        with (
+            traces.step("database write", db__system__name=self._system),
+            failures_named(),
+            self._use(),
+            shared_patience(self._lock_wait_seconds) as patience,
+        ):
             if self._writer is not None:
                 with self._writer.transaction(patience, durable=durable, joins=joins) as rows:
                     meters.observe(meters.DATABASE_WAIT, began)

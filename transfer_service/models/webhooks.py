@@ -46,7 +46,7 @@ class WebhookDelivery(Base):
     `message_id` is what the receiver knows it by, `body` the very bytes that it gets. It waits until `due_at`, or for
     an earlier one of its subject, where that is null; or it has failed, at `failed_at`. `webhook_id` is no foreign key:
     whoever stores a file would hold the row of each webhook meanwhile. What is left of a webhook that has gone, the
-    worker removes.
+    worker removes. `traceparent` is that of whoever has done what it tells of, where that is traced.
     """
 
     __tablename__ = "webhook_deliveries"
@@ -80,3 +80,4 @@ class WebhookDelivery(Base):
     tries: Mapped[int]
     error: Mapped[str | None] = mapped_column(String(16))
     failed_at: Mapped[datetime | None]
+    traceparent: Mapped[str | None] = mapped_column(String(55))

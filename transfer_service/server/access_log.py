@@ -9,6 +9,7 @@ from gunicorn.glogging import Logger
 
 from transfer_service.logs import ENVIRON_KEY, JsonHandler, LineLogger, configure_logging
 from transfer_service.telemetry import meters
+from transfer_service.telemetry.traces import TRACE_KEY, Trace
 
 _encode = JSONEncoder(default=repr).encode
 
@@ -30,7 +31,11 @@ class JsonLogger(Logger):  # type: ignore[misc] # gunicorn has no types
     def access(self, resp: Any, _req: Any, environ: dict[str, Any], request_time: timedelta) -> None:
         """One line for one request, like those of structlog, which would take three times as long for it."""
         fields = environ.get(ENVIRON_KEY, {})
-        meters.count_request(environ.get("REQUEST_METHOD", ""), fields.get("route"), resp.status_code)
+        method, rule, status = environ.get("REQUEST_METHOD", ""), fields.get("route"), resp.status_code
+        meters.count_request(method, rule, status)
+        trace: Trace | None = environ.get(TRACE_KEY)
+        if trace is not None:
+            _end(trace, meters.method_of(method), meters.route_of(rule), status)
         facts = {
             "address": environ.get("REMOTE_ADDR") or None,
             "method": environ.get("REQUEST_METHOD"),
@@ -49,3 +54,11 @@ class JsonLogger(Logger):  # type: ignore[misc] # gunicorn has no types
 
     def close_on_exec(self) -> None:
         """There is nothing to close."""
+
+
+def _end(trace: Trace, method: str, route: str, status: int) -> None:
+    """By the conventions of OpenTelemetry: a path that nobody knows is in none of it."""
+    told: dict[str, str | int] = {"http__request__method": method, "http__response__status_code": status}
+    if route != meters.UNMATCHED:
+        told["http__route"] = route
+    trace.end(name=f"{method} {told.get('http__route', '')}".rstrip(), failed=status >= 500, **told)

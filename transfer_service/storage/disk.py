@@ -20,7 +20,7 @@ from transfer_service.storage.plain_files import write_probe
 from transfer_service.storage.quarantine import DiskQuarantine
 from transfer_service.storage.range_locks import FileLock, RangeLocks
 from transfer_service.storage.rooms import Room
-from transfer_service.telemetry import meters
+from transfer_service.telemetry import meters, traces
 from transfer_service.threads import offload
 from transfer_service.wire.ranges import Span
 
@@ -53,14 +53,14 @@ class DiskWriter:
     def write(self, offset: int, blocks: Sequence[bytes | memoryview]) -> None:
         """Store the blocks one after the other from `offset` on. Raises StorageFull."""
         self._keep_headroom(sum(map(len, blocks)))
-        with faults_named():
+        with traces.step("store write"), faults_named():
             write_cached(self._lock.descriptor, offset, blocks)
         self._settle(offset, sum(map(len, blocks)))
 
     def write_direct(self, offset: int, data: memoryview) -> None:
         """Store `data` past the page cache, where the file system and the memory allow that. Raises StorageFull."""
         self._keep_headroom(len(data))
-        with faults_named():
+        with traces.step("store write"), faults_named():
             write_direct(self._lock.descriptor, offset, data)
         self._settle(offset, len(data))
 
@@ -107,7 +107,8 @@ class DiskWriter:
 
     def sync(self) -> None:
         """Return when these bytes and their key survive power loss. Raises StorageFull, FlushFailed."""
-        offload(self._sync)
+        with traces.step("store flush"):
+            offload(self._sync)
 
     def _sync(self) -> None:
         with flush_faults_named():
@@ -202,7 +203,8 @@ class DiskStore:
 
     def open_reader(self, key: Key, *, is_checked: bool = False) -> DiskReader:  # noqa: ARG002 - no network is between
         """The blob, for the caller to close. Raises BlobMissing, ReadFailed."""
-        return DiskReader(self._files.open_reader(key))
+        with traces.step("store open"):
+            return DiskReader(self._files.open_reader(key))
 
     def find_location(self, key: Key, length: int) -> str | None:
         """Where nginx has the blob, None where it does not end at `length` or somebody writes past that."""

@@ -106,14 +106,23 @@ def count(meter: Meter, *labels: str, amount: int = 1) -> None:
         _numbers.add(_numbers.slot(meter.name, *labels), amount)
 
 
+def route_of(rule: str | None) -> str:
+    """The path of openapi.yaml for one of Flask's rules."""
+    return _CONVERTER.sub(r"{\1}", rule) if rule else UNMATCHED
+
+
+def method_of(method: str) -> str:
+    """A method as labels have it."""
+    return method if method in METHODS else OTHER_METHOD
+
+
 def count_request(method: str, rule: str | None, status: int) -> None:
     """Count a request that is answered. `rule` is Flask's, None where none matches."""
     if _numbers is not None:
         slot = _numbers.requests.get((rule, method, status))
         if slot is None:
-            route = _CONVERTER.sub(r"{\1}", rule) if rule else UNMATCHED
-            known_method = method if method in METHODS else OTHER_METHOD
-            slot = _numbers.slot(REQUESTS.name, route, known_method, str(status))
+            known_method = method_of(method)
+            slot = _numbers.slot(REQUESTS.name, route_of(rule), known_method, str(status))
             if known_method == method:  # or a client's words would be kept
                 _numbers.requests[rule, method, status] = slot
         _numbers.add(slot, 1)

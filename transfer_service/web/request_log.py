@@ -10,6 +10,7 @@ from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
 from transfer_service.logs import ENVIRON_KEY, log_error
 from transfer_service.patience import one_patience
+from transfer_service.telemetry.traces import TRACE_KEY, TRACEPARENT, TRACESTATE, begin_trace, trace_id
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -51,7 +52,8 @@ def note(**fields: Any) -> None:
 
 def log_request_error(error: BaseException) -> None:
     """Log a fault of ours or of the machine with the id of the request (see `logs.log_error`)."""
-    log_error(error, id=g.get("request_id"))
+    present = trace_id()
+    log_error(error, id=g.get("request_id"), **({"trace_id": present} if present else {}))
 
 
 def begin_requests(application: "WSGIApplication", *, behind_proxy: bool) -> "WSGIApplication":
@@ -64,10 +66,20 @@ def begin_requests(application: "WSGIApplication", *, behind_proxy: bool) -> "WS
     def begun(environ: "WSGIEnvironment", start_response: "StartResponse") -> "Iterable[bytes]":
         given = environ.get("HTTP_X_REQUEST_ID", "") if behind_proxy else ""
         environ[ENVIRON_KEY] = {"id": given if _GIVEN_ID.fullmatch(given) else uuid.uuid4().hex}
+        _begin_trace(environ)
         with one_patience():
             return application(environ, start_response)
 
     return begun
+
+
+def _begin_trace(environ: "WSGIEnvironment") -> None:
+    """Of a request, which the line of its log ends. It goes on with the client's, where that has sent one."""
+    names = ((TRACEPARENT, "HTTP_TRACEPARENT"), (TRACESTATE, "HTTP_TRACESTATE"))
+    trace = begin_trace("request", kind="SERVER", parent={name: environ.get(key, "") for name, key in names})
+    if trace is not None:
+        environ[TRACE_KEY] = trace
+        environ[ENVIRON_KEY]["trace_id"] = trace.trace_id
 
 
 def init_request_log(app: Flask) -> None:

@@ -14,6 +14,7 @@ from transfer_service.services.events.actions import Action
 from transfer_service.services.events.delivery_rows import Due, Receiver
 from transfer_service.services.events.webhook_secrets import WebhookSecrets
 from transfer_service.services.secret_keys import secrets_of
+from transfer_service.telemetry.traces import TRACEPARENT
 from transfer_service.wire.webhooks import headers_of, host_of
 
 LEASE = timedelta(seconds=15)
@@ -108,11 +109,13 @@ class Deliveries:
     def compose(self, receiver: Receiver, due: Due) -> Message | str | None:
         """What to send, signed as of now; a word where it cannot be signed, None where it is gone."""
         with self._database.read_rows() as rows:
-            body = delivery_rows.find_body(rows, due.id)
+            found = delivery_rows.find_body(rows, due.id)
         secret = self._secrets.open(receiver.webhook_id, receiver.sealed_secret)
-        if body is None or secret is None:
-            return None if body is None else NO_SECRET
-        return Message(headers_of(due.message_id, body, secret=secret, at=self._now()), body)
+        if found is None or secret is None:
+            return None if found is None else NO_SECRET
+        body, traceparent = found
+        headers = headers_of(due.message_id, body, secret=secret, at=self._now())
+        return Message({**headers, **({TRACEPARENT: traceparent} if traceparent else {})}, body)
 
     def record(self, webhook_id: uuid.UUID, tried: Sequence[Tried]) -> None:
         """Write down what has become of some tries. Raises WebhookLost: then another runner makes them again."""

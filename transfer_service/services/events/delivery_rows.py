@@ -53,7 +53,9 @@ _DUE = PreparedSelect(
     .order_by(_deliveries.c.due_at, _deliveries.c.id)
     .limit(bindparam("limit", type_=BigInteger))
 )
-_BODY = PreparedSelect(select(_deliveries.c.body).where(_deliveries.c.id == bindparam("of_delivery")))
+_BODY = PreparedSelect(
+    select(_deliveries.c.body, _deliveries.c.traceparent).where(_deliveries.c.id == bindparam("of_delivery"))
+)
 _NEXT_DUE = PreparedSelect(
     select(_deliveries.c.due_at)
     .where(_deliveries.c.webhook_id == bindparam("of_webhook"), _deliveries.c.due_at.is_not(None))
@@ -145,10 +147,10 @@ def find_next_due(rows: Executor, webhook_id: uuid.UUID) -> datetime | None:
     return None if row is None else row.due_at
 
 
-def find_body(rows: Executor, delivery_id: int) -> bytes | None:
-    """What is to be sent, None where it is gone."""
+def find_body(rows: Executor, delivery_id: int) -> tuple[bytes, str | None] | None:
+    """What is to be sent, and the trace that it belongs to, None where it is gone."""
     row = _BODY.find(rows, {"of_delivery": delivery_id})
-    return None if row is None else row.body.encode()
+    return None if row is None else (row.body.encode(), row.traceparent)
 
 
 def park(rows: Executor, delivery_ids: Sequence[int]) -> None:

@@ -14,6 +14,7 @@ from transfer_service.db.database import Executor
 from transfer_service.db.prepared import PreparedWrite
 from transfer_service.models.base import UtcDateTime
 from transfer_service.models.webhooks import Webhook, WebhookDelivery
+from transfer_service.telemetry.traces import present_trace
 from transfer_service.wire.webhooks import TEST_EVENT, format_body
 
 _webhooks, _deliveries = Webhook.__table__, WebhookDelivery.__table__
@@ -54,7 +55,7 @@ def _now_of_sqlite(element: _Now, compiler: SQLCompiler, **options: Any) -> str:
 
 
 _at = bindparam("at", type_=UtcDateTime())
-_COLUMNS = ["message_id", "webhook_id", "event", "subject", "body", "created_at", "due_at", "tries"]
+_COLUMNS = ["message_id", "webhook_id", "event", "subject", "body", "created_at", "due_at", "tries", "traceparent"]
 
 
 def _for(*conditions: ColumnElement[bool]) -> PreparedWrite:
@@ -67,6 +68,7 @@ def _for(*conditions: ColumnElement[bool]) -> PreparedWrite:
         _at,
         _Now(_at),
         literal_column("0"),
+        bindparam("traceparent", type_=_deliveries.c.traceparent.type),
     ).where(_webhooks.c.state == literal_column("'active'"), *conditions)
     return PreparedWrite(insert(_deliveries).from_select(_COLUMNS, told))
 
@@ -87,7 +89,7 @@ def publish(
     row of the `subject` (a file, a conversation): that makes the order of events that of the facts.
     """
     body = format_body(event, at, data)
-    values = {"event": event, "subject": subject, "body": body, "at": at}
+    values = {"event": event, "subject": subject, "body": body, "at": at, "traceparent": present_trace()}
     _PUBLISH.run(rows, {**values, "wanted": f"% {event} %", "account_id": account_id})
 
 
@@ -95,4 +97,5 @@ def publish_test(rows: Executor, webhook_id: uuid.UUID, *, at: datetime) -> None
     """Have an active webhook told that it works."""
     body = format_body(TEST_EVENT, at, {"webhook_id": str(webhook_id)})
     values = {"event": TEST_EVENT, "subject": f"test:{uuid.uuid4()}", "body": body, "at": at}
+    values["traceparent"] = present_trace()
     _PUBLISH_TO.run(rows, {**values, "webhook_id": webhook_id})

@@ -14,6 +14,7 @@ from transfer_service.logs import Outage
 from transfer_service.patience import jitter
 from transfer_service.storage.s3.call_pool import CallPool
 from transfer_service.storage.s3.failures import Failure, judge
+from transfer_service.telemetry import traces
 from transfer_service.wire.store_addresses import StoreAddress
 
 T = TypeVar("T")
@@ -56,7 +57,20 @@ class Connection:
         `call` may be done more than once. Raises the errors of `failures.judge`: StoreUnavailable where the store does
         not answer.
         """
-        return self._pool.begin(lambda: self._insist(call, name, is_long))
+        end = traces.open_step(f"store {name}")
+        if end is None:
+            return self._pool.begin(lambda: self._insist(call, name, is_long))
+
+        def traced() -> T:
+            failed = True
+            try:
+                result = self._insist(call, name, is_long)
+                failed = False
+                return result
+            finally:
+                end(failed)
+
+        return self._pool.begin(traced)
 
     def begin_work(self, work: Callable[[], T]) -> Callable[[], T]:
         """Like `begin`, of what calls `run` itself, several times perhaps."""

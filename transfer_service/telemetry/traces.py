@@ -1,0 +1,199 @@
+"""Traces by OpenTelemetry, where its packages are installed and OTEL_EXPORTER_OTLP_ENDPOINT is set (docs/metrics.md).
+
+A span says how long a step took, of which kind it was, and whether it failed: never a name, a path, a query, an
+address, a token or the text of an error. Only the few central places begin one; nothing is patched. In a process that
+does not trace that costs a comparison, in a request that is not sampled a look at the present span.
+"""
+
+import re
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Any
+
+import structlog
+
+from transfer_service.version import VERSION
+
+if TYPE_CHECKING:
+    from opentelemetry.sdk.trace import SpanProcessor
+
+    from transfer_service.telemetry.otlp import Queue
+
+TRACE_KEY = "transfer.trace"
+"""Where in the WSGI environ the trace of a request is, for who writes its line of the log."""
+TRACEPARENT, TRACESTATE = "traceparent", "tracestate"
+PACKAGES = ("opentelemetry.sdk", "opentelemetry.exporter.otlp.proto.http")
+MOST_STATE_CHARACTERS = 512  # W3C Trace Context, section 3.3.1.5
+_PARENT = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
+
+_otel: Any = None
+"""The parts of OpenTelemetry that are used here, in a process that traces."""
+_NOTHING: AbstractContextManager[None] = nullcontext()
+
+
+class _OpenTelemetry:
+    """The API, imported when it is needed."""
+
+    def __init__(self, processor: "SpanProcessor") -> None:
+        from opentelemetry import context, trace
+        from opentelemetry.sdk.resources import SERVICE_NAME, SERVICE_VERSION, Resource
+        from opentelemetry.sdk.trace import TracerProvider
+        from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
+
+        named = Resource.create({SERVICE_VERSION: VERSION})
+        if str(named.attributes.get(SERVICE_NAME, "")).startswith("unknown_service"):
+            named = named.merge(Resource({SERVICE_NAME: "transfer-service"}))
+        self.provider = TracerProvider(resource=named, shutdown_on_exit=False)
+        self.provider.add_span_processor(processor)
+        self.tracer = self.provider.get_tracer("transfer_service", VERSION)
+        self.context, self.trace = context, trace
+        self.propagator = TraceContextTextMapPropagator()
+
+
+def begin_traces(endpoint: str | None, *, tells: bool = False) -> "Queue | None":
+    """Trace in this process, which must be one that forks no more, if an endpoint is set and the packages are there.
+
+    What comes back is to be shut down in the end. With `tells` the log says where the packages are missing.
+    """
+    if endpoint is None:
+        return None
+    if not are_installed():
+        if tells:
+            structlog.get_logger().warning("no_traces", requirements="requirements-telemetry.txt")
+        return None
+    from transfer_service.telemetry.otlp import begin_sending
+
+    return begin_sending()
+
+
+def are_installed() -> bool:
+    """Whether the packages of requirements-telemetry.txt are there."""
+    try:
+        return all(find_spec(package) for package in PACKAGES)
+    except ModuleNotFoundError:  # of a parent
+        return False
+
+
+def begin(processor: "SpanProcessor | None") -> None:
+    """Trace in this process from now on, and give what has ended to `processor`; None: trace no more."""
+    global _otel
+    _otel = _OpenTelemetry(processor) if processor is not None else None
+
+
+class Trace:
+    """The span of a request or a job, from its beginning to `end`."""
+
+    def __init__(self, name: str, *, kind: str, parent: Mapping[str, str] | None) -> None:
+        context = _otel.propagator.extract(_checked(parent or {}), context=_otel.context.Context())
+        self._span = _otel.tracer.start_span(name, context=context, kind=_otel.trace.SpanKind[kind])
+        self._token = _otel.context.attach(_otel.trace.set_span_in_context(self._span, context))
+        self.trace_id = format(self._span.get_span_context().trace_id, "032x")
+
+    def end(self, *, name: str | None = None, failed: bool = False, **attributes: str | int) -> None:
+        """End it; only the first call counts."""
+        span, self._span = self._span, None
+        if span is None:
+            return
+        if span.is_recording():
+            if name is not None:
+                span.update_name(name)
+            span.set_attributes(_dotted(attributes))
+            if failed:
+                span.set_status(_otel.trace.StatusCode.ERROR)
+        span.end()
+        if _otel.trace.get_current_span() is span:
+            _otel.context.detach(self._token)
+
+
+class _Step:
+    """A step within the present trace."""
+
+    def __init__(self, name: str, attributes: Mapping[str, str]) -> None:
+        self._span = _otel.tracer.start_span(name, attributes=_dotted(attributes))
+
+    def __enter__(self) -> None:
+        self._token = _otel.context.attach(_otel.trace.set_span_in_context(self._span))
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if kind is not None:  # its kind only: what it says may hold anything
+            self._span.set_attribute("error.type", kind.__name__)
+            self._span.set_status(_otel.trace.StatusCode.ERROR)
+        self._span.end()
+        _otel.context.detach(self._token)
+
+
+class Traced:
+    """Around a job: its trace, if this process traces. The kind of an error that ends it is told, and nothing else."""
+
+    def __init__(self, name: str, *, kind: str = "INTERNAL", parent: Mapping[str, str] | None = None) -> None:
+        self._trace = begin_trace(name, kind=kind, parent=parent)
+
+    def __enter__(self) -> None:
+        """It has begun already."""
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if self._trace is not None:
+            told = {"error__type": kind.__name__} if kind else {}
+            self._trace.end(failed=kind is not None, **told)
+
+
+def begin_trace(name: str, *, kind: str = "INTERNAL", parent: Mapping[str, str] | None = None) -> Trace | None:
+    """The trace of a request (`kind` SERVER) or a job, None in a process that does not trace.
+
+    `parent` may have a `traceparent` and a `tracestate` (W3C Trace Context), from whomever: what is malformed is as if
+    it were not there.
+    """
+    return Trace(name, kind=kind, parent=parent) if _otel is not None else None
+
+
+def step(name: str, **attributes: str) -> AbstractContextManager[None]:
+    """Around a step of the present trace, if there is one that is sampled. `__` in a name stands for a dot."""
+    if _otel is None or not _otel.trace.get_current_span().is_recording():
+        return _NOTHING
+    return _Step(name, attributes)
+
+
+def open_step(name: str, **attributes: str) -> Callable[[bool], None] | None:
+    """Like `step`, of what goes on elsewhere: the function that comes back ends it, and is told whether it failed."""
+    if _otel is None or not _otel.trace.get_current_span().is_recording():
+        return None
+    span = _otel.tracer.start_span(
+        name, attributes={key.replace("__", "."): value for key, value in attributes.items()}
+    )
+
+    def end(failed: bool) -> None:
+        if failed:
+            span.set_status(_otel.trace.StatusCode.ERROR)
+        span.end()
+
+    return end
+
+
+def present_trace() -> str | None:
+    """The `traceparent` for whoever goes on with the present trace elsewhere, None without one."""
+    if _otel is None or not _otel.trace.get_current_span().get_span_context().is_valid:
+        return None
+    carrier: dict[str, str] = {}
+    _otel.propagator.inject(carrier)
+    return carrier.get(TRACEPARENT)
+
+
+def trace_id() -> str | None:
+    """That of the present trace, for log lines."""
+    if _otel is None:
+        return None
+    found = _otel.trace.get_current_span().get_span_context()
+    return format(found.trace_id, "032x") if found.is_valid else None
+
+
+def _dotted(attributes: Mapping[str, str] | Mapping[str, str | int]) -> dict[str, str | int]:
+    return {key.replace("__", "."): value for key, value in attributes.items()}
+
+
+def _checked(given: Mapping[str, str]) -> dict[str, str]:
+    """What of it is a parent. A state that is too long is left out, not what it comes with."""
+    parent, state = given.get(TRACEPARENT, ""), given.get(TRACESTATE, "")
+    if not _PARENT.fullmatch(parent):
+        return {}
+    return {TRACEPARENT: parent, **({TRACESTATE: state} if 0 < len(state) <= MOST_STATE_CHARACTERS else {})}
