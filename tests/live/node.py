@@ -1,4 +1,4 @@
-"""JavaScript clients: the packages of `javascript/package-lock.json`, and programs that speak JSON lines."""
+"""Programs in JavaScript that speak JSON lines: clients, of `javascript/package-lock.json`, and others."""
 
 import contextlib
 import fcntl
@@ -21,18 +21,18 @@ FOLDER = Path(__file__).parent / "javascript"
 PATIENCE_SECONDS = 15.0
 
 
-def install() -> None:
+def install(folder: Path = FOLDER) -> None:
     """Run `npm ci` unless exactly what the lock file says is installed already. Skips the test without node or npm."""
     for program in ("node", "npm"):
         if shutil.which(program) is None:
             missing(f"{program} is not installed")
-    lock, installed = FOLDER / "package-lock.json", FOLDER / "node_modules/.installed"
-    with (FOLDER / "package.json").open() as guard:  # several workers may want it at once
+    lock, installed = folder / "package-lock.json", folder / "node_modules/.installed"
+    with (folder / "package.json").open() as guard:  # several workers may want it at once
         fcntl.flock(guard, fcntl.LOCK_EX)
         if installed.exists() and installed.read_bytes() == lock.read_bytes():
             return
         command = ["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"]
-        result = subprocess.run(command, cwd=FOLDER, capture_output=True, text=True, timeout=300, check=False)
+        result = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=300, check=False)
         if result.returncode != 0:
             missing(f"npm ci failed: {result.stderr[-500:]}")
         shutil.copyfile(lock, installed)
@@ -54,10 +54,10 @@ class Program:
     fatal: str | None = None
     """The event after which nothing that is waited for comes any more."""
 
-    def __init__(self, name: str, config: Any) -> None:
-        install()
+    def __init__(self, name: str, config: Any, *, folder: Path = FOLDER) -> None:
+        install(folder)
         self._process = subprocess.Popen(
-            ["node", str(FOLDER / name), json.dumps(config)],
+            ["node", str(folder / name), json.dumps(config)],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1,
         )  # fmt: skip
         self._news = threading.Condition()
