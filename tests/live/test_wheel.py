@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import sysconfig
+import tarfile
 import tomllib
 import zipfile
 from collections.abc import Iterator
@@ -50,17 +51,28 @@ def copy_of_the_tree(folder: Path) -> Path:
     return folder
 
 
+ONE_DATE = {"SOURCE_DATE_EPOCH": "1767225600"}
+
+
 def build(tree: Path, target: Path) -> Path:
-    environment = {**os.environ, "SOURCE_DATE_EPOCH": "1767225600"}
     command = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(target)]
-    subprocess.run(command, cwd=tree, env=environment, check=True, capture_output=True)
+    subprocess.run(command, cwd=tree, env={**os.environ, **ONE_DATE}, check=True, capture_output=True)
     (wheel,) = target.glob("*.whl")
     return wheel
 
 
 @pytest.fixture(scope="module")
-def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return build(REPOSITORY, tmp_path_factory.mktemp("wheel"))
+def packaged(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What scripts/package makes."""
+    folder = tmp_path_factory.mktemp("packaged")
+    command = [str(REPOSITORY / "scripts/package"), str(folder)]
+    subprocess.run(command, env={**os.environ, **ONE_DATE}, check=True, capture_output=True)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def wheel(packaged: Path) -> Path:
+    return packaged / f"transfer_service-{VERSION}-py3-none-any.whl"
 
 
 @pytest.fixture(scope="module")
@@ -120,6 +132,19 @@ def test_the_same_tree_gives_the_same_bytes(wheel: Path, tmp_path: Path) -> None
     again = build(copy_of_the_tree(tmp_path / "tree"), tmp_path / "again")
     digests = [hashlib.sha256(path.read_bytes()).hexdigest() for path in (wheel, again)]
     assert (digests[0], wheel.name) == (digests[1], again.name)
+
+
+def test_the_source_archive_has_what_a_setup_needs(packaged: Path) -> None:
+    with tarfile.open(packaged / f"transfer_service-{VERSION}.tar.gz") as archive:
+        names = {name.partition("/")[2] for name in archive.getnames()}
+    there = {path.name for path in REPOSITORY.glob("requirements*.txt")}
+    for folder in ("deploy", "docs", "scripts", "migrations"):
+        files = [
+            path for path in (REPOSITORY / folder).rglob("*") if path.is_file() and "__pycache__" not in path.parts
+        ]
+        there |= {str(path.relative_to(REPOSITORY)) for path in files}
+    assert there | {"wsgi.py", "config.py", "gunicorn.conf.py", "openapi.yaml", "README.md", "LICENSE"} <= names
+    assert not {name.partition("/")[0] for name in names} & {"tests", "benchmarks", "var", ".venv", ".git"}
 
 
 def test_everything_that_runs_is_in_it_and_nothing_else(wheel: Path) -> None:
