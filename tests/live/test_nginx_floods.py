@@ -77,6 +77,16 @@ def flood(front: NginxFront, sent: list[bytes]) -> list[Answer]:
         return [client.receive() for client in clients]
 
 
+def flood_until_refused(front: NginxFront, sent: list[bytes]) -> tuple[Counter[int], list[Answer]]:
+    """The first flood of which something is refused: where the machine has much to do, one may be no flood."""
+    for _ in range(4):
+        answers = flood(front, sent)
+        counts = Counter(answer.status for answer in answers)
+        if 429 in counts:
+            break
+    return counts, answers
+
+
 @pytest.mark.parametrize(
     ("method", "path", "count"), [("GET", "/api/files", 2000), ("POST", "/api/files/upload", 3000)]
 )
@@ -85,8 +95,7 @@ def test_a_flood_is_answered_429_and_nobody_else_notices(
 ) -> None:
     address = f"192.0.2.{len(method)}"
     request = head_of(method, path, address, "Content-Length: 0")
-    answers = flood(nobody, [request] * count)
-    counts = Counter(answer.status for answer in answers)
+    counts, answers = flood_until_refused(nobody, [request] * count)
     assert counts.keys() == {429, 503}
     assert counts[503] >= FIRST_1000
     refused = next(answer for answer in answers if answer.status == 429)
@@ -105,7 +114,7 @@ def test_who_waits_for_his_answers_is_slowed_down_and_not_refused(nobody: NginxF
 
 def test_one_network_of_ipv6_is_one_client(nobody: NginxFront) -> None:
     sent = [head_of("GET", "/api/files", f"2001:db8:0:a::{number:x}") for number in range(2 * FIRST_1000)]
-    counts = Counter(answer.status for answer in flood(nobody, sent))
+    counts, _ = flood_until_refused(nobody, sent)
     assert counts.keys() == {429, 503}
     other = requests.get(nobody.url, headers={"X-Real-Ip": "2001:db8:0:b::1"}, timeout=30)
     assert other.status_code == 503
@@ -215,6 +224,13 @@ def test_a_refusal_is_in_the_words_of_its_path(
     assert (second.headers["Retry-After"], second.headers["Cache-Control"]) == ("5", "no-store")
     assert (second.headers["Access-Control-Allow-Origin"], second.headers["Vary"]) == (ORIGIN, "Origin")
     assert {"Retry-After", "X-Request-Id"} <= set(second.headers["Access-Control-Expose-Headers"].split(", "))
+
+
+def test_who_sends_much_can_still_read_the_refusal(strict: NginxFront) -> None:
+    headers = {"X-Real-Ip": "198.51.100.252"}
+    requests.get(f"{strict.url}/healthz", headers=headers, timeout=30)
+    answer = requests.post(f"{strict.url}/api/files?filename=a", data=b"x" * 30_000_000, headers=headers, timeout=30)
+    assert (answer.status_code, answer.json()) == (429, {"detail": MESSAGE})
 
 
 def logged(front: NginxFront) -> list[str]:
