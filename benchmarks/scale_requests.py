@@ -17,6 +17,9 @@ plain("signInDevice", "POST", "/auth/token", **as_json(CREDENTIALS))
 plain("signInPerson", "POST", "/token", **as_json(CREDENTIALS))
 plain("signInBrowser", "POST", "/auth/login", **as_json(CREDENTIALS))
 plain("showOwnAccount", "GET", "/auth/me")
+# Without a provider: what one has to say takes most of the time, and does not depend on what is stored.
+plain("beginOpenIdSignIn", "GET", "/auth/oidc/login", expected=404)
+plain("finishOpenIdSignIn", "GET", "/auth/oidc/callback", expected=404)
 
 
 def signed_in(ask: Ask, name: str = ACCOUNT, password: str = PASSWORD) -> dict[str, str]:

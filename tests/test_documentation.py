@@ -8,7 +8,8 @@ import pytest
 from config import Settings
 
 REPOSITORY = Path(__file__).parents[1]
-PAGES = [REPOSITORY / "README.md", REPOSITORY / "CHANGELOG.md", *sorted((REPOSITORY / "docs").glob("*.md"))]
+_OWN = ("README.md", "CHANGELOG.md", "SECURITY.md")
+PAGES = [*(REPOSITORY / name for name in _OWN), *sorted((REPOSITORY / "docs").glob("*.md"))]
 BLOCK = re.compile(r"^```.*?^```$", flags=re.DOTALL | re.MULTILINE)
 TREES = (
     "benchmarks|cli|db|deploy|docs|migrations|models|remote|scripts|server|services|storage|tests|"

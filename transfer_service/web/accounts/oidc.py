@@ -6,6 +6,7 @@ from transfer_service.errors import BadCredentials, NotFound, SignInRefused
 from transfer_service.services.accounts.attempts import LIFE, Attempt
 from transfer_service.services.accounts.openid import OpenId
 from transfer_service.services.accounts.sign_ins import FamilyGrant
+from transfer_service.telemetry import meters
 from transfer_service.web.accounts.auth import set_cookies
 from transfer_service.web.accounts.tokens import make_tokens
 from transfer_service.web.addresses import absolute_url, own_path
@@ -79,9 +80,11 @@ def _sign_in(openid: OpenId) -> FamilyGrant:
         note(account=str(account_id))
         grant = services().sign_ins.begin(account_id=account_id, name=name)
     except BadCredentials as error:
+        meters.count(meters.SIGN_INS, "failed")
         note(sign_in="failed", refused=error.reason if isinstance(error, SignInRefused) else None)
         services().identities.record_failure(error)
         raise
+    meters.count(meters.SIGN_INS, "ok")
     note(sign_in="ok")
     return grant
 
