@@ -1,6 +1,7 @@
 """Marks in the audit log: they change how a page is found, and never which."""
 
 import random
+import uuid
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
@@ -13,7 +14,7 @@ from transfer_service.models.events import Activity, ActivityMark
 from transfer_service.services.events import audit, marks
 from transfer_service.services.events.actions import Action
 from transfer_service.services.events.activities import ActivityFilter
-from transfer_service.services.events.actors import Actor
+from transfer_service.services.events.actors import Actor, as_actor
 
 STEP = 7
 DAY = timedelta(days=1)
@@ -32,8 +33,8 @@ def log(make_bench: Callable[..., Bench], database_url: str, monkeypatch: pytest
 
 def add(bench: Bench, *at: datetime, name: str = "alice", action: Action = Action.FILE_DELETED) -> list[int]:
     """Rows of these instants."""
-    with bench.services.database.write_rows() as rows:
-        return [audit.record(rows, action, "id", {}, at=each, actor=Actor(None, name, None)) for each in at]
+    with bench.services.database.write_rows() as rows, as_actor(Actor(None, name, None)):
+        return [audit.record_known(rows, action, uuid.uuid4(), {}, each) for each in at]
 
 
 def all_marks(bench: Bench) -> list[int]:
@@ -126,3 +127,11 @@ def test_cleanup_removes_what_is_old_and_a_dry_run_tells_how_much(log: Bench) ->
     with log.services.database.read() as session:
         assert session.scalar(select(func.count()).select_from(ActivityMark)) == 1
     assert log.services.cleanup.run().removed.old_activities.count == 0
+
+
+def test_who_may_not_write_reads_all_the_same(log: Bench) -> None:
+    add(log, *(log.clock() + timedelta(seconds=each) for each in range(40)))
+    log.clock.advance(hours=1)
+    log.services.database.is_read_only = True
+    check(log, random.Random(0))
+    assert all_marks(log) == [0]

@@ -17,9 +17,8 @@ from transfer_service.services.events.marks import forget_from
 
 _activities, _accounts = Activity.__table__, Account.__table__
 _COLUMNS = tuple(column.name for column in _activities.c if not column.primary_key)
-_INSERT = PreparedWrite(
-    insert(_activities).values({name: bindparam(name) for name in _COLUMNS}).returning(_activities.c.id)
-)
+_insert = insert(_activities).values({name: bindparam(name) for name in _COLUMNS}).inline()
+_INSERT, _INSERT_KNOWN = PreparedWrite(_insert), PreparedWrite(_insert.returning(_activities.c.id))
 _TAKE_BACK = PreparedWrite(
     delete(_activities).where(_activities.c.id == bindparam("activity_id")).returning(_activities.c.created_at)
 )
@@ -34,26 +33,41 @@ def record(
     *,
     at: datetime,
     actor: Actor | None = None,
-) -> int:
+) -> None:
     """Add one row to the log, in the caller's transaction, of what the present actor does, or another `actor`.
 
     It takes no lock and waits for nobody. `details` become JSON; they name what the id stands for, and what changed,
-    and hold neither passwords nor tokens nor addresses that let anybody in. What comes back is the row's id.
+    and hold neither passwords nor tokens nor addresses that let anybody in.
     """
-    who = present_actor() if actor is None else actor
-    added = _INSERT.find(
-        rows,
-        {
-            "username": name_of(rows, who),
-            "action": action.value,
-            "resource": action.resource,
-            "resource_id": str(resource_id),
-            "details": dict(details),
-            "ip_address": who.ip_address,
-            "created_at": at,
-        },
-    )
+    _INSERT.run(rows, _values(rows, action, resource_id, details, at, actor))
+
+
+def record_known(
+    rows: Executor, action: Action, resource_id: uuid.UUID, details: Mapping[str, Any], at: datetime
+) -> int:
+    """The same for what may come to nothing after its commit: the row's id, for `take_back`."""
+    added = _INSERT_KNOWN.find(rows, _values(rows, action, resource_id, details, at, None))
     return int(added.id)  # type: ignore[union-attr] # an INSERT gives its row
+
+
+def _values(
+    rows: Executor,
+    action: Action,
+    resource_id: uuid.UUID | str,
+    details: Mapping[str, Any],
+    at: datetime,
+    actor: Actor | None,
+) -> dict[str, Any]:
+    who = present_actor() if actor is None else actor
+    return {
+        "username": name_of(rows, who),
+        "action": action.value,
+        "resource": action.resource,
+        "resource_id": str(resource_id),
+        "details": dict(details),
+        "ip_address": who.ip_address,
+        "created_at": at,
+    }
 
 
 def take_back(rows: Executor, activity_id: int) -> None:

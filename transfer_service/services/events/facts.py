@@ -13,7 +13,7 @@ from transfer_service.db.prepared import PreparedSelect
 from transfer_service.models.links import Link
 from transfer_service.services.events.actions import Action
 from transfer_service.services.events.actors import NOBODY, Actor
-from transfer_service.services.events.audit import actor_for, name_of, record
+from transfer_service.services.events.audit import actor_for, name_of, record, record_known
 from transfer_service.services.events.outbox import publish
 from transfer_service.wire.webhooks import Event
 
@@ -157,7 +157,7 @@ def link_downloaded(
     """
     details = {} if file is None else {"file_id": str(file[0]), "filename": file[1]}
     data = {"link_id": str(link_id), "file_id": None, "filename": None, **details}
-    activity_id = record(rows, Action.LINK_DOWNLOADED, link_id, details, at=at)
+    activity_id = record_known(rows, Action.LINK_DOWNLOADED, link_id, details, at)
     subject = str(link_id if file is None else file[0])
     publish(rows, Event.LINK_DOWNLOADED, account_id=account_id, subject=subject, data=data, at=at)
     return activity_id
