@@ -13,7 +13,8 @@ import pytest
 from gevent.monkey import get_original
 
 from tests.live.server import REPOSITORY
-from transfer_service.threads import offload
+from transfer_service.services.events.actors import Actor, as_actor, present_actor
+from transfer_service.threads import begin_offload, offload
 
 PATCHED = """
 from gevent import monkey
@@ -64,6 +65,12 @@ def give_a_result() -> list[object]:
 def give_a_result_from_within_the_pool() -> bool:
     thread_id = get_original("_thread", "get_ident")
     return bool(offload(lambda: offload(thread_id) == thread_id()))
+
+
+def give_who_acts() -> list[str | None]:
+    with as_actor(Actor(None, "alice", None)):
+        waiting = begin_offload(lambda: present_actor().name)
+    return [waiting(), offload(lambda: present_actor().name)]
 
 
 def give_an_exception() -> str:
@@ -146,6 +153,7 @@ def be_killed_in_work_that_fails() -> list[object]:
     [
         pytest.param(give_a_result, ["result", True], id="a-result-from-another-thread"),
         pytest.param(give_a_result_from_within_the_pool, True, id="in-the-pool-inline"),
+        pytest.param(give_who_acts, ["alice", None], id="who-acts"),
         pytest.param(give_an_exception, "Fault", id="an-exception-and-no-traceback"),
         pytest.param(go_on_meanwhile, ["result", True], id="others-go-on-meanwhile"),
         pytest.param(be_killed, [False, True, "GreenletExit"], id="killed-ends-when-the-work-has"),
