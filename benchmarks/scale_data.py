@@ -27,6 +27,7 @@ from transfer_service.models import (
     sharing,
     upkeep,
     uploads,
+    webhooks,
 )
 from transfer_service.models.base import Base
 from transfer_service.storage.blobs import WHOLE
@@ -156,7 +157,7 @@ def fill(url: str, data_dir: Path, size: Size, *, add_more: Callable[["Filler"],
     with database.write_rows() as rows:
         own = rows.execute(select(accounts.Account.id).where(accounts.Account.name == ACCOUNT)).scalar_one()
         filler = Filler(rows, database.is_sqlite, f"'{own.hex}'" if database.is_sqlite else f"'{own}'::uuid", size)
-        for part in (_accounts, _files, _folders, _trash, _uploads, _chat, _games):
+        for part in (_accounts, _files, _folders, _trash, _uploads, _chat, _games, _webhooks):
             part(filler)
         _archive(rows, data_dir)
         if add_more is not None:
@@ -204,6 +205,18 @@ def _accounts(filler: Filler) -> None:
     for permission in ("games.download", "activities.read"):
         filler.fill(accounts.AccountPermission, 1, account_id=filler.account, permission=f"'{permission}'")
     filler.rows.execute(text(f"UPDATE accounts SET is_admin = true WHERE id = {filler.account}"))
+
+
+def _webhooks(filler: Filler) -> None:
+    filler.fill(
+        webhooks.Webhook, 1, id=filler.id("n"), url="'https://hook.example/'", events="' '", state="'active'",
+        sealed_secret="''", created_at=filler.at("0"),
+    )  # fmt: skip
+    filler.fill(
+        webhooks.WebhookDelivery, filler.size.others, message_id=filler.id("n"), webhook_id=filler.id("1"),
+        event="'file.deleted'", subject="'file ' || n", body="'{}'", created_at=filler.at(PAST), tries="8",
+        error="'503'", failed_at=filler.at(PAST),
+    )  # fmt: skip
 
 
 def _files(filler: Filler) -> None:

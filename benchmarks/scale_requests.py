@@ -2,14 +2,14 @@
 
 from typing import Any
 
-from benchmarks import scale_admin, scale_bundles, scale_chat, scale_links
+from benchmarks import scale_admin, scale_bundles, scale_chat, scale_links, scale_webhooks
 from benchmarks.scale_cases import BYTES, CASES, Case, Steps, again, case, deep_page, path_of, plain
 from benchmarks.scale_client import Ask, Request, as_json
 from benchmarks.scale_data import ARCHIVE_GAME, BUSY_GAME, FRIEND, MEMBER, PAGE, Size, uuid_of
 from benchmarks.scale_files import listing_cases
 from benchmarks.servers import ACCOUNT, PASSWORD
 
-__all__ = ["Case", "all_cases", "scale_admin", "scale_bundles", "scale_chat", "scale_links"]
+__all__ = ["Case", "all_cases", "scale_admin", "scale_bundles", "scale_chat", "scale_links", "scale_webhooks"]
 
 
 CREDENTIALS = {"username": ACCOUNT, "password": PASSWORD}

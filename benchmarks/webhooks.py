@@ -76,8 +76,10 @@ def _compare(what: str, make: Callable[[], bytes], count: int, sites: dict[str, 
     say_table(f"One upload of {what}", ["", "time", "CPU of the service", "CPU of the worker"], rows)
     for name in (DEAD, SILENT):
         for kind in ("seconds", "cpu"):
-            pairs = zip(getattr(sites[name], kind), getattr(sites[NONE], kind), strict=True)
-            ratio = statistics.median(one / other for one, other in pairs)
+            ours, bare = getattr(sites[name], kind), getattr(sites[NONE], kind)
+            # The clock of CPU time has ticks of 10 ms, so only the sum of all rounds says something.
+            pairs = [one / other for one, other in zip(ours, bare, strict=True)] if kind == "seconds" else []
+            ratio = statistics.median(pairs) if pairs else sum(ours) / sum(bare)
             word = "time" if kind == "seconds" else "CPU"
             say_goal(f"{word} of an upload of {what}, {name}: at most {RATIO} times", f"{ratio:.3f}", ratio <= RATIO)
 
