@@ -20,7 +20,8 @@ pytestmark = pytest.mark.one_machine("units are of one machine")
 
 UNITS = REPOSITORY / "deploy/systemd"
 INSTANCE, WORKER, CLEANUP = "transfer@.service", "transfer-worker.service", "transfer-cleanup.service"
-SERVICES = [INSTANCE, WORKER, CLEANUP]
+BACKUP = "transfer-backup.service"
+SERVICES = [INSTANCE, WORKER, CLEANUP, BACKUP]
 PYTHON = "/opt/transfer-service/.venv/bin/python"
 HIGHEST_EXPOSURE = 20  # in tenths, of systemd-analyze's ten points
 
@@ -131,9 +132,10 @@ def catches(pid: int, number: signal.Signals) -> bool:
     return caught is not None and bool(int(caught[1], 16) >> (number - 1) & 1)
 
 
-def test_the_page_about_production_enables_every_unit_that_is_shipped() -> None:
+def test_the_pages_enable_every_unit_that_is_shipped() -> None:
     enabled = first_match(r"^systemctl enable (transfer.target .+)$", "docs/production.md").split()
-    shipped = {path.name for path in UNITS.iterdir()} - {CLEANUP}  # that one's timer starts it
+    enabled += first_match(r"systemctl enable --now (transfer-backup\S+)", "docs/backup.md").split()
+    shipped = {path.name for path in UNITS.iterdir()} - {CLEANUP, BACKUP}  # timers start them
     names = {name if "." in name else f"{name}.service" for name in enabled}
     assert {re.sub("@1", "@", name) for name in names} == shipped
 
@@ -172,10 +174,11 @@ def test_nginx_asks_the_first_instance_and_reads_its_files() -> None:
     assert data == f"/var/lib/{read(INSTANCE)['StateDirectory'][0]}"
 
 
-def test_cron_runs_what_the_timer_runs() -> None:
-    job = (REPOSITORY / "deploy/cron/transfer-cleanup").read_text().splitlines()[-1]
+@pytest.mark.parametrize("name", [CLEANUP, BACKUP])
+def test_cron_runs_what_the_timer_runs(name: str) -> None:
+    job = (REPOSITORY / "deploy/cron" / name.removesuffix(".service")).read_text().splitlines()[-1]
     user, command = job.split(maxsplit=6)[5:]
-    unit = read(CLEANUP)
+    unit = read(name)
     folder = unit["WorkingDirectory"][0]
     assert user == unit["User"][0]
     assert command.partition(" | ")[0] == f"cd {folder} && " + unit["ExecStart"][0].removeprefix(f"{folder}/")

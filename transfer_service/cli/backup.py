@@ -101,11 +101,13 @@ def _plural(kind: str) -> str:
 
 
 def _show_progress(held: "Held") -> None:
-    click.echo(f"{held.new.count} copied, {held.new.bytes} bytes", err=True)
+    if sys.stderr.isatty():  # nobody wants to have it mailed by cron
+        click.echo(f"{held.new.count} copied, {held.new.bytes} bytes", err=True)
 
 
 def _show_restored(restored: "Restored") -> None:
-    click.echo(f"{restored.brought.count} brought, {restored.brought.bytes} bytes", err=True)
+    if sys.stderr.isatty():
+        click.echo(f"{restored.brought.count} brought, {restored.brought.bytes} bytes", err=True)
 
 
 def _show_faults(faults: list[tuple[str, Listed]]) -> None:

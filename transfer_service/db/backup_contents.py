@@ -2,7 +2,6 @@
 
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
@@ -51,6 +50,7 @@ class BackupContents:
 
     def __init__(self, folder: Path, *, writing: bool = False) -> None:
         self.path = folder / NAME
+        self._is_writing = writing
         if writing:
             create_private(self.path)
         mode = "rwc" if writing else "ro"
@@ -62,6 +62,7 @@ class BackupContents:
         )
         if writing:
             self._rows.execute("PRAGMA synchronous = OFF")
+            self._rows.execute("PRAGMA journal_mode = WAL")  # now: later it would wait for all who read it
             self._rows.executescript(_TABLES)
 
     def add(self, blobs: Iterable[Listed]) -> None:
@@ -133,6 +134,6 @@ class BackupContents:
 
     def close(self) -> None:
         """Keep it, as one file."""
-        with suppress(sqlite3.OperationalError):  # it is only read
+        if self._is_writing:
             self._rows.execute("PRAGMA journal_mode = DELETE")
         self._rows.close()
