@@ -80,7 +80,7 @@ def test_what_is_copied_is_there_and_is_all_that_a_wheel_needs(text: str) -> Non
 def test_its_extras_are_those_that_there_are(text: str) -> None:
     extras = stages(text)[0].last("ARG").removeprefix("EXTRAS=").split(",")
     there = {path.stem.removeprefix("requirements-") for path in REPOSITORY.glob("requirements-*.txt")} - {"dev"}
-    assert there <= set(extras)
+    assert set(extras) == there
 
 
 def test_its_settings_are_some_that_the_service_takes(final: Stage) -> None:

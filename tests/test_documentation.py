@@ -67,3 +67,14 @@ def test_every_setting_is_described_and_every_described_one_exists() -> None:
              for name, field in Settings.model_fields.items()}  # fmt: skip
     assert named - known == set()
     assert {name for name in known if name.startswith("TRANSFER_")} - named == set()
+
+
+def test_every_requirements_file_is_named_where_all_are() -> None:
+    extras = {path.stem.removeprefix("requirements-") for path in REPOSITORY.glob("requirements-*.txt")} - {"dev"}
+    (listed,) = re.findall(r"requirements-\{(.*)\}\.txt", (REPOSITORY / "scripts/lib.sh").read_text())
+    included = re.findall(
+        r"^-r requirements-(\w+)\.txt$", (REPOSITORY / "requirements-dev.txt").read_text(), re.MULTILINE
+    )
+    installed = re.findall(r"install requirements-(\w+)\.txt", (REPOSITORY / "scripts/serve").read_text())
+    described = set(re.findall(r"`requirements-(\w+)\.txt`", (REPOSITORY / "docs/operations.md").read_text()))
+    assert [set(listed.split(",")), set(included), set(installed), described & extras] == [extras] * 4
