@@ -61,6 +61,14 @@ def test_the_default_loads_no_driver_and_nothing_that_waits_for_its_use(tmp_path
     assert (result.stdout.splitlines()[-1:], result.stderr) == (["end"], "")
 
 
+def test_the_worker_does_not_load_what_people_sign_in_by(tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    migrate(f"sqlite:///{tmp_path / 'data' / 'transfer.sqlite3'}")
+    program = f"from gevent import monkey; monkey.patch_all(); import sys\n{WORKER}\nprint('joserfc' in sys.modules)"
+    settings = {f"TRANSFER_OIDC_{name}": "http://127.0.0.1:1" for name in ("ISSUER", "CLIENT_ID", "CLIENT_SECRET")}
+    assert run(tmp_path, ["-c", program], **settings).stdout.splitlines()[-1:] == ["False"]
+
+
 @pytest.mark.parametrize("previews", ["true", "false"])
 def test_without_the_packages_of_previews_the_log_says_so_once(tmp_path: Path, previews: str) -> None:
     (tmp_path / "data").mkdir()

@@ -1,5 +1,8 @@
 """Signing in at a provider of OpenID Connect: the way there and back, and whose account it is."""
 
+import io
+import json
+import zipfile
 from collections.abc import Iterator
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -265,3 +268,12 @@ def test_the_audit_log_tells_of_accounts_rights_and_refusals(make_app: MakeApp, 
     Browser(app, provider).sign_in()
     refused = {"provider": True, "reason": "the account is somebody else's"}
     assert told(app)[-1] == ("account.sign_in_failed", None, NAME, refused)
+
+
+def test_the_export_of_an_account_says_who_it_is_at_the_provider(browser: Browser, provider: HostileProvider) -> None:
+    browser.sign_in()
+    answer = browser.client.get("/api/account/export", buffered=True)
+    with zipfile.ZipFile(io.BytesIO(answer.data)) as archive:
+        (name,) = [each for each in archive.namelist() if each.endswith("identities.json")]
+        (identity,) = json.loads(archive.read(name))
+    assert (identity["issuer"], identity["subject"]) == (provider.issuer, ALICE["sub"])

@@ -15,6 +15,7 @@ from transfer_service.errors import NotFound, ReadFailed
 from transfer_service.models.accounts import Account, AccountPermission, SignIn
 from transfer_service.models.chat import Conversation, Message, Participant
 from transfer_service.models.files import File, Folder, TrashedFile
+from transfer_service.models.identities import AccountIdentity
 from transfer_service.models.keys import AccountKey
 from transfer_service.models.links import Link
 from transfer_service.models.uploads import ResumableUpload
@@ -40,7 +41,7 @@ _files, _folders, _trashed, _uploads = (
     ResumableUpload.__table__,
 )
 _messages, _conversations, _participants = Message.__table__, Conversation.__table__, Participant.__table__
-_keys, _links = AccountKey.__table__, Link.__table__
+_keys, _links, _identities = AccountKey.__table__, Link.__table__, AccountIdentity.__table__
 
 
 class Contents:
@@ -101,6 +102,8 @@ class Contents:
         self._write_own(draft, "sessions.json", at, _sign_ins, account_id, columns)
         columns = ("id", "name", "scopes", "created_at", "expires_at", "last_used_at")
         self._write_own(draft, "keys.json", at, _keys, account_id, columns)
+        person = select(_identities).where(_identities.c.account_id == account_id)
+        self._write_list(draft, "identities.json", at, person, _identities.c.account_id)
         columns = (
             "id",
             "kind",
