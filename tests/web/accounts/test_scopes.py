@@ -24,10 +24,10 @@ from transfer_service.wire.error_bodies import format_error
 CONTRACT = [
     (r"get /auth/me", "any"),
     (r"post /auth/(refresh|logout)", "401"),
-    (r"post /auth/(token|login)|post /token", "open"),
+    (r"post /auth/(token|login)|post /token|get /auth/oidc/.*", "open"),
     (r"\w+ /auth/.*", "not for keys"),
     (r"post /cleanup|get /api/activities", "not for keys"),
-    (r"\w+ /api/admin/.*|\w+ /api/account/export", "not for keys"),
+    (r"\w+ /api/admin/.*|\w+ /api/account/export|\w+ /api/webhooks.*", "not for keys"),
     (r"\w+ /api/links.*", "not for keys"),
     (r"\w+ (/|/s/.*|/assets/.*|/healthz|/readyz|/docs.*|/openapi.yaml)", "open"),
     (r"post /api/files(/upload)?|put /api/files/\{name\}|post /upload/.*", "upload"),
