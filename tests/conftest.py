@@ -12,6 +12,7 @@ import socketio  # noqa: F401 - before the service, which leaves out what client
 from flask import Flask
 from flask.testing import FlaskClient
 from pydantic import SecretStr
+from sqlalchemy import delete
 from werkzeug.test import TestResponse
 
 from config import Settings
@@ -28,6 +29,8 @@ from tests.postgres import postgres_server, postgres_url
 from tests.prepared import migrate
 from transfer_service.app import create_app
 from transfer_service.bootstrap import Services, build_services
+from transfer_service.models.events import Activity
+from transfer_service.services.events.actions import Action
 from transfer_service.web.accounts.tokens import make_tokens
 from transfer_service.web.context import EXTENSION
 from transfer_service.wire.chunk_frames import LONG_FRAME, SHORT_FRAME
@@ -98,6 +101,13 @@ def _prepare(services: Services) -> None:
         for name in ("alice", "bob"):
             services.accounts.create(name, PASSWORD)
         services.accounts.create("root", PASSWORD, is_admin=True)
+    forget_activities(services)
+
+
+def forget_activities(services: Services, *, only: Action | None = None) -> None:
+    """Empty the audit log of what a test has not done itself."""
+    with services.database.write() as session:
+        session.execute(delete(Activity) if only is None else delete(Activity).where(Activity.action == only.value))
 
 
 @pytest.fixture(scope="session")
@@ -211,6 +221,7 @@ def signed_in(app: Flask, name: str) -> Device:
     with app.app_context():
         account_id = services.accounts.get(name).account_id
         access, _ = make_tokens(services.sign_ins.begin(account_id=account_id, name=name))
+    forget_activities(services, only=Action.ACCOUNT_SIGNED_IN)
     return Device(app.test_client(use_cookies=False), {"Authorization": f"Bearer {access}"})
 
 

@@ -68,6 +68,9 @@ def fill(app: Flask, data_dir: Path) -> Everything:
     assert alice.post("/api/files?filename=day/again.bin", data=b"again", headers=again).status_code == 201
     key = alice.post("/auth/keys", json={"name": "camera", "scopes": ["upload", "chat"]})
     there.ids["key_id"] = key.get_json()["id"]
+    signed_in(app, "alice")
+    sessions = alice.get("/auth/sessions").get_json()["sessions"]
+    there.ids["session_id"] = next(each["id"] for each in sessions if not each["current"])
     made = alice.post("/api/bundles", json={"file_ids": [there.ids["file_id"]], "folders": ["day"]}).get_json()
     there.ids["bundle_id"] = urlsplit(made["url"]).path.rpartition("/")[2]
     _fill_webhooks(there)

@@ -31,10 +31,10 @@ from transfer_service.telemetry.metrics import metrics_of
 from transfer_service.telemetry.traces import begin_traces
 from transfer_service.web import home
 from transfer_service.web import operations as health
-from transfer_service.web.accounts import auth, export, keys, oidc
+from transfer_service.web.accounts import auth, export, keys, oidc, people, sessions
 from transfer_service.web.accounts.tokens import init_tokens
 from transfer_service.web.addresses import init_addresses
-from transfer_service.web.admin import account_removal, cleanup, transfers, usage
+from transfer_service.web.admin import account_removal, accounts, cleanup, transfers, usage
 from transfer_service.web.chat import attachments, conversations, messages
 from transfer_service.web.chat.emitters import Fanout, ProgressEvents
 from transfer_service.web.chat.socketio import LIVE, SocketIO, init_socketio
@@ -133,8 +133,9 @@ def create_app(settings: Settings, *, now: Callable[[], datetime] = utc_now, boo
     games = (catalogue, remote_downloads, game_zip)
     events = (activities, webhooks)
     sharing = (bundles, signed_addresses, links, shared_links, link_uploads)
-    admin = (cleanup, usage, transfers, account_removal)
-    for door in (auth, oidc, keys, export, *files, *chat, *games, *sharing, *events, *admin, health, home):
+    admin = (cleanup, accounts, account_removal, usage, transfers)
+    own = (auth, oidc, keys, sessions, people, export)
+    for door in (*own, *files, *chat, *games, *sharing, *events, *admin, health, home):
         app.register_blueprint(door.blueprint)
     init_socketio(
         app,

@@ -18,6 +18,7 @@ from transfer_service.services.accounts.identities import Identities
 from transfer_service.services.accounts.keys import KeyService
 from transfer_service.services.accounts.openid import OpenId, build_openid
 from transfer_service.services.accounts.passwords import Passwords
+from transfer_service.services.accounts.sessions import Sessions
 from transfer_service.services.accounts.sign_ins import SignInService
 from transfer_service.services.chat.attached_files import AttachedFiles
 from transfer_service.services.chat.attachments import AttachmentService
@@ -88,6 +89,7 @@ class Services:
     account_removal: AccountRemoval
     administration: Administration
     sign_ins: SignInService
+    sessions: Sessions
     keys: KeyService
     files: FileService
     small_files: SmallFiles
@@ -237,6 +239,7 @@ def build_services(
         account_removal=AccountRemoval(core, files=files, traces=AccountTraces(core, downloads=remote_downloads)),
         administration=build_administration(core, files=files),
         sign_ins=sign_ins,
+        sessions=Sessions(core, sign_ins=sign_ins),
         keys=KeyService(core),
         uploads=UploadService(core, files=files, small_files=small_files, completion=completion),
         whole_files=WholeFileService(core, files=files, small_files=small_files),

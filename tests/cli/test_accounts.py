@@ -116,10 +116,11 @@ def test_the_list_as_json_has_every_fact(make_app: Callable[..., Flask], clock: 
         "files": 0,
         "used_bytes": 0,
         "quota_bytes": 2000,
+        "effective_quota_bytes": 2000,
         "last_sign_in_at": None,
         "created_at": format_second(clock()),
     }
-    assert listed[1]["quota_bytes"] is None  # the general one
+    assert (listed[1]["quota_bytes"], listed[1]["effective_quota_bytes"]) == (None, 1000)
 
 
 @pytest.mark.parametrize(("quota", "in_force"), [("0", 0), ("4096", 4096), ("2GiB", 2 * 1024**3), ("none", 1000)])

@@ -83,7 +83,8 @@ class Farm:
     def activities(self) -> Counter[tuple[str, str]]:
         """How often each action was logged for each game."""
         with self.services.database.read() as session:
-            return Counter((row[0], row[1]) for row in session.execute(select(Activity.resource_id, Activity.action)))
+            of_games = select(Activity.resource_id, Activity.action).where(Activity.resource == "games")
+            return Counter((row[0], row[1]) for row in session.execute(of_games))
 
     def files(self) -> set[str]:
         return {path.name for path in (self.data_dir / "games").glob("[!.]*")}

@@ -11,7 +11,7 @@ from sqlalchemy.dialects.postgresql import asyncpg
 from sqlalchemy.sql.compiler import SQLCompiler
 
 from config import Settings
-from tests.conftest import PASSWORD, Clock
+from tests.conftest import PASSWORD, Clock, forget_activities
 from tests.prepared import migrate
 from tests.stores import content, listed
 from transfer_service.bootstrap import Services, build_services
@@ -175,6 +175,7 @@ def make_bench(make_settings: Callable[..., Settings], clock: Clock) -> Iterator
         services.account_removal.ended_within_seconds = 0.0  # nothing runs at other instances
         migrate(settings.resolved_database_url)
         services.accounts.create("alice", PASSWORD)
+        forget_activities(services)
         return Bench(services, clock, services.accounts.get("alice").account_id)
 
     yield make

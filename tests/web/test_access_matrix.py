@@ -102,6 +102,12 @@ TABLE = [
     ("POST", "/cleanup", b"", 401, 403, 403, 200),
     ("GET", "/api/account/export", b"", 401, 200, 200, 200),
     ("HEAD", "/api/account/export", b"", 401, 200, 200, 200),
+    ("GET", "/api/admin/accounts", b"", 401, 403, 403, 200),
+    ("POST", "/api/admin/accounts", b'{"name": "carol"}', 401, 403, 403, 201),
+    ("PATCH", "/api/admin/accounts/bob", b'{"quota_bytes": 5}', 401, 403, 403, 200),
+    ("GET", "/accounts?search=bo", b"", 401, 200, 200, 200),
+    ("GET", "/auth/sessions", b"", 401, 200, 200, 200),
+    ("DELETE", "/auth/sessions/{session_id}", b"", 401, 204, 404, 404),
     ("DELETE", "/api/admin/accounts/bob", b"", 401, 403, 403, 204),
     ("GET", "/api/admin/usage", b"", 401, 403, 403, 200),
     ("GET", "/api/admin/transfers", b"", 401, 403, 403, 200),
@@ -159,6 +165,7 @@ def _facts(device: Device) -> dict[str, Any]:
         "trashed_id": trashed_id,
         "upload_id": id_of(Draft(device).begin()),
         "key_id": new_key(device, "upload")["id"],
+        "session_id": device.get("/auth/sessions").get_json()["sessions"][-1]["id"],
         "bundle_id": urlsplit(made["url"]).path.rpartition("/")[2],
     }
     stored = device.store(b"hello")

@@ -14,11 +14,10 @@ from pydantic import ByteSize, TypeAdapter, ValidationError
 
 from transfer_service.cli.reasons import reason_of
 from transfer_service.errors import InvalidRequest, TransferError
-from transfer_service.services.accounts.accounts import AccountRecord
+from transfer_service.web.admin.accounts import account_json
 from transfer_service.web.context import services
 from transfer_service.web.events.activities import READ_PERMISSION
 from transfer_service.web.games.downloads import DOWNLOAD_PERMISSION
-from transfer_service.wire.instants import format_second
 
 FIRST_ADMIN = "admin"
 PERMISSIONS = (DOWNLOAD_PERMISSION, READ_PERMISSION)
@@ -209,19 +208,3 @@ def _read_password(from_stdin: bool) -> str:
 def init_commands(app: Flask) -> None:
     """Add the commands to `flask --app wsgi`."""
     app.cli.add_command(accounts)
-
-
-def account_json(account: AccountRecord, *, files: int) -> dict[str, Any]:
-    """Everything that may be told of an account. `quota_bytes` is its own, None where the general one counts."""
-    return {
-        "id": str(account.account_id),
-        "name": account.name,
-        "is_admin": account.is_admin,
-        "is_disabled": account.disabled,
-        "permissions": list(account.permissions),
-        "files": files,
-        "used_bytes": account.used_bytes,
-        "quota_bytes": account.own_quota_bytes,
-        "last_sign_in_at": format_second(account.last_sign_in_at) if account.last_sign_in_at else None,
-        "created_at": format_second(account.created_at),
-    }

@@ -55,9 +55,10 @@ class SignIn(Base):
     """
 
     __tablename__ = "sign_ins"
+    __table_args__ = (Index("ix_sign_ins_account_id_created_at_id", "account_id", "created_at", "id"),)
 
     id: Mapped[uuid.UUID] = mapped_column(primary_key=True)
-    account_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("accounts.id", ondelete="CASCADE"), index=True)
+    account_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("accounts.id", ondelete="CASCADE"))
     created_at: Mapped[datetime]
     renewed_at: Mapped[datetime | None]
     expires_at: Mapped[datetime] = mapped_column(index=True)

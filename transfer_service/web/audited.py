@@ -14,16 +14,22 @@ Told: TypeAlias = tuple[Action, ...] | str
 _MESSAGES = "messages tell of themselves: who said, edited, pinned or deleted what, and when, is in the conversation"
 _READING = "it changes nothing but how far somebody has read"
 _GRANT = "it only makes an address of what is there, and keeps nothing"
+_ACCOUNT_CHANGES = (
+    Action.ACCOUNT_CHANGED, Action.ACCOUNT_DISABLED, Action.ACCOUNT_ENABLED, Action.ACCOUNT_PASSWORD_CHANGED,
+    Action.KEY_REVOKED,
+)  # fmt: skip
 _UPLOADED = (Action.FILE_UPLOADED,)
 _CLEANUP = (Action.FILE_UPLOADED, Action.FILE_PURGED, Action.UPLOAD_CANCELLED, Action.CONVERSATION_DELETED)
 
 ROUTES: dict[str, Told] = {
     "account_removal.delete_account": (Action.ACCOUNT_DELETED, Action.DOWNLOAD_CANCELLED),
+    "accounts.change_account": _ACCOUNT_CHANGES,
+    "accounts.create_account": (Action.ACCOUNT_CREATED,),
     "auth.change_password": (Action.ACCOUNT_PASSWORD_CHANGED, Action.ACCOUNT_SIGN_IN_FAILED),
     "auth.device_token": (Action.ACCOUNT_SIGNED_IN, Action.ACCOUNT_SIGN_IN_FAILED),
     "auth.login": (Action.ACCOUNT_SIGNED_IN, Action.ACCOUNT_SIGN_IN_FAILED),
     "auth.logout": (Action.ACCOUNT_SIGNED_OUT,),
-    "auth.refresh": "it goes on with a sign-in that was told of",
+    "auth.refresh": (Action.ACCOUNT_SESSION_ENDED,),
     "auth.token": (Action.ACCOUNT_SIGNED_IN, Action.ACCOUNT_SIGN_IN_FAILED),
     "bundles.create": "a bundle is only a list of files for a day, and gives nobody anything",
     "cleanup.cleanup": _CLEANUP,
@@ -54,6 +60,7 @@ ROUTES: dict[str, Told] = {
     "resumable.append": _UPLOADED,
     "resumable.cancel": (Action.UPLOAD_CANCELLED,),
     "resumable.create": _UPLOADED,
+    "sessions.end_session": (Action.ACCOUNT_SESSION_ENDED,),
     "shared_links.unlock": "it only opens a link for whoever knows its password; downloads are told of",
     "signed_addresses.sign_attachment": _GRANT,
     "signed_addresses.sign_file": _GRANT,

@@ -182,7 +182,7 @@ def guard() -> None:
 def _admit_signed() -> None:
     """Let a request in as that of the account that has signed its address. Raises AddressInvalid."""
     signer = signed.verify()
-    identity = services().sign_ins.find_signer(signer.account_id, key_id=signer.key_id)
+    identity = services().sign_ins.find_signer(signer.account_id, key_id=signer.key_id, generation=signer.generation)
     if identity is None:
         raise AddressInvalid
     g.identity = identity

@@ -33,6 +33,9 @@ _STATUS = (Scope.FILES, Scope.UPLOAD)
 
 NEEDED: dict[str, Needed] = {
     "account_removal.delete_account": Rule.NOT_FOR_KEYS,
+    "accounts.change_account": Rule.NOT_FOR_KEYS,
+    "accounts.create_account": Rule.NOT_FOR_KEYS,
+    "accounts.list_accounts": Rule.NOT_FOR_KEYS,
     "activities.list_activities": Rule.NOT_FOR_KEYS,
     "cleanup.cleanup": Rule.NOT_FOR_KEYS,
     "attachments.download": _CHAT,
@@ -89,6 +92,7 @@ NEEDED: dict[str, Needed] = {
     "messages.history": _CHAT,
     "messages.post_attachment": _CHAT,
     "messages.post_text": _CHAT,
+    "people.find_accounts": Rule.NOT_FOR_KEYS,
     "remote_downloads.cancel": _GAMES,
     "remote_downloads.list_downloads": _GAMES,
     "remote_downloads.progress": _GAMES,
@@ -103,6 +107,8 @@ NEEDED: dict[str, Needed] = {
     "resumable.show": _UPLOAD,
     "oidc.callback": Rule.OPEN,
     "oidc.login": Rule.OPEN,
+    "sessions.end_session": Rule.NOT_FOR_KEYS,
+    "sessions.list_sessions": Rule.NOT_FOR_KEYS,
     "link_uploads.append": Rule.OPEN,
     "link_uploads.cancel": Rule.OPEN,
     "link_uploads.create": Rule.OPEN,

@@ -20,7 +20,8 @@ from transfer_service.errors import (
     TransferError,
     WrongPassword,
 )
-from transfer_service.services.accounts.accounts import AccountRecord, AccountService
+from transfer_service.services.accounts.accounts import AccountService
+from transfer_service.services.accounts.rows import AccountRecord
 from transfer_service.services.accounts.sign_ins import Identity
 
 

@@ -14,7 +14,7 @@ from transfer_service.bootstrap import Services, build_services
 from transfer_service.errors import LastAdmin, SignInRefused
 from transfer_service.models.accounts import Account
 from transfer_service.models.identities import AccountIdentity
-from transfer_service.services.accounts.accounts import lock_expendable
+from transfer_service.services.accounts.changes import lock_expendable
 from transfer_service.wire.openid import Asserted
 
 ISSUER, NAME = "https://login.example.com", "alice@example.com"

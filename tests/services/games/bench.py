@@ -284,7 +284,7 @@ class Downloads:
 
     def activities(self) -> list[Activity]:
         with self.database.read() as session:
-            return list(session.scalars(select(Activity).order_by(Activity.id)))
+            return list(session.scalars(select(Activity).where(Activity.resource == "games").order_by(Activity.id)))
 
     def actions(self) -> list[str]:
         """What was done, without `download.`."""

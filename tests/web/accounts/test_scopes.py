@@ -28,6 +28,7 @@ CONTRACT = [
     (r"\w+ /auth/.*", "not for keys"),
     (r"post /cleanup|get /api/activities", "not for keys"),
     (r"\w+ /api/admin/.*|\w+ /api/account/export|\w+ /api/webhooks.*", "not for keys"),
+    (r"get /accounts", "not for keys"),
     (r"\w+ /api/links.*", "not for keys"),
     (r"\w+ (/|/s/.*|/assets/.*|/healthz|/readyz|/docs.*|/openapi.yaml)", "open"),
     (r"post /api/files(/upload)?|put /api/files/\{name\}|post /upload/.*", "upload"),

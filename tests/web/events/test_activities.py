@@ -11,7 +11,7 @@ import pytest
 from flask import Flask
 from werkzeug.test import TestResponse
 
-from tests.conftest import Device
+from tests.conftest import Device, forget_activities
 from tests.web.conftest import signed_in
 from transfer_service.bootstrap import Services
 from transfer_service.models.events import Activity
@@ -40,12 +40,14 @@ def reader(shared_app: Flask) -> Device:
     """`alice` with the permission, on an app where five things happened."""
     services: Services = shared_app.extensions[EXTENSION]
     services.accounts.grant("alice", READ)
+    forget_activities(services)
     record_many(services, 5)
     return signed_in(shared_app, "alice")
 
 
 def test_an_activity_in_every_field(services: Services, device: Device) -> None:
     services.accounts.grant("alice", READ)
+    forget_activities(services)
     record_many(services, 1)
     nowhere = Actor(None, "bob", None)
     record_many(services, 1, action=Action.DOWNLOAD_FAILED, details={**DETAILS, "error": "too bad"}, actor=nowhere)
@@ -88,6 +90,7 @@ def test_pages(reader: Device, query: str, count: int, pagination: dict[str, int
 
 def test_nothing_has_no_pages(services: Services, device: Device) -> None:
     services.accounts.grant("alice", READ)
+    forget_activities(services)
     assert device.get("/api/activities").get_json() == {
         "data": [],
         "pagination": {"total": 0, "page": 1, "limit": 50, "totalPages": 0},

@@ -67,7 +67,7 @@ def test_the_activity_names_who_started_it_and_from_where(starter: Device, servi
     game_id = jobs.add_game()
     start(starter, game_id, 1)
     with services.database.read() as session:
-        activity = session.scalars(select(Activity)).one()
+        activity = session.scalars(select(Activity).where(Activity.resource == "games")).one()
     assert (activity.username, activity.action, activity.ip_address) == ("alice", "download.started", "127.0.0.1")
     assert (activity.resource_id, activity.details["gameDataId"]) == (str(game_id), 1)
 

@@ -12,7 +12,7 @@ from transfer_service.db.database import run_again
 from transfer_service.errors import BadCredentials, InvalidName, NotFound, SignInRefused
 from transfer_service.models.accounts import Account, AccountPermission
 from transfer_service.models.identities import AccountIdentity
-from transfer_service.services.accounts.accounts import new_name
+from transfer_service.services.accounts.rows import check_new_name
 from transfer_service.services.core import Core
 from transfer_service.services.events import audit
 from transfer_service.services.events.actions import Action
@@ -117,7 +117,9 @@ class Identities:
 
     def _create(self, session: Session, name: str) -> uuid.UUID:
         try:
-            account = Account(id=uuid.uuid4(), name=new_name(name), password_hash=NO_PASSWORD, created_at=self._now())
+            account = Account(
+                id=uuid.uuid4(), name=check_new_name(name), password_hash=NO_PASSWORD, created_at=self._now()
+            )
         except InvalidName as error:
             raise SignInRefused("no account can be called so") from error
         session.add(account)

@@ -4,13 +4,13 @@ import hashlib
 import secrets
 import uuid
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import lru_cache
 from typing import Any
 
 from cachetools import FIFOCache
-from sqlalchemy import and_, bindparam, delete, insert, literal_column, or_, select
+from sqlalchemy import and_, bindparam, delete, insert, or_, select
 from sqlalchemy.orm import Session
 from sqlalchemy.sql import ColumnElement
 
@@ -20,7 +20,7 @@ from transfer_service.models.accounts import Account
 from transfer_service.models.keys import KEY_PREFIX, AccountKey, Scope
 from transfer_service.models.sharing import Allotment
 from transfer_service.services.accounts.key_uses import KeyUses
-from transfer_service.services.accounts.sign_ins import Identity, KeyGrant
+from transfer_service.services.accounts.sign_ins import Identity, KeyGrant, check_alive
 from transfer_service.services.core import Core
 from transfer_service.services.events import audit
 from transfer_service.services.events.actions import Action
@@ -36,7 +36,7 @@ _keys, _accounts, _allotments = AccountKey.__table__, Account.__table__, Allotme
 
 def _recognize(is_meant: ColumnElement[bool]) -> PreparedSelect:
     of_key = (_keys.c.id, _keys.c.scopes, _keys.c.expires_at, _keys.c.has_quota)
-    shown = (*of_key, _keys.c.account_id, _accounts.c.name)
+    shown = (*of_key, _keys.c.account_id, _accounts.c.name, _accounts.c.signing_generation)
     joined = _keys.join(_accounts, _keys.c.account_id == _accounts.c.id)
     return PreparedSelect(select(*shown).select_from(joined).where(is_meant, _accounts.c.disabled_at.is_(None)))
 
@@ -45,7 +45,7 @@ _is_shown = _keys.c.digest == bindparam("digest")
 _BY_DIGEST = _recognize(_is_shown)
 _BY_ID = _recognize(_keys.c.id == bindparam("key_id"))
 _COUNTS = PreparedSelect(
-    select(literal_column("1").label("counts"))
+    select(_accounts.c.signing_generation)
     .select_from(_keys.join(_accounts, _keys.c.account_id == _accounts.c.id))
     .where(_is_shown, _accounts.c.disabled_at.is_(None))
 )
@@ -94,8 +94,12 @@ class KeyService:
         self._known: FIFOCache[bytes, Identity] = FIFOCache(REMEMBERED_KEYS)
         self.uses = KeyUses(core.database)
 
-    def create(self, account_id: uuid.UUID, draft: KeyDraft) -> tuple[KeyRecord, str]:
-        """A new key, and its text, which nobody can tell again. Raises BadCredentials where the account has gone."""
+    def create(self, account_id: uuid.UUID, draft: KeyDraft, *, by: Identity | None = None) -> tuple[KeyRecord, str]:
+        """A new key, and its text, which nobody can tell again.
+
+        Raises BadCredentials where the account has gone, or the sign-in has ended of who asks for it: what ends all
+        keys must not be outlived by one that was asked for before.
+        """
         text = KEY_PREFIX + secrets.token_urlsafe(RANDOM_BYTES)
         record = KeyRecord(
             id=uuid.uuid4(),
@@ -110,6 +114,8 @@ class KeyService:
         with self._database.write(durable=True) as session:
             if _lock_account(session, account_id).disabled_at is not None:
                 raise BadCredentials
+            if by is not None:
+                check_alive(session, by)
             _ADD.run(session, _row(record, account_id, _digest(text)))
             if draft.quota_bytes is not None:
                 allotments.add(session, record.id, account_id, quota_bytes=draft.quota_bytes, gives_back=True)
@@ -151,8 +157,12 @@ class KeyService:
                 self._known[digest] = identity
             return identity
         with self._database.read_rows() as rows:
-            counts = _COUNTS.find(rows, {"digest": digest}) is not None
-        return self._used(known) if counts else None
+            row = _COUNTS.find(rows, {"digest": digest})
+        if row is None:
+            return None
+        if row.signing_generation != known.signing_generation:  # rarer than anything else
+            self._known[digest] = known = replace(known, signing_generation=row.signing_generation)
+        return self._used(known)
 
     def find_again(self, key_id: uuid.UUID) -> Identity | None:
         """Who a key speaks for that was recognized before. See `find_identity`."""
@@ -164,7 +174,8 @@ class KeyService:
         if row is None:
             return None
         grant = KeyGrant(row.id, _scopes(row.scopes), row.expires_at, row.has_quota)
-        return self._used(Identity(row.account_id, row.name, is_admin=False, sign_in_id=row.id, key=grant))
+        identity = Identity(row.account_id, row.name, is_admin=False, sign_in_id=row.id, key=grant)
+        return self._used(replace(identity, signing_generation=row.signing_generation))
 
     def _used(self, identity: Identity) -> Identity | None:
         """The identity of a key that counts, unless it has expired."""

@@ -9,23 +9,31 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import repeat
 
-from sqlalchemy import bindparam, delete, func, insert, or_, select, update
+from sqlalchemy import BigInteger, bindparam, delete, func, insert, or_, select, update
 
+from transfer_service.db.database import Executor
 from transfer_service.db.prepared import PreparedSelect, PreparedWrite
 from transfer_service.errors import BadCredentials
 from transfer_service.models.accounts import Account, RefreshToken, SignIn
 from transfer_service.models.base import UtcDateTime
 from transfer_service.models.keys import AccountKey, Scope
 from transfer_service.services.core import Core
+from transfer_service.services.events import audit
+from transfer_service.services.events.actions import Action
+from transfer_service.services.events.actors import Actor, present_actor
 
 _accounts, _sign_ins, _keys = Account.__table__, SignIn.__table__, AccountKey.__table__
 _ALIVE = PreparedSelect(
-    select(_accounts.c.id, _accounts.c.is_admin)
+    select(_accounts.c.id, _accounts.c.is_admin, _accounts.c.signing_generation)
     .select_from(_sign_ins.join(_accounts, _sign_ins.c.account_id == _accounts.c.id))
     .where(_sign_ins.c.id == bindparam("sign_in_id"), _sign_ins.c.revoked_at.is_(None))
     .where(_accounts.c.disabled_at.is_(None), _accounts.c.name == bindparam("name"))
 )
-_signer = select(_accounts.c.name).where(_accounts.c.id == bindparam("account_id"), _accounts.c.disabled_at.is_(None))
+_signer = select(_accounts.c.name).where(
+    _accounts.c.id == bindparam("account_id"),
+    _accounts.c.signing_generation == bindparam("generation", type_=BigInteger),
+    _accounts.c.disabled_at.is_(None),
+)
 _SIGNER = PreparedSelect(_signer)
 _SIGNER_BY_KEY = PreparedSelect(
     _signer.join(_keys, _keys.c.account_id == _accounts.c.id)
@@ -49,8 +57,17 @@ _is_family = _sign_ins.c.id == bindparam("of_family")
 _of_family = _tokens.c.sign_in_id == bindparam("of_family")
 _now = bindparam("now", type_=UtcDateTime)
 _FAMILY = PreparedSelect(select(_sign_ins.c.id).where(_is_family, _sign_ins.c.revoked_at.is_(None)).with_for_update())
-_PROLONG = PreparedWrite(update(_sign_ins).where(_is_family).values(expires_at=bindparam("until")))
-_END = PreparedWrite(update(_sign_ins).where(_is_family, _sign_ins.c.revoked_at.is_(None)).values(revoked_at=_now))
+_PROLONG = PreparedWrite(
+    update(_sign_ins)
+    .where(_is_family)
+    .values(expires_at=bindparam("until"), renewed_at=bindparam("at", type_=UtcDateTime))
+)
+_END = PreparedWrite(
+    update(_sign_ins)
+    .where(_is_family, _sign_ins.c.revoked_at.is_(None))
+    .values(revoked_at=_now)
+    .returning(_sign_ins.c.account_id)
+)
 _FORGET = PreparedWrite(delete(_tokens).where(_of_family, _tokens.c.spent_at < bindparam("oldest")))
 _SPEND = PreparedWrite(
     update(_tokens)
@@ -58,6 +75,8 @@ _SPEND = PreparedWrite(
     .values(spent_at=func.coalesce(_tokens.c.spent_at, _now))
 )
 _ADD = PreparedWrite(insert(_tokens))
+REUSED = "a refresh token was used again"
+"""Why a sign-in ended that nobody has ended."""
 IDS_A_QUERY = 500
 REUSE_SECONDS = 30
 """For how long after its first use a refresh token still counts: for a second tab, or after an answer that was lost."""
@@ -78,17 +97,29 @@ class KeyGrant:
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """Who sends a request, and under which sign-in. With a `key` that is the key's id, and nobody is administrator."""
+    """Who sends a request, and under which sign-in. With a `key` that is the key's id, and nobody is administrator.
+
+    `signing_generation` is that of the account at the moment in which the sign-in counted.
+    """
 
     account_id: uuid.UUID
     name: str
     is_admin: bool
     sign_in_id: uuid.UUID
     key: KeyGrant | None = None
+    signing_generation: int = 0
 
 
 NO_SIGN_IN = uuid.UUID(int=0)
 """Of who comes by a signed address."""
+
+
+@dataclass(frozen=True, slots=True)
+class Client:
+    """What is known of whoever signs in: where from, and what the program calls itself."""
+
+    ip_address: str | None = None
+    user_agent: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,11 +140,14 @@ class SignInService:
         access = timedelta(minutes=core.settings.access_token_expire_minutes)
         self._refresh_lifetime = max(timedelta(days=core.settings.refresh_token_days), access)
 
-    def begin(self, *, account_id: uuid.UUID, name: str, password_hash: str | None = None) -> FamilyGrant:
+    def begin(
+        self, *, account_id: uuid.UUID, name: str, password_hash: str | None = None, client: Client | None = None
+    ) -> FamilyGrant:
         """A new family. Raises BadCredentials where the account has changed since its password was verified.
 
         `password_hash` is what the password was verified against, None where no password was shown.
         """
+        client = client or Client()
         grant = FamilyGrant(name=name, sign_in_id=uuid.uuid4(), refresh_jti=str(uuid.uuid4()))
         now = self._now()
         with self._database.write() as session:
@@ -129,10 +163,15 @@ class SignInService:
                     account_id=account_id,
                     created_at=now,
                     expires_at=now + self._refresh_lifetime,
+                    ip_address=client.ip_address,
+                    user_agent=client.user_agent,
                 )
             )
             session.flush()
             session.add(RefreshToken(jti=grant.refresh_jti, sign_in_id=grant.sign_in_id))
+            told = {"session_id": str(grant.sign_in_id), "user_agent": client.user_agent}
+            actor = Actor(account_id, name, present_actor().ip_address)
+            audit.record(session, Action.ACCOUNT_SIGNED_IN, name, told, at=now, actor=actor)
         return grant
 
     def renew(self, identity: Identity, *, refresh_jti: str) -> FamilyGrant:
@@ -149,17 +188,22 @@ class SignInService:
             _FORGET.run(rows, {**family, "oldest": now - timedelta(seconds=REUSE_SECONDS)})
             is_good = bool(_SPEND.run(rows, {**family, "spent_jti": refresh_jti, "now": now}))
             if is_good:
-                _PROLONG.run(rows, {**family, "until": now + self._refresh_lifetime})
+                _PROLONG.run(rows, {**family, "until": now + self._refresh_lifetime, "at": now})
                 _ADD.run(rows, {"jti": grant.refresh_jti, "sign_in_id": grant.sign_in_id, "spent_at": None})
         if not is_good:
-            self.end(identity.sign_in_id)
+            self.end(identity.sign_in_id, Action.ACCOUNT_SESSION_ENDED, reason=REUSED)
             raise BadCredentials
         return grant
 
-    def end(self, sign_in_id: uuid.UUID) -> None:
-        """Revoke the family: all its tokens, at once."""
+    def end(self, sign_in_id: uuid.UUID, action: Action = Action.ACCOUNT_SIGNED_OUT, **told: str) -> bool:
+        """Revoke the family: all its tokens, at once. Whether it had not ended before; then the audit log is told."""
+        now = self._now()
         with self._database.write_rows(durable=True) as rows:
-            _END.run(rows, {"of_family": sign_in_id, "now": self._now()})
+            ended = _END.find(rows, {"of_family": sign_in_id, "now": now})
+            if ended is not None:
+                name = audit.name_of(rows, Actor(ended.account_id, None, None)) or ""
+                audit.record(rows, action, name, {"session_id": str(sign_in_id), **told}, at=now)
+        return ended is not None
 
     def find_alive(self, sign_in_ids: Collection[uuid.UUID]) -> set[uuid.UUID]:
         """Those of the families and keys that have not been ended and whose accounts are not disabled."""
@@ -176,15 +220,17 @@ class SignInService:
         """Who a verified token speaks for, None where its family ended or its account is disabled."""
         with self._database.read_rows() as rows:
             row = _ALIVE.find(rows, {"sign_in_id": sign_in_id, "name": name})
-        return Identity(account_id=row.id, name=name, is_admin=row.is_admin, sign_in_id=sign_in_id) if row else None
+        if row is None:
+            return None
+        return Identity(row.id, name, row.is_admin, sign_in_id, signing_generation=row.signing_generation)
 
-    def find_signer(self, account_id: uuid.UUID, *, key_id: uuid.UUID | None) -> Identity | None:
-        """Whom an address speaks for that this account has signed, or a key of it.
+    def find_signer(self, account_id: uuid.UUID, *, key_id: uuid.UUID | None, generation: int) -> Identity | None:
+        """Whom an address speaks for that this account has signed, or a key of it, in that generation of its addresses.
 
-        None where the account is gone or disabled, or the key is revoked or has expired. Never an administrator: such
-        an address is for bytes.
+        None where the account is gone or disabled, the key is revoked or has expired, or the generation is over. Never
+        an administrator: such an address is for bytes.
         """
-        asked = {"account_id": account_id}
+        asked = {"account_id": account_id, "generation": generation}
         with self._database.read_rows() as rows:
             if key_id is None:
                 row = _SIGNER.find(rows, asked)
@@ -202,3 +248,12 @@ class SignInService:
                 with self._database.write() as session:
                     count = len(session.execute(spent).all())
             yield from repeat(0, count)
+
+
+def check_alive(rows: Executor, identity: Identity) -> None:
+    """Raises BadCredentials where the sign-in has ended since the request of `identity` was let in.
+
+    For what would outlive it. Who calls has locked the account: sign-ins end all together under that lock.
+    """
+    if _FAMILY.find(rows, {"of_family": identity.sign_in_id}) is None:
+        raise BadCredentials

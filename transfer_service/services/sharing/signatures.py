@@ -13,18 +13,22 @@ from datetime import UTC, datetime, timedelta
 
 from transfer_service.errors import AddressInvalid
 
-ACCOUNT, KEY, EXPIRES, SIGNATURE = "account", "key", "expires", "signature"
-RESERVED = frozenset({ACCOUNT, KEY, EXPIRES, SIGNATURE})
+ACCOUNT, KEY, GENERATION, EXPIRES, SIGNATURE = "account", "key", "generation", "expires", "signature"
+RESERVED = frozenset({ACCOUNT, KEY, GENERATION, EXPIRES, SIGNATURE})
 _PURPOSE = b"transfer-service signed addresses"
 
 
 @dataclass(frozen=True, slots=True)
 class Signer:
-    """Who has given out an address. With a `key_id` it was by a key; if that ends at `ends_at`, so does the address."""
+    """Who has given out an address. With a `key_id` it was by a key; if that ends at `ends_at`, so does the address.
+
+    `generation` is the one of the account's addresses that it belongs to. Of the first, 0, nothing is signed.
+    """
 
     account_id: uuid.UUID
     key_id: uuid.UUID | None = None
     ends_at: datetime | None = None
+    generation: int = 0
 
 
 class Signatures:
@@ -49,6 +53,8 @@ class Signatures:
         whole = {**query, ACCOUNT: str(signer.account_id), EXPIRES: str(int(ends_at.timestamp()))}
         if signer.key_id is not None:
             whole[KEY] = str(signer.key_id)
+        if signer.generation:
+            whole[GENERATION] = str(signer.generation)
         return {**whole, SIGNATURE: _signature(self._keys[0], path, whole)}, ends_at
 
     def verify(self, path: str, query: Mapping[str, str]) -> Signer:
@@ -61,7 +67,8 @@ class Signatures:
             raise AddressInvalid
         if self._now() >= datetime.fromtimestamp(int(rest[EXPIRES]), UTC):  # as it was written by `sign`
             raise AddressInvalid
-        return Signer(uuid.UUID(rest[ACCOUNT]), uuid.UUID(rest[KEY]) if KEY in rest else None)
+        key_id = uuid.UUID(rest[KEY]) if KEY in rest else None
+        return Signer(uuid.UUID(rest[ACCOUNT]), key_id, generation=int(rest.get(GENERATION, 0)))
 
 
 def _signature(key: bytes, path: str, query: Mapping[str, str]) -> str:

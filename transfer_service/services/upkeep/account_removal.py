@@ -20,7 +20,8 @@ from transfer_service.db.database import run_again
 from transfer_service.models.accounts import Account
 from transfer_service.models.chat import Message
 from transfer_service.models.files import File, FileState, Folder, ReceivedRange, TrashedFile
-from transfer_service.services.accounts.accounts import lock_expendable
+from transfer_service.services.accounts.changes import lock_expendable
+from transfer_service.services.accounts.sign_ins import Identity
 from transfer_service.services.chat import conversation_rows, message_rows
 from transfer_service.services.core import Core
 from transfer_service.services.events import audit, facts
@@ -59,9 +60,12 @@ class AccountRemoval:
         self._previews = PreviewRemoval(core)
         self.ended_within_seconds = ENDED_WITHIN_SECONDS
 
-    def remove(self, name: str) -> None:
-        """Remove the account, its files, uploads, sign-ins and attachments. Raises NotFound, LastAdmin."""
-        account_id = self._lock_out(name)
+    def remove(self, name: str, *, by: Identity | None = None) -> None:
+        """Remove the account, its files, uploads, sign-ins and attachments; `by` is the administrator who asks for it.
+
+        Raises NotFound, LastAdmin, Forbidden, BadCredentials.
+        """
+        account_id = self._lock_out(name, by)
         locked_out_at = time.monotonic()
         until = locked_out_at + BYTES_SECONDS
         while True:
@@ -71,10 +75,10 @@ class AccountRemoval:
                 break
         self._remove_previews(until)
 
-    def _lock_out(self, name: str) -> uuid.UUID:
+    def _lock_out(self, name: str, by: Identity | None) -> uuid.UUID:
         """From now on every request of the account is refused, also those with tokens given before."""
         with self._database.write(durable=True) as session:
-            account = lock_expendable(session, name)
+            account = lock_expendable(session, name, by=by)
             account.disabled_at = account.disabled_at or self._core.now()
             return account.id
 

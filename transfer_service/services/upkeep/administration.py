@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from functools import partial
 
+from transfer_service.services.accounts.listing import AccountListing
 from transfer_service.services.core import Core
 from transfer_service.services.files.files import FileService
 from transfer_service.services.upkeep.usage import UsageReport, free_bytes_of
@@ -13,6 +14,7 @@ from transfer_service.services.uploads.transfers import UnfinishedOfAll
 class Administration:
     """The services of it."""
 
+    accounts: AccountListing
     usage: UsageReport
     uploads: UnfinishedOfAll
 
@@ -21,6 +23,7 @@ def build_administration(core: Core, *, files: FileService) -> Administration:
     """The services of administration. An object store does not tell how much room it has."""
     free_bytes = _nobody_tells if core.store.is_remote else partial(free_bytes_of, core.settings.blob_dir)
     return Administration(
+        accounts=AccountListing(core),
         usage=UsageReport(core, free_bytes=free_bytes),
         uploads=UnfinishedOfAll(core, files=files),
     )

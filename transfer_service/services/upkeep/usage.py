@@ -31,7 +31,7 @@ def _count(*conditions: ColumnElement[bool]) -> ScalarSelect[Any]:
 
 _is_own = _files.c.account_id == _accounts.c.id
 # What an account sees (`file_rows.is_visible`), from counts that indexes have: all but folders and unseen uploads.
-_FILES_OF_ACCOUNT = (
+FILES_OF_ACCOUNT = (
     _count(_is_own).correlate(_accounts)
     - _count(_is_own, _is_folder).correlate(_accounts)
     - _count(_is_own, file_rows.is_receiving, not_(_is_seen)).correlate(_accounts)
@@ -77,7 +77,7 @@ class UsageReport:
 
     def list_accounts(self, *, limit: int, after: str | None = None) -> list[AccountUsage]:
         """Accounts by name; behind the one that was called `after`."""
-        statement = select(_accounts.c.id, _accounts.c.name, _accounts.c.used_bytes, _FILES_OF_ACCOUNT.label("files"))
+        statement = select(_accounts.c.id, _accounts.c.name, _accounts.c.used_bytes, FILES_OF_ACCOUNT.label("files"))
         if after is not None:
             statement = statement.where(_accounts.c.name > after)
         page = statement.order_by(_accounts.c.name).limit(limit)

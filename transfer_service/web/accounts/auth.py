@@ -11,17 +11,25 @@ from typing import Any
 from flask import Blueprint, Response, current_app, jsonify, request
 
 from transfer_service.errors import BadCredentials, TooManyAttempts
-from transfer_service.services.accounts.accounts import AccountRecord
-from transfer_service.services.accounts.sign_ins import FamilyGrant
+from transfer_service.services.accounts.rows import AccountRecord
+from transfer_service.services.accounts.sign_ins import Client, FamilyGrant
 from transfer_service.telemetry import meters
 from transfer_service.web.accounts.tokens import csrf_value, make_tokens, shown_token
-from transfer_service.web.context import current, current_claims, require_account, services, token_expires_at
+from transfer_service.web.context import (
+    client_address,
+    current,
+    current_claims,
+    require_account,
+    services,
+    token_expires_at,
+)
 from transfer_service.web.cors import refuse_foreign_pages
 from transfer_service.web.request_log import note
 from transfer_service.web.requests import buffer_small_body, fields_of_body, json_object, text_field
 from transfer_service.wire.json_text import parse_object
 
 MAX_CREDENTIALS_BYTES = 16 * 1024
+MAX_USER_AGENT_CHARACTERS = 255
 _LOG_PURPOSE = b"transfer-service log names"
 _NAME_HASH_CHARACTERS = 16
 ACCESS_COOKIE, REFRESH_COOKIE = "access_token_cookie", "refresh_token_cookie"
@@ -118,10 +126,21 @@ def _sign_in(refusal: str, *, name_fields: tuple[str, ...]) -> FamilyGrant:
             account = verified.account
             note(account=str(account.account_id))
             return services().sign_ins.begin(
-                account_id=account.account_id, name=account.name, password_hash=verified.password_hash
+                account_id=account.account_id,
+                name=account.name,
+                password_hash=verified.password_hash,
+                client=client_of_request(),
             )
     except BadCredentials as error:
+        services().accounts.note_failure(name)
         raise BadCredentials(refusal) from error
+
+
+def client_of_request() -> Client:
+    """Where a sign-in comes from, and what its program calls itself: nothing that anybody can rely on."""
+    shown = request.headers.get("User-Agent", "").encode("latin-1", "replace").decode(errors="replace")
+    plain = "".join(character for character in shown if character.isprintable())
+    return Client(client_address(), plain[:MAX_USER_AGENT_CHARACTERS] or None)
 
 
 def _credentials(name_fields: tuple[str, ...]) -> tuple[str, str]:

@@ -29,7 +29,7 @@ blueprint.before_request(guard)
 def create_key() -> tuple[Response, int]:
     """A new key. Its text is in this answer, and nowhere else."""
     draft = _draft(json_object(MAX_DRAFT_BYTES))
-    record, text = services().keys.create(current().account_id, draft)
+    record, text = services().keys.create(current().account_id, draft, by=current())
     return jsonify({**_key_json(record), "key": text}), HTTPStatus.CREATED
 
 

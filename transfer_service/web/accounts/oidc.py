@@ -7,7 +7,7 @@ from transfer_service.services.accounts.attempts import LIFE, Attempt
 from transfer_service.services.accounts.openid import OpenId
 from transfer_service.services.accounts.sign_ins import FamilyGrant
 from transfer_service.telemetry import meters
-from transfer_service.web.accounts.auth import set_cookies
+from transfer_service.web.accounts.auth import client_of_request, set_cookies
 from transfer_service.web.accounts.tokens import make_tokens
 from transfer_service.web.addresses import absolute_url, own_path
 from transfer_service.web.context import services
@@ -78,7 +78,7 @@ def _sign_in(openid: OpenId) -> FamilyGrant:
         with openid.attempts.resume(cookie, state) as attempt:
             account_id, name = services().identities.sign_in(_find_out(openid, attempt))
         note(account=str(account_id))
-        grant = services().sign_ins.begin(account_id=account_id, name=name)
+        grant = services().sign_ins.begin(account_id=account_id, name=name, client=client_of_request())
     except BadCredentials as error:
         meters.count(meters.SIGN_INS, "failed")
         note(sign_in="failed", refused=error.reason if isinstance(error, SignInRefused) else None)

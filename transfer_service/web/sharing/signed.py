@@ -57,7 +57,8 @@ def is_shown_inline() -> bool:
 def signed_url(path: str, identity: Identity, *, expires_in: int, query: Mapping[str, str] | None = None) -> SignedUrl:
     """The address of a `signable` view for `expires_in` seconds. `path` is decoded, `query` what the view is asked."""
     key = identity.key
-    signer = Signer(identity.account_id, key.id, key.expires_at) if key else Signer(identity.account_id)
+    key_id, ends_at = (key.id, key.expires_at) if key else (None, None)
+    signer = Signer(identity.account_id, key_id, ends_at, identity.signing_generation)
     whole, expires_at = _signatures().sign(path, signer, expires_in=expires_in, query=query or {})
     return SignedUrl(f"{absolute_url(quote(path))}?{urlencode(whole)}", expires_at)
 
