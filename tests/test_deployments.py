@@ -11,6 +11,7 @@ import pytest
 import yaml
 
 from config import Settings, known_database, known_storage
+from transfer_service.version import VERSION
 
 REPOSITORY = Path(__file__).parents[1]
 COMPOSE = REPOSITORY / "deploy/compose/compose.yaml"
@@ -192,7 +193,10 @@ def test_every_command_is_one() -> None:
     from transfer_service.cli.read_only import commands_of
     from transfer_service.cli.upkeep import database
 
-    known = {f"database {words}" for words, _ in commands_of(database)} | {"cleanup", "worker"}
+    known = {f"database {words}" for words, _ in commands_of(database)} | {"cleanup", "instance", "worker"}
     for template in pods().values():
-        command = template["spec"]["containers"][0]["command"]
-        assert command == ["python", "-m", "gunicorn"] or " ".join(command[5:]).removesuffix(" --json") in known
+        (container,) = template["spec"]["containers"]
+        program, *words = container["command"]
+        assert (program, "workingDir" in container) == ("transfer-service", False)
+        assert " ".join(words).removesuffix(" --json") in known
+        assert container["image"] == f"registry.example.com/transfer-service:{VERSION}"

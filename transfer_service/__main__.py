@@ -13,7 +13,7 @@ def main() -> None:
     words = sys.argv[1:]
     if words[:1] == ["--version"]:
         sys.stdout.write(f"{PROGRAM} {VERSION}\n")
-    elif words[:1] in (["serve"], ["worker"]) and not set(words) & set(HELP):
+    elif words == ["worker"] or (words[:1] in (["serve"], ["instance"]) and not set(words) & set(HELP)):
         from transfer_service.cli.programs import become
 
         become(*words)  # at once: it will build the app by itself

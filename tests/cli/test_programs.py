@@ -8,10 +8,13 @@ import pytest
 from flask import Flask
 
 from transfer_service import __main__ as program
+from transfer_service.cli.programs import PROGRAMS
 from transfer_service.shipped import PACKAGE
 from transfer_service.version import VERSION
 
 CONFIG = ("--config", str(PACKAGE.parent / "gunicorn.conf.py"))
+
+PATCHED = ("gevent.monkey", "--module")
 
 
 class Became(Exception):
@@ -32,9 +35,10 @@ def become(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
 
 
 @pytest.mark.parametrize(("words", "expected"), [
-    (["worker"], ["transfer_service.worker"]),
-    (["serve"], ["transfer_service.serve", *CONFIG]),
-    (["serve", "--log-level", "debug"], ["transfer_service.serve", *CONFIG, "--log-level", "debug"]),
+    (["worker"], [*PATCHED, "transfer_service.worker"]),
+    (["serve"], [*PATCHED, "transfer_service.serve", *CONFIG]),
+    (["serve", "--log-level", "debug"], [*PATCHED, "transfer_service.serve", *CONFIG, "--log-level", "debug"]),
+    (["instance", "--check-config"], ["gunicorn", *CONFIG, "--check-config"]),
 ])  # fmt: skip
 def test_the_program_is_patched_and_does_not_look_into_its_folder(
     monkeypatch: pytest.MonkeyPatch, become: list[Any], words: list[str], expected: list[str]
@@ -44,15 +48,15 @@ def test_the_program_is_patched_and_does_not_look_into_its_folder(
     with pytest.raises(Became):
         program.main()
     ((path, command, environment),) = become
-    assert (path, command) == (sys.executable, [sys.executable, "-P", "-m", "gevent.monkey", "--module", *expected])
+    assert (path, command) == (sys.executable, [sys.executable, "-P", "-m", *expected])
     assert environment["PYTHONPATH"] == f"{PACKAGE.parent}{os.pathsep}/elsewhere"
 
 
-@pytest.mark.parametrize("name", ["serve", "worker"])
+@pytest.mark.parametrize("name", ["serve", "instance", "worker"])
 def test_flask_has_them_too(app: Flask, become: list[Any], name: str) -> None:
     result = app.test_cli_runner().invoke(args=[name])
     assert isinstance(result.exception, Became)
-    assert become[0][1][5] == f"transfer_service.{name}"
+    assert become[0][1][3:6] == [*PROGRAMS[name], *CONFIG][:3]
 
 
 def test_the_version_is_told_without_reading_settings(

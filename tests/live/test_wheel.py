@@ -195,7 +195,9 @@ def test_it_has_the_commands_that_flask_has(program: list[str], folder: Path) ->
     shown = run(program, folder, "--help").stdout.partition("Commands:")[2]
     app = create_app(Settings(_env_file=None, data_dir=folder / "var", secret_key=SecretStr(SECRET)))  # type: ignore[call-arg]
     assert set(re.findall(r"^  (\w[\w-]*) ", shown, re.MULTILINE)) == set(app.cli.commands)
-    assert {"serve", "worker", "accounts", "cleanup", "verify", "database", "games", "storage"} <= set(app.cli.commands)
+    assert {"serve", "instance", "worker", "accounts", "cleanup", "verify", "database", "games", "storage"} <= set(
+        app.cli.commands
+    )
 
 
 def test_wrong_settings_stop_every_command_by_name(program: list[str], folder: Path) -> None:
@@ -263,6 +265,25 @@ def test_the_worker_runs_by_itself(program: list[str], folder: Path) -> None:
         worker.kill()
         worker.wait()
     assert "worker_stopped" in (folder.parent / "worker.log").read_text()
+
+
+def test_an_instance_runs_without_a_worker(program: list[str], folder: Path) -> None:
+    assert run(program, folder, "database", "upgrade").returncode == 0
+    url = "http://" + (folder / ".env").read_text().split("\n")[0].partition("=")[2]
+    log = folder.parent / "instance.log"
+    with log.open("wb") as output:
+        instance = subprocess.Popen(
+            [*program, "instance"], cwd=folder, env=environment(), stdout=output, stderr=output, start_new_session=True
+        )
+    try:
+        wait_until(lambda: _is_ready(url, instance, log), seconds=START_SECONDS)
+        assert len(_processes(instance)) == 2
+        instance.terminate()
+        assert instance.wait(timeout=60) == 0
+    finally:
+        for process in _processes(instance):
+            process.kill()
+        instance.wait()
 
 
 def _processes(served: subprocess.Popen[bytes]) -> list[psutil.Process]:

@@ -10,7 +10,17 @@ from flask import Flask
 from transfer_service.errors import ReadOnly
 
 READING = frozenset(
-    {"accounts list", "backup", "games list", "serve", "verify", "webhooks failed", "webhooks list", "worker"}
+    {
+        "accounts list",
+        "backup",
+        "games list",
+        "instance",
+        "serve",
+        "verify",
+        "webhooks failed",
+        "webhooks list",
+        "worker",
+    }
 )
 """What changes nothing. The worker rests, the service refuses by itself, and `Database.write_rows` to redeliver."""
 MOVING = frozenset({"database move", "database upgrade", "storage move"})

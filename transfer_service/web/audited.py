@@ -124,6 +124,7 @@ COMMANDS: dict[str, Told] = {
     "restore": "it puts everything back as it was, the log too",
     "rotate-key": "it changes a file with keys, not what accounts have",
     "serve": "it only runs what changes something",
+    "instance": "it only runs what changes something",
     "storage move": "it carries bytes over, and changes nothing that accounts have",
     "verify": "it only reads",
     "webhooks add": (Action.WEBHOOK_CREATED,),
