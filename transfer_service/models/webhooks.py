@@ -72,6 +72,7 @@ class WebhookDelivery(Base):
     id: Mapped[int] = mapped_column(_SERIAL, primary_key=True)
     message_id: Mapped[uuid.UUID]
     webhook_id: Mapped[uuid.UUID]
+    account_id: Mapped[uuid.UUID | None]
     event: Mapped[str] = mapped_column(String(32))
     subject: Mapped[str] = mapped_column(String(80))
     body: Mapped[str] = mapped_column(Text)

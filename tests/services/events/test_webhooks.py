@@ -109,13 +109,22 @@ def test_cleanup_forgets_what_failed_long_ago(any_hooks: Hooks) -> None:
 
 def test_a_webhook_goes_with_its_account(any_hooks: Hooks) -> None:
     services = any_hooks.bench.services
-    own, general = any_hooks.add(account="alice"), any_hooks.add()
-    any_hooks.publish(account_id=any_hooks.bench.account_id)
+    any_hooks.add(account="alice")
+    general = any_hooks.add()
+    any_hooks.publish("failed", account_id=any_hooks.bench.account_id)
+    any_hooks.publish("another's", account_id=uuid.uuid4())
+    with services.database.write_rows() as rows:
+        rows.exec_driver_sql("UPDATE webhook_deliveries SET due_at = NULL, failed_at = created_at, error = '500'")
+    any_hooks.publish("waits", account_id=any_hooks.bench.account_id)
     services.account_removal.remove("alice")
-    any_hooks.deliveries.tidy()
     assert [each.id for each in services.webhooks.list_webhooks()] == [general.id]
-    assert {row.webhook_id for row in any_hooks.rows()} == {general.id}
-    assert own.account == "alice"
+    assert {(row.webhook_id, row.subject) for row in any_hooks.rows()} == {
+        (general.id, "another's"), (general.id, "waits"),
+    }  # fmt: skip
+    with services.database.write_rows() as rows:
+        rows.exec_driver_sql("UPDATE webhook_deliveries SET due_at = NULL, failed_at = created_at, error = '500'")
+    list(services.webhooks.remove_old(dry_run=False))
+    assert any_hooks.rows() == []  # neither account is there
 
 
 @pytest.mark.parametrize(

@@ -55,13 +55,26 @@ def _now_of_sqlite(element: _Now, compiler: SQLCompiler, **options: Any) -> str:
 
 
 _at = bindparam("at", type_=UtcDateTime())
-_COLUMNS = ["message_id", "webhook_id", "event", "subject", "body", "created_at", "due_at", "tries", "traceparent"]
+_account_id = bindparam("account_id", type_=Uuid())
+_COLUMNS = [
+    "message_id",
+    "webhook_id",
+    "account_id",
+    "event",
+    "subject",
+    "body",
+    "created_at",
+    "due_at",
+    "tries",
+    "traceparent",
+]
 
 
 def _for(*conditions: ColumnElement[bool]) -> PreparedWrite:
     told: Select[Any] = select(
         _RandomId(),
         _webhooks.c.id,
+        _account_id,
         bindparam("event", type_=_deliveries.c.event.type),
         bindparam("subject", type_=_deliveries.c.subject.type),
         bindparam("body", type_=_deliveries.c.body.type),
@@ -75,7 +88,7 @@ def _for(*conditions: ColumnElement[bool]) -> PreparedWrite:
 
 _PUBLISH = _for(
     _webhooks.c.events.like(bindparam("wanted")),
-    or_(_webhooks.c.account_id.is_(None), _webhooks.c.account_id == bindparam("account_id")),
+    or_(_webhooks.c.account_id.is_(None), _webhooks.c.account_id == _account_id),
 )
 _PUBLISH_TO = _for(_webhooks.c.id == bindparam("webhook_id"))
 
@@ -98,4 +111,4 @@ def publish_test(rows: Executor, webhook_id: uuid.UUID, *, at: datetime) -> None
     body = format_body(TEST_EVENT, at, {"webhook_id": str(webhook_id)})
     values = {"event": TEST_EVENT, "subject": f"test:{uuid.uuid4()}", "body": body, "at": at}
     values["traceparent"] = present_trace()
-    _PUBLISH_TO.run(rows, {**values, "webhook_id": webhook_id})
+    _PUBLISH_TO.run(rows, {**values, "webhook_id": webhook_id, "account_id": None})

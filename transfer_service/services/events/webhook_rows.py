@@ -95,6 +95,21 @@ def replace_sealed(rows: Executor, webhook_id: uuid.UUID, sealed_secret: str) ->
     return int(result.rowcount)
 
 
+def forget_account(rows: Executor, account_id: uuid.UUID) -> None:
+    """Remove what an account's own webhooks were to be told, and what has failed of its things. The rest goes out yet:
+    it is about what has happened before.
+    """
+    own = select(_webhooks.c.id).where(_webhooks.c.account_id == account_id).scalar_subquery()
+    rows.execute(delete(_deliveries).where(_deliveries.c.webhook_id.in_(own)))
+    rows.execute(delete(_deliveries).where(_deliveries.c.account_id == account_id, _has_failed))
+
+
+def forget_gone_accounts(rows: Executor) -> None:
+    """Remove what has failed of the things of accounts that were deleted before."""
+    is_gone = ~select(_accounts.c.id).where(_accounts.c.id == _deliveries.c.account_id).exists()
+    rows.execute(delete(_deliveries).where(_deliveries.c.account_id.is_not(None), _has_failed, is_gone))
+
+
 def find_failed(rows: Executor, *, limit: int, after: tuple[datetime, int] | None) -> list[FailedDelivery]:
     """What has failed, the latest first, behind a place in that order."""
     return [FailedDelivery(*row) for row in rows.execute(failed_statement(limit=limit, after=after))]

@@ -105,6 +105,9 @@ class WebhookService:
         with self._database.read_rows() as rows:
             count = webhook_rows.count_failed(rows, before) if dry_run else 0
         yield from [0] * count
+        if not dry_run:
+            with self._database.write_rows() as rows:
+                webhook_rows.forget_gone_accounts(rows)
         while not dry_run:
             with self._database.write_rows() as rows:
                 removed = webhook_rows.remove_failed(rows, before, limit=_AT_ONCE)

@@ -24,7 +24,7 @@ from transfer_service.services.accounts.changes import lock_expendable
 from transfer_service.services.accounts.sign_ins import Identity
 from transfer_service.services.chat import conversation_rows, message_rows
 from transfer_service.services.core import Core
-from transfer_service.services.events import audit, facts
+from transfer_service.services.events import audit, facts, webhook_rows
 from transfer_service.services.events.actions import Action
 from transfer_service.services.files import discards, trash_rows
 from transfer_service.services.files import rows as file_rows
@@ -196,6 +196,7 @@ class AccountRemoval:
                     return False
             if account is not None:
                 audit.record(session, Action.ACCOUNT_DELETED, account.name, {}, at=self._core.now())
+                webhook_rows.forget_account(session, account_id)
                 session.execute(delete(Account).where(Account.id == account_id))
             return True
 
