@@ -4,6 +4,7 @@ Any span begins at once. A file is opened when its turn comes; of a remote store
 each small one would cost the time of a request. In memory are some blocks, whatever the archive's length.
 """
 
+import time
 from collections import deque
 from collections.abc import Callable, Generator, Iterator
 from contextlib import closing, suppress
@@ -19,6 +20,8 @@ from transfer_service.wire.zip_layout import DataSpan
 
 OPENED_AHEAD = 8
 """Files of a remote store that are opened before their turn: each has its first 256 KiB in memory then."""
+SEGMENTS_A_ROUND, PAUSE_SECONDS = 200, 0.001
+"""After so many parts all others have their turn. To sleep for no time at all would keep timers waiting."""
 
 
 class Layout(Protocol):
@@ -92,8 +95,10 @@ class ZipBody:
         """The segments of a span, those of files with their reader, which the caller closes."""
         segments = self._layout.segments(span)
         if not self._is_remote:
-            for segment in segments:
+            for number, segment in enumerate(segments, 1):
                 yield segment, None if isinstance(segment, bytes) else self._open(segment)
+                if number % SEGMENTS_A_ROUND == 0:  # thousands of small files fit into what is sent at once
+                    time.sleep(PAUSE_SECONDS)
             return
         ahead: deque[tuple[bytes | DataSpan, Aside[BlobReader] | None]] = deque()
         try:

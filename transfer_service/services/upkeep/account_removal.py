@@ -24,7 +24,7 @@ from transfer_service.services.accounts.changes import lock_expendable
 from transfer_service.services.accounts.sign_ins import Identity
 from transfer_service.services.chat import conversation_rows, message_rows
 from transfer_service.services.core import Core
-from transfer_service.services.events import audit, facts, webhook_rows
+from transfer_service.services.events import audit, facts, outbox, webhook_rows
 from transfer_service.services.events.actions import Action
 from transfer_service.services.files import discards, trash_rows
 from transfer_service.services.files import rows as file_rows
@@ -36,9 +36,10 @@ from transfer_service.services.running import ENDED_WITHIN_SECONDS
 from transfer_service.services.upkeep import account_rows
 from transfer_service.services.upkeep.account_traces import AccountTraces
 from transfer_service.storage.blobs import BlobStore, Key
+from transfer_service.wire.webhooks import Event
 
 BATCH = 200
-BYTES_SECONDS = 120.0
+BYTES_SECONDS = 180.0
 """So long bytes are removed before the answer. What is left then belongs to nobody, and cleanup removes it."""
 
 _files, _folders, _ranges = File.__table__, Folder.__table__, ReceivedRange.__table__
@@ -128,9 +129,10 @@ class AccountRemoval:
             lock_names(rows, account_id)
             gone = [FileRecord(*row) for row in rows.execute(locked)]
             ids = [each.id for each in gone]
-            for each in gone:
-                if each.is_complete:  # the log tells of all of them at once, as the deleted account
-                    facts.file_replaced(rows, each, at=self._core.now())
+            if outbox.is_anybody_told(rows, Event.FILE_DELETED, account_id):
+                for each in gone:
+                    if each.is_complete:  # the log tells of all of them at once, as the deleted account
+                        facts.file_replaced(rows, each, at=self._core.now())
             discards.remember_for_good(rows, [each.hex for each in ids])
             rows.execute(delete(_ranges).where(_ranges.c.file_id.in_(ids)))
             rows.execute(delete(_files).where(_files.c.id.in_(ids)))
