@@ -175,12 +175,12 @@ def chatting(pair: Pair, session: requests.Session) -> Iterator[websocket.WebSoc
     """A socket of Socket.IO that was let in."""
     url = f"ws://127.0.0.1:{pair.first.port}/socket.io/?EIO=4&transport=websocket"
     sock = websocket.create_connection(
-        url, timeout=TIMEOUT, header=[f"Authorization: {session.headers['Authorization']}"]
+        url, timeout=TIMEOUT, header={"Authorization": str(session.headers["Authorization"])}
     )
     try:
-        assert sock.recv().startswith("0")
+        assert str(sock.recv()).startswith("0")
         sock.send("40{}")
-        assert sock.recv().startswith("40")
+        assert str(sock.recv()).startswith("40")
         yield sock
     finally:
         sock.close()
