@@ -21,6 +21,7 @@ from benchmarks import (
     sign_ins,
     start,
     structure,
+    telemetry,
     uploads,
     webhooks,
 )
@@ -49,6 +50,7 @@ BENCHMARKS = {
     "webhooks": webhooks.run,
     "start": start.run,
     "structure": structure.run,
+    "telemetry": telemetry.run,
     "dashboard": dashboard.run,
 }
 ALL = [name for name in BENCHMARKS if name not in {"peers", "dashboard"}]
@@ -62,7 +64,7 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=3, help="how often each thing is measured (default: 3)")
     parser.add_argument("--mebibytes", type=int, help="size of large files up and down (default: 1024)")
     lines.add_arguments(parser)
-    for module in (fairness, scale, chat, remote, start, structure, dashboard):
+    for module in (fairness, scale, chat, remote, start, structure, dashboard, telemetry):
         module.add_arguments(parser)
     arguments = parser.parse_args()
     if arguments.quick:

@@ -7,7 +7,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -75,7 +75,11 @@ def _with_children(pids: Iterable[int]) -> list[psutil.Process]:
 
 @contextmanager
 def service(
-    name: str = "service", *, prepare: Callable[[Path], None] | None = None, **settings: str
+    name: str = "service",
+    *,
+    prepare: Callable[[Path], None] | None = None,
+    command: Sequence[str] = SERVE,
+    **settings: str,
 ) -> Iterator[Server]:
     """Our service with an account. `prepare` gets the data folder once the database is migrated; `settings` are
     environment variables.
@@ -87,7 +91,7 @@ def service(
         run_flask(folder, environment, "accounts", "create", ACCOUNT, "--password-stdin", stdin=PASSWORD)
         if prepare is not None:
             prepare(data_dir)
-        with running(folder, environment, SERVE, port) as pid:
+        with running(folder, environment, list(command), port) as pid:
             yield Server(name, port, _sign_in(port), folder, (pid,))
 
 

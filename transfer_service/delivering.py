@@ -237,7 +237,7 @@ class _Courier:
         if message is None or isinstance(message, str):
             return message or FAULT
         with (
-            traces.Traced("webhook try", kind="CLIENT", parent=message.headers),
+            traces.Traced("webhook try", kind="CLIENT", parent=message.headers.get(traces.TRACEPARENT, "")),
             gevent.Timeout(self._line.try_seconds, NotAnswered(TIMEOUT)),
         ):
             present = traces.present_trace()

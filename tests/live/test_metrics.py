@@ -86,7 +86,7 @@ def test_what_is_uploaded_and_downloaded_is_counted(service: Watched) -> None:
     assert MIB <= more(before, after, "transfer_received_bytes_total") < MIB + 1000
     assert 2 * MIB <= more(before, after, "transfer_sent_bytes_total") < 2 * MIB + 5000
     assert more(before, after, "transfer_fsync_seconds_count") >= 2
-    assert more(before, after, "transfer_database_wait_seconds_count") >= 4
+    assert more(before, after, "transfer_database_wait_seconds_count") >= 1
 
 
 def test_refusals_and_sign_ins_are_counted_by_their_kind(service: Watched) -> None:
@@ -212,15 +212,11 @@ def test_a_worker_that_is_a_program_of_its_own_belongs_to_the_service(own_servic
     def workers() -> float:
         return number(own_service.scrape(), "transfer_processes", role="worker")
 
-    waits = number(own_service.scrape(), "transfer_database_wait_seconds_count")
     with working(server.data_dir, **{BIND: bind}) as process:
-        wait_until(lambda: workers() == 1)
-        wait_until(lambda: number(own_service.scrape(), "transfer_database_wait_seconds_count") > waits)
+        wait_until(lambda: workers() == 1, seconds=60)
         process.kill()
         process.wait(10)
         wait_until(lambda: workers() == 0)
-        now = number(own_service.scrape(), "transfer_database_wait_seconds_count")
-        assert now > waits
     server.stop()
     server.start()
     assert number(own_service.scrape(), "transfer_uploads_finished_total") == 0
@@ -234,7 +230,7 @@ def test_a_worker_without_a_service_answers_where_it_is_told_to(tmp_path: Path) 
     with (tmp_path / "worker.log").open("wb") as log:
         process = subprocess.Popen(command, cwd=REPOSITORY, env=environment, stdout=log, stderr=log)
     try:
-        wait_until(lambda: is_open(port))
+        wait_until(lambda: is_open(port), seconds=60)
         assert number(scrape(port), "transfer_processes", role="worker") == 1
     finally:
         process.terminate()

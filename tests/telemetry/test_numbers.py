@@ -13,7 +13,7 @@ import pytest
 
 from transfer_service.telemetry import meters
 from transfer_service.telemetry.folder import MANY_DEAD, FolderBusy, MetricsFolder, Series
-from transfer_service.telemetry.numbers import MOST_BYTES, NO_ROOM, SEPARATOR, Numbers, read_series
+from transfer_service.telemetry.numbers import MOST_BYTES, NO_ROOM, SCRATCH, SEPARATOR, Numbers, read_series
 
 REPOSITORY = Path(__file__).parents[2]
 COUNTING = """
@@ -148,11 +148,16 @@ def test_threads_lose_no_count(folder: MetricsFolder) -> None:
         for _ in range(20_000):
             meters.count(meters.FINISHED)
 
-    threads = [threading.Thread(target=work) for _ in range(4)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        threads = [threading.Thread(target=work) for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    finally:
+        sys.setswitchinterval(interval)
     assert finished(folder.read().ever) == 80_000
 
 
@@ -162,6 +167,7 @@ def test_a_file_that_may_not_grow_any_more_counts_what_it_knows(tmp_path: Path) 
     numbers.add(slots[0], 1)
     numbers.add(slots[-1], 1)
     assert (slots[-1], NO_ROOM in slots[:1000]) == (NO_ROOM, False)
+    assert numbers.histogram("a histogram".zfill(1000), SCRATCH - 2) == NO_ROOM
     series = dict(read_series(numbers.path.read_bytes()))
     assert series[SEPARATOR.join(("many", "0".zfill(1000)))] == (1,)
     assert numbers.path.stat().st_size == MOST_BYTES == numbers.path.stat().st_blocks * 512

@@ -1,5 +1,6 @@
 """Traces within a process: what goes on with what, and what never gets into a span."""
 
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -42,7 +43,7 @@ def trace_of(span: ReadableSpan) -> str:
 
 
 def test_steps_belong_to_the_trace_that_the_client_has_begun(kept: Kept) -> None:
-    trace = traces.begin_trace("request", kind="SERVER", parent={"traceparent": PARENT, "tracestate": "a=b"})
+    trace = traces.begin_trace("request", kind="SERVER", parent=PARENT, state="a=b")
     assert trace is not None
     with traces.step("database write", db__system__name="sqlite"):
         offload(lambda: traces.step("store write").__enter__())
@@ -64,7 +65,7 @@ def test_steps_belong_to_the_trace_that_the_client_has_begun(kept: Kept) -> None
     "ff" + PARENT[2:], f"{PARENT},{PARENT}", PARENT + "\n", "00-" + "é" * 32 + "-" + SPAN + "-01", "9" * 100_000,
 ])  # fmt: skip
 def test_a_malformed_parent_is_as_if_it_were_not_there(kept: Kept, parent: str) -> None:
-    trace = traces.begin_trace("request", parent={"traceparent": parent, "tracestate": "a=b"})
+    trace = traces.begin_trace("request", parent=parent, state="a=b")
     assert trace is not None
     trace.end()
     assert kept.spans[0].parent is None
@@ -73,7 +74,7 @@ def test_a_malformed_parent_is_as_if_it_were_not_there(kept: Kept, parent: str) 
 
 @pytest.mark.parametrize("state", ["=" * 100, "a" * 600, "a=b," * 200, "a=\x00", "é=é", ",,,"])
 def test_a_malformed_state_does_not_break_the_trace(kept: Kept, state: str) -> None:
-    trace = traces.begin_trace("request", parent={"traceparent": PARENT, "tracestate": state})
+    trace = traces.begin_trace("request", parent=PARENT, state=state)
     assert trace is not None
     trace.end()
     assert trace_of(kept.spans[0]) == TRACE
@@ -90,22 +91,39 @@ def test_a_failure_is_told_by_its_kind_and_no_word_of_it(kept: Kept) -> None:
 
 
 def test_what_is_not_sampled_has_no_steps_and_goes_on_unsampled(kept: Kept) -> None:
-    trace = traces.begin_trace("request", parent={"traceparent": PARENT[:-1] + "0"})
+    trace = traces.begin_trace("request", parent=PARENT[:-1] + "0")
     assert trace is not None
     with traces.step("store open"):
         told = traces.present_trace()
     trace.end()
-    assert (kept.spans, told is not None and told.endswith("-00")) == ([], True)
+    assert kept.spans == []
+    assert told is not None
+    assert re.fullmatch(f"00-{TRACE}-[0-9a-f]{{16}}-00", told)
+
+
+@pytest.mark.parametrize(("ratio", "spans"), [("0", 0), ("1", 1)])
+def test_the_sampler_is_the_one_that_the_variables_say(
+    kept: Kept, monkeypatch: pytest.MonkeyPatch, ratio: str, spans: int
+) -> None:
+    monkeypatch.setenv("OTEL_TRACES_SAMPLER", "traceidratio")
+    monkeypatch.setenv("OTEL_TRACES_SAMPLER_ARG", ratio)
+    traces.begin(kept)
+    for parent in ("", PARENT):
+        trace = traces.begin_trace("request", parent=parent)
+        assert trace is not None
+        assert (trace.trace_id == TRACE) == bool(parent)
+        trace.end()
+    assert len(kept.spans) == 2 * spans
 
 
 def test_the_next_trace_of_a_connection_knows_nothing_of_one_that_was_not_ended(kept: Kept) -> None:
-    first = traces.begin_trace("request", parent={"traceparent": PARENT})
+    first = traces.begin_trace("request", parent=PARENT)
     second = traces.begin_trace("request")
     assert first is not None
     assert second is not None
     second.end()
     first.end()
-    assert trace_of(kept.spans[0]) != TRACE
+    assert trace_of(kept.spans[0]) == second.trace_id != TRACE
     assert len(kept.spans) == 2
 
 

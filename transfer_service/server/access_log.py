@@ -35,7 +35,9 @@ class JsonLogger(Logger):  # type: ignore[misc] # gunicorn has no types
         meters.count_request(method, rule, status)
         trace: Trace | None = environ.get(TRACE_KEY)
         if trace is not None:
-            _end(trace, meters.method_of(method), meters.route_of(rule), status)
+            if trace.is_sampled:
+                _end(trace, meters.method_of(method), meters.route_of(rule), status)
+            trace.end()
         facts = {
             "address": environ.get("REMOTE_ADDR") or None,
             "method": environ.get("REQUEST_METHOD"),

@@ -9,6 +9,7 @@ import re
 from bisect import bisect_left
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import cached_property
 from time import perf_counter_ns
 
 from transfer_service.telemetry.numbers import Numbers
@@ -27,7 +28,7 @@ class Kind(StrEnum):
     HISTOGRAM = "histogram"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, eq=False)
 class Meter:
     """A number, or one for each combination of labels. `known` are those that are shown from the start, as 0.
 
@@ -40,6 +41,11 @@ class Meter:
     labels: tuple[str, ...] = ()
     known: tuple[tuple[str, ...], ...] = ((),)
     bounds: tuple[float, ...] = ()
+
+    @cached_property
+    def limits(self) -> tuple[int, ...]:
+        """The bounds in nanoseconds."""
+        return tuple(round(each * NANOSECONDS) for each in self.bounds)
 
 
 def _counter(name: str, text: str, label: str | None = None, *known: str) -> Meter:
@@ -85,12 +91,14 @@ METERS = (
 )  # fmt: skip
 
 _numbers: Numbers | None = None
+_slots: dict[tuple[Meter, tuple[str, ...]], int] = {}
 
 
 def begin(numbers: Numbers | None) -> None:
     """Count in `numbers` from now on; None: nowhere."""
     global _numbers
     _numbers = numbers
+    _slots.clear()
     if numbers is not None:
         for meter in METERS:
             for labels in meter.known:
@@ -103,7 +111,10 @@ def begin(numbers: Numbers | None) -> None:
 def count(meter: Meter, *labels: str, amount: int = 1) -> None:
     """Count `amount` more. Of a gauge it may be negative."""
     if _numbers is not None:
-        _numbers.add(_numbers.slot(meter.name, *labels), amount)
+        slot = _slots.get((meter, labels))
+        if slot is None:
+            slot = _slots[meter, labels] = _numbers.slot(meter.name, *labels)
+        _numbers.view[slot] += amount
 
 
 def route_of(rule: str | None) -> str:
@@ -125,7 +136,7 @@ def count_request(method: str, rule: str | None, status: int) -> None:
             slot = _numbers.slot(REQUESTS.name, route_of(rule), known_method, str(status))
             if known_method == method:  # or a client's words would be kept
                 _numbers.requests[rule, method, status] = slot
-        _numbers.add(slot, 1)
+        _numbers.view[slot] += 1
 
 
 def now() -> int:
@@ -137,8 +148,11 @@ def observe(meter: Meter, began: int) -> None:
     """Note how long something has taken that began at `now()`."""
     if _numbers is not None and began:
         taken = perf_counter_ns() - began
-        first = _numbers.histogram(meter.name, len(meter.bounds))
-        _numbers.add_two(first + bisect_left(meter.bounds, taken / NANOSECONDS), first + len(meter.bounds) + 1, taken)
+        first = _slots.get((meter, ()))
+        if first is None:
+            first = _slots[meter, ()] = _numbers.histogram(meter.name, len(meter.bounds))
+        _numbers.view[first + bisect_left(meter.limits, taken)] += 1
+        _numbers.view[first + len(meter.limits) + 1] += taken
 
 
 def fsync(descriptor: int) -> None:

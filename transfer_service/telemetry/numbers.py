@@ -6,7 +6,8 @@ are written when it is made or grows: a full disk later cannot take them away, w
 not depend on the order, so none ever goes down by a rounding.
 
     0   used bytes, of this head too
-    8   series, one after the other: u32 length of the key, the key, zeros up to a multiple of 8; i64 for each number
+    8   SCRATCH numbers that mean nothing
+    256 series, one after the other: u32 length of the key, the key, zeros up to a multiple of 8; i64 for each number
 
 A key is the name of the meter and its labels, with SEPARATOR between them; one of a histogram has a number for each
 bucket, the last one without a bound, and one for the sum.
@@ -28,14 +29,16 @@ GROW_BYTES = 64 * 1024
 MOST_BYTES = 8 * 1024 * 1024
 _HEAD = struct.Struct("=q")
 _LENGTH = struct.Struct("=I")
-NO_ROOM = -1
+NO_ROOM, SCRATCH = 1, 31
+"""Where what has no place is counted, a whole histogram too: nobody reads these numbers."""
+_FIRST = _HEAD.size * (1 + SCRATCH)
 
 
 class Numbers:
     """Counts in `path`, which is made. It is locked (flock) while this process lives. Raises OSError."""
 
     def __init__(self, path: Path) -> None:
-        # Not gevent's lock: it is held for less than a microsecond, by the threads of the pool too.
+        # Not gevent's lock: it is held for a moment only, by the threads of the pool too.
         self._lock = get_original("_thread", "allocate_lock")()
         self._slots: dict[tuple[str, ...], int] = {}
         self.requests: dict[tuple[str | None, str, int], int] = {}
@@ -44,10 +47,10 @@ class Numbers:
         self._descriptor = os.open(draft, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
         try:
             fcntl.flock(self._descriptor, fcntl.LOCK_EX)  # before it has its name: what is not locked is dead
-            self._used = _HEAD.size
-            self._view = memoryview(b"")
+            self._used = _FIRST
+            self.view = memoryview(b"")
             self._grow()
-            self._view[0] = self._used
+            self.view[0] = self._used
             draft.rename(path)
         except BaseException:
             draft.unlink(missing_ok=True)
@@ -65,17 +68,8 @@ class Numbers:
         return self._make((name,), f"{HISTOGRAM}{bounds + 2}{HISTOGRAM}{name}", bounds + 2) if slot is None else slot
 
     def add(self, slot: int, amount: int) -> None:
-        """Add to a number."""
-        with self._lock:
-            if slot != NO_ROOM:
-                self._view[slot] += amount
-
-    def add_two(self, bucket: int, total: int, amount: int) -> None:
-        """Add 1 to one number and `amount` to another."""
-        with self._lock:
-            if bucket >= 0:
-                self._view[bucket] += 1
-                self._view[total] += amount
+        """Add to a number. Like all who change `view`, in one statement without a call, where no thread gives way."""
+        self.view[slot] += amount
 
     def _make(self, key: tuple[str, ...], text: str, numbers: int) -> int:
         with self._lock:
@@ -84,14 +78,14 @@ class Numbers:
             encoded = text.encode()
             head = -(-(_LENGTH.size + len(encoded)) // 8) * 8
             size = head + numbers * 8
-            if self._used + size > len(self._view) * 8 and not self._has_grown():
+            if self._used + size > len(self.view) * 8 and not self._has_grown():
                 return NO_ROOM
             entry = (_LENGTH.pack(len(encoded)) + encoded).ljust(head, b"\0")
             start = self._used // 8
             for index in range(head // 8):
-                self._view[start + index] = _HEAD.unpack_from(entry, index * 8)[0]
+                self.view[start + index] = _HEAD.unpack_from(entry, index * 8)[0]
             self._used += size
-            self._view[0] = self._used  # last: who reads meanwhile must find whole entries
+            self.view[0] = self._used  # last: who reads meanwhile must find whole entries
             self._slots[key] = slot = start + head // 8
             return slot
 
@@ -103,18 +97,18 @@ class Numbers:
         return True
 
     def _grow(self) -> None:
-        length = len(self._view) * 8
+        length = len(self.view) * 8
         if length >= MOST_BYTES:
             raise OSError
         written = 0
         while written < GROW_BYTES:
             written += os.pwrite(self._descriptor, bytes(GROW_BYTES - written), length + written)
-        self._view = memoryview(mmap.mmap(self._descriptor, length + GROW_BYTES)).cast("q")
+        self.view = memoryview(mmap.mmap(self._descriptor, length + GROW_BYTES)).cast("q")
 
     def close(self) -> None:
         """Let go of the file, which others then take for that of a dead process."""
         with self._lock:
-            self._view = memoryview(bytearray(len(self._view) * 8)).cast("q")
+            self.view = memoryview(bytearray(len(self.view) * 8)).cast("q")
             posix.close(self._descriptor)  # gevent's waits for its loop, and so would the lock
 
 
@@ -123,7 +117,7 @@ def read_series(data: bytes) -> Iterator[tuple[str, tuple[int, ...]]]:
     if len(data) < _HEAD.size:
         return
     (used,) = _HEAD.unpack_from(data)
-    at = _HEAD.size
+    at = _FIRST
     while at + _LENGTH.size <= min(used, len(data)):
         (length,) = _LENGTH.unpack_from(data, at)
         key = data[at + _LENGTH.size : at + _LENGTH.size + length].decode(errors="replace")

@@ -10,7 +10,7 @@ from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
 from transfer_service.logs import ENVIRON_KEY, log_error
 from transfer_service.patience import one_patience
-from transfer_service.telemetry.traces import TRACE_KEY, TRACEPARENT, TRACESTATE, begin_trace, trace_id
+from transfer_service.telemetry.traces import TRACE_KEY, begin_trace, is_tracing, trace_id
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -66,7 +66,8 @@ def begin_requests(application: "WSGIApplication", *, behind_proxy: bool) -> "WS
     def begun(environ: "WSGIEnvironment", start_response: "StartResponse") -> "Iterable[bytes]":
         given = environ.get("HTTP_X_REQUEST_ID", "") if behind_proxy else ""
         environ[ENVIRON_KEY] = {"id": given if _GIVEN_ID.fullmatch(given) else uuid.uuid4().hex}
-        _begin_trace(environ)
+        if is_tracing():
+            _begin_trace(environ)
         with one_patience():
             return application(environ, start_response)
 
@@ -75,8 +76,8 @@ def begin_requests(application: "WSGIApplication", *, behind_proxy: bool) -> "WS
 
 def _begin_trace(environ: "WSGIEnvironment") -> None:
     """Of a request, which the line of its log ends. It goes on with the client's, where that has sent one."""
-    names = ((TRACEPARENT, "HTTP_TRACEPARENT"), (TRACESTATE, "HTTP_TRACESTATE"))
-    trace = begin_trace("request", kind="SERVER", parent={name: environ.get(key, "") for name, key in names})
+    parent, state = environ.get("HTTP_TRACEPARENT", ""), environ.get("HTTP_TRACESTATE", "")
+    trace = begin_trace("request", kind="SERVER", parent=parent, state=state)
     if trace is not None:
         environ[TRACE_KEY] = trace
         environ[ENVIRON_KEY]["trace_id"] = trace.trace_id
