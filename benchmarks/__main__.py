@@ -6,6 +6,7 @@ import platform
 from datetime import UTC, datetime
 
 from benchmarks import (
+    backup,
     bundles,
     chat,
     dashboard,
@@ -40,6 +41,7 @@ BENCHMARKS = {
     "resumable": resumable.run,
     "fairness": fairness.run,
     "bundles": bundles.run,
+    "backup": backup.run,
     "scale": scale.run,
     "folders": folders.run,
     "growing": growing.run,

@@ -77,6 +77,14 @@ def _remove_deleted(core: Core, *, dry_run: bool) -> Iterator[int]:
             yield freed
 
 
+def settle_older_rows(core: Core) -> None:
+    """Let rows that are older than the store they belong to, such as those of a backup without bytes, fit it again."""
+    if core.store.is_remote:
+        from transfer_service.storage.s3.upkeep import forget_compacted
+
+        forget_compacted([core.store, core.attachments, core.games, core.previews])
+
+
 def list_object_sweeps(core: Core, by_name: dict[str, Shelf]) -> list[tuple[str, Sweep]]:
     """What a cleanup does besides where an object store has the bytes: nothing is nobody's or in pieces for ever."""
     if not core.store.is_remote:

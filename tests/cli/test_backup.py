@@ -15,6 +15,7 @@ from tests.everything import ATTACHED, MEMBER, PHOTO, UPLOADED, Everything, fill
 from tests.stores import path_of
 from tests.web.conftest import MakeApp
 from transfer_service.app import begin_serving, create_app
+from transfer_service.bootstrap import build_compaction
 from transfer_service.config import Settings
 from transfer_service.errors import InstallationMismatch
 from transfer_service.key_file import Keys, read_keys
@@ -329,16 +330,22 @@ def test_a_place_that_was_only_migrated_is_empty(places: Places, there: Everythi
 def test_without_bytes_a_restore_needs_the_store(places: Places, there: Everything, tmp_path: Path) -> None:
     here = carried(places, there, ("sqlite", "s3"))
     device = places.serve(here, there)
+    in_pieces = device.store(PHOTO * 250, "in pieces.bin")["file_id"]
     made = run(device.client.application, "backup", tmp_path / "backup", "--without-bytes")
     assert made.exit_code == 0, made.output
     assert not (tmp_path / "backup" / "bytes").exists()
+    compact = build_compaction(device.client.application.extensions[EXTENSION].core)
+    assert compact is not None
+    assert compact() > 0  # one object by now, which the rows of the backup do not know
     elsewhere = places.new("sqlite", "s3")
     refused = run(places.app(elsewhere), "restore", tmp_path / "backup")
     assert refused.exit_code == 1, refused.output
     new = places.new("sqlite", "disk") | {"storage_url": here["storage_url"]}
     restored = run(places.app(new), "restore", tmp_path / "backup")
     assert (restored.exit_code, "All is well" in restored.output) == (0, True), restored.output
-    assert_all_is_there(places.serve(new, there), there.ids)
+    device = places.serve(new, there)
+    assert device.get(f"/api/files/{in_pieces}/download").data == PHOTO * 250
+    assert_all_is_there(device, there.ids)
 
 
 def test_in_read_only_mode_a_backup_is_made(places: Places, there: Everything, tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from transfer_service.cli.accounts import plain_errors
 from transfer_service.cli.upkeep import show_fault, show_verdict
 from transfer_service.db.backup_contents import Listed
 from transfer_service.key_file import Keys, write_keys
+from transfer_service.maintenance import settle_older_rows
 from transfer_service.web.context import services
 
 if TYPE_CHECKING:
@@ -75,6 +76,8 @@ def restore(folder: Path) -> None:
     try:
         there.gate.enter()
         there.recovery.ensure()
+        if not source.facts["with_bytes"]:
+            settle_older_rows(there.core)
         verdict = there.verification.run(on_fault=show_fault)
         show_verdict(verdict, 0)
     finally:

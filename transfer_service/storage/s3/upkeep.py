@@ -3,11 +3,16 @@
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from datetime import datetime
 
+from sqlalchemy import select
+
+from transfer_service.models.pieces import StoredPiece
 from transfer_service.storage.blobs import BlobStore
+from transfer_service.storage.s3.backing import Backing
 from transfer_service.storage.s3.compaction import CompactedRoom, Compaction
 from transfer_service.storage.s3.leftovers import Known, Leftovers
 from transfer_service.storage.s3.store import RemoteStore
 
+_pieces = StoredPiece.__table__
 Lengths = Callable[[Collection[str]], Mapping[str, int]]
 
 
@@ -42,6 +47,29 @@ def note_whole(room: BlobStore, lengths: Lengths, *, dry_run: bool) -> Iterator[
                     for key, length in whole.items():
                         remote.backing.rows.note_scattered(rows, key, length)
     yield from ()
+
+
+def forget_compacted(rooms: Sequence[BlobStore]) -> None:
+    """Forget the pieces of blobs that have become one object since, under rows that are older than the store.
+
+    Raises StoreUnavailable.
+    """
+    for room in _remote(rooms):
+        keys = select(_pieces.c.key).where(_pieces.c.room == room.backing.layout.name).distinct()
+        for batch in room.database.batches(keys):
+            for row in batch:
+                _forget_if_one(room.backing, row.key)
+
+
+def _forget_if_one(backing: Backing, key: str) -> None:
+    with backing.database.read_rows() as rows:
+        pieces = backing.rows.find(rows, key)
+    if all(not each.span.size or backing.objects.head(each.object) for each in pieces):
+        return
+    whole = backing.find_whole(key)
+    if whole is not None and whole.span.stop >= pieces[-1].span.stop:
+        with backing.database.write_rows() as rows:
+            backing.rows.remove(rows, key)
 
 
 def _remote(rooms: Sequence[BlobStore]) -> list[RemoteStore]:
