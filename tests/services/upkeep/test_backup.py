@@ -5,18 +5,16 @@ import signal
 import subprocess
 import sys
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests import small_disk
-from tests.cli.test_backup import Places, generation, run, state_of
-from tests.everything import ATTACHED, Everything, fill
-from tests.web.conftest import MakeApp
+from tests.backups import Places, generation, run, state_of
+from tests.everything import ATTACHED, Everything
 from transfer_service.bootstrap import build_compaction
-from transfer_service.config import Settings
 from transfer_service.services.upkeep.backup import Backup
 from transfer_service.storage.backup_folder import BackupFolder
 from transfer_service.web.context import EXTENSION
@@ -24,19 +22,6 @@ from transfer_service.web.context import EXTENSION
 REPOSITORY = Path(__file__).parents[3]
 CONTENT = b"deleted while a backup was under way " * 9000
 Change = Callable[[], object]
-
-
-@pytest.fixture
-def places(request: pytest.FixtureRequest, tmp_path: Path, make_settings: Callable[..., Settings]) -> Iterator[Places]:
-    made = Places(request, tmp_path, make_settings)
-    yield made
-    for app in made.apps:
-        app.extensions[EXTENSION].database.dispose()
-
-
-@pytest.fixture
-def there(make_app: MakeApp, make_settings: Callable[..., Settings]) -> Everything:
-    return fill(make_app(trash_days=30), make_settings().data_dir)
 
 
 def before_copying(monkeypatch: pytest.MonkeyPatch, change: Change) -> None:

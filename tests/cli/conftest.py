@@ -1,0 +1,5 @@
+"""Fixtures of backups."""
+
+from tests.backups import full, places, there
+
+__all__ = ["full", "places", "there"]
