@@ -14,6 +14,7 @@ import errno
 import fcntl
 import hashlib
 import os
+import re
 import shutil
 import sqlite3
 import uuid
@@ -31,6 +32,9 @@ FORMAT = "1"
 _SETTLED_COUNT, _SETTLED_BYTES = 2000, 512 * 1024**2
 """So much may be lost by a kill, and is brought again."""
 _FLUSHED_ALONE_BYTES = 64 * 1024**2
+_GENERATION = re.compile(r"[0-9]{8}T[0-9]{6}Z-[0-9a-f]{8}")
+_OF_THE_DISK = "lost+found"
+"""In the first folder of a disk."""
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 _ZEROS = bytes(1024 * 1024)
 
@@ -47,7 +51,8 @@ class BackupFolder:
     def writing(self) -> Iterator[None]:
         """Make it, if it is not there, and keep other backups out of it. Raises BackupRefused."""
         with self._faults_named():
-            if self.root.is_dir() and any(self.root.iterdir()) and not (self.root / MARK).is_file():
+            is_filled = self.root.is_dir() and any(each.name != _OF_THE_DISK for each in self.root.iterdir())
+            if is_filled and not (self.root / MARK).is_file():
                 raise BackupRefused(f"{self.root} is not empty, and no folder of backups")
             if not self.root.is_dir():
                 make_folder(self.root.parent)
@@ -99,9 +104,7 @@ class BackupFolder:
     def begin(self) -> Path:
         """The empty folder of a new generation. What others have left that were killed goes."""
         current = self.current()
-        for each in self.root.iterdir():
-            if each.is_dir() and each.name != BYTES and each != current:
-                self._clear(each)
+        self._remove_all_but(current.name if current else "")
         self._incoming.mkdir(mode=0o700)
         generation = self.root / f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{uuid.uuid4().hex[:8]}"
         generation.mkdir(mode=0o700)
@@ -170,8 +173,12 @@ class BackupFolder:
             os.fsync(file.fileno())
         draft.replace(self.root / CURRENT)
         flush_names(self.root)
+        self._remove_all_but(generation.name)
+
+    def _remove_all_but(self, name: str) -> None:
+        """Remove what has come in and what other generations are, and nothing that somebody else has put here."""
         for each in self.root.iterdir():
-            if each.is_dir() and each.name not in {BYTES, generation.name}:
+            if each.name == INCOMING or (_GENERATION.fullmatch(each.name) and each.name != name):
                 self._clear(each)
 
     def prune(self, find_named: Callable[[list[str]], set[str]]) -> int:

@@ -13,6 +13,7 @@ import pytest
 
 from tests import small_disk
 from tests.backups import Places, generation, run, state_of
+from tests.conftest import frame
 from tests.everything import ATTACHED, Everything
 from transfer_service.bootstrap import build_compaction
 from transfer_service.services.upkeep.backup import Backup
@@ -21,6 +22,7 @@ from transfer_service.web.context import EXTENSION
 
 REPOSITORY = Path(__file__).parents[3]
 CONTENT = b"deleted while a backup was under way " * 9000
+FAR = 40 * 1024**2
 Change = Callable[[], object]
 
 
@@ -75,6 +77,8 @@ def test_in_an_object_store_what_is_deleted_or_made_one_meanwhile_is_in_it(
     services = device.client.application.extensions[EXTENSION]
     large = CONTENT * 30  # of several pieces
     gone, both = (device.store(large, f"{name}.bin")["file_id"] for name in ("gone", "both"))
+    for start, data in ((0, b"the start"), (FAR, b"the end")):
+        assert device.send(frame(start, data), "far.bin", query={"total_size": FAR + 7}).status_code == 200
     compact = build_compaction(services.core)
     assert compact is not None
     objects = services.store.backing.objects
@@ -94,6 +98,7 @@ def test_in_an_object_store_what_is_deleted_or_made_one_meanwhile_is_in_it(
     again = places.serve(restored, there)
     for each in (gone, both):
         assert again.get(f"/api/files/{each}/download").data == large
+    assert again.status("far.bin")["bytes_received"] == len(b"the start") + 7
     assert run(device.client.application, "cleanup", "--yes-remove-many").exit_code == 0  # now they go
     left = [facts.name for page in objects.list(services.store.backing.layout.own_prefix[:-6]) for facts in page]
     assert [name for name in left if uuid.UUID(gone).hex in name or uuid.UUID(both).hex in name] == []
@@ -212,8 +217,6 @@ def test_unchanged_unfinished_uploads_are_not_copied_again(there: Everything, tm
 
 def test_holes_of_unfinished_uploads_take_no_room(there: Everything, tmp_path: Path) -> None:
     """The last chunk of a file came first."""
-    from tests.conftest import frame
-
     far = 1024**3
     sent = there.device.send(frame(far, b"the end"), "far.bin", query={"total_size": far + 7})
     assert sent.status_code == 200, sent.text
