@@ -254,19 +254,21 @@ def test_the_audit_log_tells_of_accounts_rights_and_refusals(make_app: MakeApp, 
     app = make_app(**settings_for(provider, oidc_groups=GROUPS))
     provider.claims["groups"] = ["heads"]
     Browser(app, provider).sign_in()
+    (signed_in,) = [row for row in told(app) if row[0] == "account.signed_in"]
+    assert (signed_in[1], signed_in[2], signed_in[3]["provider"]) == (NAME, NAME, provider.issuer)
     whose = {"issuer": provider.issuer, "subject": ALICE["sub"]}
     rows = [row for row in told(app) if row[0] != "account.signed_in"]
     assert rows == [
         ("account.created", NAME, NAME, whose),
         ("account.changed", NAME, NAME, {
-            "is_admin": True, "permissions": {"before": [], "after": ["activities.read"]},
+            "is_admin": {"from": False, "to": True}, "permissions": {"from": [], "to": ["activities.read"]},
         }),
     ]  # fmt: skip
     Browser(app, provider).sign_in()
     assert [row for row in told(app) if row[0] != "account.signed_in"] == rows  # nothing has changed
     provider.claims["sub"] = "another"
     Browser(app, provider).sign_in()
-    refused = {"provider": True, "reason": "the account is somebody else's"}
+    refused = {"account": NAME, "provider": provider.issuer, "reason": "the account is somebody else's"}
     assert told(app)[-1] == ("account.sign_in_failed", None, NAME, refused)
 
 

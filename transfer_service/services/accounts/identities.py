@@ -38,6 +38,7 @@ class Identities:
     def __init__(self, core: Core) -> None:
         self._database = core.database
         self._now = core.now
+        self._issuer = core.settings.oidc_issuer
         self._groups = core.settings.oidc_groups
         self._named = frozenset(right for rights in self._groups.values() for right in rights)
 
@@ -143,7 +144,8 @@ class Identities:
             if account.is_admin and set(session.scalars(_enabled_admins())) == {account.id}:
                 structlog.get_logger().warning("last_admin_stays", account=str(account.id))
             else:
-                account.is_admin = told["is_admin"] = ADMIN in rights
+                told["is_admin"] = {"from": account.is_admin, "to": ADMIN in rights}
+                account.is_admin = ADMIN in rights
         named, wanted = self._named - {ADMIN}, rights - {ADMIN}
         of_account = _permissions.c.account_id == account.id
         held = set(session.scalars(select(_permissions.c.permission).where(of_account)))
@@ -153,7 +155,7 @@ class Identities:
         for permission in sorted(won):
             session.execute(insert(_permissions).values(account_id=account.id, permission=permission))
         if lost or won:
-            told["permissions"] = {"before": sorted(held), "after": sorted(held - lost | won)}
+            told["permissions"] = {"from": sorted(held), "to": sorted(held - lost | won)}
         if told:
             self._record(session, Action.ACCOUNT_CHANGED, account.name, told)
 
@@ -166,9 +168,10 @@ class Identities:
         """Keep in the audit log that somebody came back from the provider and was not let in."""
         if not isinstance(refused, SignInRefused):
             refused = SignInRefused("the account has changed meanwhile")
-        told = {"provider": True, "reason": refused.reason}
+        told = {"account": refused.name or None, "provider": self._issuer, "reason": refused.reason}
+        nobody = Actor(None, None, present_actor().ip_address)
         with self._database.write_rows() as rows:
-            audit.record(rows, Action.ACCOUNT_SIGN_IN_FAILED, refused.name, told, at=self._now())
+            audit.record(rows, Action.ACCOUNT_SIGN_IN_FAILED, refused.name, told, at=self._now(), actor=nobody)
 
 
 def _enabled_admins() -> Select[uuid.UUID]:

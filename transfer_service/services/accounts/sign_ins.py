@@ -116,10 +116,13 @@ NO_SIGN_IN = uuid.UUID(int=0)
 
 @dataclass(frozen=True, slots=True)
 class Client:
-    """What is known of whoever signs in: where from, and what the program calls itself."""
+    """What is known of whoever signs in: where from, what the program calls itself, and the issuer of OpenID Connect,
+    None where a password was shown.
+    """
 
     ip_address: str | None = None
     user_agent: str | None = None
+    provider: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,6 +173,8 @@ class SignInService:
             session.flush()
             session.add(RefreshToken(jti=grant.refresh_jti, sign_in_id=grant.sign_in_id))
             told = {"session_id": str(grant.sign_in_id), "user_agent": client.user_agent}
+            if client.provider is not None:
+                told["provider"] = client.provider
             actor = Actor(account_id, name, present_actor().ip_address)
             audit.record(session, Action.ACCOUNT_SIGNED_IN, name, told, at=now, actor=actor)
         return grant

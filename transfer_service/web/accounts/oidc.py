@@ -1,5 +1,7 @@
 """`/auth/oidc`: signing in at the company's provider of OpenID Connect (docs/sign-in.md)."""
 
+from dataclasses import replace
+
 from flask import Blueprint, Response, request
 
 from transfer_service.errors import BadCredentials, NotFound, SignInRefused
@@ -78,7 +80,8 @@ def _sign_in(openid: OpenId) -> FamilyGrant:
         with openid.attempts.resume(cookie, state) as attempt:
             account_id, name = services().identities.sign_in(_find_out(openid, attempt))
         note(account=str(account_id))
-        grant = services().sign_ins.begin(account_id=account_id, name=name, client=client_of_request())
+        client = replace(client_of_request(), provider=services().core.settings.oidc_issuer)
+        grant = services().sign_ins.begin(account_id=account_id, name=name, client=client)
     except BadCredentials as error:
         meters.count(meters.SIGN_INS, "failed")
         note(sign_in="failed", refused=error.reason if isinstance(error, SignInRefused) else None)
