@@ -6,6 +6,7 @@ it; or the database takes this transaction for the victim of a deadlock, and it 
 
 import random
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any
 
@@ -21,6 +22,7 @@ from transfer_service.web.audited import READING_ROUTES, ROUTES
 from transfer_service.web.context import EXTENSION
 
 STEPS = 70
+RACERS = 3
 FAULTS = ["before", "behind", "victim"]
 
 
@@ -80,3 +82,17 @@ def test_the_log_is_what_was_acknowledged(seed: int, make_app: Callable[..., Fla
         assert all(row.username == "alice" and row.ip_address == "127.0.0.1" for row in added)
         ledger.check(services)
     assert acknowledged > STEPS / 4
+
+
+def test_who_races_is_told_of_once_too(make_app: Callable[..., Flask], database_url: str) -> None:
+    app = make_app(database_url=database_url, trash_days=30)
+    services: Services = app.extensions[EXTENSION]
+    histories = [History(app, random.Random(seed)) for seed in range(RACERS)]
+    for other in histories[1:]:  # they know of the same things
+        for name in ("links", "upload_links", "keys", "groups"):
+            setattr(other, name, getattr(histories[0], name))
+    with ThreadPoolExecutor(RACERS) as racers:
+        statuses = list(racers.map(lambda history: [history.step()[0] for _ in range(STEPS // 3)], histories))
+    ledger.check(services)
+    assert all(sum(status < 400 for status in each) > STEPS / 12 for each in statuses)
+    assert not any(status == 500 for each in statuses for status in each)
