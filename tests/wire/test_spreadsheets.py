@@ -27,5 +27,9 @@ def test_no_cell_begins_like_a_formula(beginning: str) -> None:
     assert read(format_lines([[cell]])) == [[f"'{cell}"]]
 
 
+def test_what_no_text_is_made_of_breaks_nothing() -> None:
+    assert format_lines([["a\ud800b"]]) == b"a?b\r\n"
+
+
 def test_lines_are_those_of_rfc_4180() -> None:
     assert format_lines([["a", 'b"c', "d,e", None, 7], ["f\r\ng"]]) == b'a,"b""c","d,e",,7\r\n"f\r\ng"\r\n'

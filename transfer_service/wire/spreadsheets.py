@@ -15,9 +15,9 @@ def harmless(cell: str) -> str:
 
 
 def format_lines(rows: Iterable[Sequence[str | int | None]]) -> bytes:
-    """Rows as lines in UTF-8, each with CRLF behind it; None is an empty cell."""
+    """Rows as lines in UTF-8, each with CRLF behind it; None is an empty cell, half of a surrogate pair a `?`."""
     text = StringIO()
     writer = csv.writer(text, lineterminator="\r\n")
     for row in rows:
         writer.writerow([harmless(cell) if isinstance(cell, str) else cell for cell in row])
-    return text.getvalue().encode()
+    return text.getvalue().encode("utf-8", "replace")
