@@ -55,7 +55,7 @@ for line in iter(sys.stdin.readline, ""):
         if pid == 0:
             os.dup2(2, 1)
             pace = {"lease": timedelta(seconds=0.4), "beat_seconds": 0.05, "look_seconds": 0.1}
-            pace["webhook_lease"] = timedelta(seconds=3)
+            pace["webhook_lease"] = timedelta(seconds=5)
             build_worker(settings, **pace).run()
             os._exit(0)
         print(pid, flush=True)
