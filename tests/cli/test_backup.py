@@ -229,9 +229,13 @@ def test_a_place_that_is_not_empty_is_refused(places: Places, there: Everything,
     assert blob.read_bytes() == b"somebody's"
 
 
-def test_a_place_that_was_only_migrated_is_empty(places: Places, there: Everything, tmp_path: Path) -> None:
-    assert run(there.app, "backup", tmp_path / "backup").exit_code == 0
-    new = places.new("sqlite", "disk")
+@pytest.mark.parametrize("database", ["sqlite", "postgresql"])
+def test_a_place_that_was_only_migrated_is_empty(
+    places: Places, there: Everything, tmp_path: Path, database: str
+) -> None:
+    here = carried(places, there, (database, "disk"))
+    assert run(places.app(here), "backup", tmp_path / "backup").exit_code == 0
+    new = places.new(database, "disk")
     assert run(places.app(new), "database", "upgrade").exit_code == 0
     restored = run(places.app(new), "restore", tmp_path / "backup")
     assert restored.exit_code == 0, restored.output
