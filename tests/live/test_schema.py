@@ -18,7 +18,7 @@ SEED = 20261121
 EXAMPLES = 15
 """Random ones of each operation, besides its examples and what stands at or beyond a bound."""
 TIMEOUT_SECONDS = 300
-SIGN_IN = "^/(auth/(token|login)|token)$"
+SIGN_IN = "^/(auth/(token|login|oidc/.*)|token)$"
 SESSION = "^/(auth/.*|token)$"
 
 
