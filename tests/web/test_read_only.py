@@ -41,6 +41,7 @@ READING_ROUTES = [
 ]
 CHANGING_ROUTES = [(path, method) for path, method, _ in operations() if (path, method) not in READING_ROUTES]
 QUERIES = {
+    "/accounts": "search=ali",
     "/s/{token}/files/{file_id}/thumbnail": "size=160",
     "/api/files/{file_id}/thumbnail": "size=160",
     "/uploads/chats/{message_id}/thumbnail": "size=160",
