@@ -424,3 +424,46 @@ def test_on_one_machine_a_key_is_made(monkeypatch: pytest.MonkeyPatch, folder: P
     )
     load_settings()
     assert (folder / "var" / "secret_key").exists()
+
+
+OIDC = {
+    "TRANSFER_OIDC_ISSUER": "https://login.example.com/realms/a",
+    "TRANSFER_OIDC_CLIENT_ID": "transfer",
+    "TRANSFER_OIDC_CLIENT_SECRET": "a secret of the client",
+}
+
+
+@pytest.mark.parametrize("missing", OIDC)
+def test_sign_in_by_openid_connect_needs_all_that_it_needs(monkeypatch: pytest.MonkeyPatch, missing: str) -> None:
+    assert mistakes(monkeypatch, **{**OIDC, missing: ""}) == [missing]
+    monkeypatch.setenv(missing, OIDC[missing])
+    settings = load_settings()
+    assert (settings.oidc_issuer, settings.oidc_client_id) == (OIDC["TRANSFER_OIDC_ISSUER"], "transfer")
+    assert "a secret of the client" not in repr(settings)
+
+
+def test_groups_without_a_provider_are_a_mistake(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert mistakes(monkeypatch, TRANSFER_OIDC_GROUPS='{"heads": ["admin"]}') == sorted(OIDC)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        pytest.param("TRANSFER_OIDC_ISSUER", "login.example.com", id="no-scheme"),
+        pytest.param("TRANSFER_OIDC_ISSUER", "https://user:password@login.example.com", id="with-a-password"),
+        pytest.param("TRANSFER_OIDC_ISSUER", "https://login.example.com/?a=b", id="with-a-query"),
+        pytest.param("TRANSFER_OIDC_ISSUER", f"https://login.example.com/{'a' * 255}", id="too-long"),
+        pytest.param("TRANSFER_OIDC_GROUPS", "[]", id="list-of-groups"),
+        pytest.param("TRANSFER_OIDC_GROUPS", '{"heads": "admin"}', id="no-list"),
+        pytest.param("TRANSFER_OIDC_GROUPS", '{"heads": ["Admin!"]}', id="no-permission"),
+        pytest.param("TRANSFER_OIDC_GROUPS", "{", id="no-json"),
+    ],
+)
+def test_a_wrong_value_of_openid_connect_is_named(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
+    assert mistakes(monkeypatch, **{**OIDC, name: value}) == [name]
+
+
+def test_groups_are_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in {**OIDC, "TRANSFER_OIDC_GROUPS": '{"heads": ["admin", "games.download"]}'}.items():
+        monkeypatch.setenv(name, value)
+    assert load_settings().oidc_groups == {"heads": ["admin", "games.download"]}
