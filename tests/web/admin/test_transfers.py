@@ -114,6 +114,16 @@ def test_its_owner_finds_it_gone(services: Services, device: Device, other_devic
     assert device.send(frame(0, b"four"), "chunks.bin", query={"total_size": 4}).status_code == 200  # begun anew
 
 
+def test_who_cancelled_it_is_told(services: Services, device: Device, other_device: Device, admin: Device) -> None:
+    ids = begin_one_of_each(services, device, other_device)
+    services.accounts.grant("root", "activities.read")
+    for kind in ("chunks", "tus", "guest", "download"):
+        assert cancel(admin, ids[kind]) == 204
+    told = admin.get("/api/activities?limit=100").get_json()["data"]
+    ends = [(each["action"], each["username"]) for each in told if each["action"].endswith(".cancelled")]
+    assert sorted(ends) == [("download.cancelled", "root"), *[("upload.cancelled", "root")] * 3]
+
+
 def test_a_finished_file_is_no_transfer(device: Device, admin: Device) -> None:
     file_id = device.store(b"whole")["file_id"]
     finished = id_of(Tus(device).begin(None, b"hello"))

@@ -97,7 +97,6 @@ class UnfinishedOfAll:
             upload_rows.end(rows, [upload_id], now=self._now())
             facts.upload_cancelled(rows, file, at=self._now())
             remove_row(rows, file, self._space)
-            facts.upload_cancelled(rows, file, at=self._now())
 
 
 def _is_upload(file: FileRecord | None) -> bool:
