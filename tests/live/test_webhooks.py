@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
@@ -35,6 +35,11 @@ class Site:
     workers: Zygote
     receiver: Receiver
     secrets: dict[str, str]
+    running: list[int] = field(default_factory=list)
+
+    def work(self) -> None:
+        """One worker more."""
+        self.running.append(self.workers.fork())
 
     def add(self, path: str, *, url: str | None = None) -> None:
         draft = WebhookDraft(url or self.receiver.url_of(path), tuple(Event), None)
@@ -71,8 +76,10 @@ def site(tmp_path: Path, database_url: str) -> Iterator[Site]:
         "TRANSFER_ALLOW_PRIVATE_SOURCES": "true",
     }
     with Receiver() as receiver, zygote(data_dir, **environment) as workers:
-        yield Site(services, workers, receiver, {})
-        receiver.ended.set()
+        made = Site(services, workers, receiver, {})
+        yield made
+        for worker in made.running:
+            workers.kill(worker)
     services.database.dispose()
 
 
@@ -85,10 +92,11 @@ def test_every_event_comes_once_signed_and_in_order(site: Site) -> None:
     for number in range(20):
         for subject in ("a", "b", "c"):
             site.publish(subject, number)
-    workers = [site.workers.fork(), site.workers.fork()]
+    site.work()
+    site.work()
     wait_until(lambda: site.waiting() == 0, seconds=PATIENCE_SECONDS)
-    for worker in workers:
-        assert site.workers.stop(worker) == 0
+    while site.running:
+        assert site.workers.stop(site.running.pop()) == 0
     assert {subject: site.numbers("/hook", subject) for subject in "abc"} == {each: list(range(20)) for each in "abc"}
     verifier = Webhook(site.secrets["/hook"])
     for request in site.receiver.requests:
@@ -102,7 +110,7 @@ def test_a_failed_try_comes_again_the_same_and_those_behind_it_wait(site: Site) 
     for number in range(3):
         site.publish("a", number)
     began = time.monotonic()
-    site.workers.fork()
+    site.work()
     wait_until(lambda: site.waiting() == 0, seconds=PATIENCE_SECONDS)
     first, again, *_ = site.receiver.requests
     assert site.numbers("/hook", "a") == [0, 1, 2]
@@ -123,7 +131,7 @@ def test_who_is_silent_slow_or_dead_delays_nobody(site: Site) -> None:
     site.add("/good")
     for number in range(30):
         site.publish(f"file {number}", number)
-    site.workers.fork()
+    site.work()
     # If these had to wait for the tries of those, it would be minutes: 360 silent ones of 15 s, some 60 at once.
     wait_until(is_done(site, "/good", 30), seconds=PATIENCE_SECONDS)
     wait_until(is_done(site, "/silent/11", 1), seconds=PATIENCE_SECONDS)
@@ -136,7 +144,7 @@ def test_a_receiver_that_was_down_gets_everything_when_it_is_back(site: Site) ->
     site.add("/hook", url=f"http://127.0.0.1:{port}/hook")
     for number in range(60):
         site.publish(f"file {number}", number)
-    site.workers.fork()
+    site.work()
     time.sleep(2)
     with Receiver(port=port) as up:
         wait_until(lambda: len({request.id for request in up.requests}) == 60, seconds=PATIENCE_SECONDS)

@@ -109,6 +109,12 @@ class Site:
         self.server.start()
         self.running = [self.workers.fork() for _ in range(WORKERS)]
 
+    def end(self) -> None:
+        """Leave no worker behind."""
+        for worker in self.running:
+            with suppress(ProcessLookupError):
+                self.workers.kill(worker)
+
     def kill_something(self) -> None:
         """One worker, all of them, the service, or everything; and start it again."""
         victims = self.chance.choice(["worker", "workers", "service", "everything"])
@@ -194,6 +200,7 @@ def torture(kills: int, seed: int, say: Callable[[str], None], *, database_url: 
         own = environment_of(server.data_dir, **environment)
         workers = stack.enter_context(zygote_in(folder, own))
         site = Site(server, workers, receiver, secret, chance)
+        stack.callback(site.end)
         site.begin()
         return _run(site, kills, say)
 
@@ -210,9 +217,6 @@ def _run(site: Site, kills: int, say: Callable[[str], None]) -> list[str]:
     while site.waiting() and time.monotonic() < deadline:
         time.sleep(0.3)
     faults = judge(site, clients.told)
-    for worker in site.running:
-        with suppress(ProcessLookupError):
-            site.workers.kill(worker)
     arrived = len(site.receiver.to(PATH))
     say(f"{kills} kills, {len(clients.told)} facts told, {arrived} requests arrived, {len(faults)} faults")
     for fault in faults[:20]:
