@@ -11,7 +11,7 @@ from sqlalchemy import select
 
 from benchmarks.object_store import ObjectStoreServer
 from config import Settings
-from tests.conftest import Clock, Device
+from tests.conftest import Clock, Device, frame
 from tests.everything import ATTACHED, MEMBER, PHOTO, UPLOADED, Everything, fill
 from tests.web.conftest import MakeApp
 from transfer_service.app import begin_serving, create_app
@@ -137,6 +137,23 @@ def test_to_an_object_store_on_to_another_one_and_back_to_a_folder(
     # That of the first one stays, which was not in read-only mode.
     (journal,) = make_settings().data_dir.glob("storage-move-*.sqlite3")
     assert journal.stat().st_mode & 0o777 == 0o600
+
+
+def test_an_upload_with_a_hole_moves_out_of_an_object_store(
+    serve: Serve, object_store_server: ObjectStoreServer, make_settings: Any, tmp_path: Path
+) -> None:
+    folder, store = f"file:{make_settings().data_dir / 'blobs'}", object_store_server.new_url()
+    assert run(serve(), "storage", "move", folder, store).exit_code == 0
+    device, far = serve(storage_url=store), 40 * 1024**2
+    for start, data in ((0, b"the start"), (far, b"the end")):  # several of the store's pieces lie between them
+        assert device.send(frame(start, data), "far.bin", query={"total_size": far + 7}).status_code == 200
+    back = f"file:{tmp_path / 'back'}"
+    for room in ("uploads", "games"):
+        (make_settings().data_dir / room).rename(tmp_path / f"old {room}")
+    moved = run(serve(storage_url=store, read_only=True), "storage", "move", store, back)
+    assert moved.exit_code == 0, moved.output
+    blob = max((tmp_path / "back").glob("??/*"), key=lambda path: path.stat().st_size).read_bytes()
+    assert (len(blob), blob[:9], blob[far:]) == (far + 7, b"the start", b"the end")
 
 
 def test_from_a_folder_to_another_one_only_files_move(

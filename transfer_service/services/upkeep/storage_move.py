@@ -19,12 +19,14 @@ from transfer_service.db.database import Database
 from transfer_service.db.move_journal import MoveJournal
 from transfer_service.errors import BlobMissing, MoveRefused, ReadFailed, TransferError
 from transfer_service.models.pieces import DiscardedObject, ScatteredBlob, StoredPiece
+from transfer_service.services.files import received_ranges
 from transfer_service.services.upkeep.installation import MOVING
 from transfer_service.services.upkeep.orphans import Tally
-from transfer_service.services.upkeep.verification import MAY_BE_MISSING, Fault, Problem, Promise, promises
+from transfer_service.services.upkeep.verification import MAY_BE_MISSING, Fault, Kind, Problem, Promise, promises
 from transfer_service.storage.blobs import BlobStore, Key
 from transfer_service.storage.bodies import BlobReader
 from transfer_service.storage.landing import Landing
+from transfer_service.wire.ranges import Span
 
 BLOCK_BYTES = 1024 * 1024
 AT_ONCE = 4
@@ -187,12 +189,22 @@ class StorageMove:
         hasher = hashlib.sha256()
         with closing(self._sources[promise.room].open_reader(promise.blob_key, is_checked=True)) as reader:
             length = min(reader.size, promise.length)
-            landing.put(promise.blob_key, _hashed(reader, length, hasher), length=length)
+            blocks = _hashed(reader, self._spans_of(promise, length), length, hasher)
+            landing.put(promise.blob_key, blocks, length=length)
         # Read again before anything is refused: it may have been damaged on its way back.
         if all(_digest_at(landing, promise.blob_key, length) != hasher.digest() for _ in range(2)):
             raise MoveRefused(f"TO gives other bytes back than it was given: {promise.room} {_text(promise)}")
         is_whole = length == promise.length and promise.sha256 in {None, hasher.hexdigest()}
         return True if is_whole else Problem.DAMAGED
+
+    def _spans_of(self, promise: Promise, length: int) -> list[Span]:
+        """Which of the first `length` bytes there are: no object store reads the holes of an unfinished upload."""
+        whole = Span(0, length)
+        if promise.kind is not Kind.UPLOAD:
+            return [whole]
+        with self._database.read_rows() as rows:
+            spans = received_ranges.all_spans(rows, promise.key)
+        return sorted((both for each in spans if (both := each.overlap(whole))), key=lambda span: span.start)
 
     def _remove_deleted(self, number: int) -> int:
         """Remove what was brought and has no record any more: how many that were."""
@@ -204,16 +216,19 @@ class StorageMove:
         return count
 
 
-def _hashed(reader: BlobReader, length: int, hasher: "hashlib._Hash") -> Iterator[bytes]:
-    """The first `length` bytes, which are hashed as they go. Raises ReadFailed."""
+def _hashed(reader: BlobReader, spans: list[Span], length: int, hasher: "hashlib._Hash") -> Iterator[bytes]:
+    """The first `length` bytes, those outside of the spans as zeros, hashed as they go. Raises ReadFailed."""
     position = 0
-    while position < length:
-        block = reader.read(position, min(BLOCK_BYTES, length - position))
-        if not block:
-            raise ReadFailed
-        hasher.update(block)
-        position += len(block)
-        yield block
+    for span in [*spans, Span(length, length)]:
+        while position < span.stop:
+            is_hole = position < span.start
+            size = min(BLOCK_BYTES, (span.start if is_hole else span.stop) - position)
+            block = bytes(size) if is_hole else reader.read(position, size)
+            if not block:
+                raise ReadFailed
+            hasher.update(block)
+            position += len(block)
+            yield block
 
 
 def _text(promise: Promise) -> str:
