@@ -7,6 +7,8 @@ import pytest
 from tests.services.conftest import plan_of
 from tests.services.events.conftest import Hooks
 from transfer_service.services.events import delivery_rows
+from transfer_service.services.events.actions import Action
+from transfer_service.services.events.activities import ActivityFilter
 from transfer_service.services.events.deliveries import LEASE, PAUSES, Message, Tried, WebhookLost
 from transfer_service.services.events.webhook_secrets import WebhookSecrets
 
@@ -89,6 +91,32 @@ def test_410_ends_a_webhook_and_all_that_it_was_to_be_told(any_hooks: Hooks) -> 
     assert [each.state for each in any_hooks.bench.services.webhooks.list_webhooks()] == ["ended"]
     any_hooks.deliveries.release(record.id)
     assert (any_hooks.deliveries.find_free(), any_hooks.deliveries.claim(record.id)) == ([], None)
+
+
+def test_nothing_is_sent_after_410_whatever_else_was_due(any_hooks: Hooks) -> None:
+    """Also not by the runner that has heard it, and other answers that were under way count."""
+    record = any_hooks.add()
+    for subject in ("f", "f", "g", "g", "h"):
+        any_hooks.publish(subject)
+    any_hooks.claim(record)
+    (ended, arrived, failed) = any_hooks.find_due(record)
+    any_hooks.deliveries.record(record.id, [Tried(ended, 410), Tried(arrived, 200)])
+    assert any_hooks.find_due(record) == []
+    assert any_hooks.deliveries.seconds_until_due(record.id) is None
+    any_hooks.deliveries.record(record.id, [Tried(failed, "timeout")])
+    any_hooks.deliveries.tidy()
+    assert [row.error for row in any_hooks.rows()] == ["410", "ended", "ended", "ended"]
+
+
+def test_a_webhook_ends_once_however_many_tries_hear_of_it(any_hooks: Hooks) -> None:
+    record = any_hooks.add()
+    for subject in ("f", "g", "h"):
+        any_hooks.publish(subject)
+    any_hooks.claim(record)
+    assert len(any_hooks.try_all(record, 410)) == 3
+    assert [row.error for row in any_hooks.rows()] == ["410", "410", "410"]
+    told = any_hooks.bench.services.activities.list_page(1, 10, ActivityFilter(action=Action.WEBHOOK_ENDED))
+    assert told.total == 1
 
 
 def test_every_try_is_the_same_message_signed_anew(any_hooks: Hooks) -> None:

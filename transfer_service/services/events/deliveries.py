@@ -101,7 +101,7 @@ class Deliveries:
                 return [each for each in found if not each.has_earlier]
 
     def seconds_until_due(self, webhook_id: uuid.UUID) -> float | None:
-        """How long nothing is to be sent to a webhook, None where nothing waits."""
+        """How long nothing is to be sent to a webhook, None where nothing waits or it has ended."""
         with self._database.read_rows() as rows:
             due_at = delivery_rows.find_next_due(rows, webhook_id)
             return None if due_at is None else (due_at - self._shared_now(rows)).total_seconds()
@@ -152,7 +152,8 @@ class Deliveries:
         elif tried.result == GONE:
             delivery_rows.set_failed(rows, webhook_id, due, error=error, now=now)
             url = delivery_rows.end(rows, webhook_id)
-            audit.record(rows, Action.WEBHOOK_ENDED, webhook_id, {"host": host_of(url)}, at=now)
+            if url is not None:  # several tries at once may meet with it
+                audit.record(rows, Action.WEBHOOK_ENDED, webhook_id, {"host": host_of(url)}, at=now)
         elif tried.result != EXPIRED and due.tries < len(PAUSES):
             delivery_rows.put_back(rows, due, error=error, due_at=now + PAUSES[due.tries])
         else:

@@ -22,6 +22,7 @@ _is_due = and_(_deliveries.c.due_at.is_not(None), _deliveries.c.due_at <= bindpa
 _is_free = or_(_webhooks.c.runs_until.is_(None), _webhooks.c.runs_until < bindparam("now"))
 _is_ours = and_(_webhooks.c.id == bindparam("of_webhook"), _webhooks.c.runner == bindparam("by_runner"))
 _is_active = _webhooks.c.state == literal_column("'active'")
+_has_not_ended = exists().where(_webhooks.c.id == bindparam("of_webhook"), _is_active)
 _FREE = PreparedSelect(
     select(_webhooks.c.id)
     .where(_is_active, _is_free, exists().where(_deliveries.c.webhook_id == _webhooks.c.id, _is_due))
@@ -49,7 +50,7 @@ _DUE = PreparedSelect(
         )
         .label("has_earlier"),
     )
-    .where(_deliveries.c.webhook_id == bindparam("of_webhook"), _is_due)
+    .where(_deliveries.c.webhook_id == bindparam("of_webhook"), _is_due, _has_not_ended)
     .order_by(_deliveries.c.due_at, _deliveries.c.id)
     .limit(bindparam("limit", type_=BigInteger))
 )
@@ -58,7 +59,7 @@ _BODY = PreparedSelect(
 )
 _NEXT_DUE = PreparedSelect(
     select(_deliveries.c.due_at)
-    .where(_deliveries.c.webhook_id == bindparam("of_webhook"), _deliveries.c.due_at.is_not(None))
+    .where(_deliveries.c.webhook_id == bindparam("of_webhook"), _deliveries.c.due_at.is_not(None), _has_not_ended)
     .order_by(_deliveries.c.due_at)
     .limit(1)
 )
@@ -134,7 +135,10 @@ def hold(rows: Executor, webhook_id: uuid.UUID, runner: uuid.UUID) -> bool:
 
 
 def find_due(rows: Executor, webhook_id: uuid.UUID, now: datetime, *, limit: int, overdue: timedelta) -> list[Due]:
-    """What is due for a webhook, what has been due for longest first; longer than `overdue` is overdue."""
+    """What is due for a webhook, what has been due for longest first; longer than `overdue` is overdue.
+
+    Nothing is for one that has ended, however much still waits.
+    """
     return [
         Due(row.id, row.message_id, row.subject, row.tries, bool(row.has_earlier), row.due_at < now - overdue)
         for row in _DUE.find_all(rows, {"of_webhook": webhook_id, "now": now, "limit": limit})
@@ -142,7 +146,7 @@ def find_due(rows: Executor, webhook_id: uuid.UUID, now: datetime, *, limit: int
 
 
 def find_next_due(rows: Executor, webhook_id: uuid.UUID) -> datetime | None:
-    """When something is due for a webhook, None where nothing waits."""
+    """When something is due for a webhook, None where nothing waits, or it has ended."""
     row = _NEXT_DUE.find(rows, {"of_webhook": webhook_id})
     return None if row is None else row.due_at
 
@@ -177,10 +181,10 @@ def set_failed(rows: Executor, webhook_id: uuid.UUID, due: Due, *, error: str, n
     _wake_next(rows, webhook_id, due.subject, now)
 
 
-def end(rows: Executor, webhook_id: uuid.UUID) -> str:
-    """Send nothing more to a webhook: its receiver said so. Its address."""
-    ended = update(_webhooks).where(_webhooks.c.id == webhook_id).values(state=WebhookState.ENDED)
-    return str(rows.execute(ended.returning(_webhooks.c.url)).scalar_one())
+def end(rows: Executor, webhook_id: uuid.UUID) -> str | None:
+    """Send nothing more to a webhook: its receiver said so. Its address; None where it has ended before."""
+    ended = update(_webhooks).where(_webhooks.c.id == webhook_id, _is_active).values(state=WebhookState.ENDED)
+    return rows.execute(ended.returning(_webhooks.c.url)).scalar()
 
 
 def find_next_waited_for(rows: Executor, behind: uuid.UUID) -> tuple[uuid.UUID | None, WebhookState | None]:

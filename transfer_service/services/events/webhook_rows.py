@@ -59,11 +59,6 @@ def add(rows: Executor, webhook: WebhookRecord, account_id: uuid.UUID | None, se
     rows.execute(insert(_webhooks), values)
 
 
-def find_account(rows: Executor, name: str) -> uuid.UUID | None:
-    """The id of an account."""
-    return rows.execute(select(_accounts.c.id).where(_accounts.c.name == name)).scalar()
-
-
 def find(rows: Executor, webhook_id: uuid.UUID) -> WebhookRecord | None:
     """The webhook of that id."""
     row = rows.execute(select(*_SHOWN).select_from(_WITH_ACCOUNT).where(_webhooks.c.id == webhook_id)).first()

@@ -9,6 +9,7 @@ from transfer_service.db.database import Executor
 from transfer_service.errors import InvalidRequest, NotFound, WebhookEnded
 from transfer_service.models.webhooks import WebhookState
 from transfer_service.remote.url_guard import is_spelled_inside
+from transfer_service.services.accounts.rows import find_by_name
 from transfer_service.services.clocks import shared_now
 from transfer_service.services.core import Core
 from transfer_service.services.events import audit, outbox, webhook_rows
@@ -53,11 +54,12 @@ class WebhookService:
         webhook_id = uuid.uuid4()
         secret, sealed = self._secrets.make(webhook_id)
         at = self._now()
-        record = WebhookRecord(webhook_id, draft.url, draft.events, draft.account, WebhookState.ACTIVE, at)
         with self._database.write_rows(durable=True) as rows:
-            account_id = None if draft.account is None else webhook_rows.find_account(rows, draft.account)
-            if draft.account is not None and account_id is None:
+            account = None if draft.account is None else find_by_name(rows, draft.account)
+            if draft.account is not None and account is None:
                 raise InvalidRequest("No account has this name")
+            account_id, name = (None, None) if account is None else (account.id, account.name)
+            record = WebhookRecord(webhook_id, draft.url, draft.events, name, WebhookState.ACTIVE, at)
             webhook_rows.add(rows, record, account_id, sealed)
             self._tell(rows, Action.WEBHOOK_CREATED, record, events=list(record.events), account=record.account)
         return record, format_secret(secret)
