@@ -1,9 +1,12 @@
 """Hashing and verifying passwords."""
 
+import time
+
 import pytest
 
 from tests.conftest import PASSWORD
 from transfer_service.errors import InvalidRequest
+from transfer_service.services.accounts.identities import NO_PASSWORD
 from transfer_service.services.accounts.passwords import Passwords
 from transfer_service.threads import offload
 
@@ -58,3 +61,15 @@ def test_a_password_is_not_cut_to_what_fits(passwords: Passwords) -> None:
 def test_nothing_belongs_to_a_hash_that_is_none(passwords: Passwords, password_hash: str | None) -> None:
     assert not passwords.verify(password_hash, "decoy")
     assert not passwords.verify(password_hash, "")
+
+
+def test_what_is_no_hash_is_refused_no_sooner_than_a_wrong_password(passwords: Passwords) -> None:
+    """Or anybody could find out which accounts have no password, and so which there are."""
+    genuine = passwords.hash(PASSWORD)
+    fastest = dict.fromkeys([genuine, NO_PASSWORD, None], 60.0)
+    for _ in range(4):
+        for password_hash in fastest:
+            began = time.monotonic()
+            assert not passwords.verify(password_hash, "wrong")
+            fastest[password_hash] = min(fastest[password_hash], time.monotonic() - began)
+    assert min(fastest.values()) > fastest[genuine] / 20  # without the work it is a thousandth

@@ -27,7 +27,7 @@ _DECOY = f"$argon2id$v=19$m={_MEMORY_KIB},t={_PASSES},p={_LANES}${'A' * 22}${'A'
 
 
 class Passwords:
-    """Hashes and verifies passwords; a missing hash takes as long to verify as a real one."""
+    """Hashes and verifies passwords; what is no hash takes as long to verify as a real one."""
 
     def __init__(self, *, offload: Offload) -> None:
         self._hasher = PasswordHasher(memory_cost=_MEMORY_KIB, time_cost=_PASSES, parallelism=_LANES)
@@ -41,7 +41,7 @@ class Passwords:
             return self._offload(lambda: self._hasher.hash(_encode(password)))
 
     def verify(self, password_hash: str | None, password: str) -> bool:
-        """Whether the password belongs to the hash; False, after as long a time, where there is no hash."""
+        """Whether the password belongs to the hash; False, after as long a time, where there is none, or no argon2."""
         encoded = _encode(password)[:MAX_PASSWORD_BYTES]
         genuine = password_hash is not None and len(_encode(password)) <= MAX_PASSWORD_BYTES
         return self._offload(lambda: self._matches(password_hash or _DECOY, encoded)) and genuine
@@ -49,8 +49,11 @@ class Passwords:
     def _matches(self, password_hash: str, encoded: bytes) -> bool:
         try:
             return self._hasher.verify(password_hash, encoded)
-        except (VerificationError, InvalidHashError):
-            return False
+        except InvalidHashError:  # of an account without a password: a quick answer would tell that there is one
+            self._matches(_DECOY, encoded)
+        except VerificationError:
+            pass
+        return False
 
 
 def check_new_password(password: str, *, least: int = MIN_PASSWORD_CHARACTERS) -> None:
