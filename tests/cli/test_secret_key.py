@@ -90,3 +90,14 @@ def test_at_the_end_links_are_sealed_by_the_present_key(make_app: Callable[..., 
     later = signed_in(make_app(joins=True, secret_key=OTHER), "alice")
     assert sorted(link["url"] for link in later.get("/api/links").get_json()["links"]) == sorted(made)
     assert "0 addresses of links" in run(rotated, "--finish").output
+
+
+def test_the_installation_knows_the_present_key_though_nothing_has_started_with_it(
+    make_app: Callable[..., Flask],
+) -> None:
+    services = make_app().extensions[EXTENSION]
+    services.signing_key.ensure()
+    rotated = make_app(joins=True, secret_key=OTHER, previous_secret_keys=[SecretStr(SECRET)])
+    assert run(rotated, "--finish").exit_code == 0
+    later = make_app(joins=True, secret_key=OTHER).extensions[EXTENSION]
+    assert not later.signing_key.is_another()

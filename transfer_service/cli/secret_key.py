@@ -42,6 +42,7 @@ def rotate(prepare: bool, finish: bool, yes: bool) -> None:
 
 
 def _finish(path: Path | None, yes: bool) -> None:
+    services().signing_key.ensure()  # nothing may have started with the present key, and nothing later knows the others
     click.echo(f"{services().sharing.links.reseal()} addresses of links sealed with the present key")
     click.echo(f"{services().webhooks.reseal()} secrets of webhooks sealed with the present key")
     if path is None:
