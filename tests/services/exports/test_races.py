@@ -3,11 +3,14 @@
 import io
 import threading
 import zipfile
+from typing import Any
 
 import pytest
 
 from tests.services.conftest import Bench
 from transfer_service.errors import AccountGone, NotFound, ReadFailed
+from transfer_service.services.exports import exports
+from transfer_service.services.exports.contents import Contents
 from transfer_service.services.exports.rows import ExportRecord
 from transfer_service.wire.ranges import Span
 
@@ -96,3 +99,25 @@ def test_an_account_that_is_gone_gets_none(any_bench: Bench) -> None:
     any_bench.services.account_removal.remove("alice")
     with pytest.raises((AccountGone, NotFound)):
         made(any_bench)
+
+
+def test_one_that_is_being_made_is_not_too_old_however_many_others_are_made(
+    any_bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    any_bench.store(b"x" * 1000, "x.bin")
+    monkeypatch.setattr(exports, "KEPT", 2)
+    write, others = Contents.write, list[ExportRecord]()
+
+    def write_slowly(*arguments: Any) -> None:
+        write(*arguments)
+        monkeypatch.setattr(Contents, "write", write)
+        for _ in range(4):
+            any_bench.clock.advance(seconds=1)
+            others.append(made(any_bench))
+
+    monkeypatch.setattr(Contents, "write", write_slowly)
+    export = made(any_bench)
+    with zipfile.ZipFile(io.BytesIO(content(any_bench, export))) as archive:
+        assert archive.testzip() is None
+    find = any_bench.services.sharing.exports.find
+    assert [find(any_bench.account_id, each.id) is not None for each in others] == [False, False, True, True]

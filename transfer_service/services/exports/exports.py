@@ -69,7 +69,7 @@ class ExportService:
             if isinstance(error, IntegrityError):  # nothing can be added to an account that is gone
                 raise AccountGone from error
             raise
-        self._remove_older(account_id)
+        self._remove_older(made)
         return made
 
     @run_again
@@ -83,10 +83,11 @@ class ExportService:
             export.id, export.account_id, size, member_count, text_bytes, export.created_at, export.expires_at
         )
 
-    def _remove_older(self, account_id: uuid.UUID) -> None:
+    def _remove_older(self, made: ExportRecord) -> None:
+        """Remove what is too old beside a new one, which may have been begun before all others: it is to be sent."""
         with self._database.read_rows() as rows:
-            older = export_rows.older_than(rows, account_id, KEPT)
-        for export_id in older:
+            older = export_rows.older_than(rows, made.account_id, KEPT)
+        for export_id in set(older) - {made.id}:
             export_rows.remove(self._database, export_id)
 
     def find(self, account_id: uuid.UUID, export_id: uuid.UUID) -> ExportRecord | None:

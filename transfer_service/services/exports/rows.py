@@ -98,8 +98,8 @@ def finish(rows: Executor, export_id: uuid.UUID, *, size: int, member_count: int
 
 
 def older_than(rows: Executor, account_id: uuid.UUID, newest: int) -> Sequence[uuid.UUID]:
-    """The account's exports but so many of the newest."""
-    of_account = select(_exports.c.id).where(_exports.c.account_id == account_id)
+    """The account's whole exports but so many of the newest. Those that are being made are not old yet."""
+    of_account = select(_exports.c.id).where(_exports.c.account_id == account_id, _exports.c.size.is_not(None))
     older = of_account.order_by(_exports.c.created_at.desc(), _exports.c.id.desc()).offset(newest)
     return rows.execute(older).scalars().all()
 
