@@ -2,7 +2,7 @@
 
 import io
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any, TypeVar
 from urllib.parse import unquote_to_bytes
 
@@ -98,6 +98,18 @@ def json_object(
     """
     data = buffer_small_body(max_bytes)
     return {} if may_be_missing and not data else parse_object(data, most_outside=most_outside)
+
+
+def known_fields(known: Collection[str], max_bytes: int = 1024 * 1024) -> dict[str, Any]:
+    """The JSON object in a small body. A field of another name is a mistake that must not look as if it had worked.
+
+    Raises InvalidRequest, TooLarge.
+    """
+    fields = json_object(max_bytes)
+    for name in fields:
+        if name not in known:
+            raise InvalidRequest(f"Unknown field; there are {', '.join(known)}")
+    return fields
 
 
 def fields_of_body(max_bytes: int) -> Mapping[str, Any]:

@@ -88,6 +88,7 @@ def test_a_webhook_asks_for_some_events_of_one_account(admin: Device) -> None:
         pytest.param({"account": 1}, "account must be", id="account-number"),
         pytest.param({"account": "\x00"}, "No account has this name", id="nul"),
         pytest.param({"account": "\ud800"}, "No account has this name", id="no-unicode"),
+        pytest.param({"acount": "bob"}, "Unknown field; there are url, events, account", id="misspelled"),
     ],
 )
 def test_what_cannot_be_is_refused(admin: Device, fields: dict[str, Any], detail: str) -> None:

@@ -1,6 +1,6 @@
 """`/api/admin/accounts`: who there is, new accounts, and what they may do (docs/administration.md)."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from functools import partial
 from http import HTTPStatus
 from typing import Any
@@ -15,7 +15,7 @@ from transfer_service.services.accounts.rows import MOST_BYTES, AccountRecord
 from transfer_service.web.admin.doors import guard_for_admins
 from transfer_service.web.context import current, services
 from transfer_service.web.query import PAGING, Order, Page, choice_of, read_page, takes, text_of
-from transfer_service.web.requests import json_object, text_field
+from transfer_service.web.requests import known_fields, text_field
 from transfer_service.wire.instants import format_second
 
 _OF_NEW = ("name", "password", "is_admin", "permissions", "quota_bytes")
@@ -42,7 +42,7 @@ def list_accounts() -> Response:
 @blueprint.post("")
 def create_account() -> tuple[Response, int]:
     """A new account. A password that is made here is in this answer, and nowhere else."""
-    fields = _fields(_OF_NEW)
+    fields = known_fields(_OF_NEW)
     draft = AccountDraft(
         text_field(fields, "name"),
         is_admin=_flag(fields, "is_admin") or False,
@@ -59,7 +59,7 @@ def create_account() -> tuple[Response, int]:
 @blueprint.patch("/<name>")
 def change_account(name: str) -> Response:
     """Change what is given, all of it or nothing."""
-    fields = _fields(_OF_CHANGES)
+    fields = known_fields(_OF_CHANGES)
     if not fields:
         raise InvalidRequest(f"Nothing to change: give some of {', '.join(_OF_CHANGES)}")
     password = text_field(fields, "password") if "password" in fields else None
@@ -74,15 +74,6 @@ def change_account(name: str) -> Response:
     )
     account = services().accounts.change(name, changes, by=current())
     return jsonify(account_json(account, files=services().administration.accounts.count_files(account.account_id)))
-
-
-def _fields(known: Collection[str]) -> dict[str, Any]:
-    """The fields of the body. One of another name is a mistake that must not look as if it had worked."""
-    fields = json_object()
-    for name in fields:
-        if name not in known:
-            raise InvalidRequest(f"Unknown field; there are {', '.join(known)}")
-    return fields
 
 
 def _flag(fields: Mapping[str, Any], name: str) -> bool | None:

@@ -13,7 +13,7 @@ from transfer_service.services.events.webhooks import UNKNOWN, UNKNOWN_FAILED, W
 from transfer_service.services.files.files import parse_file_id
 from transfer_service.web.context import guard, require_admin, services
 from transfer_service.web.query import PAGING, Key, read_page, takes
-from transfer_service.web.requests import json_object
+from transfer_service.web.requests import known_fields
 from transfer_service.wire.instants import format_second
 from transfer_service.wire.webhooks import parse_events, parse_url
 
@@ -32,7 +32,7 @@ def _require_admin() -> None:
 @blueprint.post("")
 def add_webhook() -> tuple[Response, int]:
     """A new webhook. Its secret is in this answer, and nowhere else."""
-    fields = json_object(MAX_DRAFT_BYTES)
+    fields = known_fields(("url", "events", "account"), MAX_DRAFT_BYTES)
     account = fields.get("account")
     if account is not None and not isinstance(account, str):
         raise InvalidRequest("account must be the name of an account")
