@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 
 import pytest
+from joserfc.jwk import RSAKey
 
 from tests.live.server import wait_until
 from tests.openid_provider import HostileProvider, hostile_provider
@@ -88,6 +89,48 @@ def test_after_a_failure_nobody_asks_for_a_while(provider: Provider, honest: Hos
     honest.is_away = False
     watch.seconds += PAUSE_SECONDS
     assert provider.published().metadata["issuer"] == honest.issuer
+
+
+def test_keys_that_change_again_are_waited_for(honest: HostileProvider, watch: Watch) -> None:
+    waited: list[float] = []
+
+    def sleep(seconds: float) -> None:
+        waited.append(seconds)
+        watch.seconds += seconds
+
+    provider = Provider(honest.issuer, Exchange(), now=watch, sleep=sleep)
+    known = provider.published()
+    for name in ("second", "third"):
+        watch.seconds += 2
+        honest.published = [RSAKey.generate_key(2048, {"kid": name})]
+        known = provider.republished(known)
+        assert [key.kid for key in known.keys] == [name]
+    assert (waited, asked(honest)) == ([PAUSE_SECONDS - 2] * 2, 3)
+
+
+def test_keys_that_are_not_published_are_waited_for_once(honest: HostileProvider, watch: Watch) -> None:
+    waited: list[float] = []
+    provider = Provider(honest.issuer, Exchange(), now=watch, sleep=waited.append)
+    known = provider.published()
+    for _ in range(5):
+        known = provider.republished(known)
+    assert (waited, asked(honest)) == ([PAUSE_SECONDS], 2)
+    watch.seconds += PAUSE_SECONDS
+    provider.republished(known)
+    assert (waited, asked(honest)) == ([PAUSE_SECONDS], 3)
+
+
+def test_nobody_waits_for_keys_of_a_provider_that_is_away(honest: HostileProvider, watch: Watch) -> None:
+    waited: list[float] = []
+    provider = Provider(honest.issuer, Exchange(), now=watch, sleep=waited.append)
+    known = provider.published()
+    watch.seconds += PAUSE_SECONDS
+    honest.is_away = True
+    with pytest.raises(ProviderAway):
+        provider.republished(known)
+    watch.seconds += 1
+    assert provider.republished(known) is known
+    assert (waited, asked(honest)) == ([], 2)
 
 
 def test_an_issuer_by_https_publishes_no_addresses_by_http() -> None:

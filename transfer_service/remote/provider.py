@@ -27,7 +27,7 @@ from transfer_service.threads import run_beside
 CONNECT_SECONDS, EXCHANGE_SECONDS = 5.0, 10.0
 FRESH_SECONDS, STALE_SECONDS = 3600.0, 86_400.0
 PAUSE_SECONDS = 5.0
-"""After a failure nobody asks again for so long; nor for keys that are new."""
+"""After a failure nobody asks again for so long, and nobody before for keys that are new."""
 MAX_ANSWER_BYTES = 1024 * 1024
 _KINDS = frozenset({"RSA", "EC", "OKP"})
 """No secret is a key here: with one, whoever knows it could sign."""
@@ -89,17 +89,30 @@ class Published:
         """The keys that a token may be signed with which names this one, or none."""
         return [key for key in self.keys if key_id is None or key.kid == key_id]
 
+    def has_keys_of(self, other: "Published") -> bool:
+        """Whether the keys are the same as those of another time."""
+        return _thumbprints(self) == _thumbprints(other)
+
 
 class Provider:
     """Keeps what the provider of an issuer has published."""
 
-    def __init__(self, issuer: str, exchange: Exchange, *, now: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        issuer: str,
+        exchange: Exchange,
+        *,
+        now: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], None] | None = None,
+    ) -> None:
         self._issuer = issuer
         self._exchange = exchange
         self._now = now
+        self._sleep = sleep or time.sleep
         self._published: Published | None = None
         self._lock = threading.Lock()
         self._tried_at = -PAUSE_SECONDS
+        self._asked_in_vain = False
         self._is_renewing = False
 
     def warm_up(self) -> None:
@@ -121,9 +134,12 @@ class Provider:
     def republished(self, since: Published) -> Published:
         """What it has published, asked for anew: a token names a key that is not among those of `since`.
 
-        Not more than once in PAUSE_SECONDS, whatever tokens name. Raises ProviderAway.
+        Not more than once in PAUSE_SECONDS, whatever tokens name: whoever comes sooner waits for the rest of them, but
+        gets `since` at once where one was asked for last and had not come, or no answer. Raises ProviderAway.
         """
-        return self._ask_again(since=since)
+        found = self._ask_again(since=since)
+        self._asked_in_vain = found.has_keys_of(since)
+        return found
 
     def _renew(self) -> None:
         try:
@@ -138,13 +154,17 @@ class Provider:
         with self._lock:
             if self._published is not None and self._published is not since:
                 return self._published
-            if self._now() - self._tried_at < PAUSE_SECONDS:
-                if since is not None and self._now() - since.at < STALE_SECONDS:
+            rest = self._tried_at + PAUSE_SECONDS - self._now()
+            if rest > 0:
+                if since is None or self._now() - since.at >= STALE_SECONDS:
+                    raise ProviderAway
+                if since.at < self._tried_at or self._asked_in_vain:
                     return since
-                raise ProviderAway
+                self._sleep(rest)  # they may have changed a moment ago: no reason to refuse who comes with a new key
             self._tried_at = self._now()
             try:
                 self._published = self._ask()
+                self._asked_in_vain = False
             except ProviderAway as error:
                 structlog.get_logger().warning("openid_provider_away", issuer=self._issuer, cause=_cause(error))
                 raise
@@ -183,6 +203,10 @@ def _public_key(value: object) -> Key | None:
         return import_key({name: each for name, each in value.items() if name not in {"d", "key_ops"}})
     except (JoseError, ValueError, TypeError, KeyError):
         return None
+
+
+def _thumbprints(published: Published) -> set[str]:
+    return {key.thumbprint() for key in published.keys}
 
 
 def _cause(error: ProviderAway) -> str:
