@@ -20,13 +20,14 @@ from tests.conftest import SECRET
 from tests.live.bad_source import BadSource, Behaviour, Drip
 from tests.live.download_worker import Zygote, zygote
 from tests.prepared import migrate
+from tests.proofs import length
 from transfer_service.bootstrap import Services, build_services
 from transfer_service.errors import NotFound
 from transfer_service.models.events import Activity
 from transfer_service.models.games import DownloadState, Game, GameData, RemoteDownload
 from transfer_service.services.events.actors import Actor
 
-KILLS = 200
+KILLS = length(60, whole=200)
 SEED = 20261121
 DATA = random.Random(SEED).randbytes(2 * 1024 * 1024)
 SLOWLY = Behaviour(drip=Drip(128 * 1024, 0.02))

@@ -3,7 +3,6 @@
 Two holders never both commit where their spans overlap, whatever happens to either of them.
 """
 
-import os
 import random
 import signal
 import subprocess
@@ -19,12 +18,13 @@ import pytest
 from sqlalchemy import make_url
 
 from tests.prepared import migrate
+from tests.proofs import length
 from tests.storage.lease_actors import BLOBS, CELLS
 
 REPOSITORY = Path(__file__).parents[2]
 PROCESSES = 4
 SEED = 20_261
-HISTORY_SECONDS = float(os.environ.get("LEASE_HISTORY_SECONDS", "15"))
+HISTORY_SECONDS = length(9, whole=120)
 _PROGRAM = "from tests.storage.lease_actors import run_actors; import sys; run_actors(*sys.argv[1:])"
 _IN_GEVENT = f"from gevent import monkey; monkey.patch_all(); {_PROGRAM}"
 _TABLES = f"""

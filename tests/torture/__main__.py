@@ -1,4 +1,4 @@
-"""python -m tests.torture power|kill|backup|folders|growing|previews|webhooks: what scripts/torture runs."""
+"""python -m tests.torture power|kill|backup|folders|growing|previews|proofs|webhooks: what scripts/torture runs."""
 
 import argparse
 import random
@@ -12,6 +12,7 @@ from typing import NoReturn
 
 import structlog
 
+from tests import proofs
 from tests.growing import torture as growing
 from tests.torture import backup, commits, folders, kill, power, previews, webhooks
 from tests.torture.stories import LEVELS
@@ -40,6 +41,7 @@ def main() -> None:
     backups.add_argument("--cycles", type=int, default=40, help="on SQLite and a folder, and half as many when grown")
     told = commands.add_parser("webhooks", help="kill -9 the service and its workers while webhooks are told of files")
     told.add_argument("--kills", type=int, default=100, help="half of them on each database")
+    commands.add_parser("proofs", help="run the tests whole of which scripts/test runs samples")
     for command in (cuts, kills):
         command.add_argument("--level", choices=LEVELS, help="only this one, of TRANSFER_DURABILITY")
     for command in (cuts, kills, names, machines, pictures, backups, told):
@@ -47,6 +49,8 @@ def main() -> None:
     arguments = parser.parse_args()
     structlog.configure(logger_factory=structlog.ReturnLoggerFactory())
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that everything is unmounted
+    if arguments.command == "proofs":
+        sys.exit(proofs.run_all())
     began = time.monotonic()
     if arguments.command == "folders":
         faults = folders.torture(arguments.histories, arguments.steps, arguments.seed, _say)

@@ -10,6 +10,7 @@ from sqlalchemy import func, select
 from config import Settings
 from tests.conftest import PASSWORD
 from tests.prepared import migrate
+from tests.proofs import length
 from transfer_service.bootstrap import Services, build_services
 from transfer_service.errors import LastAdmin, SignInRefused
 from transfer_service.models.accounts import Account
@@ -19,7 +20,7 @@ from transfer_service.wire.openid import Asserted
 
 ISSUER, NAME = "https://login.example.com", "alice@example.com"
 GROUPS = {"heads": ["admin", "activities.read"]}
-AT_ONCE, ROUNDS = 4, 8
+AT_ONCE, ROUNDS = 4, length(4, whole=30)
 
 
 @pytest.fixture

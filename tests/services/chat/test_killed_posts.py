@@ -1,7 +1,6 @@
 """Files that become attachments while the service is killed: there is the file or the message, and nothing else."""
 
 import json
-import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -12,13 +11,14 @@ import pytest
 from sqlalchemy import select
 
 from tests.live.server import wait_until
+from tests.proofs import length
 from tests.services.chat.test_attached_files import Sender, sender_on
 from tests.services.conftest import Bench
 from transfer_service.models.upkeep import DiscardedBytes
 from transfer_service.services.files.rows import FileRecord
 
 REPOSITORY = Path(__file__).parents[3]
-EVERY = int(os.environ.get("KILL_EVERY", "41"))
+EVERY = length(61, whole=1)
 EVERY_REMOTE = 4 * EVERY
 """Not every step of some hundreds; 1 for all of them."""
 LATE = (96, 48, 24, 12)

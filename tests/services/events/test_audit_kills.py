@@ -1,7 +1,6 @@
 """Whatever is killed between a change and its commit, and behind it: the log and what there is agree."""
 
 import json
-import os
 import subprocess
 import sys
 import uuid
@@ -11,12 +10,13 @@ from typing import Any
 
 import pytest
 
+from tests.proofs import length
 from tests.services.conftest import Bench
 from tests.services.events import ledger
 from transfer_service.models.accounts import Account
 
 REPOSITORY = Path(__file__).parents[3]
-KILLS = int(os.environ.get("AUDIT_KILLS", "6"))
+KILLS = length(3, whole=20)
 """Of each kind of change, spread evenly over its steps."""
 KINDS = 8
 Change = Callable[..., dict[str, Any]]

@@ -4,12 +4,13 @@ from collections.abc import Callable
 
 import pytest
 
+from tests.proofs import length
 from tests.services.files import folder_engine
 from tests.services.uploads.bench import Uploads, make_uploads
 
 __all__ = ["make_uploads"]
 
-STEPS = {True: 5_000, False: 300}  # SQLite is in this process, PostgreSQL a server
+STEPS = {True: length(2_000, whole=5_000), False: 300}  # SQLite is in this process, PostgreSQL a server
 SEED = 20261129
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from tests.proofs import length
 from tests.services.games.bench import CONTENT, Downloads, FakeIndexer, any_downloads, downloads
 from transfer_service.errors import NotFound, RangeBusy
 from transfer_service.models.games import DownloadState
@@ -17,7 +18,7 @@ from transfer_service.services.games.leases import LeaseLost, Run
 __all__ = ["any_downloads", "downloads"]
 
 RACES = 40  # for each of the tables' rows and on each database
-COMPLETIONS = 500  # against cancelling, on each database
+COMPLETIONS = length(200, whole=500)  # against cancelling, on each database
 Racer = Callable[[Run], object]
 FINAL = {"completed": "completed", "error": "failed", "cancelled": "cancelled"}
 
