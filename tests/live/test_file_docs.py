@@ -236,13 +236,22 @@ def test_a_folder_is_copied_down(
 
 
 def test_a_device_signs_in(server: LiveServer, tmp_path: Path) -> None:
-    sign_in, renew, who = blocks("accounts.md", "sh")[1:]
+    sign_in, renew, who, sessions = blocks("accounts.md", "sh")[1:]
     pair = json.loads(run_shell(sign_in.replace("sensor-7", "bob"), tmp_path, SERVER=server.url, PASSWORD=PASSWORD))
     tokens = {"SERVER": server.url, "REFRESH_TOKEN": pair["refresh_token"], "ACCESS_TOKEN": pair["access_token"]}
     described = json.loads(blocks("accounts.md", "json")[1].replace("…", "1"))
     assert json.loads(run_shell(who, tmp_path, **tokens)).keys() == described.keys()
     assert json.loads(run_shell(renew.splitlines()[0], tmp_path, **tokens)).keys() == pair.keys()
     run_shell(renew.splitlines()[1], tmp_path, **tokens)
+    assert json.loads(run_shell(who, tmp_path, **tokens)) == {"detail": "Could not validate credentials"}
+
+    pair = json.loads(run_shell(sign_in.replace("sensor-7", "bob"), tmp_path, SERVER=server.url, PASSWORD=PASSWORD))
+    tokens["ACCESS_TOKEN"] = pair["access_token"]
+    listing, ending = sessions.splitlines()
+    (described,) = json.loads(blocks("accounts.md", "json")[2])["sessions"]
+    (own,) = [each for each in json.loads(run_shell(listing, tmp_path, **tokens))["sessions"] if each["current"]]
+    assert own.keys() == described.keys()
+    run_shell(ending, tmp_path, ID=own["id"], **tokens)
     assert json.loads(run_shell(who, tmp_path, **tokens)) == {"detail": "Could not validate credentials"}
 
 

@@ -7,7 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -113,6 +113,12 @@ class Presence:
         return not self.socket.connected and not self.stream.is_alive()
 
 
+def _read(stream: requests.Response) -> None:
+    """Until its end: by itself, or cut off where the account is disabled, whichever comes first."""
+    with suppress(requests.exceptions.ChunkedEncodingError):
+        list(stream.iter_content(64))
+
+
 @contextmanager
 def present(installation: Installation, name: str, stream_path: str) -> Iterator[Presence]:
     """One that signs in at the first."""
@@ -122,7 +128,7 @@ def present(installation: Installation, name: str, stream_path: str) -> Iterator
     http.headers["Authorization"] = f"Bearer {tokens['access_token']}"
     stream = http.get(installation.third.url + stream_path, stream=True, timeout=TIMEOUT)
     assert stream.status_code == 200
-    reader = threading.Thread(target=lambda: list(stream.iter_content(64)))
+    reader = threading.Thread(target=_read, args=[stream])
     reader.start()
     client = socketio.Client(reconnection=False, handle_sigint=False)
     client.connect(installation.second.url, auth={"token": token_of(http)}, transports=["websocket"])

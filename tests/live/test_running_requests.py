@@ -20,6 +20,7 @@ from tests.remote_jobs import Jobs
 from transfer_service.bootstrap import Services
 from transfer_service.models.exports import Export
 from transfer_service.models.files import File, FileState
+from transfer_service.services.running import ENDED_WITHIN_SECONDS
 from transfer_service.wire.chunk_frames import LONG_FRAME, SHORT_FRAME
 
 SIZE = 8 * 1024 * 1024
@@ -241,6 +242,7 @@ def test_a_disabled_account_is_ended_too(pair: Pair) -> None:
         erna.put(f"{pair.first.url}/api/files/big.bin", data=bytes(BIG), timeout=60)
         with reading_slowly(pair, erna, "/download/big.bin") as client, pair.first.services() as services:
             services.accounts.disable("erna")
+            time.sleep(ENDED_WITHIN_SECONDS)  # whoever reads on at once may have all of it before it is ended
             since = time.monotonic()
             assert seconds_until_closed(client, since=since) < END_SECONDS
             services.account_removal.remove("erna")
