@@ -22,7 +22,7 @@ from tests.live.server import REPOSITORY, LiveServer, running_one, wait_until
 from tests.ports import free_port
 from transfer_service.telemetry import meters
 
-pytestmark = pytest.mark.one_machine("each instance has metrics of its own")
+pytestmark = [pytest.mark.measured, pytest.mark.one_machine("each instance has metrics of its own")]
 
 MIB = 1024 * 1024
 QUOTA = 64 * MIB

@@ -19,7 +19,7 @@ from tests.live.scrapes import number, scrape
 from tests.live.server import REPOSITORY, LiveServer, running_one, wait_until
 from tests.ports import free_port
 
-pytestmark = pytest.mark.one_machine("each process sends its own spans")
+pytestmark = [pytest.mark.measured, pytest.mark.one_machine("each process sends its own spans")]
 
 ENDPOINT = "OTEL_EXPORTER_OTLP_ENDPOINT"
 BIND = "TRANSFER_METRICS_BIND"
