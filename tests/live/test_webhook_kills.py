@@ -2,9 +2,10 @@
 
 import pytest
 
+from tests.proofs import length
 from tests.torture.webhooks import torture
 
-KILLS = 3
+KILLS = length(2, whole=6)
 SEED = 20261129
 
 pytestmark = [pytest.mark.alone, pytest.mark.one_machine("it kills workers on a folder of their own")]
