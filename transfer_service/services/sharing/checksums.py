@@ -61,8 +61,8 @@ class Checksums:
         if file is None:
             return
         length = file.length or 0
-        with self._completion.turn(file_id, length) as others_had_theirs:
-            if others_had_theirs and self._find_lacking(file_id) is None:
+        with self._completion.turn(file_id, length):
+            if self._find_lacking(file_id) is None:  # another instance was faster
                 return
             try:
                 digest = self._completion.digest(file_id, length)
@@ -72,9 +72,9 @@ class Checksums:
                 raise ReadFailed from error
             finally:
                 self._completion.forget(file_id)
-        if digest.sha256 != file.sha256:
-            raise ReadFailed
-        self._store(file_id, digest.sha256, digest.crc32)
+            if digest.sha256 != file.sha256:
+                raise ReadFailed
+            self._store(file_id, digest.sha256, digest.crc32)  # before the next one's turn, or it would read all again
 
     def _find_lacking(self, file_id: uuid.UUID) -> FileRecord | None:
         with self._database.read_rows() as rows:
