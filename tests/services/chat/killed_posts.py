@@ -8,6 +8,7 @@ import os
 import signal
 import sys
 import uuid
+from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -55,19 +56,20 @@ def post(order: dict[str, Any]) -> int:
     return steps.count
 
 
-def main() -> None:
+def answer_orders(work: Callable[[dict[str, Any]], int]) -> None:
+    """Do each order of standard input in a process of its own, and print how that ended."""
     for line in sys.stdin:
         reader, writer = os.pipe()
         if not (child := os.fork()):
-            os.write(writer, str(post(json.loads(line))).encode())
+            os.write(writer, str(work(json.loads(line))).encode())
             os._exit(0)
         os.close(writer)
         _, status = os.waitpid(child, 0)
-        answer = {"killed": os.WIFSIGNALED(status), "steps": os.read(reader, 20).decode()}
+        answer = {"killed": os.WIFSIGNALED(status), "steps": os.read(reader, 20).decode(), "status": status}
         os.close(reader)
         sys.stdout.write(json.dumps(answer) + "\n")
         sys.stdout.flush()
 
 
 if __name__ == "__main__":
-    main()
+    answer_orders(post)

@@ -3,8 +3,6 @@
 It reads lines of JSON and forks for each, before anything is open, so that each run begins as a new process does.
 """
 
-import json
-import os
 import sys
 import uuid
 from collections.abc import Callable
@@ -14,7 +12,7 @@ from typing import Any
 
 from pydantic import SecretStr
 
-from tests.services.chat.killed_posts import Steps
+from tests.services.chat.killed_posts import Steps, answer_orders
 from tests.services.conftest import Body
 from transfer_service.bootstrap import Services, build_services
 from transfer_service.config import Settings
@@ -94,19 +92,5 @@ def run(order: dict[str, Any]) -> int:
     return steps.count
 
 
-def main() -> None:
-    for line in sys.stdin:
-        reader, writer = os.pipe()
-        if not (child := os.fork()):
-            os.write(writer, str(run(json.loads(line))).encode())
-            os._exit(0)
-        os.close(writer)
-        _, status = os.waitpid(child, 0)
-        answer = {"killed": os.WIFSIGNALED(status), "steps": os.read(reader, 20).decode(), "status": status}
-        os.close(reader)
-        sys.stdout.write(json.dumps(answer) + "\n")
-        sys.stdout.flush()
-
-
 if __name__ == "__main__":
-    main()
+    answer_orders(run)

@@ -102,15 +102,17 @@ def publish(
 ) -> None:
     """Have webhooks told of an event of an account's things, in the transaction of the fact.
 
-    One statement, so who is told is decided in it; where nobody listens it writes nothing. Whoever publishes holds the
+    Where nobody listens nothing is made or written; else one statement decides who is told. Whoever publishes holds the
     row of the `subject` (a file, a conversation): that makes the order of events that of the facts.
     """
+    if not is_anybody_told(rows, event, account_id):
+        return
     body = format_body(event, at, data)
     values = {"event": event, "subject": subject, "body": body, "at": at, "traceparent": present_trace()}
     _PUBLISH.run(rows, {**values, "wanted": f"% {event} %", "account_id": account_id})
 
 
-def is_anybody_told(rows: Executor, event: str, account_id: uuid.UUID) -> bool:
+def is_anybody_told(rows: Executor, event: str, account_id: uuid.UUID | None) -> bool:
     """Whether `publish` would write anything: for who would call it for each of very many things at once."""
     return _ANY_TOLD.find(rows, {"wanted": f"% {event} %", "account_id": account_id}) is not None
 
