@@ -13,6 +13,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
 
 from tests.live.server import wait_until
+from transfer_service.db import sqlite
 from transfer_service.db.database import Database
 from transfer_service.db.sqlite import SqliteWriter
 from transfer_service.errors import NameTaken, StoreUnavailable, TransferError
@@ -42,7 +43,9 @@ def disk() -> Disk:
 
 
 @pytest.fixture
-def database(tmp_path: Path, disk: Disk) -> Iterator[Database]:
+def database(tmp_path: Path, disk: Disk, monkeypatch: pytest.MonkeyPatch) -> Iterator[Database]:
+    # On a busy machine who waits may come later than the first waits for them.
+    monkeypatch.setattr(sqlite, "_PAUSES", (*sqlite._PAUSES, 0.1, 1.0, 10.0))
     database = Database(f"sqlite:///{tmp_path / 'group.sqlite3'}", run_blocking=disk)
     with database.write_rows() as rows:
         rows.execute(text("CREATE TABLE t (n INTEGER UNIQUE)"))
@@ -69,7 +72,10 @@ class Writers:
         self._may_go_on = threading.Event()
         self.outcomes: dict[int, TransferError | None] = {}
 
-    def start(self, *numbers: int, durable: bool = True, work: Callable[[], None] = lambda: None) -> None:
+    def start(
+        self, *numbers: int, durable: bool = True, work: Callable[[], None] = lambda: None, waiting: int | None = None
+    ) -> None:
+        """Return when the first has begun, and the others wait for their turn: `waiting` of them, or all."""
         for number in numbers:
             is_first = not self._threads
             thread = threading.Thread(target=self._write, args=(number, durable, work, is_first))
@@ -78,7 +84,7 @@ class Writers:
             if is_first:
                 wait_until(writer_of(self._database)._lock.locked)
             else:
-                wait_for_waiting(self._database, len(self._threads) - 1)
+                wait_for_waiting(self._database, waiting or len(self._threads) - 1)
 
     def _write(self, number: int, durable: bool, work: Callable[[], None], is_first: bool) -> None:
         try:
@@ -166,11 +172,17 @@ def test_a_flush_that_fails_fails_all_also_who_was_refused(
     assert stored(database) == [9]
 
 
-def test_an_error_of_the_database_in_one_of_them_fails_all(database: Database, disk: Disk, writers: Writers) -> None:
+def test_an_error_of_the_database_in_one_of_them_fails_all_before_it(
+    database: Database, disk: Disk, writers: Writers
+) -> None:
     disk.is_free.set()
+
+    def fail_while_another_waits() -> None:
+        writers.start(3, waiting=1)  # only now: turns have no order
+        raise sqlite3.OperationalError("disk I/O error")
+
     writers.start(1)
-    writers.start(2, work=fail(sqlite3.OperationalError("disk I/O error")))
-    writers.start(3)
+    writers.start(2, work=fail_while_another_waits)
     writers.go()
     writers.join()
     assert [isinstance(writers.outcomes[number], StoreUnavailable) for number in (1, 2)] == [True, True]
@@ -224,6 +236,7 @@ _KILLED = """
 from gevent import monkey; monkey.patch_all()
 import sys, gevent
 from sqlalchemy import text
+from transfer_service.db import sqlite
 from transfer_service.db.database import Database
 from transfer_service.threads import offload
 
@@ -262,6 +275,7 @@ _CROWD = """
 from gevent import monkey; monkey.patch_all()
 import sys, gevent
 from sqlalchemy import text
+from transfer_service.db import sqlite
 from transfer_service.db.database import Database
 from transfer_service.threads import offload
 
