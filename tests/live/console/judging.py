@@ -1,0 +1,52 @@
+"""What a page is judged by: axe-core for accessibility, and whether it fits into its window."""
+
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from playwright.sync_api import Page
+
+from tests.live import node
+
+TOOLS = Path(__file__).parent / "javascript"
+PHONE = 360
+_SIDEWAYS = """() => {
+  const width = document.documentElement.clientWidth;
+  if (document.documentElement.scrollWidth <= width) return [];
+  const wide = [...document.querySelectorAll("body *")].filter((each) => {
+    const box = each.getBoundingClientRect();
+    return box.width > 0 && (box.right > width + 0.5 || box.left < -0.5);
+  });
+  const told = wide.slice(-5).map((each) => each.outerHTML.slice(0, 160));
+  return [`${document.documentElement.scrollWidth} of ${width} pixels`, ...told];
+}"""
+
+
+@cache
+def _axe_source() -> str:
+    node.install(TOOLS)
+    return (TOOLS / "node_modules/axe-core/axe.min.js").read_text()
+
+
+def axe(page: Page) -> list[str]:
+    """What axe-core finds wrong with a page as it is now: the rule, and the first elements that break it."""
+    if not page.evaluate("typeof globalThis.axe === 'object'"):
+        page.evaluate(_axe_source())  # by the debugger, which no Content-Security-Policy forbids
+    found: list[dict[str, Any]] = page.evaluate("axe.run({resultTypes: ['violations']}).then((all) => all.violations)")
+    return [f"{each['id']}: {each['help']}: {_places(each['nodes'])}" for each in found]
+
+
+def _places(nodes: list[dict[str, Any]]) -> str:
+    return " | ".join(f"{each['html'][:200]} ({each['failureSummary'][:200]})" for each in nodes[:3])
+
+
+def sideways(page: Page) -> list[str]:
+    """What makes a page wider than its window: nothing, or its width and the innermost elements that stick out."""
+    found: list[str] = page.evaluate(_SIDEWAYS)
+    return found
+
+
+def at_width(page: Page, width: int, height: int = 740) -> None:
+    """Make the window so wide; what follows it has done so when this returns."""
+    page.set_viewport_size({"width": width, "height": height})
+    page.evaluate("new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
