@@ -48,9 +48,16 @@ STATED = {
 }
 """What was read in their licence files, where metadata are vague or not there."""
 
-VENDORED = {"swagger-ui": ("Swagger UI", "Apache-2.0", "`LICENSE` and `NOTICE` lie beside it; `start.js` is ours")}
+VENDORED = {
+    "swagger-ui": ("Swagger UI", "Apache-2.0", "`LICENSE` and `NOTICE` lie beside it; `start.js` is ours"),
+    "vendor": (
+        "tus-js-client, socket.io-client, htm with Preact",
+        "MIT; htm is Apache-2.0",
+        "`README.md` has the versions and checksums, their licences lie beside them",
+    ),
+}
 """Folders of `web/static` that others have written."""
-OURS = {"home", "console"}
+OURS = {"console", "sharing"}
 
 _SPDX = {
     "Apache License 2.0": "Apache-2.0",

@@ -29,7 +29,6 @@ from transfer_service.services.secret_keys import secrets_of
 from transfer_service.services.upkeep.job_counts import JobCounts
 from transfer_service.telemetry.metrics import metrics_of
 from transfer_service.telemetry.traces import begin_traces
-from transfer_service.web import home
 from transfer_service.web import operations as health
 from transfer_service.web.accounts import auth, export, keys, oidc, people, sessions
 from transfer_service.web.accounts.tokens import init_tokens
@@ -38,6 +37,8 @@ from transfer_service.web.admin import account_removal, accounts, cleanup, trans
 from transfer_service.web.chat import attachments, conversations, messages
 from transfer_service.web.chat.emitters import Fanout, ProgressEvents
 from transfer_service.web.chat.socketio import LIVE, SocketIO, init_socketio
+from transfer_service.web.console import pages as console
+from transfer_service.web.console.pages import init_console
 from transfer_service.web.context import EXTENSION, services_of
 from transfer_service.web.cors import ORIGINS, Origins, share_with_origins
 from transfer_service.web.error_envelopes import init_error_envelopes
@@ -135,8 +136,9 @@ def create_app(settings: Settings, *, now: Callable[[], datetime] = utc_now, boo
     sharing = (bundles, signed_addresses, links, shared_links, link_uploads)
     admin = (cleanup, accounts, account_removal, usage, transfers)
     own = (auth, oidc, keys, sessions, people, export)
-    for door in (*own, *files, *chat, *games, *sharing, *events, *admin, health, home):
+    for door in (*own, *files, *chat, *games, *sharing, *events, *admin, health, console):
         app.register_blueprint(door.blueprint)
+    init_console(app, settings)
     init_socketio(
         app,
         socketio,
@@ -150,7 +152,7 @@ def create_app(settings: Settings, *, now: Callable[[], datetime] = utc_now, boo
     app.extensions[FEED] = ProgressFeed(
         find_progress=services.remote_downloads.find_progress, find_alive=services.sign_ins.find_alive, now=now
     )
-    check_queries(app, except_for={"health.static", "home.static"})
+    check_queries(app, except_for={"health.static"})
     init_commands(app)
     init_identity_commands()
     init_programs(app)

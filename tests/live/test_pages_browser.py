@@ -44,18 +44,6 @@ def complaints(page: Page) -> list[str]:
     return [json.dumps(each["params"]) for each in told]
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("width", [360, 1280])
-def test_the_page_of_a_visitor_is_whole(server: LiveServer, page: Page, width: int, scheme: str) -> None:
-    look(page, width=width, scheme=scheme)
-    page.open(f"{server.url}/")
-    assert set(page.responses()) == {f"{server.url}/", f"{server.url}/assets/home.css", f"{server.url}/assets/icon.svg"}
-    assert (set(page.responses().values()) - {304}, complaints(page)) == ({200}, [])
-    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
-    assert page.evaluate("[...document.images].every((image) => image.naturalWidth > 0)")
-    assert page.evaluate(CONTRAST) >= 4.5
-
-
 @pytest.mark.parametrize("width", [360, 1280])
 def test_the_documentation_is_whole(server: LiveServer, page: Page, width: int) -> None:
     look(page, width=width, scheme="light")
@@ -64,12 +52,3 @@ def test_the_documentation_is_whole(server: LiveServer, page: Page, width: int) 
     assert all(url.startswith((f"{server.url}/", "data:")) for url in page.responses())
     assert (set(page.responses().values()) - {304}, complaints(page)) == ({200}, [])
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
-
-
-def test_a_part_of_the_documentation_is_reached_from_the_page(server: LiveServer, page: Page) -> None:
-    look(page, width=1280, scheme="light")
-    page.open(f"{server.url}/")
-    link = page.evaluate("""[...document.querySelectorAll("a")].find((a) => a.textContent.includes("Chat")).href""")
-    page.open(link)
-    is_shown = "document.querySelector('#operations-tag-Chat').getBoundingClientRect().top < innerHeight"
-    wait_until(lambda: page.evaluate("scrollY") > 0 and page.evaluate(is_shown))  # it scrolls there, in steps

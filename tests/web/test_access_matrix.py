@@ -18,7 +18,9 @@ from transfer_service.wire.chunk_frames import LONG_FRAME, SHORT_FRAME
 # method, path, body                                       nobody alice bob  root
 TABLE = [
     ("GET", "/", b"", 200, 200, 200, 200),
-    ("GET", "/assets/home.css", b"", 200, 200, 200, 200),
+    ("GET", "/console/", b"", 200, 200, 200, 200),
+    ("GET", "/console/files", b"", 200, 200, 200, 200),
+    ("GET", "/assets/1/console/app.js", b"", 200, 200, 200, 200),
     ("GET", "/healthz", b"", 200, 200, 200, 200),
     ("GET", "/readyz", b"", 200, 200, 200, 200),
     ("GET", "/openapi.yaml", b"", 200, 200, 200, 200),

@@ -17,7 +17,7 @@ from transfer_service.wire.error_bodies import envelope_of, is_uploads_path
 
 # Their addresses may carry anything: bytes, pages and the parts of a page.
 FREE = re.compile(
-    r"/api/files/([^/]+/(download|thumbnail)|download/.*)|/download/.*|/uploads/chats/.*|/game-zip/.*|/|/assets/.*"
+    r"/api/files/([^/]+/(download|thumbnail)|download/.*)|/download/.*|/uploads/chats/.*|/game-zip/.*|/|/console/.*|/assets/.*"
     r"|/docs.*|/openapi\.yaml|/s/[^/]+(/files/.*|/zip)?|/api/bundles/.*|/api/account/export|/auth/oidc/callback"
 )
 BOUND = [

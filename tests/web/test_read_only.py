@@ -118,7 +118,7 @@ def unchanged(everything: Everything) -> Iterator[None]:
 
 def address(everything: Everything, path: str) -> str:
     """A path of openapi.yaml with the ids of what is there."""
-    filled = dict(everything.ids)
+    filled = {**everything.ids, "version": "1", "folder": "console", "place": "files"}
     if path == "/api/files/{name}":
         filled["name"] = everything.ids["file_id"]
     elif path.startswith("/api/trash/{file_id}"):
@@ -128,7 +128,7 @@ def address(everything: Everything, path: str) -> str:
     elif path.startswith("/api/admin/accounts/"):
         filled["name"] = "bob"
     elif "assets" in path:
-        filled["filename"] = "swagger-ui.css" if "docs" in path else "home.css"
+        filled["filename"] = "swagger-ui.css" if "docs" in path else "css/base.css"
     query = QUERIES.get(path)
     return (path + (f"?{query}" if query else "")).format(**filled)
 

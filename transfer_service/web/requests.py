@@ -17,7 +17,7 @@ from transfer_service.web.request_body import RequestBody
 from transfer_service.wire.json_text import MAX_STRUCTURE_BYTES, parse_object
 
 View = TypeVar("View", bound=Callable[..., Any])
-_ANSWERED_AT_ONCE = frozenset({"health", "home"})
+_ANSWERED_AT_ONCE = frozenset({"health", "console"})
 _CHANGES, _CHANGES_NOTHING = "changes", "changes_nothing"
 
 

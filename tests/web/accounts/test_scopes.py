@@ -30,7 +30,7 @@ CONTRACT = [
     (r"\w+ /api/admin/.*|\w+ /api/account/export|\w+ /api/webhooks.*", "not for keys"),
     (r"get /accounts", "not for keys"),
     (r"\w+ /api/links.*", "not for keys"),
-    (r"\w+ (/|/s/.*|/assets/.*|/healthz|/readyz|/docs.*|/openapi.yaml)", "open"),
+    (r"\w+ (/|/s/.*|/console/.*|/assets/.*|/healthz|/readyz|/docs.*|/openapi.yaml)", "open"),
     (r"post /api/files(/upload)?|put /api/files/\{name\}|post /upload/.*", "upload"),
     (r"\w+ /api/uploads.*", "upload"),
     (r"get (/api/files/\{name\}|/api/files/status/.*|/status/.*)", "files or upload"),
@@ -94,9 +94,11 @@ def words(path: str, detail: str, method: str) -> bytes:
 def address(everything: Everything, path: str) -> str:
     """A path with the ids of what is there, or of what is not, where the call would change it for the others."""
     ids = {**everything.ids, "name": everything.ids["file_id"] if path == "/api/files/{name}" else "log.bin"}
-    ids["filename"] = {"/uploads/chats/{message_id}/{filename}": "a.png", "/assets/{filename}": "home.css"}.get(
-        path, "swagger-ui.css"
-    )
+    ids["filename"] = {
+        "/uploads/chats/{message_id}/{filename}": "a.png",
+        "/docs/assets/{filename}": "swagger-ui.css",
+    }.get(path, "css/base.css")
+    ids |= {"version": "1", "folder": "console", "place": "files"}
     query = (
         "?conversation_id={conversation_id}"
         if path in {"/conversations/info", "/messages/get", "/messages/changes"}

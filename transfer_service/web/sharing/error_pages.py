@@ -5,6 +5,7 @@ from http import HTTPStatus
 from flask import Response, make_response, render_template, request
 
 from transfer_service.web.addresses import own_path
+from transfer_service.web.console.assets import assets_path
 
 PREFIX = "/s/"
 POLICY = (
@@ -23,7 +24,9 @@ def is_page_wanted() -> bool:
 
 def page(template: str, *, status: int = HTTPStatus.OK, **values: object) -> Response:
     """A page of a link."""
-    response = make_response(render_template(f"sharing/{template}", path_of=own_path, **values), status)
+    response = make_response(
+        render_template(f"sharing/{template}", path_of=own_path, assets=assets_path(), **values), status
+    )
     response.headers["Content-Security-Policy"] = POLICY
     response.headers["Referrer-Policy"] = "same-origin"
     return response

@@ -1,0 +1,8 @@
+/* The page chat. */
+
+import { html } from "../../vendor/htm-preact.js";
+import { t } from "../core/messages.js";
+
+export default function Page() {
+  return html`<header class="page-head"><h1>${t("chat.title")}</h1></header>`;
+}

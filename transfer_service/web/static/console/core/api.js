@@ -1,0 +1,87 @@
+/* Requests to the public API (openapi.yaml): cookies, their CSRF value, answers in JSON, errors as ApiError. */
+
+import { BASE } from "./page.js";
+
+const RENEW_STATUS = 401;
+let renew = async () => false;
+
+/** An answer that is no success, or none at all (status 0: no network, or the service is away). */
+export class ApiError extends Error {
+  constructor(status, detail, { retryAfter = null } = {}) {
+    super(detail || `HTTP ${status}`);
+    this.status = status;
+    this.detail = detail;
+    this.retryAfter = retryAfter;
+  }
+}
+
+/** What gets a new access token when one has ended: resolves to whether it did. The session sets it. */
+export function setRenewal(renewal) {
+  renew = renewal;
+}
+
+/** The address of a path of the API, whose parameters are those of `query` that are not null. */
+export function urlOf(path, query = {}) {
+  const known = Object.entries(query).filter(([, value]) => value !== null && value !== undefined && value !== "");
+  const parameters = new URLSearchParams(known).toString();
+  return `${BASE}${path}${parameters ? `?${parameters}` : ""}`;
+}
+
+/** A name of a file or folder as part of a path: its labels stay apart, all else is encoded. */
+export function encodeName(name) {
+  return name.split("/").map(encodeURIComponent).join("/");
+}
+
+/** The value of a cookie that scripts may read, or null. */
+export function cookie(name) {
+  const found = document.cookie.split("; ").find((each) => each.startsWith(`${name}=`));
+  return found ? decodeURIComponent(found.slice(name.length + 1)) : null;
+}
+
+/** The header that changes need beside the cookie. */
+export function csrfHeaders(name = "csrf_access_token") {
+  const value = cookie(name);
+  return value ? { "X-CSRF-TOKEN": value } : {};
+}
+
+/**
+ * Ask the API. Gives the answer's JSON, null where it has none. `json` is sent as JSON, `body` as it is; `query` becomes
+ * parameters. Raises ApiError, and AbortError where `signal` ended it.
+ */
+export async function api(method, path, { query, json, body, headers, signal, keepalive } = {}) {
+  const answer = await request(method, path, { query, json, body, headers, signal, keepalive });
+  return parse(answer);
+}
+
+/** Like `api`, for the answer itself: its headers, or a body that is no JSON. */
+export async function request(method, path, options = {}) {
+  let answer = await send(method, path, options);
+  if (answer.status === RENEW_STATUS && (await renew())) answer = await send(method, path, options);
+  if (!answer.ok) throw await errorOf(answer);
+  return answer;
+}
+
+async function send(method, path, { query, json, body, headers, signal, keepalive }) {
+  const sent = { Accept: "application/json", ...headers };
+  if (method !== "GET" && method !== "HEAD") Object.assign(sent, csrfHeaders(), headers);
+  if (json !== undefined) sent["Content-Type"] = "application/json";
+  const content = json === undefined ? body : JSON.stringify(json);
+  try {
+    return await fetch(urlOf(path, query), { method, headers: sent, body: content, signal, keepalive, credentials: "same-origin" });
+  } catch (error) {
+    if (error.name === "AbortError") throw error;
+    throw new ApiError(0, "");
+  }
+}
+
+async function parse(answer) {
+  const text = await answer.text().catch(() => { throw new ApiError(0, ""); });
+  return text && (answer.headers.get("Content-Type") || "").includes("json") ? JSON.parse(text) : null;
+}
+
+async function errorOf(answer) {
+  const told = await parse(answer).catch(() => null);
+  const detail = told?.detail ?? told?.error ?? told?.message ?? "";
+  const retryAfter = Number(answer.headers.get("Retry-After")) || null;
+  return new ApiError(answer.status, typeof detail === "string" ? detail : "", { retryAfter });
+}

@@ -1,0 +1,8 @@
+/* The page games. */
+
+import { html } from "../../vendor/htm-preact.js";
+import { t } from "../core/messages.js";
+
+export default function Page() {
+  return html`<header class="page-head"><h1>${t("games.title")}</h1></header>`;
+}

@@ -1,0 +1,49 @@
+/* The whole: the question who it is, or the frame with the page that the address names. */
+
+import { html, useEffect, useState } from "../../vendor/htm-preact.js";
+import { t } from "../core/messages.js";
+import { useRoute } from "../core/router.js";
+import { account } from "../core/session.js";
+import { useStore } from "../core/store.js";
+import { Failed, Loading } from "../ui/states.js";
+import { Toasts } from "../ui/toast.js";
+import { Frame } from "./frame.js";
+import { NotFound } from "./not_found.js";
+import { SignIn } from "./sign_in.js";
+
+const PAGES = {
+  files: () => import("../files/page.js"),
+  links: () => import("../links/page.js"),
+  chat: () => import("../chat/page.js"),
+  games: () => import("../games/page.js"),
+  account: () => import("../account/page.js"),
+  trash: () => import("../trash/page.js"),
+  admin: () => import("../admin/page.js"),
+};
+
+export function App() {
+  const me = useStore(account);
+  return html`${me === undefined ? html`<${Loading} />` : me === null ? html`<${SignIn} />` : html`<${Signed} key=${me.id} />`}<${Toasts} />`;
+}
+
+function Signed() {
+  const { labels } = useRoute();
+  return html`<${Frame} current=${labels[0]}><${Page} key=${labels[0]} name=${labels[0]} labels=${labels.slice(1)} /><//>`;
+}
+
+/* A page is loaded when it is first shown. Each sets its own title. */
+function Page({ name, labels }) {
+  const [page, setPage] = useState(null);
+  const [error, setError] = useState(null);
+  const load = () => {
+    setError(null);
+    PAGES[name]?.().then((module) => setPage(() => module.default), setError);
+  };
+  useEffect(load, []);
+  useEffect(() => { document.title = name in PAGES ? `${t(`shell.${name}`)} · ${t("shell.product")}` : t("shell.product"); }, []);
+  if (!(name in PAGES)) return html`<${NotFound} />`;
+  if (error) return html`<${Failed} error=${error} onRetry=${load} />`;
+  if (!page) return html`<${Loading} />`;
+  const Shown = page;
+  return html`<${Shown} labels=${labels} />`;
+}

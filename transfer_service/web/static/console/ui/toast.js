@@ -1,0 +1,43 @@
+/* Short news at the edge of the page, read out by screen readers; at most one thing may be done about each. */
+
+import { html } from "../../vendor/htm-preact.js";
+import { t } from "../core/messages.js";
+import { createStore, useStore } from "../core/store.js";
+import { Button, IconButton } from "./button.js";
+
+const SHOWN_SECONDS = 6;
+const shown = createStore([]);
+let lastId = 0;
+
+/**
+ * Tell something. `action` is `{label, onSelect}`, such as to undo it; `isProblem` is told at once and stays until it is
+ * closed. Returns what takes it away.
+ */
+export function say(text, { action = null, seconds = SHOWN_SECONDS, isProblem = false } = {}) {
+  const toast = { id: (lastId += 1), text, action, isProblem };
+  const remove = () => shown.set((all) => all.filter((each) => each !== toast));
+  shown.set((all) => [...all.filter((each) => each.text !== text || each.action), toast]);
+  if (!isProblem) setTimeout(remove, seconds * 1000);
+  toast.remove = remove;
+  return remove;
+}
+
+/** Where they are shown; once in the page. */
+export function Toasts() {
+  const all = useStore(shown);
+  return html`<div class="toasts" role="status" aria-live="polite">
+    ${all.map((toast) => html`<${Toast} key=${toast.id} toast=${toast} />`)}
+  </div>`;
+}
+
+function Toast({ toast }) {
+  const act = () => {
+    toast.remove();
+    toast.action.onSelect();
+  };
+  return html`<div class=${toast.isProblem ? "toast bad" : "toast"} role=${toast.isProblem ? "alert" : undefined}>
+    <p dir="auto">${toast.text}</p>
+    ${toast.action && html`<${Button} kind="quiet" onClick=${act}>${toast.action.label}<//>`}
+    <${IconButton} label=${t("common.close")} icon="close" onClick=${() => toast.remove()} />
+  </div>`;
+}
