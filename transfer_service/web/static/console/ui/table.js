@@ -1,0 +1,59 @@
+/* Tables whose heads sort; on a phone each row is a card. */
+
+import { html } from "../../vendor/htm-preact.js";
+import { t } from "../core/messages.js";
+import { Button } from "./button.js";
+import { Select } from "./field.js";
+import { Icon } from "./icon.js";
+
+/**
+ * Rows under heads. `columns`: `{key, title, show(row), isNumber, isHeard}` each; one with `sort` ("asc" or "desc", what
+ * its first click means) sorts. `isHeard` hides a title. The first column names its row. `sorting` is `{by, order}` and
+ * `onSort` takes the next one; roles are named, because the style of cards would take them away in some browsers.
+ */
+export function Table({ label, columns, rows, keyOf, sorting, onSort, busy = false }) {
+  return html`${onSort && html`<${SortField} columns=${columns} sorting=${sorting} onSort=${onSort} />`}
+    <table class="table" role="table" aria-label=${label} aria-busy=${busy}>
+      <thead role="rowgroup"><tr role="row">${columns.map((column) => html`<${Head} key=${column.key} column=${column} sorting=${sorting} onSort=${onSort} />`)}</tr></thead>
+      <tbody role="rowgroup">${rows.map((row) => html`<tr role="row" key=${keyOf(row)}>${columns.map((column, place) => html`<${Cell} key=${column.key}
+        column=${column} isName=${place === 0}>${column.show(row)}<//>`)}</tr>`)}</tbody>
+    </table>`;
+}
+
+function Head({ column, sorting, onSort }) {
+  const isSorted = sorting?.by === column.key;
+  const sorted = isSorted ? { "aria-sort": sorting.order === "asc" ? "ascending" : "descending" } : {};
+  const next = isSorted ? { by: column.key, order: sorting.order === "asc" ? "desc" : "asc" } : { by: column.key, order: column.sort };
+  const title = column.isHeard ? html`<span class="only-heard">${column.title}</span>` : column.title;
+  return html`<th role="columnheader" scope="col" class=${column.isNumber ? "number" : ""} ...${sorted}>
+    ${column.sort && onSort
+      ? html`<button type="button" class="sort-head" onClick=${() => onSort(next)}>${title}${isSorted && html`<${Icon} name=${sorting.order === "asc" ? "up" : "down"} />`}</button>`
+      : title}
+  </th>`;
+}
+
+function Cell({ column, isName, children }) {
+  const title = column.isHeard ? undefined : column.title;
+  const kind = column.isNumber ? "number" : column.isHeard ? "tools" : "";
+  if (isName) return html`<th role="rowheader" scope="row" class=${kind}>${children}</th>`;
+  return html`<td role="cell" class=${kind} data-title=${title}>${children}</td>`;
+}
+
+/* The heads are not there on a phone. */
+function SortField({ columns, sorting, onSort }) {
+  const options = columns.filter((column) => column.sort).map((column) => [column.key, column.title]);
+  const choose = (event) => {
+    const column = columns.find(({ key }) => key === event.target.value);
+    onSort({ by: column.key, order: column.sort });
+  };
+  return html`<div class="sort-field"><${Select} label=${t("common.sort_by")} options=${options} value=${sorting.by} onChange=${choose} /></div>`;
+}
+
+/** Back and forth between pages; `here` is what is shown, such as "51–100 of 812". */
+export function Pager({ label, here, onBack, onForward }) {
+  return html`<nav class="pager" aria-label=${label}>
+    <${Button} icon="back" aria-disabled=${!onBack} onClick=${() => onBack?.()}>${t("common.previous")}<//>
+    <p role="status">${here}</p>
+    <${Button} icon="forward" aria-disabled=${!onForward} onClick=${() => onForward?.()}>${t("common.next")}<//>
+  </nav>`;
+}
