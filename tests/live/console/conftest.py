@@ -51,8 +51,8 @@ def playwright() -> Iterator[Playwright]:
 
 
 @pytest.fixture(scope="package")
-def chromium(playwright: Playwright) -> Iterator[Browser]:
-    """One browser for all tests; each has its own sessions in it."""
+def browser(playwright: Playwright) -> Iterator[Browser]:
+    """One browser for all tests; each has its own sessions in it. A module may put another one in its place."""
     browser = playwright.chromium.launch(executable_path=PROGRAM, args=FLAGS)
     yield browser
     browser.close()
@@ -78,14 +78,14 @@ def expected_errors(watch: Watch) -> Callable[..., None]:
 
 @pytest.fixture
 def make_context(
-    chromium: Browser, server: LiveServer, watch: Watch, request: pytest.FixtureRequest, tmp_path: Path
+    browser: Browser, server: LiveServer, watch: Watch, request: pytest.FixtureRequest, tmp_path: Path
 ) -> Iterator[MakeContext]:
     """Sessions of the browser, closed with the test; of one that failed there are pictures in its `tmp_path`."""
     made: list[BrowserContext] = []
 
     def make(at: LiveServer | None = None, /, **options: Any) -> BrowserContext:
         url = (at or server).url
-        context = chromium.new_context(base_url=url, **{**AS_USUAL, **options})
+        context = browser.new_context(base_url=url, **{**AS_USUAL, **options})
         context.set_default_timeout(PATIENCE_MILLISECONDS)
         watch.follow(context, url)
         made.append(context)

@@ -19,8 +19,17 @@ def languages() -> Sequence[str]:
 
 
 def wanted_language() -> str:
-    """The one that the browser asks for, as near as there is one (RFC 9110 section 12.5.4)."""
-    return request.accept_languages.best_match(languages(), default=FALLBACK) or FALLBACK
+    """The one that the browser likes best of those that there are (RFC 4647 section 3.4).
+
+    `en-GB, de;q=0.9` is English: what is asked for first counts in a more general form, too, before what follows.
+    """
+    known = {name.lower(): name for name in languages()}
+    for tag, quality in request.accept_languages:  # the best first
+        labels = tag.lower().split("-")
+        for count in range(len(labels), 0, -1):
+            if quality > 0 and (name := known.get("-".join(labels[:count]))):
+                return name
+    return FALLBACK
 
 
 def direction(language: str) -> str:

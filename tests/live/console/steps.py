@@ -1,0 +1,72 @@
+"""What people do in the console, by the names that the contract gives to fields, buttons and links."""
+
+import hashlib
+import os
+import re
+from pathlib import Path
+
+import requests
+from playwright.sync_api import Locator, Page, expect
+
+from tests.conftest import PASSWORD
+from tests.live.server import LiveServer
+
+MEBIBYTE = 1024 * 1024
+
+
+def sign_in_by_form(page: Page, name: str, password: str = PASSWORD) -> None:
+    """Fill in the form and wait for the page behind it."""
+    page.get_by_label("Name", exact=True).fill(name)
+    page.get_by_label("Password", exact=True).fill(password)
+    page.get_by_role("button", name="Sign in", exact=True).click()
+    expect(page.get_by_role("button", name="Sign out", exact=True)).to_be_visible()
+
+
+def go_to(page: Page, place: str) -> None:
+    """Follow a link of the navigation."""
+    page.get_by_role("navigation").get_by_role("link", name=place, exact=True).click()
+
+
+def link_to(page: Page, name: str) -> Locator:
+    """The name of a file or folder in the list."""
+    return page.get_by_role("main").get_by_role("link", name=name, exact=True)
+
+
+def choose(page: Page, *paths: Path) -> None:
+    """Choose files to upload."""
+    page.get_by_label("Upload files", exact=True).set_input_files(paths)
+
+
+def act(page: Page, name: str, action: str) -> None:
+    """Choose an action from the menu of a file or folder."""
+    page.get_by_role("button", name=f"Actions for {name}", exact=True).click()
+    page.get_by_role("menuitem", name=action, exact=True).click()
+
+
+def bar(page: Page, name: str) -> Locator:
+    """The progress of an upload."""
+    return page.get_by_role("progressbar", name=name, exact=True)
+
+
+def made(folder: Path, name: str, size: int) -> Path:
+    """A file of random bytes."""
+    path = folder / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(os.urandom(size))
+    return path
+
+
+def digest(path: Path) -> str:
+    """Its SHA-256."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def stored(server: LiveServer, person: requests.Session) -> dict[str, str]:
+    """The SHA-256 of each finished file of an account."""
+    listed = person.get(f"{server.url}/api/files", params={"limit": "1000"}, timeout=30).json()["files"]
+    return {each["filename"]: each["sha256"] for each in listed if each["status"] == "complete"}
+
+
+def lines_of(server: LiveServer, text: str) -> list[str]:
+    """Lines of the server's log with a text in them."""
+    return [line for line in server.log_path.read_text().splitlines() if re.search(text, line)]

@@ -1,0 +1,92 @@
+"""Coming and going: deep links, back and forward, other tabs, tokens that end, sign-ins that are ended."""
+
+import json
+import re
+from collections.abc import Callable
+
+from playwright.sync_api import Page, expect
+
+from tests.live.console.conftest import MakeContext, OpenConsole, sign_in
+from tests.live.console.steps import go_to, sign_in_by_form
+
+PLACES = ("Links", "Chat", "Games", "Account", "Files")
+HALF_AN_HOUR = "30:00"
+
+
+def current(page: Page) -> str:
+    """The place that the navigation marks as the present one."""
+    return page.locator("nav [aria-current=page]").inner_text().strip()
+
+
+def test_the_way_back_and_forward_and_a_reload_lead_where_they_should(console: Page) -> None:
+    for place in PLACES:
+        go_to(console, place)
+        expect(console.locator("nav [aria-current=page]")).to_have_text(place)
+        expect(console).to_have_title(re.compile(place))
+    console.go_back()
+    expect(console.locator("nav [aria-current=page]")).to_have_text("Account")
+    console.go_back()
+    console.reload()
+    expect(console.locator("nav [aria-current=page]")).to_have_text("Games")
+    console.go_forward()
+    expect(console.locator("nav [aria-current=page]")).to_have_text("Account")
+
+
+def test_an_address_is_kept_for_whoever_signs_in_first(
+    open_console: OpenConsole, expected_errors: Callable[..., None]
+) -> None:
+    page = open_console("/console/links", account=None)
+    page.get_by_label("Name", exact=True).fill("alice")
+    page.get_by_label("Password", exact=True).fill("wrong horse")
+    page.get_by_role("button", name="Sign in", exact=True).click()
+    expect(page.get_by_role("alert")).to_contain_text("wrong")
+    expected_errors(r"^401: POST .*/auth/login", "console error: .* 401 .*/auth/login")
+    sign_in_by_form(page, "alice")
+    assert current(page) == "Links"
+
+
+def test_a_sign_out_counts_in_every_tab(open_console: OpenConsole) -> None:
+    page = open_console()
+    go_to(page, "Account")
+    other = page.context.new_page()
+    other.goto("/console/links")
+    expect(other.get_by_role("heading", name="Links", exact=True)).to_be_visible()
+    page.get_by_role("button", name="Sign out", exact=True).click()
+    for each in (page, other):
+        expect(each.get_by_role("button", name="Sign in", exact=True)).to_be_visible()
+    assert [each["name"] for each in page.context.cookies()] == []
+    page.go_back()
+    expect(page.get_by_role("button", name="Sign in", exact=True)).to_be_visible()
+
+
+def test_tokens_are_renewed_before_they_end(make_context: MakeContext) -> None:
+    context = make_context()
+    sign_in(context, "alice")
+    page = context.new_page()
+    page.clock.install()
+    page.goto("/")
+    expect(page.get_by_role("heading", name="Files", exact=True)).to_be_visible()
+    before = {each["name"]: each["value"] for each in context.cookies()}
+    with page.expect_response("**/auth/refresh") as renewed:
+        page.clock.fast_forward(HALF_AN_HOUR)
+    assert renewed.value.status == 200
+    after = {each["name"]: each["value"] for each in context.cookies()}
+    assert before.keys() == after.keys()
+    assert before["access_token_cookie"] != after["access_token_cookie"]
+
+
+def test_a_token_that_has_ended_is_renewed_unseen(console: Page, expected_errors: Callable[..., None]) -> None:
+    expect(console.get_by_role("heading", name="Files", exact=True)).to_be_visible()
+    expected_errors(r"^401: GET .*/api/links", "console error: .* 401 .*/api/links")
+    (token,) = [each for each in console.context.cookies() if each["name"] == "access_token_cookie"]
+    console.context.add_cookies([{**token, "value": "ended"}])  # type: ignore[typeddict-item]
+    go_to(console, "Links")
+    expect(console.get_by_role("heading", name="Links", exact=True)).to_be_visible()
+    expect(console.get_by_role("alert")).to_have_count(0)
+
+
+def test_what_a_page_says_of_itself_is_in_its_storage_no_secret(console: Page) -> None:
+    expect(console.get_by_role("heading", name="Files", exact=True)).to_be_visible()
+    kept = console.evaluate("JSON.stringify([{...localStorage}, {...sessionStorage}, document.cookie])")
+    assert "eyJ" not in json.loads(kept)[2]
+    assert "eyJ" not in kept
