@@ -41,7 +41,7 @@ export function Dialog({ title, onClose, children, wide = false }) {
 
 /**
  * A dialog with fields and one thing to do. `onSubmit` may be async: the button rests meanwhile, an ApiError is told in
- * the dialog (by `problems`, see core/problems.js), and where there is none the dialog closes.
+ * the dialog (by `problems`, see core/problems.js), and where there is none the dialog closes, unless it gives `false`.
  */
 export function FormDialog({ title, submit, kind = "primary", onSubmit, onClose, problems, children }) {
   const [problem, setProblem] = useState("");
@@ -52,8 +52,7 @@ export function FormDialog({ title, submit, kind = "primary", onSubmit, onClose,
     setBusy(true);
     setProblem("");
     try {
-      await onSubmit(new FormData(event.target));
-      onClose();
+      if ((await onSubmit(new FormData(event.target))) !== false) onClose();
     } catch (error) {
       setProblem(textOf(error, problems));
       setBusy(false);

@@ -4,12 +4,13 @@ import { html, useRef } from "../../vendor/htm-preact.js";
 
 let lastId = 0;
 
-/** A labelled input; `hint` stands below it. All else is an attribute of the input. */
-export function Field({ label, hint, type = "text", ...rest }) {
+/** A labelled input; `hint` stands below it, `beside` (a button) next to it. All else is an attribute of the input. */
+export function Field({ label, hint, beside, type = "text", ...rest }) {
   const id = useRef(`field-${(lastId += 1)}`).current;
+  const input = html`<input id=${id} type=${type} aria-describedby=${hint ? `${id}-hint` : undefined} ...${rest} />`;
   return html`<div class="field">
     <label for=${id}>${label}</label>
-    <input id=${id} type=${type} aria-describedby=${hint ? `${id}-hint` : undefined} ...${rest} />
+    ${beside ? html`<div class="with-button">${input}${beside}</div>` : input}
     ${hint && html`<p class="hint" id=${`${id}-hint`}>${hint}</p>`}
   </div>`;
 }
