@@ -4,7 +4,7 @@ import { html } from "../../vendor/htm-preact.js";
 import { formatInstant } from "../core/format.js";
 import { t } from "../core/messages.js";
 import { Button } from "../ui/button.js";
-import { CopyField } from "../ui/copy.js";
+import { CopyField } from "../ui/copy_field.js";
 import { Dialog } from "../ui/dialog.js";
 import { Icon } from "../ui/icon.js";
 

@@ -29,8 +29,11 @@ function copyBySelection(text) {
   return isDone;
 }
 
-/** A value that is only read, with a button that copies it; `hint` stands below. Where copying fails it is selected. */
-export function CopyField({ label, value, hint }) {
+/**
+ * A value that is only read, with a button that copies it; `hint` stands below. Where copying fails it is selected. All
+ * else is an attribute of the button.
+ */
+export function CopyField({ label, value, hint, ...rest }) {
   const id = useRef(`copy-${(lastId += 1)}`).current;
   const input = useRef();
   const [told, setTold] = useState("");
@@ -45,10 +48,10 @@ export function CopyField({ label, value, hint }) {
   };
   return html`<div class="field">
     <label for=${id}>${label}</label>
-    <div class="copy-field">
+    <div class="with-button copy-field">
       <input ref=${input} id=${id} type="text" readonly dir="ltr" spellcheck="false" value=${value} aria-describedby=${hint ? `${id}-hint` : undefined}
         onFocus=${(event) => event.target.select()} />
-      <${Button} icon="copy" aria-label=${t("common.copy_label", { label })} onClick=${copy}>${t("common.copy")}<//>
+      <${Button} icon="copy" aria-label=${t("common.copy_label", { label })} onClick=${copy} ...${rest}>${t("common.copy")}<//>
     </div>
     ${hint && html`<p class="hint" id=${`${id}-hint`}>${hint}</p>`}
     <p class="hint" role="status">${told}</p>
