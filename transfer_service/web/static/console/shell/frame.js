@@ -10,6 +10,7 @@ import { useStore } from "../core/store.js";
 import { Button } from "../ui/button.js";
 import { Icon } from "../ui/icon.js";
 import { say } from "../ui/toast.js";
+import { finishAll } from "../ui/undo.js";
 
 const PLACES = [["files", "folder"], ["links", "link"], ["chat", "chat"], ["games", "game"], ["trash", "trash"], ["account", "person"], ["admin", "admin"]];
 
@@ -22,7 +23,7 @@ export function Frame({ current, children }) {
     isFirst.current = false;
   }, [current]);
   const isShown = (name) => (name !== "trash" || HAS_TRASH) && (name !== "admin" || me?.is_admin);
-  const leave = () => signOut().catch((error) => say(textOf(error), { isProblem: true }));
+  const leave = () => finishAll().then(signOut).catch((error) => say(textOf(error), { isProblem: true }));
   const skip = (event) => {
     event.preventDefault();
     main.current.focus();
