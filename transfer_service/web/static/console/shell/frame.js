@@ -11,6 +11,7 @@ import { Button } from "../ui/button.js";
 import { Icon } from "../ui/icon.js";
 import { say } from "../ui/toast.js";
 import { finishAll } from "../ui/undo.js";
+import { UploadDock } from "../uploads/dock.js";
 
 const PLACES = [["files", "folder"], ["links", "link"], ["chat", "chat"], ["games", "game"], ["trash", "trash"], ["account", "person"], ["admin", "admin"]];
 
@@ -39,5 +40,6 @@ export function Frame({ current, children }) {
       <div class="me"><bdi class="who" title=${me?.name}>${me?.name}</bdi><${Button} kind="quiet" icon="out" onClick=${leave}>${t("shell.sign_out")}<//></div>
     </header>
     <main id="main" ref=${main} tabindex="-1" aria-label=${t(`shell.${current}`)}>${children}</main>
+    <${UploadDock} current=${current} />
   </div>`;
 }

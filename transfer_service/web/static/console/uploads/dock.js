@@ -1,0 +1,72 @@
+/* Uploads while another page of the console is shown, what is said of them in the end, and how far they are in the title. */
+
+import { html, useEffect } from "../../vendor/htm-preact.js";
+import { formatPercent } from "../core/format.js";
+import { t } from "../core/messages.js";
+import { hrefOf, Link } from "../core/router.js";
+import { useStore } from "../core/store.js";
+import { ProgressBar } from "../ui/progress.js";
+import { say } from "../ui/toast.js";
+import { bringsFiles } from "./chosen.js";
+import { queue } from "./uploads.js";
+import { wordsOf, wordsOfAll } from "./words.js";
+
+const PERCENT = /^\(.*?\) /;
+
+/** A bar for all with the way to the page of files; nothing while that page is shown. */
+export function UploadDock({ current }) {
+  useStore(queue.changed);
+  useEffect(() => watchQueue(), []);
+  useEffect(() => keepPage(), []);
+  useTitle();
+  if (current === "files" || !queue.entries.length) return null;
+  const progress = queue.progress;
+  return html`<aside class="upload-dock" aria-label=${t("uploads.title")}>
+    <${Link} href=${hrefOf("files")}><strong>${t("uploads.title")}</strong><span class="quiet small">${wordsOfAll(progress)}</span><//>
+    <${ProgressBar} label=${t("uploads.all")} value=${progress.sent} max=${progress.bytes} />
+  </aside>`;
+}
+
+function useTitle() {
+  const { sent, bytes } = queue.progress;
+  const percent = queue.isActive && bytes ? `(${formatPercent(sent / bytes)}) ` : "";
+  useEffect(() => { document.title = percent + document.title.replace(PERCENT, ""); });
+}
+
+/* What has arrived is said once all have; what is refused, at once. */
+function watchQueue() {
+  const failed = new WeakSet();
+  let last = null;
+  const unwatchFinished = queue.onFinished((entry) => { last = entry; });
+  const unwatch = queue.changed.watch(() => {
+    for (const entry of queue.entries) {
+      if (entry.state !== "failed") failed.delete(entry);
+      else if (!failed.has(entry)) {
+        failed.add(entry);
+        say(t("uploads.not_sent", { name: entry.name, reason: wordsOf(entry) }), { isProblem: true });
+      }
+    }
+    if (!last || queue.entries.length) return;
+    say(t("uploads.sent", { count: queue.totals.done, name: last.name }));
+    last = null;
+  });
+  return () => {
+    unwatch();
+    unwatchFinished();
+  };
+}
+
+/* A file that is dropped where nothing takes it would be opened in place of the console. */
+function keepPage() {
+  const keep = (event) => {
+    if (!bringsFiles(event) || event.defaultPrevented) return;
+    event.preventDefault();
+    event.dataTransfer.dropEffect = "none";
+  };
+  window.addEventListener("dragover", keep);
+  window.addEventListener("drop", keep);
+  return () => {
+    window.removeEventListener("dragover", keep);
+    window.removeEventListener("drop", keep);
+  };
+}

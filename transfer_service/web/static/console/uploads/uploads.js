@@ -1,0 +1,122 @@
+/* The uploads of the console: one queue for all its pages.
+
+   - `addFiles([{file, name, overwrite?}])` sends files to the account; `name` is the whole NAME (folders/label).
+   - `uploadFile(file, {path, metadata, onProgress, signal})` sends one and resolves to `{file_id, filename}` when it has
+     arrived: `path` is its NAME, `onProgress(sent, size)` counts bytes, `signal` cancels it. It goes on over every fault
+     of the network and of the service, shows under Files like any other, and can be paused there. Rejects with an
+     AbortError where it was cancelled, with an ApiError where it was refused (textOf of core/problems.js has its words).
+   - `arrived` is a store: how many files have arrived on this page until now. Who shows files watches it. */
+
+import { api, ApiError, csrfHeaders } from "../core/api.js";
+import { BASE } from "../core/page.js";
+import { account, refresh, renew } from "../core/session.js";
+import { createStore } from "../core/store.js";
+import { isSentAtOnce, Stopped } from "./attempt.js";
+import { digestOf } from "./fingerprint.js";
+import { Queue } from "./queue.js";
+import { hold, release } from "./tabs.js";
+import { findUnfinished, idOf, look } from "./unfinished.js";
+
+const TOLD_EVERY_MS = 500;
+const LOOKED_AT = 50;
+
+const door = {
+  endpoint: `${window.location.origin}${BASE}/api/uploads`,
+  headers: () => csrfHeaders(),
+  renew,
+
+  metadataOf({ file, name, fingerprint, overwrite, metadata }) {
+    const own = { filename: name, fingerprint };
+    if (file.type) own.filetype = file.type;
+    if (overwrite) own.overwrite = "true";
+    return { ...own, ...metadata };
+  },
+
+  async find(entry, signal) {
+    const found = await findUnfinished(entry, isOwn, signal);
+    if (found) hold(idOf(found.url), entry.fingerprint);
+    return found ?? (entry.mayExist ? findFinished(entry, signal) : null);
+  },
+
+  made: ({ url, fingerprint }) => hold(idOf(url), fingerprint),
+
+  left: ({ url }) => url && release(idOf(url)),
+
+  end: (url) => api("DELETE", `/api/uploads/${idOf(url)}`, { headers: { "Tus-Resumable": "1.0.0" } }).catch(() => {}), // or it expires
+};
+
+export const queue = new Queue(door);
+export const arrived = createStore(0);
+
+let owner = null;
+let telling = null;
+
+export function addFiles(wanted) {
+  return queue.add(wanted);
+}
+
+export function uploadFile(file, { path, metadata, onProgress, signal } = {}) {
+  return new Promise((resolve, reject) => {
+    signal?.throwIfAborted();
+    let unwatch = () => {};
+    const onFinish = ({ fileId }) => {
+      unwatch();
+      api("GET", `/api/files/${fileId}`).then(resolve, reject);
+    };
+    const onFail = ({ status, detail }) => reject(new ApiError(status, detail));
+    const [entry] = queue.add([{ file, name: path ?? file.name, metadata, onFinish, onFail }]);
+    unwatch = queue.changed.watch(() => {
+      onProgress?.(entry.offset, entry.size);
+      if (entry.state === "cancelled") reject(new DOMException("Cancelled", "AbortError"));
+    });
+    signal?.addEventListener("abort", () => queue.cancel(entry));
+  });
+}
+
+/** Whether an upload of the service's list is one that this page sends. */
+export function isOwn(id) {
+  return queue.entries.some((each) => each.url && idOf(each.url) === id);
+}
+
+/* The answer to a request that had sent all of it may have been lost: then the file is there, perhaps with a number. */
+async function findFinished({ file, name, size }, signal) {
+  if (!isSentAtOnce(file)) return null;
+  const stem = name.normalize("NFC").replace(/\.[^./]*$/, "");
+  const query = { prefix: stem, status: "complete", sort: "created", order: "desc", limit: LOOKED_AT };
+  try {
+    const { files } = await api("GET", "/api/files", { query, signal });
+    const alike = files.filter((each) => each.total_bytes === size);
+    if (!alike.length) return null;
+    const digest = await digestOf(file);
+    const found = alike.find((each) => each.sha256 === digest && Date.now() - Date.parse(each.created_at) < 3_600_000);
+    return found ? { fileId: found.file_id } : null;
+  } catch (error) {
+    throw error.status === undefined ? error : new Stopped(error.status, error.detail, error.retryAfter);
+  }
+}
+
+queue.onFinished(() => {
+  telling ??= setTimeout(() => {
+    telling = null;
+    arrived.set((count) => count + 1);
+    if (!queue.entries.length) {
+      refresh();
+      look().catch(() => {});
+    }
+  }, TOLD_EVERY_MS);
+});
+
+account.watch((me) => {
+  if (!me) {
+    queue.hold();
+    return;
+  }
+  if (owner !== null && owner !== me.name) queue.clear();
+  owner = me.name || owner;
+  queue.release();
+});
+
+window.addEventListener("online", () => queue.wake());
+window.addEventListener("beforeunload", (event) => {
+  if (queue.isActive) event.preventDefault();
+});
