@@ -1,4 +1,4 @@
-"""Sending files by the console: what is chosen arrives, byte for byte, and what is under way can be seen and stopped."""
+"""Sending files by the console: what is chosen arrives, byte for byte, can be seen, and can be stopped."""
 
 import hashlib
 import os
