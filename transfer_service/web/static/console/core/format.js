@@ -13,6 +13,7 @@ const dates = new Intl.DateTimeFormat(LANGUAGE, { dateStyle: "medium" });
 const instants = new Intl.DateTimeFormat(LANGUAGE, { dateStyle: "medium", timeStyle: "short" });
 const clock = new Intl.DateTimeFormat(LANGUAGE, { timeStyle: "short" });
 const relative = new Intl.RelativeTimeFormat(LANGUAGE, { numeric: "auto" });
+const numbers = new Intl.NumberFormat(LANGUAGE);
 const percents = new Intl.NumberFormat(LANGUAGE, { style: "percent" });
 
 /** Bytes, in units of a thousand, with one digit behind the point. */
@@ -26,6 +27,19 @@ export function formatSize(bytes) {
   const digits = unit === 0 ? 0 : 1;
   const style = { style: "unit", unit: UNITS[unit], unitDisplay: unit === 0 ? "long" : "short" };
   return new Intl.NumberFormat(LANGUAGE, { ...style, maximumFractionDigits: digits }).format(value);
+}
+
+/** What the units of sizes are called: bytes, then each a thousand times the one before. */
+export function unitNames() {
+  return UNITS.map((unit) => {
+    const style = new Intl.NumberFormat(LANGUAGE, { style: "unit", unit, unitDisplay: "short" });
+    return style.formatToParts(2).find(({ type }) => type === "unit").value;
+  });
+}
+
+/** A number. */
+export function formatNumber(number) {
+  return numbers.format(number);
 }
 
 /** Bytes per second. */

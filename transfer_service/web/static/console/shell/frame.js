@@ -23,7 +23,7 @@ export function Frame({ current, children }) {
     if (!isFirst.current) main.current.focus({ preventScroll: true });
     isFirst.current = false;
   }, [current]);
-  const isShown = (name) => (name !== "trash" || HAS_TRASH) && (name !== "admin" || me?.is_admin);
+  const isShown = (name) => (name !== "trash" || HAS_TRASH) && (name !== "admin" || me?.is_admin || me?.permissions.includes("activities.read"));
   const leave = () => finishAll().then(signOut).catch((error) => say(textOf(error), { isProblem: true }));
   const skip = (event) => {
     event.preventDefault();
