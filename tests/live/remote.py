@@ -52,6 +52,12 @@ class GameEntry:
     game_id: str
     data_id: int
     data: bytes = field(repr=False)
+    facts: Mapping[str, Any] = field(default_factory=dict)
+    """Further fields of the game's row, or others in their place."""
+
+    @property
+    def title(self) -> str:
+        return str(self.facts.get("title", f"Game {self.data_id}"))
 
     @property
     def added_at(self) -> datetime:
@@ -69,7 +75,7 @@ class GameEntry:
 
 def catalogue(games: Sequence[GameEntry]) -> str:
     """The file that `games import` reads."""
-    rows = [{"id": game.game_id, "title": f"Game {game.data_id}"} for game in games]
+    rows = {game.game_id: {"id": game.game_id, **game.facts, "title": game.title} for game in games}
     data = [
         {
             "id": game.data_id,
@@ -81,7 +87,7 @@ def catalogue(games: Sequence[GameEntry]) -> str:
         }
         for game in games
     ]
-    return json.dumps({"games": rows, "gameData": data})
+    return json.dumps({"games": list(rows.values()), "gameData": data})
 
 
 def sources_setting(**bases: str) -> str:
@@ -107,9 +113,20 @@ class Site:
     def add_games(self, *contents: bytes) -> None:
         """Import a game for each of the contents, for `next_game`."""
         games = [GameEntry(str(uuid.uuid4()), next(self._numbers), data) for data in contents]
+        self.import_games(games)
+        self.unused += games
+
+    def add_game(self, data: bytes, *behaviours: Behaviour, game_id: str = "", **facts: Any) -> GameEntry:
+        """A game of a test's own, or with `game_id` another archive of one. Without behaviours no source knows it."""
+        game = GameEntry(game_id or str(uuid.uuid4()), next(self._numbers), data, facts)
+        self.import_games([game])
+        if behaviours:
+            self.source.serve(game.path(), data, *behaviours)
+        return game
+
+    def import_games(self, games: Sequence[GameEntry]) -> None:
         with self.server.services() as services:
             services.games.import_catalogue(parse_catalogue(catalogue(games).encode()))
-        self.unused += games
 
     def next_game(self, *behaviours: Behaviour, second: Sequence[Behaviour] = (), of: bytes | None = None) -> GameEntry:
         """A game that no other test has, with any content or one. A source without behaviours does not know it."""
