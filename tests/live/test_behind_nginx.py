@@ -165,3 +165,12 @@ def test_an_error_of_nginx_itself_is_not_kept(site: Site) -> None:
     answer = site.alice.request("TRACE", site.front.url + site.path, timeout=30)
     assert (answer.status_code, answer.headers["Cache-Control"]) == (405, "no-store")
     assert answer.headers["X-Content-Type-Options"] == "nosniff"
+
+
+@pytest.mark.parametrize(
+    "name", ["console/core/api.js", "console/css/ui.css", "console/messages/en.json", "console/icons.svg"]
+)
+def test_files_of_pages_are_compressed(site: Site, name: str) -> None:
+    direct, fronted = (site.get(url, f"/assets/1/{name}") for url in (site.direct.url, site.front.url))
+    assert (fronted.headers["Content-Encoding"], fronted.headers["Vary"]) == ("gzip", "Accept-Encoding")
+    assert (fronted.content, direct.headers.get("Content-Encoding")) == (direct.content, None)
