@@ -21,7 +21,7 @@ export function AccessFields() {
   return html`<${Select} label=${t("links.expiry.label")} name="expires" options=${choices} value=${choice} onChange=${(event) => setChoice(event.target.value)} />
     ${choice === OWN && html`<${Field} label=${t("links.expiry.on")} name="expires_on" type="date" min=${dayAhead(0)} max=${dayAhead(MOST_DAYS - 1)} required />`}
     <${Field} label=${t("links.password.label")} hint=${t("links.password.hint")} name="password" value=${password} onInput=${(event) => setPassword(event.target.value)}
-      minlength="6" maxlength="1024" autocomplete="off" autocapitalize="none" spellcheck="false"
+      minlength="6" maxlength="1024" autocomplete="off" autocapitalize="none" spellcheck=${false}
       beside=${html`<${Button} icon="key" onClick=${() => setPassword(makePassword())}>${t("links.password.generate")}<//>`} />`;
 }
 

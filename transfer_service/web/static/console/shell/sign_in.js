@@ -32,7 +32,7 @@ export function SignIn() {
       <p class="brand"><img src=${`${ASSETS}/console/icon.svg`} alt="" width="36" height="36" /><span>${t("shell.product")}</span></p>
       <h1>${t("sign_in.headline")}</h1>
       <form class="form" ref=${form} onSubmit=${send}>
-        <${Field} label=${t("sign_in.name")} name="username" autocomplete="username" autocapitalize="none" spellcheck="false" required autofocus />
+        <${Field} label=${t("sign_in.name")} name="username" autocomplete="username" autocapitalize="none" spellcheck=${false} required autofocus />
         <${Field} label=${t("sign_in.password")} name="password" type="password" autocomplete="current-password" required />
         ${problem && html`<p class="problem" role="alert">${problem}</p>`}
         <${Button} kind="primary" type="submit" aria-disabled=${isBusy}>${t("sign_in.submit")}<//>

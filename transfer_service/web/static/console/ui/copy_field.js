@@ -49,7 +49,7 @@ export function CopyField({ label, value, hint, ...rest }) {
   return html`<div class="field">
     <label for=${id}>${label}</label>
     <div class="with-button copy-field">
-      <input ref=${input} id=${id} type="text" readonly dir="ltr" spellcheck="false" value=${value} aria-describedby=${hint ? `${id}-hint` : undefined}
+      <input ref=${input} id=${id} type="text" readonly dir="ltr" spellcheck=${false} value=${value} aria-describedby=${hint ? `${id}-hint` : undefined}
         onFocus=${(event) => event.target.select()} />
       <${Button} icon="copy" aria-label=${t("common.copy_label", { label })} onClick=${copy} ...${rest}>${t("common.copy")}<//>
     </div>

@@ -13,13 +13,14 @@ import { wordsOf, wordsOfAll } from "./words.js";
 
 const PERCENT = /^\(.*?\) /;
 
-/** A bar for all with the way to the page of files; nothing while that page is shown. */
+/** A bar for all with the way to the page of files; nothing while they are shown anyway: on that page, and those of a chat in it. */
 export function UploadDock({ current }) {
   useStore(queue.changed);
   useEffect(() => watchQueue(), []);
   useEffect(() => keepPage(), []);
   useTitle();
-  if (current === "files" || !queue.entries.length) return null;
+  const isShown = current === "files" || queue.entries.every((each) => each.isChat && current === "chat");
+  if (isShown) return null;
   const progress = queue.progress;
   return html`<aside class="upload-dock" aria-label=${t("uploads.title")}>
     <${Link} href=${hrefOf("files")}><strong>${t("uploads.title")}</strong><span class="quiet small">${wordsOfAll(progress)}</span><//>
@@ -37,7 +38,7 @@ function useTitle() {
 function watchQueue() {
   const failed = new WeakSet();
   let last = null;
-  const unwatchFinished = queue.onFinished((entry) => { last = entry; });
+  const unwatchFinished = queue.onFinished((entry) => { if (!entry.isChat) last = entry; });
   const unwatch = queue.changed.watch(() => {
     for (const entry of queue.entries) {
       if (entry.state !== "failed") failed.delete(entry);

@@ -1,0 +1,101 @@
+"""Two people talk in the console: what one does the other sees, whatever happens to the service meanwhile."""
+
+import re
+from collections.abc import Callable, Iterator
+
+import pytest
+import requests
+from playwright.sync_api import expect
+
+from tests.live.console.conftest import OpenConsole
+from tests.live.console.talk import act, begin, log, said, say, write
+from tests.live.server import LiveServer, running, wait_until
+
+LOST = (r"^(400|502|503): ", r"console error: Failed to load resource", r"console error: WebSocket connection")
+"""What a browser complains of while a service is away."""
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveServer]:
+    """A running instance of this module's own: what is said stays."""
+    with running(tmp_path_factory.mktemp("chat") / "data", "alice", "bob", "carol", "root") as server:
+        yield server
+
+
+@pytest.fixture
+def bob(server: LiveServer) -> requests.Session:
+    return server.sign_in("bob")
+
+
+def test_two_people_talk(open_console: OpenConsole, server: LiveServer, alice: requests.Session) -> None:
+    hers, his = open_console("/console/chat"), open_console("/console/chat", account="bob")
+    hers.get_by_role("button", name="New conversation").first.click()
+    hers.get_by_label("With", exact=True).fill("bo")
+    hers.get_by_role("option", name="bob").click()
+    hers.get_by_role("button", name="Start", exact=True).click()
+    expect(hers).to_have_title("bob · Chat · Transfer Service")
+    conversation = hers.url.rpartition("/")[2]
+
+    write(hers, "Good morning")
+    his.get_by_role("list", name="Conversations").get_by_role(
+        "link", name=re.compile("alice.*Good morning.*Unread", re.DOTALL)
+    ).click()
+    expect(log(hers).get_by_text("Read", exact=True)).to_have_count(1)
+    his.get_by_role("textbox", name="Message").press_sequentially("Good")
+    expect(hers.get_by_text("bob is typing…")).to_be_visible()
+    write(his, "Good evening")
+    expect(log(hers)).to_contain_text("Good evening")
+    expect(hers.get_by_text("bob is typing…")).to_have_count(0)
+
+    act(hers, "Good evening", "Reply")
+    write(hers, "It is morning")
+    expect(log(his).get_by_role("button", name="In answer to bob Good evening")).to_be_visible()
+    his.get_by_role("textbox", name="Message").press("ArrowUp")
+    write(his, "Good night")
+    expect(log(hers)).to_contain_text("edited")
+    expect(log(hers).get_by_role("button", name="In answer to bob Good night")).to_be_visible()
+    act(his, "It is morning", "Pin")
+    hers.get_by_role("button", name="1 pinned message").click()
+    hers.get_by_role("dialog").get_by_role("button", name=re.compile("^alice.*It is morning")).click()
+    act(hers, "It is morning", "Delete")
+    hers.get_by_role("status").get_by_role("button", name="Undo").click()
+    act(hers, "It is morning", "Delete")
+    hers.get_by_role("link", name="Files", exact=True).click()
+    hers.reload()
+    expect(log(his).get_by_text("Message deleted")).to_have_count(1)
+    assert [(each["sender"], each["content"]) for each in said(server, alice, conversation)] == [
+        ("alice", "Good morning"), ("bob", "Good night"), ("alice", None),
+    ]  # fmt: skip
+
+
+def test_nothing_is_lost_or_doubled_when_the_service_dies(
+    open_console: OpenConsole, server: LiveServer, alice: requests.Session, bob: requests.Session,
+    expected_errors: Callable[..., None],
+) -> None:  # fmt: skip
+    expected_errors(*LOST)
+    conversation = begin(server, alice, "bob")
+    say(server, alice, conversation, "before")
+    hers, his = (
+        open_console(f"/console/chat/{conversation}"),
+        open_console(f"/console/chat/{conversation}", account="bob"),
+    )
+    wanted = ["before"]
+    for round_number in range(2):
+        for page, name in ((hers, "alice"), (his, "bob")):
+            wanted.append(f"{name} {round_number}")
+            write(page, wanted[-1])
+            expect(log(page).get_by_text(wanted[-1], exact=True)).to_be_visible()
+        server.kill()
+        expect(hers.get_by_text("Connection lost. Trying again…")).to_be_visible()
+        for number in range(3):
+            write(hers, f"lost {round_number} {number}")
+        server.start()
+        say(server, bob, conversation, f"meanwhile {round_number}")
+    expect(log(hers).get_by_text("meanwhile 1")).to_be_visible()
+    wait_until(lambda: hers.evaluate("1") and len(said(server, alice, conversation)) >= len(wanted) + 8)
+    stored = [each["content"] for each in said(server, alice, conversation)]
+    assert sorted(stored[-13:]) == sorted(
+        [*wanted[1:], *(f"lost {r} {n}" for r in range(2) for n in range(3)), "meanwhile 0", "meanwhile 1", "before"]
+    )
+    for page in (hers, his):
+        expect(log(page).locator("article .message-text")).to_have_text(stored)

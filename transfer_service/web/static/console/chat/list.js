@@ -1,0 +1,60 @@
+/* The conversations, as a list of links. */
+
+import { html, useState } from "../../vendor/htm-preact.js";
+import { t } from "../core/messages.js";
+import { textOf } from "../core/problems.js";
+import { hrefOf, Link } from "../core/router.js";
+import { account } from "../core/session.js";
+import { useStore } from "../core/store.js";
+import { formatInstant } from "../core/format.js";
+import { Button } from "../ui/button.js";
+import { Empty, Failed, Loading } from "../ui/states.js";
+import { say } from "../ui/toast.js";
+import { leaving } from "./actions.js";
+import { Avatar } from "./avatar.js";
+import { conversations, isUnread, load, loadMore, titleOf } from "./conversations.js";
+import { briefly } from "./days.js";
+import { summaryOf } from "./summary.js";
+
+export function ConversationList({ current, onNew }) {
+  const { all, isLoaded, error, next } = useStore(conversations);
+  const gone = useStore(leaving);
+  const me = useStore(account);
+  if (!isLoaded) return error ? html`<${Failed} error=${error} onRetry=${load} />` : html`<${Loading} />`;
+  if (!all.length) {
+    return html`<${Empty} icon="chat" title=${t("chat.none_title")}><p>${t("chat.none")}</p><${Button} kind="primary" icon="plus" onClick=${onNew}>${t("chat.start")}<//><//>`;
+  }
+  return html`<ul class="conversations" aria-label=${t("chat.conversations")}>
+    ${all.map((each) => html`<li key=${each._id}><${Row} conversation=${each} isCurrent=${each._id === current} isGone=${gone.has(each.last_message?._id)} me=${me?.name} /></li>`)}
+  </ul>${next && html`<${More} />`}`;
+}
+
+function Row({ conversation, isCurrent, isGone, me }) {
+  const { last_message: last, type } = conversation;
+  const unread = isUnread(conversation) && !isCurrent;
+  const title = titleOf(conversation);
+  return html`<${Link} href=${hrefOf("chat", conversation._id)} class=${unread ? "conversation unread" : "conversation"} aria-current=${isCurrent ? "page" : undefined}>
+    <${Avatar} name=${title} isGroup=${type === "group"} />
+    <span class="grow">
+      <span class="line"><bdi class="name">${title}</bdi>${last && html`<time datetime=${last.created_at} title=${formatInstant(last.created_at)}>${briefly(last.created_at)}</time>`}</span>
+      <span class="line"><span class="said" dir="auto">${last ? said(isGone ? { ...last, is_deleted: true } : last, { me, type }) : t("chat.nothing_said")}</span>
+        ${unread && html`<span class="unread-mark"><span class="only-heard">${t("chat.unread")}</span></span>`}</span>
+    </span>
+  <//>`;
+}
+
+function said(message, { me, type }) {
+  const summary = summaryOf(message);
+  if (message.sender === me) return t("chat.said_by_me", { text: summary });
+  return type === "group" ? t("chat.said_by", { name: message.sender, text: summary }) : summary;
+}
+
+function More() {
+  const [isBusy, setBusy] = useState(false);
+  const ask = async () => {
+    setBusy(true);
+    await loadMore().catch((error) => say(textOf(error), { isProblem: true }));
+    setBusy(false);
+  };
+  return html`<p class="more-conversations"><${Button} kind="quiet" aria-disabled=${isBusy} onClick=${ask}>${t("chat.more_conversations")}<//></p>`;
+}
