@@ -27,9 +27,13 @@ AS_USUAL: dict[str, Any] = {
 
 
 class MakeContext(Protocol):
-    """Makes a session of its own at a server, which is watched; `options` are those of Playwright's `new_context`."""
+    """Makes a session of its own at a server, which is watched; `at` is where it is reached if that is elsewhere.
+    `options` are those of Playwright's `new_context`.
+    """
 
-    def __call__(self, at: LiveServer | None = None, /, **options: Any) -> BrowserContext: ...
+    def __call__(
+        self, server: LiveServer | None = None, /, *, at: str | None = None, **options: Any
+    ) -> BrowserContext: ...
 
 
 class OpenConsole(Protocol):
@@ -83,8 +87,8 @@ def make_context(
     """Sessions of the browser, closed with the test; of one that failed there are pictures in its `tmp_path`."""
     made: list[BrowserContext] = []
 
-    def make(at: LiveServer | None = None, /, **options: Any) -> BrowserContext:
-        url = (at or server).url
+    def make(other: LiveServer | None = None, /, *, at: str | None = None, **options: Any) -> BrowserContext:
+        url = at or (other or server).url
         context = browser.new_context(base_url=url, **{**AS_USUAL, **options})
         context.set_default_timeout(PATIENCE_MILLISECONDS)
         watch.follow(context, url)

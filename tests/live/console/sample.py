@@ -1,6 +1,7 @@
 """An installation that looks lived in: what pages show when they are tested as a whole, and in the pictures of docs."""
 
 import base64
+import io
 import os
 import uuid
 from collections.abc import Mapping
@@ -8,13 +9,14 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Any
 
+import av
 import requests
 from PIL import Image, ImageDraw
 
 from tests.conftest import PASSWORD
 from tests.games import complete_archive, make_zip
 from tests.live.server import LiveServer
-from tests.previewer.samples import encoded, film
+from tests.previewer.samples import encoded
 from transfer_service.models.games import Game, GameData
 
 MEBIBYTE = 1024 * 1024
@@ -76,8 +78,8 @@ def _wave(x: int, seed: int, height: int) -> int:
 
 
 def photo(seed: int) -> bytes:
-    """A picture as a camera makes it."""
-    return encoded(scene(seed), "JPEG", quality=88)
+    """A picture, as large as those of a camera: behind its end stands nothing."""
+    return encoded(scene(seed), "JPEG", quality=88) + bytes(2 * MEBIBYTE + seed * 412_345)
 
 
 def document(title: str) -> bytes:
@@ -98,9 +100,18 @@ def document(title: str) -> bytes:
 
 
 def movie(size: int = 0) -> bytes:
-    """A film that plays, of at least so many bytes."""
-    data = film("webm", [(20 + 3 * n, 90, 110) for n in range(40)])
-    return data + b"\xec" + (max(size - len(data) - 9, 0) | 1 << 56).to_bytes(8) + bytes(max(size - len(data) - 9, 0))
+    """A film of the sun going over the hills, two seconds long and of at least so many bytes."""
+    target = io.BytesIO()
+    with av.open(target, "w", format="webm") as writer:
+        stream: Any = writer.add_stream("libvpx", rate=20)
+        stream.width, stream.height, stream.pix_fmt, stream.options = 480, 320, "yuv420p", {"deadline": "realtime"}
+        still = scene(2, 600, 320)
+        for x in range(0, 120, 3):
+            frame = av.VideoFrame.from_image(still.crop((x, 0, x + 480, 320)))  # type: ignore[no-untyped-call]
+            writer.mux(stream.encode(frame))
+        writer.mux(stream.encode())
+    left = max(size - len(target.getvalue()) - 9, 0)
+    return target.getvalue() + b"\xec" + (left | 1 << 56).to_bytes(8) + bytes(left)  # of a void element
 
 
 def furnish(server: LiveServer, *, owner: str = "alice", friend: str = "bob", admin: str = "root") -> Furnished:

@@ -19,6 +19,7 @@ FAULTS = {
     "page error: rejected": "<script>Promise.reject(new Error('rejected'))</script>",
     "404: GET .*/api/nothing": "<script>fetch('/api/nothing')</script>",
     "foreign: http://127.0.0.1:1/": "<script>fetch('http://127.0.0.1:1/').catch(() => {})</script>",
+    "dialog: hello": "<script>alert('hello')</script>",
     "console error: .*Content Security Policy": "<p style='color: red'>styled</p>",
 }
 

@@ -23,6 +23,7 @@ ALIKE = {
     "Downloads",
     "Links",
     "Details",
+    "Uploads",
 }
 """Words that are the same in both languages."""
 TEXTS = """() => {
@@ -36,7 +37,8 @@ TEXTS = """() => {
       if (isShown(each)) seen.add(each.getAttribute(name).trim());
     }
   }
-  return [...seen].filter((text) => /[a-z]{3}/i.test(text));
+  const called = new Set([...document.querySelectorAll("bdi")].map((each) => each.textContent.trim()));
+  return [...seen].filter((text) => /[a-z]{3}/i.test(text) && !called.has(text));
 }"""
 
 

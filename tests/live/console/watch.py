@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
-from playwright.sync_api import BrowserContext, ConsoleMessage, Request, Response, WebError
+from playwright.sync_api import BrowserContext, ConsoleMessage, Dialog, Request, Response, WebError
 
 OWN_SCHEMES = ("about", "blob", "data")
 COMPLAINTS = ("assert", "error", "warning")
@@ -12,7 +12,7 @@ COMPLAINTS = ("assert", "error", "warning")
 
 @dataclass
 class Watch:
-    """Notes each complaint of a console, error that nothing caught, answer of 400 and above, and request elsewhere.
+    """Notes complaints of a console, errors that nothing caught, alerts, answers of 400 and above, requests elsewhere.
 
     What breaks the Content-Security-Policy is a complaint of the console too. `expected` are regular expressions: what
     one of them finds is no fault.
@@ -29,6 +29,7 @@ class Watch:
         context.on("weberror", self._error)
         context.on("request", self._request)
         context.on("response", self._response)
+        context.on("dialog", self._dialog)
 
     def faults(self) -> list[str]:
         """What was told and not expected."""
@@ -45,6 +46,11 @@ class Watch:
         url = urlsplit(request.url)
         if url.scheme not in OWN_SCHEMES and f"{url.scheme}://{url.netloc}" not in self.origins:
             self.told.append(f"foreign: {request.url}")
+
+    def _dialog(self, dialog: Dialog) -> None:
+        if dialog.type != "beforeunload":  # asks whether to leave in the middle of something, as it should
+            self.told.append(f"dialog: {dialog.message}")
+        dialog.accept()
 
     def _response(self, response: Response) -> None:
         if response.status >= 400:

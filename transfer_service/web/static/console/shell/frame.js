@@ -39,7 +39,7 @@ export function Frame({ current, children }) {
       </nav>
       <div class="me"><bdi class="who" title=${me?.name}>${me?.name}</bdi><${Button} kind="quiet" icon="out" onClick=${leave}>${t("shell.sign_out")}<//></div>
     </header>
-    <main id="main" ref=${main} tabindex="-1" aria-label=${t(`shell.${current}`)}>${children}</main>
+    <main id="main" ref=${main} tabindex="-1" aria-label=${PLACES.some(([name]) => name === current) ? t(`shell.${current}`) : undefined}>${children}</main>
     <${UploadDock} current=${current} />
   </div>`;
 }

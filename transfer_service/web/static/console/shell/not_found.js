@@ -3,8 +3,7 @@
 import { html } from "../../vendor/htm-preact.js";
 import { t } from "../core/messages.js";
 import { hrefOf, Link } from "../core/router.js";
-import { Empty } from "../ui/states.js";
 
 export function NotFound() {
-  return html`<${Empty} icon="warning" title=${t("shell.not_found")}><p><${Link} href=${hrefOf("files")}>${t("shell.to_files")}<//></p><//>`;
+  return html`<header class="page-head"><h1>${t("shell.not_found")}</h1></header><p><${Link} href=${hrefOf("files")}>${t("shell.to_files")}<//></p>`;
 }
