@@ -1,0 +1,121 @@
+/* The list of files and folders: its rows, what is selected, and what may be done with them. */
+
+import { html, useCallback, useEffect, useMemo, useRef, useState } from "../../vendor/htm-preact.js";
+import { t } from "../core/messages.js";
+import { useStore } from "../core/store.js";
+import { textOf } from "../core/problems.js";
+import { Button } from "../ui/button.js";
+import { Failed, Loading } from "../ui/states.js";
+import { VirtualTable } from "../ui/virtual_table.js";
+import { unfinished } from "../uploads/unfinished.js";
+import { arrived, queue } from "../uploads/uploads.js";
+import { useActions } from "./actions.js";
+import { changes, refreshFiles } from "./changes.js";
+import { useDragging } from "./dragging.js";
+import { Heads } from "./heads.js";
+import { going } from "./removal.js";
+import { Row } from "./row.js";
+import { useSelection } from "./selection.js";
+import { SelectionBar } from "./selection_bar.js";
+import { usePlaceInHistory } from "./view.js";
+
+const FOCUS_REFRESH_MS = 5000;
+
+/** What `listing` finds; `nothing` is shown where that is nothing, `onEmptied` called when the last row goes. */
+export function FileList({ listing, order, onOrder, nothing, onEmptied }) {
+  const { folder, search } = listing.query;
+  const state = useStore(listing.state);
+  const items = useShown(state.items);
+  const table = useRef(null);
+  const selection = useSelection(items);
+  const { actions, dialog } = useActions({ folder, table, selection });
+  const place = usePlaceInHistory(table, listing, state);
+  const dragging = useDragging({ selection, actions });
+  useFreshness(listing);
+  useFirstFocus(table, items, place);
+  useEffect(() => { listing.seen = table.current?.range.last ?? 0; });
+  if (state.error && !items.length) return html`<${Failed} error=${state.error} onRetry=${listing.more} problems=${{ 404: t("files.no_folder") }} />${dialog}`;
+  if (!state.isLoaded) return html`<${Loading} />`;
+  if (!items.length) return html`${nothing}${dialog}`;
+  const chooseAll = async () => {
+    await listing.all();
+    selection.all(listing.state.get().items.filter(({ key }) => !going.get().has(key)));
+  };
+  return html`<div class="files ${search ? "searched" : ""} ${selection.chosen.size ? "choosing" : ""}" onClickCapture=${place.note}
+      onKeyDown=${(event) => actOnKey(event, { items, selection, actions, chooseAll })} ...${dragging.whole}>
+    <${SelectionBar} selection=${selection} isAll=${state.isWhole && selection.chosen.size === items.length} actions=${actions} onAll=${chooseAll} />
+    <${VirtualTable} label=${t("files.title")} items=${items} keyOf=${({ key }) => key} isWhole=${state.isWhole} handle=${table} onNearEnd=${listing.more}
+      head=${html`<${Heads} order=${order} onOrder=${onOrder} />`} onEnd=${async () => { await listing.all(); table.current.focusRow(table.current.count - 1); }}
+      onMove=${(from, to, event) => event.shiftKey && selection.extend(to, from)} onEmptied=${onEmptied}
+      attributesOf=${(item, index) => ({ class: `virtual-row ${selection.chosen.has(item.key) ? "chosen" : ""}`, ...dragging.of(item, index) })}
+      show=${(item, index) => html`<${Row} item=${item} folder=${folder} isSearch=${Boolean(search)} isChosen=${selection.chosen.has(item.key)} actions=${actions}
+        onToggle=${(event) => (event.shiftKey ? selection.extend(index) : selection.toggle(item))} />`} />
+    ${state.error && html`<p class="problem" role="alert">${textOf(state.error)} <${Button} onClick=${listing.more}>${t("common.again")}<//></p>`}
+    ${dialog}
+  </div>`;
+}
+
+/* Without what is about to be deleted, and without the uploads that the page shows by themselves. */
+function useShown(items) {
+  const hidden = useStore(going);
+  const { uploads } = useStore(unfinished);
+  return useMemo(() => {
+    const sent = new Set([...uploads.map(({ filename }) => filename), ...queue.entries.map(({ name }) => name.normalize("NFC"))]);
+    const isShown = (item) => !hidden.has(item.key) && (item.isWhole || !sent.has(item.name));
+    return items.every(isShown) ? items : items.filter(isShown);
+  }, [items, hidden, uploads]);
+}
+
+/* What others did is seen when somebody tells of it, and when the window is looked at again. */
+function useFreshness(listing) {
+  const asked = useRef(0);
+  const refresh = useCallback(() => {
+    asked.current = Date.now();
+    return listing.refresh();
+  }, [listing]);
+  useEffect(() => {
+    refresh();
+    const look = () => document.hidden || Date.now() - asked.current < FOCUS_REFRESH_MS || refresh();
+    const forgets = [changes.watch(refresh), arrived.watch(refreshFiles)];
+    window.addEventListener("focus", look);
+    document.addEventListener("visibilitychange", look);
+    return () => {
+      for (const forget of forgets) forget();
+      window.removeEventListener("focus", look);
+      document.removeEventListener("visibilitychange", look);
+      listing.stop();
+    };
+  }, [listing]);
+}
+
+/* Whoever opened a folder by a link that is gone with its list begins at the first row. */
+function useFirstFocus(table, items, place) {
+  const wasOpened = useRef(false);
+  useEffect(() => {
+    wasOpened.current = hasOpened && document.activeElement === document.body;
+    hasOpened = true;
+  }, []);
+  useEffect(() => {
+    if (!wasOpened.current || !items.length || place.isComingBack()) return;
+    wasOpened.current = false;
+    if (document.activeElement === document.body) table.current?.focusRow(0);
+  }, [items]);
+}
+
+let hasOpened = false;
+
+function actOnKey(event, { items, selection, actions, chooseAll }) {
+  const row = event.target.closest("[data-index]");
+  if (!row || event.defaultPrevented || event.target.closest("[role=menu]")) return;
+  const item = items[Number(row.dataset.index)];
+  const chosen = selection.chosen.size ? [...selection.chosen.values()] : [item];
+  const isCommand = event.ctrlKey || event.metaKey;
+  if (isCommand && event.key === "a") chooseAll();
+  else if (isCommand || event.altKey) return;
+  else if (event.key === " " && event.target.dataset.part === "name") selection.toggle(item);
+  else if (event.key === "Escape" && selection.chosen.size) selection.clear();
+  else if (event.key === "Delete") actions.remove(chosen);
+  else if (event.key === "F2") actions.rename(item);
+  else return;
+  event.preventDefault();
+}

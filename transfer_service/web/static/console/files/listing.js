@@ -1,0 +1,128 @@
+/* Lists of what lies in folders, or of what a search finds: asked for page by page, kept for the way back. */
+
+import { api } from "../core/api.js";
+import { account } from "../core/session.js";
+import { createStore } from "../core/store.js";
+import { fileItem, folderItem } from "./items.js";
+
+const FIRST_PAGE = 200;
+const PAGE = 1000;
+const KEPT = 8;
+const REFRESHED = 5000;
+const EMPTY = { items: [], isWhole: false, isLoaded: false, error: null };
+
+const kept = new Map();
+
+/** The list of a query `{folder, search, sort, order}`: the one that was shown before, if it is still here. */
+export function listingOf(query) {
+  const key = JSON.stringify([account.get()?.id, query.folder, query.search, query.sort, query.order]);
+  const listing = kept.get(key) ?? createListing(query);
+  kept.delete(key);
+  kept.set(key, listing);
+  if (kept.size > KEPT) kept.delete(kept.keys().next().value);
+  return listing;
+}
+
+/** Let `change`, from an item to what it is now or null, be done in every list that is kept. */
+export function changeItems(change) {
+  for (const listing of kept.values()) listing.change(change);
+}
+
+/**
+ * `state` has `{items, isWhole, isLoaded, error}`. `more` gets the next page, `all` every one; `refresh` asks again for
+ * what is there, unless `seen` (the last row that is shown) lies so deep that this would be long.
+ */
+function createListing(query) {
+  const state = createStore(EMPTY);
+  const listing = { query, state, seen: 0, more, all, refresh, change, stop };
+  let keys = new Set();
+  let cursor = null;
+  let work = null;
+  let ending = null;
+
+  const set = (part) => state.set((old) => ({ ...old, ...part }));
+
+  /* One thing at a time: the cursor belongs to the items. */
+  function run(task) {
+    const own = new AbortController();
+    ending = own;
+    work = task(own.signal)
+      .catch((error) => {
+        if (!own.signal.aborted) set({ error, isLoaded: true });
+      })
+      .finally(() => {
+        if (ending === own) work = null;
+      });
+    return work;
+  }
+
+  function more() {
+    return work ?? (state.get().isWhole ? Promise.resolve() : run(async (signal) => {
+      set({ error: null });
+      const page = await ask(query, cursor, cursor ? PAGE : FIRST_PAGE, signal);
+      cursor = page.cursor;
+      set({ items: [...state.get().items, ...unknown(page.items, keys)], isWhole: !cursor, isLoaded: true });
+    }));
+  }
+
+  async function all() {
+    while (!state.get().isWhole && !state.get().error) await more();
+  }
+
+  function refresh() {
+    if (!state.get().isLoaded) return more();
+    if (listing.seen > REFRESHED - PAGE) return Promise.resolve();
+    ending?.abort();
+    return run(async (signal) => {
+      const wanted = Math.min(state.get().items.length, REFRESHED);
+      const items = [];
+      const found = new Set();
+      let next = null;
+      do {
+        const page = await ask(query, next, next || wanted > FIRST_PAGE ? PAGE : FIRST_PAGE, signal);
+        items.push(...unknown(page.items, found));
+        next = page.cursor;
+      } while (next && items.length < wanted);
+      cursor = next;
+      keys = found;
+      set({ items: same(state.get().items, items), isWhole: !next, error: null });
+    });
+  }
+
+  function change(how) {
+    const items = state.get().items.map(how).filter(Boolean);
+    set({ items: same(state.get().items, items) });
+  }
+
+  function stop() {
+    if (state.get().isLoaded) return;
+    ending?.abort();
+    work = null;
+  }
+
+  return listing;
+}
+
+async function ask({ folder, search, sort, order }, cursor, limit, signal) {
+  const query = new URLSearchParams({ folder, sort, order, limit });
+  if (search) query.set("search", search);
+  if (cursor) query.set("cursor", cursor);
+  const answer = await api("GET", `/api/files?${query}`, { signal });
+  return { items: [...(answer.folders ?? []).map(folderItem), ...answer.files.map(fileItem)], cursor: answer.next_cursor };
+}
+
+/* What changes while pages are asked for may be on two of them. */
+function unknown(items, keys) {
+  return items.filter(({ key }) => !keys.has(key) && keys.add(key));
+}
+
+/* What has not changed stays the object it was, so that nothing is drawn anew. */
+function same(before, now) {
+  const known = new Map(before.map((item) => [item.key, item]));
+  const items = now.map((item) => (isSame(known.get(item.key), item) ? known.get(item.key) : item));
+  return items.length === before.length && items.every((item, index) => item === before[index]) ? before : items;
+}
+
+function isSame(one, other) {
+  return one && Object.keys(other).every((key) => one[key] === other[key]);
+}
