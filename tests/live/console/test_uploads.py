@@ -1,44 +1,179 @@
 """Sending files by the console: what is chosen arrives, byte for byte, can be seen, and can be stopped."""
 
-import hashlib
-import os
+import re
+from collections.abc import Callable
 from pathlib import Path
 
+import pytest
 import requests
 from playwright.sync_api import Page, expect
 
+from tests.live.console.judging import PHONE, at_width, axe, sideways
+from tests.live.console.sending import (
+    MEBIBYTE,
+    Line,
+    arrived,
+    choose,
+    digest,
+    expect_bar,
+    made,
+    under_way,
+    wait_for,
+    wait_for_bytes,
+)
 from tests.live.server import LiveServer, wait_until
 
+HOSTILE = '"><img src=x onerror=alert(1)>.bin'
+MANY = 2000
+ANSWERED_AT_ONCE = """() => {
+  window.sent = 0;
+  window.longest = 0;
+  let last = performance.now();
+  setInterval(() => {
+    const now = performance.now();
+    window.longest = Math.max(window.longest, now - last);
+    last = now;
+  }, 20);
+  window.XMLHttpRequest = class {
+    status = 201;
+    upload = {};
+    #fields = {"Upload-Offset": "10", "X-File-Id": "1", "Location": `/api/uploads/${window.sent += 1}`};
+    open() {}
+    setRequestHeader() {}
+    getResponseHeader(name) { return this.#fields[name] ?? null; }
+    send() { setTimeout(() => this.onload(), 1); }
+  };
+}"""
+"""What would send files does not, and tells at once that it did: the service's own time does not count then."""
+RIGHT_TO_LEFT = "تقرير 湖 🏔.bin"
 
-def made(folder: Path, name: str, size: int) -> Path:
-    """A file of random bytes."""
-    path = folder / name
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(os.urandom(size))
-    return path
+
+def test_what_is_chosen_and_dropped_arrives(
+    console: Page, alice: requests.Session, server: LiveServer, tmp_path: Path
+) -> None:
+    names = {"empty.txt": 0, "small.bin": 70_000, "large.bin": MEBIBYTE, HOSTILE: 10, RIGHT_TO_LEFT: 10}
+    paths = {name: made(tmp_path, name, size) for name, size in names.items()}
+    choose(console, *paths.values())
+    found = wait_for(console, alice, server, *names)
+    assert {name: found[name] for name in names} == {name: digest(path) for name, path in paths.items()}
+    expect(console.get_by_text("5 files were uploaded.")).to_be_visible()
+
+    paths = {name: made(tmp_path, name, 1000) for name in ("Trip/day 1/a.bin", "Trip/day 2/a.bin", "Trip/b.bin")}
+    console.get_by_label("Upload folder").set_input_files(tmp_path / "Trip")
+    found = wait_for(console, alice, server, *paths)
+    assert {name: found[name] for name in paths} == {name: digest(path) for name, path in paths.items()}
+
+    inside, single = made(tmp_path, "Dropped/deep/a.bin", 1000), made(tmp_path, "dropped.bin", 1000)
+    (tmp_path / "Dropped/none/at all").mkdir(parents=True)
+    line = Line(console)
+    line.drag("dragEnter", single)
+    expect(console.get_by_text("Drop to upload to Files")).to_be_visible()
+    line.drop(tmp_path / "Dropped", single)
+    found = wait_for(console, alice, server, "Dropped/deep/a.bin", "dropped.bin")
+    assert (found["Dropped/deep/a.bin"], found["dropped.bin"]) == (digest(inside), digest(single))
+    folder = f"{server.url}/api/folders/Dropped/none/at%20all"
+    wait_until(lambda: console.evaluate("1") and alice.get(folder, timeout=30).status_code == 200)
+    expect(console.get_by_text("Drop to upload")).to_have_count(0)
 
 
-def digest(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
+def test_uploads_are_paused_resumed_and_cancelled_and_go_on_beside_other_pages(
+    console: Page, alice: requests.Session, server: LiveServer, tmp_path: Path
+) -> None:
+    kept, dropped = made(tmp_path, "kept.bin", 2 * MEBIBYTE), made(tmp_path, "a" + HOSTILE, 2 * MEBIBYTE)
+    line = Line(console)
+    line.at(MEBIBYTE // 4)
+    choose(console, kept, dropped)
+    for path in (kept, dropped):
+        expect_bar(console, path.name)
+        expect(console.get_by_role("button", name=f"Pause {path.name}", exact=True)).to_be_visible()
+    expect_bar(console, "All uploads")
+    wait_for_bytes(console, alice, server, kept.name)
+    console.get_by_role("button", name=f"Cancel {dropped.name}", exact=True).click()
+    console.get_by_role("button", name="Pause kept.bin").click()
+    expect(console.get_by_role("button", name="Resume kept.bin")).to_be_visible()
+    wait_until(lambda: console.evaluate("1") and under_way(alice, server).keys() == {kept.name})
+    assert axe(console) == []
+    at_width(console, PHONE)
+    assert sideways(console) == []
+    at_width(console, 1280)
+    console.get_by_role("button", name="Resume kept.bin").click()
+    console.get_by_role("link", name="Links", exact=True).click()
+    dock = console.get_by_role("complementary", name="Uploads")
+    expect(dock.get_by_role("progressbar", name="All uploads")).to_be_visible()
+    assert axe(console) == []
+    line.at()
+    assert wait_for(console, alice, server, kept.name)[kept.name] == digest(kept)
+    expect(console.get_by_text("kept.bin was uploaded.")).to_be_visible()
+    expect(dock).to_have_count(0)
+    assert not [name for name in arrived(alice, server) if name == dropped.name]
 
 
-def arrived(session: requests.Session, server: LiveServer) -> dict[str, str]:
-    """The SHA-256 of what has arrived whole, by name."""
-    listed = session.get(f"{server.url}/api/files", params={"limit": "1000"}, timeout=30).json()["files"]
-    return {each["filename"]: each["sha256"] for each in listed if each["status"] == "complete"}
+@pytest.mark.parametrize("answer", ["Keep both", "Replace", "Skip"])
+def test_names_that_are_taken_are_asked_about_once(
+    console: Page, alice: requests.Session, server: LiveServer, tmp_path: Path, answer: str
+) -> None:
+    names = [f"{answer} {number}.txt" for number in (1, 2)]
+    for name in names:
+        server.store(alice, name, b"old")
+    paths = [made(tmp_path, name, 100) for name in [*names, f"{answer} 3.txt"]]
+    choose(console, *paths)
+    expect(console.get_by_role("dialog", name="2 files have these names already")).to_be_visible()
+    console.get_by_role("button", name=answer, exact=True).click()
+    expected = {name: digest(path) for name, path in zip((*names, f"{answer} 3.txt"), paths, strict=True)}
+    if answer != "Replace":
+        old = arrived(alice, server)
+        kept = {f"{name[:-4]} (2).txt": expected[name] for name in names} if answer == "Keep both" else {}
+        expected |= {name: old[name] for name in names} | kept
+    mine = f"{answer} "
+    wait_until(
+        lambda: (
+            console.evaluate("1")
+            and {name: sha for name, sha in arrived(alice, server).items() if name.startswith(mine)} == expected
+        )
+    )
 
 
-def under_way(session: requests.Session, server: LiveServer) -> list[str]:
-    uploads = session.get(f"{server.url}/api/uploads", timeout=30).json()["uploads"]
-    return [each["filename"] for each in uploads]
-
-
-def test_what_is_chosen_arrives(console: Page, alice: requests.Session, server: LiveServer, tmp_path: Path) -> None:
-    sizes = {"empty.txt": 0, "small.bin": 70_000, "large.bin": 3_000_000}
-    paths = {name: made(tmp_path, name, size) for name, size in sizes.items()}
-    console.get_by_label("Upload files").set_input_files(list(paths.values()))
-    wait_until(lambda: console.evaluate("1") and arrived(alice, server).keys() >= sizes.keys(), seconds=20)
-    found = arrived(alice, server)
-    assert {name: found[name] for name in sizes} == {name: digest(path) for name, path in paths.items()}
-    expect(console.get_by_text("3 files were uploaded.")).to_be_visible()
+def test_what_is_refused_says_why_and_can_be_tried_again(
+    console: Page,
+    alice: requests.Session,
+    server: LiveServer,
+    tmp_path: Path,
+    expected_errors: Callable[..., None],
+) -> None:
+    expected_errors("4(00|09|13)")
+    root = server.sign_in("root")
+    account = f"{server.url}/api/admin/accounts/alice"
+    used = alice.get(f"{server.url}/auth/me", timeout=30).json()["used_bytes"]
+    assert root.patch(account, json={"quota_bytes": used + 1000}, timeout=30).status_code == 200
+    path, bad = made(tmp_path, "too much.bin", 2000), made(tmp_path, "bad\\name.bin", 10)
+    server.store(alice, "in the way", b"")
+    below = made(tmp_path / "x", "in the way/below.bin", 10)
+    choose(console, path, bad)
+    console.get_by_label("Upload folder").set_input_files(below.parent)
+    reasons = (
+        "There is no room left in this account",
+        "The service did not accept it",
+        "A file has the name of a folder",
+    )
+    for reason in reasons:
+        expect(console.get_by_role("listitem").filter(has_text=reason)).to_be_visible()
+    assert root.patch(account, json={"quota_bytes": None}, timeout=30).status_code == 200
+    assert alice.delete(f"{server.url}/api/files/in%20the%20way", timeout=30).status_code == 200
+    for name in (path.name, "in the way/below.bin"):
+        console.get_by_role("button", name=f"Try {name} again", exact=True).click()
+    assert wait_for(console, alice, server, path.name, "in the way/below.bin")[path.name] == digest(path)
+    console.get_by_role("button", name=f"Cancel {bad.name}", exact=True).click()
     expect(console.get_by_role("progressbar")).to_have_count(0)
+
+
+def test_thousands_of_small_files_do_not_freeze_the_page(console: Page, tmp_path: Path) -> None:
+    for number in range(MANY):
+        made(tmp_path, f"many/{number}.bin", 10)
+    console.evaluate(ANSWERED_AT_ONCE)
+    console.get_by_label("Upload folder").set_input_files(tmp_path / "many")
+    bars = console.get_by_role("progressbar")
+    expect(console.get_by_role("button", name=re.compile("Show .* more"))).to_be_visible()
+    assert bars.count() <= 40
+    expect(console.get_by_text("2,000 files were uploaded.")).to_be_visible()
+    longest, sent = console.evaluate("[window.longest, window.sent]")
+    assert (sent, longest < 2000) == (MANY, True), longest

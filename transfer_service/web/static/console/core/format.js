@@ -14,6 +14,9 @@ const instants = new Intl.DateTimeFormat(LANGUAGE, { dateStyle: "medium", timeSt
 const clock = new Intl.DateTimeFormat(LANGUAGE, { timeStyle: "short" });
 const relative = new Intl.RelativeTimeFormat(LANGUAGE, { numeric: "auto" });
 const numbers = new Intl.NumberFormat(LANGUAGE);
+const sizes = UNITS.map((unit, place) => new Intl.NumberFormat(LANGUAGE, {
+  style: "unit", unit, unitDisplay: place ? "short" : "long", maximumFractionDigits: place ? 1 : 0,
+}));
 const percents = new Intl.NumberFormat(LANGUAGE, { style: "percent" });
 
 /** Bytes, in units of a thousand, with one digit behind the point. */
@@ -24,9 +27,7 @@ export function formatSize(bytes) {
     value /= 1000;
     unit += 1;
   }
-  const digits = unit === 0 ? 0 : 1;
-  const style = { style: "unit", unit: UNITS[unit], unitDisplay: unit === 0 ? "long" : "short" };
-  return new Intl.NumberFormat(LANGUAGE, { ...style, maximumFractionDigits: digits }).format(value);
+  return sizes[unit].format(value);
 }
 
 /** What the units of sizes are called: bytes, then each a thousand times the one before. */

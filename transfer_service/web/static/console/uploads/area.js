@@ -58,7 +58,7 @@ export function UploadArea({ folder, hasButtons = true }) {
 
 /* All together: how far, and what may be done to them. */
 function All() {
-  const progress = queue.progress;
+  const progress = queue.tally.progress(queue.entries);
   const states = new Set(queue.entries.map((each) => each.state));
   const canPause = [...states].some((each) => each !== "paused" && each !== "failed");
   const canResume = states.has("paused") || states.has("failed");

@@ -21,7 +21,7 @@ export function UploadDock({ current }) {
   useTitle();
   const isShown = current === "files" || queue.entries.every((each) => each.isChat && current === "chat");
   if (isShown) return null;
-  const progress = queue.progress;
+  const progress = queue.tally.progress(queue.entries);
   return html`<aside class="upload-dock" aria-label=${t("uploads.title")}>
     <${Link} href=${hrefOf("files")}><strong>${t("uploads.title")}</strong><span class="quiet small">${wordsOfAll(progress)}</span><//>
     <${ProgressBar} label=${t("uploads.all")} value=${progress.sent} max=${progress.bytes} />
@@ -29,7 +29,7 @@ export function UploadDock({ current }) {
 }
 
 function useTitle() {
-  const { sent, bytes } = queue.progress;
+  const { sent, bytes } = queue.tally.progress(queue.entries);
   const percent = queue.isActive && bytes ? `(${formatPercent(sent / bytes)}) ` : "";
   useEffect(() => { document.title = percent + document.title.replace(PERCENT, ""); });
 }
@@ -48,7 +48,7 @@ function watchQueue() {
       }
     }
     if (!last || queue.entries.length) return;
-    say(t("uploads.sent", { count: queue.totals.done, name: last.name }));
+    say(t("uploads.sent", { count: queue.tally.done, name: last.name }));
     last = null;
   });
   return () => {

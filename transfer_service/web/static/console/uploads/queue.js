@@ -1,36 +1,28 @@
 /* What is to be sent: a few files at once, the others in their turn, over faults for as long as it takes.
 
-   A file is queued, checking (is it there in part?), sending, waiting (for the network or the service), elsewhere (another
-   page sends it), paused, failed or done. It knows nothing of pages: a door says where things go (console_door.js). */
+   It knows nothing of pages: a door says where things go, and what is there already (uploads.js). */
 
 import { createStore } from "../core/store.js";
 import { attempt, Stopped } from "./attempt.js";
 import { decide, pauseAfter, problemOf } from "./decisions.js";
+import { BUSY, Elsewhere, makeEntry, OPEN, RESTING, Twin, twinOf } from "./entries.js";
 import { fingerprintOf } from "./fingerprint.js";
-import { Pace } from "./pace.js";
+import { Tally } from "./tally.js";
 
 const AT_ONCE = 3;
 const TOLD_EVERY_MS = 100;
+const TOLD_OF_MANY_MS = 300;
+const MANY = 50;
 const LOOKED_ELSEWHERE_MS = 3000;
 const SEEN_MS = 3000;
 const SEEN = 5;
 const SILENT_MS = 3000;
-const BUSY = new Set(["checking", "sending", "waiting"]);
-const OPEN = new Set([...BUSY, "queued"]);
-
-/** Thrown by a door's `find`: another page sends this file. */
-export class Elsewhere extends Error {}
-
-let lastId = 0;
-
 export class Queue {
   entries = [];
   recent = [];
-  /** Of the files since nothing was left to do last. */
-  totals = { count: 0, done: 0, bytes: 0, doneBytes: 0 };
+  tally = new Tally();
   changed = createStore(0);
   #door;
-  #pace = new Pace();
   #timer = null;
   #isHeld = false;
   #finished = new Set();
@@ -39,27 +31,18 @@ export class Queue {
     this.#door = door;
   }
 
-  /**
-   * Send files: `{file, name, overwrite?, metadata?}` each, `name` being the whole NAME. `onFinish(entry)` and
-   * `onFail(entry)` are for who waits for one of them.
-   */
+  /** Send files: `{file, name, overwrite?, metadata?, onFinish?, onFail?}` each, `name` being the whole NAME. */
   add(wanted) {
-    if (!this.entries.length) this.totals = { count: 0, done: 0, bytes: 0, doneBytes: 0 };
-    const added = wanted.map((each) => ({
-      id: (lastId += 1), size: each.file.size, state: "queued", offset: 0, url: null, fileId: null, failures: 0, problem: null, detail: "",
-      isOther: false, mayExist: false, going: null, settled: null, timer: null, movedAt: 0, ...each,
-    }));
-    for (const entry of added) {
-      this.entries.push(entry);
-      this.totals.count += 1;
-      this.totals.bytes += entry.size;
-    }
+    if (!this.entries.length) this.tally = new Tally();
+    const added = wanted.map(makeEntry);
+    this.entries = [...this.entries, ...added];
+    this.tally.add(added);
     this.#next();
     this.tell();
     return added;
   }
 
-  /** Hear of each file that has arrived. Returns what ends it. */
+  /** Hear of each file that has arrived; returns what ends it. */
   onFinished(hear) {
     this.#finished.add(hear);
     return () => this.#finished.delete(hear);
@@ -85,21 +68,18 @@ export class Queue {
   }
 
   pauseAll() {
-    for (const entry of this.entries) if (OPEN.has(entry.state) || entry.state === "elsewhere") this.#stop(entry, "paused");
+    for (const entry of this.entries) if (!RESTING.has(entry.state)) this.#stop(entry, "paused");
   }
 
   resumeAll() {
-    for (const entry of [...this.entries]) if (entry.state === "paused" || entry.state === "failed") this.resume(entry);
+    for (const entry of this.entries) if (RESTING.has(entry.state)) this.resume(entry);
   }
 
   cancelAll() {
-    for (const entry of [...this.entries]) {
-      this.#stop(entry, "cancelled");
-      if (entry.url) this.#door.end(entry.url);
-    }
-    this.entries = [];
-    this.totals = { count: 0, done: 0, bytes: 0, doneBytes: 0 };
-    this.tell();
+    const wasHeld = this.#isHeld;
+    this.#isHeld = true; // or each would let the next begin
+    for (const entry of [...this.entries]) this.cancel(entry);
+    this.#isHeld = wasHeld;
   }
 
   /** Begin nothing until `release`: nobody is signed in. */
@@ -116,8 +96,7 @@ export class Queue {
   /** Forget everything, and leave at the service what is there. */
   clear() {
     this.hold();
-    this.entries = [];
-    this.recent = [];
+    Object.assign(this, { entries: [], recent: [] });
     this.tell();
   }
 
@@ -136,12 +115,9 @@ export class Queue {
     return this.entries.some((each) => OPEN.has(each.state));
   }
 
-  /** `{count, done, bytes, sent, speed, secondsLeft}`, of all together; null where it cannot be told. */
+  /** How far all together are, see Tally. */
   get progress() {
-    const { count, done, bytes, doneBytes } = this.totals;
-    const sent = this.entries.reduce((sum, each) => sum + each.offset, doneBytes);
-    const speed = this.entries.some((each) => each.state === "sending") ? this.#pace.speed(performance.now()) : null;
-    return { count, done, bytes, sent, speed, secondsLeft: speed > 0 ? (bytes - sent) / speed : null };
+    return this.tally.progress(this.entries, performance.now());
   }
 
   #next() {
@@ -161,9 +137,12 @@ export class Queue {
     this.#set(entry, "checking");
     try {
       await entry.settled;
-      entry.fingerprint ??= await fingerprintOf(entry.file);
-      const fileId = (await this.#find(entry, going.signal)) ?? (await this.#send(entry, going.signal));
-      if (entry.going === going) this.#finish(entry, fileId);
+      if (entry.fingerprint) await entry.file.slice(0, 1).arrayBuffer(); // raises where it has been changed or deleted
+      else entry.fingerprint = await fingerprintOf(entry.file);
+      const fileId = await this.#find(entry, going.signal);
+      going.signal.throwIfAborted();
+      const sentId = fileId ?? (await this.#send(entry, going.signal));
+      if (entry.going === going) this.#finish(entry, sentId);
     } catch (problem) {
       if (entry.going === going) this.#recover(entry, problem);
     }
@@ -171,11 +150,12 @@ export class Queue {
 
   /* What of it is there already: gives the id of the file where that is all of it. */
   async #find(entry, signal) {
-    await entry.file.slice(0, 1).arrayBuffer(); // raises where it has been changed or deleted
     if (entry.url) return null;
+    const twin = await twinOf(entry, this.entries);
+    if (twin) throw new Twin(twin);
     const found = await this.#door.find(entry, signal);
     signal.throwIfAborted();
-    entry.mayExist = false;
+    Object.assign(entry, { mayExist: false, elsewhere: null });
     if (found?.fileId) return found.fileId;
     if (found) Object.assign(entry, { url: found.url, offset: found.offset });
     return null;
@@ -207,7 +187,7 @@ export class Queue {
   #moved(entry, sent) {
     if (sent > entry.offset) {
       entry.failures = 0;
-      this.#pace.add(sent - entry.offset, performance.now());
+      this.tally.move(sent - entry.offset, performance.now());
     }
     entry.offset = sent;
     entry.movedAt = performance.now();
@@ -216,32 +196,32 @@ export class Queue {
 
   #finish(entry, fileId) {
     Object.assign(entry, { state: "done", offset: entry.size, fileId, going: null });
-    this.totals.done += 1;
-    this.totals.doneBytes += entry.size;
+    this.tally.finish(entry);
     this.#remove(entry);
     this.recent = [...this.recent.slice(1 - SEEN), entry];
     setTimeout(() => {
       this.recent = this.recent.filter((each) => each !== entry);
       this.tell();
     }, SEEN_MS);
-    this.#door.left(entry);
     entry.onFinish?.(entry);
     for (const hear of this.#finished) hear(entry);
     this.#next();
     this.tell();
   }
 
-  async #recover(entry, problem) {
-    if (problem instanceof Elsewhere) {
-      entry.going = null;
-      this.#set(entry, "elsewhere");
-      entry.timer = setTimeout(() => this.#queue(entry), LOOKED_ELSEWHERE_MS);
-      this.#next();
-    } else if (!(problem instanceof Stopped)) {
-      this.#fail(entry, "unreadable", "");
-    } else {
-      await this.#recoverFrom(entry, problem);
-    }
+  #recover(entry, problem) {
+    if (problem instanceof Twin) return this.#merge(entry, problem.entry);
+    if (problem instanceof Elsewhere) return this.#leave(entry, problem.uploadId);
+    if (problem instanceof Stopped) return this.#recoverFrom(entry, problem);
+    return this.#fail(entry, "unreadable", "");
+  }
+
+  /* To the other page, for as long as that sends it. */
+  #leave(entry, uploadId) {
+    Object.assign(entry, { going: null, elsewhere: uploadId });
+    this.#set(entry, "elsewhere");
+    entry.timer = setTimeout(() => this.#queue(entry), LOOKED_ELSEWHERE_MS);
+    this.#next();
   }
 
   async #recoverFrom(entry, problem) {
@@ -258,8 +238,16 @@ export class Queue {
       entry.timer = setTimeout(() => this.#queue(entry), pauseAfter(entry.failures, problem.retryAfter));
       entry.failures += 1;
     } else {
+      entry.status = problem.status;
       this.#fail(entry, decision === "gone" ? "gone" : problemOf(problem.status, problem.text), problem.text);
     }
+  }
+
+  #merge(entry, twin) {
+    this.#drop(entry);
+    if (RESTING.has(twin.state)) this.resume(Object.assign(twin, { file: entry.file }));
+    this.#next();
+    this.tell();
   }
 
   #fail(entry, problem, detail) {
@@ -286,14 +274,13 @@ export class Queue {
 
   #drop(entry) {
     this.#remove(entry);
-    this.totals.count -= 1;
-    this.totals.bytes -= entry.size;
-    this.#door.left(entry);
+    this.tally.drop(entry);
   }
 
   #remove(entry) {
     const place = this.entries.indexOf(entry);
     if (place >= 0) this.entries.splice(place, 1);
+    this.#door.left(entry);
   }
 
   #set(entry, state) {
@@ -306,6 +293,6 @@ export class Queue {
     this.#timer ??= setTimeout(() => {
       this.#timer = null;
       this.changed.set((turn) => turn + 1);
-    }, TOLD_EVERY_MS);
+    }, this.entries.length > MANY ? TOLD_OF_MANY_MS : TOLD_EVERY_MS);
   }
 }

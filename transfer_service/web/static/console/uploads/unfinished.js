@@ -5,7 +5,7 @@ import { BASE } from "../core/page.js";
 import { createStore } from "../core/store.js";
 import { Stopped } from "./attempt.js";
 import { candidatesOf, readMetadata } from "./decisions.js";
-import { Elsewhere } from "./queue.js";
+import { Elsewhere } from "./entries.js";
 import { heldElsewhere, hold, release } from "./tabs.js";
 
 const MOST_PAGES = 20;
@@ -41,13 +41,18 @@ async function lookNow() {
 }
 
 /**
- * The unfinished upload that is of this very file: `{url, offset}`, or null. Sets `isOther` of the entry where one has
+ * The unfinished upload that is of this very file: `{url, offset}`, or `{fileId}` where another page has
+ * sent it meanwhile, or null. Sets `isOther` of the entry where one has
  * its name and length but other bytes. Raises Elsewhere while another page sends it, Stopped.
  */
 export async function findUnfinished(entry, isOwn, signal) {
   try {
-    const isKnown = !entry.mayExist && performance.now() - lookedAt < FRESH_MS;
+    const isKnown = !entry.mayExist && !entry.elsewhere && performance.now() - lookedAt < FRESH_MS;
     const uploads = isKnown ? unfinished.get().uploads : await look();
+    if (entry.elsewhere && !uploads.some((each) => each.upload_id === entry.elsewhere)) {
+      const { file_id: fileId } = await api("GET", `/api/uploads/${entry.elsewhere}`, { signal }).catch(ended);
+      if (fileId) return { fileId };
+    }
     for (const each of candidatesOf(uploads, entry)) {
       if (isOwn(each.upload_id)) continue;
       const found = await goOn(entry, each, signal);
@@ -65,7 +70,7 @@ async function goOn(entry, { upload_id: id }, signal) {
   try {
     const others = await heldElsewhere(id);
     if (others !== null && others !== entry.fingerprint) return null;
-    if (others !== null || (await isMoving(id, signal))) throw new Elsewhere();
+    if (others !== null || (await isMoving(id, signal))) throw new Elsewhere(id);
     // Only now: a HEAD ends an append that is running.
     const headers = { "Tus-Resumable": "1.0.0" };
     const answer = await request("HEAD", `/api/uploads/${id}`, { headers, signal });
@@ -73,11 +78,16 @@ async function goOn(entry, { upload_id: id }, signal) {
     entry.isOther = !isTaken;
     return isTaken ? { url: urlOfUpload(id), offset: Number(answer.headers.get("Upload-Offset")) } : null;
   } catch (error) {
-    if (error.status === 404 || error.status === 410) return null; // it has ended meanwhile
-    throw error;
+    return ended(error);
   } finally {
     if (!isTaken) release(id);
   }
+}
+
+/* It has been cancelled, or its time was over. */
+function ended(error) {
+  if (error.status !== 404 && error.status !== 410) throw error;
+  return false;
 }
 
 /* Whether somebody sends it just now: its offset is no promise then, and not told (docs/resumable.md). */

@@ -15,7 +15,7 @@ import { isSentAtOnce, Stopped } from "./attempt.js";
 import { digestOf } from "./fingerprint.js";
 import { Queue } from "./queue.js";
 import { hold, release } from "./tabs.js";
-import { findUnfinished, idOf, look } from "./unfinished.js";
+import { endUnfinished, findUnfinished, idOf, look } from "./unfinished.js";
 
 const TOLD_EVERY_MS = 500;
 const LOOKED_AT = 50;
@@ -34,7 +34,7 @@ const door = {
 
   async find(entry, signal) {
     const found = await findUnfinished(entry, isOwn, signal);
-    if (found) hold(idOf(found.url), entry.fingerprint);
+    if (found?.url) hold(idOf(found.url), entry.fingerprint);
     return found ?? (entry.mayExist ? findFinished(entry, signal) : null);
   },
 
@@ -42,7 +42,7 @@ const door = {
 
   left: ({ url }) => url && release(idOf(url)),
 
-  end: (url) => api("DELETE", `/api/uploads/${idOf(url)}`, { headers: { "Tus-Resumable": "1.0.0" } }).catch(() => {}), // or it expires
+  end: (url) => endUnfinished({ upload_id: idOf(url), protocol: "tus" }).catch(() => {}), // or it expires
 };
 
 export const queue = new Queue(door);

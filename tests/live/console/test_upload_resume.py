@@ -1,0 +1,163 @@
+"""What was cut off goes on where it stands, whoever died: the same bytes in the end, and never those of another file."""
+
+import os
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import psutil
+import requests
+from playwright.sync_api import BrowserContext, Page, Playwright, expect
+
+from tests.live.chromium import PROGRAM
+from tests.live.console.conftest import AS_USUAL, FLAGS, OpenConsole, sign_in
+from tests.live.console.sending import (
+    MEBIBYTE,
+    Line,
+    arrived,
+    choose,
+    digest,
+    expect_bar,
+    made,
+    offsets_sent,
+    under_way,
+    wait_for,
+    wait_for_bytes,
+)
+from tests.live.fault_proxy import Fault, FaultProxy
+from tests.live.server import LiveServer, killed
+
+LARGE = 6 * MEBIBYTE
+SLOW = 2 * MEBIBYTE
+NO_ANSWER = r"ERR_(CONNECTION|EMPTY_RESPONSE|ABORTED|INTERNET)"
+
+
+def test_the_same_file_goes_on_after_a_reload_and_another_does_not(
+    console: Page, alice: requests.Session, server: LiveServer, tmp_path: Path
+) -> None:
+    path = made(tmp_path, "film.mp4", LARGE)
+    line = Line(console)
+    line.at(SLOW)
+    choose(console, path)
+    wait_for_bytes(console, alice, server, path.name)
+    console.on("dialog", lambda dialog: dialog.accept())  # whether to leave while something is sent
+    console.reload()
+    expect_bar(console, path.name)
+    expect(console.get_by_role("button", name=f"Cancel {path.name}")).to_be_visible()
+    expect(console.get_by_text("choose the same file again to go on")).to_be_visible()
+
+    at = path.stat().st_mtime
+    other = made(tmp_path / "other", path.name, LARGE)
+    other.write_bytes(path.read_bytes()[: LARGE // 2] + os.urandom(LARGE // 2))
+    os.utime(other, (at, at))
+    line.at()
+    sent = offsets_sent(console)
+    choose(console, other)
+    found = wait_for(console, alice, server, path.name)
+    assert (found[path.name], [offset for _, offset in sent]) == (digest(other), [0])
+
+    offset = under_way(alice, server)[path.name]
+    choose(console, path)
+    console.get_by_role("button", name="Keep both").click()
+    found = wait_for(console, alice, server, "film (2).mp4")
+    assert found["film (2).mp4"] == digest(path)
+    assert sent[1][1] >= offset > 0
+    expect(console.get_by_role("progressbar")).to_have_count(0)
+
+
+def test_it_goes_on_over_cuts_and_a_killed_server(
+    open_console: OpenConsole,
+    alice: requests.Session,
+    server: LiveServer,
+    tmp_path: Path,
+    expected_errors: Callable[..., None],
+) -> None:
+    path = made(tmp_path, "cut.bin", LARGE)
+    expected_errors("Failed to load resource", "50[23]")
+    cuts = [Fault(reset_at=1_500_000, toward="server")] * 12  # some connections bring the page only
+    with FaultProxy(server.port, cuts) as proxy:
+        page = open_console(server=replace(server, port=proxy.port))
+        sent = offsets_sent(page)
+        choose(page, path)
+        wait_for_bytes(page, alice, server, path.name)
+        with killed(server):
+            expect(page.get_by_text("waiting for the network")).to_be_visible()
+            proxy.plan.clear()
+        found = wait_for(page, alice, server, path.name)
+    assert found[path.name] == digest(path)
+    offsets = [offset for _, offset in sent]
+    assert len({url for url, _ in sent}) == 1
+    assert len(offsets) > 1
+    assert offsets == sorted(offsets)
+    assert under_way(alice, server) == {}
+
+
+def kill_browser(profile: Path) -> None:
+    """`kill -9`, all processes of the browser that has this profile."""
+    for process in psutil.process_iter(["cmdline"]):
+        if any(str(profile) in argument for argument in process.info["cmdline"] or ()):
+            process.kill()
+
+
+def test_another_browser_goes_on_for_one_that_was_killed(
+    playwright: Playwright, console: Page, alice: requests.Session, server: LiveServer, tmp_path: Path
+) -> None:
+    path = made(tmp_path, "left.bin", LARGE)
+    profile = tmp_path / "profile"
+    other = playwright.chromium.launch_persistent_context(
+        profile, executable_path=PROGRAM, args=FLAGS, base_url=server.url, **AS_USUAL
+    )
+    page = other.pages[0]
+    sign_in(other, "alice")
+    page.goto("/")
+    Line(page).at(SLOW)
+    choose(page, path)
+    wait_for_bytes(page, alice, server, path.name)
+    kill_browser(profile)
+    console.reload()
+    expect_bar(console, path.name)
+    sent = offsets_sent(console)
+    choose(console, path)
+    assert wait_for(console, alice, server, path.name)[path.name] == digest(path)
+    assert [offset > 0 for _, offset in sent] == [True]
+
+
+def test_what_another_tab_sends_is_left_to_it(
+    console: Page, alice: requests.Session, server: LiveServer, tmp_path: Path
+) -> None:
+    path = made(tmp_path, "shared.bin", LARGE)
+    Line(console).at(SLOW)
+    mine = offsets_sent(console)
+    choose(console, path)
+    wait_for_bytes(console, alice, server, path.name)
+    second = console.context.new_page()
+    second.goto("/")
+    sent = offsets_sent(second)
+    expect_bar(second, path.name)
+    choose(second, path)
+    expect(second.get_by_text("being sent from another page")).to_be_visible()
+    found = wait_for(console, alice, server, path.name)
+    assert (found[path.name], len(mine), sent) == (digest(path), 1, [])
+    expect(second.get_by_role("progressbar")).to_have_count(0)
+    assert [name for name in arrived(alice, server) if name.startswith("shared")] == [path.name]
+
+
+def test_an_ended_session_is_renewed_on_the_way(
+    console: Page,
+    alice: requests.Session,
+    server: LiveServer,
+    tmp_path: Path,
+    expected_errors: Callable[..., None],
+) -> None:
+    expected_errors("401")
+    path = made(tmp_path, "session.bin", LARGE)
+    line = Line(console)
+    line.at(SLOW)
+    choose(console, path)
+    wait_for_bytes(console, alice, server, path.name)
+    console.get_by_role("button", name=f"Pause {path.name}").click()
+    context: BrowserContext = console.context
+    context.clear_cookies(name="access_token_cookie")
+    line.at()
+    console.get_by_role("button", name=f"Resume {path.name}").click()
+    assert wait_for(console, alice, server, path.name)[path.name] == digest(path)

@@ -1,0 +1,69 @@
+/* A file of the queue, and what may be known of it.
+
+   It is queued, checking (is it there in part?), sending, waiting (for the network or the service), elsewhere (another
+   page sends it), paused, failed, done or cancelled. */
+
+import { fingerprintOf } from "./fingerprint.js";
+
+export const BUSY = new Set(["checking", "sending", "waiting"]);
+/** The states that go on by themselves. */
+export const OPEN = new Set([...BUSY, "queued"]);
+/** The states that go on when somebody says so. */
+export const RESTING = new Set(["paused", "failed"]);
+
+/** Thrown by a door's `find`: another page sends this file, by the upload of this id. */
+export class Elsewhere extends Error {
+  constructor(uploadId) {
+    super("sent elsewhere");
+    this.uploadId = uploadId;
+  }
+}
+
+/** Thrown for a file that this page sends already. */
+export class Twin extends Error {
+  constructor(entry) {
+    super("sent already");
+    this.entry = entry;
+  }
+}
+
+let lastId = 0;
+
+/** An entry for `{file, name, overwrite?, metadata?, onFinish?, onFail?}`. */
+export function makeEntry(wanted) {
+  return {
+    id: (lastId += 1),
+    size: wanted.file.size,
+    state: "queued",
+    offset: 0,
+    url: null,
+    fingerprint: null,
+    fileId: null,
+    failures: 0,
+    problem: null,
+    status: null,
+    detail: "",
+    /** The service has an upload of this name and length, of other bytes. */
+    isOther: false,
+    /** An answer was lost: there may be an upload of it, or the file. */
+    mayExist: false,
+    /** The id of the upload by which another page sends it. */
+    elsewhere: null,
+    going: null,
+    settled: null,
+    timer: null,
+    movedAt: 0,
+    ...wanted,
+  };
+}
+
+/** An earlier entry for the same bytes under the same name, for which nobody waits in particular; or undefined. */
+export async function twinOf(entry, entries) {
+  if (entry.onFinish) return undefined;
+  for (const each of entries) {
+    if (each.id >= entry.id || each.name !== entry.name || each.size !== entry.size || each.onFinish) continue;
+    each.fingerprint ??= await fingerprintOf(each.file).catch(() => null);
+    if (each.fingerprint === entry.fingerprint) return each;
+  }
+  return undefined;
+}
