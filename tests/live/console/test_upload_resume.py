@@ -1,4 +1,4 @@
-"""What was cut off goes on where it stands, whoever died: the same bytes in the end, and never those of another file."""
+"""What was cut off goes on where it stands, whoever died: the same bytes at last, and never those of another file."""
 
 import os
 from collections.abc import Callable
