@@ -4,7 +4,7 @@ from sqlalchemy import select
 
 from benchmarks.scale_data import LARGE, Filler
 from tests.live.server import LiveServer
-from transfer_service.models import accounts, files
+from transfer_service.models import accounts, files, webhooks
 
 
 def make_files(server: LiveServer, account: str, count: int, *, name: str = "photo") -> None:
@@ -27,3 +27,27 @@ def make_files(server: LiveServer, account: str, count: int, *, name: str = "pho
         filler.fill(
             files.File, count, id=filler.id("n"), account_id=filler.account, name=label, folded_name=label, **whole
         )
+
+
+def make_accounts(server: LiveServer, count: int) -> None:
+    """Accounts `person 00001` and so on, each with a kilobyte more than the one before; nobody can sign in to them."""
+    with server.services() as services, services.database.write_rows() as rows:
+        filler = Filler(rows, services.database.is_sqlite, "NULL", LARGE)
+        number = "substr('00000' || n, -5)" if services.database.is_sqlite else "lpad(n::text, 5, '0')"
+        name = f"'person ' || {number}"
+        filler.fill(
+            accounts.Account, count, id=filler.id("n"), name=name, folded_name=name, is_admin="false",
+            used_bytes="n * 1000", password_hash="'none'", created_at=filler.at("n * 0.1"),
+        )  # fmt: skip
+
+
+def make_failed(server: LiveServer, webhook: str, count: int) -> None:
+    """Events for a webhook that have failed with 503, the first one the earliest."""
+    with server.services() as services, services.database.write_rows() as rows:
+        filler = Filler(rows, services.database.is_sqlite, "NULL", LARGE)
+        owner = f"'{webhook.replace('-', '')}'" if services.database.is_sqlite else f"'{webhook}'::uuid"
+        filler.fill(
+            webhooks.WebhookDelivery, count, message_id=filler.id("n"), webhook_id=owner, event="'file.completed'",
+            subject="'file ' || n", body="'{}'", created_at=filler.at("n"), tries="8", error="'503'",
+            failed_at=filler.at("n * 60"),
+        )  # fmt: skip

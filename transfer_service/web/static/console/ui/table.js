@@ -59,11 +59,13 @@ export function useFocusNear(rows, fallback) {
   const tableRef = useRef();
   const wanted = useRef(null);
   useEffect(() => {
-    if (wanted.current === null) return;
+    if (wanted.current !== null) setTimeout(focus); // the dialog that asked is closed by then: what is behind it takes no focus
+  }, [rows]);
+  const focus = () => {
     const buttons = [...(tableRef.current?.querySelectorAll("tbody tr") ?? [])].map((row) => row.querySelector(".tools button"));
     (buttons[Math.min(wanted.current, buttons.length - 1)] ?? fallback?.current)?.focus();
     wanted.current = null;
-  }, [rows]);
+  };
   const keepFocus = (row) => { wanted.current = Math.max(rows.indexOf(row), 0); };
   return { tableRef, keepFocus };
 }
