@@ -20,6 +20,7 @@ class Postgresql:
     port: int
     connections: int = 100
     host: str = "127.0.0.1"
+    has_autovacuum: bool = True
     pid: int = 0
 
     @property
@@ -45,7 +46,7 @@ class Postgresql:
     def start(self) -> None:
         """Start, and wait until it answers."""
         options = f"-p {self.port} -k {self.folder} -c listen_addresses={self.host} -c fsync=off"
-        options += f" -c max_connections={self.connections}"
+        options += f" -c max_connections={self.connections} -c autovacuum={'on' if self.has_autovacuum else 'off'}"
         self._run("pg_ctl", "-w", "-l", self.folder / "log", "-o", options, "start")
         self.pid = int((self.folder / "data" / "postmaster.pid").read_text().split()[0])
 
@@ -61,13 +62,13 @@ class Postgresql:
 
 
 @contextmanager
-def postgresql(*, connections: int = 100, host: str = "127.0.0.1") -> Iterator[Postgresql]:
+def postgresql(*, connections: int = 100, host: str = "127.0.0.1", has_autovacuum: bool = True) -> Iterator[Postgresql]:
     """A fresh server for so many connections, which may come from this network of `host`. Raises NotInstalled."""
     programs()
     folder = Path(tempfile.mkdtemp(prefix="transfer-postgres-"))
     if os.geteuid() == 0:
         shutil.chown(folder, "postgres")
-    server = Postgresql(folder, free_port(), connections=connections, host=host)
+    server = Postgresql(folder, free_port(), connections=connections, host=host, has_autovacuum=has_autovacuum)
     server.make()
     server.start()
     try:
