@@ -1,5 +1,6 @@
 """Fixtures that every part of the test suite shares: an app on a fresh data folder, and signed-in clients."""
 
+import gc
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -25,8 +26,8 @@ from tests.growing.plugin import (
     pytest_terminal_summary,
 )
 from tests.object_store import object_store_server, object_store_url, objects, own_object_store, store_address
-from tests.postgres import postgres_server, postgres_url
-from tests.prepared import migrate
+from tests.postgres import postgres_server, postgres_url, unmade_postgres_url
+from tests.prepared import migrate, remember_hash, remember_routes, remember_statements
 from transfer_service.app import create_app
 from transfer_service.bootstrap import Services, build_services
 from transfer_service.models.events import Activity
@@ -49,10 +50,20 @@ __all__ = [
     "pytest_sessionstart",
     "pytest_terminal_summary",
     "store_address",
+    "unmade_postgres_url",
 ]
 
 SECRET = "a test secret of at least thirty-two bytes"
 PASSWORD = "correct horse"
+
+remember_routes()
+remember_hash(PASSWORD)
+remember_statements()
+
+
+def pytest_collection_finish() -> None:
+    """Let no search for garbage look at thousands of tests and their modules again and again: they stay to the end."""
+    gc.freeze()
 
 
 @dataclass
@@ -77,9 +88,19 @@ def clock() -> Clock:
 @pytest.fixture(params=["sqlite", "postgresql"])
 def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """Ask for this fixture to run a test on both databases; everything else runs on SQLite."""
+    return _url_on(request, tmp_path, "postgres_url")
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def unmade_database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """The same for who calls `migrate`, which makes it, before anything else."""
+    return _url_on(request, tmp_path, "unmade_postgres_url")
+
+
+def _url_on(request: pytest.FixtureRequest, tmp_path: Path, on_a_server: str) -> str:
     if request.param == "sqlite":
         return f"sqlite:///{tmp_path / 'test.sqlite3'}"
-    url: str = request.getfixturevalue("postgres_url")
+    url: str = request.getfixturevalue(on_a_server)
     return url
 
 
@@ -120,14 +141,26 @@ def prepared_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "transfer.sqlite3"
 
 
+@pytest.fixture(scope="session")
+def prepared_data(tmp_path_factory: pytest.TempPathFactory, prepared_database: Path) -> Path:
+    """A data folder to copy: that database and its empty store, joined as a first start does it."""
+    folder = tmp_path_factory.mktemp("prepared") / "data"
+    folder.mkdir()
+    shutil.copyfile(prepared_database, folder / "transfer.sqlite3")
+    services = build_services(Settings(data_dir=folder, secret_key=SecretStr(SECRET)))
+    services.installation.ensure()
+    services.database.dispose()
+    return folder
+
+
 @pytest.fixture
 def make_app(
-    make_settings: Callable[..., Settings], clock: Clock, prepared_database: Path
+    make_settings: Callable[..., Settings], clock: Clock, prepared_database: Path, prepared_data: Path
 ) -> Iterator[Callable[..., Flask]]:
     """Apps with a migrated database and the accounts `alice`, `bob` and the administrator `root`.
 
     `boot` names the boot of the machine that they take for the present one. One that `joins` is another instance of
-    the app made before.
+    the app made before. A data folder that is not there yet comes with a store that is joined with its database.
     """
     made: list[Flask] = []
 
@@ -135,8 +168,11 @@ def make_app(
         settings = make_settings(**overrides)
         own = settings.data_dir / "transfer.sqlite3"
         if settings.database_url is None and not own.exists():
-            own.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(prepared_database, own)
+            if settings.data_dir.exists() or settings.store_address is not None:
+                own.parent.mkdir(parents=True, exist_ok=True)
+                shutil.copyfile(prepared_database, own)
+            else:
+                shutil.copytree(prepared_data, settings.data_dir)
         app = create_app(settings, now=clock, boot=boot)
         app.testing = True
         app.extensions[EXTENSION].account_removal.ended_within_seconds = 0.0  # nothing runs at other instances

@@ -190,6 +190,6 @@ def bench(make_bench: Callable[..., Bench]) -> Bench:
 
 
 @pytest.fixture
-def any_bench(make_bench: Callable[..., Bench], database_url: str) -> Bench:
+def any_bench(make_bench: Callable[..., Bench], unmade_database_url: str) -> Bench:
     """On each of both databases."""
-    return make_bench(database_url=database_url)
+    return make_bench(database_url=unmade_database_url)

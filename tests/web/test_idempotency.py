@@ -36,9 +36,10 @@ REUSED = (422, {"detail": "This Idempotency-Key was used for another request"})
 
 
 @pytest.fixture
-def any_app(make_app: MakeApp, database_url: str) -> Flask:
+def any_app(make_app: MakeApp, unmade_database_url: str) -> Flask:
     """An app on each database."""
-    return make_app(database_url=database_url) if database_url.startswith("postgresql") else make_app()
+    url = unmade_database_url
+    return make_app(database_url=url) if url.startswith("postgresql") else make_app()
 
 
 @pytest.fixture

@@ -264,6 +264,7 @@ def test_it_is_no_fault_of_the_machine(everything: Everything, capsys: pytest.Ca
 def test_a_store_that_was_never_joined_is_said_to_readyz(
     make_settings: Callable[..., Settings], make_app: MakeApp
 ) -> None:
+    make_settings().data_dir.mkdir()  # so it is not that of the other tests, which is joined
     app = make_app(read_only=True)
     answer = app.test_client().get("/readyz")
     assert (answer.status_code, "without TRANSFER_READ_ONLY" in answer.get_json()["detail"]) == (503, True)

@@ -40,8 +40,8 @@ def bench(make_bench: Callable[..., Bench]) -> Bench:
 
 
 @pytest.fixture
-def any_bench(make_bench: Callable[..., Bench], database_url: str) -> Bench:
-    return make_bench(trash_days=DAYS, database_url=database_url)
+def any_bench(make_bench: Callable[..., Bench], unmade_database_url: str) -> Bench:
+    return make_bench(trash_days=DAYS, database_url=unmade_database_url)
 
 
 def delete(bench: Bench, name: str = "log.bin", **how: Any) -> None:

@@ -230,6 +230,6 @@ def uploads(make_uploads: Callable[..., Uploads]) -> Uploads:
 
 
 @pytest.fixture
-def any_uploads(make_uploads: Callable[..., Uploads], database_url: str) -> Uploads:
+def any_uploads(make_uploads: Callable[..., Uploads], unmade_database_url: str) -> Uploads:
     """On each of both databases."""
-    return make_uploads(database_url=database_url)
+    return make_uploads(database_url=unmade_database_url)

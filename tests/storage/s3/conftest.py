@@ -12,10 +12,10 @@ from transfer_service.storage.s3.objects import Objects
 
 
 @pytest.fixture
-def any_database(database_url: str) -> Iterator[Database]:
+def any_database(unmade_database_url: str) -> Iterator[Database]:
     """A database of each kind, with every table."""
-    migrate(database_url)
-    database = Database(database_url)
+    migrate(unmade_database_url)
+    database = Database(unmade_database_url)
     yield database
     database.dispose()
 
