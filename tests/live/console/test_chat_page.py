@@ -9,7 +9,7 @@ from playwright.sync_api import expect
 
 from tests.live.console.conftest import OpenConsole
 from tests.live.console.talk import act, begin, log, said, say, write
-from tests.live.server import LiveServer, running, wait_until
+from tests.live.server import LiveServer, running
 
 LOST = (r"^(400|502|503): ", r"console error: Failed to load resource", r"console error: WebSocket connection")
 """What a browser complains of while a service is away."""
@@ -73,29 +73,24 @@ def test_nothing_is_lost_or_doubled_when_the_service_dies(
     expected_errors: Callable[..., None],
 ) -> None:  # fmt: skip
     expected_errors(*LOST)
-    conversation = begin(server, alice, "bob")
-    say(server, alice, conversation, "before")
-    hers, his = (
-        open_console(f"/console/chat/{conversation}"),
-        open_console(f"/console/chat/{conversation}", account="bob"),
-    )
-    wanted = ["before"]
-    for round_number in range(2):
-        for page, name in ((hers, "alice"), (his, "bob")):
-            wanted.append(f"{name} {round_number}")
-            write(page, wanted[-1])
-            expect(log(page).get_by_text(wanted[-1], exact=True)).to_be_visible()
+    conversation = begin(server, alice, "bob", group="Storm")
+    hers = open_console(f"/console/chat/{conversation}")
+    his = open_console(f"/console/chat/{conversation}", account="bob")
+    wanted = []
+    for turn in "one", "two":
+        for page, text in ((hers, f"hers {turn}"), (his, f"his {turn}")):
+            write(page, text)
+            expect(log(page).get_by_text(text, exact=True)).to_be_visible()
         server.kill()
         expect(hers.get_by_text("Connection lost. Trying again…")).to_be_visible()
-        for number in range(3):
-            write(hers, f"lost {round_number} {number}")
+        write(hers, f"first lost {turn}")
+        write(hers, f"then lost {turn}")
         server.start()
-        say(server, bob, conversation, f"meanwhile {round_number}")
-    expect(log(hers).get_by_text("meanwhile 1")).to_be_visible()
-    wait_until(lambda: hers.evaluate("1") and len(said(server, alice, conversation)) >= len(wanted) + 8)
+        say(server, bob, conversation, f"meanwhile {turn}")
+        wanted += [f"{each} {turn}" for each in ("hers", "his", "first lost", "then lost", "meanwhile")]
+        expect(log(hers).get_by_role("article", name="On its way")).to_have_count(0)
     stored = [each["content"] for each in said(server, alice, conversation)]
-    assert sorted(stored[-13:]) == sorted(
-        [*wanted[1:], *(f"lost {r} {n}" for r in range(2) for n in range(3)), "meanwhile 0", "meanwhile 1", "before"]
-    )
+    assert sorted(stored) == sorted(wanted)
+    assert [each for each in stored if "lost" in each] == [each for each in wanted if "lost" in each]
     for page in (hers, his):
         expect(log(page).locator("article .message-text")).to_have_text(stored)
