@@ -2,14 +2,18 @@
 
 import re
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 import requests
-from playwright.sync_api import expect
+from PIL import Image
+from playwright.sync_api import Route, expect
 
 from tests.live.console.conftest import OpenConsole
+from tests.live.console.sending import MEBIBYTE, Line, digest, made, offsets_sent, wait_for_bytes
 from tests.live.console.talk import act, begin, log, said, say, write
-from tests.live.server import LiveServer, running
+from tests.live.download_worker import working
+from tests.live.server import LiveServer, running, wait_until
 
 LOST = (r"^(400|502|503): ", r"console error: Failed to load resource", r"console error: WebSocket connection")
 """What a browser complains of while a service is away."""
@@ -94,3 +98,71 @@ def test_nothing_is_lost_or_doubled_when_the_service_dies(
     assert [each for each in stored if "lost" in each] == [each for each in wanted if "lost" in each]
     for page in (hers, his):
         expect(log(page).locator("article .message-text")).to_have_text(stored)
+
+
+def test_an_attachment_goes_on_after_a_reload_and_becomes_one_message(
+    open_console: OpenConsole, server: LiveServer, alice: requests.Session, tmp_path: Path,
+    expected_errors: Callable[..., None],
+) -> None:  # fmt: skip
+    expected_errors("ERR_CONNECTION_RESET")  # the answer that is lost
+    conversation = begin(server, alice, "bob", group="Films")
+    hers = open_console(f"/console/chat/{conversation}")
+    his = open_console(f"/console/chat/{conversation}", account="bob")
+    path, unwanted = made(tmp_path, "film.bin", 6 * MEBIBYTE), made(tmp_path, "unwanted.bin", 6 * MEBIBYTE)
+    line = Line(hers)
+    line.at(2 * MEBIBYTE)
+    attach = hers.get_by_label("Attach file", exact=True)
+    attach.set_input_files([path, unwanted])
+    hers.get_by_role("button", name="Pause film.bin").click()
+    wait_for_bytes(hers, alice, server, "Chat attachments/unwanted.bin")
+    hers.get_by_role("button", name="Cancel unwanted.bin").click()
+    expect(hers.get_by_role("progressbar", name="unwanted.bin")).to_have_count(0)
+    hers.get_by_role("button", name="Resume film.bin").click()
+    wait_for_bytes(hers, alice, server, "Chat attachments/film.bin")
+    hers.on("dialog", lambda dialog: dialog.accept())  # whether to leave while something is sent
+    hers.reload()
+    expect(hers.get_by_role("progressbar", name="film.bin")).to_be_visible()
+
+    line.at()
+    sent, lost = offsets_sent(hers), []
+
+    def lose_answer(route: Route) -> None:
+        lost.append(route.fetch().status)
+        route.abort("connectionreset")
+
+    hers.route("**/messages", lose_answer, times=1)
+    hers.get_by_label("Resume film.bin").set_input_files(path)
+    for page in (hers, his):
+        expect(log(page).get_by_role("link", name="film.bin")).to_have_count(1)
+    expect(hers.get_by_role("article", name="On its way")).to_have_count(0)
+    (message,) = said(server, alice, conversation)
+    assert (message["media"]["name"], message["media"]["sha256"], lost) == ("film.bin", digest(path), [200])
+    assert sent[0][1] > 0
+    with his.expect_download() as download:
+        log(his).get_by_role("link", name="film.bin").click()
+    assert digest(download.value.path()) == digest(path)
+    top = {"folder": ""}
+    wait_until(
+        lambda: (
+            hers.evaluate("1") and not alice.get(f"{server.url}/api/files", params=top, timeout=30).json()["folders"]
+        )
+    )
+
+
+def test_pictures_are_seen_in_their_place(
+    open_console: OpenConsole, server: LiveServer, alice: requests.Session, tmp_path: Path
+) -> None:
+    conversation = begin(server, alice, "bob", group="Pictures")
+    Image.effect_noise((1200, 800), 60).convert("RGB").save(tmp_path / "lake.jpg")
+    hers = open_console(f"/console/chat/{conversation}")
+    his = open_console(f"/console/chat/{conversation}", account="bob")
+    with working(server.data_dir):
+        hers.get_by_label("Attach file", exact=True).set_input_files(tmp_path / "lake.jpg")
+        for page in (hers, his):
+            picture = log(page).get_by_role("link", name="Picture lake.jpg").locator("img.there")
+            expect(picture).to_be_visible()
+            assert picture.evaluate("each => each.naturalWidth") == 480
+    log(his).get_by_role("link", name="Picture lake.jpg").click()
+    expect(his.get_by_role("dialog").get_by_role("img", name="lake.jpg")).to_be_visible()
+    his.keyboard.press("Escape")
+    expect(log(his).get_by_role("link", name="Picture lake.jpg")).to_be_focused()
