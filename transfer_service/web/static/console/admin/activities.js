@@ -8,7 +8,7 @@ import { hrefOf, Link, navigate, useRoute } from "../core/router.js";
 import { account, refresh } from "../core/session.js";
 import { useStore } from "../core/store.js";
 import { textOf } from "../core/problems.js";
-import { Button } from "../ui/button.js";
+import { Button, IconButton } from "../ui/button.js";
 import { Icon } from "../ui/icon.js";
 import { useLoaded } from "../ui/load.js";
 import { Pager } from "../ui/paging.js";
@@ -56,7 +56,7 @@ function Log() {
   const here = rows.length ? t("admin.activities.here", { from: (page - 1) * LIMIT + 1, to: (page - 1) * LIMIT + rows.length, total }) : "";
   return html`<header class="page-head">
       <h1>${t("admin.activities.title")}</h1>
-      <${Button} icon="refresh" onClick=${reload}>${t("admin.refresh")}<//>
+      <${IconButton} icon="refresh" label=${t("admin.refresh")} onClick=${reload} />
       <${ExportButton} filters=${filters} />
     </header>
     <${Filters} filters=${filters} onChange=${show} />

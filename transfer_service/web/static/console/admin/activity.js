@@ -22,16 +22,16 @@ export function Subject({ row }) {
   const people = Array.isArray(details?.participants) ? details.participants.join(", ") : undefined;
   const shown = resource === "accounts" ? (resourceId === row.username ? null : resourceId ?? name) : name ?? people ?? resourceId;
   if (typeof details?.previous === "string" && name) {
-    return html` <span class="subject"><bdi>${details.previous}</bdi> <span class="arrow" aria-label=${t("admin.activities.renamed_to")} role="img">→</span> <bdi>${name}</bdi></span>`;
+    return html` <span class="done-to"><bdi>${details.previous}</bdi> <span class="arrow" aria-label=${t("admin.activities.renamed_to")} role="img">→</span> <bdi>${name}</bdi></span>`;
   }
-  return shown ? html` <bdi class="subject">${shown}</bdi>` : null;
+  return shown ? html` <bdi class="done-to">${shown}</bdi>` : null;
 }
 
 /** Every field that is recorded, by its name in the API. */
 export function Details({ row }) {
   const fields = [["id", String(row.id)], ["action", row.action], ["resource", row.resource], ["resourceId", row.resourceId], ...Object.entries(row.details ?? {})];
   const shown = fields.filter(([, value]) => value !== null && value !== undefined);
-  return html`<dl class="facts">${shown.map(([name, value]) => html`<div key=${name}><dt>${name}</dt><dd><bdi>${textOfValue(name, value)}</bdi></dd></div>`)}</dl>`;
+  return html`<dl class="record">${shown.map(([name, value]) => html`<div key=${name}><dt>${name}</dt><dd><bdi>${textOfValue(name, value)}</bdi></dd></div>`)}</dl>`;
 }
 
 function textOfValue(name, value) {

@@ -5,7 +5,7 @@ import { api } from "../core/api.js";
 import { formatInstant, formatNumber } from "../core/format.js";
 import { t } from "../core/messages.js";
 import { textOf } from "../core/problems.js";
-import { Button } from "../ui/button.js";
+import { Button, IconButton } from "../ui/button.js";
 import { useLoaded } from "../ui/load.js";
 import { Pager, useCursor } from "../ui/paging.js";
 import { Failed, Loading } from "../ui/states.js";
@@ -36,7 +36,7 @@ export function Deliveries({ webhooks }) {
     }
   };
   return html`<section class="deliveries">
-    <header class="page-head"><h2 ref=${heading} tabindex="-1">${t("admin.deliveries.title")}</h2><${Button} icon="refresh" onClick=${reload}>${t("admin.refresh")}<//></header>
+    <header class="page-head"><h2 ref=${heading} tabindex="-1">${t("admin.deliveries.title")}</h2><${IconButton} icon="refresh" label=${t("admin.refresh")} onClick=${reload} /></header>
     ${error ? html`<${Failed} error=${error} onRetry=${reload} />` : !value ? html`<${Loading} />` : rows.length === 0
       ? html`<p class="quiet">${t("admin.deliveries.none")}</p>`
       : html`<${Table} label=${t("admin.deliveries.title")} columns=${columnsOf(webhooks, redeliver)} rows=${rows} keyOf=${(each) => each.id} tableRef=${tableRef} />`}
@@ -52,7 +52,7 @@ function columnsOf(webhooks, redeliver) {
     { key: "error", show: ({ error }) => (STATUS.test(error) ? t("admin.deliveries.status", { status: error }) : wordOf(error)) },
     { key: "tries", isNumber: true, show: ({ tries }) => formatNumber(tries) },
     { key: "failed", show: ({ failed_at: at }) => html`<time datetime=${at}>${formatInstant(at)}</time>` },
-    { key: "tools", kind: "tools", isHeard: true, show: (delivery) => html`<${Button} icon="refresh" onClick=${() => redeliver(delivery)}
+    { key: "tools", kind: "tools below", isHeard: true, show: (delivery) => html`<${Button} icon="refresh" onClick=${() => redeliver(delivery)}
       aria-label=${t("admin.deliveries.redeliver_label", { event: eventName(delivery.event), time: formatInstant(delivery.failed_at) })}>${t("admin.deliveries.redeliver")}<//>` },
   ].map((column) => ({ ...column, title: t(`admin.deliveries.${column.key}`) }));
 }

@@ -46,7 +46,7 @@ export function Transfers() {
 function columnsOf(ask) {
   return [
     { key: "name", show: (each) => html`<bdi>${each.filename}</bdi><small class="quiet under"><bdi>${each.account}</bdi> · ${t(`admin.transfers.kind.${each.kind}`)}${each.link_id && ` · ${t("admin.transfers.by_link")}`}</small>` },
-    { key: "progress", isHeard: true, kind: "grow-cell", show: (each) => html`<${ProgressBar} label=${each.filename} value=${isCounted(each) ? each.offset : null} max=${each.length} />` },
+    { key: "progress", isHeard: true, kind: "third-cell", show: (each) => html`<${ProgressBar} label=${each.filename} value=${isCounted(each) ? each.offset : null} max=${each.length} />` },
     { key: "arrived", isNumber: true, show: (each) => html`<${Arrived} transfer=${each} />` },
     { key: "rate", isNumber: true, show: ({ rate }) => (rate === undefined ? "" : rate > 0 ? formatSpeed(rate) : t("admin.transfers.resting")) },
     { key: "tools", kind: "tools", isHeard: true, show: (each) => html`<${IconButton} icon="close" label=${t("admin.transfers.cancel", { name: each.filename })} onClick=${() => ask(each)} />` },

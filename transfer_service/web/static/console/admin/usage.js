@@ -5,7 +5,7 @@ import { api } from "../core/api.js";
 import { formatNumber, formatPercent, formatSize } from "../core/format.js";
 import { t } from "../core/messages.js";
 import { hrefOf, Link } from "../core/router.js";
-import { Button } from "../ui/button.js";
+import { IconButton } from "../ui/button.js";
 import { useLoaded } from "../ui/load.js";
 import { Failed, Loading } from "../ui/states.js";
 import { Table } from "../ui/table.js";
@@ -26,7 +26,7 @@ export function Usage() {
   const { value, error, reload } = useLoaded(ask, []);
   return html`<header class="page-head">
       <h1>${t("admin.usage.title")}</h1>
-      <${Button} icon="refresh" onClick=${reload}>${t("admin.refresh")}<//>
+      <${IconButton} icon="refresh" label=${t("admin.refresh")} onClick=${reload} />
     </header>
     ${error ? html`<${Failed} error=${error} onRetry=${reload} />` : !value ? html`<${Loading} />` : html`<${Whole} usage=${value} /><${Largest} usage=${value} />`}`;
 }

@@ -42,7 +42,7 @@ function Shown({ game, launch, job, reload }) {
     <header class="game-head"><h1 dir="auto">${game.title}</h1><${State} game=${game} launch=${launch} job=${job} /></header>
     ${game.description && html`<p class="description" dir="auto">${game.description}</p>`}
     <${Tags} tags=${game.tags} />
-    ${facts.length > 0 && html`<dl class="facts">${facts.map(([name, label]) => html`<div key=${name}><dt>${t(`games.facts.${label}`)}</dt>
+    ${facts.length > 0 && html`<dl class="game-facts">${facts.map(([name, label]) => html`<div key=${name}><dt>${t(`games.facts.${label}`)}</dt>
       <dd>${name === "launchCommand" ? html`<code dir="ltr">${game[name]}</code>` : html`<bdi>${game[name]}</bdi>`}</dd></div>`)}</dl>`}
     <${Archives} game=${game} job=${job} reload=${reload} />
   </article>`;

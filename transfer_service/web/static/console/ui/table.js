@@ -8,8 +8,9 @@ import { Icon } from "./icon.js";
 
 /**
  * Rows under heads. `columns`: `{key, title, show(row), isNumber, isHeard}` each; one with `sort` ("asc" or "desc", what
- * its first click means) sorts; `isHeard` hides a title, `kind` is a class: "tools" for buttons, "grow-cell" for what is wide.
- * The first column names its row. `sorting` is `{by, order}`, `onSort` takes the next one. Roles are named, because the style of cards would take them away in some browsers.
+ * its first click means) sorts; `isHeard` hides a title; `kind` is a class, such as "tools" for buttons or "tools below"
+ * for one with a text. The first column names its row. `sorting` is `{by, order}`, `onSort` takes the next one. Roles are
+ * named, because the style of cards would take them away in some browsers.
  */
 export function Table({ label, columns, rows, keyOf, sorting, onSort, busy = false, tableRef }) {
   return html`${onSort && html`<${SortField} columns=${columns} sorting=${sorting} onSort=${onSort} />`}
