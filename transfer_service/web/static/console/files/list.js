@@ -6,7 +6,8 @@ import { useStore } from "../core/store.js";
 import { textOf } from "../core/problems.js";
 import { Button } from "../ui/button.js";
 import { Failed, Loading } from "../ui/states.js";
-import { VirtualTable } from "../ui/virtual_table.js";
+import { say } from "../ui/toast.js";
+import { useEmptied, VirtualTable } from "../ui/virtual_table.js";
 import { unfinished } from "../uploads/unfinished.js";
 import { arrived, queue } from "../uploads/uploads.js";
 import { useActions } from "./actions.js";
@@ -31,6 +32,7 @@ export function FileList({ listing, order, onOrder, nothing, onEmptied }) {
   const { actions, dialog } = useActions({ folder, table, selection });
   const place = usePlaceInHistory(table, listing, state);
   const dragging = useDragging({ selection, actions });
+  useEmptied(items.length, onEmptied);
   useFreshness(listing);
   useFirstFocus(table, items, place);
   useEffect(() => { listing.seen = table.current?.range.last ?? 0; });
@@ -38,21 +40,28 @@ export function FileList({ listing, order, onOrder, nothing, onEmptied }) {
   if (!state.isLoaded) return html`<${Loading} />`;
   if (!items.length) return html`${nothing}${dialog}`;
   const chooseAll = async () => {
-    await listing.all();
+    await all(listing);
     selection.all(listing.state.get().items.filter(({ key }) => !going.get().has(key)));
   };
   return html`<div class="files ${search ? "searched" : ""} ${selection.chosen.size ? "choosing" : ""}" onClickCapture=${place.note}
       onKeyDown=${(event) => actOnKey(event, { items, selection, actions, chooseAll })} ...${dragging.whole}>
     <${SelectionBar} selection=${selection} isAll=${state.isWhole && selection.chosen.size === items.length} actions=${actions} onAll=${chooseAll} />
     <${VirtualTable} label=${t("files.title")} items=${items} keyOf=${({ key }) => key} isWhole=${state.isWhole} handle=${table} onNearEnd=${listing.more}
-      head=${html`<${Heads} order=${order} onOrder=${onOrder} />`} onEnd=${async () => { await listing.all(); table.current.focusRow(table.current.count - 1); }}
-      onMove=${(from, to, event) => event.shiftKey && selection.extend(to, from)} onEmptied=${onEmptied}
+      head=${html`<${Heads} order=${order} onOrder=${onOrder} />`} onEnd=${async () => { await all(listing); table.current.focusRow(table.current.count - 1); }}
+      onMove=${(from, to, event) => event.shiftKey && selection.extend(to, from)}
       attributesOf=${(item, index) => ({ class: `virtual-row ${selection.chosen.has(item.key) ? "chosen" : ""}`, ...dragging.of(item, index) })}
       show=${(item, index) => html`<${Row} item=${item} folder=${folder} isSearch=${Boolean(search)} isChosen=${selection.chosen.has(item.key)} actions=${actions}
         onToggle=${(event) => (event.shiftKey ? selection.extend(index) : selection.toggle(item))} />`} />
     ${state.error && html`<p class="problem" role="alert">${textOf(state.error)} <${Button} onClick=${listing.more}>${t("common.again")}<//></p>`}
     ${dialog}
   </div>`;
+}
+
+/* Very many take a while. */
+async function all(listing) {
+  const hide = listing.state.get().isWhole ? null : say(t("files.loading_all"), { seconds: 600 });
+  await listing.all();
+  hide?.();
 }
 
 /* Without what is about to be deleted, and without the uploads that the page shows by themselves. */

@@ -7,7 +7,7 @@ import { Icon } from "../ui/icon.js";
 
 export function Way({ labels }) {
   const places = ["", ...labels];
-  return html`<nav class="way" aria-label=${t("files.way")}><ol>
+  return html`<nav class="folder-way" aria-label=${t("files.way")}><ol>
     ${places.map((label, depth) => html`<li key=${depth}>
       ${depth > 0 && html`<${Icon} name="forward" />`}
       <${Link} href=${hrefOf("files", ...labels.slice(0, depth))} aria-current=${depth === labels.length ? "page" : undefined}>

@@ -10,17 +10,17 @@ const FIRST_HEIGHT = 56;
  * Rows of one height, set by the style sheet. `head` is the row of heads, `show(item, index)` gives the cells of a row,
  * `attributesOf(item, index)` what its element has besides. Arrows, Page, Home and End move between rows, to the part
  * (`data-part`) that had the focus; `onMove(from, to, event)` hears of it. The focus stays with its item wherever that
- * goes, and with its neighbour when it goes away; `onEmptied` is called when there is none.
+ * goes, and with its neighbour when it goes away; see `useEmptied` for the last one.
  *
  * `isWhole` says whether `items` are all that there are: until then `onNearEnd` is called where more are needed, and
  * `onEnd` for all of them. `handle` is a ref that gets `focusRow(index, part)`, `focusKey(key)`, `keepFocus()`,
  * `kept` (a ref to the `key` that has the focus), `range` (the rows that are drawn) and `count`.
  */
-export function VirtualTable({ label, head, items, keyOf, show, attributesOf, isWhole = true, onNearEnd, onEnd, onMove, onEmptied, handle, ...rest }) {
+export function VirtualTable({ label, head, items, keyOf, show, attributesOf, isWhole = true, onNearEnd, onEnd, onMove, handle, ...rest }) {
   const table = useRef();
   const body = useRef();
   const range = useRange(body, items.length);
-  const focus = useKeptFocus(table, items, keyOf, onEmptied);
+  const focus = useKeptFocus(table, items, keyOf);
   const moving = useRef();
   moving.current = { items, isWhole, onEnd, onMove, focusRow: focus.focusRow, page: range.page };
   if (handle) handle.current = { ...focus, range, count: items.length };
@@ -36,6 +36,15 @@ export function VirtualTable({ label, head, items, keyOf, show, attributesOf, is
         ...${attributesOf?.(items[index], index)} style=${{ top: `${index * range.height}px` }}>${show(items[index], index)}</div>`)}
     </div>
   </div>`;
+}
+
+/** Calls `onEmptied` when the last of `count` items has gone, and the focus with it. */
+export function useEmptied(count, onEmptied) {
+  const before = useRef(0);
+  useEffect(() => {
+    if (!count && before.current && document.activeElement === document.body) onEmptied();
+    before.current = count;
+  }, [count]);
 }
 
 function drawn(range, pinned, count) {
@@ -82,7 +91,7 @@ function rangeIn(body, old) {
 }
 
 /* Rows are taken out of the document and moved in it, and the focus would be lost with them. */
-function useKeptFocus(table, items, keyOf, onEmptied) {
+function useKeptFocus(table, items, keyOf) {
   const [, draw] = useState(0);
   const kept = useRef(null);
   const isWanted = useRef(false);
@@ -112,9 +121,7 @@ function useKeptFocus(table, items, keyOf, onEmptied) {
     focusPart(table.current.querySelector(`[data-index="${index}"]`), kept.current.part);
   };
   const afterItem = () => {
-    if (items.length) return focusRow(Math.min(kept.current.index, items.length - 1), kept.current.part);
-    kept.current = null;
-    onEmptied?.();
+    if (items.length) focusRow(Math.min(kept.current.index, items.length - 1), kept.current.part);
   };
   const note = (event) => {
     const row = event.target.closest("[data-index]");
