@@ -6,7 +6,8 @@ from urllib.parse import urlsplit
 
 from playwright.sync_api import BrowserContext, ConsoleMessage, Dialog, Request, Response, WebError
 
-OWN_SCHEMES = ("about", "blob", "data")
+OWN_SCHEMES = ("about", "blob", "chrome", "chrome-extension", "data")
+"""Of what comes from no network: the browser's own reader of PDF, too."""
 COMPLAINTS = ("assert", "error", "warning")
 
 

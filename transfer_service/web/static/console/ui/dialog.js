@@ -9,16 +9,19 @@ let lastId = 0;
 
 /**
  * A dialog with a title, shown for as long as it is drawn. Escape, its button and a click beside it call `onClose`; the
- * focus goes back to where it was. `wide` is for pictures and the like.
+ * focus goes back to where it was. `wide` is for pictures and the like; `tools` stand beside its title. `kind` is a class of its style.
  */
-export function Dialog({ title, onClose, children, wide = false }) {
+export function Dialog({ title, onClose, children, wide = false, kind = "", tools, onKeyDown }) {
   const element = useRef();
+  const isOpen = useRef(false);
   const id = useRef(`dialog-${(lastId += 1)}`).current;
   useEffect(() => {
     const dialog = element.current;
     const before = document.activeElement;
     dialog.showModal();
+    isOpen.current = true;
     return () => {
+      isOpen.current = false;
       dialog.close();
       if (before?.isConnected) before.focus();
     };
@@ -27,11 +30,14 @@ export function Dialog({ title, onClose, children, wide = false }) {
     event.preventDefault();
     onClose();
   };
+  const closed = () => isOpen.current && onClose(); // browsers need not ask before Escape where nothing was clicked yet
   const closeBeside = (event) => event.target === element.current && onClose();
-  return html`<dialog ref=${element} class=${wide ? "dialog wide" : "dialog"} aria-labelledby=${id} onCancel=${close} onMouseDown=${closeBeside}>
+  return html`<dialog ref=${element} class=${`dialog ${wide ? "wide" : ""} ${kind}`} aria-labelledby=${id}
+      onCancel=${close} onClose=${closed} onMouseDown=${closeBeside} onKeyDown=${onKeyDown}>
     <div class="dialog-inside">
       <header class="dialog-head">
         <h2 id=${id}><bdi>${title}</bdi></h2>
+        ${tools && html`<div class="dialog-tools">${tools}</div>`}
         <${IconButton} label=${t("common.close")} icon="close" onClick=${onClose} />
       </header>
       ${children}
