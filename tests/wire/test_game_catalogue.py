@@ -125,6 +125,7 @@ def test_a_printed_catalogue_is_read_again(catalogue: Catalogue, capitals: bool)
     assert parse_catalogue(printed(catalogue, capitals=capitals)) == catalogue
 
 
+@pytest.mark.unmeasured
 @given(games=JSON | ROWS, data=JSON | ROWS)
 def test_any_json_is_a_catalogue_or_has_mistakes(games: Any, data: Any) -> None:
     try:
@@ -135,6 +136,7 @@ def test_any_json_is_a_catalogue_or_has_mistakes(games: Any, data: Any) -> None:
         assert (len(catalogue.games), len(catalogue.game_data)) == (len(games), len(data))
 
 
+@pytest.mark.unmeasured
 @given(text=st.binary() | JSON.map(lambda value: json.dumps(value).encode()))
 def test_any_bytes_are_a_catalogue_or_have_mistakes(text: bytes) -> None:
     try:

@@ -14,6 +14,7 @@ STEPS = {True: length(2_000, whole=5_000), False: 300}  # SQLite is in this proc
 SEED = 20261129
 
 
+@pytest.mark.unmeasured
 @pytest.mark.parametrize("trash_days", [0, 0.01])
 def test_any_history_agrees_with_the_model(
     make_uploads: Callable[..., Uploads], database_url: str, trash_days: float

@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Callable
 from typing import ClassVar
 
+import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
@@ -261,6 +262,7 @@ class ResumableEngine(RuleBasedStateMachine):
             self.bench.services.files.delete(self.bench.account_id, name)
 
 
+@pytest.mark.unmeasured
 def test_any_history_of_requests_agrees_with_the_model(make_uploads: Callable[..., Uploads], database_url: str) -> None:
     bench = make_uploads(
         database_url=database_url, durability="process", max_file_bytes=MAX_FILE_BYTES, quota_bytes=QUOTA_BYTES

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from itertools import groupby
 from typing import ClassVar
 
+import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
@@ -189,6 +190,7 @@ class UploadEngine(RuleBasedStateMachine):
         assert {position for span in missing for position in range(span.start, span.stop)} == wanted
 
 
+@pytest.mark.unmeasured
 def test_any_history_of_requests_agrees_with_the_model(make_bench: Callable[..., Bench], database_url: str) -> None:
     bench = make_bench(
         database_url=database_url, durability="process", max_file_bytes=MAX_FILE_BYTES, quota_bytes=QUOTA_BYTES

@@ -72,6 +72,7 @@ def clients(shared_app: Flask, token: str) -> list[Callable[..., int]]:
 @pytest.mark.parametrize(
     "path", ["/api/files", "/auth/me", ROOT, "/game-zip/x/y", "/socket.io/?EIO=4&transport=polling"]
 )
+@pytest.mark.unmeasured
 @often
 @given(scheme=st.sampled_from(["", "Bearer ", "bearer ", "Basic ", ",", "Bearer,", "Bearer\t"]), rest=header_text)
 def test_no_authorization_breaks_anything(shared_app: Flask, path: str, scheme: str, rest: str) -> None:
@@ -80,6 +81,7 @@ def test_no_authorization_breaks_anything(shared_app: Flask, path: str, scheme: 
 
 
 @pytest.mark.parametrize("name", ["access_token_cookie", "refresh_token_cookie", "game_zip_token", "csrf_access_token"])
+@pytest.mark.unmeasured
 @often
 @given(value=header_text, csrf_value=header_text, method=st.sampled_from(["GET", "POST", "DELETE"]))
 def test_no_cookie_breaks_anything(shared_app: Flask, name: str, value: str, csrf_value: str, method: str) -> None:
@@ -89,6 +91,7 @@ def test_no_cookie_breaks_anything(shared_app: Flask, name: str, value: str, csr
         assert 400 <= client.open(path, method=method, headers=headers).status_code < 500
 
 
+@pytest.mark.unmeasured
 @often
 @given(value=header_text)
 def test_only_the_very_csrf_value_counts(cookies: FlaskClient, value: str) -> None:
@@ -96,6 +99,7 @@ def test_only_the_very_csrf_value_counts(cookies: FlaskClient, value: str) -> No
     assert response.status_code == (201 if value == csrf(cookies)["X-CSRF-TOKEN"] else 401)
 
 
+@pytest.mark.unmeasured
 @often
 @given(claims=st.dictionaries(st.sampled_from(["sub", "exp", "iat", "nbf", "jti", "type", "family", "csrf"]), values))
 def test_no_claim_breaks_anything(shared_app: Flask, token: str, claims: dict[str, Any]) -> None:
@@ -109,6 +113,7 @@ def test_no_claim_breaks_anything(shared_app: Flask, token: str, claims: dict[st
 
 
 @pytest.mark.parametrize(("method", "path"), [*OPEN_DOORS, *DOORS])
+@pytest.mark.unmeasured
 @often
 @given(body=objects)
 def test_no_object_breaks_a_door(
