@@ -73,7 +73,8 @@ def test_it_goes_on_over_cuts_and_a_killed_server(
     expected_errors: Callable[..., None],
 ) -> None:
     path = made(tmp_path, "cut.bin", LARGE)
-    expected_errors("Failed to load resource", "50[23]")
+    # Chromium repeats by itself what was cut on a connection it had used before: at an offset that has moved, 409.
+    expected_errors("Failed to load resource", "50[23]", "409: PATCH")
     cuts = [Fault(reset_at=1_500_000, toward="server")] * 12  # some connections bring the page only
     with FaultProxy(server.port, cuts) as proxy:
         page = open_console(server=replace(server, port=proxy.port))
@@ -117,7 +118,10 @@ def test_another_browser_goes_on_for_one_that_was_killed(
     console.reload()
     expect_bar(console, path.name)
     sent = offsets_sent(console)
-    choose(console, path)
+    again = console.get_by_label(f"Choose {path.name} again")
+    again.set_input_files(made(tmp_path / "other", path.name, LARGE))
+    expect(console.get_by_role("listitem").filter(has_text="This is another file")).to_be_visible()
+    again.set_input_files(path)
     assert wait_for(console, alice, server, path.name)[path.name] == digest(path)
     assert [offset > 0 for _, offset in sent] == [True]
 

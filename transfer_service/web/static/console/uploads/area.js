@@ -4,7 +4,7 @@
    false; `UploadButtons` has those alone, for the head of a page. Watch the store `arrived` (uploads.js) to show the
    list again when something has arrived. */
 
-import { html, useEffect, useRef, useState } from "../../vendor/htm-preact.js";
+import { html, useEffect, useState } from "../../vendor/htm-preact.js";
 import { t } from "../core/messages.js";
 import { textOf } from "../core/problems.js";
 import { useStore } from "../core/store.js";
@@ -15,6 +15,7 @@ import { say } from "../ui/toast.js";
 import { UploadButtons } from "./buttons.js";
 import { question } from "./conflicts.js";
 import { DropPlace } from "./drop.js";
+import { BUSY } from "./entries.js";
 import { EntryRow, UnfinishedRow } from "./rows.js";
 import { isOwn, queue } from "./uploads.js";
 import { endUnfinished, look, unfinished } from "./unfinished.js";
@@ -22,7 +23,6 @@ import { wordsOfAll } from "./words.js";
 
 const LOOKED_EVERY_MS = 5000;
 const SHOWN = 30;
-const STANDING = { failed: 0, sending: 1, checking: 1, waiting: 1, elsewhere: 2, paused: 2, queued: 3 };
 
 export { UploadButtons };
 
@@ -30,25 +30,24 @@ export function UploadArea({ folder, hasButtons = true }) {
   useStore(queue.changed);
   const { uploads, moving } = useStore(unfinished);
   const [shown, setShown] = useState(SHOWN);
-  const section = useRef();
   useEffect(lookOftenEnough, []);
   const entries = [...queue.recent, ...byStanding(queue.entries)];
   const left = uploads.filter((each) => !isOwn(each.upload_id) && !isBeingMade(each));
   const rows = entries.slice(0, shown);
   const leftRows = left.slice(0, Math.max(shown - rows.length, SHOWN));
   const hidden = entries.length + left.length - rows.length - leftRows.length;
-  const cancel = (work) => {
+  const cancel = (work) => (event) => {
+    focusBeside(event.currentTarget.closest("li"));
     work();
-    section.current?.querySelector("input, button")?.focus();
   };
   const end = (upload) => endUnfinished(upload).catch((error) => (error.status === 404 ? look() : say(textOf(error), { isProblem: true })));
-  return html`<section class="uploads" ref=${section} aria-label=${t("uploads.title")}>
+  return html`<section class="uploads" aria-label=${t("uploads.title")}>
     ${hasButtons && html`<${UploadButtons} folder=${folder} />`}
     ${queue.entries.length > 1 && html`<${All} />`}
     ${entries.length + left.length > 0 && html`<ul class="upload-list">
-      ${rows.map((entry) => html`<${EntryRow} key=${entry.id} entry=${entry} onCancel=${() => cancel(() => queue.cancel(entry))} />`)}
+      ${rows.map((entry) => html`<${EntryRow} key=${entry.id} entry=${entry} onCancel=${cancel(() => queue.cancel(entry))} />`)}
       ${leftRows.map((upload) => html`<${UnfinishedRow} key=${upload.upload_id} upload=${upload} isMoving=${moving.has(upload.upload_id)}
-        onCancel=${() => cancel(() => end(upload))} />`)}
+        onCancel=${cancel(() => end(upload))} />`)}
     </ul>`}
     ${hidden > 0 && html`<${Button} kind="quiet" onClick=${() => setShown(shown + 100)}>${t("uploads.more", { count: hidden })}<//>`}
     <${DropPlace} folder=${folder} />
@@ -89,15 +88,23 @@ function Question() {
   <//>`;
 }
 
+/* In the order in which they came, but what waits for its turn below all else: there may be thousands. */
 function byStanding(entries) {
-  const groups = [[], [], [], []];
-  for (const entry of entries) groups[STANDING[entry.state] ?? 3].push(entry);
-  return groups.flat();
+  const isQueued = (entry) => entry.state === "queued";
+  return [...entries.filter((each) => !isQueued(each)), ...entries.filter(isQueued)];
+}
+
+/* The row is gone: on to its neighbour, or to where files are chosen. */
+function focusBeside(row) {
+  const neighbour = row.nextElementSibling ?? row.previousElementSibling;
+  const next = neighbour?.querySelector(".upload-choices :is(button, input):last-of-type") ?? document.querySelector(".file-button input");
+  (next ?? document.getElementById("main")).focus();
 }
 
 /* The service tells of an upload before its maker has the answer. */
 function isBeingMade({ filename, length }) {
-  return queue.entries.some((each) => !each.url && each.size === length && each.name.normalize("NFC") === filename && each.state !== "paused");
+  const isIt = (each) => BUSY.has(each.state) && !each.url && each.size === length && each.name.normalize("NFC") === filename;
+  return queue.entries.some(isIt);
 }
 
 function lookOftenEnough() {

@@ -16,7 +16,7 @@ const EDITED = "input, textarea, select, [contenteditable]";
 export function DropPlace({ folder }) {
   const [isOver, setOver] = useState(false);
   useEffect(() => watchDrops(folder, setOver), [folder]);
-  return isOver && html`<div class="drop-sign" aria-hidden="true"><p><${Icon} name="upload" />${t("uploads.drop", { folder: folder || t("uploads.top") })}</p></div>`;
+  return isOver && html`<div class="drop-sign" aria-hidden="true"><p><${Icon} name="upload" />${folder ? t("uploads.drop_in", { folder }) : t("uploads.drop")}</p></div>`;
 }
 
 function watchDrops(folder, setOver) {

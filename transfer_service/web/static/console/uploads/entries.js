@@ -27,9 +27,12 @@ export class Twin extends Error {
   }
 }
 
+/** Thrown for a file that was to go on with an upload, and is another one. */
+export class OtherFile extends Error {}
+
 let lastId = 0;
 
-/** An entry for `{file, name, overwrite?, metadata?, onFinish?, onFail?}`. */
+/** An entry for `{file, name, overwrite?, metadata?, mustExist?, onFinish?, onFail?}`; with `mustExist` it only goes on. */
 export function makeEntry(wanted) {
   return {
     id: (lastId += 1),

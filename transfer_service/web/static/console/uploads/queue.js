@@ -5,7 +5,7 @@
 import { createStore } from "../core/store.js";
 import { attempt, Stopped } from "./attempt.js";
 import { decide, pauseAfter, problemOf } from "./decisions.js";
-import { BUSY, Elsewhere, makeEntry, OPEN, RESTING, Twin, twinOf } from "./entries.js";
+import { BUSY, Elsewhere, makeEntry, OPEN, OtherFile, RESTING, Twin, twinOf } from "./entries.js";
 import { fingerprintOf } from "./fingerprint.js";
 import { Tally } from "./tally.js";
 
@@ -155,6 +155,7 @@ export class Queue {
     if (twin) throw new Twin(twin);
     const found = await this.#door.find(entry, signal);
     signal.throwIfAborted();
+    if (!found && entry.mustExist) throw new OtherFile();
     Object.assign(entry, { mayExist: false, elsewhere: null });
     if (found?.fileId) return found.fileId;
     if (found) Object.assign(entry, { url: found.url, offset: found.offset });
@@ -213,7 +214,7 @@ export class Queue {
     if (problem instanceof Twin) return this.#merge(entry, problem.entry);
     if (problem instanceof Elsewhere) return this.#leave(entry, problem.uploadId);
     if (problem instanceof Stopped) return this.#recoverFrom(entry, problem);
-    return this.#fail(entry, "unreadable", "");
+    return this.#fail(entry, problem instanceof OtherFile ? "not_same" : "unreadable", "");
   }
 
   /* To the other page, for as long as that sends it. */

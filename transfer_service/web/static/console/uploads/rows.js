@@ -4,25 +4,41 @@ import { html } from "../../vendor/htm-preact.js";
 import { formatSize } from "../core/format.js";
 import { t } from "../core/messages.js";
 import { IconButton } from "../ui/button.js";
+import { Icon } from "../ui/icon.js";
 import { ProgressBar } from "../ui/progress.js";
-import { queue } from "./uploads.js";
+import { say } from "../ui/toast.js";
+import { RESTING } from "./entries.js";
+import { addFiles, queue } from "./uploads.js";
 import { wordsOf } from "./words.js";
+
+const TOGGLES = { sending: ["pause", "pause"], paused: ["resume", "play"], failed: ["retry", "refresh"] };
 
 /** A file of the queue. */
 export function EntryRow({ entry, onCancel }) {
   const { name, state, offset, size } = entry;
-  const rests = state === "paused";
+  const [word, icon] = TOGGLES[state] ?? TOGGLES.sending;
+  const toggle = () => (RESTING.has(state) ? queue.resume(entry) : queue.pause(entry));
   return html`<li class=${`upload ${state}`}>
     <div class="upload-told"><bdi>${name}</bdi><span class="quiet small">${wordsOf(entry)}</span></div>
     <div class="upload-choices">
-      ${state === "failed" && html`<${IconButton} label=${t("uploads.retry", { name })} icon="refresh" onClick=${() => queue.resume(entry)} />`}
-      ${rests && html`<${IconButton} key="toggle" label=${t("uploads.resume", { name })} icon="play" onClick=${() => queue.resume(entry)} />`}
-      ${!rests && state !== "failed" && state !== "done" && html`<${IconButton} key="toggle" label=${t("uploads.pause", { name })} icon="pause"
-        onClick=${() => queue.pause(entry)} />`}
+      ${state !== "done" && html`<${IconButton} label=${t(`uploads.${word}`, { name })} icon=${icon} onClick=${toggle} />`}
       ${state !== "done" && html`<${IconButton} label=${t("uploads.cancel", { name })} icon="close" onClick=${onCancel} />`}
     </div>
     <${ProgressBar} label=${name} value=${state === "done" ? size : offset} max=${size} />
   </li>`;
+}
+
+/* The same file is chosen for it, and sent under its name, whatever folder is shown. */
+function GoOn({ upload: { filename: name, length } }) {
+  const take = (event) => {
+    const [file] = event.target.files;
+    event.target.value = "";
+    if (!file) return;
+    if (file.size === length) addFiles([{ file, name, mustExist: true }]);
+    else say(t("uploads.problems.not_same"), { isProblem: true });
+  };
+  const label = t("uploads.choose", { name });
+  return html`<label class="icon-button file-button" title=${label}><${Icon} name="upload" /><input type="file" aria-label=${label} onChange=${take} /></label>`;
 }
 
 /** An upload that no file of this page belongs to: it was left, or comes from elsewhere. */
@@ -32,7 +48,7 @@ export function UnfinishedRow({ upload, isMoving, onCancel }) {
   const how = isMoving ? "elsewhere_moving" : protocol === "tus" ? "left" : "left_elsewhere";
   return html`<li class="upload left">
     <div class="upload-told"><bdi>${name}</bdi><span class="quiet small">${t(`uploads.${how}`, { sent: size })}</span></div>
-    <div class="upload-choices"><${IconButton} label=${t("uploads.cancel", { name })} icon="close" onClick=${onCancel} /></div>
+    <div class="upload-choices">${how === "left" && html`<${GoOn} upload=${upload} />`}<${IconButton} label=${t("uploads.cancel", { name })} icon="close" onClick=${onCancel} /></div>
     <${ProgressBar} label=${name} value=${length === null ? null : offset} max=${length ?? 1} />
   </li>`;
 }

@@ -14,6 +14,9 @@ const FRESH_MS = 2000;
 /** `{uploads, moving}`: what GET /api/uploads gives, and the ids of those whose offset has grown since the last look. */
 export const unfinished = createStore({ uploads: [], moving: new Set() });
 
+/** How often files have arrived, as far as this page knows; whoever shows files watches it. */
+export const arrived = createStore(0);
+
 let lookedAt = -Infinity;
 let looking = null;
 
@@ -32,6 +35,8 @@ async function lookNow() {
     cursor = answer.next_cursor;
   }
   lookedAt = performance.now();
+  const ids = new Set(uploads.map((each) => each.upload_id));
+  if (unfinished.get().uploads.some((each) => !ids.has(each.upload_id))) arrived.set((count) => count + 1);
   unfinished.set((old) => {
     const before = new Map(old.uploads.map((each) => [each.upload_id, each.offset]));
     const hasMoved = (each) => before.has(each.upload_id) && each.offset > before.get(each.upload_id);
@@ -93,6 +98,7 @@ function ended(error) {
 /* Whether somebody sends it just now: its offset is no promise then, and not told (docs/resumable.md). */
 async function isMoving(id, signal) {
   const answer = await request("GET", `/api/uploads/${id}`, { signal });
+  await answer.text(); // or the connection would not be free for others
   return !answer.headers.has("Upload-Offset");
 }
 

@@ -10,12 +10,11 @@
 import { api, ApiError, csrfHeaders } from "../core/api.js";
 import { BASE } from "../core/page.js";
 import { account, refresh, renew } from "../core/session.js";
-import { createStore } from "../core/store.js";
 import { isSentAtOnce, Stopped } from "./attempt.js";
 import { digestOf } from "./fingerprint.js";
 import { Queue } from "./queue.js";
 import { hold, release } from "./tabs.js";
-import { endUnfinished, findUnfinished, idOf, look } from "./unfinished.js";
+import { arrived, endUnfinished, findUnfinished, idOf, look } from "./unfinished.js";
 
 const TOLD_EVERY_MS = 500;
 const LOOKED_AT = 50;
@@ -46,7 +45,7 @@ const door = {
 };
 
 export const queue = new Queue(door);
-export const arrived = createStore(0);
+export { arrived };
 
 let owner = null;
 let telling = null;
