@@ -90,3 +90,24 @@ def test_what_a_page_says_of_itself_is_in_its_storage_no_secret(console: Page) -
     kept = console.evaluate("JSON.stringify([{...localStorage}, {...sessionStorage}, document.cookie])")
     assert "eyJ" not in json.loads(kept)[2]
     assert "eyJ" not in kept
+
+
+def test_a_service_that_is_away_at_first_is_asked_again_until_it_answers(
+    make_context: MakeContext, expected_errors: Callable[..., None]
+) -> None:
+    context = make_context()
+    sign_in(context, "alice")
+    page = context.new_page()
+    page.clock.install()
+    page.route("**/auth/me", lambda route: route.fulfill(status=503, json={"detail": "Busy"}))
+    expected_errors("^503: GET .*/auth/me", "console error: .* 503 .*/auth/me")
+    with page.expect_response("**/auth/me"):
+        page.goto("/console/admin")
+    expect(page.get_by_role("button", name="Sign out")).to_be_visible()
+    expect(page.get_by_role("heading", name="Only for administrators")).to_have_count(0)
+    for _ in range(3):
+        with page.expect_response("**/auth/me"):
+            page.clock.run_for(HALF_AN_HOUR)
+    page.unroute("**/auth/me")
+    page.clock.run_for(HALF_AN_HOUR)
+    expect(page.get_by_role("heading", name="Only for administrators")).to_be_visible()

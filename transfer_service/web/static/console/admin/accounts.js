@@ -1,6 +1,6 @@
 /* Accounts: who there is, and what each may do. */
 
-import { html, useRef, useState } from "../../vendor/htm-preact.js";
+import { html, useEffect, useRef, useState } from "../../vendor/htm-preact.js";
 import { api } from "../core/api.js";
 import { formatInstant, formatNumber, formatRelative, formatSize } from "../core/format.js";
 import { t } from "../core/messages.js";
@@ -37,7 +37,10 @@ export function Accounts() {
   );
   const rows = value?.accounts ?? [];
   const { tableRef, keepFocus } = useFocusNear(rows, field);
-  const sort = ({ by, order }) => navigate(`${hrefOf("admin", "accounts")}?${new URLSearchParams({ sort: by, order })}`, { replace: true });
+  const sort = ({ by, order }) => navigate(addressOf(wanted, by, order), { replace: true });
+  useEffect(() => {
+    if (wanted !== (query.get("search") ?? "")) navigate(addressOf(wanted, sorting.by, sorting.order), { replace: true });
+  }, [wanted]);
   const change = {
     added: reload,
     changed: (account) => setValue((old) => ({ ...old, accounts: old.accounts.map((each) => (each.id === account.id ? account : each)) })),
@@ -60,6 +63,10 @@ export function Accounts() {
     <${Pager} label=${t("admin.pages")} here=${t("admin.page", { number: paging.number })} onBack=${paging.back}
       onForward=${value?.next_cursor && (() => paging.forward(value.next_cursor))} />
     ${dialog && html`<${AccountDialog} key=${dialog.kind} ...${dialog} change=${change} onClose=${() => setDialog(null)} onNext=${setDialog} />`}`;
+}
+
+function addressOf(search, sort, order) {
+  return `${hrefOf("admin", "accounts")}?${new URLSearchParams({ ...(search && { search }), sort, order })}`;
 }
 
 function sortingOf(query) {

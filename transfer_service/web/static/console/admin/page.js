@@ -6,7 +6,7 @@ import { hrefOf, Link } from "../core/router.js";
 import { account } from "../core/session.js";
 import { useStore } from "../core/store.js";
 import { NotFound } from "../shell/not_found.js";
-import { Empty } from "../ui/states.js";
+import { Empty, Loading } from "../ui/states.js";
 import { Accounts } from "./accounts.js";
 import { Activities, READER } from "./activities.js";
 import { Health } from "./health.js";
@@ -32,6 +32,7 @@ export default function Page({ labels }) {
     tabs.current?.querySelector("[aria-current]")?.scrollIntoView({ block: "nearest", inline: "center" });
     document.title = `${isKnown ? `${t(`admin.${name}.title`)} · ` : ""}${t("shell.admin")} · ${t("shell.product")}`;
   }, [name]);
+  if (me?.isUnknown) return html`<${Loading} />`; // the service does not answer: the session asks again
   if (parts.length && !isKnown) return html`<${NotFound} />`;
   if (!parts.includes(name)) return html`<${Empty} icon="lock" title=${t("admin.only.title")}><p>${t("admin.only.text")}</p><//>`;
   const Part = PARTS[name];

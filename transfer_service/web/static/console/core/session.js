@@ -55,9 +55,11 @@ export async function refresh() {
     account.set(me);
     schedule(me.expires_at);
   } catch (error) {
-    if (error.status === 401) leave();
-    else if (account.get() === undefined) setTimeout(refresh, TRIED_AGAIN_MS);
-    if (account.get() === undefined) account.set({ name: "", permissions: [], is_admin: false, isUnknown: true });
+    if (error.status === 401) return leave();
+    const isKnown = account.get() !== undefined && !account.get()?.isUnknown;
+    if (isKnown) return;
+    account.set({ name: "", permissions: [], is_admin: false, isUnknown: true });
+    setTimeout(refresh, TRIED_AGAIN_MS);
   }
 }
 
