@@ -26,12 +26,12 @@ export function LinkRow({ link, now, onRevoke, onDetails }) {
     <div class="grow">
       <p class="link-name"><button type="button" class="name" onClick=${onDetails}><bdi>${name}</bdi></button>
         ${state && html`<span class=${state === "lost" ? "tag bad" : "tag"}>${t(`links.state.${state}`)}</span>`}</p>
-      <p class="facts">
+      <p class="link-facts">
         ${link.kind === "download" && html`${(link.name || link.files.length === 1) && html`<span>${contentsOf(link)}</span>`}<span>${sizeOf(link)}</span>`}
         <span>${useOf(link)}</span>
         ${link.kind === "upload" && html`<span>${roomOf(link)}</span>`}
         <time datetime=${link.expires_at} title=${formatInstant(link.expires_at)}>${endOf(link, now)}</time>
-        ${link.has_password && html`<span class="with-icon"><${Icon} name="lock" />${t("links.with_password")}</span>`}
+        ${link.has_password && html`<span class="link-lock"><${Icon} name="lock" />${t("links.with_password")}</span>`}
       </p>
     </div>
     ${link.url && html`<${IconButton} icon="copy" label=${t("links.copy_of", { name })} onClick=${copy} />`}

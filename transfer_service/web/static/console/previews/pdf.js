@@ -15,7 +15,7 @@ export function Pdf({ file }) {
   if (!value) return html`<${Loading} />`;
   const elsewhere = html`<a class="button plain" href=${value} target="_blank" rel="noopener"><${Icon} name="forward" /><span>${t("previews.new_tab")}</span></a>`;
   if (!navigator.pdfViewerEnabled) return html`<${Other} file=${file} text=${t("previews.no_reader")}>${elsewhere}<//>`;
-  return html`<iframe class="pdf" src=${value} title=${labelOf(file.filename)}></iframe><p class="pdf-elsewhere">${elsewhere}</p>`;
+  return html`<iframe class="viewer-pdf" src=${value} title=${labelOf(file.filename)}></iframe><p class="viewer-elsewhere">${elsewhere}</p>`;
 }
 
 /* At the host that this page is from, whatever name the service knows itself by. */

@@ -21,11 +21,11 @@ export function Picture({ file }) {
   const measure = ({ target }) => size.width || setSize({ width: target.naturalWidth, height: target.naturalHeight });
   const change = (next) => setZoom(Math.min(MOST, Math.max(1, next)));
   if (isBroken || !source) return html`<${Other} file=${file} text=${t("previews.no_preview")} />`;
-  return html`<div ref=${place} class=${zoom > 1 ? "picture scrolls" : "picture"} tabindex=${zoom > 1 ? 0 : undefined} role="group" aria-label=${t("previews.title")}>
+  return html`<div ref=${place} class=${zoom > 1 ? "viewer-picture scrolls" : "viewer-picture"} tabindex=${zoom > 1 ? 0 : undefined} role="group" aria-label=${t("previews.title")}>
       <img src=${source} alt=${labelOf(file.filename)} style=${styleOf(size, zoom)} decoding="async" draggable=${false}
         onLoad=${measure} onError=${() => setBroken(true)} onDblClick=${() => change(zoom > 1 ? 1 : STEP ** 2)} />
     </div>
-    <div class="zoom" role="group" aria-label=${t("previews.zoom")}>
+    <div class="viewer-zoom" role="group" aria-label=${t("previews.zoom")}>
       <${IconButton} icon="minus" label=${t("previews.smaller")} aria-disabled=${zoom === 1} onClick=${() => change(zoom / STEP)} />
       <output>${percents.format(zoom)}</output>
       <${IconButton} icon="plus" label=${t("previews.larger")} aria-disabled=${zoom === MOST} onClick=${() => change(zoom * STEP)} />

@@ -20,12 +20,12 @@ export function Text({ file }) {
   if (error) return html`<${Failed} error=${error} onRetry=${reload} />`;
   if (!value) return html`<${Loading} />`;
   if (value.parts === null) return html`<${Other} file=${file} text=${t("previews.no_text")} />`;
-  return html`<div class="text">
-    <div class="text-head">
+  return html`<div class="viewer-text">
+    <div class="viewer-text-head">
       <${Checkbox} label=${t("previews.wrap")} checked=${isWrapped} onChange=${(event) => setWrapped(event.target.checked)} />
       ${value.isCut && html`<p class="hint">${t("previews.cut", { size: formatSize(value.bytes) })}</p>`}
     </div>
-    <pre class=${isWrapped ? "lines wrapped scrolls" : "lines scrolls"} dir="ltr" tabindex="0" role="region" aria-label=${labelOf(file.filename)}>${value.parts.map(
+    <pre class=${isWrapped ? "viewer-lines wrapped scrolls" : "viewer-lines scrolls"} dir="ltr" tabindex="0" role="region" aria-label=${labelOf(file.filename)}>${value.parts.map(
       (part, place) => html`<${Lines} key=${place} lines=${part} first=${place * LINES_TOGETHER + 1} />`)}</pre>
   </div>`;
 }

@@ -47,8 +47,8 @@ export function Viewer({ files, shown, onShow, onClose }) {
   return html`<${Dialog} kind="viewer" title=${name} onClose=${onClose} onKeyDown=${(event) => arrows(event, go)} tools=${html`<${Tools} file=${isWhole ? file : null}
       hasFacts=${hasFacts} onFacts=${() => setFacts(!hasFacts)} onShare=${() => setSharing(true)} />`}>
     <div class="viewer-body">
-      <div class="stage" ref=${stage}>
-        <div class="shown">${error && !isLoading ? html`<${Failed} error=${error} onRetry=${reload} problems=${{ 404: t("previews.gone") }} />`
+      <div class="viewer-stage" ref=${stage}>
+        <div class="viewer-shown">${error && !isLoading ? html`<${Failed} error=${error} onRetry=${reload} problems=${{ 404: t("previews.gone") }} />`
           : !file ? html`<${Loading} />`
           : !isWhole ? html`<${Other} file=${file} text=${t("previews.unfinished")} />`
           : html`<${Kind} key=${shown} file=${file} />`}</div>
@@ -76,8 +76,8 @@ function Tools({ file, hasFacts, onFacts, onShare }) {
 }
 
 function Ways({ place, count, go }) {
-  return html`<div class="way before"><${IconButton} icon="back" label=${t("previews.previous")} aria-disabled=${place === 0} onClick=${() => go(-1)} /></div>
-    <div class="way after"><${IconButton} icon="forward" label=${t("previews.next")} aria-disabled=${place === count - 1} onClick=${() => go(1)} /></div>`;
+  return html`<div class="viewer-way before"><${IconButton} icon="back" label=${t("previews.previous")} aria-disabled=${place === 0} onClick=${() => go(-1)} /></div>
+    <div class="viewer-way after"><${IconButton} icon="forward" label=${t("previews.next")} aria-disabled=${place === count - 1} onClick=${() => go(1)} /></div>`;
 }
 
 function arrows(event, go) {
