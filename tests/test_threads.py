@@ -6,16 +6,17 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import gevent
 import pytest
 from gevent.monkey import get_original
 
-from tests.live.server import REPOSITORY
 from transfer_service.services.events.actors import Actor, as_actor, present_actor
 from transfer_service.threads import begin_offload, offload
 
+REPOSITORY = Path(__file__).parents[1]
 PATCHED = """
 from gevent import monkey
 monkey.patch_all()

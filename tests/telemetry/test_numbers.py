@@ -11,11 +11,13 @@ from pathlib import Path
 
 import pytest
 
+from tests.proofs import length
 from transfer_service.telemetry import meters
 from transfer_service.telemetry.folder import MANY_DEAD, FolderBusy, MetricsFolder, Series
 from transfer_service.telemetry.numbers import MOST_BYTES, NO_ROOM, SCRATCH, SEPARATOR, Numbers, read_series
 
 REPOSITORY = Path(__file__).parents[2]
+DEATHS = length(30, whole=100)
 COUNTING = """
 import sys
 from pathlib import Path
@@ -83,10 +85,10 @@ def test_what_a_killed_process_has_counted_stays_and_its_gauges_go(tmp_path: Pat
     assert (finished(dead.ever), dead.alive) == (7, [])
 
 
-def test_a_hundred_deaths_leave_every_count_and_few_files(tmp_path: Path, folder: MetricsFolder) -> None:
+def test_many_deaths_leave_every_count_and_few_files(tmp_path: Path, folder: MetricsFolder) -> None:
     """Processes are forked and killed at random points; each says first how far it has come for certain."""
     total, chance = 0, random.Random(17)
-    for _ in range(100):
+    for _ in range(DEATHS):
         reader, writer = os.pipe()
         pid = os.fork()
         if pid == 0:

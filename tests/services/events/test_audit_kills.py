@@ -22,7 +22,7 @@ KINDS = 8
 Change = Callable[..., dict[str, Any]]
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def killing() -> Iterator[Change]:
     """Has a program make one kind of change, up to the last step that it may take."""
     command = [sys.executable, "-m", "tests.services.events.killed_changes"]
