@@ -2,7 +2,7 @@
 
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from playwright.sync_api import Page
 
@@ -10,6 +10,10 @@ from tests.live import node
 
 TOOLS = Path(__file__).parent / "javascript"
 PHONE = 360
+_SETTLED = """new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done))).then(() => {
+  const ending = document.getAnimations().filter((each) => each instanceof CSSTransition);
+  return Promise.allSettled(ending.map((each) => each.finished)).then(() => null);
+})"""
 _SIDEWAYS = """() => {
   const width = document.documentElement.clientWidth;
   if (document.documentElement.scrollWidth <= width) return [];
@@ -46,7 +50,26 @@ def sideways(page: Page) -> list[str]:
     return found
 
 
+def judge(page: Page) -> None:
+    """Fail where axe-core finds anything, light or dark, or a phone would have to scroll sideways."""
+    schemes: tuple[Literal["light", "dark"], ...] = ("light", "dark")
+    for scheme in schemes:
+        in_colours(page, scheme)
+        assert axe(page) == [], scheme
+    in_colours(page, "light")
+    size = page.viewport_size or {"width": 1280, "height": 800}
+    at_width(page, PHONE)
+    assert sideways(page) == []
+    at_width(page, size["width"], size["height"])
+
+
+def in_colours(page: Page, scheme: Literal["light", "dark"]) -> None:
+    """Show the page so; what fades has done so when this returns."""
+    page.emulate_media(color_scheme=scheme)
+    page.evaluate(_SETTLED)
+
+
 def at_width(page: Page, width: int, height: int = 740) -> None:
     """Make the window so wide; what follows it has done so when this returns."""
     page.set_viewport_size({"width": width, "height": height})
-    page.evaluate("new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
+    page.evaluate(_SETTLED)

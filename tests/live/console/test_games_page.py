@@ -11,7 +11,7 @@ from playwright.sync_api import Locator, Page, expect
 from tests.games import make_zip
 from tests.live.bad_source import HONEST, Behaviour
 from tests.live.console.conftest import OpenConsole
-from tests.live.console.judging import PHONE, at_width, axe, sideways
+from tests.live.console.judging import axe, judge
 from tests.live.download_worker import working
 from tests.live.remote import GameEntry, Site, remote_site
 from tests.live.server import LiveServer, wait_until
@@ -61,22 +61,11 @@ def button(page: Page, what: str, game: GameEntry) -> Locator:
     return page.get_by_role("button", name=f"{what} {game.title}", exact=True)
 
 
-def look(page: Page) -> None:
-    """Judge the page as it is, dark and light, and on a phone."""
-    assert axe(page) == []
-    page.emulate_media(color_scheme="dark")
-    assert axe(page) == []
-    page.emulate_media(color_scheme="light")
-    at_width(page, PHONE)
-    assert sideways(page) == []
-    at_width(page, 1280, 800)
-
-
 def test_nothing_is_there_yet(open_console: OpenConsole) -> None:
     page = open_console("/console/games")
     expect(page.get_by_role("heading", name="No games yet")).to_be_visible()
     expect(page.get_by_text("flask --app wsgi games import catalogue.json")).to_be_visible()
-    look(page)
+    judge(page)
 
 
 def test_a_game_is_found_downloaded_played_and_removed(site: Site, open_console: OpenConsole) -> None:
@@ -99,7 +88,7 @@ def test_a_game_is_found_downloaded_played_and_removed(site: Site, open_console:
     button(page, "Download", game).press("Enter")
     expect(bar(page, game)).to_have_js_property("value", STALLED)
     expect(page.get_by_text("60%")).to_be_visible()
-    look(page)
+    judge(page)
     page.reload()
     expect(bar(page, game)).to_have_js_property("value", STALLED)
     button(page, "Cancel", game).press("Enter")
@@ -113,7 +102,7 @@ def test_a_game_is_found_downloaded_played_and_removed(site: Site, open_console:
     played(page, game)
     page.get_by_role("link", name="About the game").click()
     expect(page.get_by_text(HOSTILE)).to_have_count(2)
-    look(page)
+    judge(page)
     removed(site, page, game)
 
 
@@ -124,7 +113,7 @@ def played(page: Page, game: GameEntry) -> None:
     assert "allow-same-origin" not in (frame.get_attribute("sandbox") or "allow-same-origin")
     told = frame.content_frame.locator("#played")
     expect(told).to_have_text("SecurityError,SecurityError,SecurityError rgb(1, 2, 3) null")
-    look(page)
+    judge(page)
     page.get_by_role("button", name="Full screen").click()
     wait_until(lambda: bool(page.evaluate("document.fullscreenElement?.tagName === 'IFRAME'")))
     page.evaluate("document.exitFullscreen()")
@@ -156,7 +145,7 @@ def test_what_failed_says_why_and_is_tried_again(site: Site, open_console: OpenC
     page.get_by_role("button", name="Try again: Broken Arrow").press("Enter")
     expect(bar(page, game)).to_have_js_property("value", STALLED)
     expect(page.get_by_text("Failed", exact=True)).to_be_visible()
-    look(page)
+    judge(page)
     site.cancel(game)
     expect(bar(page, game)).to_have_count(0)
     expect(page.get_by_role("button", name="Try again: Broken Arrow")).to_be_visible()

@@ -9,7 +9,7 @@ import { IconButton } from "../ui/button.js";
 import { useLoaded } from "../ui/load.js";
 import { Failed, Loading } from "../ui/states.js";
 import { Table } from "../ui/table.js";
-import { Bar, WholeBar } from "./bars.js";
+import { Bar, WholeBar } from "../ui/bars.js";
 
 const LARGEST = 10;
 

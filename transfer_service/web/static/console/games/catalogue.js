@@ -25,6 +25,7 @@ const SORTS = {
   "-released": ["releaseDate", "desc"],
   released: ["releaseDate", "asc"],
 };
+const IMPORT = "flask --app wsgi games import catalogue.json";
 const DEFAULT_SORT = "title";
 
 export function Catalogue() {
@@ -124,7 +125,7 @@ function Nothing({ asked }) {
       <${Button} onClick=${again}>${t("games.show_all")}<//><//>`;
   }
   return html`<${Empty} icon="game" title=${t("games.empty")}><p>${t(account.get()?.is_admin ? "games.empty_admin" : "games.empty_others")}</p>
-    <pre class="command"><code>flask --app wsgi games import catalogue.json</code></pre><//>`;
+    <pre class="command"><code>${IMPORT}</code></pre><//>`;
 }
 
 function Pages({ asked, last }) {

@@ -18,6 +18,7 @@ import { isPlayable, launchOf } from "./launches.js";
 import { DownloadProgress } from "./progress.js";
 import { remembered } from "./remembered.js";
 
+const DIGEST = "SHA-256";
 const FACTS = [["platform", "platform"], ["developer", "developer"], ["publisher", "publisher"], ["releaseDate", "release_date"], ["launchCommand", "launch_command"]];
 
 export function Details({ id }) {
@@ -84,7 +85,7 @@ function Archives({ game, job, reload }) {
       <div class="grow"><p><bdi>${each.title}</bdi> ${each.downloaded && html`<span class="tag good">${t("games.states.downloaded")}</span>`}
           ${isRunning(each) && html`<span class="tag">${t("games.states.running")}</span>`}</p>
         <p class="small quiet">${t("games.data_facts", { date: formatDate(each.dateAdded), size: formatSize(each.size) })}</p>
-        <p class="small quiet digest"><abbr title=${t("games.sha256_hint")}>SHA-256</abbr> <code dir="ltr">${each.sha256}</code></p></div>
+        <p class="small quiet digest"><abbr title=${t("games.sha256_hint")}>${DIGEST}</abbr> <code dir="ltr">${each.sha256}</code></p></div>
       ${each.downloaded && mayRemove && html`<${Button} icon="trash" aria-label=${t("games.remove_title", { title: each.title })} onClick=${() => setRemoved(each)}>${t("games.remove")}<//>`}
     </li>`)}</ul>
     ${removed && html`<${RemoveDialog} game=${game} data=${removed} onRemoved=${reload} onClose=${() => setRemoved(null)} />`}

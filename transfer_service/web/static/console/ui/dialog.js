@@ -10,8 +10,9 @@ let lastId = 0;
 /**
  * A dialog with a title, shown for as long as it is drawn. Escape, its button and a click beside it call `onClose`; the
  * focus goes back to where it was. `wide` is for pictures and the like; `tools` stand beside its title. `kind` is a class of its style.
+ * Of what is shown this once (`isKept`) a click beside it does nothing.
  */
-export function Dialog({ title, onClose, children, wide = false, kind = "", tools, onKeyDown }) {
+export function Dialog({ title, onClose, children, wide = false, isKept = false, kind = "", tools, onKeyDown }) {
   const element = useRef();
   const isOpen = useRef(false);
   const id = useRef(`dialog-${(lastId += 1)}`).current;
@@ -23,7 +24,7 @@ export function Dialog({ title, onClose, children, wide = false, kind = "", tool
     return () => {
       isOpen.current = false;
       dialog.close();
-      if (before?.isConnected) before.focus();
+      (before?.isConnected ? before : document.getElementById("main"))?.focus();
     };
   }, []);
   const close = (event) => {
@@ -31,7 +32,7 @@ export function Dialog({ title, onClose, children, wide = false, kind = "", tool
     onClose();
   };
   const closed = () => isOpen.current && onClose(); // browsers need not ask before Escape where nothing was clicked yet
-  const closeBeside = (event) => event.target === element.current && onClose();
+  const closeBeside = (event) => !isKept && event.target === element.current && onClose();
   return html`<dialog ref=${element} class=${`dialog ${wide ? "wide" : ""} ${kind}`} aria-labelledby=${id}
       onCancel=${close} onClose=${closed} onMouseDown=${closeBeside} onKeyDown=${onKeyDown}>
     <div class="dialog-inside">
