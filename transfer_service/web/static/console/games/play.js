@@ -48,6 +48,6 @@ function Stage({ title, address }) {
       <${Button} icon="refresh" onClick=${() => setTurn(turn + 1)}>${t("games.restart")}<//>
       ${document.fullscreenEnabled && html`<${Button} kind="primary" icon="fullscreen" onClick=${fill}>${t("games.fullscreen")}<//>`}
     </header>
-    <iframe key=${turn} ref=${frame} class="stage" title=${title} sandbox=${SANDBOX} allow=${FEATURES} referrerpolicy="same-origin" src=${address}></iframe>
+    <iframe key=${turn} ref=${frame} class="game-stage" title=${title} sandbox=${SANDBOX} allow=${FEATURES} referrerpolicy="same-origin" src=${address}></iframe>
     <p class="hint">${t("games.stage_hint")}</p>`;
 }
