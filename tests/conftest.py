@@ -13,6 +13,7 @@ import pytest
 import socketio  # noqa: F401 - before the service, which leaves out what clients need
 from flask import Flask
 from flask.testing import FlaskClient
+from hypothesis import HealthCheck, settings
 from pydantic import SecretStr
 from sqlalchemy import delete
 from werkzeug.test import TestResponse
@@ -60,6 +61,10 @@ PASSWORD = "correct horse"
 remember_routes()
 remember_hash(PASSWORD)
 remember_statements()
+
+# How long one example takes on a machine with other things to do proves nothing.
+settings.register_profile("tests", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("tests")
 
 
 def pytest_collection_finish() -> None:

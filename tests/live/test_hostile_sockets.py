@@ -323,7 +323,7 @@ def test_a_huge_frame_is_cut_off(
             while sent < size:
                 client.socket.sendall(block)
                 sent += len(block)
-        wait_until(lambda: client.is_ended(server), seconds=5)
+        wait_until(lambda: client.is_ended(server))
     assert sent < size
 
 
@@ -346,6 +346,6 @@ def test_who_does_not_read_a_busy_conversation_is_dropped(
                 while not busy.receive().startswith(f"43{number}["):
                     pass
         if transport == "websocket":
-            wait_until(lambda: slow.is_ended(server), seconds=5)
+            wait_until(lambda: slow.is_ended(server))
         else:
             assert bob.get(url, timeout=30).status_code == 400  # unknown session

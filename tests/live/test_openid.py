@@ -117,7 +117,7 @@ def test_a_program_with_a_jar_signs_in_and_the_provider_may_change_its_keys(
 def _fill_in(page: Page, script: str, *, until: str) -> None:
     """Do something in a page that leads to another one."""
     page.evaluate(script)
-    wait_until(lambda: bool(page.evaluate(until)))
+    wait_until(lambda: bool(page.evaluate(until)), seconds=60)
 
 
 def test_a_browser_signs_in(server: LiveServer, provider_port: int) -> None:
