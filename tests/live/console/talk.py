@@ -4,8 +4,11 @@ from typing import Any
 
 import requests
 from playwright.sync_api import Locator, Page
+from sqlalchemy import select, update
 
+from benchmarks.scale_data import LARGE, Filler
 from tests.live.server import LiveServer
+from transfer_service.models import accounts, chat
 
 
 def begin(server: LiveServer, person: requests.Session, *others: str, group: str | None = None) -> str:
@@ -51,3 +54,21 @@ def act(page: Page, message: str, action: str) -> None:
     """Choose an action from the menu of a message."""
     page.get_by_role("button", name=f"Actions for message {message}", exact=True).click()
     page.get_by_role("menuitem", name=action, exact=True).click()
+
+
+def make_messages(server: LiveServer, conversation: str, sender: str, count: int) -> None:
+    """Texts `said 1` and so on of one sender, all of them before today, in a conversation where nothing is said yet.
+
+    Once a server: the ids are `chat_id_of` their numbers.
+    """
+    with server.services() as services, services.database.write_rows() as rows:
+        own = rows.execute(select(accounts.Account.id).where(accounts.Account.name == sender)).scalar_one()
+        is_sqlite = services.database.is_sqlite
+        filler = Filler(rows, is_sqlite, f"'{own.hex}'" if is_sqlite else f"'{own}'::uuid", LARGE)
+        at = filler.at(f"n * {7000 / count}")
+        filler.fill(
+            chat.Message, count, id=filler.chat_id("n"), conversation_id=f"'{conversation}'", seq="n", change="n",
+            sender_id=filler.account, type="'text'", content="'said ' || n", created_at=at,
+        )  # fmt: skip
+        newest = {"last_seq": count, "last_change": count}
+        rows.execute(update(chat.Conversation).where(chat.Conversation.id == conversation).values(newest))

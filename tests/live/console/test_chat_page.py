@@ -7,16 +7,35 @@ from pathlib import Path
 import pytest
 import requests
 from PIL import Image
-from playwright.sync_api import Route, expect
+from playwright.sync_api import Page, Route, expect
 
+from benchmarks.scale_data import chat_id_of
 from tests.live.console.conftest import OpenConsole
+from tests.live.console.judging import PHONE, at_width, axe, sideways
 from tests.live.console.sending import MEBIBYTE, Line, digest, made, offsets_sent, wait_for_bytes
-from tests.live.console.talk import act, begin, log, said, say, write
+from tests.live.console.talk import act, begin, log, make_messages, said, say, write
 from tests.live.download_worker import working
 from tests.live.server import LiveServer, running, wait_until
 
 LOST = (r"^(400|502|503): ", r"console error: Failed to load resource", r"console error: WebSocket connection")
 """What a browser complains of while a service is away."""
+
+HOSTILE = (
+    '"><script>alert(1)</script>',
+    "<img src=x onerror=alert(1)> javascript:alert(1) data:text/html,x",
+    'https://example.com/a_(b)?c=1&d="><b>, (http://example.com/x). http:// https://',
+    "שלום <b>עולם</b>",
+    "\u202egnp.exe\u202c",
+    "w" * 3000,
+    "line one\n\n  line three 👩‍👩‍👧‍👦",
+)
+
+GO_UP = """each => {
+  each.scrollTop = 200;
+  const seen = [...each.querySelectorAll("article")].find((one) => one.getBoundingClientRect().top > 100);
+  return [seen.dataset.id, seen.getBoundingClientRect().top];
+}"""
+WHERE_IS = "(each, id) => each.querySelector(`[data-id='${id}']`).getBoundingClientRect().top"
 
 
 @pytest.fixture(scope="module")
@@ -166,3 +185,121 @@ def test_pictures_are_seen_in_their_place(
     expect(his.get_by_role("dialog").get_by_role("img", name="lake.jpg")).to_be_visible()
     his.keyboard.press("Escape")
     expect(log(his).get_by_role("link", name="Picture lake.jpg")).to_be_focused()
+
+
+def test_a_long_history_is_read_from_any_place(
+    open_console: OpenConsole, server: LiveServer, alice: requests.Session, bob: requests.Session
+) -> None:
+    conversation = begin(server, alice, "bob", group="Years")
+    make_messages(server, conversation, "bob", 10_000)
+    page = open_console(f"/console/chat/{conversation}")
+    expect(log(page).get_by_text("said 10000", exact=True)).to_be_in_viewport()
+    say(server, bob, conversation, "as I said", reply_to=chat_id_of(2))
+    expect(log(page).get_by_text("as I said")).to_be_in_viewport()
+
+    numbers = shown(page)
+    while numbers[0] > 9_700:  # further than is kept in memory
+        place = log(page).evaluate(GO_UP)
+        expect(log(page).locator("article").first).not_to_contain_text(f"said {numbers[0]}")
+        numbers = shown(page)
+        assert (numbers, len(numbers) <= 240) == (list(range(numbers[0], numbers[0] + len(numbers))), True)
+        assert abs(log(page).evaluate(WHERE_IS, place[0]) - place[1]) < 2
+    log(page).evaluate("each => { each.scrollTop = each.scrollHeight; }")
+    expect(log(page).get_by_text(f"said {numbers[-1] + 1}", exact=True)).to_be_attached()
+
+    page.get_by_role("button", name="Go to the newest message").click()
+    log(page).get_by_role("button", name="In answer to bob said 2").click()
+    expect(log(page).locator(f"[data-id='{chat_id_of(2)}']")).to_be_focused()
+    assert shown(page)[0] == 1
+    say(server, bob, conversation, "something new")
+    page.get_by_role("button", name="Go to the newest message").click()
+    expect(log(page).get_by_text("something new")).to_be_in_viewport()
+
+
+def shown(page: Page) -> list[int]:
+    """The numbers of what `make_messages` has made, as far as it is in the page."""
+    found = [each.split() for each in log(page).locator("article > .bubble > .message-text").all_inner_texts()]
+    return [int(number) for word, number, *_ in found if word == "said"]
+
+
+def test_a_group_has_an_owner_and_ends_for_who_is_removed(
+    open_console: OpenConsole, expected_errors: Callable[..., None]
+) -> None:
+    expected_errors("403")  # nothing tells who is removed but the next answer
+    hers = open_console("/console/chat")
+    hers.get_by_role("button", name="New conversation").first.click()
+    for name in ("bob", "carol"):
+        hers.get_by_label("With", exact=True).fill(name)
+        hers.get_by_label("With", exact=True).press("Enter")
+    hers.get_by_label("Name of the group", exact=True).fill(HOSTILE[0])
+    hers.get_by_label("Name of the group", exact=True).press("Enter")
+    expect(hers.get_by_role("heading", name=HOSTILE[0])).to_be_visible()
+    write(hers, "Who is there?")
+
+    his = open_console(hers.url, account="bob")
+    expect(log(his).get_by_role("article")).to_contain_text("alice")
+    his.get_by_role("button", name="People").click()
+    expect(his.get_by_role("dialog").get_by_role("button", name="Remove carol")).to_have_count(0)
+    his.keyboard.press("Escape")
+    hers.get_by_role("button", name="People").click()
+    hers.get_by_role("button", name="Remove bob").click()
+    expect(hers.get_by_role("list", name="People").get_by_role("listitem")).to_have_count(2)
+    his.get_by_role("textbox", name="Message", exact=True).press_sequentially("Me\n")  # may be told while he types
+    expect(his.get_by_role("heading", name="This conversation is closed to you")).to_be_visible()
+    expect(his.get_by_role("link", name=re.compile("script"))).to_have_count(0)
+    hers.get_by_label("Add people").fill("bo")
+    hers.get_by_role("option", name="bob").click()
+    hers.get_by_role("button", name="Add", exact=True).click()
+    expect(hers.get_by_role("list", name="People").get_by_role("listitem")).to_have_count(3)
+    hers.keyboard.press("Escape")
+    his.get_by_role("button", name="All conversations").click()
+    his.reload()
+    his.get_by_role("link", name=re.compile("script")).click()
+    his.get_by_role("button", name="More").click()
+    his.get_by_role("menuitem", name="Leave").click()
+    his.get_by_role("dialog").get_by_role("button", name="Leave").click()
+    expect(his.get_by_role("link", name=re.compile("script"))).to_have_count(0)
+
+
+def test_whatever_is_said_is_text_on_every_screen(
+    open_console: OpenConsole, server: LiveServer, alice: requests.Session, bob: requests.Session
+) -> None:
+    conversation = begin(server, alice, "bob", group="Whatever")
+    for number, content in enumerate(HOSTILE):
+        say(server, (alice, bob)[number % 2], conversation, content)
+    page = open_console(f"/console/chat/{conversation}", color_scheme="dark")
+    expect(log(page).get_by_role("article")).to_have_count(len(HOSTILE))
+    log(page).get_by_role("button", name="Show all of it").click()
+    assert log(page).locator(".message-text").evaluate_all("all => all.map((each) => each.textContent)") == list(
+        HOSTILE
+    )
+    links = log(page).get_by_role("link")
+    assert [each.get_attribute("href") for each in links.all()] == [
+        "https://example.com/a_(b)?c=1&d=", "http://example.com/x",
+    ]  # fmt: skip
+    assert {each.get_attribute("rel") for each in links.all()} == {"noopener noreferrer nofollow"}
+    assert (axe(page), sideways(page)) == ([], [])
+
+    log(page).focus()
+    page.keyboard.press("ArrowUp")
+    page.keyboard.press("Enter")
+    page.keyboard.press("r")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("textbox", name="Message", exact=True)).to_be_focused()
+    page.keyboard.type("by keys alone")
+    page.keyboard.press("Shift+Enter")
+    page.keyboard.type("in two lines")
+    page.keyboard.press("Enter")
+    expect(log(page).get_by_role("article").last).to_have_text(
+        re.compile("line one.*by keys alone\nin two lines", re.DOTALL)
+    )
+
+    page.emulate_media(color_scheme="light")
+    at_width(page, PHONE)
+    page.evaluate("document.documentElement.dir = 'rtl'")
+    assert (axe(page), sideways(page)) == ([], [])
+    expect(page.get_by_role("list", name="Conversations")).to_have_count(0)
+    page.get_by_role("link", name="All conversations").click()
+    expect(page.get_by_role("list", name="Conversations").get_by_role("link").first).to_contain_text("Whatever")
+    expect(log(page)).to_have_count(0)
+    assert (axe(page), sideways(page)) == ([], [])

@@ -20,8 +20,9 @@ export default function Page({ labels }) {
   }, []);
   useTitle(id);
   return html`<div class=${id ? "chat with-talk" : "chat"}>
+    <h1 class="only-heard">${t("chat.title")}</h1>
     <section class="chat-list" aria-label=${t("chat.conversations")}>
-      <header class="chat-head"><h1>${t("chat.title")}</h1><${IconButton} label=${t("chat.start")} icon="plus" onClick=${() => setNew(true)} /></header>
+      <header class="chat-head"><h2>${t("chat.conversations")}</h2><${IconButton} label=${t("chat.start")} icon="plus" onClick=${() => setNew(true)} /></header>
       <${ConversationList} current=${id} onNew=${() => setNew(true)} />
     </section>
     <section class="chat-talk" aria-label=${t("chat.talk")}>

@@ -70,6 +70,8 @@ class Thread {
 
   /* An own message has its place by an event, as those of others have: only so are all in their order. */
   settle() {
+    const isRefused = ({ conversationId, error }) => conversationId === this.id && error?.status === 403;
+    if (outbox.get().some(isRefused)) this.soon("refused", () => this.followChanges());
     const rest = this.sent().filter(({ key, messageId }) => {
       const isShown = this.slice.messages.some(({ _id }) => _id === messageId);
       if (isShown) discard(key);
