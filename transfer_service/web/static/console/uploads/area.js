@@ -16,7 +16,7 @@ import { UploadButtons } from "./buttons.js";
 import { question } from "./conflicts.js";
 import { DropPlace } from "./drop.js";
 import { BUSY } from "./entries.js";
-import { EntryRow, UnfinishedRow } from "./rows.js";
+import { EntryRow, focusBeside, UnfinishedRow } from "./rows.js";
 import { isOwn, queue } from "./uploads.js";
 import { endUnfinished, look, unfinished } from "./unfinished.js";
 import { wordsOfAll } from "./words.js";
@@ -92,13 +92,6 @@ function Question() {
 function byStanding(entries) {
   const isQueued = (entry) => entry.state === "queued";
   return [...entries.filter((each) => !isQueued(each)), ...entries.filter(isQueued)];
-}
-
-/* The row is gone: on to its neighbour, or to where files are chosen. */
-function focusBeside(row) {
-  const neighbour = row.nextElementSibling ?? row.previousElementSibling;
-  const next = neighbour?.querySelector(".upload-choices :is(button, input):last-of-type") ?? document.querySelector(".file-button input");
-  (next ?? document.getElementById("main")).focus();
 }
 
 /* The service tells of an upload before its maker has the answer. */

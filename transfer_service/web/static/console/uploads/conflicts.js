@@ -2,6 +2,7 @@
 
 import { api, encodeName } from "../core/api.js";
 import { createStore } from "../core/store.js";
+import { commonFolder } from "./decisions.js";
 import { addFiles } from "./uploads.js";
 
 const ASKED_ONE_BY_ONE = 30;
@@ -68,11 +69,4 @@ async function takenBelow(names) {
     cursor = answer.next_cursor;
   }
   return taken;
-}
-
-/** The folder, with its slash, that all names lie in; empty for the top. */
-export function commonFolder(names) {
-  let common = names[0].slice(0, names[0].lastIndexOf("/") + 1);
-  for (const name of names) while (!name.startsWith(common)) common = common.slice(0, common.lastIndexOf("/", common.length - 2) + 1);
-  return common;
 }

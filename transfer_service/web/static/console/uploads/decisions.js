@@ -53,3 +53,10 @@ export function nameIn(folder, path) {
   const own = path.replace(/^\/+/, "");
   return folder ? `${folder}/${own}` : own;
 }
+
+/** The folder, with its slash, that all names lie in; empty for the top. */
+export function commonFolder(names) {
+  let common = names[0].slice(0, names[0].lastIndexOf("/") + 1);
+  for (const name of names) while (!name.startsWith(common)) common = common.slice(0, common.lastIndexOf("/", common.length - 2) + 1);
+  return common;
+}

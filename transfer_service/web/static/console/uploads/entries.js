@@ -5,6 +5,7 @@
 
 import { fingerprintOf } from "./fingerprint.js";
 
+const SILENT_MS = 3000;
 export const BUSY = new Set(["checking", "sending", "waiting"]);
 /** The states that go on by themselves. */
 export const OPEN = new Set([...BUSY, "queued"]);
@@ -32,7 +33,7 @@ export class OtherFile extends Error {}
 
 let lastId = 0;
 
-/** An entry for `{file, name, overwrite?, metadata?, mustExist?, onFinish?, onFail?}`; with `mustExist` it only goes on. */
+/** An entry for `{file, name, overwrite?, mustExist?, onFinish?}`; with `mustExist` it only goes on. */
 export function makeEntry(wanted) {
   return {
     id: (lastId += 1),
@@ -44,7 +45,6 @@ export function makeEntry(wanted) {
     fileId: null,
     failures: 0,
     problem: null,
-    status: null,
     detail: "",
     /** The service has an upload of this name and length, of other bytes. */
     isOther: false,
@@ -52,6 +52,8 @@ export function makeEntry(wanted) {
     mayExist: false,
     /** The id of the upload by which another page sends it. */
     elsewhere: null,
+    /** Its upload was gone, and it has been begun once more. */
+    isAnew: false,
     going: null,
     settled: null,
     timer: null,
@@ -69,4 +71,9 @@ export async function twinOf(entry, entries) {
     if (each.fingerprint === entry.fingerprint) return each;
   }
   return undefined;
+}
+
+/** Whether a connection seems to be dead: nothing has left for some seconds. */
+export function isSilent({ state, movedAt }) {
+  return state === "sending" && performance.now() - movedAt > SILENT_MS;
 }

@@ -5,7 +5,7 @@
 import { createStore } from "../core/store.js";
 import { attempt, Stopped } from "./attempt.js";
 import { decide, pauseAfter, problemOf } from "./decisions.js";
-import { BUSY, Elsewhere, makeEntry, OPEN, OtherFile, RESTING, Twin, twinOf } from "./entries.js";
+import { BUSY, Elsewhere, isSilent, makeEntry, OPEN, OtherFile, RESTING, Twin, twinOf } from "./entries.js";
 import { fingerprintOf } from "./fingerprint.js";
 import { Tally } from "./tally.js";
 
@@ -16,7 +16,6 @@ const MANY = 50;
 const LOOKED_ELSEWHERE_MS = 3000;
 const SEEN_MS = 3000;
 const SEEN = 5;
-const SILENT_MS = 3000;
 export class Queue {
   entries = [];
   recent = [];
@@ -31,7 +30,7 @@ export class Queue {
     this.#door = door;
   }
 
-  /** Send files: `{file, name, overwrite?, metadata?, onFinish?, onFail?}` each, `name` being the whole NAME. */
+  /** Send files: `{file, name, overwrite?, onFinish?}` each, `name` being the whole NAME. */
   add(wanted) {
     if (!this.entries.length) this.tally = new Tally();
     const added = wanted.map(makeEntry);
@@ -55,13 +54,12 @@ export class Queue {
 
   /** Go on with what rests, try again what failed. */
   resume(entry) {
-    if (entry.problem === "gone") entry.url = null;
-    Object.assign(entry, { failures: 0, problem: null, detail: "" });
+    if (entry.problem === "gone") Object.assign(entry, { url: null, offset: 0 });
+    Object.assign(entry, { failures: 0, problem: null, detail: "", isAnew: false });
     this.#queue(entry);
   }
 
   cancel(entry) {
-    this.#stop(entry, "cancelled");
     this.#drop(entry);
     if (entry.url) this.#door.end(entry.url);
     this.#next();
@@ -102,7 +100,6 @@ export class Queue {
 
   /** The network is there again: try at once, and not on connections that have fallen silent. */
   wake() {
-    const isSilent = (entry) => entry.state === "sending" && performance.now() - entry.movedAt > SILENT_MS;
     for (const entry of this.entries.filter((each) => each.state === "waiting" || isSilent(each))) {
       this.#stop(entry, "queued");
       entry.failures = 0;
@@ -234,12 +231,14 @@ export class Queue {
       if (entry.going === going) this.#queue(entry);
     } else if (entry.going !== going) {
       return; // somebody has stopped it meanwhile
+    } else if (decision === "gone" && this.#door.beginsAnew && !entry.isAnew) {
+      Object.assign(entry, { isAnew: true, url: null, offset: 0 });
+      this.#queue(entry);
     } else if (decision === "wait" || decision === "renew") {
       this.#set(entry, "waiting");
       entry.timer = setTimeout(() => this.#queue(entry), pauseAfter(entry.failures, problem.retryAfter));
       entry.failures += 1;
     } else {
-      entry.status = problem.status;
       this.#fail(entry, decision === "gone" ? "gone" : problemOf(problem.status, problem.text), problem.text);
     }
   }
@@ -254,7 +253,6 @@ export class Queue {
   #fail(entry, problem, detail) {
     Object.assign(entry, { problem, detail, going: null });
     this.#set(entry, "failed");
-    entry.onFail?.(entry);
     this.#next();
   }
 
@@ -274,6 +272,7 @@ export class Queue {
   }
 
   #drop(entry) {
+    this.#stop(entry, "cancelled");
     this.#remove(entry);
     this.tally.drop(entry);
   }

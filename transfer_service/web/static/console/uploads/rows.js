@@ -1,6 +1,6 @@
 /* The rows of what is sent, and of what was left unfinished. */
 
-import { html } from "../../vendor/htm-preact.js";
+import { html, useLayoutEffect, useRef } from "../../vendor/htm-preact.js";
 import { formatSize } from "../core/format.js";
 import { t } from "../core/messages.js";
 import { IconButton } from "../ui/button.js";
@@ -18,11 +18,15 @@ export function EntryRow({ entry, onCancel }) {
   const { name, state, offset, size } = entry;
   const [word, icon] = TOGGLES[state] ?? TOGGLES.sending;
   const toggle = () => (RESTING.has(state) ? queue.resume(entry) : queue.pause(entry));
-  return html`<li class=${`upload ${state}`}>
+  const row = useRef();
+  useLayoutEffect(() => {
+    if (state === "done" && row.current.contains(document.activeElement)) focusBeside(row.current);
+  }, [state]);
+  return html`<li ref=${row} class=${`upload ${state}`}>
     <div class="upload-told"><bdi>${name}</bdi><span class="quiet small">${wordsOf(entry)}</span></div>
-    <div class="upload-choices">
-      ${state !== "done" && html`<${IconButton} label=${t(`uploads.${word}`, { name })} icon=${icon} onClick=${toggle} />`}
-      ${state !== "done" && html`<${IconButton} label=${t("uploads.cancel", { name })} icon="close" onClick=${onCancel} />`}
+    <div class="upload-choices" hidden=${state === "done"}>
+      <${IconButton} label=${t(`uploads.${word}`, { name })} icon=${icon} onClick=${toggle} />
+      <${IconButton} label=${t("uploads.cancel", { name })} icon="close" onClick=${onCancel} />
     </div>
     <${ProgressBar} label=${name} value=${state === "done" ? size : offset} max=${size} />
   </li>`;
@@ -51,4 +55,11 @@ export function UnfinishedRow({ upload, isMoving, onCancel }) {
     <div class="upload-choices">${how === "left" && html`<${GoOn} upload=${upload} />`}<${IconButton} label=${t("uploads.cancel", { name })} icon="close" onClick=${onCancel} /></div>
     <${ProgressBar} label=${name} value=${length === null ? null : offset} max=${length ?? 1} />
   </li>`;
+}
+
+/** A row goes: on to its neighbour, or to where files are chosen. */
+export function focusBeside(row) {
+  const neighbour = row.nextElementSibling ?? row.previousElementSibling;
+  const next = neighbour?.querySelector(".upload-choices:not([hidden]) > button:last-of-type") ?? document.querySelector(".file-button input");
+  (next ?? document.getElementById("main")).focus();
 }

@@ -1,13 +1,12 @@
 /* The uploads of the console: one queue for all its pages.
 
-   - `addFiles([{file, name, overwrite?}])` sends files to the account; `name` is the whole NAME (folders/label).
-   - `uploadFile(file, {path, metadata, onProgress, signal})` sends one and resolves to `{file_id, filename}` when it has
-     arrived: `path` is its NAME, `onProgress(sent, size)` counts bytes, `signal` cancels it. It goes on over every fault
-     of the network and of the service, shows under Files like any other, and can be paused there. Rejects with an
-     AbortError where it was cancelled, with an ApiError where it was refused (textOf of core/problems.js has its words).
+   - `addFiles([{file, name, overwrite?, onFinish?}])` sends files to the account and gives their entries (entries.js):
+     `name` is the whole NAME (folders/label), `onFinish(entry)` is called when one has arrived as the file `fileId`. They
+     go on over every fault of the network and the service, and are shown under Files. `queue.changed` tells of progress,
+     `queue.pause|resume|cancel(entry)` are for buttons.
    - `arrived` is a store: how many files have arrived on this page until now. Who shows files watches it. */
 
-import { api, ApiError, csrfHeaders } from "../core/api.js";
+import { api, csrfHeaders } from "../core/api.js";
 import { BASE } from "../core/page.js";
 import { account, refresh, renew } from "../core/session.js";
 import { isSentAtOnce, Stopped } from "./attempt.js";
@@ -24,11 +23,11 @@ const door = {
   headers: () => csrfHeaders(),
   renew,
 
-  metadataOf({ file, name, fingerprint, overwrite, metadata }) {
+  metadataOf({ file, name, fingerprint, overwrite }) {
     const own = { filename: name, fingerprint };
     if (file.type) own.filetype = file.type;
     if (overwrite) own.overwrite = "true";
-    return { ...own, ...metadata };
+    return own;
   },
 
   async find(entry, signal) {
@@ -52,24 +51,6 @@ let telling = null;
 
 export function addFiles(wanted) {
   return queue.add(wanted);
-}
-
-export function uploadFile(file, { path, metadata, onProgress, signal } = {}) {
-  return new Promise((resolve, reject) => {
-    signal?.throwIfAborted();
-    let unwatch = () => {};
-    const onFinish = ({ fileId }) => {
-      unwatch();
-      api("GET", `/api/files/${fileId}`).then(resolve, reject);
-    };
-    const onFail = ({ status, detail }) => reject(new ApiError(status, detail));
-    const [entry] = queue.add([{ file, name: path ?? file.name, metadata, onFinish, onFail }]);
-    unwatch = queue.changed.watch(() => {
-      onProgress?.(entry.offset, entry.size);
-      if (entry.state === "cancelled") reject(new DOMException("Cancelled", "AbortError"));
-    });
-    signal?.addEventListener("abort", () => queue.cancel(entry));
-  });
 }
 
 /** Whether an upload of the service's list is one that this page sends. */
