@@ -32,11 +32,12 @@ def _axe_source() -> str:
     return (TOOLS / "node_modules/axe-core/axe.min.js").read_text()
 
 
-def axe(page: Page) -> list[str]:
-    """What axe-core finds wrong with a page as it is now: the rule, and the first elements that break it."""
+def axe(page: Page, *rules: str) -> list[str]:
+    """What axe-core finds wrong with a page as it is now, by these rules or all: each, and the first elements."""
     if not page.evaluate("typeof globalThis.axe === 'object'"):
         page.evaluate(_axe_source())  # by the debugger, which no Content-Security-Policy forbids
-    found: list[dict[str, Any]] = page.evaluate("axe.run({resultTypes: ['violations']}).then((all) => all.violations)")
+    options: dict[str, Any] = {"resultTypes": ["violations"], **({"runOnly": rules} if rules else {})}
+    found: list[dict[str, Any]] = page.evaluate("options => axe.run(options).then((all) => all.violations)", options)
     return [f"{each['id']}: {each['help']}: {_places(each['nodes'])}" for each in found]
 
 

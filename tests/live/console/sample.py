@@ -33,6 +33,11 @@ NOTES = """# Harbour crane
 
 The film of the old crane is in *Harbour project*.
 """
+SAID = (
+    "The diver is booked for the 14th.",
+    "Morning! Did the drone make it over the quay?",
+    "It did. Wind was fine until ten.",
+)
 GAMES = (
     ("Lighthouse", "Browser", "Northlight", date(2019, 4, 2), "Guide ships home through a storm."),
     ("Paper Gliders", "Browser", "Foldworks", date(2021, 9, 17), "Fly as far as a sheet of paper can."),
@@ -176,11 +181,7 @@ def _chat(server: LiveServer, person: requests.Session, other: requests.Session,
     single = _ask(server, person, "POST", "/conversations/create", json={"email": friend})["conversation_id"]
     body = {"group_name": "Harbour project", "participants": [friend]}
     group = _ask(server, person, "POST", "/conversations/create/group", json=body)["conversation_id"]
-    for session, conversation, text in (
-        (other, group, "The diver is booked for the 14th."),
-        (person, single, "Morning! Did the drone make it over the quay?"),
-        (other, single, "It did. Wind was fine until ten."),
-    ):
+    for session, conversation, text in zip((other, person, other), (group, single, single), SAID, strict=True):
         _ask(server, session, "POST", "/messages", json={"conversation_id": conversation, "content": text})
     form = {"conversation_id": single, "content": "Look at this light"}
     picture = {"file": ("quay.jpg", photo(0), "image/jpeg")}

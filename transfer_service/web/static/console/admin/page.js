@@ -34,7 +34,7 @@ export default function Page({ labels }) {
   }, [name]);
   if (me?.isUnknown) return html`<${Loading} />`; // the service does not answer: the session asks again
   if (parts.length && !isKnown) return html`<${NotFound} />`;
-  if (!parts.includes(name)) return html`<${Empty} icon="lock" title=${t("admin.only.title")}><p>${t("admin.only.text")}</p><//>`;
+  if (!parts.includes(name)) return html`<header class="page-head"><h1>${t("shell.admin")}</h1></header><${Empty} icon="lock" title=${t("admin.only.title")}><p>${t("admin.only.text")}</p><//>`;
   const Part = PARTS[name];
   return html`
     ${parts.length > 1 && html`<nav ref=${tabs} class="tabs" aria-label=${t("admin.parts")}>

@@ -67,7 +67,7 @@ function Head({ info, onShow }) {
   return html`<header class="talk-head">
     <${Back} />
     <${Avatar} name=${title} isGroup=${isGroup} />
-    <div class="grow"><h2><bdi>${title}</bdi></h2>
+    <div class="grow"><h1><bdi>${title}</bdi></h1>
       <p class="small quiet" role="status">${state === "lost" ? html`<span class="lost"><${Icon} name="warning" />${t("chat.lost")}</span>`
         : isGroup && t("chat.people_count", { count: info.participants.length })}</p></div>
     ${pins > 0 && html`<${Button} kind="quiet" icon="pin" class="button quiet pins" onClick=${() => onShow("pins")} aria-label=${t("chat.pins_count", { count: pins })}>${pins}<//>`}

@@ -1,0 +1,97 @@
+"""The whole way without a mouse: each thing is reached by Tab, and the focus is never lost."""
+
+import re
+from pathlib import Path
+
+from playwright.sync_api import Page, expect
+
+from tests.conftest import PASSWORD
+from tests.live.console.conftest import OpenConsole
+from tests.live.console.steps import bar, link_to, made
+
+MOST_STEPS = 60
+FOCUSED = """() => {
+  const each = document.activeElement;
+  const ids = each.getAttribute("aria-labelledby")?.split(" ");
+  const labelled = ids?.map((id) => document.getElementById(id)?.textContent).join(" ");
+  return (each.getAttribute("aria-label") ?? labelled ?? each.labels?.[0]?.textContent ?? each.textContent).trim();
+}"""
+IS_SEEN = """() => {
+  const each = document.activeElement;
+  const style = getComputedStyle(each);
+  const box = each.getBoundingClientRect();
+  const isInside = box.bottom > 0 && box.right > 0 && box.top < innerHeight && box.left < innerWidth;
+  return each === document.body || (isInside && (style.outlineStyle !== "none" || style.boxShadow !== "none"));
+}"""
+
+
+def focused(page: Page) -> str:
+    """The name of what has the focus."""
+    return str(page.evaluate(FOCUSED))
+
+
+def tab_to(page: Page, name: str, *, backwards: bool = False) -> None:
+    """Press Tab until what has that name has the focus. Wherever it goes, it is to be seen."""
+    way = []
+    for _ in range(MOST_STEPS):
+        if focused(page) == name:
+            return
+        page.keyboard.press("Shift+Tab" if backwards else "Tab")
+        way.append(focused(page)[:40])
+        page.wait_for_function(IS_SEEN)
+    raise AssertionError(f"no {name!r} among {way}")
+
+
+def choose_action(page: Page, name: str, action: str) -> None:
+    """Open the menu of a file and go down to one of its entries."""
+    tab_to(page, f"Actions for {name}")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("menu")).to_be_visible()
+    for _ in range(12):
+        if focused(page) == action:
+            break
+        page.keyboard.press("ArrowDown")
+    assert focused(page) == action
+    page.keyboard.press("Enter")
+
+
+def test_the_main_flow_needs_no_mouse(open_console: OpenConsole, tmp_path: Path) -> None:
+    page = open_console(account=None)
+    tab_to(page, "Name")
+    page.keyboard.type("alice")
+    page.keyboard.press("Tab")
+    page.keyboard.type(PASSWORD)
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", name="Files", exact=True)).to_be_visible()
+    page.wait_for_load_state("networkidle")
+    report = made(tmp_path, "report.bin", 1000)
+    tab_to(page, "Upload files")
+    with page.expect_file_chooser() as chooser:
+        page.keyboard.press("Enter")
+    chooser.value.set_files(report)
+    expect(link_to(page, report.name)).to_be_visible()
+    expect(bar(page, report.name)).to_have_count(0)
+
+    choose_action(page, report.name, "Rename")
+    expect(page.get_by_role("dialog")).to_be_visible()
+    page.keyboard.press("ControlOrMeta+a")
+    page.keyboard.type("final.bin")
+    page.keyboard.press("Enter")
+    expect(link_to(page, "final.bin")).to_be_visible()
+    expect(page.get_by_role("dialog")).to_have_count(0)
+
+    choose_action(page, "final.bin", "Share")
+    expect(page.get_by_role("dialog")).to_be_visible()
+    page.keyboard.press("Escape")
+    expect(page.get_by_role("dialog")).to_have_count(0)
+    assert focused(page) == "Actions for final.bin"
+
+    choose_action(page, "final.bin", "Delete")
+    expect(link_to(page, "final.bin")).to_have_count(0)
+    assert page.evaluate("document.activeElement !== document.body")
+    tab_to(page, "Undo")
+    page.keyboard.press("Enter")
+    expect(link_to(page, "final.bin")).to_be_visible()
+    tab_to(page, "Sign out", backwards=True)
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("button", name=re.compile("^Sign in$"))).to_be_visible()
