@@ -4,7 +4,6 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
-import pytest
 import requests
 from playwright.sync_api import Page, expect
 
@@ -109,29 +108,30 @@ def test_uploads_are_paused_resumed_and_cancelled_and_go_on_beside_other_pages(
     assert not [name for name in arrived(alice, server) if name == dropped.name]
 
 
-@pytest.mark.parametrize("answer", ["Keep both", "Replace", "Skip"])
-def test_names_that_are_taken_are_asked_about_once(
-    console: Page, alice: requests.Session, server: LiveServer, tmp_path: Path, answer: str
+def test_a_name_that_is_taken_is_numbered_and_the_old_file_can_be_replaced(
+    console: Page, alice: requests.Session, server: LiveServer, tmp_path: Path
 ) -> None:
-    names = [f"{answer} {number}.txt" for number in (1, 2)]
+    names = [f"twice {number}.txt" for number in range(3)]
     for name in names:
         server.store(alice, name, b"old")
-    paths = [made(tmp_path, name, 100) for name in [*names, f"{answer} 3.txt"]]
+    old = arrived(alice, server)
+    paths = [made(tmp_path, name, 100) for name in names]
     choose(console, *paths)
-    expect(console.get_by_role("dialog", name="2 files have these names already")).to_be_visible()
-    console.get_by_role("button", name=answer, exact=True).click()
-    expected = {name: digest(path) for name, path in zip((*names, f"{answer} 3.txt"), paths, strict=True)}
-    if answer != "Replace":
-        old = arrived(alice, server)
-        kept = {f"{name[:-4]} (2).txt": expected[name] for name in names} if answer == "Keep both" else {}
-        expected |= {name: old[name] for name in names} | kept
-    mine = f"{answer} "
-    wait_until(
-        lambda: (
-            console.evaluate("1")
-            and {name: sha for name, sha in arrived(alice, server).items() if name.startswith(mine)} == expected
-        )
-    )
+    found = wait_for(console, alice, server, *(f"twice {number} (2).txt" for number in range(3)))
+    assert [found[f"twice {number} (2).txt"] for number in range(3)] == list(map(digest, paths))
+    expect(console.get_by_text("There was a twice 0.txt already: kept as twice 0 (2).txt")).to_be_visible()
+    assert axe(console) == []
+    console.get_by_role("button", name="Keep twice 0 (2).txt").click()
+    console.get_by_role("button", name="Replace twice 1.txt").click()
+    expect(console.get_by_text("There was a twice 2.txt already")).to_be_visible()
+    console.get_by_role("button", name="Replace twice 2.txt").click()
+    expect(console.get_by_role("link", name="twice 2.txt", exact=True)).to_be_visible()
+    expect(console.get_by_role("link", name="twice 2 (2).txt", exact=True)).to_have_count(0)
+    found = arrived(alice, server)
+    kept = {name: sha for name, sha in found.items() if name.startswith("twice")}
+    assert kept == dict(zip(names, (old[names[0]], digest(paths[1]), digest(paths[2])), strict=True)) | {
+        "twice 0 (2).txt": digest(paths[0])
+    }
 
 
 def test_what_is_refused_says_why_and_can_be_tried_again(

@@ -15,4 +15,4 @@ def test_what_uploads_by_pages_decide() -> None:
     command = ["node", "--test", "--test-reporter=tap", str(PROGRAM)]
     result = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     assert result.returncode == 0, result.stdout
-    assert "# pass 10\n" in result.stdout
+    assert "# pass 11\n" in result.stdout

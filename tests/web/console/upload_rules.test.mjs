@@ -5,7 +5,7 @@ import crypto from "node:crypto";
 import test from "node:test";
 
 const uploads = new URL("../../../transfer_service/web/static/console/uploads/", import.meta.url);
-const { candidatesOf, commonFolder, decide, nameIn, pauseAfter, problemOf, readMetadata } = await import(`${uploads}decisions.js`);
+const { candidatesOf, commonFolder, decide, isNumbered, nameIn, pauseAfter, problemOf, readMetadata } = await import(`${uploads}decisions.js`);
 const { digestOf, fingerprintOf, placesOf, READ_WHOLE_BYTES } = await import(`${uploads}fingerprint.js`);
 const { Sha256 } = await import(`${uploads}sha256.js`);
 const { Tally } = await import(`${uploads}tally.js`);
@@ -91,6 +91,11 @@ test("metadata is read as it was sent", () => {
 test("names are those of the folder shown and of what was chosen", () => {
   assert.deepEqual([nameIn("", "a.txt"), nameIn("b/c", "d/a.txt"), nameIn("b", "/d/a.txt")], ["a.txt", "b/c/d/a.txt", "b/d/a.txt"]);
   assert.deepEqual([commonFolder(["a"]), commonFolder(["a/b/c", "a/b/d"]), commonFolder(["a/b/c", "a/x/c"]), commonFolder(["ab/c", "a/c"])], ["", "a/b/", "a/", ""]);
+});
+
+test("a name with a number is told from another name", () => {
+  const told = [["a (2).jpg", "a.jpg"], ["d/a.tar (13).gz", "d/a.tar.gz"], ["a (2)", "a"], ["a.jpg", "a.jpg"], ["b.jpg", "a.jpg"], ["e/a (2).jpg", "d/a.jpg"]];
+  assert.deepEqual(told.map(([name, wanted]) => isNumbered(name, wanted)), [true, true, true, false, false, false]);
 });
 
 test("all together are told by bytes, and how long it takes by the last seconds", () => {

@@ -9,14 +9,13 @@ import { t } from "../core/messages.js";
 import { textOf } from "../core/problems.js";
 import { useStore } from "../core/store.js";
 import { Button } from "../ui/button.js";
-import { Dialog } from "../ui/dialog.js";
 import { ProgressBar } from "../ui/progress.js";
 import { say } from "../ui/toast.js";
 import { UploadButtons } from "./buttons.js";
-import { question } from "./conflicts.js";
 import { DropPlace } from "./drop.js";
 import { BUSY } from "./entries.js";
-import { EntryRow, focusBeside, UnfinishedRow } from "./rows.js";
+import { keep, numbered } from "./numbered.js";
+import { EntryRow, focusBeside, NumberedRow, replaceOne, UnfinishedRow } from "./rows.js";
 import { isOwn, queue } from "./uploads.js";
 import { endUnfinished, look, unfinished } from "./unfinished.js";
 import { wordsOfAll } from "./words.js";
@@ -29,13 +28,14 @@ export { UploadButtons };
 export function UploadArea({ folder, hasButtons = true }) {
   useStore(queue.changed);
   const { uploads, moving } = useStore(unfinished);
+  const renamed = useStore(numbered);
   const [shown, setShown] = useState(SHOWN);
   useEffect(lookOftenEnough, []);
   const entries = [...queue.recent, ...byStanding(queue.entries)];
   const left = uploads.filter((each) => !isOwn(each.upload_id) && !isBeingMade(each));
   const rows = entries.slice(0, shown);
   const leftRows = left.slice(0, Math.max(shown - rows.length, SHOWN));
-  const hidden = entries.length + left.length - rows.length - leftRows.length;
+  const hidden = entries.length + left.length - rows.length - leftRows.length + Math.max(renamed.length - shown, 0);
   const cancel = (work) => (event) => {
     focusBeside(event.currentTarget.closest("li"));
     work();
@@ -44,14 +44,15 @@ export function UploadArea({ folder, hasButtons = true }) {
   return html`<section class="uploads" aria-label=${t("uploads.title")}>
     ${hasButtons && html`<${UploadButtons} folder=${folder} />`}
     ${queue.entries.length > 1 && html`<${All} />`}
-    ${entries.length + left.length > 0 && html`<ul class="upload-list">
+    ${renamed.length > 1 && html`<${NumberedAll} all=${renamed} />`}
+    ${entries.length + left.length + renamed.length > 0 && html`<ul class="upload-list">
       ${rows.map((entry) => html`<${EntryRow} key=${entry.id} entry=${entry} onCancel=${cancel(() => queue.cancel(entry))} />`)}
       ${leftRows.map((upload) => html`<${UnfinishedRow} key=${upload.upload_id} upload=${upload} isMoving=${moving.has(upload.upload_id)}
         onCancel=${cancel(() => end(upload))} />`)}
+      ${renamed.slice(0, shown).map((each) => html`<${NumberedRow} key=${each.fileId} numbered=${each} />`)}
     </ul>`}
     ${hidden > 0 && html`<${Button} kind="quiet" onClick=${() => setShown(shown + 100)}>${t("uploads.more", { count: hidden })}<//>`}
     <${DropPlace} folder=${folder} />
-    <${Question} />
   </section>`;
 }
 
@@ -72,20 +73,18 @@ function All() {
   </div>`;
 }
 
-/* Names that are taken: what is done, for all of them. */
-function Question() {
-  const asked = useStore(question);
-  if (!asked) return null;
-  const { taken, answer } = asked;
-  return html`<${Dialog} title=${t("uploads.taken.title", { count: taken.length })} onClose=${() => answer("skip")}>
-    <ul class="taken">${taken.slice(0, 5).map((name) => html`<li><bdi>${name}</bdi></li>`)}</ul>
-    <p class="quiet">${t("uploads.taken.hint")}</p>
-    <footer class="dialog-foot">
-      <${Button} onClick=${() => answer("skip")}>${t("uploads.taken.skip")}<//>
-      <${Button} onClick=${() => answer("replace")}>${t("uploads.taken.replace")}<//>
-      <${Button} kind="primary" onClick=${() => answer("keep")}>${t("uploads.taken.keep")}<//>
-    </footer>
-  <//>`;
+/* Names that were taken: all at once, where there are several. */
+function NumberedAll({ all }) {
+  const replaceAll = async () => {
+    for (const each of all) await replaceOne(each);
+  };
+  return html`<div class="upload-all">
+    <p class="upload-told">${t("uploads.numbered.count", { count: all.length })}</p>
+    <div class="upload-choices">
+      <${Button} kind="quiet" icon="refresh" onClick=${replaceAll}>${t("uploads.numbered.replace_all")}<//>
+      <${Button} kind="quiet" icon="close" onClick=${() => all.forEach(keep)}>${t("uploads.numbered.keep_all")}<//>
+    </div>
+  </div>`;
 }
 
 /* In the order in which they came, but what waits for its turn below all else: there may be thousands. */

@@ -4,12 +4,12 @@ import { html } from "../../vendor/htm-preact.js";
 import { t } from "../core/messages.js";
 import { Icon } from "../ui/icon.js";
 import { fromFiles } from "./chosen.js";
-import { send } from "./conflicts.js";
+import { addFiles } from "./uploads.js";
 
 /** The inputs `Upload files` and `Upload folder`; what is chosen goes into `folder`. */
 export function UploadButtons({ folder }) {
   const take = (event) => {
-    send(fromFiles(event.target.files, folder));
+    addFiles(fromFiles(event.target.files, folder));
     event.target.value = "";
   };
   return html`<div class="upload-buttons">

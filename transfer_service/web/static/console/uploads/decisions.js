@@ -60,3 +60,8 @@ export function commonFolder(names) {
   for (const name of names) while (!name.startsWith(common)) common = common.slice(0, common.lastIndexOf("/", common.length - 2) + 1);
   return common;
 }
+
+/** Whether a name is the wanted one with a number: `photo (2).jpg` for `photo.jpg`. Long names are cut for it. */
+export function isNumbered(name, wanted) {
+  return name !== wanted && / \(\d+\)(\.[^./]*)?$/.test(name) && commonFolder([name]) === commonFolder([wanted]);
+}

@@ -7,7 +7,6 @@ import { textOf } from "../core/problems.js";
 import { Icon } from "../ui/icon.js";
 import { say } from "../ui/toast.js";
 import { bringsFiles, fromDrop, fromFiles } from "./chosen.js";
-import { send } from "./conflicts.js";
 import { addFiles, arrived } from "./uploads.js";
 
 const EDITED = "input, textarea, select, [contenteditable]";
@@ -37,7 +36,7 @@ function watchDrops(folder, setOver) {
     const files = event.clipboardData?.files ?? [];
     if (!files.length || event.target.closest?.(EDITED)) return;
     event.preventDefault();
-    addFiles(fromFiles(files, folder)); // pictures from the clipboard all have the same name: numbered
+    addFiles(fromFiles(files, folder));
   };
   const watched = { dragenter: over, dragover: over, dragleave: out, drop, paste };
   for (const [name, hear] of Object.entries(watched)) document.addEventListener(name, hear);
@@ -49,7 +48,7 @@ function watchDrops(folder, setOver) {
 async function take(event, folder) {
   const { files, folders, unreadable } = await fromDrop(event, folder);
   if (unreadable.length) say(t("uploads.unreadable", { count: unreadable.length, name: unreadable[0] }), { isProblem: true });
-  if (files.length) send(files);
+  if (files.length) addFiles(files);
   for (const path of folders) {
     try {
       await api("POST", "/api/folders", { json: { path } });

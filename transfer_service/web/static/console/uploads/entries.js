@@ -33,7 +33,7 @@ export class OtherFile extends Error {}
 
 let lastId = 0;
 
-/** An entry for `{file, name, overwrite?, mustExist?, onFinish?}`; with `mustExist` it only goes on. */
+/** An entry for `{file, name, mustExist?, onFinish?}`; with `mustExist` it only goes on. */
 export function makeEntry(wanted) {
   return {
     id: (lastId += 1),

@@ -30,7 +30,7 @@ export class Queue {
     this.#door = door;
   }
 
-  /** Send files: `{file, name, overwrite?, onFinish?}` each, `name` being the whole NAME. */
+  /** Send files: `{file, name, onFinish?}` each, `name` being the whole NAME. */
   add(wanted) {
     if (!this.entries.length) this.tally = new Tally();
     const added = wanted.map(makeEntry);

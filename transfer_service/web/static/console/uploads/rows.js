@@ -3,12 +3,14 @@
 import { html, useLayoutEffect, useRef } from "../../vendor/htm-preact.js";
 import { formatSize } from "../core/format.js";
 import { t } from "../core/messages.js";
-import { IconButton } from "../ui/button.js";
+import { textOf } from "../core/problems.js";
+import { Button, IconButton } from "../ui/button.js";
 import { Icon } from "../ui/icon.js";
 import { ProgressBar } from "../ui/progress.js";
 import { say } from "../ui/toast.js";
 import { RESTING } from "./entries.js";
-import { addFiles, queue } from "./uploads.js";
+import { keep, replace } from "./numbered.js";
+import { addFiles, arrived, queue } from "./uploads.js";
 import { wordsOf } from "./words.js";
 
 const TOGGLES = { sending: ["pause", "pause"], paused: ["resume", "play"], failed: ["retry", "refresh"] };
@@ -55,6 +57,33 @@ export function UnfinishedRow({ upload, isMoving, onCancel }) {
     <div class="upload-choices">${how === "left" && html`<${GoOn} upload=${upload} />`}<${IconButton} label=${t("uploads.cancel", { name })} icon="close" onClick=${onCancel} /></div>
     <${ProgressBar} label=${name} value=${length === null ? null : offset} max=${length ?? 1} />
   </li>`;
+}
+
+/** A file that arrived with a number: the old one of its name may be replaced by it. */
+export function NumberedRow({ numbered }) {
+  const { wanted, name } = numbered;
+  const row = useRef();
+  const leave = (work) => () => {
+    focusBeside(row.current);
+    work(numbered);
+  };
+  return html`<li ref=${row} class="upload numbered">
+    <div class="upload-told"><bdi>${name}</bdi><span class="quiet small">${t("uploads.numbered.told", { wanted, name })}</span></div>
+    <div class="upload-choices">
+      <${Button} aria-label=${t("uploads.numbered.replace_name", { name: wanted })} onClick=${leave(replaceOne)}>${t("uploads.numbered.replace")}<//>
+      <${IconButton} label=${t("uploads.numbered.keep_name", { name })} icon="close" onClick=${leave(keep)} />
+    </div>
+  </li>`;
+}
+
+/** Replace the old file, and show that in the list. What goes wrong is said. */
+export async function replaceOne(numbered) {
+  try {
+    await replace(numbered);
+  } catch (error) {
+    say(textOf(error), { isProblem: true });
+  }
+  arrived.set((count) => count + 1);
 }
 
 /** A row goes: on to its neighbour, or to where files are chosen. */

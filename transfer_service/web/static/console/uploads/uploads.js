@@ -1,6 +1,6 @@
 /* The uploads of the console: one queue for all its pages.
 
-   - `addFiles([{file, name, overwrite?, onFinish?}])` sends files to the account and gives their entries (entries.js):
+   - `addFiles([{file, name, onFinish?}])` sends files to the account and gives their entries (entries.js):
      `name` is the whole NAME (folders/label), `onFinish(entry)` is called when one has arrived as the file `fileId`. They
      go on over every fault of the network and the service, and are shown under Files. `queue.changed` tells of progress,
      `queue.pause|resume|cancel(entry)` are for buttons.
@@ -11,6 +11,7 @@ import { BASE } from "../core/page.js";
 import { account, refresh, renew } from "../core/session.js";
 import { isSentAtOnce, Stopped } from "./attempt.js";
 import { digestOf } from "./fingerprint.js";
+import { lookAtNames } from "./numbered.js";
 import { Queue } from "./queue.js";
 import { hold, release } from "./tabs.js";
 import { arrived, endUnfinished, findUnfinished, idOf, look } from "./unfinished.js";
@@ -23,10 +24,9 @@ const door = {
   headers: () => csrfHeaders(),
   renew,
 
-  metadataOf({ file, name, fingerprint, overwrite }) {
+  metadataOf({ file, name, fingerprint }) {
     const own = { filename: name, fingerprint };
     if (file.type) own.filetype = file.type;
-    if (overwrite) own.overwrite = "true";
     return own;
   },
 
@@ -48,6 +48,7 @@ export { arrived };
 
 let owner = null;
 let telling = null;
+const named = [];
 
 export function addFiles(wanted) {
   return queue.add(wanted);
@@ -75,9 +76,11 @@ async function findFinished({ file, name, size }, signal) {
   }
 }
 
-queue.onFinished(() => {
+queue.onFinished((entry) => {
+  if (!entry.onFinish) named.push(entry);
   telling ??= setTimeout(() => {
     telling = null;
+    lookAtNames(named.splice(0)).catch(() => {}); // then nothing is told of their numbers
     arrived.set((count) => count + 1);
     if (!queue.entries.length) {
       refresh();
