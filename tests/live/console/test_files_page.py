@@ -7,7 +7,13 @@ import pytest
 import requests
 from playwright.sync_api import Locator, Page, expect
 
+from tests.live.console.conftest import OpenConsole
+from tests.live.console.judging import PHONE, at_width, axe, sideways
+from tests.live.console.many import make_files
 from tests.live.server import LiveServer, wait_until
+
+MANY = 100_000
+HOSTILE = ('"><img src=x onerror=alert(1)>.html', "\u05dc" * 60 + ".txt", "x" * 251 + ".bin", "\U0001f389 50% #1?.csv")
 
 
 @pytest.fixture
@@ -126,7 +132,7 @@ def test_the_menu_of_a_row_renames_moves_and_deletes(
     dialog.get_by_role("button", name="Office").click()
     dialog.get_by_label("Folder name").fill("2026")
     dialog.get_by_role("button", name="Create").click()
-    expect(dialog.get_by_role("button", name="2026")).to_be_visible()
+    expect(dialog.get_by_role("button", name="2026")).to_have_attribute("aria-current", "true")
     dialog.get_by_role("button", name="Move here").click()
     expect(console.get_by_text("Moved “two.txt” to “2026”")).to_be_visible()
     expect(console.get_by_role("button", name="Actions for first.txt")).to_be_focused()
@@ -142,3 +148,136 @@ def test_the_menu_of_a_row_renames_moves_and_deletes(
     choose(console, "three.txt", "Delete")
     console.close(run_before_unload=False)
     wait_until(lambda: listed(alice, server) == {"first.txt"})
+
+
+def test_rows_are_selected_and_worked_on_together(
+    console: Page,
+    put: Callable[..., str],
+    alice: requests.Session,
+    server: LiveServer,
+    expected_errors: Callable[..., None],
+) -> None:
+    for name in ("a.txt", "b.txt", "c.txt", "d.txt", "Work/plan.txt"):
+        put(name)
+    console.reload()
+    console.get_by_role("button", name="Name", exact=True).click()
+    expect(console.get_by_role("columnheader", name="Name")).to_have_attribute("aria-sort", "ascending")
+    wait_until(lambda: names(console) == ["Work", "a.txt", "b.txt", "c.txt", "d.txt"])
+    console.get_by_role("checkbox", name="Select a.txt").click()
+    with console.expect_download() as one:
+        console.get_by_role("button", name="Download", exact=True).click()
+    assert one.value.suggested_filename == "a.txt"
+    console.get_by_role("checkbox", name="Select c.txt").click(modifiers=["Shift"])
+    tools = console.get_by_role("group", name="Selection")
+    expect(tools.get_by_role("status")).to_have_text("3 selected")
+    with console.expect_download() as several:
+        tools.get_by_role("button", name="Download").click()
+    assert several.value.suggested_filename == "files.zip"
+    tools.get_by_role("button", name="Share").click()
+    expect(console.get_by_role("dialog")).to_be_visible()
+    console.keyboard.press("Escape")
+
+    first = console.get_by_role("link", name="a.txt")
+    first.focus()
+    console.keyboard.press("Escape")
+    expect(tools.get_by_role("status")).to_have_text("")
+    console.keyboard.press("Space")
+    console.keyboard.press("Shift+ArrowDown")
+    expect(console.get_by_role("link", name="b.txt")).to_be_focused()
+    expect(tools.get_by_role("status")).to_have_text("2 selected")
+    console.keyboard.press("ControlOrMeta+a")
+    expect(tools.get_by_role("status")).to_have_text("5 selected")
+    assert axe(console) == []
+    console.keyboard.press("Escape")
+    console.keyboard.press("Space")
+    console.keyboard.press("Shift+ArrowDown")
+    console.keyboard.press("Delete")
+    expect(console.get_by_text("Deleted 2 items")).to_be_visible()
+    expect(console.get_by_role("link", name="d.txt")).to_be_focused()
+    assert names(console) == ["Work", "a.txt", "d.txt"]
+
+    expected_errors("503", "Failed to load resource")
+    console.route(
+        "**/api/files/*",
+        lambda route: route.fulfill(status=503) if route.request.method == "DELETE" else route.fallback(),
+    )
+    expect(console.get_by_role("alert")).to_contain_text("2 items could not be deleted. The service is busy.")
+    wait_until(lambda: names(console) == ["Work", "a.txt", "b.txt", "c.txt", "d.txt"])
+    console.unroute_all()
+    console.get_by_role("row", name="d.txt").drag_to(console.get_by_role("row", name="Work"))
+    wait_until(lambda: names(console) == ["Work", "a.txt", "b.txt", "c.txt"])
+    assert listed(alice, server) == {"a.txt", "b.txt", "c.txt", "Work/d.txt", "Work/plan.txt"}
+
+
+def test_names_of_any_kind_are_found_below_the_folder_that_is_shown(
+    open_console: OpenConsole, put: Callable[..., str]
+) -> None:
+    for name in HOSTILE:
+        put(f"Deep/down here/{name}")
+    put("elsewhere.html")
+    page = open_console("/console/files/Deep", color_scheme="dark")
+    page.get_by_role("searchbox", name="Search files").fill(".HTML")
+    found = page.get_by_role("row", name=HOSTILE[0])
+    expect(found.get_by_role("link", name="down here")).to_be_visible()
+    expect(page.get_by_role("status").filter(has_text="1 found")).to_be_attached()
+    expect(page).to_have_url(re.compile(r"/console/files/Deep[?]search=.HTML$"))
+    page.reload()
+    found.get_by_role("link", name="down here").click()
+    for name in HOSTILE:
+        expect(page.get_by_role("link", name=name, exact=True)).to_be_visible()
+        expect(page.get_by_role("button", name=f"Actions for {name}", exact=True)).to_be_visible()
+    assert axe(page) == []
+    at_width(page, PHONE)
+    assert sideways(page) == []
+    assert axe(page) == []
+    page.get_by_label("Sort by").select_option("Name, Z to A")
+    wait_until(lambda: names(page) == sorted(HOSTILE, key=str.encode, reverse=True))
+
+    choose(page, HOSTILE[0], "Rename")
+    page.get_by_label("New name").fill(HOSTILE[0] * 9)
+    page.get_by_label("New name").press("Enter")
+    expect(page.get_by_text("This name is too long.")).to_be_visible()
+    page.keyboard.press("Escape")
+    page.go_back()
+    expect(found).to_be_visible()
+    page.get_by_role("searchbox").fill("nowhere")
+    expect(page.get_by_text("Nothing found")).to_be_visible()
+    assert (axe(page), sideways(page)) == ([], [])
+
+
+def test_what_arrives_is_seen(console: Page, alice: requests.Session, server: LiveServer) -> None:
+    expect(console.get_by_text("No files yet")).to_be_visible()
+    assert axe(console) == []
+    console.get_by_label("Upload files").set_input_files(
+        {"name": "new.txt", "mimeType": "text/plain", "buffer": b"new"}
+    )
+    expect(console.get_by_role("row", name="new.txt")).to_be_visible()
+    server.store(alice, "from elsewhere.txt", b"content")
+    console.wait_for_timeout(0)
+    wait_until(
+        lambda: console.evaluate("window.dispatchEvent(new Event('focus'))") and "from elsewhere.txt" in names(console)
+    )
+
+
+def test_very_many_files_are_a_matter_of_course(open_console: OpenConsole, server: LiveServer) -> None:
+    make_files(server, "bob", MANY)
+    page = open_console(account="bob")
+    expect(page.get_by_role("table", name="Files")).to_have_attribute("aria-rowcount", "-1")
+    link = page.get_by_role("link", name=f"photo {MANY:06}.jpg")
+    link.focus()
+    for _ in range(30):
+        page.keyboard.press("PageDown")
+    assert rows(page).count() < 50
+    page.keyboard.press("End")
+    last = page.get_by_role("link", name="photo 000001.jpg")
+    expect(last).to_be_focused(timeout=120_000)
+    expect(page.get_by_role("table", name="Files")).to_have_attribute("aria-rowcount", str(MANY + 1))
+    assert page.evaluate("document.querySelectorAll('*').length") < 1500
+    top = page.evaluate("window.scrollY")
+    page.get_by_role("link", name="Links").click()
+    page.go_back()
+    expect(last).to_be_focused()
+    assert abs(page.evaluate("window.scrollY") - top) < 60
+    page.mouse.move(700, 400)
+    page.mouse.wheel(0, -MANY * 100)
+    expect(link).to_be_visible()

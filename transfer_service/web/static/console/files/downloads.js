@@ -15,14 +15,19 @@ export async function download(items) {
   const whole = items.filter((item) => item.isWhole);
   try {
     if (whole.length === 1 && !whole[0].isFolder) return follow(downloadUrl(whole[0]), whole[0].label);
-    const folders = whole.filter((item) => item.isFolder).map((item) => item.name);
-    const files = whole.filter((item) => !item.isFolder).map((item) => item.id);
     const name = whole.length === 1 ? whole[0].label : t("files.archive");
-    const bundle = await api("POST", "/api/bundles", { json: { file_ids: files, folders, name } });
+    const bundle = await api("POST", "/api/bundles", { json: { ...idsOf(whole), name } });
     follow(bundle.url, `${name}.zip`);
   } catch (error) {
     say(textOf(error, { 404: t("files.nothing_to_download"), 400: t("files.too_many") }), { isProblem: true });
   }
+}
+
+/* Empty lists are none. */
+function idsOf(items) {
+  const folders = items.filter((item) => item.isFolder).map((item) => item.name);
+  const files = items.filter((item) => !item.isFolder).map((item) => item.id);
+  return { ...(files.length && { file_ids: files }), ...(folders.length && { folders }) };
 }
 
 function follow(url, name) {

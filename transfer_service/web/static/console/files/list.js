@@ -13,7 +13,7 @@ import { arrived, queue } from "../uploads/uploads.js";
 import { useActions } from "./actions.js";
 import { changes, refreshFiles } from "./changes.js";
 import { useDragging } from "./dragging.js";
-import { Heads } from "./heads.js";
+import { Heads, OrderField } from "./heads.js";
 import { going } from "./removal.js";
 import { Row } from "./row.js";
 import { useSelection } from "./selection.js";
@@ -45,11 +45,12 @@ export function FileList({ listing, order, onOrder, nothing, onEmptied }) {
   };
   return html`<div class="files ${search ? "searched" : ""} ${selection.chosen.size ? "choosing" : ""}" onClickCapture=${place.note}
       onKeyDown=${(event) => actOnKey(event, { items, selection, actions, chooseAll })} ...${dragging.whole}>
+    <${OrderField} order=${order} onOrder=${onOrder} />
     <${SelectionBar} selection=${selection} isAll=${state.isWhole && selection.chosen.size === items.length} actions=${actions} onAll=${chooseAll} />
     <${VirtualTable} label=${t("files.title")} items=${items} keyOf=${({ key }) => key} isWhole=${state.isWhole} handle=${table} onNearEnd=${listing.more}
       head=${html`<${Heads} order=${order} onOrder=${onOrder} />`} onEnd=${async () => { await all(listing); table.current.focusRow(table.current.count - 1); }}
       onMove=${(from, to, event) => event.shiftKey && selection.extend(to, from)}
-      attributesOf=${(item, index) => ({ class: `virtual-row ${selection.chosen.has(item.key) ? "chosen" : ""}`, ...dragging.of(item, index) })}
+      attributesOf=${(item, index) => ({ class: `virtual-row ${selection.chosen.has(item.key) ? "row-chosen" : ""}`, ...dragging.of(item, index) })}
       show=${(item, index) => html`<${Row} item=${item} folder=${folder} isSearch=${Boolean(search)} isChosen=${selection.chosen.has(item.key)} actions=${actions}
         onToggle=${(event) => (event.shiftKey ? selection.extend(index) : selection.toggle(item))} />`} />
     ${state.error && html`<p class="problem" role="alert">${textOf(state.error)} <${Button} onClick=${listing.more}>${t("common.again")}<//></p>`}

@@ -5,10 +5,16 @@ import { t } from "../core/messages.js";
 import { textOf } from "../core/problems.js";
 import { labelOf, renamedItem, within } from "./items.js";
 
-/** What a name cannot be; the service knows the rest. */
+const MOST_BYTES = 255;
+const FORBIDDEN = /[\\\u0000-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069]/;
+
+/** Why a folder or file cannot be called this; empty where nothing is known against it. */
 export function faultOf(label) {
-  if (!label.trim()) return t("files.name_missing");
-  return label.includes("/") ? t("files.name_slash") : "";
+  const name = label.trim();
+  if (!name) return t("files.name_missing");
+  if (name.includes("/")) return t("files.name_slash");
+  if (FORBIDDEN.test(name) || name === "." || name === "..") return t("files.name_refused");
+  return new TextEncoder().encode(name.normalize("NFC")).length > MOST_BYTES ? t("files.name_long") : "";
 }
 
 /** What refusals of a name mean. */

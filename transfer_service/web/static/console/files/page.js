@@ -9,7 +9,6 @@ import { Empty } from "../ui/states.js";
 import { UploadArea, UploadButtons } from "../uploads/area.js";
 import { refreshFiles } from "./changes.js";
 import { NewFolderDialog } from "./dialogs.js";
-import { OrderField } from "./heads.js";
 import { FileList } from "./list.js";
 import { listingOf } from "./listing.js";
 import { SearchBox } from "./search_box.js";
@@ -29,13 +28,14 @@ export default function Page({ labels }) {
   return html`<header class="page-head files-head">
       <h1 ref=${title} tabindex="-1"><bdi>${shown}</bdi></h1>
       <${SearchBox} labels=${labels} search=${search} />
-      <${Button} icon="folder-plus" onClick=${() => setMaking(true)}>${t("files.new_folder")}<//>
       <${UploadButtons} folder=${folder} />
     </header>
-    <${Way} labels=${labels} />
+    <div class="files-place">
+      <${Way} labels=${labels} />
+      <${Button} kind="quiet" icon="folder-plus" onClick=${() => setMaking(true)}>${t("files.new_folder")}<//>
+    </div>
     <${UploadArea} folder=${folder} hasButtons=${false} />
     <${Found} listing=${listing} search=${search} />
-    <${OrderField} order=${order} onOrder=${setOrder} />
     <${FileList} key=${JSON.stringify(listing.query)} listing=${listing} order=${order} onOrder=${setOrder} onEmptied=${() => title.current.focus()}
       nothing=${html`<${Nothing} folder=${folder} search=${search} />`} />
     ${isMaking && html`<${NewFolderDialog} folder=${folder} onDone=${refreshFiles} onClose=${() => setMaking(false)} />`}`;

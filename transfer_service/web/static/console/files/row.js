@@ -29,15 +29,15 @@ export function Row({ item, folder, isSearch, isChosen, onToggle, actions }) {
 /* Nothing can be opened of what is not whole. */
 function Name({ item }) {
   const label = html`<bdi>${item.label}</bdi>`;
-  if (!item.isWhole) return html`<span class="name" data-part="name" tabindex="-1" title=${item.label}>${label}</span>`;
-  if (item.isFolder) return html`<${Link} class="name" data-part="name" draggable=${false} href=${hrefOf("files", ...item.name.split("/"))} title=${item.label}>${label}<//>`;
-  return html`<a class="name" data-part="name" draggable=${false} href=${downloadUrl(item)} download=${item.label} title=${item.label}>${label}</a>`;
+  if (!item.isWhole) return html`<span class="name" dir="auto" data-part="name" tabindex="-1" title=${item.label}>${label}</span>`;
+  if (item.isFolder) return html`<${Link} class="name" dir="auto" data-part="name" draggable=${false} href=${hrefOf("files", ...item.name.split("/"))} title=${item.label}>${label}<//>`;
+  return html`<a class="name" dir="auto" data-part="name" draggable=${false} href=${downloadUrl(item)} download=${item.label} title=${item.label}>${label}</a>`;
 }
 
 /* Where it lies, seen from the folder that was searched. */
 function Where({ item, folder }) {
   const place = folderOf(item.name).slice(folder ? folder.length + 1 : 0);
-  return place ? html`<${Link} class="where" draggable=${false} href=${hrefOf("files", ...folderOf(item.name).split("/"))}><bdi>${place}</bdi><//>` : null;
+  return place ? html`<${Link} class="where" dir="auto" draggable=${false} href=${hrefOf("files", ...folderOf(item.name).split("/"))}><bdi>${place}</bdi><//>` : null;
 }
 
 function When({ at }) {

@@ -13,7 +13,7 @@ export function SelectionBar({ selection, isAll, actions, onAll }) {
   const isWhole = items.every((item) => item.isWhole);
   return html`<div class="selection" role="group" aria-label=${t("files.selection")}>
     <input ref=${box} type="checkbox" aria-label=${t("files.select_all")} checked=${isAll} onChange=${() => (isAll ? clear() : onAll())} />
-    <p class="selection-count" role="status">${chosen.size > 0 && t("files.count_selected", { count: chosen.size })}</p>
+    <p class="selection-count" role="status">${chosen.size > 0 && html`<span>${t("files.count_selected", { count: chosen.size })}</span>`}</p>
     ${chosen.size > 0 && html`<div class="selection-tools">
       ${isWhole && html`<${Button} kind="quiet" icon="download" onClick=${() => actions.download(items)}>${t("files.download")}<//>
         <${Button} kind="quiet" icon="share" onClick=${() => actions.share(items)}>${t("files.share")}<//>`}

@@ -51,7 +51,7 @@ export function usePlaceInHistory(table, listing, state) {
     if (!reached && !state.isWhole && !state.error && (tries.current += 1) < MOST_PAGES) return void listing.more();
     wanted.current = null;
     window.scrollTo(0, top);
-    if (key && document.activeElement === document.body) table.current?.focusKey(key);
+    if (key && document.activeElement.matches("body, main")) table.current?.focusKey(key);
   }, [state]);
   const note = () => {
     if (wanted.current) return;

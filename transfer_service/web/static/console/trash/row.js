@@ -19,8 +19,8 @@ export function Row({ item, actions }) {
   return html`<div role="cell" class="cell-name">
       <span class="thumbnail"><${Icon} name=${iconOf(item)} /></span>
       <div class="grow">
-        <span class="name" title=${item.name}><bdi>${item.label}</bdi></span>
-        ${item.folder && html`<span class="where" title=${item.folder}><bdi>${item.folder}</bdi></span>`}
+        <span class="name" dir="auto" title=${item.name}><bdi>${item.label}</bdi></span>
+        ${item.folder && html`<span class="where" dir="auto" title=${item.folder}><bdi>${item.folder}</bdi></span>`}
       </div>
       ${item.isReplaced && html`<span class="tag">${t("trash.replaced")}</span>`}
     </div>
