@@ -4,6 +4,7 @@ import { html, useCallback, useEffect, useMemo, useRef, useState } from "../../v
 import { t } from "../core/messages.js";
 import { useStore } from "../core/store.js";
 import { textOf } from "../core/problems.js";
+import { Shown } from "../previews/shown.js";
 import { Button } from "../ui/button.js";
 import { Failed, Loading } from "../ui/states.js";
 import { say } from "../ui/toast.js";
@@ -27,15 +28,15 @@ export function FileList({ listing, order, onOrder, nothing, onEmptied }) {
   const { folder, search } = listing.query;
   const state = useStore(listing.state);
   const items = useShown(state.items);
+  const shownLarge = useMemo(() => items.filter((item) => item.isWhole && !item.isFolder).map(({ id, name }) => ({ file_id: id, filename: name })), [items]);
   const table = useRef(null);
   const selection = useSelection(items);
   const { actions, dialog } = useActions({ folder, table, selection });
   const place = usePlaceInHistory(table, listing, state);
   const dragging = useDragging({ selection, actions });
   useEmptied(items.length, onEmptied);
-  useFreshness(listing);
+  useFreshness(listing, table);
   useFirstFocus(table, items, place);
-  useEffect(() => { listing.seen = table.current?.range.last ?? 0; });
   if (state.error && !items.length) return html`<${Failed} error=${state.error} onRetry=${listing.more} problems=${{ 404: t("files.no_folder") }} />${dialog}`;
   if (!state.isLoaded) return html`<${Loading} />`;
   if (!items.length) return html`${nothing}${dialog}`;
@@ -54,6 +55,7 @@ export function FileList({ listing, order, onOrder, nothing, onEmptied }) {
       show=${(item, index) => html`<${Row} item=${item} folder=${folder} isSearch=${Boolean(search)} isChosen=${selection.chosen.has(item.key)} actions=${actions}
         onToggle=${(event) => (event.shiftKey ? selection.extend(index) : selection.toggle(item))} />`} />
     ${state.error && html`<p class="problem" role="alert">${textOf(state.error)} <${Button} onClick=${listing.more}>${t("common.again")}<//></p>`}
+    <${Shown} files=${shownLarge} onClosed=${(id) => table.current?.focusKey(id)} />
     ${dialog}
   </div>`;
 }
@@ -77,11 +79,11 @@ function useShown(items) {
 }
 
 /* What others did is seen when somebody tells of it, and when the window is looked at again. */
-function useFreshness(listing) {
+function useFreshness(listing, table) {
   const asked = useRef(0);
   const refresh = useCallback(() => {
     asked.current = Date.now();
-    return listing.refresh();
+    return listing.refresh(table.current?.count ? table.current.seen() : 0);
   }, [listing]);
   useEffect(() => {
     refresh();

@@ -29,12 +29,12 @@ export function changeItems(change) {
 }
 
 /**
- * `state` has `{items, isWhole, isLoaded, error}`. `more` gets the next page, `all` every one; `refresh` asks again for
- * what is there, unless `seen` (the last row that is shown) lies so deep that this would be long.
+ * `state` has `{items, isWhole, isLoaded, error}`. `more` gets the next page, `all` every one; `refresh(seen)` asks again for
+ * what is there, unless `seen`, the last row that is shown, lies so deep that this would be long.
  */
 function createListing(query) {
   const state = createStore(EMPTY);
-  const listing = { query, state, seen: 0, more, all, refresh, change, stop };
+  const listing = { query, state, more, all, refresh, change, stop };
   let keys = new Set();
   let cursor = null;
   let work = null;
@@ -69,9 +69,9 @@ function createListing(query) {
     while (!state.get().isWhole && !state.get().error) await more();
   }
 
-  function refresh() {
+  function refresh(seen = 0) {
     if (!state.get().isLoaded) return more();
-    if (listing.seen > REFRESHED - PAGE) return Promise.resolve();
+    if (seen > REFRESHED - PAGE) return Promise.resolve();
     ending?.abort();
     return run(async (signal) => {
       const wanted = Math.min(state.get().items.length, REFRESHED);

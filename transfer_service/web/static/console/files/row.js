@@ -4,6 +4,7 @@ import { html } from "../../vendor/htm-preact.js";
 import { formatInstant, formatRelative, formatSize } from "../core/format.js";
 import { t } from "../core/messages.js";
 import { hrefOf, Link } from "../core/router.js";
+import { showHref } from "../previews/shown.js";
 import { MenuButton } from "../ui/menu.js";
 import { downloadUrl } from "./downloads.js";
 import { folderOf } from "./items.js";
@@ -31,7 +32,7 @@ function Name({ item }) {
   const label = html`<bdi>${item.label}</bdi>`;
   if (!item.isWhole) return html`<span class="name" dir="auto" data-part="name" tabindex="-1" title=${item.label}>${label}</span>`;
   if (item.isFolder) return html`<${Link} class="name" dir="auto" data-part="name" draggable=${false} href=${hrefOf("files", ...item.name.split("/"))} title=${item.label}>${label}<//>`;
-  return html`<a class="name" dir="auto" data-part="name" draggable=${false} href=${downloadUrl(item)} download=${item.label} title=${item.label}>${label}</a>`;
+  return html`<${Link} class="name" dir="auto" data-part="name" draggable=${false} href=${showHref(item.id)} title=${item.label}>${label}<//>`;
 }
 
 /* Where it lies, seen from the folder that was searched. */

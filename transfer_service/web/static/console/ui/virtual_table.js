@@ -14,7 +14,7 @@ const FIRST_HEIGHT = 56;
  *
  * `isWhole` says whether `items` are all that there are: until then `onNearEnd` is called where more are needed, and
  * `onEnd` for all of them. `handle` is a ref that gets `focusRow(index, part)`, `focusKey(key)`, `keepFocus()`,
- * `kept` (a ref to the `key` that has the focus), `range` (the rows that are drawn) and `count`.
+ * `kept` (a ref to the `key` that has the focus), `count`, and `seen()`: the last row that is seen.
  */
 export function VirtualTable({ label, head, items, keyOf, show, attributesOf, isWhole = true, onNearEnd, onEnd, onMove, handle, ...rest }) {
   const table = useRef();
@@ -23,7 +23,7 @@ export function VirtualTable({ label, head, items, keyOf, show, attributesOf, is
   const focus = useKeptFocus(table, items, keyOf);
   const moving = useRef();
   moving.current = { items, isWhole, onEnd, onMove, focusRow: focus.focusRow, page: range.page };
-  if (handle) handle.current = { ...focus, range, count: items.length };
+  if (handle) handle.current = { ...focus, count: items.length, seen: () => (body.current ? rangeIn(body.current, range).last : 0) };
   useEffect(() => {
     if (!isWhole && range.last >= items.length) onNearEnd?.();
   }, [range.last, items.length, isWhole]);
@@ -42,7 +42,7 @@ export function VirtualTable({ label, head, items, keyOf, show, attributesOf, is
 export function useEmptied(count, onEmptied) {
   const before = useRef(0);
   useEffect(() => {
-    if (!count && before.current && document.activeElement === document.body) onEmptied();
+    if (!count && before.current && isNobodys()) onEmptied();
     before.current = count;
   }, [count]);
 }
@@ -113,12 +113,14 @@ function useKeptFocus(table, items, keyOf) {
     draw((turn) => turn + 1);
   };
   const keepFocus = () => {
-    if (!kept.current || (!isWanted.current && document.activeElement !== document.body)) return;
+    if (!kept.current || (!isWanted.current && !isNobodys())) return;
     const index = pinned();
     if (index < 0) return afterItem();
     kept.current.index = index;
+    const row = table.current.querySelector(`[data-index="${index}"]`);
+    if (isWanted.current) row?.scrollIntoView({ block: "nearest" });
     isWanted.current = false;
-    focusPart(table.current.querySelector(`[data-index="${index}"]`), kept.current.part);
+    focusPart(row, kept.current.part);
   };
   const afterItem = () => {
     if (items.length) focusRow(Math.min(kept.current.index, items.length - 1), kept.current.part);
@@ -136,15 +138,20 @@ function useKeptFocus(table, items, keyOf) {
 
 function focusPart(row, part) {
   const wanted = row?.querySelector(`[data-part="${part}"]`) ?? row?.querySelector("a, button, input");
-  row?.scrollIntoView({ block: "nearest" });
   wanted?.focus({ preventScroll: true });
+}
+
+/* Where the focus falls to when what had it is gone. */
+function isNobodys() {
+  return document.activeElement.matches("body, #main");
 }
 
 /* Whoever goes elsewhere does not want to be called back; dialogs and menus give the focus back by themselves. */
 function useForgetting(table, kept) {
   useEffect(() => {
-    const forget = ({ target }) => {
-      if (!table.current?.contains(target) && !target.closest?.("dialog, [role=menu]")) kept.current = null;
+    const forget = ({ type, target }) => {
+      const isGivenBack = target.closest?.("dialog, [role=menu]") || (type === "focusin" && target.id === "main");
+      if (!isGivenBack && !table.current?.contains(target)) kept.current = null;
     };
     document.addEventListener("focusin", forget);
     document.addEventListener("pointerdown", forget);
