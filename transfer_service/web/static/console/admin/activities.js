@@ -17,7 +17,7 @@ import { Table } from "../ui/table.js";
 import { say } from "../ui/toast.js";
 import { Details, Subject, titleOf } from "./activity.js";
 import { ExportButton } from "./activity_export.js";
-import { Filters, filtersOf } from "./activity_filters.js";
+import { Filters, filtersOf, FiltersToggle } from "./activity_filters.js";
 
 const LIMIT = 50;
 export const READER = "activities.read";
@@ -43,6 +43,7 @@ function Missing({ me }) {
 }
 
 function Log() {
+  const [isOpen, setOpen] = useState(false);
   const { query } = useRoute();
   const filters = filtersOf(query);
   const page = Math.max(1, Math.trunc(Number(query.get("page"))) || 1);
@@ -58,8 +59,9 @@ function Log() {
       <h1>${t("admin.activities.title")}</h1>
       <${IconButton} icon="refresh" label=${t("admin.refresh")} onClick=${reload} />
       <${ExportButton} filters=${filters} />
+      <${FiltersToggle} filters=${filters} isOpen=${isOpen} onToggle=${() => setOpen(!isOpen)} />
     </header>
-    <${Filters} filters=${filters} onChange=${show} />
+    <${Filters} filters=${filters} isOpen=${isOpen} onChange=${show} />
     ${error ? html`<${Failed} error=${error} onRetry=${reload} />` : !value ? html`<${Loading} />` : rows.length === 0
       ? html`<${Empty} icon="search" title=${t("admin.activities.none")}><p>${t("admin.activities.none_text")}</p><//>`
       : html`<${Table} label=${t("admin.activities.title")} columns=${columns()} rows=${rows} keyOf=${(row) => row.id} busy=${isLoading} />`}

@@ -1,6 +1,6 @@
 /* Which activities are shown: the filters of the API, kept in the address of the page. */
 
-import { html, useEffect, useRef, useState } from "../../vendor/htm-preact.js";
+import { html, useEffect, useRef } from "../../vendor/htm-preact.js";
 import { t } from "../core/messages.js";
 import { Button } from "../ui/button.js";
 import { Field, Select } from "../ui/field.js";
@@ -24,11 +24,20 @@ export function filtersOf(query) {
   return given;
 }
 
+/** The button that shows them on a phone, where they are folded. */
+export function FiltersToggle({ filters, isOpen, onToggle }) {
+  const count = countOf(filters);
+  return html`<${Button} icon="search" class="button plain filters-toggle" aria-expanded=${isOpen} onClick=${onToggle}>
+    ${count ? t("admin.activities.filters_set", { count }) : t("admin.activities.filters")}<//>`;
+}
+
+function countOf(filters) {
+  return NAMES.filter((name) => filters[name]).length;
+}
+
 /** Fields for all of them; `onChange` takes what has changed. */
-export function Filters({ filters, onChange }) {
+export function Filters({ filters, isOpen, onChange }) {
   const form = useRef();
-  const [isOpen, setOpen] = useState(false);
-  const count = NAMES.filter((name) => filters[name]).length;
   useEffect(() => {
     form.current.elements.username.value = filters.username ?? "";
     form.current.elements.from.value = localOf(filters.from);
@@ -44,15 +53,14 @@ export function Filters({ filters, onChange }) {
   };
   const actions = ACTIONS.map((action) => [action, titleOf({ action })]);
   const known = filters.action && !ACTIONS.includes(filters.action) ? [[filters.action, filters.action], ...actions] : actions;
-  return html`<${Button} kind="plain" icon="search" class="button plain filters-toggle" aria-expanded=${isOpen} onClick=${() => setOpen(!isOpen)}>${count ? t("admin.activities.filters_set", { count }) : t("admin.activities.filters")}<//>
-    <form ref=${form} class=${isOpen ? "filters" : "filters folded"} role="search" aria-label=${t("admin.activities.filters")} onChange=${read} onSubmit=${read}>
+  return html`<form ref=${form} class=${isOpen ? "filters" : "filters folded"} role="search" aria-label=${t("admin.activities.filters")} onChange=${read} onSubmit=${read}>
     <${Field} label=${t("admin.activities.username")} name="username" autocomplete="off" autocapitalize="none" spellcheck="false" />
     <${Select} label=${t("admin.activities.action")} name="action" value=${filters.action ?? ""} options=${[["", t("admin.activities.any")], ...known]} />
     <${Select} label=${t("admin.activities.resource")} name="resource" value=${filters.resource ?? ""}
       options=${[["", t("admin.activities.any")], ...RESOURCES.map((each) => [each, t(`admin.resource.${each}`)])]} />
     <${Field} label=${t("admin.activities.from")} name="from" type="datetime-local" />
     <${Field} label=${t("admin.activities.to")} name="to" type="datetime-local" />
-    ${count > 0 && html`<${Button} kind="quiet" onClick=${() => onChange(Object.fromEntries(NAMES.map((name) => [name, null])))}>${t("admin.activities.clear")}<//>`}
+    ${countOf(filters) > 0 && html`<${Button} kind="quiet" onClick=${() => onChange(Object.fromEntries(NAMES.map((name) => [name, null])))}>${t("admin.activities.clear")}<//>`}
   </form>`;
 }
 
