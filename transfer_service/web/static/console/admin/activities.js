@@ -77,7 +77,7 @@ export function addressOf(filters, page = 1) {
 
 const columns = () => [
   { key: "what", show: (row) => html`<${What} row=${row} />` },
-  { key: "who", show: (row) => (row.username ? html`<${Link} class="plain-link" href=${addressOf({ username: row.username })}><bdi>${row.username}</bdi><//>` : html`<span class="quiet">${t("admin.activities.nobody")}</span>`) },
+  { key: "who", kind: "who-cell", show: (row) => (row.username ? html`<${Link} class="plain-link" href=${addressOf({ username: row.username })}><bdi>${row.username}</bdi><//>` : html`<span class="quiet">${t("admin.activities.nobody")}</span>`) },
   { key: "address", kind: "from-where", show: (row) => row.ipAddress ?? "" },
   { key: "when", show: (row) => html`<time datetime=${row.createdAt}>${formatInstant(row.createdAt)}</time>` },
 ].map((column) => ({ ...column, title: t(`admin.activities.${column.key}`) }));
