@@ -5,7 +5,7 @@ from flask import Flask
 
 from tests.conftest import Device
 from tests.web.sharing.visitors import HTML, JSON, PASSWORD, Visitor, share
-from transfer_service.web.sharing.pages import FILES_A_PAGE, format_size
+from transfer_service.web.sharing.pages import FILES_A_PAGE
 
 HOSTILE = "<script>alert(1)</script>'\"&.txt"
 
@@ -98,10 +98,17 @@ def test_the_page_is_what_comes_without_a_wish(app: Flask, device: Device) -> No
     assert visitor.get(headers={"Accept": "application/json, text/html;q=0.5"}).mimetype == "application/json"
 
 
-@pytest.mark.parametrize(
-    ("size", "text"),
-    [(0, "0 bytes"), (1, "1 byte"), (999, "999 bytes"), (1000, "1.0 kB"), (999_949, "999.9 kB"),
-     (999_950, "1.0 MB"), (10**12, "1.0 TB"), (2**63 - 1, "9.2 EB")],
-)  # fmt: skip
-def test_sizes_for_people(size: int, text: str) -> None:
-    assert format_size(size) == text
+def test_a_page_speaks_the_language_of_its_visitor(app: Flask, device: Device) -> None:
+    files = [device.store(b"x" * 1500, name)["file_id"] for name in ("a.txt", "b.txt")]
+    visitor = Visitor(app, share(device, *files, max_downloads=2, name="{count} & <b>"))
+    german = {**HTML, "Accept-Language": "de-AT, en;q=0.5"}
+    page = visitor.get(headers=german)
+    text = " ".join(page.text.split())
+    assert "Accept-Language" in page.headers["Vary"]
+    assert '<html lang="de" dir="ltr">' in text
+    assert "2 Dateien, 3,0 kB.<br>" in text
+    assert "</time>, für noch 2 Downloads. Das ZIP mit allen zählt als ein Download." in text
+    assert "<h1><bdi>{count} &amp; &lt;b&gt;</bdi></h1>" in text
+    assert 'aria-label="b.txt herunterladen">Herunterladen</a>' in text
+    assert "Dieser Link führt nirgendwohin." in visitor.get("/nothing", headers=german).text
+    assert '<html lang="en" dir="ltr">' in visitor.get(headers={**HTML, "Accept-Language": "tlh"}).text

@@ -6,6 +6,7 @@ from flask import Response, make_response, render_template, request
 
 from transfer_service.web.addresses import own_path
 from transfer_service.web.console.assets import assets_path
+from transfer_service.web.console.wording import wording
 
 PREFIX = "/s/"
 POLICY = (
@@ -23,10 +24,11 @@ def is_page_wanted() -> bool:
 
 
 def page(template: str, *, status: int = HTTPStatus.OK, **values: object) -> Response:
-    """A page of a link."""
-    response = make_response(
-        render_template(f"sharing/{template}", path_of=own_path, assets=assets_path(), **values), status
-    )
+    """A page of a link, in the language of its visitor."""
+    words = wording()
+    shown = render_template(f"sharing/{template}", words=words, t=words.text, assets=assets_path(), **values)
+    response = make_response(shown, status)
+    response.vary.add("Accept-Language")
     response.headers["Content-Security-Policy"] = POLICY
     response.headers["Referrer-Policy"] = "same-origin"
     return response

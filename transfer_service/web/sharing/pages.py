@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from itertools import groupby
 
 from flask import Response, request
@@ -17,7 +16,6 @@ from transfer_service.wire.instants import format_second
 FILES_A_PAGE = 500
 MAX_DIGITS, MAX_EXTENSION = 6, 4
 _SHOWN_KINDS = frozenset({"image", "video"})
-_UNITS = ("kB", "MB", "GB", "TB", "PB", "EB")
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,13 +37,11 @@ def link_page(visit: Visit, files: Sequence[SharedFile]) -> Response:
         base=visit.path,
         address=visit.address(),
         count=len(files),
-        size=format_size(sum(file.length for file in files)),
+        size=sum(file.length for file in files),
         sections=list(_sections(shown)),
         number=number,
         pages=pages,
         expires_at=format_second(visit.link.expires_at),
-        expires=_date(visit.link.expires_at),
-        format_size=format_size,
         label_of=lambda name: split_name(name)[1],
         extension_of=_extension_of,
         has_preview=_has_preview,
@@ -53,7 +49,7 @@ def link_page(visit: Visit, files: Sequence[SharedFile]) -> Response:
 
 
 def password_page(visit: Visit, *, problem: str | None = None) -> Response:
-    """The question for the password, again with what was wrong with an answer."""
+    """The question for the password, again with what was wrong with an answer: `wrong`, or `too_many` of them."""
     return page("password.html", base=visit.path, problem=problem)
 
 
@@ -77,19 +73,3 @@ def _page_number() -> int:
 def _sections(files: Sequence[SharedFile]) -> Iterator[Section]:
     for folder, members in groupby(files, key=lambda file: split_name(file.name)[0]):
         yield Section(folder, list(members))
-
-
-def _date(at: datetime) -> str:
-    return f"{at.day} {at:%B %Y, %H:%M} UTC"
-
-
-def format_size(size: int) -> str:
-    """Bytes for people: in units of a thousand, with one digit behind the point."""
-    if size < 1000:
-        return f"{size} byte{'' if size == 1 else 's'}"
-    value = float(size)
-    for unit in _UNITS:
-        value /= 1000
-        if value < 999.95 or unit == _UNITS[-1]:
-            break
-    return f"{value:.1f} {unit}"

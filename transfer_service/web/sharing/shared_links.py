@@ -82,10 +82,11 @@ def unlock(token: str) -> Response:  # noqa: ARG001 - the visit has it
     try:
         cookie = services().sharing.access.unlock(visit.link, password, address=request.remote_addr or "")
     except (WrongLinkPassword, TooManyGuesses) as error:
-        note(unlock="throttled" if isinstance(error, TooManyGuesses) else "failed")
+        is_throttled = isinstance(error, TooManyGuesses)
+        note(unlock="throttled" if is_throttled else "failed")
         if request.is_json or not is_page_wanted():
             raise
-        refusal = password_page(visit, problem=error.detail)
+        refusal = password_page(visit, problem="too_many" if is_throttled else "wrong")
         refusal.status_code = status_of(error)
         set_retry_after(refusal, error)
         return refusal
