@@ -12,7 +12,8 @@ from tests.prepared import migrate
 REPOSITORY = Path(__file__).parents[1]
 UNUSED = (
     "PIL", "aiohttp", "alembic", "authlib", "av", "babel", "blurhash", "boto3", "botocore", "cryptography",
-    "gevent.pywsgi", "numpy", "opentelemetry", "pillow_heif", "prometheus_client", "psycopg", "redis", "requests", "rich",
+    "gevent.pywsgi", "numpy", "opentelemetry", "pillow_heif", "prometheus_client", "psycopg", "redis", "requests",
+    "rich",
 )  # fmt: skip
 SERVICE = """
 from transfer_service.serve import app
