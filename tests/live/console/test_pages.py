@@ -15,6 +15,19 @@ ADMIN = {
     "accounts": "bob", "usage": "alice", "transfers": "Drone survey.mov", "activities": "Give it to me",
     "webhooks": "hooks.example", "health": "Ready",
 }  # fmt: skip
+OPENED = [
+    ("files", "New folder"),
+    ("files", "Actions for Crane lift.webm"),
+    ("files", "Actions for Crane lift.webm", "Rename"),
+    ("files", "Actions for Crane lift.webm", "Share"),
+    ("files", "Actions for Contracts", "Move"),
+    ("links", "New upload link"),
+    ("links", "Actions for Film and photo"),
+    ("chat", "New conversation"),
+    ("account", "New key"),
+    ("trash", "Empty trash"),
+]
+"""A page, a button of it, and what is chosen in the menu that opens."""
 MIRRORED = "document.documentElement.dir = 'rtl'"
 OFFSET = "document.querySelector('nav').getBoundingClientRect().left"
 
@@ -95,4 +108,30 @@ def test_administrators_can_use_their_pages(open_console: OpenConsole, furnished
     page, wrong = open_console(account="root"), []
     for part, shown in ADMIN.items():
         wrong += look(page, f"/console/admin/{part}", shown)
+    assert not wrong, "\n".join(wrong)
+
+
+def test_menus_and_dialogs_fit_a_phone(open_console: OpenConsole, furnished: Furnished) -> None:
+    assert furnished.game
+    page, wrong = open_console(), []
+    at_width(page, PHONE)
+    for place, button, *chosen in OPENED:
+        page.goto(f"/console/{place}")
+        page.get_by_role("button", name=button, exact=True).first.click()
+        for name in chosen:
+            page.get_by_role("menuitem", name=name, exact=True).click()
+        opened = page.get_by_role("dialog").or_(page.get_by_role("menu"))
+        expect(opened).to_be_visible()
+        box = opened.bounding_box()
+        assert box is not None
+        if box["x"] < 0 or box["x"] + box["width"] > PHONE:
+            wrong.append(f"{button} {chosen}: from {box['x']} on {box['width']} wide")
+        wrong += [f"{button} {chosen}: {each}" for each in [*sideways(page), *axe(page)]]
+        page.emulate_media(color_scheme="dark")
+        at_width(page, PHONE)
+        wrong += [f"{button} {chosen}, dark: {each}" for each in axe(page, "color-contrast")]
+        page.emulate_media(color_scheme="light")
+        page.keyboard.press("Escape")
+        expect(opened).to_have_count(0)
+        expect(page.get_by_role("button", name=button, exact=True).first).to_be_focused()
     assert not wrong, "\n".join(wrong)
