@@ -1,48 +1,24 @@
 /* The rows of the page of an upload link: one for each file, with what it may be told. */
 
+import { formatSize } from "../console/core/format.js";
+import { t } from "../console/core/messages.js";
 import { html, useLayoutEffect, useRef } from "../vendor/htm-preact.js";
 
-const UNITS = ["kB", "MB", "GB", "TB", "PB"];
 const RUNNING = new Set(["checking", "sending"]);
-const WORDS = {
-  forbidden: "This link takes no more files.",
-  gone: "This link does not work any more.",
-  quota: "There is no room for this file at this link.",
-  too_large: "There is no room for this file at this link.",
-  link_room: "There is no room for this file at this link.",
-  full: "There is no room for this file right now.",
-  unreadable: "It cannot be read any more. Choose it again.",
-};
+const WORDS = { forbidden: "closed", gone: "gone", quota: "no_room", too_large: "no_room", link_room: "no_room", full: "full", unreadable: "unreadable" };
 
 /** Why a file was not sent. */
 export function wordFor({ problem, detail }) {
-  if (detail === "Password required") return "Open this page again and enter the password.";
-  return WORDS[problem] || detail || "It could not be sent.";
-}
-
-function formatSize(size) {
-  if (size < 1000) return `${size} byte${size === 1 ? "" : "s"}`;
-  let value = size;
-  let unit = -1;
-  while (value >= 999.95 && unit < UNITS.length - 1) {
-    value /= 1000;
-    unit += 1;
-  }
-  return `${value.toFixed(1)} ${UNITS[unit]}`;
+  if (detail === "Password required") return t("shared.upload.locked");
+  if (problem in WORDS) return t(`shared.upload.${WORDS[problem]}`);
+  return detail || t("shared.upload.failed");
 }
 
 function wordsOf(row, state) {
-  const sent = `${formatSize(row.offset)} of ${formatSize(row.size)}`;
-  const words = {
-    queued: `Waits for its turn, ${formatSize(row.size)}`,
-    running: sent,
-    waiting: `${sent}. Waiting for the network`,
-    paused: `${sent}. Paused`,
-    done: `${formatSize(row.size)}, sent`,
-    failed: wordFor(row),
-    lost: `${sent}. Choose this file again to go on`,
-  };
-  return words[state];
+  const size = formatSize(row.size);
+  if (state === "failed") return wordFor(row);
+  if (state === "queued" || state === "done") return t(`shared.upload.${state}`, { size });
+  return t(`shared.upload.${state}`, { sent: t("shared.upload.of", { sent: formatSize(row.offset), size }) });
 }
 
 /** A file: one of the queue, or one of an earlier visit, whose state is `lost`. */
@@ -57,13 +33,13 @@ export function Row({ row, queue, onRemove }) {
     if (isOver && document.activeElement === toggle.current) remove.current.focus();
   }, [isOver]);
   const act = () => (canGoOn ? queue.resume(row) : queue.pause(row));
-  const word = canGoOn ? "Resume" : "Pause";
-  const last = state === "done" ? "Hide" : "Cancel";
+  const word = canGoOn ? "resume" : "pause";
+  const last = state === "done" ? "hide" : "cancel";
   return html`<li data-state=${state}>
     <span class="about"><bdi class="name">${name}</bdi><span class="size">${wordsOf(row, state)}</span></span>
     <span class="choices">
-      <button ref=${toggle} type="button" class="plain" hidden=${isOver} aria-label=${`${word} ${name}`} onClick=${act}>${word}</button>
-      <button ref=${remove} type="button" class="plain" aria-label=${`${last} ${name}`} onClick=${onRemove}>${last}</button>
+      <button ref=${toggle} type="button" class="plain" hidden=${isOver} aria-label=${t(`shared.upload.${word}_of`, { name })} onClick=${act}>${t(`shared.upload.${word}`)}</button>
+      <button ref=${remove} type="button" class="plain" aria-label=${t(`shared.upload.${last}_of`, { name })} onClick=${onRemove}>${t(`shared.upload.${last}`)}</button>
     </span>
     <progress aria-label=${name} max=${size || 1} value=${state === "done" ? size || 1 : offset}></progress>
   </li>`;

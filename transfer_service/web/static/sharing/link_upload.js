@@ -3,6 +3,7 @@
    Who sends here sees no list of what is unfinished: the browser keeps it, by the address of the upload, so that the same
    file, chosen again after a reload, goes on where it stands. */
 
+import { loadMessages, t } from "../console/core/messages.js";
 import { bringsFiles, fromDrop, fromFiles } from "../console/uploads/chosen.js";
 import { Queue } from "../console/uploads/queue.js";
 import { html, render } from "../vendor/htm-preact.js";
@@ -82,8 +83,8 @@ queue.changed.watch(() => {
   for (const row of rows) {
     if (told.get(row) === row.state) continue;
     told.set(row, row.state);
-    if (row.state === "done") news.textContent = `${row.name} was sent.`;
-    if (row.state === "failed") news.textContent = `${row.name} was not sent. ${wordFor(row)}`;
+    if (row.state === "done") news.textContent = t("shared.upload.was_sent", { name: row.name });
+    if (row.state === "failed") news.textContent = t("shared.upload.not_sent", { name: row.name, why: wordFor(row) });
   }
 });
 
@@ -106,7 +107,7 @@ document.addEventListener("drop", async (event) => {
   event.preventDefault();
   drop.classList.remove("over");
   const { files, unreadable } = await fromDrop(event, "");
-  if (unreadable.length) news.textContent = `${unreadable[0]} could not be read.`;
+  if (unreadable.length) news.textContent = t("shared.upload.not_read", { name: unreadable[0] });
   take(files);
 });
 window.addEventListener("online", () => queue.wake());
@@ -115,5 +116,6 @@ window.addEventListener("beforeunload", (event) => {
   if (queue.isActive) event.preventDefault();
 });
 
+await loadMessages();
 drop.hidden = false;
 show();
