@@ -151,6 +151,23 @@ def test_what_failed_says_why_and_is_tried_again(site: Site, open_console: OpenC
     expect(page.get_by_role("button", name="Try again: Broken Arrow")).to_be_visible()
 
 
+def test_of_many_downloads_two_have_a_stream_and_all_are_followed(site: Site, open_console: OpenConsole) -> None:
+    """A browser has six connections to a service: they are not all for bars."""
+    games = [site.add_game(ARCHIVE, Behaviour(stall_at=STALLED), title=f"One of {number}") for number in range(3)]
+    for game in games:
+        site.start(game)
+    page = open_console(account="carol")
+    streams: list[str] = []
+    page.on("request", lambda request: streams.append(request.url) if request.url.endswith("/progress") else None)
+    page.goto("/console/games/downloads")
+    for game in games:
+        expect(bar(page, game)).to_have_js_property("value", STALLED)
+    for game in games:
+        site.cancel(game)
+    expect(page.get_by_role("progressbar")).to_have_count(0)
+    assert len(streams) == 2, streams
+
+
 def test_one_of_several_archives_is_chosen(site: Site, open_console: OpenConsole) -> None:
     game_id = str(uuid.uuid4())
     site.add_game(b"first", game_id=game_id, title="Two Towers")

@@ -24,7 +24,7 @@ export function NewKey({ onMade, onClose }) {
       ${SCOPES.map((scope) => html`<${Checkbox} key=${scope} name="scope" value=${scope} defaultChecked=${scope === SCOPES[0]}
         label=${t(`account.scopes.${scope}.name`)} hint=${t(`account.scopes.${scope}.text`)} />`)}
     </fieldset>
-    <${Field} label=${t("account.keys.ends_on")} name="ends" type="date" min=${today()} hint=${t("account.keys.ends_hint")} />
+    <${Field} label=${t("account.keys.ends_on")} name="ends" type="date" min=${today()} max="9999-12-31" hint=${t("account.keys.ends_hint")} />
     <div class="beside">
       <${Field} label=${t("account.keys.quota")} name="amount" type="number" inputmode="decimal" min="0.001" step="any" hint=${t("account.keys.quota_hint")} />
       <${Select} label=${t("account.keys.unit")} name="unit" initial=${DEFAULT_UNIT} options=${unitNames().map((name, place) => [place, name])} />

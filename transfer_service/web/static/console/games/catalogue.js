@@ -6,7 +6,7 @@ import { t } from "../core/messages.js";
 import { hrefOf, Link, navigate, useRoute } from "../core/router.js";
 import { account } from "../core/session.js";
 import { Button } from "../ui/button.js";
-import { Select } from "../ui/field.js";
+import { SearchField, Select } from "../ui/field.js";
 import { Icon } from "../ui/icon.js";
 import { useLoaded } from "../ui/load.js";
 import { Empty, Failed, Loading } from "../ui/states.js";
@@ -41,7 +41,7 @@ export function Catalogue() {
       <${Link} class="button quiet" href=${hrefOf("games", "downloads")}><${Icon} name="download" /><span>${t("games.downloads")}</span><//>
     </header>
     <${Tools} asked=${asked} total=${total} />
-    <${Elsewhere} jobs=${jobs} games=${value?.games ?? []} />
+    ${value && html`<${Elsewhere} jobs=${jobs} games=${value.games} />`}
     ${error ? html`<${Failed} error=${error} onRetry=${reload} />` : value === undefined ? html`<${Loading} />`
       : html`<${Found} asked=${asked} value=${value} jobs=${jobs} />`}`;
 }
@@ -100,8 +100,7 @@ function Tools({ asked, total }) {
   const sorts = Object.keys(SORTS).map((each) => [each, t(`games.sorts.${each}`)]);
   const sort = (event) => navigate(hrefFor({ ...asked, sort: event.target.value, page: 1 }));
   return html`<div class="game-tools" role="search">
-    <input type="search" aria-label=${t("games.search")} placeholder=${t("games.search_hint")} value=${text} maxlength="255" spellcheck="false"
-      onInput=${(event) => setText(event.target.value)} />
+    <${SearchField} label=${t("games.search")} placeholder=${t("games.search_hint")} value=${text} maxlength="255" onInput=${(event) => setText(event.target.value)} />
     <${Select} label=${t("games.sort")} options=${sorts} value=${asked.sort} onChange=${sort} />
     <p class="small quiet" role="status">${total === undefined ? "" : t("games.count", { count: total })}</p>
   </div>`;
