@@ -10,8 +10,9 @@ import { useLoaded } from "../ui/load.js";
 import { Empty, Failed, Loading } from "../ui/states.js";
 import { isPlayable, launchOf } from "./launches.js";
 
+const COOKIES = "allow-same-site-none-cookies";
 /* What the service's own answer allows; never `allow-same-origin`, which would hand the console over. */
-const SANDBOX = "allow-scripts allow-forms allow-modals allow-popups allow-pointer-lock allow-downloads allow-same-site-none-cookies";
+const SANDBOX = `allow-scripts allow-forms allow-modals allow-popups allow-pointer-lock allow-downloads ${COOKIES}`;
 const FEATURES = "fullscreen; gamepad; autoplay";
 
 export function Play({ id }) {
@@ -26,17 +27,28 @@ export function Play({ id }) {
 /* The page is looked at before it is shown: a frame cannot say in words why there is none. */
 async function ask(id, signal) {
   const launch = await launchOf(id, signal);
-  if (isPlayable(launch) && window.isSecureContext) await request("HEAD", launch.contentUrl, { signal });
+  if (isPlayable(launch)) await request("HEAD", launch.contentUrl, { signal });
   return launch;
 }
 
+/* A game's pictures, styles and scripts need a cookie that browsers do not send out of such a frame everywhere. */
+function whatIsMissing() {
+  if (!window.isSecureContext) return "games.needs_https";
+  return document.createElement("iframe").sandbox.supports(COOKIES) ? null : "games.needs_chromium";
+}
+
 function Shown({ launch }) {
+  const [isBold, setBold] = useState(false);
   const { title, platform, downloaded } = launch;
   if (!downloaded) return html`<${Empty} icon="download" title=${t("games.not_here", { title })}><p>${t("games.not_here_hint")}</p><//>`;
   if (!isPlayable(launch)) {
     return html`<${Empty} icon="game" title=${t("games.cannot_play", { title })}><p>${platform ? t("games.not_playable_on", { platform }) : t("games.not_playable")}</p><//>`;
   }
-  if (!window.isSecureContext) return html`<${Empty} icon="lock" title=${t("games.cannot_play", { title })}><p>${t("games.needs_https")}</p><//>`;
+  const missing = isBold ? null : whatIsMissing();
+  if (missing) {
+    return html`<${Empty} icon="lock" title=${t("games.may_fail", { title })}><p>${t(missing)}</p>
+      <${Button} onClick=${() => setBold(true)}>${t("games.try_anyway")}<//><//>`;
+  }
   return html`<${Stage} title=${title} address=${urlOf(launch.contentUrl)} />`;
 }
 
