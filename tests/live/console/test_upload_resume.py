@@ -6,9 +6,11 @@ from dataclasses import replace
 from pathlib import Path
 
 import psutil
+import pytest
 import requests
 from playwright.sync_api import BrowserContext, Page, Playwright, expect
 
+from tests.conftest import PASSWORD
 from tests.live.chromium import PROGRAM
 from tests.live.console.conftest import AS_USUAL, FLAGS, OpenConsole, sign_in
 from tests.live.console.sending import (
@@ -126,24 +128,44 @@ def test_another_browser_goes_on_for_one_that_was_killed(
     assert [offset > 0 for _, offset in sent] == [True]
 
 
-def test_what_another_tab_sends_is_left_to_it(
-    console: Page, alice: requests.Session, server: LiveServer, tmp_path: Path
+@pytest.mark.parametrize("where", ["tab", "browser"])
+def test_what_another_page_sends_is_left_to_it(
+    console: Page, open_console: OpenConsole, alice: requests.Session, server: LiveServer, tmp_path: Path, where: str
 ) -> None:
-    path = made(tmp_path, "shared.bin", LARGE)
-    Line(console).at(SLOW)
+    path = made(tmp_path, f"shared {where}.bin", LARGE)
+    second = console.context.new_page() if where == "tab" else open_console()
+    line = Line(console)
+    line.at(MEBIBYTE // 4)
     mine = offsets_sent(console)
     choose(console, path)
     wait_for_bytes(console, alice, server, path.name)
-    second = console.context.new_page()
     second.goto("/")
     sent = offsets_sent(second)
     expect_bar(second, path.name)
     choose(second, path)
     expect(second.get_by_text("being sent from another page")).to_be_visible()
+    line.at()
     found = wait_for(console, alice, server, path.name)
     assert (found[path.name], len(mine), sent) == (digest(path), 1, [])
     expect(second.get_by_role("progressbar")).to_have_count(0)
-    assert [name for name in arrived(alice, server) if name.startswith("shared")] == [path.name]
+    assert [name for name in arrived(alice, server) if name.startswith(f"shared {where}")] == [path.name]
+
+
+def test_it_goes_on_when_the_same_account_signs_in_again(
+    console: Page, alice: requests.Session, server: LiveServer, tmp_path: Path
+) -> None:
+    path = made(tmp_path, "signed out.bin", LARGE)
+    line = Line(console)
+    line.at(SLOW)
+    choose(console, path)
+    wait_for_bytes(console, alice, server, path.name)
+    console.get_by_role("button", name="Sign out").click()
+    console.get_by_label("Name").fill("alice")
+    line.at()
+    assert path.name not in arrived(alice, server)
+    console.get_by_label("Password").fill(PASSWORD)
+    console.get_by_role("button", name="Sign in").click()
+    assert wait_for(console, alice, server, path.name)[path.name] == digest(path)
 
 
 def test_an_ended_session_is_renewed_on_the_way(

@@ -1,5 +1,6 @@
 """Sending files by the console: what is chosen arrives, byte for byte, can be seen, and can be stopped."""
 
+import hashlib
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -7,6 +8,7 @@ from pathlib import Path
 import requests
 from playwright.sync_api import Page, expect
 
+from tests.live.chunks import send_chunk
 from tests.live.console.judging import PHONE, at_width, axe, sideways
 from tests.live.console.sending import (
     MEBIBYTE,
@@ -23,6 +25,11 @@ from tests.live.console.sending import (
 from tests.live.server import LiveServer, wait_until
 
 HOSTILE = '"><img src=x onerror=alert(1)>.bin'
+PASTE = """(text) => {
+  const clipboardData = new DataTransfer();
+  clipboardData.items.add(new File([text], "pasted.svg"));
+  document.body.dispatchEvent(new ClipboardEvent("paste", {clipboardData, bubbles: true}));
+}"""
 MANY = 2000
 ANSWERED_AT_ONCE = """() => {
   window.sent = 0;
@@ -73,6 +80,20 @@ def test_what_is_chosen_and_dropped_arrives(
     folder = f"{server.url}/api/folders/Dropped/none/at%20all"
     wait_until(lambda: console.evaluate("1") and alice.get(folder, timeout=30).status_code == 200)
     expect(console.get_by_text("Drop to upload")).to_have_count(0)
+
+
+def test_pictures_are_pasted_and_what_a_device_left_is_cancelled(
+    console: Page, alice: requests.Session, server: LiveServer
+) -> None:
+    console.evaluate(PASTE, "<svg/>")
+    assert wait_for(console, alice, server, "pasted.svg")["pasted.svg"] == hashlib.sha256(b"<svg/>").hexdigest()
+    assert send_chunk(alice, server, "device.bin", 0, b"abc", total=100).status_code == 200
+    console.reload()
+    expect_bar(console, "device.bin")
+    expect(console.get_by_text("from another program")).to_be_visible()
+    console.get_by_role("button", name="Cancel device.bin", exact=True).click()
+    expect(console.get_by_role("progressbar")).to_have_count(0)
+    assert under_way(alice, server) == {}
 
 
 def test_uploads_are_paused_resumed_and_cancelled_and_go_on_beside_other_pages(
