@@ -129,28 +129,34 @@ def test_pictures_follow_each_other(open_console: OpenConsole, files: dict[str, 
 def test_an_address_shows_its_file_and_back_closes_it(
     open_console: OpenConsole, files: dict[str, dict[str, str]], server: LiveServer
 ) -> None:
-    page = open_console("/console/nowhere")
-    show(page, [files["lake.jpg"]])
+    page = open_console("/console/files?search=lake")
+    name = page.get_by_role("main").get_by_role("link", name="lake.jpg", exact=True)
+    name.click()
+    lake = page.get_by_role("dialog", name="lake.jpg", exact=True)
+    expect(lake).to_be_visible()
+    assert page.url.endswith(f"show={files['lake.jpg']['file_id']}")
     page.reload()
-    page.get_by_role("button", name="Sign out").wait_for()
-    page.evaluate(OPEN, [])
-    expect(page.get_by_role("dialog", name="lake.jpg")).to_be_visible()
-    expect(page.get_by_role("button", name="Next file")).to_have_count(0)
+    expect(lake).to_be_visible()
+    with page.expect_download() as download:
+        page.get_by_role("link", name="Download", exact=True).click()
+    assert download.value.path().read_bytes() == CONTENTS["lake.jpg"]
     page.get_by_role("button", name="Share").click()
     expect(page.get_by_role("dialog", name="Share lake.jpg")).to_be_visible()
     page.keyboard.press("Escape")
     expect(page.get_by_role("dialog", name="Share lake.jpg")).to_have_count(0)
-    with page.expect_download() as download:
-        page.get_by_role("link", name="Download", exact=True).click()
-    assert download.value.path().read_bytes() == CONTENTS["lake.jpg"]
+    expect(page.get_by_role("button", name="Share")).to_be_focused()
     page.keyboard.press("Escape")
     expect(page.get_by_role("dialog")).to_have_count(0)
-    assert page.url == f"{server.url}/console/nowhere"
-    page.evaluate("(id) => history.pushState(null, '', `?show=${id}`)", files["lake.jpg"]["file_id"])
-    page.evaluate("dispatchEvent(new PopStateEvent('popstate'))")
-    expect(page.get_by_role("dialog", name="lake.jpg")).to_be_visible()
+    expect(name).to_be_focused()
+    assert page.url == f"{server.url}/console/files?search=lake"
+    page.keyboard.press("Enter")
+    expect(lake).to_be_visible()
     page.go_back()
     expect(page.get_by_role("dialog")).to_have_count(0)
+    page.go_forward()
+    expect(lake).to_be_visible()
+    page.get_by_role("button", name="Close").click()
+    expect(name).to_be_focused()
 
 
 def test_films_and_sounds_are_played_from_any_place(
