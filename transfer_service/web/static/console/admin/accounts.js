@@ -25,7 +25,8 @@ const COLUMNS = [
 
 export function Accounts() {
   const { query } = useRoute();
-  const [search, setSearch] = useState(query.get("search") ?? "");
+  const asked = query.get("search") ?? "";
+  const [search, setSearch] = useState(asked);
   const [dialog, setDialog] = useState(null);
   const field = useRef();
   const sorting = sortingOf(query);
@@ -39,8 +40,11 @@ export function Accounts() {
   const { tableRef, keepFocus } = useFocusNear(rows, field);
   const sort = ({ by, order }) => navigate(addressOf(wanted, by, order), { replace: true });
   useEffect(() => {
-    if (wanted !== (query.get("search") ?? "")) navigate(addressOf(wanted, sorting.by, sorting.order), { replace: true });
+    if (wanted !== asked) navigate(addressOf(wanted, sorting.by, sorting.order), { replace: true });
   }, [wanted]);
+  useEffect(() => {
+    if (wanted !== asked) setSearch(asked); // by a link, or the way back
+  }, [asked]);
   const change = {
     added: reload,
     changed: (account) => setValue((old) => ({ ...old, accounts: old.accounts.map((each) => (each.id === account.id ? account : each)) })),
