@@ -81,6 +81,8 @@ def test_folders_are_made_gone_into_and_left_again(console: Page, put: Callable[
     console.get_by_role("button", name="Create").click()
     expect(console.get_by_text("A name cannot have a slash.")).to_be_visible()
     console.get_by_label("Folder name").fill("day 1")
+    console.get_by_label("Folder name").press("Enter")
+    expect(console.get_by_text("This name is taken.")).to_be_visible()
     console.get_by_label("Folder name").fill("day 2")
     console.get_by_label("Folder name").press("Enter")
     expect(console.get_by_role("row", name="day 2")).to_be_visible()
@@ -122,6 +124,12 @@ def test_the_menu_of_a_row_renames_moves_and_deletes(
     field.press("Enter")
     expect(console.get_by_role("button", name="Actions for first.txt")).to_be_focused()
 
+    with console.expect_download() as whole:
+        choose(console, "first.txt", "Download")
+    assert whole.value.suggested_filename == "first.txt"
+    with console.expect_download() as archive:
+        choose(console, "Work", "Download")
+    assert archive.value.suggested_filename == "Work.zip"
     choose(console, "Work", "Rename")
     console.get_by_label("New name").fill("Office")
     console.get_by_role("button", name="Rename", exact=True).click()
@@ -163,6 +171,7 @@ def test_rows_are_selected_and_worked_on_together(
     console.get_by_role("button", name="Name", exact=True).click()
     expect(console.get_by_role("columnheader", name="Name")).to_have_attribute("aria-sort", "ascending")
     wait_until(lambda: names(console) == ["Work", "a.txt", "b.txt", "c.txt", "d.txt"])
+    expect(console.get_by_role("button", name="Name", exact=True)).to_be_focused()
     console.get_by_role("checkbox", name="Select a.txt").click()
     with console.expect_download() as one:
         console.get_by_role("button", name="Download", exact=True).click()

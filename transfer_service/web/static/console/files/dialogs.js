@@ -1,6 +1,6 @@
 /* The questions of the list: a new folder, another name, another place. */
 
-import { api } from "../core/api.js";
+import { ApiError, request } from "../core/api.js";
 import { html, useEffect, useRef, useState } from "../../vendor/htm-preact.js";
 import { t } from "../core/messages.js";
 import { FormDialog } from "../ui/dialog.js";
@@ -9,12 +9,15 @@ import { FolderChooser } from "./folder_chooser.js";
 import { folderOf, within } from "./items.js";
 import { faultOf, moveInto, problems, refusalOf, rename } from "./naming.js";
 
+const IS_THERE = 200;
+
 /** Make a folder in `folder`; `onDone` gets its path. */
 export function NewFolderDialog({ folder, onDone, onClose }) {
   const make = async (label) => {
     const path = within(folder, label);
-    const answer = await api("POST", "/api/folders", { json: { path } });
-    onDone(answer);
+    const answer = await request("POST", "/api/folders", { json: { path } });
+    if (answer.status === IS_THERE) throw new ApiError(409);
+    onDone(await answer.json());
   };
   return html`<${NameDialog} title=${t("files.new_folder")} submit=${t("files.create")} label=${t("files.folder_name")} value="" onName=${make} onClose=${onClose} />`;
 }

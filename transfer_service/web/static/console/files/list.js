@@ -25,39 +25,61 @@ const FOCUS_REFRESH_MS = 5000;
 
 /** What `listing` finds; `nothing` is shown where that is nothing, `onEmptied` called when the last row goes. */
 export function FileList({ listing, order, onOrder, nothing, onEmptied }) {
-  const { folder, search } = listing.query;
-  const state = useStore(listing.state);
+  const { folder } = listing.query;
+  const state = useLoadedState(listing);
   const items = useShown(state.items);
   const shownLarge = useMemo(() => items.filter((item) => item.isWhole && !item.isFolder).map(({ id, name }) => ({ file_id: id, filename: name })), [items]);
   const table = useRef(null);
   const selection = useSelection(items);
   const { actions, dialog } = useActions({ folder, table, selection });
   const place = usePlaceInHistory(table, listing, state);
-  const dragging = useDragging({ selection, actions });
   useEmptied(items.length, onEmptied);
-  useFreshness(listing, table);
+  useFreshness(listing, table, selection);
   useFirstFocus(table, items, place);
-  if (state.error && !items.length) return html`<${Failed} error=${state.error} onRetry=${listing.more} problems=${{ 404: t("files.no_folder") }} />${dialog}`;
-  if (!state.isLoaded) return html`<${Loading} />`;
-  if (!items.length) return html`${nothing}${dialog}`;
+  return html`${state.error && !items.length ? html`<${Failed} error=${state.error} onRetry=${listing.more} problems=${{ 404: t("files.no_folder") }} />`
+      : !state.isLoaded ? html`<${Loading} />`
+      : !items.length ? nothing
+      : html`<${Rows} state=${state} items=${items} listing=${listing} table=${table} selection=${selection} actions=${actions} order=${order} onOrder=${onOrder} onLeave=${place.note} />`}
+    <${Shown} files=${shownLarge} onClosed=${(id) => table.current?.focusKey(id)} />
+    ${dialog}`;
+}
+
+function Rows({ state, items, listing, table, selection, actions, order, onOrder, onLeave }) {
+  const { folder, search } = listing.query;
+  const { chosen } = selection;
+  const dragging = useDragging({ selection, actions });
+  const reorder = (next) => {
+    selection.clear();
+    onOrder(next);
+  };
   const chooseAll = async () => {
     await all(listing);
     selection.all(listing.state.get().items.filter(({ key }) => !going.get().has(key)));
   };
-  return html`<div class="files ${search ? "searched" : ""} ${selection.chosen.size ? "choosing" : ""}" onClickCapture=${place.note}
+  const goToEnd = async () => {
+    await all(listing);
+    table.current.focusRow(table.current.count - 1);
+  };
+  return html`<div class="files ${search ? "searched" : ""} ${chosen.size ? "choosing" : ""}" onClickCapture=${onLeave}
       onKeyDown=${(event) => actOnKey(event, { items, selection, actions, chooseAll })} ...${dragging.whole}>
-    <${OrderField} order=${order} onOrder=${onOrder} />
-    <${SelectionBar} selection=${selection} isAll=${state.isWhole && selection.chosen.size === items.length} actions=${actions} onAll=${chooseAll} />
-    <${VirtualTable} label=${t("files.title")} items=${items} keyOf=${({ key }) => key} isWhole=${state.isWhole} handle=${table} onNearEnd=${listing.more}
-      head=${html`<${Heads} order=${order} onOrder=${onOrder} />`} onEnd=${async () => { await all(listing); table.current.focusRow(table.current.count - 1); }}
-      onMove=${(from, to, event) => event.shiftKey && selection.extend(to, from)}
-      attributesOf=${(item, index) => ({ class: `virtual-row ${selection.chosen.has(item.key) ? "row-chosen" : ""}`, ...dragging.of(item, index) })}
-      show=${(item, index) => html`<${Row} item=${item} folder=${folder} isSearch=${Boolean(search)} isChosen=${selection.chosen.has(item.key)} actions=${actions}
+    <${OrderField} order=${order} onOrder=${reorder} />
+    <${SelectionBar} selection=${selection} isAll=${state.isWhole && chosen.size === items.length} actions=${actions} onAll=${chooseAll} />
+    <${VirtualTable} label=${t("files.title")} items=${items} keyOf=${({ key }) => key} isWhole=${state.isWhole} handle=${table} onNearEnd=${listing.more} onEnd=${goToEnd}
+      head=${html`<${Heads} order=${order} onOrder=${reorder} />`} onMove=${(from, to, event) => event.shiftKey && selection.extend(to, from)}
+      attributesOf=${(item) => ({ class: `virtual-row ${chosen.has(item.key) ? "row-chosen" : ""}`, ...dragging.of(item) })}
+      show=${(item, index) => html`<${Row} item=${item} folder=${folder} isSearch=${Boolean(search)} isChosen=${chosen.has(item.key)} actions=${actions}
         onToggle=${(event) => (event.shiftKey ? selection.extend(index) : selection.toggle(item))} />`} />
     ${state.error && html`<p class="problem" role="alert">${textOf(state.error)} <${Button} onClick=${listing.more}>${t("common.again")}<//></p>`}
-    <${Shown} files=${shownLarge} onClosed=${(id) => table.current?.focusKey(id)} />
-    ${dialog}
   </div>`;
+}
+
+/* In another order the list stays as it was until that has come: heads keep their focus. */
+function useLoadedState(listing) {
+  const store = useStore(listing.state);
+  const state = listing.state.get() === store ? store : listing.state.get();
+  const last = useRef(state);
+  if (state.isLoaded) last.current = state;
+  return state.isLoaded ? state : last.current;
 }
 
 /* Very many take a while. */
@@ -79,11 +101,13 @@ function useShown(items) {
 }
 
 /* What others did is seen when somebody tells of it, and when the window is looked at again. */
-function useFreshness(listing, table) {
+function useFreshness(listing, table, selection) {
   const asked = useRef(0);
+  const isChoosing = useRef();
+  isChoosing.current = selection.chosen.size > 0;
   const refresh = useCallback(() => {
     asked.current = Date.now();
-    return listing.refresh(table.current?.count ? table.current.seen() : 0);
+    return listing.refresh(isChoosing.current ? Infinity : table.current?.seen());
   }, [listing]);
   useEffect(() => {
     refresh();

@@ -71,7 +71,7 @@ function createListing(query) {
 
   function refresh(seen = 0) {
     if (!state.get().isLoaded) return more();
-    if (seen > REFRESHED - PAGE) return Promise.resolve();
+    if (state.get().items.length > REFRESHED && seen > REFRESHED - PAGE) return Promise.resolve();
     ending?.abort();
     return run(async (signal) => {
       const wanted = Math.min(state.get().items.length, REFRESHED);

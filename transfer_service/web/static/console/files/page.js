@@ -6,9 +6,11 @@ import { useRoute } from "../core/router.js";
 import { useStore } from "../core/store.js";
 import { Button } from "../ui/button.js";
 import { Empty } from "../ui/states.js";
+import { say } from "../ui/toast.js";
 import { UploadArea, UploadButtons } from "../uploads/area.js";
 import { refreshFiles } from "./changes.js";
 import { NewFolderDialog } from "./dialogs.js";
+import { labelOf } from "./items.js";
 import { FileList } from "./list.js";
 import { listingOf } from "./listing.js";
 import { SearchBox } from "./search_box.js";
@@ -36,9 +38,14 @@ export default function Page({ labels }) {
     </div>
     <${UploadArea} folder=${folder} hasButtons=${false} />
     <${Found} listing=${listing} search=${search} />
-    <${FileList} key=${JSON.stringify(listing.query)} listing=${listing} order=${order} onOrder=${setOrder} onEmptied=${() => title.current.focus()}
+    <${FileList} key=${JSON.stringify([folder, search])} listing=${listing} order=${order} onOrder=${setOrder} onEmptied=${() => title.current.focus()}
       nothing=${html`<${Nothing} folder=${folder} search=${search} />`} />
-    ${isMaking && html`<${NewFolderDialog} folder=${folder} onDone=${refreshFiles} onClose=${() => setMaking(false)} />`}`;
+    ${isMaking && html`<${NewFolderDialog} folder=${folder} onDone=${made} onClose=${() => setMaking(false)} />`}`;
+}
+
+function made({ path }) {
+  refreshFiles();
+  say(t("files.made", { name: labelOf(path) }));
 }
 
 /* How much a search has found, for whoever does not see the list. */

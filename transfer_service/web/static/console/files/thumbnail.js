@@ -33,7 +33,7 @@ export function Thumbnail({ item }) {
     };
   }, [item.id, mayHave]);
   return html`<span class="thumbnail ${item.isFolder ? "of-folder" : ""}">${url
-    ? html`<img src=${url} alt="" width="40" height="40" loading="lazy" decoding="async" draggable=${false} />`
+    ? html`<img src=${url} alt="" width="40" height="40" loading="lazy" decoding="async" draggable=${false} onError=${() => setUrl("")} />`
     : html`<${Icon} name=${iconOf(item)} />`}</span>`;
 }
 
