@@ -19,6 +19,7 @@ const STATUS = /^\d{3}$/;
 /** Those of all webhooks; `webhooks` tells their addresses. Asked for again when one of them has gone. */
 export function Deliveries({ webhooks }) {
   const heading = useRef();
+  const asked = useRef(new Set());
   const paging = useCursor();
   const { value, error, reload, setValue } = useLoaded(
     (signal) => api("GET", "/api/webhooks/failed", { query: { limit: LIMIT, cursor: paging.cursor }, signal }), [paging.cursor, webhooks.length],
@@ -26,6 +27,8 @@ export function Deliveries({ webhooks }) {
   const rows = value?.failed ?? [];
   const { tableRef, keepFocus } = useFocusNear(rows, heading);
   const redeliver = async (delivery) => {
+    if (asked.current.has(delivery.id)) return;
+    asked.current.add(delivery.id);
     try {
       await api("POST", `/api/webhooks/failed/${delivery.id}/redeliver`);
       keepFocus(delivery);
@@ -33,6 +36,8 @@ export function Deliveries({ webhooks }) {
       say(t("admin.deliveries.again"));
     } catch (problem) {
       say(textOf(problem, { 409: t("admin.webhooks.has_ended") }), { isProblem: true });
+    } finally {
+      asked.current.delete(delivery.id);
     }
   };
   return html`<section class="deliveries">
