@@ -216,6 +216,13 @@ def test_rows_are_selected_and_worked_on_together(
     console.get_by_role("row", name="d.txt").drag_to(console.get_by_role("row", name="Work"))
     wait_until(lambda: names(console) == ["Work", "a.txt", "b.txt", "c.txt"])
     assert listed(alice, server) == {"a.txt", "b.txt", "c.txt", "Work/d.txt", "Work/plan.txt"}
+    console.get_by_role("button", name="Undo").click()
+    wait_until(lambda: names(console) == ["Work", "a.txt", "b.txt", "c.txt", "d.txt"])
+    console.get_by_role("link", name="Work", exact=True).click()
+    home = console.get_by_role("navigation", name="Folders").get_by_role("link", name="Home")
+    console.get_by_role("row", name="plan.txt").drag_to(home)
+    expect(console.get_by_text("This folder is empty")).to_be_visible()
+    assert listed(alice, server) == {"a.txt", "b.txt", "c.txt", "d.txt", "plan.txt"}
 
 
 def test_names_of_any_kind_are_found_below_the_folder_that_is_shown(

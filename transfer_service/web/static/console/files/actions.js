@@ -9,7 +9,7 @@ import { MoveDialog, RenameDialog } from "./dialogs.js";
 import { download } from "./downloads.js";
 import { labelOf } from "./items.js";
 import { changeItems } from "./listing.js";
-import { moveInto, refusalOf } from "./naming.js";
+import { moveInto, refusalOf, rename } from "./naming.js";
 import { removeItems } from "./removal.js";
 
 /** `{actions, dialog}`: functions of items, and the dialog that one of them has opened. */
@@ -23,16 +23,18 @@ export function useActions({ folder, table, selection }) {
     share: (items) => openShare(items, setOpened),
     rename: (item) => setOpened(() => (onClose) => html`<${RenameDialog} item=${item} onDone=${renamed} onClose=${onClose} />`),
     move: (items) => setOpened(() => (onClose) => html`<${MoveDialog} items=${items} folder=${folder} onDone=${moved} onClose=${onClose} />`),
-    moveTo: async (items, place) => {
-      const failed = await moveInto(items, place, moved);
-      if (failed.length) say(refusalOf(failed), { isProblem: true });
-    },
     remove: (items) => {
       latest.current.selection.clear();
       removeItems(items, { onUndo: () => latest.current.table.current?.focusKey(items[0].key) });
     },
   }), [folder]);
   return { actions, dialog: opened?.(() => setOpened(null)) };
+}
+
+/** Move items into a folder without a question, and tell how that went. */
+export async function moveItems(items, place) {
+  const failed = await moveInto(items, place, moved);
+  if (failed.length) say(refusalOf(failed), { isProblem: true });
 }
 
 async function openShare(items, setOpened) {
@@ -56,5 +58,13 @@ function moved(pairs, place) {
   changeItems((each) => (gone.has(each.key) ? null : each));
   refreshFiles();
   const what = pairs.length === 1 ? t("files.one_quoted", { name: pairs[0][0].label }) : t("files.items", { count: pairs.length });
-  say(t("files.moved", { what, place: place ? labelOf(place) : t("files.top") }));
+  const action = { label: t("common.undo"), onSelect: () => moveBack(pairs) };
+  say(t("files.moved", { what, place: place ? labelOf(place) : t("files.top") }), { action });
+}
+
+async function moveBack(pairs) {
+  const failed = [];
+  for (const [item, now] of pairs) await rename(now, item.name).catch((error) => failed.push({ item, error }));
+  if (failed.length) say(refusalOf(failed), { isProblem: true });
+  refreshFiles();
 }

@@ -13,7 +13,7 @@ import { unfinished } from "../uploads/unfinished.js";
 import { arrived, queue } from "../uploads/uploads.js";
 import { useActions } from "./actions.js";
 import { changes, refreshFiles } from "./changes.js";
-import { useDragging } from "./dragging.js";
+import { dragAttributes, dropAttributes } from "./dragging.js";
 import { Heads, OrderField } from "./heads.js";
 import { going } from "./removal.js";
 import { Row } from "./row.js";
@@ -47,7 +47,6 @@ export function FileList({ listing, order, onOrder, nothing, onEmptied }) {
 function Rows({ state, items, listing, table, selection, actions, order, onOrder, onLeave }) {
   const { folder, search } = listing.query;
   const { chosen } = selection;
-  const dragging = useDragging({ selection, actions });
   const reorder = (next) => {
     selection.clear();
     onOrder(next);
@@ -61,12 +60,12 @@ function Rows({ state, items, listing, table, selection, actions, order, onOrder
     table.current.focusRow(table.current.count - 1);
   };
   return html`<div class="files ${search ? "searched" : ""} ${chosen.size ? "choosing" : ""}" onClickCapture=${onLeave}
-      onKeyDown=${(event) => actOnKey(event, { items, selection, actions, chooseAll })} ...${dragging.whole}>
+      onKeyDown=${(event) => actOnKey(event, { items, selection, actions, chooseAll })}>
     <${OrderField} order=${order} onOrder=${reorder} />
     <${SelectionBar} selection=${selection} isAll=${state.isWhole && chosen.size === items.length} actions=${actions} onAll=${chooseAll} />
     <${VirtualTable} label=${t("files.title")} items=${items} keyOf=${({ key }) => key} isWhole=${state.isWhole} handle=${table} onNearEnd=${listing.more} onEnd=${goToEnd}
       head=${html`<${Heads} order=${order} onOrder=${reorder} />`} onMove=${(from, to, event) => event.shiftKey && selection.extend(to, from)}
-      attributesOf=${(item) => ({ class: `virtual-row ${chosen.has(item.key) ? "row-chosen" : ""}`, ...dragging.of(item) })}
+      attributesOf=${(item) => ({ class: `virtual-row ${chosen.has(item.key) ? "row-chosen" : ""}`, ...dragAttributes(item, chosen), ...(item.isFolder && dropAttributes(item.name)) })}
       show=${(item, index) => html`<${Row} item=${item} folder=${folder} isSearch=${Boolean(search)} isChosen=${chosen.has(item.key)} actions=${actions}
         onToggle=${(event) => (event.shiftKey ? selection.extend(index) : selection.toggle(item))} />`} />
     ${state.error && html`<p class="problem" role="alert">${textOf(state.error)} <${Button} onClick=${listing.more}>${t("common.again")}<//></p>`}

@@ -4,13 +4,15 @@ import { html } from "../../vendor/htm-preact.js";
 import { t } from "../core/messages.js";
 import { hrefOf, Link } from "../core/router.js";
 import { Icon } from "../ui/icon.js";
+import { dropAttributes } from "./dragging.js";
 
 export function Way({ labels }) {
   const places = ["", ...labels];
   return html`<nav class="folder-way" aria-label=${t("files.way")}><ol>
     ${places.map((label, depth) => html`<li key=${depth}>
       ${depth > 0 && html`<${Icon} name="forward" />`}
-      <${Link} href=${hrefOf("files", ...labels.slice(0, depth))} aria-current=${depth === labels.length ? "page" : undefined}>
+      <${Link} href=${hrefOf("files", ...labels.slice(0, depth))} aria-current=${depth === labels.length ? "page" : undefined}
+        draggable=${false} ...${dropAttributes(labels.slice(0, depth).join("/"))}>
         ${depth ? html`<bdi>${label}</bdi>` : html`<${Icon} name="home" /><span>${t("files.top")}</span>`}<//>
     </li>`)}
   </ol></nav>`;

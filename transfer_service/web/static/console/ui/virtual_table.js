@@ -4,6 +4,7 @@ import { html, useEffect, useLayoutEffect, useRef, useState } from "../../vendor
 
 const BESIDE = 8;
 const STEP = 4;
+const AHEAD = 100;
 const FIRST_HEIGHT = 56;
 
 /**
@@ -25,7 +26,7 @@ export function VirtualTable({ label, head, items, keyOf, show, attributesOf, is
   moving.current = { items, isWhole, onEnd, onMove, focusRow: focus.focusRow, page: range.page };
   if (handle) handle.current = { ...focus, count: items.length, seen: () => (body.current ? rangeIn(body.current, range).last : 0) };
   useEffect(() => {
-    if (!isWhole && range.last >= items.length) onNearEnd?.();
+    if (!isWhole && range.last + AHEAD >= items.length) onNearEnd?.();
   }, [range.last, items.length, isWhole]);
   const indexes = drawn(range, focus.pinned(), items.length);
   return html`<div ref=${table} role="table" class="virtual" aria-label=${label} aria-rowcount=${isWhole ? items.length + 1 : -1}
