@@ -180,6 +180,7 @@ def test_ten_thousand_accounts_are_as_fast_as_ten(server: LiveServer, open_conso
     expect(page.get_by_role("status").filter(has_text="Page 2")).to_be_visible()
     page.get_by_role("searchbox", name="Search accounts").fill("PERSON 0777")
     expect(table.get_by_role("row")).to_have_count(11)
+    expect(page.get_by_role("status").filter(has_text="10 accounts are shown")).to_have_count(1)
     expect(table.get_by_role("rowheader").first).to_have_text("person 07779")
     table.get_by_role("button", name="Name").click()
     expect(table.get_by_role("rowheader").first).to_have_text("person 07770")

@@ -60,6 +60,7 @@ export function Accounts() {
       <${SearchField} label=${t("admin.accounts.search")} value=${search} inputRef=${field} onInput=${(event) => setSearch(event.target.value)} />
       <${Button} kind="primary" icon="plus" onClick=${() => setDialog({ kind: "new" })}>${t("admin.accounts.new")}<//>
     </header>
+    <p class="only-heard" role="status">${value && !isLoading ? t("admin.accounts.shown", { count: rows.length }) : ""}</p>
     ${error ? html`<${Failed} error=${error} onRetry=${reload} />` : !value ? html`<${Loading} />` : rows.length === 0
       ? html`<${Empty} icon="people" title=${t("admin.accounts.none")}><p>${t("admin.accounts.none_text")}</p><//>`
       : html`<${Table} label=${t("admin.accounts.title")} columns=${columns} rows=${rows} keyOf=${(account) => account.id} sorting=${sorting} onSort=${sort}

@@ -62,6 +62,7 @@ function Log() {
       <${FiltersToggle} filters=${filters} isOpen=${isOpen} onToggle=${() => setOpen(!isOpen)} />
     </header>
     <${Filters} filters=${filters} isOpen=${isOpen} onChange=${show} />
+    <p class="only-heard" role="status">${value && !isLoading ? t("admin.activities.found", { count: total }) : ""}</p>
     ${error ? html`<${Failed} error=${error} onRetry=${reload} />` : !value ? html`<${Loading} />` : rows.length === 0
       ? html`<${Empty} icon="search" title=${t("admin.activities.none")}><p>${t("admin.activities.none_text")}</p><//>`
       : html`<${Table} label=${t("admin.activities.title")} columns=${columns()} rows=${rows} keyOf=${(row) => row.id} busy=${isLoading} />`}
