@@ -56,7 +56,7 @@ function Gone() {
 }
 
 function Back() {
-  return html`<${Link} href=${hrefOf("chat")} class="icon-button back" aria-label=${t("chat.to_all")}><${Icon} name="back" /><//>`;
+  return html`<${Link} href=${hrefOf("chat")} class="icon-button to-list" aria-label=${t("chat.to_all")}><${Icon} name="back" /><//>`;
 }
 
 function Head({ info, onShow }) {

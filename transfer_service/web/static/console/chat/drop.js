@@ -32,5 +32,5 @@ export function DropPlace({ onFiles }) {
       document.removeEventListener("drop", drop);
     };
   }, [onFiles]);
-  return isOver && html`<div class="drop-here" aria-hidden="true"><${Icon} name="attach" /><p>${t("chat.drop")}</p></div>`;
+  return isOver && html`<div class="talk-drop" aria-hidden="true"><${Icon} name="attach" /><p>${t("chat.drop")}</p></div>`;
 }

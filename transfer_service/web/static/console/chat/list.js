@@ -36,7 +36,7 @@ function Row({ conversation, isCurrent, isGone, me }) {
   return html`<${Link} href=${hrefOf("chat", conversation._id)} class=${unread ? "conversation unread" : "conversation"} aria-current=${isCurrent ? "page" : undefined}>
     <${Avatar} name=${title} isGroup=${type === "group"} />
     <span class="grow">
-      <span class="line"><bdi class="name">${title}</bdi>${last && html`<time datetime=${last.created_at} title=${formatInstant(last.created_at)}>${briefly(last.created_at)}</time>`}</span>
+      <span class="line"><bdi class="talk-name">${title}</bdi>${last && html`<time datetime=${last.created_at} title=${formatInstant(last.created_at)}>${briefly(last.created_at)}</time>`}</span>
       <span class="line"><span class="said" dir="auto">${last ? said(isGone ? { ...last, is_deleted: true } : last, { me, type }) : t("chat.nothing_said")}</span>
         ${unread && html`<span class="unread-mark"><span class="only-heard">${t("chat.unread")}</span></span>`}</span>
     </span>

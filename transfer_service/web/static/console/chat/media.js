@@ -79,7 +79,7 @@ function File({ message, icon, onOpen }) {
   const more = onOpen ? { onClick: (event) => open(event, message, onOpen) } : { download: media.name };
   return html`<a class="attached" href=${BASE + message.media_url} ...${more}>
     <span class="kind"><${Icon} name=${icon} /></span>
-    <span class="grow"><bdi class="name">${media.name}</bdi><small class="quiet">${formatSize(media.size)}</small></span>
+    <span class="grow"><bdi class="talk-name">${media.name}</bdi><small class="quiet">${formatSize(media.size)}</small></span>
     <${Icon} name=${onOpen ? "fullscreen" : "download"} />
   </a>`;
 }

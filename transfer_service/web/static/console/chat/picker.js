@@ -43,9 +43,9 @@ export function PeoplePicker({ label, chosen, onChosen, without = [] }) {
   const isOpen = text.trim().length >= FEWEST && found !== null;
   return html`<div class="field people-field">
     <label for=${id}>${label}</label>
-    ${chosen.length > 0 && html`<ul class="chosen">${chosen.map((name) => html`<li key=${name} class="chip"><bdi>${name}</bdi>
+    ${chosen.length > 0 && html`<ul class="chosen-people">${chosen.map((name) => html`<li key=${name} class="chip"><bdi>${name}</bdi>
       <button type="button" aria-label=${t("chat.remove", { name })} onClick=${() => onChosen(chosen.filter((each) => each !== name))}><${Icon} name="close" /></button></li>`)}</ul>`}
-    <input id=${id} ref=${field} role="combobox" aria-expanded=${isOpen} aria-controls=${`${id}-list`} aria-autocomplete="list" autocomplete="off" autocapitalize="none" spellcheck=${false}
+    <input id=${id} ref=${field} role="combobox" autofocus aria-expanded=${isOpen} aria-controls=${`${id}-list`} aria-autocomplete="list" autocomplete="off" autocapitalize="none" spellcheck=${false}
       aria-activedescendant=${isOpen && options.length ? `${id}-${at}` : undefined} aria-describedby=${`${id}-hint`} value=${text} onInput=${(event) => setText(event.target.value)} onKeyDown=${press} />
     <p class="hint" id=${`${id}-hint`} role="status">${isOpen && !options.length ? t("chat.nobody", { text: text.trim() }) : t("chat.find_hint")}</p>
     <ul class="options" role="listbox" id=${`${id}-list`} aria-label=${t("chat.found")} hidden=${!isOpen || !options.length}>

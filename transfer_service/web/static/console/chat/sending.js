@@ -28,7 +28,7 @@ function Outgoing({ entry }) {
   const { key, content, file, state, error } = entry;
   return html`<article class="message own first outgoing" aria-label=${t("chat.on_its_way")}>
     <div class="bubble">
-      ${file && html`<p class="attached"><span class="kind"><${Icon} name="file" /></span><bdi class="name">${file.name}</bdi></p>`}
+      ${file && html`<p class="attached"><span class="kind"><${Icon} name="file" /></span><bdi class="talk-name">${file.name}</bdi></p>`}
       ${content && html`<${Text} text=${content} />`}
       ${state !== "failed" && html`<p class="facts">${state === "waiting" ? t("chat.waiting") : t("chat.sending")}</p>`}
       ${state === "failed" && html`<div class="refused" role="alert"><p>${t("chat.not_sent", { reason: textOf(error) })}</p>
@@ -47,7 +47,7 @@ function Attaching({ attachment }) {
   return html`<article class="message own first outgoing" aria-label=${name}>
     <div class="bubble sending-file">
       <p class="attached"><span class="kind"><${Icon} name="file" /></span>
-        <span class="grow"><bdi class="name">${name}</bdi><small class="quiet">${entry ? wordsOf(entry) : t("chat.left", { size: formatSize(size) })}</small></span></p>
+        <span class="grow"><bdi class="talk-name">${name}</bdi><small class="quiet">${entry ? wordsOf(entry) : t("chat.left", { size: formatSize(size) })}</small></span></p>
       <${ProgressBar} label=${name} value=${entry?.offset ?? 0} max=${size} />
       <p class="sending-choices">
         ${!entry && html`<label class="icon-button" title=${t("uploads.resume", { name })}><input type="file" aria-label=${t("uploads.resume", { name })} onChange=${choose} /><${Icon} name="play" /></label>`}
