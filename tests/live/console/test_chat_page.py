@@ -175,8 +175,13 @@ def test_pictures_are_seen_in_their_place(
     Image.effect_noise((1200, 800), 60).convert("RGB").save(tmp_path / "lake.jpg")
     hers = open_console(f"/console/chat/{conversation}")
     his = open_console(f"/console/chat/{conversation}", account="bob")
+
+    def is_previewed() -> bool:
+        return any(each["media"]["width"] for each in said(server, alice, conversation))
+
     with working(server.data_dir):
         hers.get_by_label("Attach file", exact=True).set_input_files(tmp_path / "lake.jpg")
+        wait_until(lambda: hers.evaluate("1") and is_previewed(), seconds=60)
         for page in (hers, his):
             picture = log(page).get_by_role("link", name="Picture lake.jpg").locator("img.there")
             expect(picture).to_be_visible()

@@ -113,7 +113,7 @@ function Talk({ thread, onOpen }) {
     ${!isAtEnd && html`<${IconButton} kind="to-end" label=${t("chat.to_end")} icon="down" onClick=${() => thread.toEnd()} />`}
     <${DropPlace} onFiles=${sendFiles} />
   </div>
-  <p class="typing small quiet" aria-live="polite">${typing.length > 0 && t("chat.typing", { count: typing.length, names: typing.slice(0, 3).join(", ") })}</p>
+  <p class="typing small quiet" aria-live="polite">${typing.length > 0 && t(typing.length === 1 ? "chat.typing_one" : "chat.typing_many", { names: typing.slice(0, 3).join(", ") })}</p>
   <${Composer} conversationId=${thread.id} subject=${subject} onText=${sendText} onFiles=${sendFiles} onEdited=${(message) => thread.note(message)}
     onEditLast=${editLast} onDone=${() => setSubject(null)} onRefused=${() => thread.catchUp()} />`;
 }

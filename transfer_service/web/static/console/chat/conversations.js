@@ -3,6 +3,7 @@
 import { api } from "../core/api.js";
 import { account } from "../core/session.js";
 import { createStore } from "../core/store.js";
+import { noteNews } from "../shell/news.js";
 import { listen, onGap } from "./live.js";
 
 const NOTHING = { all: [], isLoaded: false, error: null, next: null };
@@ -18,6 +19,7 @@ account.watch((now) => {
   me = now?.id;
   conversations.set(NOTHING);
 });
+conversations.watch(({ all }) => noteNews("chat", all.some(isUnread)));
 listen(hear);
 onGap(() => conversations.get().isLoaded && load());
 

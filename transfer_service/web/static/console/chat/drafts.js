@@ -1,10 +1,12 @@
 /* What somebody has begun to write in each conversation, for as long as the tab lives. */
 
-const NAME = "transfer-service chat draft";
+import { account } from "../core/session.js";
+
+const nameOf = (conversationId) => `transfer-service chat draft ${account.get()?.id} ${conversationId}`;
 
 export function draftOf(conversationId) {
   try {
-    return sessionStorage.getItem(`${NAME} ${conversationId}`) ?? "";
+    return sessionStorage.getItem(nameOf(conversationId)) ?? "";
   } catch {
     return "";
   }
@@ -12,8 +14,8 @@ export function draftOf(conversationId) {
 
 export function keepDraft(conversationId, text) {
   try {
-    if (text) sessionStorage.setItem(`${NAME} ${conversationId}`, text);
-    else sessionStorage.removeItem(`${NAME} ${conversationId}`);
+    if (text) sessionStorage.setItem(nameOf(conversationId), text);
+    else sessionStorage.removeItem(nameOf(conversationId));
   } catch {
     // no room, or not allowed: the field has it still
   }

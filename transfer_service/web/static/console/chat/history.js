@@ -33,12 +33,19 @@ export function withNewer(slice, page, limit = PAGE) {
   return { ...cut(slice, messages), isAtEnd: page.length < limit, isByEvent: false };
 }
 
-/** With a message as it is now, where it is known. */
+/** With a message as it is now, where it is known. One that is older than what is known, or was deleted since, changes nothing. */
 export function withChange(slice, message) {
   const at = slice.messages.findIndex(({ _id }) => _id === message._id);
-  if (at < 0) return slice;
-  const messages = slice.messages.with(at, { ...slice.messages[at], ...message });
+  const known = slice.messages[at];
+  if (at < 0 || known.is_deleted || (known.edited_at && !(message.edited_at >= known.edited_at))) return slice;
+  const messages = slice.messages.with(at, { ...known, ...message });
   return { ...slice, messages };
+}
+
+/** Those of some messages that are not in it. */
+export function unknownOf(slice, messages) {
+  const known = idsOf(slice);
+  return messages.filter(({ _id }) => !known.has(_id));
 }
 
 /**
@@ -55,9 +62,10 @@ export function withEvent(slice, message) {
 
 /**
  * With the newest page of the history, newest first. Where it does not reach down to what is known, a reader who is at
- * the end gets it in place of that, and one who reads above keeps his place: the rest comes as he goes down.
+ * the end gets it in place of that, and one who reads above keeps his place: the rest comes as he goes down. `missed`
+ * are messages that no event has told: one that would lie above the page ends what is known above it.
  */
-export function withEnd(slice, page, { isReadingEnd, limit = PAGE }) {
+export function withEnd(slice, page, { isReadingEnd, missed = [], limit = PAGE }) {
   const tail = page.toReversed();
   const inTail = new Map(tail.map((message, place) => [message._id, place]));
   const at = slice.messages.findIndex(({ _id }) => inTail.has(_id));
@@ -67,8 +75,9 @@ export function withEnd(slice, page, { isReadingEnd, limit = PAGE }) {
   }
   if (!slice.isAtEnd) return { ...slice, messages: slice.messages.map((each) => merged(each, tail[inTail.get(each._id)])) };
   const known = new Map(slice.messages.map((each) => [each._id, each]));
-  const above = slice.messages.slice(0, at);
-  return { ...cut(slice, [...above, ...tail.slice(inTail.get(slice.messages[at]._id)).map((each) => merged(known.get(each._id), each))]), isByEvent: false };
+  if (missed.some(({ _id, created_at: made }) => !inTail.has(_id) && made >= slice.messages[0].created_at)) return fromEnd(page, limit);
+  const fresh = tail.slice(inTail.get(slice.messages[at]._id)).map((each) => merged(known.get(each._id), each));
+  return { ...cut(slice, [...slice.messages.slice(0, at), ...fresh]), isByEvent: false };
 }
 
 /** With the marks of who has read what: whatever is older than an own message that all have read, all have read. */

@@ -37,16 +37,16 @@ function Row({ conversation, isCurrent, isGone, me }) {
     <${Avatar} name=${title} isGroup=${type === "group"} />
     <span class="grow">
       <span class="line"><bdi class="talk-name">${title}</bdi>${last && html`<time datetime=${last.created_at} title=${formatInstant(last.created_at)}>${briefly(last.created_at)}</time>`}</span>
-      <span class="line"><span class="said" dir="auto">${last ? said(isGone ? { ...last, is_deleted: true } : last, { me, type }) : t("chat.nothing_said")}</span>
+      <span class="line"><span class="said">${last ? said(isGone ? { ...last, is_deleted: true } : last, { me, type }) : t("chat.nothing_said")}</span>
         ${unread && html`<span class="unread-mark"><span class="only-heard">${t("chat.unread")}</span></span>`}</span>
     </span>
   <//>`;
 }
 
 function said(message, { me, type }) {
-  const summary = summaryOf(message);
-  if (message.sender === me) return t("chat.said_by_me", { text: summary });
-  return type === "group" ? t("chat.said_by", { name: message.sender, text: summary }) : summary;
+  const summary = html`<bdi>${summaryOf(message)}</bdi>`;
+  if (message.sender === me) return html`${t("chat.you")}: ${summary}`;
+  return type === "group" ? html`<bdi>${message.sender}</bdi>: ${summary}` : summary;
 }
 
 function More() {

@@ -8,7 +8,8 @@ import { Icon } from "../ui/icon.js";
 import { MenuButton } from "../ui/menu.js";
 import { Media } from "./media.js";
 import { Quote } from "./quote.js";
-import { cutAt, Text } from "./text.js";
+import { cutAt } from "./parts.js";
+import { Text } from "./text.js";
 
 const NAMED_CHARACTERS = 40;
 

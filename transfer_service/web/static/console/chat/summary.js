@@ -1,7 +1,7 @@
 /* A message in one line. */
 
 import { t } from "../core/messages.js";
-import { cutAt } from "./text.js";
+import { cutAt } from "./parts.js";
 
 const CHARACTERS = 140;
 

@@ -17,7 +17,7 @@ const PATIENCE_MS = 30_000;
 const SOON_MS = 250;
 const TOLD_MS = 2000;
 const TYPES_MS = 6000;
-const PREVIEW_LOOKS_MS = [1500, 2500, 5000, 10_000, 20_000];
+const PREVIEW_LOOKS_MS = [1500, 2000, 3000, 4000, 5000, 5000, 10_000, 20_000];
 
 /**
  * Open a conversation. `store` has `{slice, info, typing, isLoading, isGone, error, isReadTo, target}`; `target` is the
@@ -188,30 +188,32 @@ class Thread {
     return this.run(async () => {
       this.isCatchingUp = false;
       if (this.cursor === null) return this.load();
-      await this.followChanges();
-      await this.fetchEnd();
+      await this.fetchEnd(await this.followChanges());
       this.set({ info: await refreshOne(this.id) });
     });
   }
 
+  /* Gives what was not known. */
   async followChanges() {
+    const unknown = [];
     for (;;) {
       let answer;
       try {
         answer = await this.ask("/messages/changes", { since: this.cursor });
       } catch (error) {
         if (error.status !== 400) throw error;
-        return this.load(); // the cursor is of a history that there is no more
+        await this.load(); // the cursor is of a history that there is no more
+        return [];
       }
       this.cursor = answer.cursor;
       for (const message of answer.messages) this.slice = history.withChange(this.slice, message);
-      if (!answer.messages.length) return undefined;
+      unknown.push(...history.unknownOf(this.slice, answer.messages));
+      if (!answer.messages.length) return unknown;
     }
   }
 
-  async fetchEnd() {
-    const page = await this.page();
-    this.slice = history.withEnd(this.slice, page, { isReadingEnd: this.isReadingEnd });
+  async fetchEnd(missed = []) {
+    this.slice = history.withEnd(this.slice, await this.page(), { isReadingEnd: this.isReadingEnd, missed });
   }
 
   hear(name, data) {

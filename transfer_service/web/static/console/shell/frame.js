@@ -12,11 +12,13 @@ import { Icon } from "../ui/icon.js";
 import { say } from "../ui/toast.js";
 import { finishAll } from "../ui/undo.js";
 import { UploadDock } from "../uploads/dock.js";
+import { news } from "./news.js";
 
 const PLACES = [["files", "folder"], ["links", "link"], ["chat", "chat"], ["games", "game"], ["trash", "trash"], ["account", "person"], ["admin", "admin"]];
 
 export function Frame({ current, children }) {
   const me = useStore(account);
+  const withNews = useStore(news);
   const main = useRef();
   const isFirst = useRef(true);
   useEffect(() => {
@@ -35,7 +37,8 @@ export function Frame({ current, children }) {
       <p class="brand"><img src=${`${ASSETS}/console/icon.svg`} alt="" width="28" height="28" /><span>${t("shell.product")}</span></p>
       <nav aria-label=${t("shell.places")}>
         ${PLACES.filter(([name]) => isShown(name)).map(([name, icon]) => html`<${Link} key=${name} href=${hrefOf(name)}
-          aria-current=${name === current ? "page" : undefined}><${Icon} name=${icon} /><span>${t(`shell.${name}`)}</span><//>`)}
+          aria-current=${name === current ? "page" : undefined} class=${withNews.has(name) ? "with-news" : undefined}
+          aria-description=${withNews.has(name) ? t("shell.news") : undefined}><${Icon} name=${icon} /><span>${t(`shell.${name}`)}</span><//>`)}
       </nav>
       <div class="me"><bdi class="who" title=${me?.name}>${me?.name}</bdi><${Button} kind="quiet" icon="out" onClick=${leave}>${t("shell.sign_out")}<//></div>
     </header>
