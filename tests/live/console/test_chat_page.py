@@ -288,7 +288,7 @@ def test_whatever_is_said_is_text_on_every_screen(
     log(page).focus()
     page.keyboard.press("ArrowUp")
     page.keyboard.press("Enter")
-    page.keyboard.press("r")
+    expect(page.get_by_role("menuitem", name="Reply")).to_be_focused()
     page.keyboard.press("Enter")
     expect(page.get_by_role("textbox", name="Message", exact=True)).to_be_focused()
     page.keyboard.type("by keys alone")
