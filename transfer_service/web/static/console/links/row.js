@@ -24,7 +24,7 @@ export function LinkRow({ link, now, onRevoke, onDetails }) {
   return html`<li class=${state ? "link-row over" : "link-row"}>
     <span class="link-kind"><${Icon} name=${link.kind === "upload" ? "upload" : "share"} /><span class="only-heard">${t(`links.kind.${link.kind}`)}</span></span>
     <div class="grow">
-      <p class="link-name"><button type="button" class="name" onClick=${onDetails}><bdi>${name}</bdi></button>
+      <p class="link-name"><button type="button" class="link-title" onClick=${onDetails}><bdi>${name}</bdi></button>
         ${state && html`<span class=${state === "lost" ? "tag bad" : "tag"}>${t(`links.state.${state}`)}</span>`}</p>
       <p class="link-facts">
         ${link.kind === "download" && html`${(link.name || link.files.length === 1) && html`<span>${contentsOf(link)}</span>`}<span>${sizeOf(link)}</span>`}

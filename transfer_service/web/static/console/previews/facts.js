@@ -10,7 +10,7 @@ export function Facts({ file }) {
     ["name", html`<bdi>${file.filename}</bdi>`],
     ["size", file.total_bytes === null ? null : `${formatSize(file.total_bytes)} (${t("previews.bytes", { count: file.total_bytes })})`],
     ["type", file.content_type],
-    ["pixels", file.width === null ? null : `${file.width} × ${file.height}`],
+    ["pixels", file.width === null ? null : html`<bdi dir="ltr">${file.width} × ${file.height}</bdi>`],
     ["duration", file.duration === null ? null : formatPosition(file.duration)],
     ["created", formatInstant(file.created_at)],
     ["updated", formatInstant(file.updated_at)],
