@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-CONSOLE = Path(__file__).parents[3] / "transfer_service/web/static/console"
+WEB = Path(__file__).parents[3] / "transfer_service/web"
+CONSOLE, SHARING = WEB / "static/console", WEB / "static/sharing"
 CATALOGUES = {path.stem: json.loads(path.read_text()) for path in sorted((CONSOLE / "messages").glob("*.json"))}
 ENGLISH = CATALOGUES["en"]
 FORMS = {"zero", "one", "two", "few", "many", "other"}
@@ -16,7 +17,7 @@ PLACEHOLDER = re.compile(r"\{(\w+)\}")
 ASKED = re.compile(r"""\bt\(\s*(?:"([^"]+)"|'([^']+)')""")
 
 SAID = re.compile(r"""["'`]([a-z_]+(?:\.[A-Za-z0-9_]+)+)["'`]""")
-BEGUN = re.compile(r"`([a-z_]+(?:\.[A-Za-z0-9_]+)*\.)\$\{")
+BEGUN = re.compile(r"[`\"]([a-z_]+(?:\.[A-Za-z0-9_]+)*\.)(?:\$\{|%)")
 """A key whose end a module works out, such as `problems.${status}`: all that begin so are said."""
 
 
@@ -34,7 +35,13 @@ def forms(text: str | dict[str, str]) -> dict[str, str]:
 
 
 def modules() -> dict[str, str]:
-    return {str(path.relative_to(CONSOLE)): path.read_text() for path in sorted(CONSOLE.rglob("*.js"))}
+    paths = sorted(path for folder in (CONSOLE, SHARING) for path in folder.rglob("*.js"))
+    return {str(path.relative_to(CONSOLE.parent)): path.read_text() for path in paths}
+
+
+def pages() -> list[str]:
+    """What the server itself says."""
+    return [path.read_text() for path in (WEB / "console/wording.py", *(WEB / "templates/sharing").glob("*.html"))]
 
 
 KEYS = dict(texts(ENGLISH))
@@ -81,7 +88,7 @@ def test_every_message_that_is_asked_for_is_there() -> None:
 
 
 def test_every_message_is_said_somewhere() -> None:
-    everything = "\n".join(modules().values())
+    everything = "\n".join([*modules().values(), *pages()])
     said, begun = set(SAID.findall(everything)), tuple(BEGUN.findall(everything))
     unsaid = [key for key in KEYS if key not in said and not key.startswith(begun)]
     assert not unsaid, unsaid
