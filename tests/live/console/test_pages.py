@@ -55,7 +55,7 @@ def addresses(furnished: Furnished) -> dict[str, str]:
         "/console/games": "Paper Gliders",
         f"/console/games/{furnished.game}": "Lighthouse",
         "/console/trash": "old draft.txt",
-        "/console/account": "Account",
+        "/console/account": "Weather station",
         "/console/nothing": "There is no such page",
         "/console/admin": "Only for administrators",
     }

@@ -4,32 +4,33 @@ import json
 import re
 from collections.abc import Callable
 
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Locator, Page, expect
 
 from tests.live.console.conftest import MakeContext, OpenConsole, sign_in
 from tests.live.console.steps import go_to, sign_in_by_form
+from tests.live.server import LiveServer
 
 PLACES = ("Links", "Chat", "Games", "Account", "Files")
 HALF_AN_HOUR = "30:00"
 
 
-def current(page: Page) -> str:
+def present(page: Page) -> Locator:
     """The place that the navigation marks as the present one."""
-    return page.locator("nav [aria-current=page]").inner_text().strip()
+    return page.get_by_role("navigation", name="Pages").locator("[aria-current=page]")
 
 
 def test_the_way_back_and_forward_and_a_reload_lead_where_they_should(console: Page) -> None:
     for place in PLACES:
         go_to(console, place)
-        expect(console.locator("nav [aria-current=page]")).to_have_text(place)
+        expect(present(console)).to_have_text(place)
         expect(console).to_have_title(re.compile(place))
     console.go_back()
-    expect(console.locator("nav [aria-current=page]")).to_have_text("Account")
+    expect(present(console)).to_have_text("Account")
     console.go_back()
     console.reload()
-    expect(console.locator("nav [aria-current=page]")).to_have_text("Games")
+    expect(present(console)).to_have_text("Games")
     console.go_forward()
-    expect(console.locator("nav [aria-current=page]")).to_have_text("Account")
+    expect(present(console)).to_have_text("Account")
 
 
 def test_an_address_is_kept_for_whoever_signs_in_first(
@@ -42,7 +43,7 @@ def test_an_address_is_kept_for_whoever_signs_in_first(
     expect(page.get_by_role("alert")).to_contain_text("wrong")
     expected_errors(r"^401: POST .*/auth/login", "console error: .* 401 .*/auth/login")
     sign_in_by_form(page, "alice")
-    assert current(page) == "Links"
+    expect(present(page)).to_have_text("Links")
 
 
 def test_a_sign_out_counts_in_every_tab(open_console: OpenConsole) -> None:
@@ -83,6 +84,22 @@ def test_a_token_that_has_ended_is_renewed_unseen(console: Page, expected_errors
     go_to(console, "Links")
     expect(console.get_by_role("heading", name="Links", exact=True)).to_be_visible()
     expect(console.get_by_role("alert")).to_have_count(0)
+
+
+def test_a_sign_in_that_was_ended_elsewhere_asks_again(
+    open_console: OpenConsole, server: LiveServer, expected_errors: Callable[..., None]
+) -> None:
+    page = open_console("/console/chat")
+    expect(page.get_by_role("button", name="Sign out", exact=True)).to_be_visible()
+    alice = server.sign_in("alice")
+    for session in alice.get(f"{server.url}/auth/sessions", timeout=30).json()["sessions"]:
+        if not session["current"]:
+            alice.delete(f"{server.url}/auth/sessions/{session['id']}", timeout=30)
+    expected_errors(r"^401: ", "console error: .* 401 ", "console .*WebSocket")
+    go_to(page, "Links")
+    expect(page.get_by_role("button", name="Sign in", exact=True)).to_be_visible()
+    sign_in_by_form(page, "alice")
+    expect(present(page)).to_have_text("Links")
 
 
 def test_what_a_page_says_of_itself_is_in_its_storage_no_secret(console: Page) -> None:
