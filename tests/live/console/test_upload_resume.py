@@ -27,7 +27,7 @@ from tests.live.console.sending import (
     wait_for_bytes,
 )
 from tests.live.fault_proxy import Fault, FaultProxy
-from tests.live.server import LiveServer, killed
+from tests.live.server import LiveServer, killed, wait_until
 
 LARGE = 6 * MEBIBYTE
 SLOW = 2 * MEBIBYTE
@@ -65,6 +65,30 @@ def test_the_same_file_goes_on_after_a_reload_and_another_does_not(
     assert sent[1][1] >= offset > 0
     console.get_by_role("button", name="Keep film (2).mp4").click()
     expect(console.get_by_role("progressbar")).to_have_count(0)
+
+
+def test_a_file_that_differs_where_nobody_looks_is_found_out_in_the_end(
+    console: Page, alice: requests.Session, server: LiveServer, tmp_path: Path
+) -> None:
+    path = made(tmp_path, "nearly.bin", LARGE)
+    line = Line(console)
+    line.at(SLOW)
+    choose(console, path)
+    wait_for_bytes(console, alice, server, path.name)
+    console.on("dialog", lambda dialog: dialog.accept())
+    console.reload()
+    expect_bar(console, path.name)
+    at, data = path.stat().st_mtime, bytearray(path.read_bytes())
+    data[70_000] ^= 1  # between two samples of the fingerprint
+    path.write_bytes(data)
+    os.utime(path, (at, at))
+    line.at()
+    sent = offsets_sent(console)
+    choose(console, path)
+    wait_until(lambda: console.evaluate("1") and arrived(alice, server).get(path.name) == digest(path), seconds=40)
+    assert [offset > 0 for _, offset in sent] == [True, False]
+    expect(console.get_by_role("progressbar")).to_have_count(0)
+    assert [name for name in arrived(alice, server) if name.startswith("nearly")] == [path.name]
 
 
 def test_it_goes_on_over_cuts_and_a_killed_server(

@@ -32,6 +32,7 @@ PASTE = """(text) => {
 }"""
 MANY = 2000
 ANSWERED_AT_ONCE = """() => {
+  const gate = new Promise((open) => { window.open_gate = open; });
   window.sent = 0;
   window.longest = 0;
   let last = performance.now();
@@ -43,11 +44,11 @@ ANSWERED_AT_ONCE = """() => {
   window.XMLHttpRequest = class {
     status = 201;
     upload = {};
-    #fields = {"Upload-Offset": "10", "X-File-Id": "1", "Location": `/api/uploads/${window.sent += 1}`};
+    #fields = {"Upload-Offset": "10", "Location": `/api/uploads/${window.sent += 1}`};
     open() {}
     setRequestHeader() {}
     getResponseHeader(name) { return this.#fields[name] ?? null; }
-    send() { setTimeout(() => this.onload(), 1); }
+    send() { gate.then(() => setTimeout(() => this.onload(), 1)); }
   };
 }"""
 """What would send files does not, and tells at once that it did: the service's own time does not count then."""
@@ -119,6 +120,7 @@ def test_uploads_are_paused_resumed_and_cancelled_and_go_on_beside_other_pages(
     at_width(console, 1280)
     console.get_by_role("button", name="Resume kept.bin").click()
     console.get_by_role("link", name="Links", exact=True).click()
+    expect(console.get_by_role("heading", name="Links", exact=True, level=1)).to_be_visible()
     dock = console.get_by_role("complementary", name="Uploads")
     expect(dock.get_by_role("progressbar", name="All uploads")).to_be_visible()
     assert axe(console) == []
@@ -196,6 +198,7 @@ def test_thousands_of_small_files_do_not_freeze_the_page(console: Page, tmp_path
     bars = console.get_by_role("progressbar")
     expect(console.get_by_role("button", name=re.compile("Show .* more"))).to_be_visible()
     assert bars.count() <= 40
+    console.evaluate("window.open_gate()")
     expect(console.get_by_text("2,000 files were uploaded.")).to_be_visible()
     longest, sent = console.evaluate("[window.longest, window.sent]")
     assert (sent, longest < 2000) == (MANY, True), longest

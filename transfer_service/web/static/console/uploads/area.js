@@ -16,7 +16,7 @@ import { DropPlace } from "./drop.js";
 import { BUSY } from "./entries.js";
 import { keep, numbered } from "./numbered.js";
 import { EntryRow, focusBeside, NumberedRow, replaceOne, UnfinishedRow } from "./rows.js";
-import { isOwn, queue } from "./uploads.js";
+import { isOwn, queue, recent } from "./uploads.js";
 import { endUnfinished, look, unfinished } from "./unfinished.js";
 import { wordsOfAll } from "./words.js";
 
@@ -29,9 +29,11 @@ export function UploadArea({ folder, hasButtons = true }) {
   useStore(queue.changed);
   const { uploads, moving } = useStore(unfinished);
   const renamed = useStore(numbered);
+  const done = useStore(recent);
   const [shown, setShown] = useState(SHOWN);
   useEffect(lookOftenEnough, []);
-  const entries = [...queue.recent, ...byStanding(queue.entries)];
+  const isTold = (entry) => renamed.some(({ fileId }) => fileId === entry.fileId);
+  const entries = [...done.filter((each) => !isTold(each)), ...byStanding(queue.entries)];
   const left = uploads.filter((each) => !isOwn(each.upload_id) && !isBeingMade(each));
   const rows = entries.slice(0, shown);
   const leftRows = left.slice(0, Math.max(shown - rows.length, SHOWN));

@@ -1,12 +1,12 @@
 /* A file of the queue, and what may be known of it.
 
-   It is queued, checking (is it there in part?), sending, waiting (for the network or the service), elsewhere (another
+   It is queued, checking (is it there in part?), sending, verifying, waiting (for the network or the service), elsewhere (another
    page sends it), paused, failed, done or cancelled. */
 
 import { fingerprintOf } from "./fingerprint.js";
 
 const SILENT_MS = 3000;
-export const BUSY = new Set(["checking", "sending", "waiting"]);
+export const BUSY = new Set(["checking", "sending", "verifying", "waiting"]);
 /** The states that go on by themselves. */
 export const OPEN = new Set([...BUSY, "queued"]);
 /** The states that go on when somebody says so. */
@@ -31,6 +31,9 @@ export class Twin extends Error {
 /** Thrown for a file that was to go on with an upload, and is another one. */
 export class OtherFile extends Error {}
 
+/** Thrown where an upload that was gone on with has other bytes in it. */
+export class Mixed extends Error {}
+
 let lastId = 0;
 
 /** An entry for `{file, name, mustExist?, onFinish?}`; with `mustExist` it only goes on. */
@@ -52,6 +55,8 @@ export function makeEntry(wanted) {
     mayExist: false,
     /** The id of the upload by which another page sends it. */
     elsewhere: null,
+    /** Its upload was begun by another page, or an earlier visit. */
+    isTakenUp: false,
     /** Its upload was gone, and it has been begun once more. */
     isAnew: false,
     going: null,

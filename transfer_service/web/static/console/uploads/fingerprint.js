@@ -3,6 +3,7 @@
 import { Sha256 } from "./sha256.js";
 
 export const READ_WHOLE_BYTES = 1024 * 1024;
+const PIECE_BYTES = 256 * 1024;
 const EDGE_BYTES = 64 * 1024;
 const SAMPLES = 32;
 const SAMPLE_BYTES = 4096;
@@ -27,11 +28,11 @@ export function placesOf(size) {
   return [[0, EDGE_BYTES], ...between.map((start) => [start, start + SAMPLE_BYTES]), [size - EDGE_BYTES, size]];
 }
 
-/** The SHA-256 of all bytes of a file, read in pieces. */
+/** The SHA-256 of all bytes of a file, read in pieces, so that the page goes on meanwhile. */
 export async function digestOf(file) {
   const digest = new Sha256();
-  for (let start = 0; start < file.size; start += READ_WHOLE_BYTES) {
-    digest.update(new Uint8Array(await file.slice(start, start + READ_WHOLE_BYTES).arrayBuffer()));
+  for (let start = 0; start < file.size; start += PIECE_BYTES) {
+    digest.update(new Uint8Array(await file.slice(start, start + PIECE_BYTES).arrayBuffer()));
   }
   return digest.hex();
 }

@@ -5,7 +5,7 @@
 import { createStore } from "../core/store.js";
 import { attempt, Stopped } from "./attempt.js";
 import { decide, pauseAfter, problemOf } from "./decisions.js";
-import { BUSY, Elsewhere, isSilent, makeEntry, OPEN, OtherFile, RESTING, Twin, twinOf } from "./entries.js";
+import { BUSY, Elsewhere, isSilent, makeEntry, Mixed, OPEN, OtherFile, RESTING, Twin, twinOf } from "./entries.js";
 import { fingerprintOf } from "./fingerprint.js";
 import { Tally } from "./tally.js";
 
@@ -14,11 +14,8 @@ const TOLD_EVERY_MS = 100;
 const TOLD_OF_MANY_MS = 300;
 const MANY = 50;
 const LOOKED_ELSEWHERE_MS = 3000;
-const SEEN_MS = 3000;
-const SEEN = 5;
 export class Queue {
   entries = [];
-  recent = [];
   tally = new Tally();
   changed = createStore(0);
   #door;
@@ -94,7 +91,7 @@ export class Queue {
   /** Forget everything, and leave at the service what is there. */
   clear() {
     this.hold();
-    Object.assign(this, { entries: [], recent: [] });
+    this.entries = [];
     this.tell();
   }
 
@@ -139,6 +136,10 @@ export class Queue {
       const fileId = await this.#find(entry, going.signal);
       going.signal.throwIfAborted();
       const sentId = fileId ?? (await this.#send(entry, going.signal));
+      if (entry.isTakenUp && this.#door.isWhole) {
+        this.#set(entry, "verifying"); // a fingerprint knows large files by samples only
+        if (!(await this.#door.isWhole(entry, sentId))) throw new Mixed();
+      }
       if (entry.going === going) this.#finish(entry, sentId);
     } catch (problem) {
       if (entry.going === going) this.#recover(entry, problem);
@@ -155,7 +156,7 @@ export class Queue {
     if (!found && entry.mustExist) throw new OtherFile();
     Object.assign(entry, { mayExist: false, elsewhere: null });
     if (found?.fileId) return found.fileId;
-    if (found) Object.assign(entry, { url: found.url, offset: found.offset });
+    if (found) Object.assign(entry, { url: found.url, offset: found.offset, isTakenUp: true });
     return null;
   }
 
@@ -196,11 +197,6 @@ export class Queue {
     Object.assign(entry, { state: "done", offset: entry.size, fileId, going: null });
     this.tally.finish(entry);
     this.#remove(entry);
-    this.recent = [...this.recent.slice(1 - SEEN), entry];
-    setTimeout(() => {
-      this.recent = this.recent.filter((each) => each !== entry);
-      this.tell();
-    }, SEEN_MS);
     entry.onFinish?.(entry);
     for (const hear of this.#finished) hear(entry);
     this.#next();
@@ -210,6 +206,7 @@ export class Queue {
   #recover(entry, problem) {
     if (problem instanceof Twin) return this.#merge(entry, problem.entry);
     if (problem instanceof Elsewhere) return this.#leave(entry, problem.uploadId);
+    if (problem instanceof Mixed) return this.#beginAnew(entry);
     if (problem instanceof Stopped) return this.#recoverFrom(entry, problem);
     return this.#fail(entry, problem instanceof OtherFile ? "not_same" : "unreadable", "");
   }
@@ -232,8 +229,7 @@ export class Queue {
     } else if (entry.going !== going) {
       return; // somebody has stopped it meanwhile
     } else if (decision === "gone" && this.#door.beginsAnew && !entry.isAnew) {
-      Object.assign(entry, { isAnew: true, url: null, offset: 0 });
-      this.#queue(entry);
+      this.#beginAnew(entry);
     } else if (decision === "wait" || decision === "renew") {
       this.#set(entry, "waiting");
       entry.timer = setTimeout(() => this.#queue(entry), pauseAfter(entry.failures, problem.retryAfter));
@@ -241,6 +237,12 @@ export class Queue {
     } else {
       this.#fail(entry, decision === "gone" ? "gone" : problemOf(problem.status, problem.text), problem.text);
     }
+  }
+
+  #beginAnew(entry) {
+    this.#door.left(entry);
+    Object.assign(entry, { url: null, offset: 0, isTakenUp: false, mayExist: true, isAnew: true });
+    this.#queue(entry);
   }
 
   #merge(entry, twin) {

@@ -9,6 +9,7 @@
 import { api, csrfHeaders } from "../core/api.js";
 import { BASE } from "../core/page.js";
 import { account, refresh, renew } from "../core/session.js";
+import { createStore } from "../core/store.js";
 import { isSentAtOnce, Stopped } from "./attempt.js";
 import { digestOf } from "./fingerprint.js";
 import { lookAtNames } from "./numbered.js";
@@ -17,6 +18,8 @@ import { hold, release } from "./tabs.js";
 import { arrived, endUnfinished, findUnfinished, idOf, look } from "./unfinished.js";
 
 const TOLD_EVERY_MS = 500;
+const SEEN_MS = 3000;
+const SEEN = 5;
 const LOOKED_AT = 50;
 
 const door = {
@@ -36,6 +39,13 @@ const door = {
     return found ?? (entry.mayExist ? findFinished(entry, signal) : null);
   },
 
+  async isWhole({ file }, fileId) {
+    const [{ sha256 }, own] = await Promise.all([api("GET", `/api/files/${fileId}`).catch(stop), digestOf(file)]);
+    if (sha256 === own) return true;
+    await api("DELETE", `/api/files/${fileId}`, { query: { permanent: true } }).catch(stop);
+    return false;
+  },
+
   made: ({ url, fingerprint }) => hold(idOf(url), fingerprint),
 
   left: ({ url }) => url && release(idOf(url)),
@@ -45,6 +55,8 @@ const door = {
 
 export const queue = new Queue(door);
 export { arrived };
+/** Entries that have arrived in the last seconds, a few of them. */
+export const recent = createStore([]);
 
 let owner = null;
 let telling = null;
@@ -72,12 +84,19 @@ async function findFinished({ file, name, size }, signal) {
     const found = alike.find((each) => each.sha256 === digest && Date.now() - Date.parse(each.created_at) < 3_600_000);
     return found ? { fileId: found.file_id } : null;
   } catch (error) {
-    throw error.status === undefined ? error : new Stopped(error.status, error.detail, error.retryAfter);
+    return stop(error);
   }
 }
 
+/* The queue knows errors by what it does about them. */
+function stop(error) {
+  throw error.status === undefined ? error : new Stopped(error.status, error.detail, error.retryAfter);
+}
+
 queue.onFinished((entry) => {
-  if (!entry.onFinish) named.push(entry);
+  if (!entry.onFinish && entry.fileId) named.push(entry);
+  recent.set((all) => [...all.slice(1 - SEEN), entry]);
+  setTimeout(() => recent.set((all) => all.filter((each) => each !== entry)), SEEN_MS);
   telling ??= setTimeout(() => {
     telling = null;
     lookAtNames(named.splice(0)).catch(() => {}); // then nothing is told of their numbers
