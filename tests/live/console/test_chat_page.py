@@ -186,8 +186,13 @@ def test_pictures_are_seen_in_their_place(
             picture = log(page).get_by_role("link", name="Picture lake.jpg").locator("img.there")
             expect(picture).to_be_visible()
             assert picture.evaluate("each => each.naturalWidth") == 480
+    (tmp_path / "sea.jpg").write_bytes((tmp_path / "lake.jpg").read_bytes())
+    hers.get_by_label("Attach file", exact=True).set_input_files(tmp_path / "sea.jpg")
+    expect(log(his)).to_contain_text("sea.jpg")  # no preview of it is made any more
     log(his).get_by_role("link", name="Picture lake.jpg").click()
     expect(his.get_by_role("dialog").get_by_role("img", name="lake.jpg")).to_be_visible()
+    his.keyboard.press("ArrowRight")
+    expect(his.get_by_role("dialog").get_by_role("img", name="sea.jpg")).to_be_visible()
     his.keyboard.press("Escape")
     expect(log(his).get_by_role("link", name="Picture lake.jpg")).to_be_focused()
 

@@ -26,6 +26,8 @@ import { Sending } from "./sending.js";
 import { openThread } from "./thread.js";
 import { Viewer } from "./viewer.js";
 
+const NAMED = 3;
+
 /** The conversation `id`; made anew for each. */
 export function Conversation({ id }) {
   const [thread, setThread] = useState(null);
@@ -113,9 +115,14 @@ function Talk({ thread, onOpen }) {
     ${!isAtEnd && html`<${IconButton} kind="to-end" label=${t("chat.to_end")} icon="down" onClick=${() => thread.toEnd()} />`}
     <${DropPlace} onFiles=${sendFiles} />
   </div>
-  <p class="typing small quiet" aria-live="polite">${typing.length > 0 && t(typing.length === 1 ? "chat.typing_one" : "chat.typing_many", { names: typing.slice(0, 3).join(", ") })}</p>
+  <p class="typing small quiet" aria-live="polite">${typing.length > 0 && html`<${Typing} names=${typing.slice(0, NAMED)} />`}</p>
   <${Composer} conversationId=${thread.id} subject=${subject} onText=${sendText} onFiles=${sendFiles} onEdited=${(message) => thread.note(message)}
     onEditLast=${editLast} onDone=${() => setSubject(null)} onRefused=${() => thread.catchUp()} />`;
+}
+
+function Typing({ names }) {
+  const [before, after] = t(names.length === 1 ? "chat.typing_one" : "chat.typing_many", { names: "\n" }).split("\n");
+  return html`${before}${names.map((name, place) => html`${place > 0 && ", "}<bdi>${name}</bdi>`)}${after}`;
 }
 
 /* What may be done to messages: the same object for as long as the conversation is shown. */

@@ -30,7 +30,7 @@ function Outgoing({ entry }) {
     <div class="bubble">
       ${file && html`<p class="attached"><span class="kind"><${Icon} name="file" /></span><bdi class="talk-name">${file.name}</bdi></p>`}
       ${content && html`<${Text} text=${content} />`}
-      ${state !== "failed" && html`<p class="facts">${state === "waiting" ? t("chat.waiting") : t("chat.sending")}</p>`}
+      ${state !== "failed" && html`<p class="message-facts">${state === "waiting" ? t("chat.waiting") : t("chat.sending")}</p>`}
       ${state === "failed" && html`<div class="refused" role="alert"><p>${t("chat.not_sent", { reason: textOf(error) })}</p>
         <${Button} kind="quiet" onClick=${() => sendAgain(key)}>${t("common.again")}<//><${Button} kind="quiet" onClick=${() => discard(key)}>${t("chat.discard")}<//></div>`}
     </div>
