@@ -12,6 +12,9 @@ import { changeItems } from "./listing.js";
 import { moveInto, refusalOf, rename } from "./naming.js";
 import { removeItems } from "./removal.js";
 
+/* Only what was done last is offered to be undone. */
+let hideMoved = () => {};
+
 /** `{actions, dialog}`: functions of items, and the dialog that one of them has opened. */
 export function useActions({ folder, table, selection }) {
   const [opened, setOpened] = useState(null);
@@ -24,6 +27,7 @@ export function useActions({ folder, table, selection }) {
     rename: (item) => setOpened(() => (onClose) => html`<${RenameDialog} item=${item} onDone=${renamed} onClose=${onClose} />`),
     move: (items) => setOpened(() => (onClose) => html`<${MoveDialog} items=${items} folder=${folder} onDone=${moved} onClose=${onClose} />`),
     remove: (items) => {
+      hideMoved();
       latest.current.selection.clear();
       removeItems(items, { onUndo: () => latest.current.table.current?.focusKey(items[0].key) });
     },
@@ -59,7 +63,8 @@ function moved(pairs, place) {
   refreshFiles();
   const what = pairs.length === 1 ? t("files.one_quoted", { name: pairs[0][0].label }) : t("files.items", { count: pairs.length });
   const action = { label: t("common.undo"), onSelect: () => moveBack(pairs) };
-  say(t("files.moved", { what, place: place ? labelOf(place) : t("files.top") }), { action });
+  hideMoved();
+  hideMoved = say(t("files.moved", { what, place: place ? labelOf(place) : t("files.top") }), { action });
 }
 
 async function moveBack(pairs) {

@@ -46,6 +46,7 @@ function NameDialog({ title, submit, label, value, isFile, onName, onClose }) {
   };
   const send = async () => {
     setTouched(true);
+    if (typed === value && value) return onName(value);
     if (!faultOf(typed)) return onName(typed.trim());
     box.current.querySelector("input").focus();
     throw new NameFault();

@@ -24,11 +24,11 @@ export function FolderChooser({ place, onPlace, without }) {
   return html`<div class="chooser">
     <div class="chooser-way" role="group" aria-label=${t("files.chosen_folder")}>
       ${["", ...labels].map((label, depth) => html`<button type="button" key=${depth} onClick=${open(labels.slice(0, depth).join("/"))}
-        aria-current=${depth === labels.length ? "true" : undefined} autofocus=${depth === labels.length}>${depth ? html`<bdi>${label}</bdi>` : t("files.top")}</button>`)}
+        aria-current=${depth === labels.length ? "true" : undefined} autofocus=${depth === labels.length}>${depth ? html`<bdi title=${label}>${label}</bdi>` : t("files.top")}</button>`)}
     </div>
     ${error ? html`<${Failed} error=${error} onRetry=${reload} />` : html`<ul class="chooser-list" aria-label=${t("files.folders_in")}>
       ${folders?.map((path) => html`<li key=${path}><button type="button" disabled=${without.includes(path)} onClick=${open(path)}>
-        <${Icon} name="folder" /><bdi>${labelOf(path)}</bdi><${Icon} name="forward" /></button></li>`)}
+        <${Icon} name="folder" /><bdi title=${labelOf(path)}>${labelOf(path)}</bdi><${Icon} name="forward" /></button></li>`)}
       ${folders?.length === 0 && html`<li class="quiet">${t("files.no_folders")}</li>`}
     </ul>`}
     <${NewHere} place=${place} onMade=${onPlace} />

@@ -9,6 +9,7 @@ const FIRST_PAGE = 200;
 const PAGE = 1000;
 const KEPT = 8;
 const REFRESHED = 5000;
+const GONE = 404;
 const EMPTY = { items: [], isWhole: false, isLoaded: false, error: null };
 
 const kept = new Map();
@@ -30,7 +31,8 @@ export function changeItems(change) {
 
 /**
  * `state` has `{items, isWhole, isLoaded, error}`. `more` gets the next page, `all` every one; `refresh(seen)` asks again for
- * what is there, unless `seen`, the last row that is shown, lies so deep that this would be long.
+ * what is there, unless `seen`, the last row that is shown, lies so deep that this would be long; nobody has to hear
+ * that it could not.
  */
 function createListing(query) {
   const state = createStore(EMPTY);
@@ -42,13 +44,20 @@ function createListing(query) {
 
   const set = (part) => state.set((old) => ({ ...old, ...part }));
 
+  const failed = (error) => set({ error, isLoaded: true });
+  const gone = (error) => {
+    cursor = null;
+    keys = new Set();
+    set({ items: [], isWhole: false, isLoaded: true, error });
+  };
+
   /* One thing at a time: the cursor belongs to the items. */
-  function run(task) {
+  function run(task, onError) {
     const own = new AbortController();
     ending = own;
     work = task(own.signal)
       .catch((error) => {
-        if (!own.signal.aborted) set({ error, isLoaded: true });
+        if (!own.signal.aborted) onError(error);
       })
       .finally(() => {
         if (ending === own) work = null;
@@ -58,11 +67,11 @@ function createListing(query) {
 
   function more() {
     return work ?? (state.get().isWhole ? Promise.resolve() : run(async (signal) => {
-      set({ error: null });
+      set({ error: null, isLoaded: state.get().items.length > 0 });
       const page = await ask(query, cursor, cursor ? PAGE : FIRST_PAGE, signal);
       cursor = page.cursor;
       set({ items: [...state.get().items, ...unknown(page.items, keys)], isWhole: !cursor, isLoaded: true });
-    }));
+    }, failed));
   }
 
   async function all() {
@@ -86,7 +95,7 @@ function createListing(query) {
       cursor = next;
       keys = found;
       set({ items: same(state.get().items, items), isWhole: !next, error: null });
-    });
+    }, (error) => error.status === GONE && gone(error));
   }
 
   function change(how) {

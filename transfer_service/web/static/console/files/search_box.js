@@ -33,6 +33,6 @@ export function SearchBox({ labels, search }) {
     go(typed);
   };
   return html`<form class="search" role="search" onSubmit=${submit}>
-    <${SearchField} label=${t("files.search")} value=${typed} onInput=${type} dir="auto" />
+    <${SearchField} label=${t("files.search")} value=${typed} onInput=${type} dir="auto" maxlength="255" />
   </form>`;
 }
