@@ -8,6 +8,7 @@ import { account } from "../core/session.js";
 import { createStore } from "../core/store.js";
 import { endUnfinished, look } from "../uploads/unfinished.js";
 import { addFiles, queue } from "../uploads/uploads.js";
+import { drop, keep, keptUnder } from "./kept.js";
 import { newKey, outbox, post } from "./outbox.js";
 
 const KEPT = "transfer-service chat upload";
@@ -32,8 +33,7 @@ function take(now) {
   const id = now?.id ?? null;
   if (id === me) return;
   me = id;
-  const names = me ? Object.keys(localStorage).filter((name) => name.startsWith(`${KEPT} ${me} `)) : [];
-  attaching.set(names.map((name) => ({ ...JSON.parse(localStorage.getItem(name)), entry: null })).sort((one, other) => one.at - other.at));
+  attaching.set(me ? keptUnder(`${KEPT} ${me} `).map((each) => ({ ...each, entry: null })) : []);
 }
 
 /** Send files into a conversation. One that was left there goes on. */
@@ -46,7 +46,8 @@ export function attach(conversationId, files, replyTo = null) {
 
 function begin(file, wanted) {
   const sender = me;
-  keep(wanted);
+  const { entry: _, ...kept } = wanted;
+  keep(`${KEPT} ${me} ${wanted.key}`, kept);
   const onFinish = ({ fileId }) => sender === me && finish(wanted, fileId);
   const [entry] = addFiles([{ file, name: `${FOLDER}/${file.name}`, isChat: true, onFinish }]);
   attaching.set((all) => [...all.filter(({ key }) => key !== wanted.key), { ...wanted, entry }]);
@@ -66,16 +67,8 @@ export async function cancel({ key, name, size, entry }) {
 }
 
 function forget(key) {
-  localStorage.removeItem(`${KEPT} ${me} ${key}`);
+  drop(`${KEPT} ${me} ${key}`);
   attaching.set((all) => all.filter((each) => each.key !== key));
-}
-
-function keep({ entry, ...kept }) {
-  try {
-    localStorage.setItem(`${KEPT} ${me} ${kept.key}`, JSON.stringify(kept));
-  } catch {
-    // no room: it only cannot be taken up after a crash
-  }
 }
 
 /* The folder goes when nothing is in it any more; it is nobody's but ours. */

@@ -6,6 +6,7 @@
 import { api } from "../core/api.js";
 import { account } from "../core/session.js";
 import { createStore } from "../core/store.js";
+import { drop, keep, keptUnder } from "./kept.js";
 import { listen, onGap } from "./live.js";
 
 const KEPT = "transfer-service chat message";
@@ -36,21 +37,15 @@ function take(now) {
   if (id === me) return;
   me = id;
   clearTimeout(timer);
-  outbox.set(me ? kept() : []);
+  outbox.set(me ? keptUnder(`${KEPT} ${me} `) : []);
   if (me) run();
-}
-
-function kept() {
-  const names = Object.keys(localStorage).filter((name) => name.startsWith(`${KEPT} ${me} `));
-  const found = names.map((name) => JSON.parse(localStorage.getItem(name)));
-  return found.sort((one, other) => one.at - other.at);
 }
 
 /** Send a text, or with `file` a file that the account has uploaded. */
 export function post(conversationId, { content = null, replyTo = null, file = null, key = newKey() }) {
   const entry = { key, conversationId, content, replyTo, file, at: Date.now(), state: "sending", error: null, messageId: null };
   outbox.set((all) => [...all.filter((each) => each.key !== key), entry]);
-  keep(entry);
+  remember(entry);
   run();
 }
 
@@ -74,22 +69,18 @@ export function sendAgain(key) {
 
 /** Let go of one: it was refused, or it has become a message that is shown. */
 export function discard(key) {
-  localStorage.removeItem(`${KEPT} ${me} ${key}`);
+  drop(`${KEPT} ${me} ${key}`);
   outbox.set((all) => all.filter((each) => each.key !== key));
 }
 
-function keep(entry) {
-  try {
-    localStorage.setItem(`${KEPT} ${me} ${entry.key}`, JSON.stringify({ ...entry, messageId: null, state: entry.state === "failed" ? "failed" : "sending" }));
-  } catch {
-    // no room: it is sent all the same
-  }
+function remember(entry) {
+  keep(`${KEPT} ${me} ${entry.key}`, { ...entry, messageId: null, state: entry.state === "failed" ? "failed" : "sending" });
 }
 
 function change(key, values) {
   outbox.set((all) => all.map((each) => (each.key === key ? { ...each, ...values } : each)));
   const entry = outbox.get().find((each) => each.key === key);
-  if (entry && "state" in values && values.state !== "sent") keep(entry);
+  if (entry && "state" in values && values.state !== "sent") remember(entry);
 }
 
 async function run() {
@@ -116,7 +107,7 @@ async function send(entry) {
     tries = 0;
     if (sender !== me) return false;
     change(entry.key, { state: "sent", messageId: message._id, message });
-    localStorage.removeItem(`${KEPT} ${me} ${entry.key}`);
+    drop(`${KEPT} ${me} ${entry.key}`);
     return true;
   } catch (error) {
     if (sender !== me) return false;
