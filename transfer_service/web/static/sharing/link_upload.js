@@ -19,6 +19,7 @@ const news = section.querySelector("[role=status]");
 const drop = section.querySelector(".drop");
 let rows = kept(base).map((each) => ({ ...each, id: each.url, state: "lost" }));
 let keptAt = 0;
+const drawn = new WeakMap();
 
 const door = {
   endpoint: new URL(base, window.location.href).href,
@@ -71,7 +72,16 @@ function remove(row) {
 function show() {
   rows = rows.filter((row) => row.state !== "cancelled");
   list.hidden = rows.length === 0;
-  render(html`${rows.map((row) => html`<${Row} key=${row.id} row=${row} queue=${queue} onRemove=${() => remove(row)} />`)}`, list);
+  render(html`${rows.map(draw)}`, list);
+}
+
+/* There may be thousands, of which few change: what is the same element as before is not looked at again. */
+function draw(row) {
+  const looks = `${row.state} ${row.offset} ${row.problem}`;
+  if (drawn.get(row)?.looks !== looks) {
+    drawn.set(row, { looks, element: html`<${Row} key=${row.id} row=${row} queue=${queue} onRemove=${() => remove(row)} />` });
+  }
+  return drawn.get(row).element;
 }
 
 /* What arrived or was refused, once for each. */

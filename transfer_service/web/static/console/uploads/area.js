@@ -29,11 +29,10 @@ export function UploadArea({ folder, hasButtons = true }) {
   useStore(queue.changed);
   const { uploads, moving } = useStore(unfinished);
   const renamed = useStore(numbered);
-  const done = useStore(recent);
   const [shown, setShown] = useState(SHOWN);
   useEffect(lookOftenEnough, []);
   const isTold = (entry) => renamed.some(({ fileId }) => fileId === entry.fileId);
-  const entries = [...done.filter((each) => !isTold(each)), ...byStanding(queue.entries)];
+  const entries = [...recent.filter((each) => !isTold(each)), ...byStanding(queue.entries)];
   const left = uploads.filter((each) => !isOwn(each.upload_id) && !isBeingMade(each));
   const rows = entries.slice(0, shown);
   const leftRows = left.slice(0, Math.max(shown - rows.length, SHOWN));

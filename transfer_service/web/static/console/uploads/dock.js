@@ -36,17 +36,18 @@ function useTitle() {
 
 /* What has arrived is said once all have; what is refused, at once. */
 function watchQueue() {
-  const failed = new WeakSet();
+  let failed = new Set();
+  let forget = null;
   let last = null;
   const unwatchFinished = queue.onFinished((entry) => { if (!entry.isChat) last = entry; });
   const unwatch = queue.changed.watch(() => {
-    for (const entry of queue.entries) {
-      if (entry.state !== "failed") failed.delete(entry);
-      else if (!failed.has(entry)) {
-        failed.add(entry);
-        say(t("uploads.not_sent", { name: entry.name, reason: wordsOf(entry) }), { isProblem: true });
-      }
+    const now = queue.entries.filter((each) => each.state === "failed");
+    const isNews = now.some((each) => !failed.has(each));
+    if (isNews || !now.length) forget?.();
+    if (isNews) {
+      forget = say(wordsOfFailed(now), { isProblem: true });
     }
+    failed = new Set(now);
     if (!last || queue.entries.length) return;
     say(t("uploads.sent", { count: queue.tally.done, name: last.name }));
     last = null;
@@ -55,6 +56,12 @@ function watchQueue() {
     unwatch();
     unwatchFinished();
   };
+}
+
+/* One of them with its reason, or how many there are: a full account refuses thousands. */
+function wordsOfFailed(failed) {
+  const [first] = failed;
+  return failed.length > 1 ? t("uploads.not_sent_many", { count: failed.length }) : t("uploads.not_sent", { name: first.name, reason: wordsOf(first) });
 }
 
 /* A file that is dropped where nothing takes it would be opened in place of the console. */

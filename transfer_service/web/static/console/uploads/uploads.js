@@ -9,7 +9,6 @@
 import { api, csrfHeaders } from "../core/api.js";
 import { BASE } from "../core/page.js";
 import { account, refresh, renew } from "../core/session.js";
-import { createStore } from "../core/store.js";
 import { isSentAtOnce, Stopped } from "./attempt.js";
 import { digestOf } from "./fingerprint.js";
 import { lookAtNames } from "./numbered.js";
@@ -55,8 +54,8 @@ const door = {
 
 export const queue = new Queue(door);
 export { arrived };
-/** Entries that have arrived in the last seconds, a few of them. */
-export const recent = createStore([]);
+/** Entries that have arrived in the last seconds, a few of them; `queue.changed` tells when they are others. */
+export const recent = [];
 
 let owner = null;
 let telling = null;
@@ -95,8 +94,9 @@ function stop(error) {
 
 queue.onFinished((entry) => {
   if (!entry.onFinish && entry.fileId) named.push(entry);
-  recent.set((all) => [...all.slice(1 - SEEN), entry]);
-  setTimeout(() => recent.set((all) => all.filter((each) => each !== entry)), SEEN_MS);
+  if (recent.length === SEEN) recent.shift();
+  recent.push(entry);
+  setTimeout(forgetRecent, SEEN_MS, entry);
   telling ??= setTimeout(() => {
     telling = null;
     lookAtNames(named.splice(0)).catch(() => {}); // then nothing is told of their numbers
@@ -107,6 +107,13 @@ queue.onFinished((entry) => {
     }
   }, TOLD_EVERY_MS);
 });
+
+function forgetRecent(entry) {
+  const place = recent.indexOf(entry);
+  if (place < 0) return;
+  recent.splice(place, 1);
+  queue.tell();
+}
 
 account.watch((me) => {
   if (!me) {
