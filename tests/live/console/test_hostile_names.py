@@ -49,7 +49,7 @@ def names(server: LiveServer) -> list[str]:
 
 
 def shows(page: Page, text: str) -> None:
-    expect(page.get_by_role("main").get_by_text(text, exact=True).first).to_be_visible()
+    expect(page.get_by_role("main").get_by_text(text, exact=True).filter(visible=True).first).to_be_visible()
 
 
 def test_files_are_called_what_they_are_called(open_console: OpenConsole, names: list[str]) -> None:
