@@ -6,10 +6,12 @@ import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 
 from PIL import Image
 from playwright.sync_api import Browser, Page, expect, sync_playwright
+from sqlalchemy import select
 
 from tests.conftest import PASSWORD
 from tests.live.chromium import PROGRAM
@@ -18,6 +20,7 @@ from tests.live.console.sample import Furnished, furnish
 from tests.live.console.steps import MEBIBYTE, act, bar, choose, hurry, link_to, made
 from tests.live.download_worker import working
 from tests.live.server import REPOSITORY, LiveServer, wait_until
+from transfer_service.models.files import File
 
 FOLDER = REPOSITORY / "docs" / "pictures"
 OWNER, FRIEND, ADMIN = "mara", "jonas", "anna"
@@ -41,7 +44,6 @@ class Picture:
 def pictures(found: Furnished, folder: Path) -> list[Picture]:
     """All of them."""
     return [
-        Picture("files", "/", lambda page: _send(page, folder)),
         Picture("phone", "/", is_phone=True, scheme="dark"),
         Picture("sign-in", "/", account=None),
         Picture("preview", "/", lambda page: _open(page, "harbour-at-dawn.jpg")),
@@ -51,16 +53,17 @@ def pictures(found: Furnished, folder: Path) -> list[Picture]:
         Picture("games", "/console/games"),
         Picture("account", "/console/account"),
         Picture("trash", "/console/trash"),
-        Picture("admin", "/console/admin", account=ADMIN),
+        Picture("admin", "/console/admin/usage", account=ADMIN),
+        Picture("files", "/", lambda page: _send(page, folder)),  # leaves an upload behind
     ]
 
 
 def _send(page: Page, folder: Path) -> None:
-    """Two uploads under way, one of them paused."""
-    hurry(page, 1.5 * MEBIBYTE)
-    choose(page, made(folder, "Quay panorama.tif", 30 * MEBIBYTE), made(folder, "Interview.wav", 12 * MEBIBYTE))
-    expect(bar(page, "Interview.wav")).to_be_visible()
-    page.wait_for_timeout(3000)
+    """An upload on its way."""
+    hurry(page, 2 * MEBIBYTE)
+    choose(page, made(folder, "Quay panorama.tif", 30 * MEBIBYTE))
+    expect(bar(page, "Quay panorama.tif")).to_be_visible()
+    page.wait_for_timeout(6000)
 
 
 def _open(page: Page, name: str) -> None:
@@ -100,7 +103,10 @@ def _service(scratch: Path) -> Iterator[tuple[LiveServer, Furnished]]:
     try:
         with working(server.data_dir):
             found = furnish(server, owner=OWNER, friend=FRIEND, admin=ADMIN)
+            allowed, url = {"permissions": ["games.download"]}, f"{server.url}/api/admin/accounts/{OWNER}"
+            assert server.sign_in(ADMIN).patch(url, json=allowed, timeout=30).ok
             wait_until(lambda: _has_previews(server), seconds=60)
+            _age(server)
             yield server, found
     finally:
         server.stop()
@@ -111,6 +117,14 @@ def _has_previews(server: LiveServer) -> bool:
     listed = person.get(f"{server.url}/api/files", params={"search": "jpg"}, timeout=30).json()["files"]
     facts = [person.get(f"{server.url}/api/files/{each['file_id']}", timeout=30).json() for each in listed]
     return all(each["width"] for each in facts)
+
+
+def _age(server: LiveServer) -> None:
+    """Let what there is have come over some weeks, the newest one first in the list still."""
+    with server.services() as services, services.database.write() as session:
+        for number, file in enumerate(session.scalars(select(File).order_by(File.created_at.desc()))):
+            file.created_at -= timedelta(hours=3 + 19 * number)
+            file.updated_at = file.created_at + timedelta(minutes=number)
 
 
 def _make(browser: Browser, server: LiveServer, picture: Picture, path: Path) -> None:

@@ -89,7 +89,7 @@ def test_a_token_that_has_ended_is_renewed_unseen(console: Page, expected_errors
 def test_a_sign_in_that_was_ended_elsewhere_asks_again(
     open_console: OpenConsole, server: LiveServer, expected_errors: Callable[..., None]
 ) -> None:
-    page = open_console("/console/chat")
+    page = open_console("/console/games")  # which hears of nothing by itself
     expect(page.get_by_role("button", name="Sign out", exact=True)).to_be_visible()
     alice = server.sign_in("alice")
     for session in alice.get(f"{server.url}/auth/sessions", timeout=30).json()["sessions"]:
