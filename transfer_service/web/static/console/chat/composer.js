@@ -11,6 +11,8 @@ import { draftOf, keepDraft } from "./drafts.js";
 import { summaryOf } from "./summary.js";
 import { makeTyping } from "./typing.js";
 
+/* Keyboards on a screen have no Shift+Enter: there Enter breaks the line, and the button sends. */
+const isTouched = window.matchMedia("(pointer: coarse)");
 const MOST_CHARACTERS = 65_536;
 const COMPOSING = 229;
 
@@ -70,7 +72,7 @@ export function Composer({ conversationId, subject, onText, onFiles, onEdited, o
   };
   const press = (event) => {
     if (event.isComposing || event.keyCode === COMPOSING) return;
-    if (event.key === "Enter" && !event.shiftKey) send(event);
+    if (event.key === "Enter" && !event.shiftKey && !isTouched.matches) send(event);
     else if (event.key === "Escape" && subject) leave();
     else if (event.key === "ArrowUp" && !text && !subject && onEditLast()) event.preventDefault();
     else return;
@@ -91,7 +93,7 @@ export function Composer({ conversationId, subject, onText, onFiles, onEdited, o
     ${subject && html`<${Subject} subject=${subject} onClose=${leave} />`}
     <div class="composer-row">
       ${!isEdit && html`<label class="icon-button attach" title=${t("chat.attach")}><input type="file" multiple aria-label=${t("chat.attach")} onChange=${choose} /><${Icon} name="attach" /></label>`}
-      <textarea ref=${field} rows="1" aria-label=${t("chat.message")} placeholder=${t("chat.message")} dir="auto" value=${text} enterkeyhint="send"
+      <textarea ref=${field} rows="1" aria-label=${t("chat.message")} placeholder=${t("chat.message")} dir="auto" value=${text} enterkeyhint=${isTouched.matches ? "enter" : "send"}
         onInput=${write} onKeyDown=${press} onPaste=${paste} onBlur=${() => typing.current.stop()}></textarea>
       <${IconButton} type="submit" kind="send" label=${t(isEdit ? "common.save" : "chat.send")} icon=${isEdit ? "check" : "send"} aria-disabled=${isBusy || !text.trim()} />
     </div>
