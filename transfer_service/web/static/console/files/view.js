@@ -38,6 +38,7 @@ function readOrder() {
 export function usePlaceInHistory(table, listing, state) {
   const wanted = useRef(window.history.state?.files ?? null);
   const tries = useRef(0);
+  const last = useRef(null);
   useLayoutEffect(() => {
     const { scrollRestoration } = window.history;
     window.history.scrollRestoration = "manual";
@@ -55,8 +56,8 @@ export function usePlaceInHistory(table, listing, state) {
   }, [state]);
   const note = () => {
     if (wanted.current) return;
-    const key = table.current?.kept.current?.key ?? null;
-    window.history.replaceState({ ...window.history.state, files: { top: window.scrollY, key } }, "");
+    last.current = table.current?.kept.current?.key ?? last.current;
+    window.history.replaceState({ ...window.history.state, files: { top: window.scrollY, key: last.current } }, "");
   };
   useEffect(() => noteLater(note), []);
   return { note, isComingBack: () => wanted.current !== null };
@@ -70,9 +71,11 @@ function noteLater(note) {
   };
   window.addEventListener("scroll", soon, { passive: true });
   document.addEventListener("focusin", soon);
+  document.addEventListener("pointerdown", note, true); // which may leave the page
   return () => {
     clearTimeout(timer);
     window.removeEventListener("scroll", soon);
     document.removeEventListener("focusin", soon);
+    document.removeEventListener("pointerdown", note, true);
   };
 }

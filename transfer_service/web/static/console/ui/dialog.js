@@ -1,6 +1,6 @@
 /* Dialogs: one thing to be answered before all else. */
 
-import { html, useEffect, useRef, useState } from "../../vendor/htm-preact.js";
+import { html, useLayoutEffect, useRef, useState } from "../../vendor/htm-preact.js";
 import { t } from "../core/messages.js";
 import { textOf } from "../core/problems.js";
 import { Button, IconButton } from "./button.js";
@@ -16,7 +16,7 @@ export function Dialog({ title, onClose, children, wide = false, isKept = false,
   const element = useRef();
   const isOpen = useRef(false);
   const id = useRef(`dialog-${(lastId += 1)}`).current;
-  useEffect(() => {
+  useLayoutEffect(() => { // before the next key is pressed
     const dialog = element.current;
     const before = document.activeElement;
     dialog.showModal();

@@ -1,6 +1,6 @@
 /* A button that opens a list of things to do (ARIA Authoring Practices, menu button). */
 
-import { html, useEffect, useRef, useState } from "../../vendor/htm-preact.js";
+import { html, useLayoutEffect, useRef, useState } from "../../vendor/htm-preact.js";
 import { Icon } from "./icon.js";
 
 const EDGE = 8;
@@ -30,7 +30,7 @@ export function MenuButton({ label, icon = "more", items, children, ...rest }) {
 
 function Menu({ label, items, anchor, onClose }) {
   const list = useRef();
-  useEffect(() => {
+  useLayoutEffect(() => { // before the next key is pressed
     const menu = list.current;
     menu.showPopover();
     place(menu, anchor);
