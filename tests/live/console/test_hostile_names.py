@@ -116,3 +116,13 @@ def test_talk_links_games_and_traces(open_console: OpenConsole, server: LiveServ
         at_width(page, PHONE)
         wrong += [f"{address}: {each}" for each in sideways(page)]
     assert wrong == []
+
+
+def test_addresses_may_name_anything(open_console: OpenConsole) -> None:
+    page = open_console()
+    for name in ("constructor", "__proto__", "toString", "admin/constructor", "%2e%2e%2fauth%2flogout", "%3Cscript%3E"):
+        page.goto(f"/console/{name}")
+        place = "Only for administrators" if name.startswith("admin") else "There is no such page"
+        expect(page.get_by_role("heading", name=place)).to_be_visible()
+    page.goto("/console/files/constructor/%253Cscript%253E")
+    expect(page.get_by_role("button", name="Sign out")).to_be_visible()

@@ -26,7 +26,7 @@ export default function Page({ labels }) {
   const me = useStore(account);
   const parts = partsFor(me);
   const name = labels[0] ?? parts[0];
-  const isKnown = name in PARTS && labels.length <= 1;
+  const isKnown = Object.hasOwn(PARTS, name ?? "") && labels.length <= 1;
   const tabs = useRef();
   useEffect(() => {
     tabs.current?.querySelector("[aria-current]")?.scrollIntoView({ block: "nearest", inline: "center" });

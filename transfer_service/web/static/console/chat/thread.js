@@ -288,7 +288,7 @@ class Thread {
     const isOwn = last.sender === account.get()?.name;
     const isKnown = isOwn || (info.type === "dm" ? last.is_read : lastRead(this.id) === last._id);
     try {
-      if (!isKnown) await api("POST", `/conversations/${this.id}/read`);
+      if (!isKnown) await api("POST", `/conversations/${encodeURIComponent(this.id)}/read`);
       noteRead({ ...info, last_message: last });
     } catch (error) {
       this.readId = null;

@@ -35,13 +35,14 @@ function Signed() {
 function Page({ name, labels }) {
   const [page, setPage] = useState(null);
   const [error, setError] = useState(null);
+  const isKnown = Object.hasOwn(PAGES, name); // an address may name anything, "constructor" too
   const load = () => {
     setError(null);
-    PAGES[name]?.().then((module) => setPage(() => module.default), setError);
+    if (isKnown) PAGES[name]().then((module) => setPage(() => module.default), setError);
   };
   useEffect(load, []);
-  useEffect(() => { document.title = name in PAGES ? `${t(`shell.${name}`)} · ${t("shell.product")}` : t("shell.product"); }, []);
-  if (!(name in PAGES)) return html`<${NotFound} />`;
+  useEffect(() => { document.title = isKnown ? `${t(`shell.${name}`)} · ${t("shell.product")}` : t("shell.product"); }, []);
+  if (!isKnown) return html`<${NotFound} />`;
   if (error) return html`<${Failed} error=${error} onRetry=${load} />`;
   if (!page) return html`<${Loading} />`;
   const Shown = page;
