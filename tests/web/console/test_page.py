@@ -73,6 +73,7 @@ def test_the_page_lets_nothing_in(shared_app: Flask, address: str) -> None:
     policy = dict(each.split(" ", 1) for each in page.headers["Content-Security-Policy"].split("; "))
     assert (policy["default-src"], policy["script-src"], policy["style-src"]) == ("'none'", "'self'", "'self'")
     assert (policy["connect-src"], policy["frame-ancestors"], policy["base-uri"]) == ("'self'", "'none'", "'none'")
+    assert not re.search("blob:|data:|https?:|[*]", str(policy))
     assert ("unsafe" in str(policy), "<script>" in page.text, " style=" in page.text) == (False, False, False)
     assert (page.headers["Referrer-Policy"], page.headers["X-Content-Type-Options"]) == ("same-origin", "nosniff")
 

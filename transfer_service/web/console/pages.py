@@ -28,8 +28,8 @@ KEPT_SECONDS = 365 * 24 * 60 * 60
 _EXTENSION = "console"
 _PAGES = {"documentation": "/docs", "description": "/openapi.yaml", "alive": "/healthz", "ready": "/readyz"}
 _POLICY = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src {sources} blob: data:; "
-    "media-src {sources} blob:; connect-src {sources}; frame-src {sources} blob:; manifest-src 'self'; "
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src {sources}; "
+    "media-src {sources}; connect-src {sources}; frame-src {sources}; manifest-src 'self'; "
     "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 )
 
