@@ -7,11 +7,12 @@ from collections.abc import Callable
 from playwright.sync_api import Locator, Page, expect
 
 from tests.live.console.conftest import MakeContext, OpenConsole, sign_in
-from tests.live.console.steps import go_to, sign_in_by_form
+from tests.live.console.steps import act, go_to, link_to, sign_in_by_form
 from tests.live.server import LiveServer
 
 PLACES = ("Links", "Chat", "Games", "Account", "Files")
 HALF_AN_HOUR = "30:00"
+HALF_A_MINUTE = 30_000
 
 
 def present(page: Page) -> Locator:
@@ -128,3 +129,76 @@ def test_a_service_that_is_away_at_first_is_asked_again_until_it_answers(
     page.unroute("**/auth/me")
     page.clock.run_for(HALF_AN_HOUR)
     expect(page.get_by_role("heading", name="Only for administrators")).to_be_visible()
+
+
+def with_a_folder(server: LiveServer, account: str, name: str) -> Callable[[], bool]:
+    """Gives whether the account's folder of that name is there."""
+    session, url = server.sign_in(account), f"{server.url}/api/folders/{name}"
+    path = f"{name}/of {account}.txt"
+    assert session.post(f"{server.url}/api/files", params={"filename": path}, data=b"x", timeout=30).ok
+    return lambda: session.get(url, timeout=30).ok
+
+
+def signed_in(page: Page, name: str) -> None:
+    expect(page.get_by_role("banner").get_by_text(name, exact=True)).to_be_visible()
+
+
+def test_nothing_that_waits_is_done_in_the_name_of_who_signs_in_next(
+    open_console: OpenConsole, server: LiveServer, expected_errors: Callable[..., None]
+) -> None:
+    is_of_alice, is_of_bob = (with_a_folder(server, name, "Both have it") for name in ("alice", "bob"))
+    page = open_console()
+    page.clock.install()
+    signed_in(page, "alice")
+    act(page, "Both have it", "Delete")
+    expect(page.get_by_role("button", name="Undo")).to_be_visible()
+    sign_in(page.context, "bob")  # as at the page of a provider: no tab is told
+    page.clock.run_for(HALF_A_MINUTE)
+    signed_in(page, "bob")
+    expect(link_to(page, "Both have it")).to_be_visible()
+    assert is_of_bob()
+    assert is_of_alice()
+    act(page, "Both have it", "Delete")
+    page.context.request.post("/auth/logout", headers=csrf(page))
+    expected_errors(r"^401: ", "console error: .* 401 ", "console .*WebSocket")
+    page.clock.run_for(HALF_A_MINUTE)
+    sign_in_by_form(page, "alice")
+    signed_in(page, "alice")
+    page.clock.run_for(HALF_A_MINUTE)
+    assert is_of_alice()
+    assert is_of_bob()
+
+
+def csrf(page: Page) -> dict[str, str]:
+    (value,) = [each["value"] for each in page.context.cookies() if each["name"] == "csrf_access_token"]
+    return {"X-CSRF-TOKEN": value}
+
+
+def test_a_change_is_never_made_by_another_account_than_the_one_shown(open_console: OpenConsole) -> None:
+    page = open_console()
+    signed_in(page, "alice")
+    page.get_by_role("button", name="New folder").click()
+    page.get_by_role("dialog").get_by_role("textbox").fill("Of alice alone")
+    sign_in(page.context, "bob")
+    page.keyboard.press("Enter")
+    signed_in(page, "bob")
+    expect(link_to(page, "Of alice alone")).to_have_count(0)
+    assert page.context.request.get("/api/folders/Of alice alone").status == 404
+
+
+def test_who_signs_in_next_reads_nothing_of_what_was_told_to_the_one_before(
+    open_console: OpenConsole, server: LiveServer
+) -> None:
+    with_a_folder(server, "alice", "Very secret")
+    page = open_console()
+    act(page, "Very secret", "Delete")
+    status = page.get_by_role("status").filter(has_text="Very secret")
+    expect(status).to_be_visible()
+    other = page.context.new_page()
+    other.goto("/console/account")
+    other.get_by_role("button", name="Sign out", exact=True).click()
+    expect(page.get_by_role("button", name="Sign in", exact=True)).to_be_visible()
+    expect(status).to_have_count(0)
+    sign_in_by_form(other, "bob")
+    signed_in(page, "bob")
+    expect(page.get_by_text("Very secret")).to_have_count(0)

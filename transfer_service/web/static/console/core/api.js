@@ -3,7 +3,9 @@
 import { BASE } from "./page.js";
 
 const RENEW_STATUS = 401;
+const FOR_READING = new Set(["GET", "HEAD"]);
 let renew = async () => false;
+let prove = async () => cookie("csrf_access_token");
 
 /** An answer that is no success, or none at all (status 0: no network, or the service is away). */
 export class ApiError extends Error {
@@ -15,9 +17,12 @@ export class ApiError extends Error {
   }
 }
 
-/** What gets a new access token when one has ended: resolves to whether it did. The session sets it. */
-export function setRenewal(renewal) {
-  renew = renewal;
+/**
+ * What the session does for requests: `renew` gets a new access token when one has ended and resolves to whether it did;
+ * `prove` resolves to the CSRF value of a token that is known to be of the account that the page shows.
+ */
+export function setSession(session) {
+  ({ renew, prove } = session);
 }
 
 /** The address of a path of the API, whose parameters are those of `query` that are not null. */
@@ -38,9 +43,12 @@ export function cookie(name) {
   return found ? decodeURIComponent(found.slice(name.length + 1)) : null;
 }
 
-/** The header that changes need beside the cookie. */
-export function csrfHeaders(name = "csrf_access_token") {
-  const value = cookie(name);
+/**
+ * The header that changes need beside the cookie. It fits no token but the one that was proved: a change is never made
+ * in the name of somebody who has signed in meanwhile. Raises ApiError.
+ */
+export async function csrfHeaders() {
+  const value = await prove();
   return value ? { "X-CSRF-TOKEN": value } : {};
 }
 
@@ -63,7 +71,7 @@ export async function request(method, path, options = {}) {
 
 async function send(method, path, { query, json, body, headers, signal, keepalive }) {
   const sent = { Accept: "application/json", ...headers };
-  if (method !== "GET" && method !== "HEAD") Object.assign(sent, csrfHeaders(), headers);
+  if (!FOR_READING.has(method)) Object.assign(sent, await csrfHeaders());
   if (json !== undefined) sent["Content-Type"] = "application/json";
   const content = json === undefined ? body : JSON.stringify(json);
   try {

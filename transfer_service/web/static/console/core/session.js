@@ -1,28 +1,47 @@
 /* Who is signed in, in this tab and in the others; tokens are renewed before they end (docs/accounts.md). */
 
-import { api, ApiError, cookie, csrfHeaders, setRenewal, urlOf } from "./api.js";
+import { api, ApiError, cookie, setSession, urlOf } from "./api.js";
 import { createStore } from "./store.js";
 
 const RENEWED_BEFORE_MS = 60_000;
 const TRIED_AGAIN_MS = 10_000;
 const LOOKED_EVERY_MS = 30_000;
 const LOCK = "transfer-service renewal";
+const ACCESS = "csrf_access_token";
+const REFRESH = "csrf_refresh_token";
 
 /** The account of GET /auth/me; null while nobody is signed in, undefined while it is not known yet. */
 export const account = createStore(undefined);
 
 const others = "BroadcastChannel" in window ? new BroadcastChannel("transfer-service session") : null;
+const whenOther = new Set();
 let timer = null;
 let renewing = null;
 
+/* Whose page this is: the first one who has signed in on it, for as long as it lives. */
+let owner = null;
+
+/* The CSRF value of the last token whose owner is known. Any other may be of somebody who has signed in in another tab. */
+let proved = null;
+
 /** Find out who is signed in. Asks nothing where the browser has no token. */
 export async function begin() {
-  setRenewal(renew);
+  setSession({ renew, prove });
   others?.addEventListener("message", ({ data }) => (data === "in" ? refresh() : leave()));
   setInterval(lookAtCookies, LOOKED_EVERY_MS);
   document.addEventListener("visibilitychange", () => document.hidden || lookAtCookies());
-  if (!cookie("csrf_access_token") && !(cookie("csrf_refresh_token") && (await renew()))) return leave();
+  window.addEventListener("pageshow", lookAtCookies);
+  if (!(await hasToken())) return leave();
   return refresh();
+}
+
+/** Be called just before the page begins anew because somebody else has signed in: nothing may go on in his name. */
+export function onOther(listener) {
+  whenOther.add(listener);
+}
+
+async function hasToken() {
+  return Boolean(cookie(ACCESS) || (cookie(REFRESH) && (await renew())));
 }
 
 /** Sign in. Raises ApiError. */
@@ -37,8 +56,8 @@ export async function signIn(username, password) {
     const told = await answer.json().catch(() => ({}));
     throw new ApiError(answer.status, told.detail ?? "", { retryAfter: Number(answer.headers.get("Retry-After")) || null });
   }
-  await refresh();
   others?.postMessage("in");
+  await refresh();
 }
 
 /** Sign out, here and in the other tabs. Raises ApiError. */
@@ -51,30 +70,72 @@ export async function signOut() {
 /** Ask again who this is and how much room is used. */
 export async function refresh() {
   try {
-    const me = await api("GET", "/auth/me");
-    account.set(me);
-    schedule(me.expires_at);
+    await confirm();
   } catch (error) {
-    if (error.status === 401) return leave();
     const isKnown = account.get() !== undefined && !account.get()?.isUnknown;
-    if (isKnown) return;
+    if (isKnown || error.status === 401) return;
     account.set({ name: "", permissions: [], is_admin: false, isUnknown: true });
-    setTimeout(refresh, TRIED_AGAIN_MS);
+    clearTimeout(timer);
+    timer = setTimeout(refresh, TRIED_AGAIN_MS);
   }
+}
+
+/* Find out whose the tokens are. Raises ApiError: 401 where they are nobody's, or not of whom the page is. */
+async function confirm() {
+  const { me, value } = await whose().catch((error) => {
+    if (error.status === 401) leave();
+    throw error;
+  });
+  if (owner !== null && owner !== me.id) {
+    beginAnew();
+    throw new ApiError(401, "");
+  }
+  owner = me.id;
+  proved = value;
+  account.set(me);
+  schedule(me.expires_at);
+}
+
+/* Tokens may change while it is asked. */
+async function whose() {
+  for (;;) {
+    const value = cookie(ACCESS);
+    const me = await api("GET", "/auth/me");
+    if (cookie(ACCESS) === value) return { me, value };
+  }
+}
+
+async function prove() {
+  if (account.get() === null) throw new ApiError(401, "");
+  if (proved !== null && cookie(ACCESS) === proved) return proved;
+  if (!(await hasToken())) throw new ApiError(401, "");
+  await confirm();
+  return proved;
+}
+
+/* What the page knows, has begun or has yet to do is the former one's: the next one gets none of it. */
+function beginAnew() {
+  leave();
+  for (const listener of whenOther) listener();
+  window.location.reload();
 }
 
 /** Get new tokens; one tab at a time where the browser can tell. Resolves to whether there are some. */
 export function renew() {
-  renewing ??= locked(renewNow).finally(() => { renewing = null; });
+  const before = cookie(ACCESS);
+  renewing ??= locked(() => renewNow(before)).finally(() => { renewing = null; });
   return renewing;
 }
 
-async function renewNow() {
-  if (!cookie("csrf_refresh_token")) return false;
+async function renewNow(before) {
+  if (cookie(ACCESS) && cookie(ACCESS) !== before) return true; // another tab was first
+  const value = cookie(REFRESH);
+  if (!value) return false;
   try {
-    const headers = { Accept: "application/json", ...csrfHeaders("csrf_refresh_token") };
+    const headers = { Accept: "application/json", "X-CSRF-TOKEN": value };
     const answer = await fetch(urlOf("/auth/refresh"), { method: "POST", headers, credentials: "same-origin" });
     if (answer.status === 401) leave();
+    if (answer.ok) others?.postMessage("in");
     return answer.ok;
   } catch {
     return false; // no network: whoever asked hears of that by its own request
@@ -95,12 +156,15 @@ function schedule(expiresAt) {
   }, Math.min(wait, 2 ** 31 - 1));
 }
 
-/* Another tab, or another page of this service, may have signed out. */
+/* Another tab, or another page of this service, may have signed out, or somebody in. */
 function lookAtCookies() {
-  if (account.get() && !cookie("csrf_access_token") && !cookie("csrf_refresh_token")) leave();
+  if (account.get() && !cookie(ACCESS) && !cookie(REFRESH)) leave();
+  else if (account.get() !== undefined && cookie(ACCESS) && cookie(ACCESS) !== proved) refresh();
 }
 
+/* The token that is there has been refused, or is about to go: it is not asked about again. */
 function leave() {
   clearTimeout(timer);
+  proved = cookie(ACCESS);
   account.set(null);
 }

@@ -2,6 +2,7 @@
 
 import { html } from "../../vendor/htm-preact.js";
 import { t } from "../core/messages.js";
+import { account } from "../core/session.js";
 import { createStore, useStore } from "../core/store.js";
 import { Button, IconButton } from "./button.js";
 
@@ -11,9 +12,10 @@ let lastId = 0;
 
 /**
  * Tell something. `action` is `{label, onSelect}`, such as to undo it; `isProblem` is told at once and stays until it is
- * closed. Returns what takes it away.
+ * closed. Returns what takes it away. Nothing is told to whoever comes after the account that it is about.
  */
 export function say(text, { action = null, seconds = SHOWN_SECONDS, isProblem = false } = {}) {
+  if (account.get() === null) return () => {};
   const toast = { id: (lastId += 1), text, action, isProblem };
   const remove = () => shown.set((all) => all.filter((each) => each !== toast));
   shown.set((all) => [...all.filter((each) => each.text !== text || each.action), toast]);
@@ -21,6 +23,8 @@ export function say(text, { action = null, seconds = SHOWN_SECONDS, isProblem = 
   toast.remove = remove;
   return remove;
 }
+
+account.watch((me) => me === null && shown.set([]));
 
 /** Where they are shown; once in the page. */
 export function Toasts() {

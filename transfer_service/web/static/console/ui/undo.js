@@ -1,6 +1,7 @@
 /* Changes that can be undone for some seconds: they are sent only then. */
 
 import { t } from "../core/messages.js";
+import { account } from "../core/session.js";
 import { say } from "./toast.js";
 
 const UNDO_SECONDS = 8;
@@ -9,16 +10,23 @@ const waiting = new Set();
 /**
  * Tell by `text` that something was done, and do it by `send(isLeaving)` in a few seconds, unless somebody wants it
  * undone: then `undo()` puts back what is shown. Whoever leaves the page does not undo; `isLeaving` is true then, and
- * requests have to outlive the page (`keepalive`). `send` tells of its own failure.
+ * requests have to outlive the page (`keepalive`). `send` tells of its own failure. Where nobody is signed in any more, it
+ * is undone: the next one may be somebody else.
  */
 export function doLater(text, { send, undo }) {
-  const change = { send, timer: setTimeout(() => finish(change), UNDO_SECONDS * 1000) };
+  if (account.get() === null) {
+    undo();
+    return;
+  }
+  const change = { send, undo, timer: setTimeout(() => finish(change), UNDO_SECONDS * 1000) };
   waiting.add(change);
-  const takeBack = () => {
-    clearTimeout(change.timer);
-    if (waiting.delete(change)) undo();
-  };
-  change.hide = say(text, { action: { label: t("common.undo"), onSelect: takeBack }, seconds: UNDO_SECONDS });
+  change.hide = say(text, { action: { label: t("common.undo"), onSelect: () => takeBack(change) }, seconds: UNDO_SECONDS });
+}
+
+function takeBack(change) {
+  clearTimeout(change.timer);
+  change.hide();
+  if (waiting.delete(change)) change.undo();
 }
 
 /** Send what waits now: before somebody signs out. Resolves when all was sent. */
@@ -32,4 +40,5 @@ async function finish(change, isLeaving = false) {
   if (waiting.delete(change)) await change.send(isLeaving);
 }
 
+account.watch((me) => me === null && [...waiting].forEach(takeBack));
 window.addEventListener("pagehide", () => finishAll(true));

@@ -24,7 +24,7 @@ export function isSentAtOnce(file) {
 }
 
 /**
- * Send `file` to `endpoint`, or go on at `url`. `headers()` gives the fields of each request. `onUrl(url)` tells where
+ * Send `file` to `endpoint`, or go on at `url`. `headers()` gives or promises the fields of each request. `onUrl(url)` tells where
  * an upload has been made, also after `signal` has ended the go: its maker has to know what would take up room.
  *
  * Gives `{result, settled}`, two promises: the id of the finished file, or Stopped, or an AbortError; and when nothing
@@ -90,8 +90,8 @@ class Go {
     return true;
   }
 
-  #prepare(request) {
-    for (const [name, value] of Object.entries(this.#options.headers())) request.setHeader(name, value);
+  async #prepare(request) {
+    for (const [name, value] of Object.entries(await this.#options.headers())) request.setHeader(name, value);
   }
 
   #made() {

@@ -8,7 +8,7 @@
 
 import { api, csrfHeaders } from "../core/api.js";
 import { BASE } from "../core/page.js";
-import { account, refresh, renew } from "../core/session.js";
+import { account, onOther, refresh, renew } from "../core/session.js";
 import { isSentAtOnce, Stopped } from "./attempt.js";
 import { digestOf } from "./fingerprint.js";
 import { lookAtNames } from "./numbered.js";
@@ -23,7 +23,7 @@ const LOOKED_AT = 50;
 
 const door = {
   endpoint: `${window.location.origin}${BASE}/api/uploads`,
-  headers: () => csrfHeaders(),
+  headers: csrfHeaders,
   renew,
 
   metadataOf({ file, name, fingerprint }) {
@@ -57,7 +57,6 @@ export { arrived };
 /** Entries that have arrived in the last seconds, a few of them; `queue.changed` tells when they are others. */
 export const recent = [];
 
-let owner = null;
 let telling = null;
 const named = [];
 
@@ -115,15 +114,8 @@ function forgetRecent(entry) {
   queue.tell();
 }
 
-account.watch((me) => {
-  if (!me) {
-    queue.hold();
-    return;
-  }
-  if (owner !== null && owner !== me.name) queue.clear();
-  owner = me.name || owner;
-  queue.release();
-});
+account.watch((me) => (me ? queue.release() : queue.hold()));
+onOther(() => queue.clear());
 
 window.addEventListener("online", () => queue.wake());
 window.addEventListener("beforeunload", (event) => {
