@@ -12,6 +12,7 @@ from playwright.sync_api import Page, Route, expect
 from benchmarks.scale_data import chat_id_of
 from tests.live.console.conftest import OpenConsole
 from tests.live.console.judging import PHONE, at_width, axe, sideways
+from tests.live.console.sample import movie
 from tests.live.console.sending import MEBIBYTE, Line, digest, made, offsets_sent, wait_for_bytes
 from tests.live.console.talk import act, begin, log, make_messages, said, say, write
 from tests.live.download_worker import working
@@ -183,7 +184,8 @@ def test_pictures_are_seen_in_their_place(
         hers.get_by_label("Attach file", exact=True).set_input_files(tmp_path / "lake.jpg")
         wait_until(lambda: hers.evaluate("1") and is_previewed(), seconds=60)
         for page in (hers, his):
-            picture = log(page).get_by_role("link", name="Picture lake.jpg").locator("img.there")
+            link = log(page).get_by_role("link", name="Picture lake.jpg")
+            picture = link.get_by_role("img", name="Picture lake.jpg", exact=True).and_(page.locator(".there"))
             expect(picture).to_be_visible()
             assert picture.evaluate("each => each.naturalWidth") == 480
     (tmp_path / "sea.jpg").write_bytes((tmp_path / "lake.jpg").read_bytes())
@@ -195,6 +197,23 @@ def test_pictures_are_seen_in_their_place(
     expect(his.get_by_role("dialog").get_by_role("img", name="sea.jpg")).to_be_visible()
     his.keyboard.press("Escape")
     expect(log(his).get_by_role("link", name="Picture lake.jpg")).to_be_focused()
+
+
+def test_films_play_in_their_place(open_console: OpenConsole, server: LiveServer, alice: requests.Session) -> None:
+    conversation = begin(server, alice, "bob", group="Films")
+    hers = open_console(f"/console/chat/{conversation}")
+    his = open_console(f"/console/chat/{conversation}", account="bob")
+    film = {"name": "sun.webm", "mimeType": "video/webm", "buffer": movie()}
+    hers.get_by_label("Attach file", exact=True).set_input_files(film)  # type: ignore[arg-type]
+    hers.get_by_role("button", name="Send", exact=True).click()  # it goes by itself: that more is asked does no harm
+    player = log(his).get_by_label("Film sun.webm")
+    expect(player).to_be_visible()
+    with working(server.data_dir):
+        expect(player).to_have_attribute("preload", "none", timeout=60_000)  # there is a poster
+    assert player.evaluate("each => each.play().then(() => each.paused)") is False
+    player.evaluate("each => { each.currentTime = 1.5; }")
+    wait_until(lambda: player.evaluate("each => !each.seeking && each.currentTime >= 1.5"))
+    assert [each["type"] for each in said(server, alice, conversation)] == ["video"]
 
 
 def test_a_long_history_is_read_from_any_place(

@@ -95,7 +95,7 @@ export function Composer({ conversationId, subject, onText, onFiles, onEdited, o
       ${!isEdit && html`<label class="icon-button attach" title=${t("chat.attach")}><input type="file" multiple aria-label=${t("chat.attach")} onChange=${choose} /><${Icon} name="attach" /></label>`}
       <textarea ref=${field} rows="1" aria-label=${t("chat.message")} placeholder=${t("chat.message")} dir="auto" value=${text} enterkeyhint=${isTouched.matches ? "enter" : "send"}
         onInput=${write} onKeyDown=${press} onPaste=${paste} onBlur=${() => typing.current.stop()}></textarea>
-      <${IconButton} type="submit" kind="send" label=${t(isEdit ? "common.save" : "chat.send")} icon=${isEdit ? "check" : "send"} aria-disabled=${isBusy || !text.trim()} />
+      <${IconButton} type="submit" kind=${isBusy || !text.trim() ? "send idle" : "send"} label=${t(isEdit ? "common.save" : "chat.send")} icon=${isEdit ? "check" : "send"} />
     </div>
   </form>`;
 }

@@ -1,4 +1,4 @@
-/* What is attached to a message: pictures and films by their previews, sounds by a player, all else by name. */
+/* What is attached to a message: pictures by their previews, films and sounds by a player, all else by name. */
 
 import { html, useEffect, useRef, useState } from "../../vendor/htm-preact.js";
 import { BASE } from "../core/page.js";
@@ -16,6 +16,7 @@ const BLUR = 24;
 export function Media({ message, onOpen }) {
   const { media, type } = message;
   const isPicture = type === "image";
+  if (type === "video" && canPlay(media)) return html`<${Film} message=${message} />`;
   if (media.thumbnail_url && media.width) return html`<${Preview} message=${message} onOpen=${onOpen} />`;
   if (isPicture && media.size <= SMALL_BYTES && !isAwaited(message)) return html`<${Picture} message=${message} onOpen=${onOpen} />`;
   if (isPicture || type === "video") return html`<${Waiting} message=${message} onOpen=${onOpen} />`;
@@ -28,6 +29,12 @@ export function Media({ message, onOpen }) {
 function iconOf({ content_type: type }) {
   if (type.startsWith("text/") || type === "application/pdf") return "text";
   return /zip|tar|compressed|rar/.test(type) ? "archive" : "file";
+}
+
+const player = document.createElement("video");
+
+function canPlay({ content_type: type }) {
+  return Boolean(player.canPlayType(type));
 }
 
 /* A preview is made within seconds; the service would be asked in vain before. */
@@ -46,16 +53,27 @@ function Preview({ message, onOpen }) {
   const [isThere, setThere] = useState(false);
   const { width, height } = boxOf(media.width, media.height);
   const style = { width: `${width}px`, aspectRatio: `${width} / ${height}` };
-  return html`<a class="shot" href=${BASE + message.media_url} aria-label=${nameOf(message)} style=${style} onClick=${(event) => open(event, message, onOpen)}>
+  return html`<a class="shot" href=${BASE + message.media_url} style=${style} onClick=${(event) => open(event, message, onOpen)}>
     ${!isThere && html`<${Blur} hash=${media.blurhash} />`}
-    <img src=${BASE + media.thumbnail_url} width=${width} height=${height} alt="" loading="lazy" decoding="async" class=${isThere ? "there" : ""} onLoad=${() => setThere(true)} />
+    <img src=${BASE + media.thumbnail_url} width=${width} height=${height} alt=${nameOf(message)} loading="lazy" decoding="async" class=${isThere ? "there" : ""} onLoad=${() => setThere(true)} />
     ${type === "video" && html`<span class="play"><${Icon} name="play" /></span>${media.duration !== null && html`<span class="length">${formatPosition(media.duration)}</span>`}`}
   </a>`;
 }
 
+/* The same player before and after the preview is made: what plays goes on. */
+function Film({ message }) {
+  const { media } = message;
+  const size = media.width && boxOf(media.width, media.height);
+  const style = size && { width: `${size.width}px`, aspectRatio: `${size.width} / ${size.height}` };
+  const poster = size && media.thumbnail_url ? BASE + media.thumbnail_url : undefined;
+  return html`<div class=${`shot film ${size ? "" : "unknown"}`} style=${style}>
+    <video controls playsinline preload=${poster ? "none" : "metadata"} poster=${poster} src=${BASE + message.media_url} aria-label=${nameOf(message)}></video>
+  </div>`;
+}
+
 function Picture({ message, onOpen }) {
-  return html`<a class="shot unknown" href=${BASE + message.media_url} aria-label=${nameOf(message)} onClick=${(event) => open(event, message, onOpen)}>
-    <img src=${BASE + message.media_url} alt="" loading="lazy" decoding="async" class="there" />
+  return html`<a class="shot unknown" href=${BASE + message.media_url} onClick=${(event) => open(event, message, onOpen)}>
+    <img src=${BASE + message.media_url} alt=${nameOf(message)} loading="lazy" decoding="async" class="there" />
   </a>`;
 }
 
