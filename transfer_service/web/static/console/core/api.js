@@ -64,7 +64,10 @@ export async function api(method, path, { query, json, body, headers, signal, ke
 /** Like `api`, for the answer itself: its headers, or a body that is no JSON. */
 export async function request(method, path, options = {}) {
   let answer = await send(method, path, options);
-  if (answer.status === RENEW_STATUS && (await renew())) answer = await send(method, path, options);
+  if (answer.status === RENEW_STATUS && (await renew())) {
+    answer.body?.cancel().catch(() => {}); // nobody reads it, and unread it would keep its connection
+    answer = await send(method, path, options);
+  }
   if (!answer.ok) throw await errorOf(answer);
   return answer;
 }

@@ -52,10 +52,8 @@ export async function signIn(username, password) {
     body: JSON.stringify({ username, password }),
     credentials: "same-origin",
   }).catch(() => { throw new ApiError(0, ""); });
-  if (!answer.ok) {
-    const told = await answer.json().catch(() => ({}));
-    throw new ApiError(answer.status, told.detail ?? "", { retryAfter: Number(answer.headers.get("Retry-After")) || null });
-  }
+  const told = await answer.json().catch(() => ({})); // read in any case, or the connection stays busy
+  if (!answer.ok) throw new ApiError(answer.status, told.detail ?? "", { retryAfter: Number(answer.headers.get("Retry-After")) || null });
   others?.postMessage("in");
   await refresh();
 }
@@ -134,6 +132,7 @@ async function renewNow(before) {
   try {
     const headers = { Accept: "application/json", "X-CSRF-TOKEN": value };
     const answer = await fetch(urlOf("/auth/refresh"), { method: "POST", headers, credentials: "same-origin" });
+    await answer.text();
     if (answer.status === 401) leave();
     if (answer.ok) others?.postMessage("in");
     return answer.ok;
