@@ -38,7 +38,11 @@ function Menu({ label, items, anchor, onClose }) {
     const closeElsewhere = (event) => {
       if (!menu.contains(event.target) && !anchor.contains(event.target)) onClose(false);
     };
-    const closeMoved = (event) => event.target.contains(anchor) && onClose(false);
+    const { top, left } = anchor.getBoundingClientRect();
+    const closeMoved = () => { // the event may tell of a scroll that was over before
+      const now = anchor.getBoundingClientRect();
+      if (now.top !== top || now.left !== left) onClose(false);
+    };
     document.addEventListener("pointerdown", closeElsewhere, true);
     document.addEventListener("scroll", closeMoved, true);
     window.addEventListener("resize", onClose);
