@@ -78,7 +78,8 @@ def test_tokens_are_renewed_before_they_end(make_context: MakeContext) -> None:
 
 
 def test_a_token_that_has_ended_is_renewed_unseen(console: Page, expected_errors: Callable[..., None]) -> None:
-    expect(console.get_by_role("heading", name="Files", exact=True)).to_be_visible()
+    expect(console.get_by_role("button", name="New folder")).to_be_visible()
+    console.wait_for_load_state("networkidle")
     expected_errors(r"^401: GET .*/api/links", "console error: .* 401 .*/api/links")
     (token,) = [each for each in console.context.cookies() if each["name"] == "access_token_cookie"]
     console.context.add_cookies([{**token, "value": "ended"}])  # type: ignore[typeddict-item]
@@ -203,3 +204,14 @@ def test_who_signs_in_next_reads_nothing_of_what_was_told_to_the_one_before(
     sign_in_by_form(other, "bob")
     signed_in(page, "bob")
     expect(page.get_by_text("Very secret")).to_have_count(0)
+
+
+def test_a_service_that_fails_right_after_a_sign_in_is_asked_again(
+    open_console: OpenConsole, expected_errors: Callable[..., None]
+) -> None:
+    page = open_console("/console/account", account=None)
+    page.route("**/auth/me", lambda route: route.fulfill(status=503, json={"detail": "Busy"}))
+    expected_errors("^503: GET .*/auth/me", "console error: .* 503 .*/auth/me")
+    sign_in_by_form(page, "alice")
+    page.unroute("**/auth/me")
+    expect(page.get_by_role("region", name="You", exact=True)).to_contain_text("alice")

@@ -80,13 +80,17 @@ async function send(method, path, { query, json, body, headers, signal, keepaliv
   try {
     return await fetch(urlOf(path, query), { method, headers: sent, body: content, signal, keepalive, credentials: "same-origin" });
   } catch (error) {
-    if (error.name === "AbortError") throw error;
-    throw new ApiError(0, "");
+    throw cutOff(error);
   }
 }
 
+/* What became of a request that has no answer, or not all of one. */
+function cutOff(error) {
+  return error.name === "AbortError" ? error : new ApiError(0, "");
+}
+
 async function parse(answer) {
-  const text = await answer.text().catch(() => { throw new ApiError(0, ""); });
+  const text = await answer.text().catch((error) => { throw cutOff(error); });
   return text && (answer.headers.get("Content-Type") || "").includes("json") ? JSON.parse(text) : null;
 }
 

@@ -2,13 +2,22 @@
 
 import { ASSETS, LANGUAGE } from "./page.js";
 
+const AGAIN_MS = 3000;
+
 let messages = {};
 const plurals = new Intl.PluralRules(LANGUAGE);
 
-/** Read the catalogue. Nothing is shown before. */
+/** Read the catalogue, and try again for as long as the service is away: nothing can be shown before. */
 export async function loadMessages() {
-  const answer = await fetch(`${ASSETS}/console/messages/${LANGUAGE}.json`, { credentials: "same-origin" });
-  messages = await answer.json();
+  for (;;) {
+    try {
+      const answer = await fetch(`${ASSETS}/console/messages/${LANGUAGE}.json`, { credentials: "same-origin" });
+      messages = await answer.json();
+      return;
+    } catch {
+      await new Promise((resolve) => { setTimeout(resolve, AGAIN_MS); });
+    }
+  }
 }
 
 /**

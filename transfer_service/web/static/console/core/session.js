@@ -70,7 +70,7 @@ export async function refresh() {
   try {
     await confirm();
   } catch (error) {
-    const isKnown = account.get() !== undefined && !account.get()?.isUnknown;
+    const isKnown = Boolean(account.get()) && !account.get().isUnknown;
     if (isKnown || error.status === 401) return;
     account.set({ name: "", permissions: [], is_admin: false, isUnknown: true });
     clearTimeout(timer);
@@ -150,8 +150,10 @@ function schedule(expiresAt) {
   if (expiresAt === null || expiresAt === undefined) return;
   const wait = Math.max(expiresAt * 1000 - Date.now() - RENEWED_BEFORE_MS, TRIED_AGAIN_MS);
   timer = setTimeout(async () => {
-    await renew();
-    if (account.get()) refresh();
+    const isRenewed = await renew();
+    if (!account.get()) return;
+    if (isRenewed) refresh();
+    else schedule(expiresAt); // the network is away: again in a moment
   }, Math.min(wait, 2 ** 31 - 1));
 }
 

@@ -1,7 +1,8 @@
 /* What is in the trash: asked for page by page, all of it where somebody searches. */
 
-import { useEffect, useMemo, useRef, useState } from "../../vendor/htm-preact.js";
+import { useEffect, useMemo } from "../../vendor/htm-preact.js";
 import { api } from "../core/api.js";
+import { createStore, useStore } from "../core/store.js";
 import { folderOf, labelOf } from "../files/items.js";
 
 const PAGE = 1000;
@@ -9,36 +10,70 @@ const NONE = { items: [], cursor: null, isLoaded: false, isWhole: false, error: 
 
 /** `{items, isWhole, isLoaded, error, more, all, without, reload}`; `without(keys)` drops what has left it. */
 export function useDeleted() {
-  const [state, setState] = useState(NONE);
-  const latest = useRef(state);
-  const work = useRef(null);
-  const set = (next) => {
-    latest.current = next;
-    setState(next);
-  };
-  const actions = useMemo(() => {
-    const more = () => {
-      if (latest.current.isWhole) return Promise.resolve();
-      work.current ??= next(latest.current).then(set, (error) => set({ ...latest.current, error, isLoaded: true })).finally(() => { work.current = null; });
-      return work.current;
-    };
-    const all = async () => {
-      while (!latest.current.isWhole && !latest.current.error) await more();
-    };
-    const without = (keys) => set({ ...latest.current, items: latest.current.items.filter(({ key }) => !keys.has(key)) });
-    const reload = () => {
-      set(NONE);
-      return more();
-    };
-    return { more, all, without, reload };
+  const deleted = useMemo(createDeleted, []);
+  const state = useStore(deleted.state);
+  useEffect(() => {
+    deleted.more();
+    return deleted.stop;
   }, []);
-  useEffect(() => { actions.more(); }, []);
-  return { ...state, ...actions };
+  return { ...state, ...deleted };
 }
 
-async function next({ items, cursor }) {
-  const page = await api("GET", "/api/trash", { query: { limit: PAGE, cursor } });
-  const known = new Set(items.map(({ key }) => key));
+function createDeleted() {
+  const state = createStore(NONE);
+  const gone = new Set();
+  let ending = new AbortController();
+  let work = null;
+
+  async function readOn(signal) {
+    try {
+      const page = await ask(state.get().cursor, signal);
+      if (!signal.aborted) state.set((old) => joined(old, page, gone));
+    } catch (error) {
+      if (!signal.aborted) state.set((old) => ({ ...old, error, isLoaded: true }));
+    }
+  }
+
+  function more() {
+    const own = ending;
+    if (state.get().isWhole) return Promise.resolve();
+    work ??= readOn(own.signal).finally(() => { if (own === ending) work = null; });
+    return work;
+  }
+
+  async function all() {
+    const own = ending;
+    while (own === ending && !state.get().isWhole && !state.get().error) await more();
+  }
+
+  function without(keys) {
+    for (const key of keys) gone.add(key);
+    state.set((old) => ({ ...old, items: old.items.filter(({ key }) => !keys.has(key)) }));
+  }
+
+  function stop() {
+    ending.abort();
+    ending = new AbortController();
+    work = null;
+  }
+
+  function reload() {
+    stop();
+    gone.clear();
+    state.set(NONE);
+    return more();
+  }
+
+  return { state, more, all, without, reload, stop };
+}
+
+function ask(cursor, signal) {
+  return api("GET", "/api/trash", { query: { limit: PAGE, cursor }, signal });
+}
+
+/* What has left the trash while a page was asked for may be on it. */
+function joined({ items }, page, gone) {
+  const known = new Set([...gone, ...items.map(({ key }) => key)]);
   const added = page.files.map(deletedItem).filter(({ key }) => !known.has(key));
   return { items: [...items, ...added], cursor: page.next_cursor, isWhole: page.next_cursor === null, isLoaded: true, error: null };
 }
