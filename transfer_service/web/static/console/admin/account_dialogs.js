@@ -56,7 +56,7 @@ function PasswordField(attributes) {
 }
 
 function Made({ account, onClose }) {
-  return html`<${Dialog} title=${t("admin.accounts.made", { name: account.name })} onClose=${onClose}>
+  return html`<${Dialog} title=${t("admin.accounts.made", { name: account.name })} isKept=${Boolean(account.password)} onClose=${onClose}>
     ${account.password
       ? html`<${CopyField} label=${t("admin.accounts.new_password")} value=${account.password} hint=${t("admin.accounts.once")} />`
       : html`<p>${t("admin.accounts.made_text")}</p>`}

@@ -47,7 +47,7 @@ function Events() {
 }
 
 export function MadeWebhook({ webhook, secret, onClose }) {
-  return html`<${Dialog} title=${t("admin.webhooks.made")} onClose=${onClose}>
+  return html`<${Dialog} title=${t("admin.webhooks.made")} isKept onClose=${onClose}>
     <p><bdi dir="ltr">${webhook.url}</bdi></p>
     <${CopyField} label=${t("admin.webhooks.secret")} value=${secret} hint=${t("admin.webhooks.once")} />
     <footer class="dialog-foot"><${Button} kind="primary" onClick=${onClose}>${t("admin.done")}<//></footer>

@@ -7,6 +7,7 @@ import { hrefOf, Link, navigate } from "../core/router.js";
 import { account } from "../core/session.js";
 import { useStore } from "../core/store.js";
 import { Button, IconButton } from "../ui/button.js";
+import { copyText } from "../ui/copy_field.js";
 import { Icon } from "../ui/icon.js";
 import { MenuButton } from "../ui/menu.js";
 import { Empty, Failed, Loading } from "../ui/states.js";
@@ -138,7 +139,7 @@ function useDesk(thread, { setSubject, onOpen }) {
     onEdit: (message) => setSubject({ kind: "edit", message }),
     onPin: async (message) => thread.note(await setPinned(message, !message.pinned)),
     onDelete: (message) => removeSoon(message, (deleted) => thread.note(deleted)),
-    onCopy: (message) => navigator.clipboard?.writeText(message.content).then(() => say(t("chat.copied")), () => {}),
+    onCopy: async ({ content }) => ((await copyText(content)) ? say(t("common.copied")) : say(t("chat.not_copied"), { isProblem: true })),
   }), [thread]);
 }
 

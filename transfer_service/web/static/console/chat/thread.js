@@ -20,8 +20,8 @@ const TYPES_MS = 6000;
 const PREVIEW_LOOKS_MS = [1500, 2000, 3000, 4000, 5000, 5000, 10_000, 20_000];
 
 /**
- * Open a conversation. `store` has `{slice, info, typing, isLoading, isGone, error, isReadTo, target}`; `target` is the
- * message to go to, a new object each time. `close` ends it.
+ * Open a conversation. `store` has `{slice, info, typing, isLoading, isGone, error, firstUnread, target}`; `target` is
+ * the message to go to, a new object each time. `close` ends it.
  */
 export function openThread(id) {
   const thread = new Thread(id);

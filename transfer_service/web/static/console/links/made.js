@@ -10,7 +10,7 @@ import { Icon } from "../ui/icon.js";
 
 /** `link` is the answer of `POST /api/links`; nobody else ever learns its `password`. */
 export function LinkMade({ link, password, onClose }) {
-  return html`<${Dialog} title=${t("links.made.title")} onClose=${onClose}>
+  return html`<${Dialog} title=${t("links.made.title")} isKept=${Boolean(password)} onClose=${onClose}>
     <p>${t(`links.made.${link.kind}`, { until: formatInstant(link.expires_at) })}</p>
     <${CopyField} label=${t("links.address")} value=${link.url} autofocus />
     ${password && html`<${CopyField} label=${t("links.password.label")} value=${password} hint=${t("links.made.password")} />`}

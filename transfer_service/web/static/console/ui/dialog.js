@@ -10,7 +10,7 @@ let lastId = 0;
 /**
  * A dialog with a title, shown for as long as it is drawn. Escape, its button and a click beside it call `onClose`; the
  * focus goes back to where it was. `wide` is for pictures and the like; `tools` stand beside its title. `kind` is a class of its style.
- * Of what is shown this once (`isKept`) a click beside it does nothing.
+ * Of what is shown this once only (`isKept`) a click beside it does nothing.
  */
 export function Dialog({ title, onClose, children, wide = false, isKept = false, kind = "", tools, onKeyDown }) {
   const element = useRef();
