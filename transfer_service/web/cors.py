@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 from flask import current_app, request
 
 from transfer_service.errors import Forbidden
+from transfer_service.web.addresses import absolute_url
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -93,12 +94,25 @@ class Origins:
 def refuse_foreign_pages(detail: str) -> None:
     """Let no form of a stranger's page show a password in its visitor's name. Raises Forbidden with `detail`.
 
-    Browsers say where a request comes from (Fetch Metadata section 2.3); a form needs no preflight.
+    Browsers say where a request comes from (Fetch Metadata section 2.3); a form needs no preflight. Where the service is
+    reached by plain http they say its origin alone.
     """
     origins: Origins = current_app.extensions[ORIGINS]
-    is_foreign = request.headers.get("Sec-Fetch-Site", "").strip().lower() == "cross-site"
-    if is_foreign and not origins.may_use_cookies(request.headers.get("Origin")):
+    origin, site = request.headers.get("Origin"), request.headers.get("Sec-Fetch-Site")
+    is_foreign = _is_of_another_host(origin) if site is None else site.strip().lower() == "cross-site"
+    if is_foreign and not origins.may_use_cookies(origin):
         raise Forbidden(detail)
+
+
+def _is_of_another_host(origin: str | None) -> bool:
+    """Whether it is an origin, and of none of the hosts that this service is reached by; `null` is of no host."""
+    if origin is None:
+        return False
+    own = {urlsplit(absolute_url("")).hostname, urlsplit(f"//{request.host}").hostname}
+    try:
+        return urlsplit(origin).hostname not in own
+    except ValueError:
+        return True
 
 
 def share_with_origins(application: "WSGIApplication", origins: Origins) -> "WSGIApplication":

@@ -109,6 +109,12 @@ def test_ten_wrong_current_passwords_lock_the_account(app: Flask, device: Device
         pytest.param({"Sec-Fetch-Site": "same-site", "Origin": "https://other.localhost"}, 200, id="same-site"),
         pytest.param({"Sec-Fetch-Site": "same-origin", "Origin": "http://localhost"}, 200, id="own"),
         pytest.param({"Sec-Fetch-Site": "none"}, 200, id="address-bar"),
+        pytest.param({"Origin": "http://evil.example"}, 403, id="stranger-by-http"),
+        pytest.param({"Origin": "http://localhost.evil.example"}, 403, id="look-alike-by-http"),
+        pytest.param({"Origin": "null"}, 403, id="sandbox-by-http"),
+        pytest.param({"Origin": "http://[::1"}, 403, id="none-by-http"),
+        pytest.param({"Origin": "https://app.example"}, 200, id="listed-by-http"),
+        pytest.param({"Origin": "http://LOCALHOST:8000"}, 200, id="own-by-http"),
         pytest.param({}, 200, id="no-browser"),
     ],
 )
