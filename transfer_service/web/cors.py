@@ -94,8 +94,8 @@ class Origins:
 def refuse_foreign_pages(detail: str) -> None:
     """Let no form of a stranger's page show a password in its visitor's name. Raises Forbidden with `detail`.
 
-    Browsers say where a request comes from (Fetch Metadata section 2.3); a form needs no preflight. Where the service is
-    reached by plain http they say its origin alone.
+    Browsers say where a request comes from (Fetch Metadata section 2.3); a form needs no preflight. By plain http they
+    say its origin alone.
     """
     origins: Origins = current_app.extensions[ORIGINS]
     origin, site = request.headers.get("Origin"), request.headers.get("Sec-Fetch-Site")

@@ -186,6 +186,7 @@ test("only addresses of the web are links", () => {
     ["https://a.example/b?c=1#d", "http://e.example/f", "http://g.example/h_(i)"]);
   assert.deepEqual(links("javascript:alert(1) data:text/html,x ftp://a.example http:// https://. xhttp://a.example mailto:a@b.example //a.example"), []);
   assert.deepEqual(links("http://a.example\"><b> http://a.example\u202e/x HTTP://A.example/"), ["http://a.example", "http://a.example", "HTTP://A.example/"]);
+  assert.deepEqual(links("https://bank.example@evil.example/ https://bank.example:pw@evil.example https://a.example/@b"), ["https://a.example/@b"]);
   for (const text of ["", "a\nb", "https://a.example/ and b", `http://a.example/${".".repeat(60_000)}b`]) {
     assert.equal(partsOf(text).map((part) => part.text ?? part).join(""), text);
   }

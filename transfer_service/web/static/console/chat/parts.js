@@ -26,10 +26,12 @@ function withoutEnd(found) {
   return found.slice(0, found[end] === ")" && found.slice(0, end).includes("(") ? end + 1 : end);
 }
 
+/* Not where a name stands before the host: "https://bank.example@elsewhere.example" seems to lead where it does not. */
 function hrefOf(address) {
   try {
     const url = new URL(address);
-    return (url.protocol === "http:" || url.protocol === "https:") && url.hostname ? url.href : null;
+    const isOfWeb = url.protocol === "http:" || url.protocol === "https:";
+    return isOfWeb && url.hostname && !url.username && !url.password ? url.href : null;
   } catch {
     return null;
   }
