@@ -262,7 +262,11 @@ def test_names_of_any_kind_are_found_below_the_folder_that_is_shown(
     expect(found).to_be_visible()
     page.get_by_role("searchbox").fill("nowhere")
     expect(page.get_by_text("Nothing found")).to_be_visible()
+    expect(page.get_by_text("Search from Home")).to_be_visible()
     assert (axe(page), sideways(page)) == ([], [])
+    page.get_by_role("navigation", name="Folders").get_by_role("link", name="Home", exact=True).click()
+    page.get_by_role("searchbox").fill("nowhere")
+    expect(page.get_by_text("No name of a file or folder contains that.")).to_be_visible()
 
 
 def test_what_arrives_is_seen(console: Page, alice: requests.Session, server: LiveServer) -> None:

@@ -55,7 +55,7 @@ function Found({ listing, search }) {
 }
 
 function Nothing({ folder, search }) {
-  if (search) return html`<${Empty} icon="search" title=${t("files.nothing_found")}><p>${t("files.nothing_found_hint")}</p><//>`;
+  if (search) return html`<${Empty} icon="search" title=${t("files.nothing_found")}><p>${t(folder ? "files.nothing_found_hint" : "files.nothing_found_anywhere")}</p><//>`;
   if (folder) return html`<${Empty} icon="folder" title=${t("files.empty_folder")}><p>${t("files.empty_hint")}</p><//>`;
   return html`<${Empty} icon="upload" title=${t("files.empty")}><p>${t("files.empty_hint")}</p><//>`;
 }

@@ -26,7 +26,7 @@ export function Row({ item, actions }) {
     </div>
     <div role="cell" class="cell-size">${formatSize(item.size)}</div>
     <div role="cell" class="cell-added"><${When} at=${item.deleted} /></div>
-    <div role="cell" class="cell-changed"><span class="on-phone">${t("trash.expires")} </span><${When} at=${item.expires} /></div>
+    <div role="cell" class="cell-changed"><span class="on-phone">${t("trash.expires_short")} </span><${When} at=${item.expires} /></div>
     <div role="cell" class="cell-tools">
       <${IconButton} icon="restore" data-part="restore" label=${t("trash.restore", { name: item.label })} onClick=${() => actions.restore(item)} />
       <${IconButton} icon="trash" data-part="remove" label=${t("trash.remove_name", { name: item.label })} onClick=${() => actions.remove(item)} />
