@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import pytest
 
@@ -29,6 +29,8 @@ from transfer_service.services.file_digest import digest_of
 from transfer_service.services.files.rows import FileRecord
 from transfer_service.services.files.small_files import SmallFiles
 from transfer_service.services.uploads import finishing
+from transfer_service.services.uploads.appends import Appends
+from transfer_service.services.uploads.rows import UploadRecord
 from transfer_service.services.uploads.whole_files import WholeFileService
 from transfer_service.storage.blobs import WHOLE
 from transfer_service.storage.rooms import Room
@@ -112,6 +114,28 @@ def test_who_asks_again_by_an_empty_append_finds_it_done_too(uploads: Uploads) -
     assert not uploads.send(upload, len(DATA)).is_finished
     store_of(uploads).may_read.set()
     wait_until(lambda: uploads.send(upload, len(DATA)).is_finished)
+    assert uploads.file() == DATA
+
+
+@pytest.mark.usefixtures("hasty")
+def test_an_empty_append_that_meets_the_end_of_the_step_is_told_that_it_is_done(
+    uploads: Uploads, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The step ends after the append has looked, and before it commits that it brings nothing."""
+    upload, other = uploads.begin(len(DATA)), uploads.another_instance()
+    uploads.send(upload, 0, DATA[:THIRD])
+    store_of(uploads).may_read.clear()
+    assert not other.send(other.get(upload), THIRD, DATA[THIRD:]).is_finished
+    commit = Appends._commit
+
+    def commit_late(*arguments: Any) -> UploadRecord:
+        store_of(uploads).may_read.set()
+        wait_until(lambda: uploads.get(upload).is_finished)
+        return commit(*arguments)
+
+    monkeypatch.setattr(Appends, "_commit", commit_late)
+    told = uploads.send(upload, len(DATA))
+    assert (told.is_finished, told.file) == (True, uploads.get(upload).file)
     assert uploads.file() == DATA
 
 

@@ -4,11 +4,12 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import pytest
 
 from tests.live.server import wait_until
-from tests.services.uploads.bench import Append, Client, Uploads, any_uploads, make_uploads
+from tests.services.uploads.bench import Append, Client, Uploads, announced, any_uploads, make_uploads
 from transfer_service.errors import (
     BodyCutShort,
     OffsetMismatch,
@@ -18,6 +19,7 @@ from transfer_service.errors import (
     UploadEnded,
     UploadFinished,
 )
+from transfer_service.services.uploads.appends import Appends
 from transfer_service.services.uploads.rows import UploadRecord
 
 __all__ = ["any_uploads", "make_uploads"]
@@ -106,7 +108,7 @@ def test_empty_appends_at_the_end_finish_it_once(any_uploads: Uploads, pool: Thr
             lambda: any_uploads.send(upload, 3, is_last=True),  # noqa: B023
             lambda: other.send(upload, 3, is_last=True),  # noqa: B023
         )
-        assert {*results} <= {None, UploadFinished, Superseded}  # the later one ends the other
+        assert {*results} <= {None, Superseded}  # the later one ends the other
         assert results != [Superseded, Superseded]
         assert any_uploads.get(upload).is_finished
     assert any_uploads.names() == sorted(f"{turn}.bin" for turn in range(RACES))
@@ -211,6 +213,30 @@ def test_the_last_part_and_a_look_at_the_final_upload_make_it_once(
         assert any_uploads.get(final).is_finished
         assert any_uploads.file(f"{turn}.bin") == b"onetwo"
     assert (any_uploads.rows(), len(any_uploads.blobs()), any_uploads.used_bytes()) == (RACES, RACES, 6 * RACES)
+
+
+@pytest.mark.parametrize(
+    ("body", "outcome"),
+    [(Append([]), None), (announced(), None), (Append([b"more"]), UploadFinished), (announced(b"more"), UploadFinished)],
+    ids=["nothing-streamed", "nothing", "bytes-streamed", "bytes"],
+)
+def test_what_is_brought_to_an_upload_that_has_just_been_finished(
+    any_uploads: Uploads, monkeypatch: pytest.MonkeyPatch, body: Append, outcome: Result
+) -> None:
+    """It is finished between the look and the claim: bytes are refused then too, and who brings none finds it done."""
+    other, upload = any_uploads.another_instance(), any_uploads.begin_ietf()
+    any_uploads.send(upload, 0, b"abc")
+    check = Appends._check
+
+    def check_early(*arguments: Any) -> UploadRecord:
+        monkeypatch.setattr(Appends, "_check", check)
+        checked = check(*arguments)
+        assert other.send(upload, 3, is_last=True).is_finished
+        return checked
+
+    monkeypatch.setattr(Appends, "_check", check_early)
+    assert any_uploads.error_of(lambda: any_uploads.put(upload, body, offset=3, is_last=True)) is outcome
+    assert any_uploads.file() == b"abc"
 
 
 @pytest.mark.parametrize("against", ["append", "delete", "chunk"])

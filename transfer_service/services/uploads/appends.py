@@ -108,27 +108,24 @@ class Appends:
         """Store bytes at the end of an upload, and finish it if they are the last: see ResumableUploadService."""
         if upload.kind is UploadKind.FINAL:
             raise Forbidden("A final upload takes no bytes of its own")
-        if not upload.is_finished:
-            return self._append(upload, piece, body)
-        if piece.offset != upload.offset:
-            raise OffsetMismatch(offset=upload.offset, provided=piece.offset)
-        is_replay = piece.is_last or piece.ends  # its answer may have been lost
-        if not is_replay or body.announced or (body.announced is None and body.readinto(memoryview(bytearray(1)))):
-            raise UploadFinished
-        return upload
+        return _replayed(upload, piece, body) if upload.is_finished else self._append(upload, piece, body)
 
     def _append(self, upload: UploadRecord, piece: Piece, body: AppendBody) -> UploadRecord:
         if upload.offset != piece.offset:  # what it is told must be true for its next request
             self._displacement.end_append(upload.id)
             upload = self._lookup.get(upload.account_id, upload.id)
+            if upload.is_finished:
+                return _replayed(upload, piece, body)
         self._check(upload, piece, body)
         span = Span(piece.offset, END)
         try:
             with self._store.take_over(
                 upload.id, span, create=upload.offset == 0, wait_seconds=TAKE_OVER_SECONDS
             ) as writer:
-                upload = self._check(self._lookup.get(upload.account_id, upload.id), piece, body)
-                return upload if upload.is_finished else self._receive(upload, piece, body, writer)
+                upload = self._lookup.get(upload.account_id, upload.id)
+                if upload.is_finished:  # meanwhile
+                    return _replayed(upload, piece, body)
+                return self._receive(self._check(upload, piece, body), piece, body, writer)
         except BlobMissing as error:
             raise UploadEnded from error
         except (UploadEnded, UploadGone) as error:
@@ -240,7 +237,10 @@ class Appends:
 
     @run_again
     def _commit(self, upload: UploadRecord, wanted: UploadRecord, writer: BlobWriter) -> UploadRecord:
-        """Let everything count that `wanted` has. Raises UploadEnded, QuotaExceeded, ClaimLost."""
+        """Let everything count that `wanted` has; one that is finished meanwhile, and wants no more, stays as it is.
+
+        Raises UploadEnded, UploadFinished, QuotaExceeded, ClaimLost.
+        """
         offset, length, ends = wanted.offset, wanted.length, wanted.ends
         with self._database.write_rows(durable=self._durability.flush_chunks) as rows:
             file = file_rows.lock(rows, upload.id)
@@ -248,7 +248,12 @@ class Appends:
                 raise UploadEnded
             if file.is_complete:  # by somebody who has taken the claim, or found that nothing was missing
                 writer.record(rows)
-                raise UploadFinished
+                finished = resumable_rows.find(rows, upload.id)
+                if finished is None or finished.has_ended:
+                    raise UploadEnded
+                if not (ends and upload.offset == offset == finished.offset):
+                    raise UploadFinished
+                return finished
             self._durability.check(file.unflushed_boot)
             if file.received_bytes < upload.offset:  # forgotten meanwhile, see `flush_or_forget`
                 raise OffsetMismatch(offset=file.received_bytes, provided=upload.offset)
@@ -278,3 +283,16 @@ class Appends:
             self._news.tell(upload)
             self._completion.make_headway(upload.id, offset)
         return upload
+
+
+def _replayed(finished: UploadRecord, piece: Piece, body: AppendBody) -> UploadRecord:
+    """A finished upload, to who may have lost its answer: an empty append at its end that says it is the end.
+
+    Raises OffsetMismatch, UploadFinished.
+    """
+    if piece.offset != finished.offset:
+        raise OffsetMismatch(offset=finished.offset, provided=piece.offset)
+    is_replay = piece.is_last or piece.ends
+    if not is_replay or body.announced or (body.announced is None and body.readinto(memoryview(bytearray(1)))):
+        raise UploadFinished
+    return finished
