@@ -14,12 +14,15 @@ from transfer_service.errors import (
     BodyCutShort,
     OffsetMismatch,
     RangeBusy,
+    StorageFull,
     Superseded,
     TransferError,
     UploadEnded,
     UploadFinished,
 )
 from transfer_service.services.uploads.appends import Appends
+from transfer_service.services.uploads.concatenation import Concatenation
+from transfer_service.services.uploads.finishing import UploadCompletion
 from transfer_service.services.uploads.rows import UploadRecord
 
 __all__ = ["any_uploads", "make_uploads"]
@@ -213,6 +216,58 @@ def test_the_last_part_and_a_look_at_the_final_upload_make_it_once(
         assert any_uploads.get(final).is_finished
         assert any_uploads.file(f"{turn}.bin") == b"onetwo"
     assert (any_uploads.rows(), len(any_uploads.blobs()), any_uploads.used_bytes()) == (RACES, RACES, 6 * RACES)
+
+
+@pytest.mark.parametrize("fails", [False, True], ids=["goes-on", "fails"])
+def test_the_last_part_is_answered_when_the_final_upload_is_made_though_another_one_began_it(
+    any_uploads: Uploads, pool: ThreadPoolExecutor, monkeypatch: pytest.MonkeyPatch, fails: bool
+) -> None:
+    """A look at another instance has the claim, and takes its time: nobody may have to look again."""
+    other, last = any_uploads.another_instance(), any_uploads.part(length=3)
+    final = any_uploads.concatenate(any_uploads.part(b"one"), last)
+    begun, goes_on = threading.Event(), threading.Event()
+    copy, find_finals = Concatenation._copy, UploadCompletion.finals_waiting_for
+
+    def copy_slowly(*arguments: Any) -> None:
+        monkeypatch.setattr(Concatenation, "_copy", copy)
+        begun.set()
+        assert goes_on.wait(30)
+        if fails:
+            raise StorageFull
+        copy(*arguments)
+
+    def find_after_the_look(*arguments: Any) -> list[UploadRecord]:
+        pool.submit(other.look, final)
+        assert begun.wait(30)
+        threading.Timer(0.3, goes_on.set).start()
+        return find_finals(*arguments)
+
+    monkeypatch.setattr(Concatenation, "_copy", copy_slowly)
+    monkeypatch.setattr(UploadCompletion, "finals_waiting_for", find_after_the_look)
+    any_uploads.send(last, 0, b"two")
+    found = any_uploads.services.files.find(any_uploads.account_id, "joined.bin")
+    assert found is not None
+    assert found.is_complete
+    assert any_uploads.file("joined.bin") == b"onetwo"
+    check_room(any_uploads)
+
+
+def test_a_final_upload_that_is_cancelled_before_it_is_made_leaves_nothing(
+    any_uploads: Uploads, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other, last = any_uploads.another_instance(), any_uploads.part(length=3)
+    final, find_parts = any_uploads.concatenate(any_uploads.part(b"one"), last), Concatenation._parts
+
+    def find_and_cancel(*arguments: Any) -> list[UploadRecord]:
+        monkeypatch.setattr(Concatenation, "_parts", find_parts)
+        found = find_parts(*arguments)
+        other.cancel(final)
+        return found
+
+    monkeypatch.setattr(Concatenation, "_parts", find_and_cancel)
+    assert any_uploads.send(last, 0, b"two").offset == 3
+    assert any_uploads.error_of(lambda: any_uploads.get(final)) is UploadEnded
+    check_room(any_uploads)
 
 
 @pytest.mark.parametrize(

@@ -17,6 +17,7 @@ from transfer_service.services.core import Core
 from transfer_service.services.files import received_ranges as intervals
 from transfer_service.services.files import rows as file_rows
 from transfer_service.services.files.files import FileService, remove_row
+from transfer_service.services.steps import ANSWER_SECONDS
 from transfer_service.services.uploads import rows as resumable_rows
 from transfer_service.services.uploads.rows import UploadRecord
 from transfer_service.storage.blobs import END, BlobWriter
@@ -73,7 +74,8 @@ class Concatenation:
         return found if found is not None and is_own and not found.has_ended else None
 
     def assemble(self, final: UploadRecord) -> UploadRecord:
-        """Put the final upload together if its parts are whole and nobody else is at it. What it is then.
+        """Put the final upload together if its parts are whole. What it is then: as it was, where somebody else is at it
+        for longer than ANSWER_SECONDS. One who fails or dies meanwhile is followed.
 
         Raises UploadEnded where a part is gone, TooLarge, StorageFull.
         """
@@ -85,9 +87,9 @@ class Concatenation:
         self._space.check_size(total)
         with (
             suppress(RangeBusy),
-            self._store.open_writer(final.id, Span(0, END), create=True, wait_seconds=0) as writer,
+            self._store.open_writer(final.id, Span(0, END), create=True, wait_seconds=ANSWER_SECONDS) as writer,
         ):
-            current = self._find(final.id)
+            current = self._find_under_claim(final.id)
             if current.is_due or current.is_finished:
                 return current
             if any(part.has_ended for part in self._parts(final.id)):
@@ -159,6 +161,14 @@ class Concatenation:
     def _parts(self, final_id: uuid.UUID) -> list[UploadRecord]:
         with self._database.read_rows() as rows:
             return resumable_rows.parts_of(rows, final_id)
+
+    def _find_under_claim(self, final_id: uuid.UUID) -> UploadRecord:
+        """Raises UploadEnded for one that is gone; then the claim has made its blob anew."""
+        try:
+            return self._find(final_id)
+        except UploadEnded:
+            self._files.discard_if_nobodys(final_id)
+            raise
 
     def _find(self, final_id: uuid.UUID) -> UploadRecord:
         with self._database.read_rows() as rows:
