@@ -3,12 +3,14 @@
 import threading
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from contextlib import ExitStack
 
 import pytest
 
 from tests.live.server import wait_until
 from tests.services.conftest import Bench
+from transfer_service.db.server import CONNECTIONS
 from transfer_service.errors import StoreUnavailable
 from transfer_service.services import running
 from transfer_service.services.running import Running, RunningRequest, current_request, works_on
@@ -90,14 +92,44 @@ def test_while_the_database_is_away_nobody_is_judged(
         asked.set()
         raise StoreUnavailable
 
-    back: Callable[..., object] = database.read_rows
-    monkeypatch.setattr(database, "read_rows", away)
-    assert asked.wait(10)
-    monkeypatch.setattr(database, "read_rows", back)
+    with monkeypatch.context() as outage:
+        outage.setattr(database, "read_rows", away)
+        outage.setattr(database, "urgent_rows", away)
+        assert asked.wait(10)
     ticks()
     assert not cut.is_set()
     any_bench.services.accounts.disable("alice")
     assert cut.wait(10)
+
+
+def test_who_watches_lives_on_after_a_fault_of_the_program(
+    any_bench: Bench, registry: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody else would look at what runs then until the next request begins."""
+    failed, look = threading.Event(), Running._look
+
+    def fail(_self: Running) -> None:
+        monkeypatch.setattr(Running, "_look", look)
+        failed.set()
+        raise ValueError
+
+    monkeypatch.setattr(Running, "_look", fail)
+    _, cut = begin(registry, any_bench.account_id)
+    assert failed.wait(10)
+    any_bench.services.accounts.disable("alice")
+    assert cut.wait(10)
+
+
+def test_who_watches_does_not_wait_behind_a_crowd_of_requests(any_bench: Bench, registry: Running) -> None:
+    _, cut = begin(registry, any_bench.account_id)
+    database = any_bench.services.database
+    with ExitStack() as crowd:
+        if not database.is_sqlite:  # a database in a file opens as many as are asked for
+            for _ in range(2 * CONNECTIONS - 1):
+                crowd.enter_context(database.read_rows())
+        any_bench.services.accounts.disable("alice")
+        crowd.enter_context(database.read_rows())
+        assert cut.wait(10)
 
 
 def test_who_watches_rests_while_nothing_runs(any_bench: Bench, registry: Running) -> None:

@@ -8,14 +8,15 @@ has to be told, and nobody can miss it: an instance that was cut off for a while
 import time
 import uuid
 from collections.abc import Callable, Collection
-from contextlib import suppress
+from contextlib import AbstractContextManager, suppress
 from contextvars import ContextVar
 from typing import Any
 
-from sqlalchemy import Select, bindparam, select
+from sqlalchemy import Connection, Select, bindparam, select
 
 from transfer_service.db.database import Database
 from transfer_service.errors import TransferError
+from transfer_service.logs import failures_logged
 from transfer_service.models.accounts import Account
 from transfer_service.models.files import File
 from transfer_service.threads import run_beside
@@ -88,7 +89,7 @@ class Running:
         try:
             while self._requests:
                 time.sleep(TICK_SECONDS)
-                with suppress(TransferError):  # the database is away: nobody can be judged now
+                with failures_logged(), suppress(TransferError):  # while the database is away nobody is judged
                     self._look()
         finally:
             self._is_watching = False
@@ -111,6 +112,10 @@ class Running:
         found: set[uuid.UUID] = set()
         listed = list(ids)
         for start in range(0, len(listed), _IDS_A_QUERY):
-            with self._database.read_rows() as rows:
+            with self._rows_at_once() as rows:
                 found.update(rows.execute(statement, {"ids": listed[start : start + _IDS_A_QUERY]}).scalars())
         return found
+
+    def _rows_at_once(self) -> AbstractContextManager[Connection]:
+        """A connection that does not wait behind the very requests that are to end."""
+        return self._database.read_rows() if self._database.is_sqlite else self._database.urgent_rows()
