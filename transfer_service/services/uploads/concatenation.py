@@ -74,8 +74,9 @@ class Concatenation:
         return found if found is not None and is_own and not found.has_ended else None
 
     def assemble(self, final: UploadRecord) -> UploadRecord:
-        """Put the final upload together if its parts are whole. What it is then: as it was, where somebody else is at it
-        for longer than ANSWER_SECONDS. One who fails or dies meanwhile is followed.
+        """Put the final upload together if its parts are whole. What it is then.
+
+        Whoever is at it is waited for, and followed if he fails or dies; after ANSWER_SECONDS it is told as it is.
 
         Raises UploadEnded where a part is gone, TooLarge, StorageFull.
         """
