@@ -1,7 +1,5 @@
 """What the tests of uploads by the console share: files, the line they leave by, and what the service has of them."""
 
-import hashlib
-import os
 from pathlib import Path
 from typing import Any
 
@@ -9,24 +7,6 @@ import requests
 from playwright.sync_api import CDPSession, Page, expect
 
 from tests.live.server import LiveServer, wait_until
-
-MEBIBYTE = 1024 * 1024
-
-
-def made(folder: Path, name: str, size: int) -> Path:
-    """A file of random bytes."""
-    path = folder / name
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(os.urandom(size))
-    return path
-
-
-def digest(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
-
-
-def choose(page: Page, *paths: Path) -> None:
-    page.get_by_label("Upload files").set_input_files(paths)
 
 
 def arrived(session: requests.Session, server: LiveServer) -> dict[str, str]:

@@ -13,7 +13,8 @@ from benchmarks.scale_data import chat_id_of
 from tests.live.console.conftest import OpenConsole
 from tests.live.console.judging import PHONE, at_width, axe, sideways
 from tests.live.console.sample import movie
-from tests.live.console.sending import MEBIBYTE, Line, digest, made, offsets_sent, wait_for_bytes
+from tests.live.console.sending import Line, offsets_sent, wait_for_bytes
+from tests.live.console.steps import MEBIBYTE, digest, made
 from tests.live.console.talk import act, begin, log, make_messages, said, say, write
 from tests.live.download_worker import working
 from tests.live.server import LiveServer, running, wait_until

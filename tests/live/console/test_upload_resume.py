@@ -13,19 +13,8 @@ from playwright.sync_api import BrowserContext, Page, Playwright, expect
 from tests.conftest import PASSWORD
 from tests.live.chromium import PROGRAM
 from tests.live.console.conftest import AS_USUAL, FLAGS, OpenConsole, sign_in
-from tests.live.console.sending import (
-    MEBIBYTE,
-    Line,
-    arrived,
-    choose,
-    digest,
-    expect_bar,
-    made,
-    offsets_sent,
-    under_way,
-    wait_for,
-    wait_for_bytes,
-)
+from tests.live.console.sending import Line, arrived, expect_bar, offsets_sent, under_way, wait_for, wait_for_bytes
+from tests.live.console.steps import MEBIBYTE, choose, digest, made
 from tests.live.fault_proxy import Fault, FaultProxy
 from tests.live.server import LiveServer, killed, wait_until
 

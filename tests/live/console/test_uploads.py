@@ -10,18 +10,8 @@ from playwright.sync_api import Page, expect
 
 from tests.live.chunks import send_chunk
 from tests.live.console.judging import PHONE, at_width, axe, sideways
-from tests.live.console.sending import (
-    MEBIBYTE,
-    Line,
-    arrived,
-    choose,
-    digest,
-    expect_bar,
-    made,
-    under_way,
-    wait_for,
-    wait_for_bytes,
-)
+from tests.live.console.sending import Line, arrived, expect_bar, under_way, wait_for, wait_for_bytes
+from tests.live.console.steps import MEBIBYTE, choose, digest, made
 from tests.live.server import LiveServer, wait_until
 
 HOSTILE = '"><img src=x onerror=alert(1)>.bin'
