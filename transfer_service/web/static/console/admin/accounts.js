@@ -2,7 +2,7 @@
 
 import { html, useEffect, useRef, useState } from "../../vendor/htm-preact.js";
 import { api } from "../core/api.js";
-import { formatInstant, formatNumber, formatRelative, formatSize } from "../core/format.js";
+import { formatNumber, formatSize } from "../core/format.js";
 import { t } from "../core/messages.js";
 import { account as own } from "../core/session.js";
 import { hrefOf, navigate, useRoute } from "../core/router.js";
@@ -13,6 +13,7 @@ import { MenuButton } from "../ui/menu.js";
 import { Pager, useCursor, useSettled } from "../ui/paging.js";
 import { Empty, Failed, Loading } from "../ui/states.js";
 import { Table, useFocusNear } from "../ui/table.js";
+import { When } from "../ui/when.js";
 import { AccountDialog } from "./account_dialogs.js";
 
 const LIMIT = 100;
@@ -20,7 +21,7 @@ const COLUMNS = [
   { key: "name", sort: "asc", show: (account) => html`<${Name} account=${account} />` },
   { key: "used_bytes", sort: "desc", isNumber: true, show: (account) => html`<${Room} account=${account} />` },
   { key: "files", isNumber: true, show: (account) => formatNumber(account.files) },
-  { key: "last_sign_in", sort: "desc", show: ({ last_sign_in_at: at }) => (at ? html`<time datetime=${at} title=${formatInstant(at)}>${formatRelative(at)}</time>` : t("admin.accounts.never")) },
+  { key: "last_sign_in", sort: "desc", show: ({ last_sign_in_at: at }) => (at ? html`<${When} at=${at} />` : t("admin.accounts.never")) },
 ];
 
 export function Accounts() {

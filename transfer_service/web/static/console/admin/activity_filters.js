@@ -8,7 +8,7 @@ import { titleOf } from "./activity.js";
 
 const NAMES = ["username", "action", "resource", "from", "to"];
 const RESOURCES = ["accounts", "conversations", "files", "folders", "games", "keys", "links", "webhooks"];
-export const ACTIONS = [
+const ACTIONS = [
   "account.signed_in", "account.sign_in_failed", "account.signed_out", "account.session_ended", "account.created", "account.changed", "account.disabled",
   "account.enabled", "account.deleted", "account.password_changed", "account.exported", "key.created", "key.revoked", "file.uploaded", "file.renamed",
   "file.deleted", "file.restored", "file.purged", "file.attached", "upload.cancelled", "folder.created", "folder.moved", "folder.deleted", "link.created",

@@ -3,12 +3,12 @@
 import { html, useEffect, useState } from "../../vendor/htm-preact.js";
 import { t } from "../core/messages.js";
 import { Icon } from "../ui/icon.js";
+import { bringsFiles } from "../uploads/chosen.js";
 
 /** Shown while files are dragged over the page; `onFiles(files)` gets what is dropped anywhere on it. */
 export function DropPlace({ onFiles }) {
   const [isOver, setOver] = useState(false);
   useEffect(() => {
-    const bringsFiles = (event) => [...(event.dataTransfer?.types ?? [])].includes("Files");
     const over = (event) => {
       if (!bringsFiles(event)) return;
       event.preventDefault();

@@ -42,8 +42,8 @@ function isAwaited({ media, created_at: at }) {
   return media.thumbnail_url && Date.now() - Date.parse(at) < 60_000;
 }
 
-/** The size at which something of that size is shown: its place is kept before it is there. */
-export function boxOf(width, height) {
+/* The size at which something of that size is shown: its place is kept before it is there. */
+function boxOf(width, height) {
   const scale = Math.min(1, BOX / width, BOX / height);
   return { width: Math.max(LEAST, Math.round(width * scale)), height: Math.max(LEAST / 2, Math.round(height * scale)) };
 }

@@ -7,8 +7,8 @@ import { createStore, useStore } from "./store.js";
 const ROOT = `${BASE}/console`;
 const DEFAULT = ["files"];
 
-/** The labels of the address behind /console, decoded, and its query. */
-export const route = createStore(read());
+/* The labels of the address behind /console, decoded, and its query. */
+const route = createStore(read());
 
 function read() {
   const { pathname, search } = window.location;

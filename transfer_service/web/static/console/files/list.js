@@ -1,6 +1,6 @@
 /* The list of files and folders: its rows, what is selected, and what may be done with them. */
 
-import { html, useCallback, useEffect, useMemo, useRef, useState } from "../../vendor/htm-preact.js";
+import { html, useCallback, useEffect, useMemo, useRef } from "../../vendor/htm-preact.js";
 import { t } from "../core/messages.js";
 import { useStore } from "../core/store.js";
 import { textOf } from "../core/problems.js";

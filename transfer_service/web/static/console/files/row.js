@@ -1,11 +1,12 @@
 /* A row of the list: a folder or a file. */
 
 import { html } from "../../vendor/htm-preact.js";
-import { formatInstant, formatRelative, formatSize } from "../core/format.js";
+import { formatSize } from "../core/format.js";
 import { t } from "../core/messages.js";
 import { hrefOf, Link } from "../core/router.js";
 import { showHref } from "../previews/shown.js";
 import { MenuButton } from "../ui/menu.js";
+import { When } from "../ui/when.js";
 import { downloadUrl } from "./downloads.js";
 import { folderOf } from "./items.js";
 import { Thumbnail } from "./thumbnail.js";
@@ -39,10 +40,6 @@ function Name({ item }) {
 function Where({ item, folder }) {
   const place = folderOf(item.name).slice(folder ? folder.length + 1 : 0);
   return place ? html`<${Link} class="where" dir="auto" draggable=${false} href=${hrefOf("files", ...folderOf(item.name).split("/"))}><bdi>${place}</bdi><//>` : null;
-}
-
-function When({ at }) {
-  return html`<time datetime=${at} title=${formatInstant(at)}>${formatRelative(at)}</time>`;
 }
 
 function sizeOf(item) {

@@ -22,7 +22,7 @@ export function ShareDialog({ files = [], folders = [], onClose }) {
   if (made) return html`<${LinkMade} ...${made} onClose=${onClose} />`;
   const problems = { 404: t("links.share.gone") };
   return html`<${FormDialog} title=${titleOf(files, folders)} submit=${t("links.create")} onSubmit=${create} onClose=${onClose} problems=${problems}>
-    <${Field} label=${t("links.name.label")} hint=${t("links.name.hint")} name="name" maxlength="255" autocomplete="off" autofocus />
+    <${Field} label=${t("links.name.label")} hint=${t("links.name.hint")} name="name" maxlength="255" autocomplete="off" dir="auto" autofocus />
     <${AccessFields} />
     <${Field} label=${t("links.share.max_downloads")} hint=${t("links.share.max_downloads_hint")} name="max_downloads" type="number" min="1" step="1" inputmode="numeric" />
   <//>`;

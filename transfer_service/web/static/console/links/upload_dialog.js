@@ -25,8 +25,8 @@ export function UploadLinkDialog({ onMade, onClose }) {
   const problems = { 409: t("links.upload.taken") };
   return html`<${FormDialog} title=${t("links.upload.new")} submit=${t("links.create")} onSubmit=${create} onClose=${onClose} problems=${problems}>
     <p class="quiet">${t("links.upload.text")}</p>
-    <${Field} label=${t("links.name.label")} hint=${t("links.name.hint")} name="name" maxlength="255" autocomplete="off" autofocus />
-    <${Field} label=${t("links.upload.folder")} hint=${t("links.upload.folder_hint")} name="folder" autocomplete="off" />
+    <${Field} label=${t("links.name.label")} hint=${t("links.name.hint")} name="name" maxlength="255" autocomplete="off" dir="auto" autofocus />
+    <${Field} label=${t("links.upload.folder")} hint=${t("links.upload.folder_hint")} name="folder" autocomplete="off" dir="auto" />
     <div class="side-by-side">
       <${Field} label=${t("links.upload.max_files")} name="max_files" type="number" min="1" step="1" inputmode="numeric" />
       <${Field} label=${t("links.upload.max_size")} name="max_size" type="number" min="0.001" step="any" inputmode="decimal" />

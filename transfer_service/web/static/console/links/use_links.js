@@ -1,6 +1,6 @@
 /* The links that the page shows: as many of the account's as somebody has asked for, without those being taken back. */
 
-import { useCallback, useEffect, useMemo, useState } from "../../vendor/htm-preact.js";
+import { useCallback, useEffect, useMemo, useRef, useState } from "../../vendor/htm-preact.js";
 import { api } from "../core/api.js";
 import { textOf } from "../core/problems.js";
 import { say } from "../ui/toast.js";
@@ -19,13 +19,18 @@ export function useLinks() {
     document.addEventListener("visibilitychange", look);
     return () => document.removeEventListener("visibilitychange", look);
   }, []);
+  const isReading = useRef(false);
   const more = async () => {
+    if (isReading.current) return; // the same page would come twice
+    isReading.current = true;
     try {
       const next = await api("GET", "/api/links", { query: { limit: A_PAGE, cursor: value.next_cursor } });
       setWanted((old) => Math.min(old + A_PAGE, MOST));
       setValue((old) => ({ links: [...old.links, ...next.links], next_cursor: next.next_cursor }));
     } catch (problem) {
       say(textOf(problem), { isProblem: true });
+    } finally {
+      isReading.current = false;
     }
   };
   const hide = useCallback((id) => setHidden((old) => new Set([...old, id])), []);

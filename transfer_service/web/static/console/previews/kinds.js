@@ -1,5 +1,7 @@
 /* How a file can be shown, by its type, its name, and what the service has seen in it. */
 
+import { labelOf } from "../files/items.js";
+
 const PICTURES = new Set(["image/jpeg", "image/png", "image/gif", "image/webp", "image/avif", "image/bmp"]);
 const TEXT_TYPES = /^(text\/.*|application\/(json|xml|javascript|ecmascript|sql|toml|yaml|x-(sh|yaml|httpd-php|ndjson))|image\/svg|message\/rfc822|.*[+](json|xml|yaml))$/;
 const TEXT_ENDINGS = new Set(`asm bash bat c cc cfg clj conf cpp cs css csv cts cxx dart diff dockerfile env ex fs gitignore go gradle graphql groovy h hpp hs htm html
@@ -20,11 +22,6 @@ export function kindOf(file) {
 /** Whether browsers show the file itself; of other pictures there is only the preview. */
 export function isShownByBrowsers(file) {
   return PICTURES.has(bareType(file));
-}
-
-/** The last label of a name. */
-export function labelOf(name) {
-  return name.slice(name.lastIndexOf("/") + 1);
 }
 
 function bareType(file) {

@@ -3,8 +3,8 @@
 import { html, useState } from "../../vendor/htm-preact.js";
 import { urlOf } from "../core/api.js";
 import { t } from "../core/messages.js";
+import { labelOf } from "../files/items.js";
 import { Icon } from "../ui/icon.js";
-import { labelOf } from "./kinds.js";
 import { Other } from "./other.js";
 
 export function Film({ file }) {

@@ -4,8 +4,9 @@ import { html } from "../../vendor/htm-preact.js";
 import { urlOf } from "../core/api.js";
 import { formatSize } from "../core/format.js";
 import { t } from "../core/messages.js";
+import { labelOf } from "../files/items.js";
 import { Icon } from "../ui/icon.js";
-import { kindOf, labelOf } from "./kinds.js";
+import { kindOf } from "./kinds.js";
 
 const ICONS = { picture: "picture", film: "film", audio: "audio", pdf: "text", text: "text", other: "file" };
 

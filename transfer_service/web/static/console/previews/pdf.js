@@ -3,10 +3,10 @@
 import { html } from "../../vendor/htm-preact.js";
 import { api } from "../core/api.js";
 import { t } from "../core/messages.js";
+import { labelOf } from "../files/items.js";
 import { Icon } from "../ui/icon.js";
 import { useLoaded } from "../ui/load.js";
 import { Failed, Loading } from "../ui/states.js";
-import { labelOf } from "./kinds.js";
 import { Other } from "./other.js";
 
 export function Pdf({ file }) {

@@ -3,9 +3,10 @@
 import { html, useEffect, useLayoutEffect, useRef, useState } from "../../vendor/htm-preact.js";
 import { urlOf } from "../core/api.js";
 import { t } from "../core/messages.js";
+import { labelOf } from "../files/items.js";
 import { LANGUAGE } from "../core/page.js";
 import { IconButton } from "../ui/button.js";
-import { isShownByBrowsers, labelOf } from "./kinds.js";
+import { isShownByBrowsers } from "./kinds.js";
 import { Other } from "./other.js";
 
 const STEP = 1.5;

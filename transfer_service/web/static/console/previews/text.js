@@ -4,10 +4,10 @@ import { html, useMemo, useState } from "../../vendor/htm-preact.js";
 import { request } from "../core/api.js";
 import { formatSize } from "../core/format.js";
 import { t } from "../core/messages.js";
+import { labelOf } from "../files/items.js";
 import { useLoaded } from "../ui/load.js";
 import { Checkbox } from "../ui/field.js";
 import { Failed, Loading } from "../ui/states.js";
-import { labelOf } from "./kinds.js";
 import { Other } from "./other.js";
 
 const MOST_BYTES = 256 * 1024;

@@ -3,6 +3,7 @@
 import { html, useEffect, useRef, useState } from "../../vendor/htm-preact.js";
 import { api, urlOf } from "../core/api.js";
 import { t } from "../core/messages.js";
+import { labelOf } from "../files/items.js";
 import { IconButton } from "../ui/button.js";
 import { Dialog } from "../ui/dialog.js";
 import { Icon } from "../ui/icon.js";
@@ -10,7 +11,7 @@ import { useLoaded } from "../ui/load.js";
 import { Failed, Loading } from "../ui/states.js";
 import { ShareDialog } from "../links/share_dialog.js";
 import { Facts } from "./facts.js";
-import { kindOf, labelOf } from "./kinds.js";
+import { kindOf } from "./kinds.js";
 import { Audio, Film } from "./media.js";
 import { Other } from "./other.js";
 import { Pdf } from "./pdf.js";

@@ -1,11 +1,12 @@
 /* A row of the trash. */
 
 import { html } from "../../vendor/htm-preact.js";
-import { formatInstant, formatRelative, formatSize } from "../core/format.js";
+import { formatSize } from "../core/format.js";
 import { t } from "../core/messages.js";
 import { iconOf } from "../files/items.js";
 import { IconButton } from "../ui/button.js";
 import { Icon } from "../ui/icon.js";
+import { When } from "../ui/when.js";
 
 const HEADS = [["name", "name"], ["size", "size"], ["added", "deleted"], ["changed", "expires"]];
 
@@ -31,8 +32,4 @@ export function Row({ item, actions }) {
       <${IconButton} icon="restore" data-part="restore" label=${t("trash.restore", { name: item.label })} onClick=${() => actions.restore(item)} />
       <${IconButton} icon="trash" data-part="remove" label=${t("trash.remove_name", { name: item.label })} onClick=${() => actions.remove(item)} />
     </div>`;
-}
-
-function When({ at }) {
-  return html`<time datetime=${at} title=${formatInstant(at)}>${formatRelative(at)}</time>`;
 }

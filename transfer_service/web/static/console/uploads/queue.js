@@ -14,6 +14,7 @@ const TOLD_EVERY_MS = 100;
 const TOLD_OF_MANY_MS = 300;
 const MANY = 50;
 const LOOKED_ELSEWHERE_MS = 3000;
+
 export class Queue {
   entries = [];
   tally = new Tally();
@@ -107,11 +108,6 @@ export class Queue {
   /** Whether leaving the page would break something off. */
   get isActive() {
     return this.entries.some((each) => OPEN.has(each.state));
-  }
-
-  /** How far all together are, see Tally. */
-  get progress() {
-    return this.tally.progress(this.entries, performance.now());
   }
 
   #next() {

@@ -3,8 +3,8 @@
 const WINDOW_MS = 8000;
 const FEWEST_MS = 1000;
 
-/** Counts bytes as they leave; `now` in milliseconds, never going back. */
-export class Pace {
+/* Counts bytes as they leave; `now` in milliseconds, never going back. */
+class Pace {
   #marks = [];
 
   add(bytes, now) {

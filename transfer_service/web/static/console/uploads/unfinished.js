@@ -102,8 +102,8 @@ async function isMoving(id, signal) {
   return !answer.headers.has("Upload-Offset");
 }
 
-/** The address of an upload, as this page reaches it. */
-export function urlOfUpload(id) {
+/* The address of an upload, as this page reaches it. */
+function urlOfUpload(id) {
   return `${window.location.origin}${BASE}/api/uploads/${id}`;
 }
 
