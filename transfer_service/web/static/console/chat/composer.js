@@ -1,6 +1,6 @@
 /* Where messages are written: the field, files that go along, what is answered or changed. */
 
-import { html, useEffect, useLayoutEffect, useRef, useState } from "../../vendor/htm-preact.js";
+import { html, useLayoutEffect, useRef, useState } from "../../vendor/htm-preact.js";
 import { t } from "../core/messages.js";
 import { textOf } from "../core/problems.js";
 import { Icon } from "../ui/icon.js";
@@ -25,12 +25,12 @@ export function Composer({ conversationId, subject, onText, onFiles, onEdited, o
   const [isBusy, setBusy] = useState(false);
   const field = useRef();
   const typing = useRef();
-  useEffect(() => {
+  useLayoutEffect(() => { // before the next key is pressed
     typing.current = makeTyping(conversationId, { onRefused });
     if (window.matchMedia("(hover: hover)").matches) field.current.focus({ preventScroll: true });
     return () => typing.current.stop();
   }, []);
-  useEffect(() => {
+  useLayoutEffect(() => {
     if (!subject) return;
     if (subject.kind === "edit") setText(subject.message.content ?? "");
     field.current.focus();
