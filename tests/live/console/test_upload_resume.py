@@ -20,6 +20,12 @@ from tests.live.server import LiveServer, killed, wait_until
 
 LARGE = 6 * MEBIBYTE
 SLOW = 2 * MEBIBYTE
+MOST_BARS = """() => {
+  const count = () => document.querySelectorAll("progress").length;
+  window.mostBars = count();
+  const watcher = new MutationObserver(() => { window.mostBars = Math.max(window.mostBars, count()); });
+  watcher.observe(document.body, { childList: true, subtree: true });
+}"""
 NO_ANSWER = r"ERR_(CONNECTION|EMPTY_RESPONSE|ABORTED|INTERNET)"
 
 
@@ -54,6 +60,25 @@ def test_the_same_file_goes_on_after_a_reload_and_another_does_not(
     assert sent[1][1] >= offset > 0
     console.get_by_role("button", name="Keep film (2).mp4").click()
     expect(console.get_by_role("progressbar")).to_have_count(0)
+
+
+def test_what_goes_on_is_shown_once_to_its_end(
+    console: Page, alice: requests.Session, server: LiveServer, tmp_path: Path
+) -> None:
+    path = made(tmp_path, "once.mp4", LARGE)
+    line = Line(console)
+    line.at(SLOW)
+    choose(console, path)
+    wait_for_bytes(console, alice, server, path.name)
+    console.on("dialog", lambda dialog: dialog.accept())
+    console.reload()
+    expect_bar(console, path.name)
+    line.at()
+    console.evaluate(MOST_BARS)
+    choose(console, path)
+    assert wait_for(console, alice, server, path.name)[path.name] == digest(path)
+    expect(console.get_by_role("progressbar")).to_have_count(0)
+    assert console.evaluate("window.mostBars") == 1
 
 
 def test_a_file_that_differs_where_nobody_looks_is_found_out_in_the_end(

@@ -116,5 +116,10 @@ export async function endUnfinished({ upload_id: id, protocol }) {
   const isResumable = protocol === "tus" || protocol === "ietf";
   if (isResumable) await request("DELETE", `/api/uploads/${id}`, { headers: { "Tus-Resumable": "1.0.0" } });
   else await api("DELETE", `/api/files/${id}`);
+  forget(id);
+}
+
+/** It is over, as this page knows already: finished or cancelled. */
+export function forget(id) {
   unfinished.set((old) => ({ ...old, uploads: old.uploads.filter((each) => each.upload_id !== id) }));
 }

@@ -14,7 +14,7 @@ import { digestOf } from "./fingerprint.js";
 import { lookAtNames } from "./numbered.js";
 import { Queue } from "./queue.js";
 import { hold, release } from "./tabs.js";
-import { arrived, endUnfinished, findUnfinished, idOf, look } from "./unfinished.js";
+import { arrived, endUnfinished, findUnfinished, forget, idOf, look } from "./unfinished.js";
 
 const TOLD_EVERY_MS = 500;
 const SEEN_MS = 3000;
@@ -64,9 +64,9 @@ export function addFiles(wanted) {
   return queue.add(wanted);
 }
 
-/** Whether an upload of the service's list is one that this page sends. */
+/** Whether an upload of the service's list is one that this page sends, or has just sent: a list may be older than its end. */
 export function isOwn(id) {
-  return queue.entries.some((each) => each.url && idOf(each.url) === id);
+  return [...queue.entries, ...recent].some((each) => each.url && idOf(each.url) === id);
 }
 
 /* The answer to a request that had sent all of it may have been lost: then the file is there, perhaps with a number. */
@@ -95,6 +95,7 @@ queue.onFinished((entry) => {
   if (!entry.onFinish && entry.fileId) named.push(entry);
   if (recent.length === SEEN) recent.shift();
   recent.push(entry);
+  if (entry.url) forget(idOf(entry.url));
   setTimeout(forgetRecent, SEEN_MS, entry);
   telling ??= setTimeout(() => {
     telling = null;
