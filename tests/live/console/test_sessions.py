@@ -53,10 +53,16 @@ def test_a_sign_out_counts_in_every_tab(open_console: OpenConsole) -> None:
     other = page.context.new_page()
     other.goto("/console/links")
     expect(other.get_by_role("heading", name="Links", exact=True)).to_be_visible()
+    own = f"something of {page.request.get('/auth/me').json()['id']}"
+    for each in (page, other):
+        each.evaluate("name => { localStorage[name] = sessionStorage[name] = sessionStorage.another = 'text'; }", own)
     page.get_by_role("button", name="Sign out", exact=True).click()
     for each in (page, other):
         expect(each.get_by_role("button", name="Sign in", exact=True)).to_be_visible()
     assert [each["name"] for each in page.context.cookies()] == []
+    for each in (page, other):
+        assert each.evaluate("name => [name in localStorage, name in sessionStorage]", own) == [False, False]
+        assert each.evaluate("sessionStorage.another") == "text"
     page.go_back()
     expect(page.get_by_role("button", name="Sign in", exact=True)).to_be_visible()
 

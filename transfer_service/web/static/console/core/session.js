@@ -27,7 +27,7 @@ let proved = null;
 /** Find out who is signed in. Asks nothing where the browser has no token. */
 export async function begin() {
   setSession({ renew, prove });
-  others?.addEventListener("message", ({ data }) => (data === "in" ? refresh() : leave()));
+  others?.addEventListener("message", ({ data }) => (data === "in" ? refresh() : signedOut()));
   setInterval(lookAtCookies, LOOKED_EVERY_MS);
   document.addEventListener("visibilitychange", () => document.hidden || lookAtCookies());
   window.addEventListener("pageshow", lookAtCookies);
@@ -61,7 +61,7 @@ export async function signIn(username, password) {
 /** Sign out, here and in the other tabs. Raises ApiError. */
 export async function signOut() {
   await api("POST", "/auth/logout");
-  leave();
+  signedOut();
   others?.postMessage("out");
 }
 
@@ -164,6 +164,19 @@ function lookAtCookies() {
 }
 
 /* The token that is there has been refused, or is about to go: it is not asked about again. */
+/* Whoever signs out may leave the browser to somebody else: unsent texts and names of files go with him. */
+function signedOut() {
+  for (const kept of ["localStorage", "sessionStorage"]) {
+    try {
+      const names = Object.keys(window[kept]).filter((name) => owner !== null && name.includes(owner));
+      for (const name of names) window[kept].removeItem(name);
+    } catch {
+      // the browser keeps nothing
+    }
+  }
+  leave();
+}
+
 function leave() {
   clearTimeout(timer);
   proved = cookie(ACCESS);
