@@ -8,10 +8,11 @@ import { Button } from "../ui/button.js";
 import { CopyField } from "../ui/copy_field.js";
 import { Dialog, FormDialog } from "../ui/dialog.js";
 import { useKeptFocus } from "../ui/kept_focus.js";
+import { More } from "../ui/paging.js";
 import { Failed, Loading } from "../ui/states.js";
 import { say } from "../ui/toast.js";
 import { NewKey } from "./new_key.js";
-import { More, usePages } from "./pages.js";
+import { usePages } from "./pages.js";
 import { Part } from "./part.js";
 
 export function Keys() {
@@ -29,7 +30,7 @@ export function Keys() {
       ${error ? html`<${Failed} error=${error} onRetry=${reload} />` : keys === undefined ? html`<${Loading} />`
         : keys.length === 0 ? html`<p class="quiet">${t("account.keys.none")}</p>`
         : html`<ul class="list" aria-label=${t("account.keys.title")}>${keys.map((key) => html`<${Row} key=${key.id} shown=${key} onRevoke=${() => setDialog({ revoked: key })} />`)}</ul>`}
-      <${More} ...${rest} />
+      <${More} ...${rest}>${t("account.more")}<//>
     </div>
     ${dialog.isNew && html`<${NewKey} onMade=${added} onClose=${() => setDialog((old) => (old.made ? old : {}))} />`}
     ${dialog.made && html`<${Made} made=${dialog.made} onClose=${close} />`}

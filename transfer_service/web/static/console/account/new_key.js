@@ -2,6 +2,7 @@
 
 import { html } from "../../vendor/htm-preact.js";
 import { api, ApiError } from "../core/api.js";
+import { dayAhead, endOfDay } from "../core/days.js";
 import { unitNames } from "../core/format.js";
 import { t } from "../core/messages.js";
 import { FormDialog } from "../ui/dialog.js";
@@ -24,7 +25,7 @@ export function NewKey({ onMade, onClose }) {
       ${SCOPES.map((scope) => html`<${Checkbox} key=${scope} name="scope" value=${scope} defaultChecked=${scope === SCOPES[0]}
         label=${t(`account.scopes.${scope}.name`)} hint=${t(`account.scopes.${scope}.text`)} />`)}
     </fieldset>
-    <${Field} label=${t("account.keys.ends_on")} name="ends" type="date" min=${today()} max="9999-12-31" hint=${t("account.keys.ends_hint")} />
+    <${Field} label=${t("account.keys.ends_on")} name="ends" type="date" min=${dayAhead(0)} max="9999-12-31" hint=${t("account.keys.ends_hint")} />
     <div class="beside">
       <${Field} label=${t("account.keys.quota")} name="amount" type="number" inputmode="decimal" min="0.001" step="any" hint=${t("account.keys.quota_hint")} />
       <${Select} label=${t("account.keys.unit")} name="unit" initial=${DEFAULT_UNIT} options=${unitNames().map((name, place) => [place, name])} />
@@ -32,16 +33,9 @@ export function NewKey({ onMade, onClose }) {
   <//>`;
 }
 
-function today() {
-  const now = new Date();
-  return [now.getFullYear(), now.getMonth() + 1, now.getDate()].map((part) => String(part).padStart(2, "0")).join("-");
-}
-
 /* The end of that day where the reader is, in UTC to the second; null without a day. */
 function endOf(day) {
-  if (!day) return null;
-  const [year, month, date] = day.split("-").map(Number);
-  return `${new Date(year, month - 1, date, 23, 59, 59).toISOString().slice(0, 19)}Z`;
+  return day ? `${endOfDay(day).toISOString().slice(0, 19)}Z` : null;
 }
 
 function bytesOf(amount, unit) {

@@ -1,12 +1,7 @@
 /* Lists of the account that are read on by a button: keys, sign-ins. */
 
-import { html, useState } from "../../vendor/htm-preact.js";
 import { api } from "../core/api.js";
-import { t } from "../core/messages.js";
-import { textOf } from "../core/problems.js";
-import { Button } from "../ui/button.js";
 import { useLoaded } from "../ui/load.js";
-import { say } from "../ui/toast.js";
 
 const LIMIT = 50;
 
@@ -24,17 +19,4 @@ export function usePages(path, name) {
     setValue((old) => ({ items: [...old.items, ...found[name].filter((each) => !known.has(each.id))], cursor: found.next_cursor }));
   };
   return { items: value?.items, error, reload, change, readOn, hasMore: Boolean(value?.cursor) };
-}
-
-/** The button that reads on, where there is more. */
-export function More({ readOn, hasMore }) {
-  const [isBusy, setBusy] = useState(false);
-  if (!hasMore) return null;
-  const read = async () => {
-    if (isBusy) return;
-    setBusy(true);
-    await readOn().catch((error) => say(textOf(error), { isProblem: true }));
-    setBusy(false);
-  };
-  return html`<p><${Button} aria-disabled=${isBusy} onClick=${read}>${t("account.more")}<//></p>`;
 }

@@ -9,9 +9,10 @@ import { Button } from "../ui/button.js";
 import { FormDialog } from "../ui/dialog.js";
 import { Icon } from "../ui/icon.js";
 import { useKeptFocus } from "../ui/kept_focus.js";
+import { More } from "../ui/paging.js";
 import { Failed, Loading } from "../ui/states.js";
 import { say } from "../ui/toast.js";
-import { More, usePages } from "./pages.js";
+import { usePages } from "./pages.js";
 import { Part } from "./part.js";
 import { programOf } from "./programs.js";
 
@@ -27,7 +28,7 @@ export function Sessions() {
   return html`<${Part} name="sessions"><div ref=${element} class="form">
       ${error ? html`<${Failed} error=${error} onRetry=${reload} />` : sessions === undefined ? html`<${Loading} />`
         : html`<ul class="list" aria-label=${t("account.sessions.title")}>${sessions.map((each) => html`<${Row} key=${each.id} session=${each} onEnded=${ended} />`)}</ul>`}
-      <${More} ...${rest} />
+      <${More} ...${rest}>${t("account.more")}<//>
       ${sessions?.length > 1 && html`<p><${Button} onClick=${() => setAsked(true)}>${t("account.sessions.end_others")}<//></p>`}
     </div>
     ${isAsked && html`<${EndOthers} onEnded=${reload} onClose=${() => setAsked(false)} />`}

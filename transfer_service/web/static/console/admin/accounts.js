@@ -1,6 +1,6 @@
 /* Accounts: who there is, and what each may do. */
 
-import { html, useEffect, useRef, useState } from "../../vendor/htm-preact.js";
+import { html, useRef, useState } from "../../vendor/htm-preact.js";
 import { api } from "../core/api.js";
 import { formatNumber, formatSize } from "../core/format.js";
 import { t } from "../core/messages.js";
@@ -10,7 +10,8 @@ import { Button } from "../ui/button.js";
 import { SearchField } from "../ui/field.js";
 import { useLoaded } from "../ui/load.js";
 import { MenuButton } from "../ui/menu.js";
-import { Pager, useCursor, useSettled } from "../ui/paging.js";
+import { Pager, useCursor } from "../ui/paging.js";
+import { useSearch } from "../ui/search.js";
 import { Empty, Failed, Loading } from "../ui/states.js";
 import { Table, useFocusNear } from "../ui/table.js";
 import { When } from "../ui/when.js";
@@ -26,12 +27,12 @@ const COLUMNS = [
 
 export function Accounts() {
   const { query } = useRoute();
-  const asked = query.get("search") ?? "";
-  const [search, setSearch] = useState(asked);
+  const wanted = (query.get("search") ?? "").trim();
   const [dialog, setDialog] = useState(null);
   const field = useRef();
   const sorting = sortingOf(query);
-  const wanted = useSettled(search.trim());
+  const find = (text) => navigate(addressOf(text, sorting.by, sorting.order), { replace: true });
+  const { text, type } = useSearch({ asked: wanted, plain: (typed) => typed.trim(), onSearch: find });
   const paging = useCursor(JSON.stringify([wanted, sorting]));
   const { value, error, isLoading, reload, setValue } = useLoaded(
     (signal) => api("GET", "/api/admin/accounts", { query: { search: wanted, sort: sorting.by, order: sorting.order, limit: LIMIT, cursor: paging.cursor }, signal }),
@@ -40,12 +41,6 @@ export function Accounts() {
   const rows = value?.accounts ?? [];
   const { tableRef, keepFocus } = useFocusNear(rows, field);
   const sort = ({ by, order }) => navigate(addressOf(wanted, by, order), { replace: true });
-  useEffect(() => {
-    if (wanted !== asked) navigate(addressOf(wanted, sorting.by, sorting.order), { replace: true });
-  }, [wanted]);
-  useEffect(() => {
-    if (wanted !== asked) setSearch(asked); // by a link, or the way back
-  }, [asked]);
   const change = {
     added: reload,
     changed: (account) => setValue((old) => ({ ...old, accounts: old.accounts.map((each) => (each.id === account.id ? account : each)) })),
@@ -58,7 +53,7 @@ export function Accounts() {
   const columns = [...COLUMNS, tools].map((column) => ({ ...column, title: t(`admin.accounts.${column.key}`) }));
   return html`<header class="page-head">
       <h1>${t("admin.accounts.title")}</h1>
-      <${SearchField} label=${t("admin.accounts.search")} value=${search} inputRef=${field} onInput=${(event) => setSearch(event.target.value)} />
+      <${SearchField} label=${t("admin.accounts.search")} value=${text} inputRef=${field} onInput=${type} />
       <${Button} kind="primary" icon="plus" onClick=${() => setDialog({ kind: "new" })}>${t("admin.accounts.new")}<//>
     </header>
     <p class="only-heard" role="status">${value && !isLoading ? t("admin.accounts.shown", { count: rows.length }) : ""}</p>

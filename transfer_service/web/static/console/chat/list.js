@@ -1,15 +1,14 @@
 /* The conversations, as a list of links. */
 
-import { html, useState } from "../../vendor/htm-preact.js";
+import { html } from "../../vendor/htm-preact.js";
 import { t } from "../core/messages.js";
-import { textOf } from "../core/problems.js";
 import { hrefOf, Link } from "../core/router.js";
 import { account } from "../core/session.js";
 import { useStore } from "../core/store.js";
 import { formatInstant } from "../core/format.js";
 import { Button } from "../ui/button.js";
+import { More } from "../ui/paging.js";
 import { Empty, Failed, Loading } from "../ui/states.js";
-import { say } from "../ui/toast.js";
 import { leaving } from "./actions.js";
 import { Avatar } from "./avatar.js";
 import { conversations, isUnread, load, loadMore, titleOf } from "./conversations.js";
@@ -26,7 +25,7 @@ export function ConversationList({ current, onNew }) {
   }
   return html`<ul class="conversations" aria-label=${t("chat.conversations")}>
     ${all.map((each) => html`<li key=${each._id}><${Row} conversation=${each} isCurrent=${each._id === current} isGone=${gone.has(each.last_message?._id)} me=${me?.name} /></li>`)}
-  </ul>${next && html`<${More} />`}`;
+  </ul><${More} hasMore=${next} readOn=${loadMore} kind="quiet" place="more-conversations">${t("chat.more_conversations")}<//>`;
 }
 
 function Row({ conversation, isCurrent, isGone, me }) {
@@ -47,14 +46,4 @@ function said(message, { me, type }) {
   const summary = html`<bdi>${summaryOf(message)}</bdi>`;
   if (message.sender === me) return html`${t("chat.you")}: ${summary}`;
   return type === "group" ? html`<bdi>${message.sender}</bdi>: ${summary}` : summary;
-}
-
-function More() {
-  const [isBusy, setBusy] = useState(false);
-  const ask = async () => {
-    setBusy(true);
-    await loadMore().catch((error) => say(textOf(error), { isProblem: true }));
-    setBusy(false);
-  };
-  return html`<p class="more-conversations"><${Button} kind="quiet" aria-disabled=${isBusy} onClick=${ask}>${t("chat.more_conversations")}<//></p>`;
 }

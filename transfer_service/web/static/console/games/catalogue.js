@@ -1,6 +1,6 @@
 /* The catalogue of games: searched, sorted and paged by its address. */
 
-import { html, useEffect, useRef, useState } from "../../vendor/htm-preact.js";
+import { html, useEffect } from "../../vendor/htm-preact.js";
 import { api } from "../core/api.js";
 import { t } from "../core/messages.js";
 import { hrefOf, Link, navigate, useRoute } from "../core/router.js";
@@ -9,6 +9,7 @@ import { Button } from "../ui/button.js";
 import { SearchField, Select } from "../ui/field.js";
 import { Icon } from "../ui/icon.js";
 import { useLoaded } from "../ui/load.js";
+import { useSearch } from "../ui/search.js";
 import { Empty, Failed, Loading } from "../ui/states.js";
 import { CancelButton, useMayDownload } from "./actions.js";
 import { isActive, latestOf, onEnded, useDownloads } from "./downloads.js";
@@ -17,7 +18,6 @@ import { DownloadProgress } from "./progress.js";
 import { remembered } from "./remembered.js";
 
 const LIMIT = 100;
-const PAUSE_MS = 250;
 const SORTS = {
   title: ["title", "asc"],
   "-title": ["title", "desc"],
@@ -83,24 +83,11 @@ function showAgain() {
 }
 
 function Tools({ asked, total }) {
-  const [text, setText] = useState(asked.search);
-  const sent = useRef(asked.search);
-  useEffect(() => {
-    if (asked.search !== sent.current) setText(asked.search); // by the history of the browser
-    sent.current = asked.search;
-  }, [asked.search]);
-  useEffect(() => {
-    if (text === sent.current) return undefined;
-    const timer = setTimeout(() => {
-      sent.current = text;
-      navigate(hrefFor({ ...asked, search: text, page: 1 }), { replace: true });
-    }, PAUSE_MS);
-    return () => clearTimeout(timer);
-  }, [text, asked.sort]);
+  const { text, type } = useSearch({ asked: asked.search, onSearch: (search) => navigate(hrefFor({ ...asked, search, page: 1 }), { replace: true }) });
   const sorts = Object.keys(SORTS).map((each) => [each, t(`games.sorts.${each}`)]);
   const sort = (event) => navigate(hrefFor({ ...asked, sort: event.target.value, page: 1 }));
   return html`<div class="game-tools" role="search">
-    <${SearchField} label=${t("games.search")} placeholder=${t("games.search_hint")} value=${text} maxlength="255" onInput=${(event) => setText(event.target.value)} />
+    <${SearchField} label=${t("games.search")} placeholder=${t("games.search_hint")} value=${text} maxlength="255" onInput=${type} />
     <${Select} label=${t("games.sort")} options=${sorts} value=${asked.sort} onChange=${sort} />
     <p class="small quiet" role="status">${total === undefined ? "" : t("games.count", { count: total })}</p>
   </div>`;

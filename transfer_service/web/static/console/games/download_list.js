@@ -1,15 +1,13 @@
 /* Every download, whoever began it: what runs, then what was, the latest first. */
 
-import { html, useRef, useState } from "../../vendor/htm-preact.js";
+import { html, useRef } from "../../vendor/htm-preact.js";
 import { formatInstant, formatSize } from "../core/format.js";
 import { t } from "../core/messages.js";
-import { textOf } from "../core/problems.js";
 import { hrefOf, Link } from "../core/router.js";
-import { Button } from "../ui/button.js";
 import { Icon } from "../ui/icon.js";
 import { useKeptFocus } from "../ui/kept_focus.js";
+import { More } from "../ui/paging.js";
 import { Empty, Failed, Loading } from "../ui/states.js";
-import { say } from "../ui/toast.js";
 import { AgainButton, CancelButton, useMayDownload } from "./actions.js";
 import { isActive, keyOf, latestOf, look, lookFurther, useDownloads } from "./downloads.js";
 import { failureText } from "./failures.js";
@@ -26,7 +24,7 @@ export function DownloadList() {
     ${!isLoaded && (error ? html`<${Failed} error=${error} onRetry=${look} />` : html`<${Loading} />`)}
     ${isLoaded && jobs.length === 0 && html`<${Empty} icon="download" title=${t("games.no_downloads")}><p>${t("games.no_downloads_hint")}</p><//>`}
     <ul class="list games">${jobs.map((job) => html`<${Row} key=${keyOf(job)} job=${job} mayDownload=${mayDownload} isLatest=${latestOf(jobs, job.gameId) === job} />`)}</ul>
-    ${cursor && html`<${More} />`}`;
+    <${More} hasMore=${cursor} readOn=${lookFurther} place="pages">${t("games.older")}<//>`;
 }
 
 function Row({ job, mayDownload, isLatest }) {
@@ -46,15 +44,4 @@ function Row({ job, mayDownload, isLatest }) {
       ${mayRepeat && html`<${AgainButton} job=${job} />`}
     </div>
   </li>`;
-}
-
-function More() {
-  const [isBusy, setBusy] = useState(false);
-  const read = async () => {
-    if (isBusy) return;
-    setBusy(true);
-    await lookFurther().catch((error) => say(textOf(error), { isProblem: true }));
-    setBusy(false);
-  };
-  return html`<p class="pages"><${Button} aria-disabled=${isBusy} onClick=${read}>${t("games.older")}<//></p>`;
 }

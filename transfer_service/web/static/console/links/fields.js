@@ -1,6 +1,7 @@
 /* What links for downloads and for uploads have in common when they are made: how long, and for whom. */
 
 import { html, useState } from "../../vendor/htm-preact.js";
+import { dayAhead, endOfDay } from "../core/days.js";
 import { t } from "../core/messages.js";
 import { Button } from "../ui/button.js";
 import { Field, Select } from "../ui/field.js";
@@ -43,15 +44,7 @@ export function numberOf(form, name, unit = 1) {
 /* Until so many days from now, or to the end of a day of one's own. */
 function secondsOf(choice, day) {
   if (choice !== OWN) return Number(choice) * DAY_SECONDS;
-  const end = new Date(`${day}T23:59:59`).getTime();
-  return Math.min(Math.max(1, Math.floor((end - Date.now()) / 1000)), MOST_DAYS * DAY_SECONDS);
-}
-
-/* A day as a field of dates has it, by the clock on the wall. */
-function dayAhead(days) {
-  const day = new Date();
-  day.setDate(day.getDate() + days);
-  return [day.getFullYear(), day.getMonth() + 1, day.getDate()].map((part) => String(part).padStart(2, "0")).join("-");
+  return Math.min(Math.max(1, Math.floor((endOfDay(day) - Date.now()) / 1000)), MOST_DAYS * DAY_SECONDS);
 }
 
 function makePassword() {

@@ -7,6 +7,7 @@ import { textOf } from "../core/problems.js";
 import { hrefOf, Link } from "../core/router.js";
 import { Button } from "../ui/button.js";
 import { Icon } from "../ui/icon.js";
+import { More } from "../ui/paging.js";
 import { Empty, Failed, Loading } from "../ui/states.js";
 import { say } from "../ui/toast.js";
 import { doLater } from "../ui/undo.js";
@@ -44,7 +45,7 @@ export default function Page() {
       <ul class="list links" ref=${list} aria-label=${t("links.title")}>
         ${links.map((link) => html`<${LinkRow} key=${link.id} link=${link} now=${now} onRevoke=${revoke} onDetails=${() => setDialog({ Shown: LinkDetails, link })} />`)}
       </ul>
-      ${hasMore && html`<p class="links-more"><${Button} onClick=${more}>${t("links.more")}<//></p>`}`}
+      <${More} hasMore=${hasMore} readOn=${more} place="links-more">${t("links.more")}<//>`}
     ${dialog && html`<${dialog.Shown} link=${dialog.link} onMade=${reload} onClose=${() => setDialog(null)} />`}`;
 }
 

@@ -1,15 +1,13 @@
 /* The links that the page shows: as many of the account's as somebody has asked for, without those being taken back. */
 
-import { useCallback, useEffect, useMemo, useRef, useState } from "../../vendor/htm-preact.js";
+import { useCallback, useEffect, useMemo, useState } from "../../vendor/htm-preact.js";
 import { api } from "../core/api.js";
-import { textOf } from "../core/problems.js";
-import { say } from "../ui/toast.js";
 import { useLoaded } from "../ui/load.js";
 
 const A_PAGE = 50;
 const MOST = 1000;
 
-/** `{links, error, hasMore, reload, more, hide, show}`; what was used meanwhile is seen when the window is looked at again. */
+/** `{links, error, hasMore, reload, more, hide, show}`, of which `more` raises ApiError; what was used meanwhile is seen when the window is looked at again. */
 export function useLinks() {
   const [wanted, setWanted] = useState(A_PAGE);
   const [hidden, setHidden] = useState(new Set());
@@ -19,19 +17,10 @@ export function useLinks() {
     document.addEventListener("visibilitychange", look);
     return () => document.removeEventListener("visibilitychange", look);
   }, []);
-  const isReading = useRef(false);
   const more = async () => {
-    if (isReading.current) return; // the same page would come twice
-    isReading.current = true;
-    try {
-      const next = await api("GET", "/api/links", { query: { limit: A_PAGE, cursor: value.next_cursor } });
-      setWanted((old) => Math.min(old + A_PAGE, MOST));
-      setValue((old) => ({ links: [...old.links, ...next.links], next_cursor: next.next_cursor }));
-    } catch (problem) {
-      say(textOf(problem), { isProblem: true });
-    } finally {
-      isReading.current = false;
-    }
+    const next = await api("GET", "/api/links", { query: { limit: A_PAGE, cursor: value.next_cursor } });
+    setWanted((old) => Math.min(old + A_PAGE, MOST));
+    setValue((old) => ({ links: [...old.links, ...next.links], next_cursor: next.next_cursor }));
   };
   const hide = useCallback((id) => setHidden((old) => new Set([...old, id])), []);
   const show = useCallback((id) => setHidden((old) => new Set([...old].filter((each) => each !== id))), []);

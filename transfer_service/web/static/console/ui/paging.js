@@ -1,8 +1,10 @@
-/* Pages of a list whose API gives a cursor to the next one. */
+/* Pages of a list whose API gives a cursor to the next one: one at a time, or each below the last. */
 
-import { html, useEffect, useState } from "../../vendor/htm-preact.js";
+import { html, useState } from "../../vendor/htm-preact.js";
 import { t } from "../core/messages.js";
+import { textOf } from "../core/problems.js";
 import { Button } from "./button.js";
+import { say } from "./toast.js";
 
 const FIRST = { cursors: [null], query: "" };
 
@@ -28,12 +30,15 @@ export function Pager({ label, here, onBack, onForward }) {
   </nav>`;
 }
 
-/** A text that somebody types, told a moment after the last letter. */
-export function useSettled(text, milliseconds = 200) {
-  const [settled, setSettled] = useState(text);
-  useEffect(() => {
-    const timer = setTimeout(() => setSettled(text), milliseconds);
-    return () => clearTimeout(timer);
-  }, [text]);
-  return settled;
+/** The button below a list that reads on, where there is more: `readOn` is async, and its ApiError is told. `place` is a class of where it stands. */
+export function More({ hasMore, readOn, kind, place, children }) {
+  const [isBusy, setBusy] = useState(false);
+  if (!hasMore) return null;
+  const read = async () => {
+    if (isBusy) return; // the same page would come twice
+    setBusy(true);
+    await readOn().catch((error) => say(textOf(error), { isProblem: true }));
+    setBusy(false);
+  };
+  return html`<p class=${place}><${Button} kind=${kind} aria-disabled=${isBusy} onClick=${read}>${children}<//></p>`;
 }
