@@ -7,11 +7,6 @@ export function fromFiles(files, folder) {
   return [...files].map((file) => ({ file, name: nameIn(folder, file.webkitRelativePath || file.name) }));
 }
 
-/** Whether a drag brings files, and no text or link. */
-export function bringsFiles(event) {
-  return [...(event.dataTransfer?.types ?? [])].includes("Files");
-}
-
 /**
  * All that was dropped: `{files, folders, unreadable}`, the names of empty folders, and of what cannot be read. To be
  * called while the event is told: later its items are gone.

@@ -5,9 +5,9 @@ import { formatPercent } from "../core/format.js";
 import { t } from "../core/messages.js";
 import { hrefOf, Link } from "../core/router.js";
 import { useStore } from "../core/store.js";
+import { bringsFiles } from "../ui/drops.js";
 import { ProgressBar } from "../ui/progress.js";
 import { say } from "../ui/toast.js";
-import { bringsFiles } from "./chosen.js";
 import { queue } from "./uploads.js";
 import { wordsOf, wordsOfAll } from "./words.js";
 
