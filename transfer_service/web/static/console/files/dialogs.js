@@ -1,7 +1,7 @@
 /* The questions of the list: a new folder, another name, another place. */
 
 import { ApiError, request } from "../core/api.js";
-import { html, useEffect, useRef, useState } from "../../vendor/htm-preact.js";
+import { html, useLayoutEffect, useRef, useState } from "../../vendor/htm-preact.js";
 import { t } from "../core/messages.js";
 import { FormDialog } from "../ui/dialog.js";
 import { Field } from "../ui/field.js";
@@ -35,7 +35,7 @@ function NameDialog({ title, submit, label, value, isFile, onName, onClose }) {
   const [isTouched, setTouched] = useState(false);
   const box = useRef();
   const fault = isTouched ? faultOf(typed) : "";
-  useEffect(() => {
+  useLayoutEffect(() => { // before the next key is pressed
     const input = box.current.querySelector("input");
     const dot = value.lastIndexOf(".");
     input.setSelectionRange(0, isFile && dot > 0 ? dot : value.length);
