@@ -8,6 +8,7 @@ import pytest
 from tests.backups import Place, Places, generation, read, run, state_of
 from tests.conftest import SECRET, Device
 from tests.everything import ATTACHED, MEMBER, PHOTO, UPLOADED, Everything
+from tests.live.server import wait_until
 from tests.stores import path_of
 from transfer_service.app import begin_serving
 from transfer_service.bootstrap import build_compaction
@@ -24,7 +25,7 @@ def assert_all_is_there(device: Device, ids: dict[str, str]) -> None:
     assert device.get(f"/api/files/{ids['file_id']}/download").data == PHOTO
     assert device.get(f"/uploads/chats/{ids['message_id']}/a.png").data == ATTACHED
     assert device.get(f"/game-zip/{ids['game_id']}/index.html").data == MEMBER
-    assert device.status("due.bin")["status"] == "complete"
+    wait_until(lambda: device.status("due.bin")["status"] == "complete")  # by whoever looks, or comes first to it
     headers = {"Tus-Resumable": "1.0.0", "Content-Type": "application/offset+octet-stream"}
     headers["Upload-Offset"] = str(len(UPLOADED))
     rest = bytes(1000 - len(UPLOADED))

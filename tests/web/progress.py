@@ -9,6 +9,7 @@ from typing import Any
 
 from flask import Flask
 from werkzeug.test import TestResponse
+from werkzeug.wrappers import Response
 
 from tests.conftest import Clock, Device
 from tests.live.server import wait_until
@@ -77,6 +78,11 @@ def data(event: bytes) -> Any:
     return json.loads(fields(event)["data"])
 
 
+def told(response: Response) -> Iterator[bytes]:
+    """Its events, without the heartbeats that come in between where a busy machine is slow."""
+    return (event for event in response.iter_encoded() if event != HEARTBEAT)
+
+
 def wait_for(events: Iterator[bytes], event_id: str) -> bytes:
     """The first event with that id."""
     return next(event for event in events if event != HEARTBEAT and fields(event)["id"] == event_id)
@@ -86,7 +92,6 @@ def follow_all(device: Device, game_ids: list[uuid.UUID]) -> list[TestResponse]:
     """Streams that have given two events each, so that the feed knows all of them."""
     responses = [ask(device, game_id) for game_id in game_ids]
     for response in responses:
-        events = response.iter_encoded()
-        told = (event for event in events if event != HEARTBEAT)  # a busy machine may be slow between two
-        assert [data(next(told)) for _ in range(2)] == [PENDING] * 2
+        events = told(response)
+        assert [data(next(events)) for _ in range(2)] == [PENDING] * 2
     return responses

@@ -17,7 +17,7 @@ BAD_NAME = "a%5Cb"
 CALLS = [
     pytest.param(method.upper(), re.sub(r"\{\w+\}", BAD_NAME if method == "put" else NONE, path), id=f"{method} {path}")
     for path, method, _ in operations()
-    if path not in {"/docs/assets/{filename}", "/", "/console/{place}"}
+    if path not in {"/docs/assets/{filename}", "/", "/console/", "/console/{place}"}
 ]
 
 
@@ -27,7 +27,7 @@ def told(device: Device, method: str, path: str, **arguments: object) -> tuple[s
     return headers.get("Cache-Control"), headers.get("X-Content-Type-Options")
 
 
-@pytest.mark.parametrize("path", ["/", "/console/links"])
+@pytest.mark.parametrize("path", ["/", "/console/", "/console/links"])
 def test_the_page_of_the_console_is_asked_for_anew_but_is_nobody_s_secret(device: Device, path: str) -> None:
     assert told(device, "GET", path, headers={"Accept": "text/html"}) == ("no-cache", "nosniff")
     assert told(device, "GET", "/", headers={"Accept": "application/json"}) == NEITHER_KEPT_NOR_GUESSED

@@ -10,7 +10,7 @@ from structlog.testing import capture_logs
 from tests.conftest import Clock, Device
 from tests.live.server import wait_until
 from tests.remote_jobs import Jobs
-from tests.web.progress import PENDING, Looks, ask, data, fields, follow_all, hurrying_feed, wait_for
+from tests.web.progress import PENDING, Looks, ask, data, fields, follow_all, hurrying_feed, told, wait_for
 from transfer_service.app import stop_serving
 from transfer_service.bootstrap import Services
 from transfer_service.errors import StoreUnavailable
@@ -65,7 +65,7 @@ def test_nothing_runs_when_the_last_reader_has_gone(device: Device, jobs: Jobs, 
 def test_a_reader_that_is_slow_gets_the_newest_event_next(device: Device, jobs: Jobs, looks: Looks) -> None:
     game_id, job_id = jobs.add_job()
     with ask(device, game_id) as response:
-        events = response.iter_encoded()
+        events = told(response)
         assert [data(next(events)) for _ in range(2)] == [PENDING] * 2
         for received in range(1, 6):
             jobs.change(job_id, DownloadState.DOWNLOADING, bytes_downloaded=received)
@@ -79,7 +79,7 @@ def test_a_slow_reader_still_gets_the_end(device: Device, jobs: Jobs, feed: Prog
     (response,) = follow_all(device, [game_id])
     jobs.change(job_id, DownloadState.COMPLETED)
     wait_until(lambda: not feed.is_running)
-    assert fields(list(response.iter_encoded())[-1])["id"] == f"{job_id}-completed"
+    assert fields(list(told(response))[-1])["id"] == f"{job_id}-completed"
 
 
 def test_streams_live_on_comments_while_the_database_does_not_answer(device: Device, jobs: Jobs, looks: Looks) -> None:
@@ -123,7 +123,7 @@ def test_a_stop_ends_every_stream_at_once(device: Device, jobs: Jobs, looks: Loo
     responses = follow_all(device, [game_id] * 3)
     with looks.gate:
         feed.stop()
-        rest = [list(response.iter_encoded()) for response in responses]
+        rest = [list(told(response)) for response in responses]
     assert sum(map(len, rest)) <= len(responses)
     wait_until(lambda: not feed.is_running)
 
@@ -131,7 +131,7 @@ def test_a_stop_ends_every_stream_at_once(device: Device, jobs: Jobs, looks: Loo
 def test_after_a_stop_a_stream_has_its_first_event_only(device: Device, jobs: Jobs, feed: ProgressFeed) -> None:
     game_id, _ = jobs.add_job()
     feed.stop()
-    (event,) = ask(device, game_id).iter_encoded()
+    (event,) = told(ask(device, game_id))
     assert data(event) == PENDING
     assert not feed.is_running
 
@@ -139,4 +139,4 @@ def test_after_a_stop_a_stream_has_its_first_event_only(device: Device, jobs: Jo
 def test_the_app_stops_its_feed(app: Flask, device: Device, jobs: Jobs) -> None:
     (response,) = follow_all(device, [jobs.add_job()[0]])
     stop_serving(app)
-    assert len(list(response.iter_encoded())) <= 1
+    assert len(list(told(response))) <= 1

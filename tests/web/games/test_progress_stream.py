@@ -11,7 +11,7 @@ from tests.conftest import Clock, Device
 from tests.live.server import wait_until
 from tests.remote_jobs import SIZE, Jobs
 from tests.web.accounts.keys import new_key, showing
-from tests.web.progress import PENDING, Looks, ask, data, fields, follow_all, hurrying_feed, wait_for
+from tests.web.progress import PENDING, Looks, ask, data, fields, follow_all, hurrying_feed, told, wait_for
 from transfer_service.bootstrap import Services
 from transfer_service.models.games import DownloadState
 from transfer_service.web.games.progress_feed import ProgressFeed
@@ -36,7 +36,7 @@ def feed(app: Flask, looks: Looks, clock: Clock) -> Iterator[ProgressFeed]:
 def test_the_first_event_comes_at_once_and_says_when_to_connect_again(device: Device, jobs: Jobs) -> None:
     game_id, job_id = jobs.add_job()
     with ask(device, game_id) as response:
-        first = next(response.iter_encoded())
+        first = next(told(response))
     assert data(first) == PENDING
     assert (fields(first)["retry"], fields(first)["id"]) == ("2000", f"{job_id}-pending")
 
@@ -57,7 +57,7 @@ def test_head_has_the_headers_and_no_stream(device: Device, jobs: Jobs, feed: Pr
 def test_events_go_on_and_follow_the_job_to_its_end(device: Device, jobs: Jobs) -> None:
     game_id, job_id = jobs.add_job()
     with ask(device, game_id) as response:
-        events = response.iter_encoded()
+        events = told(response)
         assert [data(next(events)) for _ in range(3)] == [PENDING] * 3
         jobs.change(job_id, DownloadState.DOWNLOADING, bytes_downloaded=255, speed=12)
         running = data(wait_for(events, f"{job_id}-downloading"))
@@ -72,7 +72,7 @@ def test_events_go_on_and_follow_the_job_to_its_end(device: Device, jobs: Jobs) 
 def test_a_final_state_is_the_last_event(device: Device, jobs: Jobs, feed: ProgressFeed, state: DownloadState) -> None:
     game_id, job_id = jobs.add_job()
     with ask(device, game_id) as response:
-        events = response.iter_encoded()
+        events = told(response)
         next(events)
         jobs.change(job_id, state, error="All sources failed" if state is DownloadState.ERROR else None)
         last = list(events)[-1]
@@ -87,7 +87,7 @@ def test_a_late_reader_gets_the_last_state_only(
 ) -> None:
     game_id, job_id = jobs.add_job()
     jobs.change(job_id, state, error="gone" if state is DownloadState.ERROR else None)
-    (event,) = ask(device, game_id).iter_encoded()
+    (event,) = told(ask(device, game_id))
     assert fields(event)["id"] == f"{job_id}-{state}"
     assert data(event).keys() - PENDING.keys() == ({"error"} if state is DownloadState.ERROR else set())
     assert not feed.is_running
@@ -119,7 +119,7 @@ def test_who_has_not_seen_the_end_gets_it(device: Device, jobs: Jobs, seen: str)
         ask(device, game_id, Last_Event_ID=seen.format(job=job_id)),
         ask(device, game_id, query={"lastEventId": seen.format(job=job_id)}),
     ):
-        (event,) = response.iter_encoded()
+        (event,) = told(response)
         assert fields(event)["id"] == f"{job_id}-completed"
 
 
@@ -128,13 +128,13 @@ def test_who_has_seen_the_end_of_an_earlier_job_gets_the_later_one(device: Devic
     jobs.change(earlier, DownloadState.CANCELLED)
     later = jobs.begin(game_id)
     with ask(device, game_id, Last_Event_ID=f"{earlier}-cancelled") as response:
-        assert fields(next(response.iter_encoded()))["id"] == f"{later}-pending"
+        assert fields(next(told(response)))["id"] == f"{later}-pending"
 
 
 def test_a_new_job_of_the_game_is_followed_without_a_break(device: Device, jobs: Jobs, looks: Looks) -> None:
     game_id, earlier = jobs.add_job()
     with ask(device, game_id) as response:
-        events = response.iter_encoded()
+        events = told(response)
         next(events)
         with looks.gate:
             jobs.change(earlier, DownloadState.CANCELLED)
@@ -153,7 +153,7 @@ def test_a_game_that_was_never_downloaded_is_404(device: Device, jobs: Jobs, gam
 
 def test_any_account_may_follow(other_device: Device, jobs: Jobs) -> None:
     with ask(other_device, jobs.add_job()[0]) as response:
-        assert data(next(response.iter_encoded())) == PENDING
+        assert data(next(told(response))) == PENDING
 
 
 def _sign_out(device: Device, _services: Services, _clock: Clock) -> None:
@@ -180,7 +180,7 @@ def test_a_stream_ends_with_its_sign_in(
     game_id, _ = jobs.add_job()
     (response,) = follow_all(device, [game_id])
     end(device, services, clock)
-    assert all(data(event) == PENDING for event in response.iter_encoded())
+    assert all(data(event) == PENDING for event in told(response))
     wait_until(lambda: not feed.is_running)
 
 
@@ -197,12 +197,12 @@ def test_a_stream_ends_with_its_key(
         clock.advance(seconds=3)
     else:
         services.accounts.disable("alice")
-    assert all(data(event) == PENDING for event in response.iter_encoded())
+    assert all(data(event) == PENDING for event in told(response))
     if ending == "disabled":
-        assert all(data(event) == PENDING for event in other.iter_encoded())
+        assert all(data(event) == PENDING for event in told(other))
         wait_until(lambda: not feed.is_running)
     else:
-        assert data(next(other.iter_encoded())) == PENDING
+        assert data(next(told(other))) == PENDING
         other.close()
 
 
@@ -210,6 +210,6 @@ def test_other_sign_ins_stay_when_one_ends(device: Device, other_device: Device,
     game_id, _ = jobs.add_job()
     (ending,), (staying,) = follow_all(device, [game_id]), follow_all(other_device, [game_id])
     device.post("/auth/logout")
-    list(ending.iter_encoded())
-    assert data(next(staying.iter_encoded())) == PENDING
+    list(told(ending))
+    assert data(next(told(staying))) == PENDING
     staying.close()

@@ -66,11 +66,11 @@ def place(place: str = "") -> Response:  # noqa: ARG001 - the page's script read
     return _page()
 
 
-@blueprint.get("/assets/<version>/<any(console, sharing, vendor):folder>/<path:name>")
+@blueprint.get("/assets/<version>/<any(console, sharing, vendor):folder>/<path:filename>")
 @takes_any
-def asset(version: str, folder: str, name: str) -> Response:
+def asset(version: str, folder: str, filename: str) -> Response:
     """A file of the page. Another version than this process has gives what is there, and is not kept."""
-    response = send_from_directory(STATIC / folder, name, conditional=True)
+    response = send_from_directory(STATIC / folder, filename, conditional=True)
     is_known = version == digest()
     response.headers["Cache-Control"] = f"public, max-age={KEPT_SECONDS}, immutable" if is_known else "no-cache"
     response.headers["X-Content-Type-Options"] = "nosniff"
