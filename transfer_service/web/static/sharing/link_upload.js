@@ -4,7 +4,8 @@
    file, chosen again after a reload, goes on where it stands. */
 
 import { loadMessages, t } from "../console/core/messages.js";
-import { bringsFiles, fromDrop, fromFiles } from "../console/uploads/chosen.js";
+import { bringsFiles } from "../console/ui/drops.js";
+import { fromDrop, fromFiles } from "../console/uploads/chosen.js";
 import { Queue } from "../console/uploads/queue.js";
 import { html, render } from "../vendor/htm-preact.js";
 import { kept, keep } from "./kept_uploads.js";
