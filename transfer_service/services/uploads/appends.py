@@ -248,12 +248,7 @@ class Appends:
                 raise UploadEnded
             if file.is_complete:  # by somebody who has taken the claim, or found that nothing was missing
                 writer.record(rows)
-                finished = resumable_rows.find(rows, upload.id)
-                if finished is None or finished.has_ended:
-                    raise UploadEnded
-                if not (ends and upload.offset == offset == finished.offset):
-                    raise UploadFinished
-                return finished
+                return _finished_meanwhile(resumable_rows.find(rows, upload.id), upload, wanted)
             self._durability.check(file.unflushed_boot)
             if file.received_bytes < upload.offset:  # forgotten meanwhile, see `flush_or_forget`
                 raise OffsetMismatch(offset=file.received_bytes, provided=upload.offset)
@@ -283,6 +278,15 @@ class Appends:
             self._news.tell(upload)
             self._completion.make_headway(upload.id, offset)
         return upload
+
+
+def _finished_meanwhile(finished: UploadRecord | None, upload: UploadRecord, wanted: UploadRecord) -> UploadRecord:
+    """What somebody else has finished, to who wants its end where it is. Raises UploadEnded, UploadFinished."""
+    if finished is None or finished.has_ended:
+        raise UploadEnded
+    if not (wanted.ends and upload.offset == wanted.offset == finished.offset):
+        raise UploadFinished
+    return finished
 
 
 def _replayed(finished: UploadRecord, piece: Piece, body: AppendBody) -> UploadRecord:
