@@ -112,7 +112,7 @@ def test_pictures_follow_each_other(open_console: OpenConsole, files: dict[str, 
     assert (axe(page), sideways(page)) == ([], [])
     page.get_by_role("button", name="Next file").press("Enter")
     expect(page.get_by_role("dialog", name="scan.tiff").get_by_role("img", name="scan.tiff")).to_be_visible()
-    assert natural_width(page) == 400
+    wait_until(lambda: natural_width(page) == 400)
     page.keyboard.press("ArrowRight")
     expect(page.get_by_role("dialog", name="broken.png")).to_contain_text("There is no preview of this file.")
     page.keyboard.press("ArrowRight")
