@@ -1,0 +1,35 @@
+"""A client of Transfer Service: `TransferClient`, and the command `transfer` on top of it."""
+
+from transfer_service_client.client import TransferClient
+from transfer_service_client.credentials import Key, Tokens
+from transfer_service_client.errors import (
+    ApiError,
+    Conflict,
+    DigestMismatch,
+    NoRoom,
+    NotFound,
+    SignInNeeded,
+    TransferError,
+    Unavailable,
+)
+from transfer_service_client.models import Account, File, Folder, Listing
+from transfer_service_client.version import VERSION
+
+__all__ = [
+    "VERSION",
+    "Account",
+    "ApiError",
+    "Conflict",
+    "DigestMismatch",
+    "File",
+    "Folder",
+    "Key",
+    "Listing",
+    "NoRoom",
+    "NotFound",
+    "SignInNeeded",
+    "Tokens",
+    "TransferClient",
+    "TransferError",
+    "Unavailable",
+]

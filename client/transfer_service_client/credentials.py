@@ -1,0 +1,116 @@
+"""What lets a client in: a pair of tokens that renew themselves, or a key; and the file where the command keeps one.
+
+The file is for its owner alone (0600) and is replaced in one step. Processes that renew the same tokens take turns by a
+lock beside it, so none of them spends a refresh token that another has spent already.
+"""
+
+import json
+import os
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from transfer_service_client.errors import SignInNeeded, TransferError
+
+if sys.platform != "win32":
+    import fcntl
+
+KEY_PREFIX = "tsk_"
+
+
+@dataclass(frozen=True)
+class Tokens:
+    """An access token, when it ends (unix seconds), and what a new pair is had for."""
+
+    access: str
+    refresh: str
+    expires_at: float
+
+
+@dataclass(frozen=True)
+class Key:
+    """A key of the account (`tsk_…`)."""
+
+    text: str
+
+
+Credentials = Tokens | Key
+
+
+@dataclass(frozen=True)
+class SignIn:
+    """Where somebody is signed in, and by what."""
+
+    url: str
+    credentials: Credentials
+
+
+def config_folder() -> Path:
+    """Where programs keep what people have set (XDG Base Directory Specification)."""
+    if sys.platform == "win32":
+        return Path(os.environ.get("APPDATA", "~")).expanduser() / "transfer-service"
+    return Path(os.environ.get("XDG_CONFIG_HOME") or "~/.config").expanduser() / "transfer-service"
+
+
+def state_folder() -> Path:
+    """Where programs keep what they need to go on after a stop."""
+    if sys.platform == "win32":
+        return Path(os.environ.get("LOCALAPPDATA", "~")).expanduser() / "transfer-service"
+    return Path(os.environ.get("XDG_STATE_HOME") or "~/.local/state").expanduser() / "transfer-service"
+
+
+class CredentialFile:
+    """Keeps one sign-in for the next start."""
+
+    def __init__(self, path: Path | None = None) -> None:
+        self.path = path or config_folder() / "credentials.json"
+
+    def read(self) -> SignIn:
+        """The sign-in. Raises SignInNeeded where there is none, TransferError where the file says something else."""
+        try:
+            fields = json.loads(self.path.read_text("utf-8"))
+        except FileNotFoundError as error:
+            raise SignInNeeded(401, "Nobody is signed in: run `transfer login URL`") from error
+        except (OSError, ValueError) as error:
+            raise TransferError(f"{self.path} cannot be read: run `transfer login URL` again") from error
+        try:
+            return SignIn(fields["url"], _parse(fields["credentials"]))
+        except (KeyError, TypeError) as error:
+            raise TransferError(f"{self.path} has another form: run `transfer login URL` again") from error
+
+    def write(self, sign_in: SignIn) -> None:
+        """Keep a sign-in in place of the one that was there."""
+        self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        fields = {"url": sign_in.url, "credentials": asdict(sign_in.credentials)}
+        handle, name = tempfile.mkstemp(dir=self.path.parent, prefix=".credentials-")  # 0600 from the start
+        try:
+            with os.fdopen(handle, "w", encoding="utf-8") as file:
+                json.dump(fields, file)
+                file.flush()
+                os.fsync(file.fileno())
+            Path(name).replace(self.path)
+        except BaseException:
+            with suppress(OSError):
+                Path(name).unlink()
+            raise
+
+    def remove(self) -> None:
+        """Forget the sign-in."""
+        self.path.unlink(missing_ok=True)
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Keep other processes from renewing meanwhile."""
+        self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with self.path.with_suffix(".lock").open("a") as file:
+            if sys.platform != "win32":
+                fcntl.flock(file, fcntl.LOCK_EX)
+            yield
+
+
+def _parse(fields: dict[str, Any]) -> Credentials:
+    return Key(**fields) if "text" in fields else Tokens(**fields)

@@ -1,0 +1,53 @@
+"""What may go wrong. Every error of this package is a TransferError, and its text is for people."""
+
+
+class TransferError(Exception):
+    """Anything that this package raises on purpose."""
+
+
+class Unavailable(TransferError):
+    """The service did not answer, or said that it cannot now, for longer than the client is patient."""
+
+
+class DigestMismatch(TransferError):
+    """Bytes that arrived are not those that were sent."""
+
+
+class ApiError(TransferError):
+    """The service refused a request: `status` of HTTP, and its words in `detail`."""
+
+    def __init__(self, status: int, detail: str) -> None:
+        super().__init__(detail or f"HTTP {status}")
+        self.status = status
+        self.detail = detail
+
+
+class SignInNeeded(ApiError):
+    """There are no credentials, or they do not count any more (401)."""
+
+
+class NotFound(ApiError):
+    """What was asked for is not there (404, 410)."""
+
+
+class Conflict(ApiError):
+    """Something else is in the way (409)."""
+
+
+class NoRoom(ApiError):
+    """The file is larger than what is allowed, or there is no room for it (413, 507)."""
+
+
+_KINDS: dict[int, type[ApiError]] = {
+    401: SignInNeeded,
+    404: NotFound,
+    409: Conflict,
+    410: NotFound,
+    413: NoRoom,
+    507: NoRoom,
+}
+
+
+def api_error(status: int, detail: str) -> ApiError:
+    """The error for an answer of the service."""
+    return _KINDS.get(status, ApiError)(status, detail)

@@ -1,0 +1,273 @@
+"""Requests to the service: credentials, renewal, patience with networks, errors as exceptions.
+
+One session may be used by many threads at once.
+"""
+
+import random
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+from urllib.parse import quote
+
+import httpx
+
+from transfer_service_client.credentials import CredentialFile, Credentials, Key, SignIn, Tokens
+from transfer_service_client.errors import ApiError, SignInNeeded, TransferError, Unavailable, api_error
+from transfer_service_client.version import VERSION
+
+PATIENCE_SECONDS = 300.0
+"""How long what may be sent again is tried again while the service cannot be reached."""
+MAX_CONNECTIONS = 256
+_RENEWED_BEFORE_SECONDS = 30.0
+_FIRST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS = 0.25, 15.0
+_PASSING = frozenset({408, 425, 429, 502, 503, 504})
+_TIMEOUT = httpx.Timeout(connect=10.0, read=90.0, write=90.0, pool=None)
+Pause = Callable[[float], None]
+
+
+def encode_name(name: str) -> str:
+    """A name of a file or folder as part of a path: labels stay apart, all else is encoded."""
+    return quote(name, safe="/")
+
+
+class Session:
+    """A connection to one service, as one account. Closed by `close`, or as a context manager."""
+
+    def __init__(
+        self,
+        url: str,
+        credentials: Credentials | None = None,
+        *,
+        keep: CredentialFile | None = None,
+        patience_seconds: float = PATIENCE_SECONDS,
+        verify: bool | str = True,
+    ) -> None:
+        """`keep` is where new tokens are written to; `verify` as httpx takes it (False: any certificate)."""
+        self.url = url.rstrip("/")
+        self.patience_seconds = patience_seconds
+        self._credentials = credentials
+        self._keep = keep
+        self._renewing = threading.Lock()
+        limits = httpx.Limits(max_connections=MAX_CONNECTIONS, max_keepalive_connections=MAX_CONNECTIONS)
+        self._http = httpx.Client(
+            base_url=self.url,
+            timeout=_TIMEOUT,
+            limits=limits,
+            verify=verify,
+            follow_redirects=False,
+            headers={"User-Agent": f"transfer-service-client/{VERSION}", "Accept": "application/json"},
+        )
+
+    @property
+    def credentials(self) -> Credentials | None:
+        """What it shows at present."""
+        return self._credentials
+
+    def sign_in(self, name: str, password: str) -> Tokens:
+        """Get tokens for a name and a password, and use them. Raises SignInNeeded where they are wrong."""
+        answer = self._send("POST", "/auth/token", json={"username": name, "password": password}, shows=None)
+        if answer.status_code != httpx.codes.OK:
+            raise error_of(answer)
+        self._credentials = tokens = _tokens(answer.json())
+        return tokens
+
+    def use(self, credentials: Credentials) -> None:
+        """Show other credentials from now on."""
+        self._credentials = credentials
+
+    def get_json(self, path: str, **query: Any) -> Any:
+        """The JSON at a path; `query` without what is None. Raises ApiError, Unavailable."""
+        return self.request("GET", path, params=query).json()
+
+    def request(
+        self,
+        method: str,
+        path: str,
+        *,
+        params: Mapping[str, Any] | None = None,
+        json: Any = None,
+        content: bytes | None = None,
+        headers: Mapping[str, str] | None = None,
+        is_repeatable: bool | None = None,
+    ) -> httpx.Response:
+        """The answer to a request, where it is a success.
+
+        What can be sent twice without harm (GET, HEAD, PUT, DELETE, or as `is_repeatable` says) is tried again while
+        the network or the service is away. Raises ApiError, Unavailable.
+        """
+        repeats = method in {"GET", "HEAD", "PUT", "DELETE"} if is_repeatable is None else is_repeatable
+        for pause in self.pauses():
+            retry_after = None
+            try:
+                answer = self._authorized(
+                    lambda: self._send(method, path, params=params, json=json, content=content, headers=headers)
+                )
+            except httpx.TransportError as error:
+                if not repeats and not isinstance(error, httpx.ConnectError):
+                    raise Unavailable(f"The answer of {self.url} was lost") from error
+                problem: Exception = error
+            else:
+                if answer.is_success or answer.status_code == httpx.codes.NOT_MODIFIED:
+                    return answer
+                if answer.status_code not in _PASSING or not (repeats or answer.status_code in {429, 503}):
+                    raise error_of(answer)
+                problem, retry_after = error_of(answer), retry_after_of(answer)
+            if not pause(retry_after):
+                raise self.away(problem) from problem
+        raise AssertionError  # the pauses do not end
+
+    @contextmanager
+    def stream(self, method: str, path: str, *, headers: Mapping[str, str] | None = None) -> Iterator[httpx.Response]:
+        """An answer whose body is read by the caller. Raises ApiError, httpx.TransportError."""
+        with self._streaming(method, path, headers) as answer:
+            if answer.status_code == httpx.codes.UNAUTHORIZED and self.renew(
+                answer.request.headers.get("Authorization")
+            ):
+                answer.close()
+                with self._streaming(method, path, headers) as second:
+                    yield _checked(second)
+                    return
+            yield _checked(answer)
+
+    def authorization(self) -> dict[str, str]:
+        """The field that shows who asks; tokens are renewed before they end."""
+        credentials = self._credentials
+        if credentials is None:
+            return {}
+        if isinstance(credentials, Key):
+            return {"Authorization": f"Bearer {credentials.text}"}
+        if credentials.expires_at - time.time() < _RENEWED_BEFORE_SECONDS:
+            self.renew(f"Bearer {credentials.access}")
+            credentials = self._credentials
+        return {"Authorization": f"Bearer {credentials.access}"} if isinstance(credentials, Tokens) else {}
+
+    def renew(self, shown: str | None) -> bool:
+        """Get new tokens in place of those that were shown. False where that cannot be."""
+        with self._renewing:
+            current = self._credentials
+            if not isinstance(current, Tokens):
+                return False
+            if shown is not None and shown != f"Bearer {current.access}":
+                return True  # another thread has
+            if self._keep is None:
+                return self._renew_by(current.refresh)
+            with self._keep.locked():
+                kept = self._kept_tokens(current)
+                if kept.access != current.access:
+                    self._credentials = kept
+                    return True
+                return self._renew_by(kept.refresh)
+
+    def pauses(self) -> Iterator[Callable[[float | None], bool]]:
+        """Endless: each sleeps before the next try, longer each time, and is False once patience is at its end."""
+        ends_at = time.monotonic() + self.patience_seconds
+        length = _FIRST_PAUSE_SECONDS
+
+        def pause(retry_after: float | None) -> bool:
+            seconds = retry_after if retry_after is not None else random.uniform(length / 2, length)  # noqa: S311
+            if time.monotonic() + seconds > ends_at:
+                return False
+            time.sleep(seconds)
+            return True
+
+        while True:
+            yield pause
+            length = min(length * 2, _LONGEST_PAUSE_SECONDS)
+
+    def away(self, problem: Exception) -> TransferError:
+        """The error for a service that was away for too long."""
+        if isinstance(problem, ApiError):
+            return Unavailable(f"{self.url} cannot do that now: {problem}")
+        return Unavailable(f"{self.url} cannot be reached: {problem}")
+
+    def close(self) -> None:
+        """Close its connections."""
+        self._http.close()
+
+    def __enter__(self) -> "Session":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _authorized(self, send: Callable[[], httpx.Response]) -> httpx.Response:
+        answer = send()
+        if answer.status_code == httpx.codes.UNAUTHORIZED and self.renew(answer.request.headers.get("Authorization")):
+            answer = send()
+        return answer
+
+    def _send(
+        self,
+        method: str,
+        path: str,
+        *,
+        params: Mapping[str, Any] | None = None,
+        json: Any = None,
+        content: bytes | None = None,
+        headers: Mapping[str, str] | None = None,
+        shows: str | None = "",
+    ) -> httpx.Response:
+        """`shows`: a token other than the session's, None for nothing."""
+        known = {name: value for name, value in (params or {}).items() if value is not None}
+        shown = self.authorization() if shows == "" else {} if shows is None else {"Authorization": f"Bearer {shows}"}
+        return self._http.request(
+            method, path, params=known or None, json=json, content=content, headers={**shown, **(headers or {})}
+        )
+
+    def _streaming(self, method: str, path: str, headers: Mapping[str, str] | None) -> Any:
+        return self._http.stream(method, path, headers={**self.authorization(), **(headers or {})})
+
+    def _renew_by(self, refresh: str) -> bool:
+        try:
+            answer = self._send("POST", "/auth/refresh", shows=refresh)
+        except httpx.TransportError:
+            return False
+        if answer.status_code != httpx.codes.OK:
+            return False
+        tokens = _tokens(answer.json())
+        self._credentials = tokens
+        if self._keep is not None:
+            self._keep.write(SignIn(self.url, tokens))
+        return True
+
+    def _kept_tokens(self, current: Tokens) -> Tokens:
+        try:
+            kept = self._keep.read() if self._keep is not None else None
+        except TransferError:
+            return current
+        is_ours = kept is not None and kept.url == self.url and isinstance(kept.credentials, Tokens)
+        return kept.credentials if kept is not None and is_ours and isinstance(kept.credentials, Tokens) else current
+
+
+def error_of(answer: httpx.Response) -> ApiError:
+    """The error that an answer tells of, in any of the service's shapes."""
+    detail = ""
+    try:
+        answer.read()
+        told = answer.json()
+        error = told.get("detail") or told.get("error") or told.get("message") or ""
+        detail = error.get("message", "") if isinstance(error, dict) else str(error)
+    except (ValueError, AttributeError, httpx.HTTPError):
+        if answer.is_stream_consumed and answer.headers.get("Content-Type", "").startswith("text/plain"):
+            detail = answer.text.strip()
+    if answer.status_code == httpx.codes.UNAUTHORIZED and not detail:
+        return SignInNeeded(401, "Not signed in")
+    return api_error(answer.status_code, detail)
+
+
+def retry_after_of(answer: httpx.Response) -> float | None:
+    """The seconds that an answer asks to wait, where it does (RFC 9110 section 10.2.3)."""
+    text = answer.headers.get("Retry-After", "")
+    return float(text) if text.isdigit() else None
+
+
+def _checked(answer: httpx.Response) -> httpx.Response:
+    if answer.is_success or answer.status_code == httpx.codes.NOT_MODIFIED:
+        return answer
+    raise error_of(answer)
+
+
+def _tokens(fields: Mapping[str, Any]) -> Tokens:
+    return Tokens(fields["access_token"], fields["refresh_token"], time.time() + float(fields["expires_in"]))
