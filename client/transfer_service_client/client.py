@@ -1,12 +1,16 @@
 """`TransferClient`: an account of a service, for programs. It may be used by many threads at once."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from pathlib import Path
 from typing import Any
 
 from transfer_service_client.credentials import CredentialFile, Key, Tokens
 from transfer_service_client.errors import NotFound
 from transfer_service_client.models import Account, File, Folder, Listing, parse_instant
+from transfer_service_client.progress import SILENT, Progress
 from transfer_service_client.session import PATIENCE_SECONDS, Session, encode_name
+from transfer_service_client.transfers import Outcome, send_file, send_paths
+from transfer_service_client.uploads import Uploaded
 
 _PAGE = 1000
 
@@ -32,6 +36,7 @@ class TransferClient:
         verify: bool | str = True,
     ) -> None:
         """Sign in by a `key`, by `tokens` of before, or later by `sign_in`. `keep` gets every new pair of tokens."""
+        self._account_label: str | None = None
         credentials = Key(key) if key is not None else tokens
         self.session = Session(url, credentials, keep=keep, patience_seconds=patience_seconds, verify=verify)
 
@@ -71,6 +76,28 @@ class TransferClient:
         except NotFound:
             return False
         return True
+
+    def upload(self, path: str | Path, to: str | None = None, *, progress: Progress = SILENT) -> Uploaded:
+        """Send a file, as `to` or under its own name, in place of one of that name. The same bytes are not sent again.
+
+        It goes on where an earlier try ended. Raises FileChanged where it is written to meanwhile, DigestMismatch,
+        OSError where it cannot be read.
+        """
+        return send_file(self, Path(path), Path(path).name if to is None else to, progress=progress)
+
+    def upload_all(self, paths: Iterable[str], to: str = "", *, progress: Progress = SILENT) -> Outcome:
+        """Send files and folders with all that is in them into the folder `to`, many at once.
+
+        A folder keeps its name there; with a slash at its end only what is in it is sent. What cannot be sent is in
+        the outcome, and keeps nothing else back.
+        """
+        return send_paths(self, paths, to=to, progress=progress)
+
+    def account_label(self) -> str:
+        """What tells this account from others of the service, in names of local files."""
+        if self._account_label is None:
+            self._account_label = self.account().account_id
+        return self._account_label
 
     def delete(self, name: str) -> None:
         """Delete a file. Raises NotFound."""

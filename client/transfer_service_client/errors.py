@@ -13,6 +13,14 @@ class DigestMismatch(TransferError):
     """Bytes that arrived are not those that were sent."""
 
 
+class FileChanged(TransferError):
+    """A local file was changed while it was sent; nothing of it is kept."""
+
+
+class Stopped(TransferError):
+    """The caller has asked for an end; what can be resumed goes on the next time."""
+
+
 class ApiError(TransferError):
     """The service refused a request: `status` of HTTP, and its words in `detail`."""
 

@@ -6,7 +6,7 @@ One session may be used by many threads at once.
 import random
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 from urllib.parse import quote
@@ -22,7 +22,8 @@ PATIENCE_SECONDS = 300.0
 MAX_CONNECTIONS = 256
 _RENEWED_BEFORE_SECONDS = 30.0
 _FIRST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS = 0.25, 15.0
-_PASSING = frozenset({408, 425, 429, 502, 503, 504})
+PASSING = frozenset({408, 423, 425, 429, 502, 503, 504})
+"""What says that it may go well later."""
 _TIMEOUT = httpx.Timeout(connect=10.0, read=90.0, write=90.0, pool=None)
 Pause = Callable[[float], None]
 
@@ -46,6 +47,7 @@ class Session:
     ) -> None:
         """`keep` is where new tokens are written to; `verify` as httpx takes it (False: any certificate)."""
         self.url = url.rstrip("/")
+        self.verify = verify
         self.patience_seconds = patience_seconds
         self._credentials = credentials
         self._keep = keep
@@ -111,12 +113,31 @@ class Session:
             else:
                 if answer.is_success or answer.status_code == httpx.codes.NOT_MODIFIED:
                     return answer
-                if answer.status_code not in _PASSING or not (repeats or answer.status_code in {429, 503}):
+                if answer.status_code not in PASSING or not (repeats or answer.status_code in {429, 503}):
                     raise error_of(answer)
                 problem, retry_after = error_of(answer), retry_after_of(answer)
             if not pause(retry_after):
                 raise self.away(problem) from problem
         raise AssertionError  # the pauses do not end
+
+    def try_once(
+        self,
+        method: str,
+        path: str,
+        *,
+        content: Iterable[bytes] | bytes | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> httpx.Response:
+        """The answer to one try, whatever it says. Raises httpx.TransportError, and what `content` raises.
+
+        After a 401 the credentials are renewed already, where they can be: `content` may not be there a second time.
+        """
+        answer = self._http.request(method, path, content=content, headers={**self.authorization(), **(headers or {})})
+        if answer.status_code == httpx.codes.UNAUTHORIZED and not self.renew(
+            answer.request.headers.get("Authorization")
+        ):
+            raise error_of(answer)
+        return answer
 
     @contextmanager
     def stream(self, method: str, path: str, *, headers: Mapping[str, str] | None = None) -> Iterator[httpx.Response]:

@@ -1,0 +1,83 @@
+"""The requests of tus 1.0.0 for one upload: begin, ask how far it is, append, cancel."""
+
+from base64 import b64encode
+from collections.abc import Iterable
+from dataclasses import dataclass
+from urllib.parse import unquote
+
+import httpx
+
+from transfer_service_client.errors import NotFound, TransferError
+from transfer_service_client.session import Session
+
+_VERSION = {"Tus-Resumable": "1.0.0"}
+_DOOR = "/api/uploads"
+
+
+@dataclass(frozen=True)
+class Position:
+    """How many bytes are there, and the file that they became, where they did."""
+
+    offset: int
+    file_id: str | None
+    name: str | None
+
+
+class TusRequests:
+    """What a client of tus asks."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    def create(self, name: str, size: int, *, content_type: str | None, overwrite: bool) -> str:
+        """The id of a new upload. Raises ApiError, Unavailable."""
+        metadata = {"filename": name}
+        if content_type is not None:
+            metadata["filetype"] = content_type
+        if overwrite:
+            metadata["overwrite"] = "true"
+        pairs = (f"{key} {b64encode(value.encode()).decode()}" for key, value in metadata.items())
+        headers = {**_VERSION, "Upload-Length": str(size), "Upload-Metadata": ",".join(pairs)}
+        # An answer that is lost leaves an upload without bytes, which expires.
+        answer = self._session.request("POST", _DOOR, headers=headers, is_repeatable=True)
+        # The path of Location only: tokens go to no other host, whatever a proxy makes of it.
+        upload_id = httpx.URL(answer.headers.get("Location", "")).path.rpartition("/")[2]
+        if not upload_id:
+            raise TransferError("The service did not tell where the upload goes on")
+        return upload_id
+
+    def look(self, upload_id: str) -> Position | None:
+        """How far it is; None where it is gone. Raises ApiError, Unavailable."""
+        try:
+            return position_of(self._session.request("HEAD", f"{_DOOR}/{upload_id}", headers=_VERSION))
+        except NotFound:
+            return None
+
+    def append(
+        self, upload_id: str, offset: int, content: Iterable[bytes] | bytes, length: int, headers: dict[str, str]
+    ) -> httpx.Response:
+        """One try to send `length` bytes from `offset` on. Raises httpx.TransportError, and what `content` raises."""
+        fields = {
+            **_VERSION,
+            **headers,
+            "Content-Type": "application/offset+octet-stream",
+            "Content-Length": str(length),
+            "Upload-Offset": str(offset),
+        }
+        return self._session.try_once("PATCH", f"{_DOOR}/{upload_id}", content=content, headers=fields)
+
+    def cancel(self, upload_id: str) -> None:
+        """End it, and free its bytes. One that has ended already is left so. Raises ApiError, Unavailable."""
+        try:
+            self._session.request("DELETE", f"{_DOOR}/{upload_id}", headers=_VERSION)
+        except NotFound:
+            return
+
+
+def position_of(answer: httpx.Response) -> Position:
+    """What an answer says about its upload. Raises TransferError where it says nothing."""
+    offset = answer.headers.get("Upload-Offset", "")
+    if not offset.isdigit():
+        raise TransferError("The service did not tell how far the upload is")
+    name = answer.headers.get("X-File-Name")
+    return Position(int(offset), answer.headers.get("X-File-Id"), unquote(name) if name is not None else None)

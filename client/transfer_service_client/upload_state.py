@@ -1,0 +1,78 @@
+"""Where an upload goes on after its program has ended: one small file for each in the user's state folder."""
+
+import hashlib
+import json
+import os
+import sys
+import tempfile
+from contextlib import suppress
+from pathlib import Path
+from typing import IO
+
+from transfer_service_client.credentials import state_folder
+
+if sys.platform != "win32":
+    import fcntl
+
+
+class UploadState:
+    """The id of an unfinished upload, found by what is sent from where to where.
+
+    One process at a time may hold it: another one that sends the same begins an upload of its own, or both would end
+    each other's requests.
+    """
+
+    def __init__(self, *parts: str | int, folder: Path | None = None) -> None:
+        """`parts` tell this upload from all others: server, account, path, size, time of change, name there."""
+        digest = hashlib.sha256(json.dumps(parts).encode("utf-8", "surrogatepass")).hexdigest()
+        self._path = (folder or state_folder() / "uploads") / f"{digest}.json"
+        self._lock: IO[str] | None = None
+
+    def __enter__(self) -> "UploadState":
+        self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        lock = self._path.with_suffix(".lock").open("a")
+        try:
+            if sys.platform != "win32":
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            self._lock = lock
+        except BlockingIOError:
+            lock.close()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._lock is None:
+            return
+        if not self._path.exists():
+            with suppress(OSError):
+                self._path.with_suffix(".lock").unlink()
+        self._lock.close()
+        self._lock = None
+
+    def read(self) -> str | None:
+        """The id of the upload to go on with, None where there is none."""
+        if self._lock is None:
+            return None
+        try:
+            upload_id = json.loads(self._path.read_text("utf-8"))["upload_id"]
+        except (OSError, ValueError, KeyError, TypeError):  # begun anew: what is there is only a help
+            return None
+        return upload_id if isinstance(upload_id, str) else None
+
+    def write(self, upload_id: str) -> None:
+        """Keep the id, in one step."""
+        if self._lock is None:
+            return
+        handle, name = tempfile.mkstemp(dir=self._path.parent, prefix=".upload-")
+        try:
+            with os.fdopen(handle, "w", encoding="utf-8") as file:
+                json.dump({"upload_id": upload_id}, file)
+            Path(name).replace(self._path)
+        except BaseException:
+            with suppress(OSError):
+                Path(name).unlink()
+            raise
+
+    def forget(self) -> None:
+        """The upload has ended."""
+        if self._lock is not None:
+            self._path.unlink(missing_ok=True)
