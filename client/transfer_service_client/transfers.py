@@ -3,11 +3,12 @@
 import queue
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from transfer_service_client.errors import SignInNeeded, TransferError
+from transfer_service_client.errors import SignInNeeded, Stopped, TransferError
 from transfer_service_client.models import File
 from transfer_service_client.progress import SILENT, Progress
 from transfer_service_client.uploads import SMALL_BYTES, Uploaded, Uploader
@@ -63,6 +64,16 @@ class Lanes:
             for thread in threads:
                 thread.join()
 
+    def abandon(self) -> None:
+        """Forget what waits, and let each thread end after what it is at."""
+        for limit, threads in self._threads.items():
+            lane = self._lanes[limit]
+            with suppress(queue.Empty):
+                while True:
+                    lane.get_nowait()
+            for _ in threads:
+                lane.put(_END)  # there is room: nothing else is added any more
+
     def _run(self, lane: "queue.Queue[LocalFile | None]") -> None:
         while (file := lane.get()) is not _END:
             self._work(file)
@@ -94,6 +105,7 @@ class Sending:
             lanes.finish()
         except BaseException:
             self._stop.set()
+            lanes.abandon()
             raise
         if self._fatal is not None:
             raise self._fatal
@@ -134,6 +146,8 @@ class Sending:
         try:
             there = self._client.find(file.name) if self._there is None else self._there.get(file.name)
             uploaded = self._uploader.upload(file.path, file.name, there)
+        except Stopped:
+            return
         except SignInNeeded as error:
             self._fatal = error
             self._stop.set()
