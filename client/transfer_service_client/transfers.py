@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from transfer_service_client.errors import SignInNeeded, Stopped, TransferError
 from transfer_service_client.models import File
 from transfer_service_client.progress import SILENT, Progress
+from transfer_service_client.quick_requests import QuickRequests
 from transfer_service_client.uploads import SMALL_BYTES, Uploaded, Uploader
 from transfer_service_client.walking import LocalFile, LocalFolder, Unsendable, walk
 
@@ -86,7 +87,10 @@ class Sending:
     def __init__(self, client: "TransferClient", *, progress: Progress = SILENT) -> None:
         self._client, self._progress = client, progress
         self._stop = threading.Event()
-        self._uploader = Uploader(client.session, client.account_label(), progress=progress, stop=self._stop)
+        self._quick = QuickRequests(client.session)
+        self._uploader = Uploader(
+            client.session, client.account_label(), progress=progress, stop=self._stop, quick=self._quick
+        )
         self._outcome, self._guard = Outcome(), threading.Lock()
         self._fatal: SignInNeeded | None = None
         self._there: Mapping[str, File] | None = None
@@ -96,7 +100,7 @@ class Sending:
 
         Raises SignInNeeded where nobody is signed in any more; after an interruption all threads stop.
         """
-        lanes = Lanes(self._work, end=self._uploader.close_connection)
+        lanes = Lanes(self._work, end=self._quick.close)
         try:
             for each in self._with_what_is_there(found, to):
                 if self._fatal is not None:

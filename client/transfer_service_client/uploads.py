@@ -44,13 +44,22 @@ class Uploader:
     """Sends files of one account. Used by many threads at once."""
 
     def __init__(
-        self, session: Session, account: str, *, progress: Progress = SILENT, stop: threading.Event | None = None
+        self,
+        session: Session,
+        account: str,
+        *,
+        progress: Progress = SILENT,
+        stop: threading.Event | None = None,
+        quick: QuickRequests | None = None,
     ) -> None:
-        """`account` tells it from others of the same service, for what is resumed. Once `stop` is set all ends."""
+        """`account` tells it from others of the same service, for what is resumed. Once `stop` is set all ends.
+
+        Small files go by `quick`, where there are many.
+        """
         self.session, self.account = session, account
         self.progress, self.stop = progress, stop or threading.Event()
         self.tus = TusRequests(session)
-        self._quick = QuickRequests(session)
+        self._quick = quick
 
     def upload(self, path: Path, name: str, there: File | None = None) -> Uploaded:
         """Send a file under that very name, in place of `there`, which is what has it now.
@@ -62,10 +71,6 @@ class Uploader:
             uploaded = self._upload(path, name, source, there)
         self.progress.done(name, was_moved=uploaded.was_sent)
         return uploaded
-
-    def close_connection(self) -> None:
-        """Close what this thread has open for small files."""
-        self._quick.close()
 
     def _upload(self, path: Path, name: str, source: LocalSource, there: File | None) -> Uploaded:
         if there is not None and there.is_complete and there.size == source.size:
@@ -85,11 +90,10 @@ class Uploader:
         data = source.read(0, source.size)
         digest = source.sha256()
         source.check()
-        address = f"/api/files/{encode_name(name)}"
         headers = {"Repr-Digest": _structured(digest), "Content-Type": "application/octet-stream"}
         for tries_left in (2, 1, 0):
             try:
-                fields = self._quick.put(address, data, headers).json()
+                fields = self._put(f"/api/files/{encode_name(name)}", data, headers).json()
                 break
             except ApiError as error:
                 problem = _kind_of(error, name)
@@ -99,6 +103,11 @@ class Uploader:
         if fields["sha256"] != digest.hex():
             raise DigestMismatch(f"The service has other bytes of {name}")
         return Uploaded(fields["file_id"], fields["filename"], len(data), digest.hex(), was_sent=True)
+
+    def _put(self, address: str, data: bytes, headers: dict[str, str]) -> httpx.Response:
+        if self._quick is not None:
+            return self._quick.put(address, data, headers)
+        return self.session.request("PUT", address, content=data, headers=headers)
 
 
 class _Pieces:

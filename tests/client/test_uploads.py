@@ -51,8 +51,7 @@ def service() -> TusService:
 
 
 @pytest.fixture
-def uploader(service: TusService, monkeypatch: pytest.MonkeyPatch) -> Iterator[Uploader]:
-    monkeypatch.setenv("http_proxy", "http://proxy.example")  # so that httpx sends the small ones too
+def uploader(service: TusService) -> Iterator[Uploader]:
     with _session(service) as session:
         yield Uploader(session, "account", progress=Noted())
 
