@@ -6,13 +6,18 @@ from transfer_service_client.errors import (
     ApiError,
     Conflict,
     DigestMismatch,
+    FileChanged,
     NoRoom,
     NotFound,
     SignInNeeded,
+    Stopped,
     TransferError,
     Unavailable,
 )
 from transfer_service_client.models import Account, File, Folder, Listing
+from transfer_service_client.progress import Progress
+from transfer_service_client.transfers import Outcome
+from transfer_service_client.uploads import Uploaded
 from transfer_service_client.version import VERSION
 
 __all__ = [
@@ -22,14 +27,19 @@ __all__ = [
     "Conflict",
     "DigestMismatch",
     "File",
+    "FileChanged",
     "Folder",
     "Key",
     "Listing",
     "NoRoom",
     "NotFound",
+    "Outcome",
+    "Progress",
     "SignInNeeded",
+    "Stopped",
     "Tokens",
     "TransferClient",
     "TransferError",
     "Unavailable",
+    "Uploaded",
 ]

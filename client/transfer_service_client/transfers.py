@@ -41,8 +41,9 @@ class Lanes:
     """
 
     def __init__(self, work: Callable[[LocalFile], None], *, end: Callable[[], None]) -> None:
-        """`work` raises nothing; `end` is called by each thread at its end."""
+        """What `work` raises ends all and comes out of `finish`; `end` is called by each thread at its end."""
         self._work, self._end = work, end
+        self._broken: BaseException | None = None
         self._lanes = {limit: queue.Queue[LocalFile | None](_WAITING) for limit in (SMALL_AT_ONCE, LARGE_AT_ONCE)}
         self._threads: dict[int, list[threading.Thread]] = {limit: [] for limit in self._lanes}
 
@@ -64,6 +65,8 @@ class Lanes:
         for threads in self._threads.values():
             for thread in threads:
                 thread.join()
+        if self._broken is not None:
+            raise self._broken
 
     def abandon(self) -> None:
         """Forget what waits, and let each thread end after what it is at."""
@@ -77,7 +80,11 @@ class Lanes:
 
     def _run(self, lane: "queue.Queue[LocalFile | None]") -> None:
         while (file := lane.get()) is not _END:
-            self._work(file)
+            if self._broken is None:
+                try:
+                    self._work(file)
+                except BaseException as error:  # noqa: BLE001 # or whoever adds more would wait for ever
+                    self._broken = error
         self._end()
 
 

@@ -29,8 +29,11 @@ class UploadState:
         self._lock: IO[str] | None = None
 
     def __enter__(self) -> "UploadState":
-        self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        lock = self._path.with_suffix(".lock").open("a")
+        try:
+            self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            lock = self._path.with_suffix(".lock").open("a")
+        except OSError:  # no place for it: the upload itself needs none
+            return self
         try:
             if sys.platform != "win32":
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -119,6 +119,20 @@ def test_an_interruption_stops_all_threads(client: TransferClient, service: Acco
     assert len(service.files) <= 21
 
 
+def test_a_progress_that_fails_is_told_and_nobody_waits_for_ever(client: TransferClient, album: Path) -> None:
+    class Broken(Silent):
+        def begin(self, _name: str, _size: int) -> None:
+            raise RuntimeError("broken")
+
+        def failed(self, _name: str, error: Exception) -> None:
+            raise error
+
+    for number in range(40, 400):
+        (album / f"{number:03}").write_bytes(b"x")
+    with pytest.raises(RuntimeError, match="broken"):
+        client.upload_all([str(album)], progress=Broken())
+
+
 def test_a_single_file_is_looked_for_and_sent(client: TransferClient, service: Account, tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_bytes(b"a")
     assert client.upload(tmp_path / "a.txt").was_sent

@@ -71,3 +71,11 @@ def test_names_that_are_not_utf_8_are_told_apart(folder: Path) -> None:
         state.write("u1")
     with UploadState("\udcfe", folder=folder) as state:
         assert state.read() is None
+
+
+def test_without_a_place_for_it_there_is_none(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with UploadState("film", folder=tmp_path / "file") as state:
+        state.write("u1")
+        assert state.read() is None
+        state.forget()
