@@ -1,11 +1,13 @@
 """Reading the frames that devices send."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
+from tests.vectors import frames
 from transfer_service.errors import InvalidRequest
 from transfer_service.wire.chunk_frames import LONG_FRAME, SHORT_FRAME, FrameFormat, byte_sum, plain_sum
 from transfer_service.wire.ranges import Span
@@ -93,6 +95,32 @@ def test_the_plain_sum_goes_on_past_32_bits() -> None:
 @given(data=st.binary(max_size=3000), initial=st.integers(0, 255))
 def test_the_sum_of_bytes_is_pythons(data: bytes, initial: int) -> None:
     assert byte_sum(data, initial) == (initial + sum(data)) % 256
+
+
+PUBLISHED = ((LONG_FRAME, "17"), (SHORT_FRAME, "12"))
+
+
+def of_both(*groups: str) -> list[Any]:
+    """The published examples of these groups, each with its format."""
+    return [
+        pytest.param(form, *each.values, id=f"{kind}-{each.id}")
+        for form, kind in PUBLISHED
+        for each in frames(kind, *groups)
+    ]
+
+
+@pytest.mark.parametrize(("form", "example"), [*of_both("good"), *[
+    pytest.param(SHORT_FRAME, *each.values, id=f"plain-sum-{each.id}") for each in frames("12", "good_plain_sums")
+]])  # fmt: skip
+def test_published_frames(form: FrameFormat, example: Any) -> None:
+    frame, data = bytes.fromhex(example["frame"]), bytes.fromhex(example["data"])
+    assert read(form, frame) == (Span(example["start"], example["end"] + 1), data)
+    assert example["checksum"] > 0xFF or form.format(example["start"], data) == frame
+
+
+@pytest.mark.parametrize(("form", "example"), of_both("bad"))
+def test_published_bad_frames_are_refused_in_the_published_words(form: FrameFormat, example: Any) -> None:
+    assert refusal(form, bytes.fromhex(example["frame"])) == example["detail"]
 
 
 def test_the_bytes_of_both_formats_are_those_of_the_contract() -> None:

@@ -2,13 +2,15 @@
 
 import base64
 import hashlib
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.vectors import VECTORS, named
 from transfer_service.errors import InvalidRequest
-from transfer_service.wire.digests import parse_digests
+from transfer_service.wire.digests import format_sha256, parse_digests
 
 DIGEST = hashlib.sha256(b"hello").digest()
 DIGEST_512 = hashlib.sha512(b"hello").digest()
@@ -31,6 +33,16 @@ def test_any_value_gives_a_whole_digest_none_or_a_refusal(value: str) -> None:
         assert refusal.detail == "Invalid Repr-Digest header"
         return
     assert {name: len(digest) for name, digest in digests.items()}.items() <= {"sha256": 32, "sha512": 64}.items()
+
+
+@pytest.mark.parametrize("example", named(VECTORS["digests"]))
+def test_published_digests(example: Any) -> None:
+    data, fields = bytes.fromhex(example["data"]), example["repr_digest"]
+    assert format_sha256(example["sha256"]) == fields["sha-256"]
+    assert parse_digests(", ".join(fields.values()), field="Repr-Digest") == {
+        "sha256": hashlib.sha256(data).digest(),
+        "sha512": hashlib.sha512(data).digest(),
+    }
 
 
 @pytest.mark.parametrize(

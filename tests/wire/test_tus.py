@@ -6,12 +6,14 @@ import time
 import uuid
 import zlib
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 from werkzeug.datastructures import Headers
 
+from tests.vectors import VECTORS, named
 from transfer_service.errors import (
     InvalidName,
     InvalidRequest,
@@ -465,6 +467,16 @@ def test_known_checksums_agree(value: str, content: bytes) -> None:
     hasher = tus.make_hasher(checksum.algorithm)
     hasher.update(content)
     assert hasher.digest() == checksum.expected
+
+
+@pytest.mark.parametrize("published", named(VECTORS["digests"]))
+@pytest.mark.parametrize("algorithm", tus.CHECKSUM_ALGORITHMS)
+def test_published_checksums(published: Any, algorithm: str) -> None:
+    checksum = tus.parse_checksum(published["upload_checksum"][algorithm])
+    hasher = tus.make_hasher(checksum.algorithm)
+    hasher.update(bytes.fromhex(published["data"]))
+    assert (checksum.algorithm, hasher.digest()) == (algorithm, checksum.expected)
+    assert algorithm == "sha1" or checksum.expected.hex() == published[algorithm]
 
 
 @pytest.mark.parametrize(
