@@ -33,6 +33,7 @@ enum {
 };
 
 static const char *host, *port;
+static char authority[300]; /* of the field Host */
 static char authorization[512];
 static char name[3 * 1024 + 1]; /* percent-encoded */
 static int connection = -1;
@@ -256,19 +257,19 @@ static const char *member(const char *json, const char *key) {
 }
 
 static void ask_status(struct answer *answer) {
-    char head[sizeof name + sizeof authorization + 512];
-    snprintf(head, sizeof head, "GET /api/files/status/%s HTTP/1.1\r\nHost: %s:%s\r\n%s\r\n\r\n", name, host, port,
+    char head[sizeof name + sizeof authorization + sizeof authority + 512];
+    snprintf(head, sizeof head, "GET /api/files/status/%s HTTP/1.1\r\nHost: %s\r\n%s\r\n\r\n", name, authority,
              authorization);
     ask(head, NULL, 0, answer);
 }
 
 static void send_chunk(uint64_t start, unsigned char *frame, size_t size, uint64_t total, struct answer *answer) {
-    char head[sizeof name + sizeof authorization + 512];
+    char head[sizeof name + sizeof authorization + sizeof authority + 512];
     frame_header(frame, start, frame + HEADER_BYTES, size);
     snprintf(head, sizeof head,
-             "POST /api/files/upload?filename=%s&total_size=%llu HTTP/1.1\r\nHost: %s:%s\r\n%s\r\n"
+             "POST /api/files/upload?filename=%s&total_size=%llu HTTP/1.1\r\nHost: %s\r\n%s\r\n"
              "Content-Type: application/octet-stream\r\nContent-Length: %zu\r\n\r\n",
-             name, (unsigned long long)total, host, port, authorization, HEADER_BYTES + size);
+             name, (unsigned long long)total, authority, authorization, HEADER_BYTES + size);
     ask(head, frame, HEADER_BYTES + size, answer);
 }
 
@@ -343,6 +344,7 @@ int main(int count, char **arguments) {
     }
     host = arguments[1];
     port = arguments[2];
+    snprintf(authority, sizeof authority, strchr(host, ':') != NULL ? "[%s]:%s" : "%s:%s", host, port); /* IPv6 or not */
     read_key(arguments[3]);
     const char *path = arguments[4], *slash = strrchr(path, '/');
     encode_name(count == 6 ? arguments[5] : slash != NULL ? slash + 1 : path);

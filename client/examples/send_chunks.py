@@ -51,8 +51,10 @@ class Line:
         """Where to speak, and with which key."""
         scheme, _, address = server.partition("://")
         self.address = address.rstrip("/")
-        self.host, _, port = self.address.partition(":")
-        self.port = int(port or 80)
+        host, colon, port = self.address.rpartition(":")
+        if not colon or port.endswith("]"):  # no port, or the last colon is one of IPv6
+            host, port = self.address, 80
+        self.host, self.port = host.strip("[]"), int(port)
         if scheme != "http":
             raise SendError("the address must begin with http://")
         with open(key_file) as file:
