@@ -5,8 +5,10 @@ from pathlib import Path
 from typing import Any
 
 from transfer_service_client.credentials import CredentialFile, Key, Tokens
+from transfer_service_client.downloads import download
 from transfer_service_client.errors import NotFound
 from transfer_service_client.models import Account, File, Folder, Listing, parse_instant
+from transfer_service_client.placing import TargetFolder
 from transfer_service_client.progress import SILENT, Progress
 from transfer_service_client.session import PATIENCE_SECONDS, Session, encode_name
 from transfer_service_client.transfers import Outcome, send_file, send_paths
@@ -98,6 +100,19 @@ class TransferClient:
         if self._account_label is None:
             self._account_label = self.account().account_id
         return self._account_label
+
+    def download(self, name: str, to: Path, *, progress: Progress = SILENT) -> Path:
+        """Fetch a file to a path, whose folder is there, or into a folder; gone on with where an earlier call stopped.
+
+        What is there is replaced once the new bytes are verified. Raises NotFound, DigestMismatch, UnsafeName where the
+        name cannot be one in that folder, OSError.
+        """
+        file = self.find(name)
+        if file is None:
+            raise NotFound(404, f"There is no file {name!r}")
+        target = TargetFolder(to).place(name.rpartition("/")[2]) if to.is_dir() else to
+        download(self.session, file, target, progress=progress)
+        return target
 
     def delete(self, name: str) -> None:
         """Delete a file. Raises NotFound."""

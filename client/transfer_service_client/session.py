@@ -23,9 +23,10 @@ MAX_CONNECTIONS = 256
 _RENEWED_BEFORE_SECONDS = 30.0
 _FIRST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS = 0.25, 15.0
 PASSING = frozenset({408, 423, 425, 429, 502, 503, 504})
-"""What says that it may go well later."""
+"""What a service or a proxy answers where the same may go well later."""
 _TIMEOUT = httpx.Timeout(connect=10.0, read=90.0, write=90.0, pool=None)
-Pause = Callable[[float], None]
+Pause = Callable[[float | None], bool]
+"""Sleeps for so many seconds, or as long as it is the turn of; False once patience is at its end."""
 
 
 def encode_name(name: str) -> str:
@@ -141,7 +142,11 @@ class Session:
 
     @contextmanager
     def stream(self, method: str, path: str, *, headers: Mapping[str, str] | None = None) -> Iterator[httpx.Response]:
-        """An answer whose body is read by the caller. Raises ApiError, httpx.TransportError."""
+        """An answer whose body is read by the caller. Raises ApiError, httpx.TransportError.
+
+        A redirect (to an object store's signed address) is followed where the method is GET; another origin never gets
+        the credentials.
+        """
         with self._streaming(method, path, headers) as answer:
             if answer.status_code == httpx.codes.UNAUTHORIZED and self.renew(
                 answer.request.headers.get("Authorization")
@@ -181,7 +186,7 @@ class Session:
                     return True
                 return self._renew_by(kept.refresh)
 
-    def pauses(self) -> Iterator[Callable[[float | None], bool]]:
+    def pauses(self) -> Iterator[Pause]:
         """Endless: each sleeps before the next try, longer each time, and is False once patience is at its end."""
         ends_at = time.monotonic() + self.patience_seconds
         length = _FIRST_PAUSE_SECONDS
@@ -238,7 +243,8 @@ class Session:
         )
 
     def _streaming(self, method: str, path: str, headers: Mapping[str, str] | None) -> Any:
-        return self._http.stream(method, path, headers={**self.authorization(), **(headers or {})})
+        shown = {**self.authorization(), **(headers or {})}
+        return self._http.stream(method, path, headers=shown, follow_redirects=method == "GET")
 
     def _renew_by(self, refresh: str) -> bool:
         try:

@@ -1,0 +1,178 @@
+"""A file while it arrives: its bytes in a `.part` beside the target, which of them are there in a `.json` beside that.
+
+The list is written after the bytes it names, so that a killed process goes on from it; after a loss of power it may
+promise too much, which the digest of the whole finds out.
+"""
+
+import json
+import os
+import stat
+import sys
+import threading
+import time
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from transfer_service_client.errors import TransferError
+from transfer_service_client.models import File
+from transfer_service_client.placing import part_stem
+
+if sys.platform != "win32":
+    import fcntl
+
+_SAVED_EVERY_SECONDS = 1.0
+_OPEN = os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
+Range = tuple[int, int]
+"""The first byte and the one after the last."""
+
+
+class PartFile:
+    """What has arrived of one file. Many threads may write to it at once."""
+
+    def __init__(self, target: Path, file: File) -> None:
+        """Go on with what is beside `target`, where that is of the same file. Raises TransferError, OSError."""
+        stem = part_stem(target.name)
+        self.path = target.with_name(f"{stem}.part")
+        self.etag: str | None = None
+        self._state, self._new_state = target.with_name(f"{stem}.json"), target.with_name(f"{stem}.new")
+        self._identity = {"file_id": file.file_id, "sha256": file.sha256, "size": file.size}
+        self._ranges: list[Range] = []
+        self._changed = threading.Condition()
+        self._saved_at = time.monotonic()
+        self._handle = _open_locked(self.path, target)
+        try:
+            self._load(file.size or 0)
+            if not self._ranges:
+                self._state.unlink(missing_ok=True)  # it tells of another part
+            os.truncate(self.path if sys.platform == "win32" else self._handle, file.size or 0)
+        except BaseException:
+            os.close(self._handle)
+            raise
+
+    def missing(self, size: int) -> list[Range]:
+        """What has not arrived, in order."""
+        with self._changed:
+            ends = [0, *(end for _, end in self._ranges)]
+            starts = [*(start for start, _ in self._ranges), size]
+            return [(start, end) for start, end in zip(ends, starts, strict=True) if start < end]
+
+    def write(self, start: int, data: bytes) -> None:
+        """Put bytes to their place. Raises OSError."""
+        with self._changed:  # `close` too: no late thread writes into what another file's handle has become
+            self._put(start, data)
+            self._ranges = _merged(self._ranges, (start, start + len(data)))
+            if time.monotonic() - self._saved_at > _SAVED_EVERY_SECONDS:
+                self._save()
+            self._changed.notify_all()
+
+    def read(self, start: int, count: int) -> bytes:
+        """Bytes that are there."""
+        if sys.platform != "win32":
+            return os.pread(self._handle, count, start)
+        with self._changed:
+            os.lseek(self._handle, start, os.SEEK_SET)
+            return os.read(self._handle, count)
+
+    def wait_past(self, position: int, seconds: float) -> int:
+        """How far the file is there without a gap; waits for a while for that to be past `position`."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._front() > position, seconds)
+            return self._front()
+
+    def save(self) -> None:
+        """Keep for the next start what is there, where that can be gone on with."""
+        with self._changed:
+            self._save()
+
+    def clear(self) -> None:
+        """Begin anew."""
+        with self._changed:
+            self._ranges, self.etag = [], None
+            self._state.unlink(missing_ok=True)
+
+    def finish(self, target: Path, seconds: float) -> None:
+        """Put it, whole, in place of the target, changed at that unix time. Raises OSError."""
+        os.utime(self.path if sys.platform == "win32" else self._handle, (seconds, seconds))
+        if sys.platform == "win32":  # no open file can be renamed there
+            self.close()
+        self.path.replace(target)
+        self._state.unlink(missing_ok=True)
+
+    def close(self) -> None:
+        """Let others have it."""
+        with self._changed:
+            if self._handle >= 0:
+                os.close(self._handle)
+                self._handle = -1
+
+    def _front(self) -> int:
+        return self._ranges[0][1] if self._ranges and self._ranges[0][0] == 0 else 0
+
+    def _put(self, start: int, data: bytes) -> None:
+        view = memoryview(data)
+        os.lseek(self._handle, start, os.SEEK_SET)
+        while view:
+            view = view[os.write(self._handle, view) :]
+
+    def _save(self) -> None:
+        self._saved_at = time.monotonic()
+        if self.etag is None or not self._ranges:
+            return
+        text = json.dumps({**self._identity, "etag": self.etag, "ranges": self._ranges})
+        self._new_state.unlink(missing_ok=True)
+        handle = os.open(self._new_state, _OPEN | os.O_EXCL, 0o600)
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            file.write(text)
+        self._new_state.replace(self._state)
+
+    def _load(self, size: int) -> None:
+        """What the list says counts only with a part of full length: else they are not of one try."""
+        with suppress(OSError, ValueError, KeyError, TypeError):
+            fields: dict[str, Any] = json.loads(self._state.read_text("utf-8"))
+            if any(fields[key] != value for key, value in self._identity.items()):
+                return
+            if os.fstat(self._handle).st_size != size or not isinstance(fields["etag"], str):
+                return
+            ranges: list[Range] = []
+            for start, end in fields["ranges"]:
+                if not 0 <= int(start) < int(end) <= size:
+                    return
+                ranges = _merged(ranges, (int(start), int(end)))
+            self._ranges, self.etag = ranges, fields["etag"]
+
+
+def _merged(ranges: list[Range], new: Range) -> list[Range]:
+    start, end = new
+    apart = [each for each in ranges if each[1] < start or each[0] > end]
+    touching = [each for each in ranges if not (each[1] < start or each[0] > end)]
+    whole = (min([start, *(each[0] for each in touching)]), max([end, *(each[1] for each in touching)]))
+    return sorted([*apart, whole])
+
+
+def _open_own(path: Path) -> int:
+    """A file that is nothing but this one: through a link, soft or hard, another one would be written."""
+    with suppress(OSError):
+        handle = os.open(path, _OPEN, 0o666)
+        found = os.fstat(handle)
+        if stat.S_ISREG(found.st_mode) and found.st_nlink == 1:
+            return handle
+        os.close(handle)
+    path.unlink(missing_ok=True)
+    return os.open(path, _OPEN | os.O_EXCL, 0o666)
+
+
+def _open_locked(path: Path, target: Path) -> int:
+    while True:
+        handle = _open_own(path)
+        try:
+            if sys.platform != "win32":
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            # Whoever had the lock may have made the same file the target meanwhile: that one must not be written.
+            with suppress(FileNotFoundError):
+                if os.path.samestat(path.lstat(), os.fstat(handle)):
+                    return handle
+        except BlockingIOError as error:
+            os.close(handle)
+            raise TransferError(f"{target} is being fetched already") from error
+        os.close(handle)
