@@ -22,9 +22,28 @@ def sign_in_by_form(page: Page, name: str, password: str = PASSWORD) -> None:
     expect(page.get_by_role("button", name="Sign out", exact=True)).to_be_visible()
 
 
+def signed_in(page: Page, name: str) -> None:
+    """Wait until the page is shown to that account."""
+    expect(page.get_by_role("banner").get_by_text(name, exact=True)).to_be_visible()
+
+
 def go_to(page: Page, place: str) -> None:
     """Follow a link of the navigation."""
     page.get_by_role("navigation").get_by_role("link", name=place, exact=True).click()
+
+
+def open_links(page: Page) -> None:
+    """Open that page, and leave nothing of it under way: who signs out then has no request refused."""
+    with page.expect_response("**/api/links?*"):
+        page.goto("/console/links")
+    expect(page.get_by_role("heading", name="Links", exact=True)).to_be_visible()
+
+
+def go_to_account(page: Page) -> None:
+    """Go there, and leave nothing of it under way."""
+    answered = page.expect_response
+    with answered("**/auth/me"), answered("**/auth/keys?*"), answered("**/auth/sessions?*"):
+        go_to(page, "Account")
 
 
 def link_to(page: Page, name: str) -> Locator:
@@ -76,3 +95,11 @@ def stored(server: LiveServer, person: requests.Session) -> dict[str, str]:
 def lines_of(server: LiveServer, text: str) -> list[str]:
     """Lines of the server's log with a text in them."""
     return [line for line in server.log_path.read_text().splitlines() if re.search(text, line)]
+
+
+def end_other_sessions(server: LiveServer, account: str) -> None:
+    """End all sign-ins of an account but one that nobody has besides."""
+    session = server.sign_in(account)
+    for each in session.get(f"{server.url}/auth/sessions", timeout=30).json()["sessions"]:
+        if not each["current"]:
+            session.delete(f"{server.url}/auth/sessions/{each['id']}", timeout=30)

@@ -7,7 +7,16 @@ from collections.abc import Callable
 from playwright.sync_api import Locator, Page, expect
 
 from tests.live.console.conftest import MakeContext, OpenConsole, sign_in
-from tests.live.console.steps import act, go_to, link_to, sign_in_by_form
+from tests.live.console.steps import (
+    act,
+    end_other_sessions,
+    go_to,
+    go_to_account,
+    link_to,
+    open_links,
+    sign_in_by_form,
+    signed_in,
+)
 from tests.live.server import LiveServer
 
 PLACES = ("Links", "Chat", "Games", "Account", "Files")
@@ -49,10 +58,10 @@ def test_an_address_is_kept_for_whoever_signs_in_first(
 
 def test_a_sign_out_counts_in_every_tab(open_console: OpenConsole) -> None:
     page = open_console()
-    go_to(page, "Account")
+    open_links(page)
+    go_to_account(page)
     other = page.context.new_page()
-    other.goto("/console/links")
-    expect(other.get_by_role("heading", name="Links", exact=True)).to_be_visible()
+    open_links(other)
     own = f"something of {page.request.get('/auth/me').json()['id']}"
     for each in (page, other):
         each.evaluate("name => { localStorage[name] = sessionStorage[name] = sessionStorage.another = 'text'; }", own)
@@ -99,10 +108,7 @@ def test_a_sign_in_that_was_ended_elsewhere_asks_again(
 ) -> None:
     page = open_console("/console/games")
     expect(page.get_by_role("button", name="Sign out", exact=True)).to_be_visible()
-    alice = server.sign_in("alice")
-    for session in alice.get(f"{server.url}/auth/sessions", timeout=30).json()["sessions"]:
-        if not session["current"]:
-            alice.delete(f"{server.url}/auth/sessions/{session['id']}", timeout=30)
+    end_other_sessions(server, "alice")
     expected_errors(r"^401: ", "console error: .* 401 ", "console .*WebSocket")
     page.evaluate("document.querySelector('nav a[href$=links]')?.click()")  # unless it has heard of it by itself
     expect(page.get_by_role("button", name="Sign in", exact=True)).to_be_visible()
@@ -145,10 +151,6 @@ def with_a_folder(server: LiveServer, account: str, name: str) -> Callable[[], b
     path = f"{name}/of {account}.txt"
     assert session.post(f"{server.url}/api/files", params={"filename": path}, data=b"x", timeout=30).ok
     return lambda: session.get(url, timeout=30).ok
-
-
-def signed_in(page: Page, name: str) -> None:
-    expect(page.get_by_role("banner").get_by_text(name, exact=True)).to_be_visible()
 
 
 def test_nothing_that_waits_is_done_in_the_name_of_who_signs_in_next(
@@ -203,7 +205,8 @@ def test_who_signs_in_next_reads_nothing_of_what_was_told_to_the_one_before(
     status = page.get_by_role("status").filter(has_text="Very secret")
     expect(status).to_be_visible()
     other = page.context.new_page()
-    other.goto("/console/account")
+    open_links(other)
+    go_to_account(other)
     other.get_by_role("button", name="Sign out", exact=True).click()
     expect(page.get_by_role("button", name="Sign in", exact=True)).to_be_visible()
     expect(status).to_have_count(0)

@@ -3,9 +3,10 @@
 import { BASE } from "./page.js";
 
 const RENEW_STATUS = 401;
+const TOKEN = "csrf_access_token";
 const FOR_READING = new Set(["GET", "HEAD"]);
 let renew = async () => false;
-let prove = async () => cookie("csrf_access_token");
+let prove = async () => cookie(TOKEN);
 
 /** An answer that is no success, or none at all (status 0: no network, or the service is away). */
 export class ApiError extends Error {
@@ -18,8 +19,8 @@ export class ApiError extends Error {
 }
 
 /**
- * What the session does for requests: `renew` gets a new access token when one has ended and resolves to whether it did;
- * `prove` resolves to the CSRF value of a token that is known to be of the account that the page shows.
+ * What the session does for requests: `renew` gets a new access token when that of a CSRF value has ended and resolves to
+ * whether there is one; `prove` resolves to the CSRF value of a token that is known to be of the account that the page shows.
  */
 export function setSession(session) {
   ({ renew, prove } = session);
@@ -63,10 +64,10 @@ export async function api(method, path, { query, json, body, headers, signal, ke
 
 /** Like `api`, for the answer itself: its headers, or a body that is no JSON. */
 export async function request(method, path, options = {}) {
-  let answer = await send(method, path, options);
-  if (answer.status === RENEW_STATUS && (await renew())) {
+  let { answer, value } = await send(method, path, options);
+  if (answer.status === RENEW_STATUS && (await renew(value))) {
     answer.body?.cancel().catch(() => {}); // nobody reads it, and unread it would keep its connection
-    answer = await send(method, path, options);
+    ({ answer } = await send(method, path, options));
   }
   if (!answer.ok) throw await errorOf(answer);
   return answer;
@@ -77,8 +78,10 @@ async function send(method, path, { query, json, body, headers, signal, keepaliv
   if (!FOR_READING.has(method)) Object.assign(sent, await csrfHeaders());
   if (json !== undefined) sent["Content-Type"] = "application/json";
   const content = json === undefined ? body : JSON.stringify(json);
+  const value = cookie(TOKEN);
   try {
-    return await fetch(urlOf(path, query), { method, headers: sent, body: content, signal, keepalive, credentials: "same-origin" });
+    const answer = await fetch(urlOf(path, query), { method, headers: sent, body: content, signal, keepalive, credentials: "same-origin" });
+    return { answer, value };
   } catch (error) {
     throw cutOff(error);
   }

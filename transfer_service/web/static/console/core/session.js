@@ -6,6 +6,7 @@ import { createStore } from "./store.js";
 const RENEWED_BEFORE_MS = 60_000;
 const TRIED_AGAIN_MS = 10_000;
 const LOOKED_EVERY_MS = 30_000;
+const MOST_REFUSALS = 3;
 const LOCK = "transfer-service renewal";
 const ACCESS = "csrf_access_token";
 const REFRESH = "csrf_refresh_token";
@@ -43,6 +44,8 @@ export function onOther(listener) {
 async function hasToken() {
   return Boolean(cookie(ACCESS) || (cookie(REFRESH) && (await renew())));
 }
+
+const areGone = () => !cookie(ACCESS) && !cookie(REFRESH);
 
 /** Sign in. Raises ApiError. */
 export async function signIn(username, password) {
@@ -94,13 +97,20 @@ async function confirm() {
   schedule(me.expires_at);
 }
 
-/* Tokens may change while it is asked. */
+/* Tokens may come and go while it is asked: no answer, and no refusal either, counts for any but those it was asked with. */
 async function whose() {
-  for (;;) {
+  let refusals = 0;
+  while (!areGone()) {
     const value = cookie(ACCESS);
-    const me = await api("GET", "/auth/me");
-    if (cookie(ACCESS) === value) return { me, value };
+    try {
+      const me = await api("GET", "/auth/me");
+      if (cookie(ACCESS) === value) return { me, value };
+    } catch (error) {
+      refusals += 1;
+      if (error.status !== 401 || cookie(ACCESS) === value || refusals === MOST_REFUSALS) throw error;
+    }
   }
+  throw new ApiError(401, "");
 }
 
 async function prove() {
@@ -118,9 +128,11 @@ function beginAnew() {
   window.location.reload();
 }
 
-/** Get new tokens; one tab at a time where the browser can tell. Resolves to whether there are some. */
-export function renew() {
-  const before = cookie(ACCESS);
+/**
+ * Get new tokens, unless others have come after that of the CSRF value `before`; one tab at a time where the browser can
+ * tell. Resolves to whether there are some.
+ */
+export function renew(before = cookie(ACCESS)) {
   renewing ??= locked(() => renewNow(before)).finally(() => { renewing = null; });
   return renewing;
 }
@@ -133,7 +145,10 @@ async function renewNow(before) {
     const headers = { Accept: "application/json", "X-CSRF-TOKEN": value };
     const answer = await fetch(urlOf("/auth/refresh"), { method: "POST", headers, credentials: "same-origin" });
     await answer.text();
-    if (answer.status === 401) leave();
+    if (answer.status === 401) {
+      if (cookie(REFRESH) && cookie(REFRESH) !== value) return true; // somebody has signed in meanwhile
+      leave();
+    }
     if (answer.ok) others?.postMessage("in");
     return answer.ok;
   } catch {
@@ -159,7 +174,7 @@ function schedule(expiresAt) {
 
 /* Another tab, or another page of this service, may have signed out, or somebody in. */
 function lookAtCookies() {
-  if (account.get() && !cookie(ACCESS) && !cookie(REFRESH)) leave();
+  if (account.get() && areGone()) leave();
   else if (account.get() !== undefined && cookie(ACCESS) && cookie(ACCESS) !== proved) refresh();
 }
 
