@@ -37,17 +37,19 @@ class QuickRequests:
         if self._is_proxied:
             return self._session.request("PUT", path, content=content, headers=headers)
         for pause in self._session.pauses():
-            shown = self._session.authorization()
             retry_after = None
             try:
+                shown = self._session.authorization()
                 answer = self._exchange(path, content, {**shown, **headers})
-            except (OSError, http.client.HTTPException) as error:
+                is_refused = answer.status_code == httpx.codes.UNAUTHORIZED
+                is_renewed = is_refused and self._session.renew(shown.get("Authorization"))
+            except (OSError, http.client.HTTPException, httpx.TransportError) as error:
                 self.close()
                 problem: Exception = error
             else:
                 if answer.is_success:
                     return answer
-                if answer.status_code == httpx.codes.UNAUTHORIZED and self._session.renew(shown.get("Authorization")):
+                if is_renewed:
                     problem = error_of(answer)
                 elif answer.status_code in PASSING:
                     problem, retry_after = error_of(answer), retry_after_of(answer)

@@ -29,6 +29,10 @@ Pause = Callable[[float | None], bool]
 """Sleeps for so many seconds, or as long as it is the turn of; False once patience is at its end."""
 
 
+class RenewalAway(httpx.TransportError):
+    """New tokens could not be had for now: as passing as a broken line, and no reason to sign in again."""
+
+
 def encode_name(name: str) -> str:
     """A name of a file or folder as part of a path: labels stay apart, all else is encoded."""
     return quote(name, safe="/")
@@ -108,7 +112,7 @@ class Session:
                     lambda: self._send(method, path, params=params, json=json, content=content, headers=headers)
                 )
             except httpx.TransportError as error:
-                if not repeats and not isinstance(error, httpx.ConnectError):
+                if not (repeats or isinstance(error, (httpx.ConnectError, RenewalAway))):  # those sent nothing
                     raise Unavailable(f"The answer of {self.url} was lost") from error
                 problem: Exception = error
             else:
@@ -158,7 +162,7 @@ class Session:
             yield _checked(answer)
 
     def authorization(self) -> dict[str, str]:
-        """The field that shows who asks; tokens are renewed before they end."""
+        """The field that shows who asks; tokens are renewed before they end. Raises RenewalAway."""
         credentials = self._credentials
         if credentials is None:
             return {}
@@ -170,7 +174,11 @@ class Session:
         return {"Authorization": f"Bearer {credentials.access}"} if isinstance(credentials, Tokens) else {}
 
     def renew(self, shown: str | None) -> bool:
-        """Get new tokens in place of those that were shown. False where that cannot be."""
+        """Get new tokens in place of those that were shown. False where the service gives none.
+
+        Raises RenewalAway where it cannot be asked: a lost answer may be asked for once more (the service gives another
+        pair within 30 s).
+        """
         with self._renewing:
             current = self._credentials
             if not isinstance(current, Tokens):
@@ -249,8 +257,10 @@ class Session:
     def _renew_by(self, refresh: str) -> bool:
         try:
             answer = self._send("POST", "/auth/refresh", shows=refresh)
-        except httpx.TransportError:
-            return False
+        except httpx.TransportError as error:
+            raise RenewalAway(str(error)) from error
+        if answer.status_code in PASSING:
+            raise RenewalAway(f"HTTP {answer.status_code} for new tokens")
         if answer.status_code != httpx.codes.OK:
             return False
         tokens = _tokens(answer.json())

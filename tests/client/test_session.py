@@ -1,0 +1,187 @@
+"""Requests of the client: who asks, renewal of tokens, patience."""
+
+import os
+import stat
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+from transfer_service_client.credentials import CredentialFile, Key, SignIn, Tokens
+from transfer_service_client.errors import ApiError, SignInNeeded, Unavailable
+from transfer_service_client.session import Session
+
+URL = "http://service.example"
+Answer = Callable[[httpx.Request], httpx.Response]
+
+
+class TokenService:
+    """Renews tokens, each refresh token once. `troubles` are what happens at /auth/refresh first."""
+
+    def __init__(self) -> None:
+        self.access, self.refresh, self.renewals = "a0", "r0", 0
+        self.troubles: list[Answer] = []
+        self.asked: list[tuple[str, str | None]] = []
+        self._lock = threading.Lock()
+
+    def answer(self, request: httpx.Request) -> httpx.Response:
+        shown = request.headers.get("Authorization")
+        with self._lock:
+            self.asked.append((request.url.path, shown))
+            if request.url.path == "/auth/refresh":
+                if self.troubles:
+                    return self.troubles.pop(0)(request)
+                return self._renew(shown)
+            if shown != f"Bearer {self.access}":
+                return httpx.Response(401, json={"message": "Token has expired"})
+        return httpx.Response(200, json={"path": request.url.path})
+
+    def end_access(self) -> None:
+        self.access = "another"
+
+    def _renew(self, shown: str | None) -> httpx.Response:
+        if shown != f"Bearer {self.refresh}":
+            return httpx.Response(401, json={"message": "Token has been revoked"})
+        self.renewals += 1
+        self.access, self.refresh = f"a{self.renewals}", f"r{self.renewals}"
+        return httpx.Response(200, json={"access_token": self.access, "refresh_token": self.refresh, "expires_in": 900})
+
+
+@pytest.fixture
+def service() -> TokenService:
+    return TokenService()
+
+
+@pytest.fixture
+def open_session(service: TokenService) -> Iterator[Callable[..., Session]]:
+    opened: list[Session] = []
+
+    def make(
+        *, patience_seconds: float = 30.0, expires_in: float = 900.0, keep: CredentialFile | None = None
+    ) -> Session:
+        tokens = Tokens("a0", "r0", time.time() + expires_in)
+        session = Session(URL, tokens, keep=keep, patience_seconds=patience_seconds)
+        session._http = httpx.Client(base_url=URL, transport=httpx.MockTransport(service.answer))
+        opened.append(session)
+        return session
+
+    yield make
+    for each in opened:
+        each.close()
+
+
+def lose(request: httpx.Request) -> httpx.Response:
+    raise httpx.ReadError("the answer was lost", request=request)
+
+
+def busy(_request: httpx.Request) -> httpx.Response:
+    return httpx.Response(503, json={"detail": "Database is away"})
+
+
+def test_tokens_are_renewed_before_they_end(service: TokenService, open_session: Callable[..., Session]) -> None:
+    session = open_session(expires_in=5)
+    assert session.get_json("/x") == {"path": "/x"}
+    assert service.asked == [("/auth/refresh", "Bearer r0"), ("/x", "Bearer a1")]
+
+
+def test_many_threads_that_are_refused_renew_once(service: TokenService, open_session: Callable[..., Session]) -> None:
+    session = open_session()
+    service.end_access()
+    failed: list[BaseException] = []
+
+    def ask() -> None:
+        try:
+            session.get_json("/x")
+        except BaseException as error:  # noqa: BLE001 # told by the test
+            failed.append(error)
+
+    threads = [threading.Thread(target=ask) for _ in range(16)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert (failed, service.renewals) == ([], 1)
+
+
+@pytest.mark.parametrize("trouble", [lose, busy])
+@pytest.mark.parametrize("method", ["GET", "POST"])
+@pytest.mark.parametrize("expires_in", [5.0, 900.0], ids=["foreseen", "refused"])
+def test_a_broken_line_in_a_renewal_is_no_reason_to_sign_in_again(
+    service: TokenService, open_session: Callable[..., Session], trouble: Answer, method: str, expires_in: float
+) -> None:
+    session = open_session(expires_in=expires_in)
+    service.end_access()
+    service.troubles = [trouble]
+    assert session.request(method, "/x").json() == {"path": "/x"}
+    assert (service.renewals, service.asked[-1]) == (1, ("/x", "Bearer a1"))
+
+
+def test_a_renewal_that_stays_away_is_unavailable_in_the_end(
+    service: TokenService, open_session: Callable[..., Session]
+) -> None:
+    session = open_session(patience_seconds=0, expires_in=5)
+    service.troubles = [lose] * 3
+    with pytest.raises(Unavailable):
+        session.get_json("/x")
+
+
+def test_a_sign_in_that_was_ended_is_needed_again(service: TokenService, open_session: Callable[..., Session]) -> None:
+    session = open_session()
+    service.end_access()
+    service.refresh = "revoked"
+    with pytest.raises(SignInNeeded):
+        session.get_json("/x")
+
+
+def test_processes_share_a_renewal(service: TokenService, open_session: Callable[..., Session], tmp_path: Path) -> None:
+    kept = CredentialFile(tmp_path / "kept" / "credentials.json")
+    kept.write(SignIn(URL, Tokens("a0", "r0", time.time() + 900)))
+    first, second = open_session(keep=kept), open_session(keep=kept)
+    service.end_access()
+    first.get_json("/x")
+    second.get_json("/x")
+    assert service.renewals == 1
+    found = kept.read().credentials
+    assert isinstance(found, Tokens)
+    assert (found.access, found.refresh) == ("a1", "r1")
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no such bits")
+def test_credentials_are_for_their_owner_alone(tmp_path: Path) -> None:
+    kept = CredentialFile(tmp_path / "config" / "credentials.json")
+    before = os.umask(0)
+    try:
+        kept.write(SignIn(URL, Key("tsk_secret")))
+        kept.write(SignIn(URL, Key("tsk_other")))
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE(kept.path.stat().st_mode) == 0o600
+    assert stat.S_IMODE(kept.path.parent.stat().st_mode) == 0o700
+    assert [each.name for each in kept.path.parent.iterdir()] == ["credentials.json"]
+    assert kept.read() == SignIn(URL, Key("tsk_other"))
+
+
+def test_what_cannot_be_sent_twice_is_not(open_session: Callable[..., Session]) -> None:
+    session = open_session()
+    answers: list[int] = []
+
+    def broken(request: httpx.Request) -> httpx.Response:
+        answers.append(1)
+        return lose(request)
+
+    session._http = httpx.Client(base_url=URL, transport=httpx.MockTransport(broken))
+    with pytest.raises(Unavailable):
+        session.request("POST", "/x")
+    assert len(answers) == 1
+
+
+def test_what_the_service_refuses_is_not_asked_again(open_session: Callable[..., Session]) -> None:
+    session = open_session()
+    session._http = httpx.Client(
+        base_url=URL,
+        transport=httpx.MockTransport(lambda _: httpx.Response(409, json={"detail": "A folder has this name"})),
+    )
+    with pytest.raises(ApiError, match="A folder has this name"):
+        session.request("PUT", "/x")
