@@ -196,7 +196,7 @@ class LiveServer:
         return not connections and not self.holds_file()
 
 
-def wait_until(condition: Callable[[], bool], *, seconds: float = 20) -> None:
+def wait_until(condition: Callable[[], bool], *, seconds: float = 60) -> None:
     """Return when the condition holds; fail when it does not for so long."""
     deadline = time.monotonic() + seconds
     while not condition():

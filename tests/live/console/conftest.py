@@ -5,11 +5,12 @@ A test fails by itself for whatever `Watch` tells of; `expected_errors` says bef
 
 import shutil
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Protocol
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, Playwright, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Error, Page, Playwright, expect, sync_playwright
 
 from tests.conftest import PASSWORD
 from tests.live.chromium import PROGRAM
@@ -18,8 +19,10 @@ from tests.live.server import LiveServer
 from tests.missing import missing
 
 FLAGS = ("--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--mute-audio")
-PATIENCE_MILLISECONDS = 20_000
+PATIENCE_MILLISECONDS = 60_000
 """For what a test waits for: a busy machine is no fault."""
+START_MILLISECONDS = 180_000
+"""For a browser to start in."""
 AS_USUAL: dict[str, Any] = {
     "locale": "en-US", "timezone_id": "UTC", "color_scheme": "light", "reduced_motion": "reduce",
     "viewport": {"width": 1280, "height": 800},
@@ -57,7 +60,7 @@ def playwright() -> Iterator[Playwright]:
 @pytest.fixture(scope="package")
 def browser(playwright: Playwright) -> Iterator[Browser]:
     """One browser for all tests; each has its own sessions in it. A module may put another one in its place."""
-    browser = playwright.chromium.launch(executable_path=PROGRAM, args=FLAGS)
+    browser = playwright.chromium.launch(executable_path=PROGRAM, args=FLAGS, timeout=START_MILLISECONDS)
     yield browser
     browser.close()
 
@@ -100,7 +103,10 @@ def make_context(
     for context in made:
         if request.session.testsfailed > failed_before:
             for number, page in enumerate(context.pages):
-                page.screenshot(path=tmp_path / f"page-{made.index(context)}-{number}.png")
+                with suppress(Error):  # of a page that shows nothing any more
+                    page.screenshot(path=tmp_path / f"page-{made.index(context)}-{number}.png")
+        for page in context.pages:
+            page.unroute_all(behavior="ignoreErrors")  # a page that asks again and again may do so while it is closed
         context.close()
 
 

@@ -27,14 +27,14 @@ UNKNOWN = {"emulation.setMediaFeaturesOverride"}
 
 
 @contextmanager
-def firefox(playwright: Playwright, folder: Path) -> Iterator[Browser]:
-    """A running Firefox; `folder` is for the program that starts it."""
+def firefox(playwright: Playwright, folder: Path, *, timeout: float) -> Iterator[Browser]:
+    """A running Firefox; `folder` is for the program that starts it, which has so many milliseconds."""
     if shutil.which(PROGRAM) is None:
         missing("firefox-esr is not installed")
     program = folder / "firefox"
     program.write_text(f'#!/bin/sh\ncd {str(REPOSITORY)!r}\nexec {sys.executable!r} -m {__name__} "$@"\n')
     program.chmod(0o755)
-    browser = playwright.firefox.launch(executable_path=program, channel="moz-firefox")
+    browser = playwright.firefox.launch(executable_path=program, channel="moz-firefox", timeout=timeout)
     try:
         yield browser
     finally:

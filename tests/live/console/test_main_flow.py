@@ -7,7 +7,7 @@ import pytest
 from playwright.sync_api import Browser, Playwright
 
 from tests.live.chromium import PROGRAM
-from tests.live.console.conftest import FLAGS, OpenConsole
+from tests.live.console.conftest import FLAGS, START_MILLISECONDS, OpenConsole
 from tests.live.console.firefox import firefox
 from tests.live.console.main_flow import main_flow
 from tests.live.console.sample import MEBIBYTE, movie
@@ -19,10 +19,10 @@ def browser(
 ) -> Iterator[Browser]:
     """One after the other."""
     if request.param == "firefox":
-        with firefox(playwright, tmp_path_factory.mktemp("firefox")) as browser:
+        with firefox(playwright, tmp_path_factory.mktemp("firefox"), timeout=START_MILLISECONDS) as browser:
             yield browser
     else:
-        browser = playwright.chromium.launch(executable_path=PROGRAM, args=FLAGS)
+        browser = playwright.chromium.launch(executable_path=PROGRAM, args=FLAGS, timeout=START_MILLISECONDS)
         yield browser
         browser.close()
 
