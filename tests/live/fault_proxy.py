@@ -36,6 +36,8 @@ class Fault:
     """Both sides get a RST."""
     half_close_at: int | None = None
     """That side gets a FIN; what it sends is still forwarded, what it should have received is not."""
+    silent_at: int | None = None
+    """From here on nothing arrives, and nobody is told, until the one who sends gives up; then both sides get a RST."""
     delay_seconds: float = 0.0
     """Before the first byte."""
     trickle: Trickle | None = None
@@ -44,7 +46,7 @@ class Fault:
     @property
     def cut_at(self) -> int | None:
         """Where the connection breaks, if it does."""
-        return self.half_close_at if self.reset_at is None else self.reset_at
+        return next((at for at in (self.reset_at, self.half_close_at, self.silent_at) if at is not None), None)
 
 
 NO_FAULT = Fault()
@@ -157,7 +159,10 @@ class _Connection:
                 self._happened(fault)
         await _until_delivered(sink)
         self._happened(fault)
-        if fault.reset_at is not None:
+        if fault.silent_at is not None:
+            while await loop.sock_recv(source, BLOCK_BYTES):
+                pass
+        if fault.half_close_at is None:
             raise ConnectionResetError
         sink.shutdown(socket.SHUT_WR)
 

@@ -106,6 +106,16 @@ def test_a_server_is_reset_behind_exactly_that_byte_and_its_client_too() -> None
     assert counted == [(100_000, "reset")]
 
 
+def test_behind_a_silent_byte_nothing_arrives_until_the_sender_gives_up() -> None:
+    counted.clear()
+    with serving(count) as port, FaultProxy(port, [Fault(silent_at=100_000, toward="server")]) as proxy:
+        with socket.create_connection(("127.0.0.1", proxy.port), timeout=10) as connection:
+            connection.sendall(DATA)  # all of it is taken
+            wait_until(lambda: len(proxy.faults_done) == 1)
+            assert (counted, proxy.bytes_toward["server"]) == ([], 100_000)
+        wait_until(lambda: counted == [(100_000, "reset")])
+
+
 def test_a_half_closed_server_can_still_answer() -> None:
     with serving(count) as port, FaultProxy(port, [Fault(half_close_at=100_000, toward="server")]) as proxy:
         with socket.create_connection(("127.0.0.1", proxy.port), timeout=10) as connection:

@@ -6,7 +6,12 @@ from typing import Any
 import requests
 from playwright.sync_api import CDPSession, Page, expect
 
+from tests.live.console.steps import MEBIBYTE
 from tests.live.server import LiveServer, wait_until
+
+SLOW = MEBIBYTE // 8
+"""Bytes a second of a line by which no file of a test is through before something happens to it."""
+PATIENCE_SECONDS = 90.0
 
 
 def arrived(session: requests.Session, server: LiveServer) -> dict[str, str]:
@@ -23,13 +28,13 @@ def under_way(session: requests.Session, server: LiveServer) -> dict[str, Any]:
 
 def wait_for(page: Page, session: requests.Session, server: LiveServer, *names: str) -> dict[str, str]:
     """What has arrived, once all of these have."""
-    wait_until(lambda: page.evaluate("1") and arrived(session, server).keys() >= {*names}, seconds=40)
+    wait_until(lambda: page.evaluate("1") and arrived(session, server).keys() >= {*names}, seconds=PATIENCE_SECONDS)
     return arrived(session, server)
 
 
 def wait_for_bytes(page: Page, session: requests.Session, server: LiveServer, name: str) -> None:
     """Return when some of a file is at the service."""
-    wait_until(lambda: page.evaluate("1") and bool(under_way(session, server).get(name)), seconds=40)
+    wait_until(lambda: page.evaluate("1") and bool(under_way(session, server).get(name)), seconds=PATIENCE_SECONDS)
 
 
 class Line:

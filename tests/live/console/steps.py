@@ -3,8 +3,10 @@
 import hashlib
 import os
 import re
+from contextlib import suppress
 from pathlib import Path
 
+import psutil
 import requests
 from playwright.sync_api import Locator, Page, expect
 
@@ -103,3 +105,15 @@ def end_other_sessions(server: LiveServer, account: str) -> None:
     for each in session.get(f"{server.url}/auth/sessions", timeout=30).json()["sessions"]:
         if not each["current"]:
             session.delete(f"{server.url}/auth/sessions/{each['id']}", timeout=30)
+
+
+def kill_browser(profile: Path) -> None:
+    """`kill -9`, all processes of the browser that has this profile; they are gone when this returns."""
+    killed = []
+    for process in psutil.process_iter(["cmdline"]):
+        if any(str(profile) in argument for argument in process.info["cmdline"] or ()):
+            with suppress(psutil.NoSuchProcess):  # with the one that was killed before
+                process.kill()
+                killed.append(process)
+    _, left = psutil.wait_procs(killed, timeout=60)
+    assert left == []

@@ -7,18 +7,19 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import psutil
 import requests
 from playwright.sync_api import BrowserContext, Page, Playwright, expect
 
 from tests.live.chromium import PROGRAM
-from tests.live.console.conftest import AS_USUAL, FLAGS, MakeContext, sign_in
-from tests.live.console.steps import MEBIBYTE, bar, choose, digest, hurry, made, sign_in_by_form, stored
+from tests.live.console.conftest import AS_USUAL, FLAGS, PATIENCE_MILLISECONDS, START_MILLISECONDS, MakeContext, sign_in
+from tests.live.console.sending import under_way
+from tests.live.console.steps import MEBIBYTE, bar, choose, digest, kill_browser, made, sign_in_by_form, stored
 from tests.live.fault_proxy import Fault, FaultProxy
 from tests.live.server import LiveServer, wait_until
 
 SIZE = 12 * MEBIBYTE
-BYTES_A_SECOND = 3 * MEBIBYTE
+MOST_BYTES = SIZE * 2 // 3
+"""After so many of them nobody wants to send them again."""
 RESENT_BYTES = 4 * MEBIBYTE
 """What may arrive twice: what was on its way, or in a buffer, when it broke."""
 BROKEN = ("console error: .*net::ERR_", "console error: .* 50[23] ", "^50[23]: ", "console .*WebSocket")
@@ -44,9 +45,14 @@ def by_proxy(
         context.close()
 
 
-def mostly_sent(proxy: FaultProxy) -> None:
-    """Wait until so much has gone to the server that nobody wants to send it again."""
-    wait_until(lambda: proxy.bytes_toward["server"] > SIZE * 2 // 3, seconds=60)
+STOPS = [Fault(silent_at=MOST_BYTES, toward="server")] * 12
+"""No connection brings more than most of a file: it is under way for as long as a test wants."""
+
+
+def mostly_sent(page: Page, server: LiveServer, person: requests.Session, path: Path) -> None:
+    """Wait until the server has nearly all that comes."""
+    least = MOST_BYTES - RESENT_BYTES // 2
+    wait_until(lambda: page.evaluate("1") and under_way(person, server).get(path.name, 0) >= least)
 
 
 def is_whole(server: LiveServer, person: requests.Session, path: Path) -> Callable[[], bool]:
@@ -76,14 +82,12 @@ def test_a_server_that_is_killed(
 ) -> None:  # fmt: skip
     expected_errors(*BROKEN)
     film = made(tmp_path, "killed server.mov", SIZE)
-    with by_proxy(make_context, server) as (page, proxy):
-        hurry(page, BYTES_A_SECOND)
+    with by_proxy(make_context, server, *STOPS) as (page, proxy):
         choose(page, film)
-        mostly_sent(proxy)
+        mostly_sent(page, server, alice, film)
         server.kill()
         expect(bar(page, film.name)).to_be_visible()
         server.start()
-        hurry(page, -1)
         wait_until(lambda: page.evaluate("1") and is_whole(server, alice, film)(), seconds=90)
         expect(bar(page, film.name)).to_have_count(0)
         assert proxy.bytes_toward["server"] < SIZE + RESENT_BYTES
@@ -93,13 +97,11 @@ def test_a_page_that_is_loaded_anew(
     make_context: MakeContext, server: LiveServer, alice: requests.Session, tmp_path: Path
 ) -> None:
     film = made(tmp_path, "loaded anew.mov", SIZE)
-    with by_proxy(make_context, server) as (page, proxy):
-        hurry(page, BYTES_A_SECOND)
+    with by_proxy(make_context, server, *STOPS) as (page, proxy):
         choose(page, film)
-        mostly_sent(proxy)
+        mostly_sent(page, server, alice, film)
         page.reload()
         expect(page.get_by_role("main").get_by_text(film.name).first).to_be_visible()
-        hurry(page, -1)
         choose(page, film)
         wait_until(lambda: page.evaluate("1") and is_whole(server, alice, film)(), seconds=90)
         expect(bar(page, film.name)).to_have_count(0)
@@ -110,7 +112,10 @@ def test_a_page_that_is_loaded_anew(
 @contextlib.contextmanager
 def persistent(playwright: Playwright, profile: Path) -> Iterator[BrowserContext]:
     """A browser of its own, whose profile outlives it."""
-    context = playwright.chromium.launch_persistent_context(profile, executable_path=PROGRAM, args=FLAGS, **AS_USUAL)
+    context = playwright.chromium.launch_persistent_context(
+        profile, executable_path=PROGRAM, args=FLAGS, timeout=START_MILLISECONDS, **AS_USUAL
+    )
+    context.set_default_timeout(PATIENCE_MILLISECONDS)
     try:
         yield context
     finally:
@@ -118,26 +123,17 @@ def persistent(playwright: Playwright, profile: Path) -> Iterator[BrowserContext
             context.close()
 
 
-def kill_browser(profile: Path) -> None:
-    """`kill -9`, all of its processes."""
-    for process in psutil.process_iter(["cmdline"]):
-        if any(str(profile) in argument for argument in process.info["cmdline"] or []):
-            with contextlib.suppress(psutil.NoSuchProcess):
-                process.kill()
-
-
 def test_a_browser_that_is_killed(
     playwright: Playwright, server: LiveServer, alice: requests.Session, tmp_path: Path
 ) -> None:
     film, profile = made(tmp_path, "killed browser.mov", SIZE), tmp_path / "profile"
-    with FaultProxy(server.port) as proxy:
+    with FaultProxy(server.port, STOPS) as proxy:
         with persistent(playwright, profile) as context:
             page = context.pages[0]
             page.goto(f"http://127.0.0.1:{proxy.port}/")
             sign_in_by_form(page, "alice")
-            hurry(page, BYTES_A_SECOND)
             choose(page, film)
-            mostly_sent(proxy)
+            mostly_sent(page, server, alice, film)
             kill_browser(profile)
         with persistent(playwright, profile) as context:
             page = context.pages[0]

@@ -5,21 +5,29 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-import psutil
 import pytest
 import requests
 from playwright.sync_api import BrowserContext, Page, Playwright, expect
 
 from tests.conftest import PASSWORD
 from tests.live.chromium import PROGRAM
-from tests.live.console.conftest import AS_USUAL, FLAGS, OpenConsole, sign_in
-from tests.live.console.sending import Line, arrived, expect_bar, offsets_sent, under_way, wait_for, wait_for_bytes
-from tests.live.console.steps import MEBIBYTE, choose, digest, made
+from tests.live.console.conftest import AS_USUAL, FLAGS, PATIENCE_MILLISECONDS, START_MILLISECONDS, OpenConsole, sign_in
+from tests.live.console.sending import (
+    PATIENCE_SECONDS,
+    SLOW,
+    Line,
+    arrived,
+    expect_bar,
+    offsets_sent,
+    under_way,
+    wait_for,
+    wait_for_bytes,
+)
+from tests.live.console.steps import MEBIBYTE, choose, digest, kill_browser, made
 from tests.live.fault_proxy import Fault, FaultProxy
 from tests.live.server import LiveServer, killed, wait_until
 
 LARGE = 6 * MEBIBYTE
-SLOW = 2 * MEBIBYTE
 MOST_BARS = """() => {
   const count = () => document.querySelectorAll("progress").length;
   window.mostBars = count();
@@ -37,7 +45,6 @@ def test_the_same_file_goes_on_after_a_reload_and_another_does_not(
     line.at(SLOW)
     choose(console, path)
     wait_for_bytes(console, alice, server, path.name)
-    console.on("dialog", lambda dialog: dialog.accept())  # whether to leave while something is sent
     console.reload()
     expect_bar(console, path.name)
     expect(console.get_by_role("button", name=f"Cancel {path.name}")).to_be_visible()
@@ -70,7 +77,6 @@ def test_what_goes_on_is_shown_once_to_its_end(
     line.at(SLOW)
     choose(console, path)
     wait_for_bytes(console, alice, server, path.name)
-    console.on("dialog", lambda dialog: dialog.accept())
     console.reload()
     expect_bar(console, path.name)
     line.at()
@@ -89,7 +95,6 @@ def test_a_file_that_differs_where_nobody_looks_is_found_out_in_the_end(
     line.at(SLOW)
     choose(console, path)
     wait_for_bytes(console, alice, server, path.name)
-    console.on("dialog", lambda dialog: dialog.accept())
     console.reload()
     expect_bar(console, path.name)
     at, data = path.stat().st_mtime, bytearray(path.read_bytes())
@@ -99,7 +104,10 @@ def test_a_file_that_differs_where_nobody_looks_is_found_out_in_the_end(
     line.at()
     sent = offsets_sent(console)
     choose(console, path)
-    wait_until(lambda: console.evaluate("1") and arrived(alice, server).get(path.name) == digest(path), seconds=40)
+    wait_until(
+        lambda: console.evaluate("1") and arrived(alice, server).get(path.name) == digest(path),
+        seconds=PATIENCE_SECONDS,
+    )
     assert [offset > 0 for _, offset in sent] == [True, False]
     expect(console.get_by_role("progressbar")).to_have_count(0)
     assert [name for name in arrived(alice, server) if name.startswith("nearly")] == [path.name]
@@ -119,11 +127,15 @@ def test_it_goes_on_over_cuts_and_a_killed_server(
     with FaultProxy(server.port, cuts) as proxy:
         page = open_console(server=replace(server, port=proxy.port))
         sent = offsets_sent(page)
+        line = Line(page)
+        line.at(MEBIBYTE // 4)
         choose(page, path)
+        wait_until(lambda: page.evaluate("1") and bool(proxy.faults_done))
         wait_for_bytes(page, alice, server, path.name)
         with killed(server):
             expect(page.get_by_text("waiting for the network")).to_be_visible()
             proxy.plan.clear()
+        line.at()
         found = wait_for(page, alice, server, path.name)
     assert found[path.name] == digest(path)
     offsets = [offset for _, offset in sent]
@@ -133,21 +145,15 @@ def test_it_goes_on_over_cuts_and_a_killed_server(
     assert under_way(alice, server) == {}
 
 
-def kill_browser(profile: Path) -> None:
-    """`kill -9`, all processes of the browser that has this profile."""
-    for process in psutil.process_iter(["cmdline"]):
-        if any(str(profile) in argument for argument in process.info["cmdline"] or ()):
-            process.kill()
-
-
 def test_another_browser_goes_on_for_one_that_was_killed(
     playwright: Playwright, console: Page, alice: requests.Session, server: LiveServer, tmp_path: Path
 ) -> None:
     path = made(tmp_path, "left.bin", LARGE)
     profile = tmp_path / "profile"
     other = playwright.chromium.launch_persistent_context(
-        profile, executable_path=PROGRAM, args=FLAGS, base_url=server.url, **AS_USUAL
+        profile, executable_path=PROGRAM, args=FLAGS, base_url=server.url, timeout=START_MILLISECONDS, **AS_USUAL
     )
+    other.set_default_timeout(PATIENCE_MILLISECONDS)
     page = other.pages[0]
     sign_in(other, "alice")
     page.goto("/")
@@ -173,7 +179,7 @@ def test_what_another_page_sends_is_left_to_it(
     path = made(tmp_path, f"shared {where}.bin", LARGE)
     second = console.context.new_page() if where == "tab" else open_console()
     line = Line(console)
-    line.at(MEBIBYTE // 4)
+    line.at(SLOW)
     mine = offsets_sent(console)
     choose(console, path)
     wait_for_bytes(console, alice, server, path.name)

@@ -10,7 +10,7 @@ from playwright.sync_api import Page, expect
 
 from tests.live.chunks import send_chunk
 from tests.live.console.judging import PHONE, at_width, axe, sideways
-from tests.live.console.sending import Line, arrived, expect_bar, under_way, wait_for, wait_for_bytes
+from tests.live.console.sending import SLOW, Line, arrived, expect_bar, under_way, wait_for, wait_for_bytes
 from tests.live.console.steps import MEBIBYTE, choose, digest, made
 from tests.live.server import LiveServer, wait_until
 
@@ -64,9 +64,11 @@ def test_what_is_chosen_and_dropped_arrives(
     (tmp_path / "Dropped/none/at all").mkdir(parents=True)
     line = Line(console)
     console.get_by_role("button", name="New folder").click()
+    expect(console.get_by_role("dialog")).to_be_visible()
     line.drop(made(tmp_path, "behind a dialog.bin", 1000))
     expect(console.get_by_text("Drop to upload")).to_have_count(0)
     console.keyboard.press("Escape")
+    expect(console.get_by_role("dialog")).to_have_count(0)
     line.drag("dragEnter", single)
     expect(console.get_by_text("Drop to upload")).to_be_visible()
     line.drop(tmp_path / "Dropped", single)
@@ -81,7 +83,7 @@ def test_what_is_chosen_and_dropped_arrives(
 def test_pictures_are_pasted_and_what_a_device_left_is_cancelled(
     console: Page, alice: requests.Session, server: LiveServer
 ) -> None:
-    expect(console.get_by_label("Upload files")).to_be_attached()
+    expect(console.get_by_role("table", name="Files").or_(console.get_by_text("No files yet"))).to_be_visible()
     console.evaluate(PASTE, "<svg/>")
     assert wait_for(console, alice, server, "pasted.svg")["pasted.svg"] == hashlib.sha256(b"<svg/>").hexdigest()
     assert send_chunk(alice, server, "device.bin", 0, b"abc", total=100).status_code == 200
@@ -98,7 +100,7 @@ def test_uploads_are_paused_resumed_and_cancelled_and_go_on_beside_other_pages(
 ) -> None:
     kept, dropped = made(tmp_path, "kept.bin", 2 * MEBIBYTE), made(tmp_path, "a" + HOSTILE, 2 * MEBIBYTE)
     line = Line(console)
-    line.at(MEBIBYTE // 4)
+    line.at(SLOW)
     choose(console, kept, dropped)
     for path in (kept, dropped):
         expect_bar(console, path.name)
@@ -144,13 +146,17 @@ def test_a_name_that_is_taken_is_numbered_and_the_old_file_can_be_replaced(
     console.get_by_role("button", name="Replace twice 1.txt").click()
     expect(console.get_by_text("There was a twice 2.txt already")).to_be_visible()
     console.get_by_role("button", name="Replace twice 2.txt").click()
-    expect(console.get_by_role("link", name="twice 2.txt", exact=True)).to_be_visible()
-    expect(console.get_by_role("link", name="twice 2 (2).txt", exact=True)).to_have_count(0)
-    found = arrived(alice, server)
-    kept = {name: sha for name, sha in found.items() if name.startswith("twice")}
-    assert kept == dict(zip(names, (old[names[0]], digest(paths[1]), digest(paths[2])), strict=True)) | {
-        "twice 0 (2).txt": digest(paths[0])
-    }
+    wanted = dict(zip(names, (old[names[0]], digest(paths[1]), digest(paths[2])), strict=True))
+    wanted["twice 0 (2).txt"] = digest(paths[0])
+
+    def kept() -> dict[str, str]:
+        return {name: sha for name, sha in arrived(alice, server).items() if name.startswith("twice")}
+
+    wait_until(lambda: console.evaluate("1") and kept() == wanted)
+    for name in names:
+        expect(console.get_by_role("link", name=name, exact=True)).to_be_visible()
+    for number in (1, 2):
+        expect(console.get_by_role("link", name=f"twice {number} (2).txt", exact=True)).to_have_count(0)
 
 
 def test_what_is_refused_says_why_and_can_be_tried_again(
