@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 from typing import Literal
 
-WAIT_SECONDS = 30.0
+WAIT_SECONDS = 300.0
 """The longest stall, so that a test that has gone wrong ends."""
 
 

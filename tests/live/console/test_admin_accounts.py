@@ -9,7 +9,7 @@ from playwright.sync_api import Locator, Page, expect
 
 from tests.conftest import PASSWORD
 from tests.live.console.conftest import OpenConsole
-from tests.live.console.judging import PHONE, at_width, axe, sideways
+from tests.live.console.judging import PHONE, at_width, axe, in_colours, sideways
 from tests.live.console.many import make_accounts
 from tests.live.console.steps import act
 from tests.live.server import LiveServer
@@ -122,7 +122,7 @@ def test_what_is_refused_is_said_in_words(
     page.keyboard.press("Escape")
     expect(page.get_by_role("button", name="Actions for root")).to_be_focused()
     page.keyboard.press("Enter")
-    assert page.get_by_role("menuitem").all_inner_texts() == ["Edit", "Activities"]  # oneself is not locked out
+    expect(page.get_by_role("menuitem")).to_have_text(["Edit", "Activities"])  # oneself is not locked out
     page.keyboard.press("Escape")
     page.get_by_role("button", name="New account").click()
     for name, told in (("alice", "already"), ("a/b", "did not accept")):
@@ -158,12 +158,13 @@ def test_everybody_can_use_accounts_and_their_dialogs(open_console: OpenConsole)
     at_width(page, PHONE)
     schemes: tuple[Literal["dark", "light"], ...] = ("dark", "light")
     for scheme in schemes:
-        page.emulate_media(color_scheme=scheme)
+        in_colours(page, scheme)
         found |= {f"cards {scheme}": axe(page) + sideways(page)}
         act(page, "bob", "Edit")
         page.get_by_label("Room", exact=True).select_option("own")
         found |= {f"dialog {scheme}": axe(page) + sideways(page)}
         page.keyboard.press("Escape")
+        expect(dialog(page)).to_have_count(0)
     assert [each for each in found.items() if each[1]] == []
 
 

@@ -8,7 +8,7 @@ import requests
 from playwright.sync_api import Page, expect
 
 from tests.live.console.conftest import OpenConsole
-from tests.live.console.judging import PHONE, at_width, axe, sideways
+from tests.live.console.judging import PHONE, at_width, axe, in_colours, sideways
 from tests.live.console.many import make_failed
 from tests.live.console.steps import act
 from tests.live.server import LiveServer
@@ -41,9 +41,9 @@ def is_usable(page: Page) -> None:
     """In both schemes, and on a phone."""
     found = axe(page)
     at_width(page, PHONE)
-    page.emulate_media(color_scheme="dark")
+    in_colours(page, "dark")
     found += axe(page) + sideways(page)
-    page.emulate_media(color_scheme="light")
+    in_colours(page, "light")
     at_width(page, 1280)
     assert found == []
 

@@ -1,5 +1,6 @@
 """Names that want to be more than names: everywhere they are shown as they are, and nothing else happens."""
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -60,6 +61,7 @@ def test_files_are_called_what_they_are_called(open_console: OpenConsole, names:
     link_to(page, SCRIPT).click()
     expect(page.get_by_role("dialog")).to_be_visible()
     page.keyboard.press("Escape")
+    expect(page.get_by_role("dialog")).to_have_count(0)
     page.get_by_label("Search files", exact=True).fill("<script>")
     expect(link_to(page, "__proto__")).to_have_count(0)
     expect(link_to(page, SCRIPT)).to_be_visible()
@@ -118,11 +120,13 @@ def test_talk_links_games_and_traces(open_console: OpenConsole, server: LiveServ
     assert wrong == []
 
 
-def test_addresses_may_name_anything(open_console: OpenConsole) -> None:
+def test_addresses_may_name_anything(open_console: OpenConsole, expected_errors: Callable[..., None]) -> None:
+    expected_errors("404: GET .*/api/files", "Failed to load resource.*404")
     page = open_console()
     for name in ("constructor", "__proto__", "toString", "admin/constructor", "%2e%2e%2fauth%2flogout", "%3Cscript%3E"):
         page.goto(f"/console/{name}")
         place = "Only for administrators" if name.startswith("admin") else "There is no such page"
         expect(page.get_by_role("heading", name=place)).to_be_visible()
     page.goto("/console/files/constructor/%253Cscript%253E")
+    expect(page.get_by_text("There is no such folder")).to_be_visible()
     expect(page.get_by_role("button", name="Sign out")).to_be_visible()

@@ -8,6 +8,7 @@ from playwright.sync_api import Page, expect
 from tests.conftest import PASSWORD
 from tests.live.console.conftest import OpenConsole
 from tests.live.console.steps import bar, link_to, made
+from tests.live.console.undoing import hold_undo
 
 MOST_STEPS = 60
 FOCUSED = """() => {
@@ -57,16 +58,18 @@ def choose_action(page: Page, name: str, action: str) -> None:
 
 def test_the_main_flow_needs_no_mouse(open_console: OpenConsole, tmp_path: Path) -> None:
     page = open_console(account=None)
+    hold_undo(page)
+    expect(page.get_by_label("Name", exact=True)).to_be_visible()  # the keys would go nowhere before
     tab_to(page, "Name")
     page.keyboard.type("alice")
     page.keyboard.press("Tab")
     page.keyboard.type(PASSWORD)
     page.keyboard.press("Enter")
     expect(page.get_by_role("heading", name="Files", exact=True)).to_be_visible()
-    page.wait_for_load_state("networkidle")
+    expect(page.get_by_text("No files yet")).to_be_visible()
     report = made(tmp_path, "report.bin", 1000)
-    tab_to(page, "Upload files")
     with page.expect_file_chooser() as chooser:
+        tab_to(page, "Upload files")
         page.keyboard.press("Enter")
     chooser.value.set_files(report)
     expect(link_to(page, report.name)).to_be_visible()
@@ -84,11 +87,11 @@ def test_the_main_flow_needs_no_mouse(open_console: OpenConsole, tmp_path: Path)
     expect(page.get_by_role("dialog")).to_be_visible()
     page.keyboard.press("Escape")
     expect(page.get_by_role("dialog")).to_have_count(0)
-    assert focused(page) == "Actions for final.bin"
+    expect(page.get_by_role("button", name="Actions for final.bin", exact=True)).to_be_focused()
 
     choose_action(page, "final.bin", "Delete")
     expect(link_to(page, "final.bin")).to_have_count(0)
-    assert page.evaluate("document.activeElement !== document.body")
+    page.wait_for_function("document.activeElement !== document.body")
     tab_to(page, "Undo")
     page.keyboard.press("Enter")
     expect(link_to(page, "final.bin")).to_be_visible()

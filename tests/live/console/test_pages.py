@@ -10,7 +10,7 @@ import requests
 from playwright.sync_api import Page, Response, expect
 
 from tests.live.console.conftest import MakeContext, OpenConsole
-from tests.live.console.judging import PHONE, at_width, axe, sideways
+from tests.live.console.judging import PHONE, at_width, axe, in_colours, sideways
 from tests.live.console.sample import SAID, Furnished, furnish
 from tests.live.console.steps import sign_in_by_form
 from tests.live.server import LiveServer, running
@@ -112,10 +112,9 @@ def look(page: Page, address: str, shown: str) -> list[str]:
     for width in (PHONE, WIDE):
         at_width(page, width)
         wrong += [f"{address} at {width}: {each}" for each in [*sideways(page), *axe(page)]]
-    page.emulate_media(color_scheme="dark")
-    at_width(page, WIDE)
+    in_colours(page, "dark")
     wrong += [f"{address}, dark: {each}" for each in axe(page, "color-contrast")]
-    page.emulate_media(color_scheme="light")
+    in_colours(page, "light")
     return wrong
 
 
@@ -167,10 +166,9 @@ def test_menus_and_dialogs_fit_a_phone(open_console: OpenConsole, furnished: Fur
         if box["x"] < 0 or box["x"] + box["width"] > PHONE:
             wrong.append(f"{button} {chosen}: from {box['x']} on {box['width']} wide")
         wrong += [f"{button} {chosen}: {each}" for each in [*sideways(page), *axe(page)]]
-        page.emulate_media(color_scheme="dark")
-        at_width(page, PHONE)
+        in_colours(page, "dark")
         wrong += [f"{button} {chosen}, dark: {each}" for each in axe(page, "color-contrast")]
-        page.emulate_media(color_scheme="light")
+        in_colours(page, "light")
         page.keyboard.press("Escape")
         expect(opened).to_have_count(0)
         expect(opener).to_be_focused()

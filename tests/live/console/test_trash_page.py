@@ -9,6 +9,7 @@ from playwright.sync_api import Page, expect
 
 from tests.live.console.conftest import OpenConsole
 from tests.live.console.judging import PHONE, at_width, axe, sideways
+from tests.live.console.undoing import hold_undo, let_undo_pass
 from tests.live.server import LiveServer, running, wait_until
 
 HOSTILE = '"><img src=x onerror=alert(1)>.txt'
@@ -30,6 +31,7 @@ def test_what_was_deleted_is_found_brought_back_or_removed(
 ) -> None:
     for name in (HOSTILE, "Trip/old.jpg", "draft.txt", "notes.txt"):
         server.store(alice, name, b"content")
+    hold_undo(console)
     console.reload()
     console.get_by_role("button", name="Actions for notes.txt").click()
     console.get_by_role("menuitem", name="Delete").click()
@@ -38,6 +40,7 @@ def test_what_was_deleted_is_found_brought_back_or_removed(
     expect(console.get_by_text("The trash is empty")).to_be_visible()
     assert axe(console) == []
 
+    let_undo_pass(console)
     wait_until(lambda: trashed(alice, server) == ["notes.txt"])
     alice.delete(f"{server.url}/api/folders/Trip", params={"recursive": "true"}, timeout=30)
     for name in (HOSTILE, "draft.txt"):
