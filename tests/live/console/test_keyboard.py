@@ -26,6 +26,21 @@ IS_SEEN = """() => {
 }"""
 
 
+PRESSED_AT_ONCE = """async () => {
+  const { assets } = document.body.dataset;
+  const [{ html, render }, { useKeptFocus }] = await Promise.all(
+    ["/vendor/htm-preact.js", "/console/ui/kept_focus.js"].map((path) => import(assets + path)));
+  const Buttons = ({ names }) => names.map((name) => html`<button key=${name}>${name}</button>`);
+  const List = ({ names }) => html`<div ref=${useKeptFocus(names.length)}><${Buttons} names=${names} /></div>`;
+  const place = document.body.appendChild(document.createElement("div"));
+  render(html`<${List} names=${["one", "two"]} />`, place);
+  place.querySelector("button").focus();
+  render(html`<${List} names=${["two"]} />`, place);
+  return document.activeElement.textContent;
+}"""
+"""A list is drawn, its first button is pressed and goes away, all before the browser has shown anything of it."""
+
+
 def focused(page: Page) -> str:
     """The name of what has the focus."""
     return str(page.evaluate(FOCUSED))
@@ -98,3 +113,9 @@ def test_the_main_flow_needs_no_mouse(open_console: OpenConsole, tmp_path: Path)
     tab_to(page, "Sign out", backwards=True)
     page.keyboard.press("Enter")
     expect(page.get_by_role("button", name=re.compile("^Sign in$"))).to_be_visible()
+
+
+def test_the_focus_of_a_button_that_goes_is_kept_from_the_first_moment(open_console: OpenConsole) -> None:
+    page = open_console("/console/nowhere")
+    expect(page.get_by_role("heading", name="There is no such page")).to_be_visible()
+    assert page.evaluate(PRESSED_AT_ONCE) == "two"

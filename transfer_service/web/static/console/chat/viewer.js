@@ -1,6 +1,6 @@
 /* A picture or a film of a conversation, large, and the way to those before and behind it. */
 
-import { html, useEffect, useState } from "../../vendor/htm-preact.js";
+import { html, useLayoutEffect, useState } from "../../vendor/htm-preact.js";
 import { t } from "../core/messages.js";
 import { BASE } from "../core/page.js";
 import { IconButton } from "../ui/button.js";
@@ -15,7 +15,7 @@ export function Viewer({ message, messages, onClose }) {
   const shown = all[place] ?? message;
   const address = BASE + shown.media_url;
   const go = (step) => all[place + step] && setId(all[place + step]._id);
-  useEffect(() => {
+  useLayoutEffect(() => { // before the next key is pressed
     const press = (event) => {
       const forward = document.documentElement.dir === "rtl" ? "ArrowLeft" : "ArrowRight";
       if (event.target.closest("video") || (event.key !== "ArrowLeft" && event.key !== "ArrowRight")) return;

@@ -1,6 +1,6 @@
 /* Keys are not lost when the button that had them goes away: what takes its place has them. */
 
-import { useEffect, useLayoutEffect, useRef } from "../../vendor/htm-preact.js";
+import { useLayoutEffect, useRef } from "../../vendor/htm-preact.js";
 
 /**
  * Gives a ref for an element. When what has the focus in there goes away in the change of `state`, the first button, link
@@ -9,7 +9,7 @@ import { useEffect, useLayoutEffect, useRef } from "../../vendor/htm-preact.js";
 export function useKeptFocus(state, fallback = () => document.getElementById("main")) {
   const element = useRef();
   const last = useRef(null);
-  useEffect(() => {
+  useLayoutEffect(() => { // before the next key is pressed
     const note = (event) => { last.current = event.target; };
     /* Some browsers tell this of what is removed, too; then the layout effect below comes first. */
     const forget = ({ target }) => queueMicrotask(() => {
