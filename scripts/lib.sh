@@ -16,7 +16,7 @@ find_python() {
 # install FILE: make .venv if there is none, and install FILE unless that very content already is, for this very Python.
 install() {
   local stamp=".venv/.installed-${1//\//-}" content
-  content=$(cat requirements.txt requirements-{oidc,postgresql,previews,redis,s3,telemetry}.txt "$1" | cksum)
+  content=$(cat requirements.txt client/requirements.txt requirements-{oidc,postgresql,previews,redis,s3,telemetry}.txt "$1" | cksum)
   if [ ! -x .venv/bin/python ] || [ "$(cat "$stamp" 2>/dev/null)" != "$content $(readlink -f .venv/bin/python)" ]; then
     if ! .venv/bin/python -c 'import pip' 2>/dev/null; then
       rm -rf .venv

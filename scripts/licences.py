@@ -1,4 +1,4 @@
-"""Write docs/licences.md: under which licences all that the service needs may be used. With --check only compare.
+"""Write docs/licences.md: under which licences what service and client need may be used. --check only compares.
 
 It reads what the packages themselves say, so they must be installed, as requirements-dev.txt does. A licence that is
 not known here, or a package that says nothing, ends it: look, and add a line below.
@@ -22,7 +22,8 @@ PERMISSIVE = {
 
 COPYLEFT = {
     "bidict": "MPL-2.0: changes of its own files have to be given on. Nothing here changes them",
-    "certifi": "MPL-2.0: changes of its own files have to be given on. Nothing here changes them. Only with traces",
+    "certifi": "MPL-2.0: changes of its own files have to be given on. Nothing here changes them. Only with traces, "
+    "and in the client",
     "psycopg": "LGPL-3.0: it may be replaced by a changed one, as any package here may. Only with PostgreSQL",
     "psycopg-binary": "as psycopg",
     "av": "its wheel brings FFmpeg with x264 and x265, so GPL-2.0 or later. It is loaded by the process that makes "
@@ -62,14 +63,15 @@ OURS = {"console", "sharing"}
 _SPDX = {
     "Apache License 2.0": "Apache-2.0",
     "Apache Software License": "Apache-2.0",
+    "ISC License": "ISC",
     "MIT License": "MIT",
     "3-Clause BSD License": "BSD-3-Clause",
     "BSD License": "",  # which one it does not say
 }
-_HEAD = """# Licences of what the service needs
+_HEAD = """# Licences of what the service and its client need
 
-Written by `scripts/licences.py` from what the installed packages say; `scripts/check` holds it to that. The service
-itself is [MIT](../LICENSE) licensed, and holds nothing of theirs but what is bundled: `pip` fetches them from where
+Written by `scripts/licences.py` from what the installed packages say; `scripts/check` holds it to that. Both
+are [MIT](../LICENSE) licensed, and hold nothing of theirs but what is bundled: `pip` fetches them from where
 their authors publish them. Whoever gives an image on that has them in it gives them on too. What only tests and
 benchmarks use (`requirements-dev.txt`) is not listed.
 
@@ -105,13 +107,12 @@ def page() -> str:
     """The whole page. Raises Unknown."""
     parts = [_HEAD]
     listed: list[Package] = []
-    for path in sorted(REPOSITORY.glob("requirements*.txt"), key=lambda path: (path.stem != "requirements", path.stem)):
-        if path.stem != "requirements-dev":
-            packages = [_package(line) for line in path.read_text().splitlines() if line and line[0] not in "#-"]
-            listed += packages
-            parts.append(f"## {path.name}\n\n| package | version | licence |\n|---|---|---|\n")
-            parts += [f"| {each.name} | {each.version} | {each.licence} |\n" for each in packages]
-            parts.append("\n")
+    for path in _requirements():
+        packages = [_package(line) for line in path.read_text().splitlines() if line and line[0] not in "#-"]
+        listed += packages
+        parts.append(f"## {path.relative_to(REPOSITORY)}\n\n| package | version | licence |\n|---|---|---|\n")
+        parts += [f"| {each.name} | {each.version} | {each.licence} |\n" for each in packages]
+        parts.append("\n")
     names = {each.name for each in listed}
     parts.append("## What asks for more than that its text comes along\n\n| package | what |\n|---|---|\n")
     parts += [f"| {name} | {reason} |\n" for name, reason in COPYLEFT.items() if name in names]
@@ -124,6 +125,13 @@ def page() -> str:
         what, licence, note = VENDORED[folder]
         parts.append(f"| {what} | {licence} | `web/static/{folder}`: {note} |\n")
     return "".join(parts)
+
+
+def _requirements() -> list[Path]:
+    """Those of the service, by default and with settings, then those of its client."""
+    paths = [path for path in REPOSITORY.glob("requirements*.txt") if path.stem != "requirements-dev"]
+    service = sorted(paths, key=lambda path: (path.stem != "requirements", path.stem))
+    return [*service, REPOSITORY / "client/requirements.txt"]
 
 
 def _package(line: str) -> Package:

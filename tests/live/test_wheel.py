@@ -147,6 +147,19 @@ def test_the_source_archive_has_what_a_setup_needs(packaged: Path) -> None:
     assert not {name.partition("/")[0] for name in names} & {"tests", "benchmarks", "var", ".venv", ".git"}
 
 
+def test_the_client_comes_beside_it_and_in_the_source_archive(packaged: Path) -> None:
+    names = {f"{name}-{VERSION}" for name in ("transfer_service", "transfer_service_client")}
+    made = {path.name for path in packaged.iterdir()}
+    assert made == {f"{name}{end}" for name in names for end in ("-py3-none-any.whl", ".tar.gz")}
+    with tarfile.open(packaged / f"transfer_service_client-{VERSION}.tar.gz") as archive:
+        alone = {name.partition("/")[2] for name in archive.getnames()}
+    with tarfile.open(packaged / f"transfer_service-{VERSION}.tar.gz") as archive:
+        together = {name.partition("/")[2] for name in archive.getnames()}
+    needed = {"pyproject.toml", "requirements.txt", "README.md", "LICENSE", "transfer_service_client/py.typed"}
+    assert needed <= alone
+    assert {f"client/{name}" for name in needed} <= together
+
+
 def test_everything_that_runs_is_in_it_and_nothing_else(wheel: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
         names = {name for name in archive.namelist() if ".dist-info/" not in name}
