@@ -1,0 +1,159 @@
+"""`transfer login` and `transfer logout`."""
+
+import getpass
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Annotated
+from urllib.parse import urlsplit
+
+import httpx
+import typer
+
+from transfer_service_client.cli.command import command
+from transfer_service_client.cli.context import SHORT_PATIENCE_SECONDS, Context
+from transfer_service_client.cli.terminal import safe
+from transfer_service_client.client import TransferClient
+from transfer_service_client.credentials import KEY_PREFIX, CredentialFile, Credentials, Key, SignIn
+from transfer_service_client.errors import ApiError, SignInNeeded, TransferError, Unavailable
+
+_OWN_HOSTS = frozenset({"localhost", "127.0.0.1", "::1"})
+_REDIRECTS = range(300, 400)
+_LOGIN_EXAMPLES = """\
+  transfer login https://files.example.com
+  transfer login files.example.com --name alice
+  pass show files | transfer login files.example.com --name alice --password-stdin
+  transfer login files.example.com --key-stdin < key.txt
+"""
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands."""
+    command(app, "login", examples=_LOGIN_EXAMPLES)(login)
+    command(app, "logout")(logout)
+
+
+def login(
+    context: Context,
+    url: Annotated[str, typer.Argument(metavar="URL", help="Where the service is; https:// where it says nothing.")],
+    name: Annotated[str | None, typer.Option("--name", help="The account; asked for where it is missing.")] = None,
+    password_stdin: Annotated[
+        bool, typer.Option("--password-stdin", help="Read the password from a line of standard input.")
+    ] = False,
+    key_stdin: Annotated[
+        bool, typer.Option("--key-stdin", help="Read a key (tsk_…) from a line of standard input.")
+    ] = False,
+    insecure_http: Annotated[
+        bool, typer.Option("--insecure-http", help="Allow http:// to another machine: everybody on the way can read.")
+    ] = False,
+) -> None:
+    """Sign in. What is needed from then on is kept, for you alone, in one file.
+
+    The password itself is not kept. A key does for programs and devices what a password does for people.
+    """
+    address = address_of(url, allows_http=insecure_http)
+    if password_stdin and key_stdin:
+        raise typer.BadParameter("--password-stdin and --key-stdin exclude each other")
+    kept = CredentialFile()
+    if key_stdin:
+        credentials, account = _by_key(address, name)
+    else:
+        account = name or _ask("Name: ")
+        credentials = _by_password(address, account, is_piped=password_stdin)
+    kept.write(SignIn(address, credentials))
+    context.output.remark(f"Signed in to {address} as {account}", event="signed-in", url=address, account=account)
+
+
+def logout(context: Context) -> None:
+    """Sign out: the session ends at the service, and what was kept of it is removed.
+
+    A key stays valid at the service until it is deleted there.
+    """
+    kept = CredentialFile()
+    client = context.client()
+    try:
+        if not isinstance(client.session.credentials, Key):
+            client.session.request("POST", "/auth/logout", is_repeatable=True)
+    except SignInNeeded:
+        pass  # it has ended already
+    finally:
+        kept.remove()
+    context.output.remark("Signed out", event="signed-out", url=client.session.url)
+
+
+def address_of(text: str, *, allows_http: bool) -> str:
+    """The address of a service, with its scheme. Raises typer.BadParameter."""
+    try:
+        parts = urlsplit(text if "://" in text else f"//{text}")
+        host, _ = parts.hostname, parts.port
+        httpx.URL(text if "://" in text else f"https://{text}")
+    except (ValueError, httpx.InvalidURL) as error:
+        raise typer.BadParameter(f"{text} is no address: {error}") from error
+    scheme = parts.scheme or ("http" if host in _OWN_HOSTS else "https")
+    if scheme not in {"http", "https"} or not host or parts.query or parts.fragment or "@" in parts.netloc:
+        raise typer.BadParameter(f"{text} is no address of a service, as https://files.example.com is one")
+    if scheme == "http" and host not in _OWN_HOSTS and not allows_http:
+        raise typer.BadParameter(
+            f"http://{parts.netloc} would send the password for everybody on the way to read: "
+            "use https://, or --insecure-http where you know the way"
+        )
+    return f"{scheme}://{parts.netloc}{parts.path}".rstrip("/")
+
+
+def _by_key(address: str, name: str | None) -> tuple[Credentials, str]:
+    key = _line_of_input() if not sys.stdin.isatty() else getpass.getpass("Key: ").strip()
+    if not key.startswith(KEY_PREFIX) or not key.isascii() or not key.isprintable():
+        raise SignInNeeded(401, f"That is no key: keys begin with {KEY_PREFIX}")
+    with _talking_to(address, key=key) as client:
+        account = client.account().name
+    if name is not None and name != account:
+        raise SignInNeeded(401, f"The key is of {account}, not of {name}")
+    return Key(key), account
+
+
+def _by_password(address: str, name: str, *, is_piped: bool) -> Credentials:
+    if is_piped:
+        password = _line_of_input()
+    elif sys.stdin.isatty():
+        password = getpass.getpass(f"Password of {safe(name)}: ")
+    else:
+        raise typer.BadParameter("There is no terminal to ask for the password: use --password-stdin or --key-stdin")
+    with _talking_to(address) as client:
+        return client.sign_in(name, password)
+
+
+@contextmanager
+def _talking_to(address: str, key: str | None = None) -> Iterator[TransferClient]:
+    """A client for the first requests to an address, where anything may answer."""
+    try:
+        with TransferClient(address, key=key, patience_seconds=SHORT_PATIENCE_SECONDS) as client:
+            yield client
+    except httpx.HTTPError as error:
+        raise Unavailable(f"{address} cannot be reached: {error}") from error
+    except SignInNeeded:
+        raise
+    except ApiError as error:
+        if error.status in _REDIRECTS or error.status == httpx.codes.NOT_FOUND:
+            raise TransferError(f"{address} is no Transfer Service: it answered {error}") from error
+        raise
+    except (ValueError, KeyError, TypeError) as error:
+        raise TransferError(f"{address} is no Transfer Service: its answer has another form") from error
+
+
+def _ask(prompt: str) -> str:
+    if not sys.stdin.isatty():
+        raise typer.BadParameter("There is no terminal to ask for the name: say --name")
+    sys.stderr.write(prompt)
+    sys.stderr.flush()
+    answer = sys.stdin.readline()
+    if not answer.strip():
+        raise typer.Abort
+    return answer.strip()
+
+
+def _line_of_input() -> str:
+    """A line of standard input, without its end."""
+    line = sys.stdin.readline().rstrip("\r\n")
+    if not line:
+        raise typer.BadParameter("Standard input has no line to read")
+    return line

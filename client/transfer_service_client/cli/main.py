@@ -1,0 +1,142 @@
+"""The command `transfer`."""
+
+import json
+import os
+import signal
+import sys
+import traceback
+from collections.abc import Sequence
+from contextlib import suppress
+from typing import Annotated, Any, NoReturn
+
+import typer
+from typer.main import get_command
+
+from transfer_service_client.cli import accounts, files, transferring
+from transfer_service_client.cli.command import (
+    SETTINGS,
+    AsJson,
+    Debug,
+    Interrupted,
+    Quiet,
+    ReaderGone,
+    help_of,
+    note,
+)
+from transfer_service_client.cli.context import FAILED, SIGN_IN, USAGE
+from transfer_service_client.cli.listeners import reason_of
+from transfer_service_client.cli.output import Options, Output
+from transfer_service_client.cli.terminal import never_fail_to_print
+from transfer_service_client.errors import SignInNeeded, TransferError
+from transfer_service_client.version import VERSION
+
+Refused: Any = typer.BadParameter.__mro__[2]  # ClickException, of click or of the copy of it in typer
+INTERRUPTED, READER_GONE = 130, 141  # as for any command that is ended by Ctrl-C, or writes to `head`
+_HELP = """Send, fetch and share files by a Transfer Service.
+
+Folders too, many files at once, gone on with after any stop, and verified by SHA-256 from end to end.
+"""
+_EXAMPLES = """\
+  transfer login https://files.example.com    sign in, once
+  transfer put film.mp4 Photos                send a file and a folder
+  transfer ls Photos                          what is there
+  transfer get Photos -o /tmp                 fetch it
+"""
+_EXIT_CODES = "Exit codes: 0 all went well, 1 some failed, 2 wrong usage, 3 nobody is signed in."
+
+app = typer.Typer(
+    name="transfer",
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings=SETTINGS,
+    epilog=_EXIT_CODES,
+)
+
+
+@app.callback(invoke_without_command=True, help=help_of(_HELP, _EXAMPLES))
+def _root(
+    ctx: typer.Context,
+    *,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+    debug: Debug = False,
+    version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
+) -> None:
+    note(ctx, as_json=as_json, quiet=quiet, debug=debug)
+    if version:
+        sys.stdout.write(f"transfer {VERSION}\n")
+        raise typer.Exit
+    if ctx.invoked_subcommand is None:
+        sys.stdout.write(f"{ctx.get_help()}\n")
+
+
+for module in (accounts, transferring, files):
+    module.register(app)
+
+
+def main() -> NoReturn:
+    """Run the command, and end the process."""
+    code = run(sys.argv[1:])
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        code = READER_GONE
+    if code == INTERRUPTED:
+        _end_by_interrupt()
+    if code == READER_GONE:
+        with suppress(OSError):  # or Python tries to write the rest once more at its end, and complains
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    sys.exit(code)
+
+
+def run(arguments: Sequence[str]) -> int:
+    """The exit code for these arguments."""
+    never_fail_to_print()
+    options = Options()
+    try:
+        code = get_command(app).main(list(arguments), prog_name="transfer", standalone_mode=False, obj=options)
+    except SystemExit as end:
+        return end.code if isinstance(end.code, int) else 0
+    except Exception as error:  # noqa: BLE001 # whatever it is, it is told in words
+        if options.debug:
+            traceback.print_exc()
+        return _tell(error)
+    return code if isinstance(code, int) else 0
+
+
+def _tell(error: Exception) -> int:
+    """Print an error in one line; the exit code for it."""
+    if isinstance(error, ReaderGone):
+        return READER_GONE
+    code, text = _code_and_words(error)
+    Output(Options()).problem(f"transfer: {text}")
+    return code
+
+
+def _code_and_words(error: Exception) -> tuple[int, str]:
+    if isinstance(error, Interrupted):
+        return INTERRUPTED, str(error)
+    if isinstance(error, typer.Abort):
+        return FAILED, "Stopped."
+    if isinstance(error, Refused):
+        context = getattr(error, "ctx", None)
+        path = context.command_path if context is not None else "transfer"
+        return USAGE, f"{error.format_message().rstrip('.')}. `{path} --help` shows how."
+    if isinstance(error, SignInNeeded):
+        hint = "" if "transfer login" in str(error) else " (`transfer login URL` signs in)"
+        return SIGN_IN, f"{error}{hint}"
+    if isinstance(error, (TransferError, OSError)):
+        return FAILED, reason_of(error)
+    if isinstance(error, json.JSONDecodeError):
+        return FAILED, "What answered is no Transfer Service: it sent no JSON"
+    kind = f"{type(error).__name__}: {error}"
+    return FAILED, f"This is a fault of the command ({kind}). Please report it with what `--debug` shows."
+
+
+def _end_by_interrupt() -> NoReturn:
+    """End as Ctrl-C ends commands, so that a shell's loop ends too, without a wait for threads."""
+    with suppress(OSError):
+        sys.stderr.flush()
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    os.kill(os.getpid(), signal.SIGINT)
+    os._exit(INTERRUPTED)
