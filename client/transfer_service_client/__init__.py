@@ -14,12 +14,11 @@ from transfer_service_client.errors import (
     TransferError,
     Unavailable,
 )
-from transfer_service_client.fetching import get
 from transfer_service_client.models import Account, File, Folder, Listing
+from transfer_service_client.outcome import Outcome
 from transfer_service_client.placing import UnsafeName
 from transfer_service_client.progress import Progress
-from transfer_service_client.syncing import sync, verify
-from transfer_service_client.transfers import Outcome
+from transfer_service_client.syncing import Plan, Verification
 from transfer_service_client.uploads import Uploaded
 from transfer_service_client.version import VERSION
 
@@ -37,6 +36,7 @@ __all__ = [
     "NoRoom",
     "NotFound",
     "Outcome",
+    "Plan",
     "Progress",
     "SignInNeeded",
     "Stopped",
@@ -46,7 +46,5 @@ __all__ = [
     "Unavailable",
     "UnsafeName",
     "Uploaded",
-    "get",
-    "sync",
-    "verify",
+    "Verification",
 ]

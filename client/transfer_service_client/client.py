@@ -1,17 +1,20 @@
 """`TransferClient`: an account of a service, for programs. It may be used by many threads at once."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from transfer_service_client.credentials import CredentialFile, Key, Tokens
 from transfer_service_client.downloads import download
 from transfer_service_client.errors import NotFound
+from transfer_service_client.fetching import get
 from transfer_service_client.models import Account, File, Folder, Listing, parse_instant
+from transfer_service_client.outcome import Outcome
 from transfer_service_client.placing import TargetFolder
 from transfer_service_client.progress import SILENT, Progress
 from transfer_service_client.session import PATIENCE_SECONDS, Session, encode_name
-from transfer_service_client.transfers import Outcome, send_file, send_paths
+from transfer_service_client.syncing import Plan, Verification, sync, verify
+from transfer_service_client.transfers import send_file, send_files, send_paths
 from transfer_service_client.uploads import Uploaded
 
 _PAGE = 1000
@@ -91,9 +94,18 @@ class TransferClient:
         """Send files and folders with all that is in them into the folder `to`, many at once.
 
         A folder keeps its name there; with a slash at its end only what is in it is sent. What cannot be sent is in
-        the outcome, and keeps nothing else back.
+        the outcome, and keeps nothing else back. Raises SignInNeeded.
         """
         return send_paths(self, paths, to=to, progress=progress)
+
+    def upload_files(
+        self, files: Iterable[tuple[Path, str]], *, is_compared: bool = True, progress: Progress = SILENT
+    ) -> Outcome:
+        """Send files, each under a name of its own, many at once, however many; as `upload_all` else.
+
+        Not `is_compared`: without asking for each whether the same bytes are there already.
+        """
+        return send_files(self, files, is_compared=is_compared, progress=progress)
 
     def account_label(self) -> str:
         """What tells this account from others of the service, in names of local files."""
@@ -101,7 +113,7 @@ class TransferClient:
             self._account_label = self.account().account_id
         return self._account_label
 
-    def download(self, name: str, to: Path, *, progress: Progress = SILENT) -> Path:
+    def download(self, name: str, to: str | Path, *, progress: Progress = SILENT) -> Path:
         """Fetch a file to a path, whose folder is there, or into a folder; gone on with where an earlier call stopped.
 
         What is there is replaced once the new bytes are verified. Raises NotFound, DigestMismatch, UnsafeName where the
@@ -110,9 +122,41 @@ class TransferClient:
         file = self.find(name)
         if file is None:
             raise NotFound(404, f"There is no file {name!r}")
-        target = TargetFolder(to).place(name.rpartition("/")[2]) if to.is_dir() else to
+        path = Path(to)
+        target = TargetFolder(path).place(name.rpartition("/")[2]) if path.is_dir() else path
         download(self.session, file, target, progress=progress)
         return target
+
+    def get(self, names: Sequence[str], into: str | Path = ".", *, progress: Progress = SILENT) -> Outcome:
+        """Fetch files, and folders with all that is in them, many at once, under their last labels into a folder.
+
+        Nothing is written outside of `into`. What fails is in the outcome, and keeps nothing else back. Raises
+        SignInNeeded, OSError where `into` cannot be made.
+        """
+        return get(self, names, Path(into), progress=progress)
+
+    def sync(
+        self,
+        root: str | Path,
+        folder: str,
+        *,
+        delete: bool = False,
+        dry_run: bool = False,
+        progress: Progress = SILENT,
+    ) -> tuple[Plan, Outcome]:
+        """Make a folder of the service like a local one, by digests; with `delete` what is only there goes.
+
+        With `dry_run` only the plan is made. Nothing is deleted after anything failed. Raises SignInNeeded, OSError
+        where `root` cannot be read.
+        """
+        return sync(self, Path(root), folder, delete=delete, dry_run=dry_run, progress=progress)
+
+    def verify(self, root: str | Path, folder: str, *, progress: Progress = SILENT) -> Verification:
+        """Compare every byte of a local folder with the digests of a folder of the service.
+
+        Raises NotFound where that is not there, OSError where `root` cannot be read.
+        """
+        return verify(self, Path(root), folder, progress=progress)
 
     def delete(self, name: str) -> None:
         """Delete a file. Raises NotFound."""

@@ -1,22 +1,20 @@
 """Many downloads at once: files by name and folders with all that is in them, the ones that fail beside the others."""
 
-import threading
-from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Protocol, TypeVar
+from typing import Protocol
 
 from transfer_service_client.downloads import download
 from transfer_service_client.errors import NotFound, SignInNeeded, TransferError
+from transfer_service_client.many import Job, Many
 from transfer_service_client.models import File, Listing
+from transfer_service_client.outcome import Outcome
 from transfer_service_client.placing import TargetFolder, UnsafeName
 from transfer_service_client.progress import SILENT, Progress
 from transfer_service_client.session import Session
 from transfer_service_client.stopping import Stoppable
-
-WORKERS = 8
-Item = TypeVar("Item")
 
 
 class Lists(Protocol):
@@ -35,15 +33,6 @@ class Finds(Lists, Protocol):
         """The file of that name."""
 
 
-@dataclass
-class Outcome:
-    """What became of many: names that went well (those that needed nothing in `same`), and errors by name."""
-
-    done: list[str] = field(default_factory=list)
-    same: list[str] = field(default_factory=list)
-    failed: dict[str, Exception] = field(default_factory=dict)
-
-
 @dataclass(frozen=True)
 class Wanted:
     """A file of the service, and its name below the target folder."""
@@ -52,140 +41,102 @@ class Wanted:
     place: str
 
 
-def everything_in(client: Lists, folder: str) -> tuple[list[str], list[File]]:
-    """The paths of all folders below a folder, and all files, unfinished ones too. Raises NotFound."""
-    folders: list[str] = []
-    files: list[File] = []
+@dataclass(frozen=True)
+class _Missing:
+    """What is asked for, or the rest of it, cannot be told."""
+
+    error: TransferError
+
+
+def everything_in(client: Lists, folder: str) -> Iterator[str | File]:
+    """The path of each folder below a folder, and each file, unfinished ones too. Raises NotFound."""
     waiting, seen = [folder], {folder}
+    is_first = True
     while waiting:
         try:
             listing = client.list(waiting.pop())
         except NotFound:
-            if not folders and not files and not waiting:
+            if is_first:
                 raise
             continue  # deleted meanwhile
-        new = [each.path for each in listing.folders if each.path not in seen]
-        seen.update(new)
-        folders += new
-        waiting += new
-        files += listing.files
-    return folders, files
+        is_first = False
+        for each in listing.folders:
+            if each.path not in seen:
+                seen.add(each.path)
+                waiting.append(each.path)
+                yield each.path
+        yield from listing.files
 
 
-def get(
-    client: Finds, names: Sequence[str], into: Path, *, progress: Progress = SILENT, workers: int = WORKERS
-) -> Outcome:
+def get(client: Finds, names: Sequence[str], into: Path, *, progress: Progress = SILENT) -> Outcome:
     """Fetch files, and folders with all in them, under their last labels into a folder, never outside of it.
 
     What fails is told in the outcome, and the others go on. Raises SignInNeeded, OSError where `into` cannot be.
     """
     outcome, target = Outcome(), TargetFolder(into)
-    wanted: list[Wanted] = []
-    places: dict[str, str] = {}
-    for name in names:
-        try:
-            folders, found = _found(client, name.strip("/"))
-        except SignInNeeded:
-            raise
-        except TransferError as error:
-            _fail(outcome, progress, name, error)
-            continue
-        for folder in folders:
-            _make_folder(target, folder, outcome, progress)
-        wanted += _apart(found, places, outcome, progress)
-    at_once(
-        wanted,
-        lambda each: each.file.name,
-        lambda each, telling: _fetch(client, target, each, telling),
-        outcome,
-        progress,
-        workers,
-    )
+    places: dict[str, str] | None = {} if len(names) > 1 else None
+    with Many(outcome, progress=progress) as many:
+        stoppable = Stoppable(progress, many.stop)
+        for name in names:
+            for found in _found(client, name.strip("/")):
+                if isinstance(found, _Missing):
+                    outcome.fail(name, found.error, progress)
+                elif isinstance(found, str):
+                    _make_folder(target, found, outcome, progress)
+                elif places is None or _is_apart(found, places, partial(outcome.fail, progress=progress)):
+                    fetch = partial(_fetch, client, target, found, stoppable)
+                    many.add(Job(found.file.name, found.file.size or 0, fetch))
     return outcome
 
 
-def at_once(
-    items: Iterable[Item],
-    name_of: Callable[[Item], str],
-    do: Callable[[Item, Progress], bool],
-    outcome: Outcome,
-    progress: Progress,
-    workers: int = WORKERS,
-) -> None:
-    """Do something with each of many by threads; `do` is False where nothing was to do.
-
-    What is under way ends at its next bytes where somebody interrupts. Raises SignInNeeded.
-    """
-    lock, stop = threading.Lock(), threading.Event()
-    stoppable = Stoppable(progress, stop)
-
-    def run(item: Item) -> None:
-        if stop.is_set():
-            return
-        name = name_of(item)
-        try:
-            is_done = do(item, stoppable)
-        except SignInNeeded:
-            stop.set()
-            raise
-        except (TransferError, OSError) as error:
-            with lock:
-                _fail(outcome, progress, name, error)
-        else:
-            with lock:
-                (outcome.done if is_done else outcome.same).append(name)
-
-    pool = ThreadPoolExecutor(workers)
+def _found(client: Finds, name: str) -> "Iterator[str | Wanted | _Missing]":
+    """What `_listed` tells, and at its end what has ended it. Raises SignInNeeded."""
     try:
-        futures = [pool.submit(run, item) for item in items]
-        wait(futures, return_when=FIRST_EXCEPTION)
-        for future in futures:
-            if future.done():
-                future.result()
-    finally:
-        stop.set()
-        pool.shutdown(wait=True, cancel_futures=True)
+        yield from _listed(client, name)
+    except SignInNeeded:
+        raise
+    except TransferError as error:
+        yield _Missing(error)
 
 
-def _found(client: Finds, name: str) -> tuple[list[str], list[Wanted]]:
+def _listed(client: Finds, name: str) -> Iterator[str | Wanted]:
     """The folders to make, and the files to fetch, for a name; both named from its last label on."""
     file = client.find(name) if name else None
     if file is not None:
-        return [], [Wanted(file, name.rpartition("/")[2])]
+        yield Wanted(file, name.rpartition("/")[2])
+        return
+    above = len(name.rpartition("/")[0]) + 1 if "/" in name else 0
+    is_there = False
     try:
-        folders, files = everything_in(client, name)
+        for each in everything_in(client, name):
+            if not is_there and name:
+                yield name[above:]
+            is_there = True
+            yield each[above:] if isinstance(each, str) else Wanted(each, each.name[above:])
     except NotFound as error:
         raise NotFound(error.status, f"There is no file and no folder {name!r}") from error
-    above = len(name.rpartition("/")[0]) + 1 if "/" in name else 0
-    own = [name] if name else []
-    return [each[above:] for each in [*own, *folders]], [Wanted(each, each.name[above:]) for each in files]
+    if not is_there and name:
+        yield name[above:]
 
 
-def _apart(found: list[Wanted], places: dict[str, str], outcome: Outcome, progress: Progress) -> list[Wanted]:
-    """Those that no other file has the place of; a file that is asked for twice is fetched once."""
-    apart: list[Wanted] = []
-    for each in found:
-        first = places.get(each.place)
-        if first is None:
-            places[each.place] = each.file.name
-            apart.append(each)
-        elif first != each.file.name:
-            error = UnsafeName(f"{each.file.name} and {first} would have the same name {each.place!r} here")
-            _fail(outcome, progress, each.file.name, error)
-    return apart
+def _is_apart(wanted: Wanted, places: dict[str, str], fail: Callable[[str, Exception], None]) -> bool:
+    """Whether no other file has its place; one that is asked for twice is fetched once."""
+    first = places.get(wanted.place)
+    if first is None:
+        places[wanted.place] = wanted.file.name
+        return True
+    if first != wanted.file.name:
+        error = UnsafeName(f"{wanted.file.name} and {first} would have the same name {wanted.place!r} here")
+        fail(wanted.file.name, error)
+    return False
 
 
 def _make_folder(target: TargetFolder, name: str, outcome: Outcome, progress: Progress) -> None:
     try:
         target.make_folder(name)
     except (TransferError, OSError) as error:
-        _fail(outcome, progress, name, error)
+        outcome.fail(name, error, progress)
 
 
 def _fetch(client: Finds, target: TargetFolder, wanted: Wanted, progress: Progress) -> bool:
     return download(client.session, wanted.file, target.place(wanted.place), progress=progress)
-
-
-def _fail(outcome: Outcome, progress: Progress, name: str, error: Exception) -> None:
-    outcome.failed[name] = error
-    progress.failed(name, error)

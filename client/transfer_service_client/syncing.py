@@ -3,7 +3,7 @@
 `plan` is a pure function of two trees. What could not be read here is never a reason to delete something there.
 """
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
@@ -13,7 +13,8 @@ from typing import Protocol
 from transfer_service_client.digests import DigestCache
 from transfer_service_client.downloads import sha256_of
 from transfer_service_client.errors import SignInNeeded, TransferError, Unavailable
-from transfer_service_client.fetching import WORKERS, Lists, Outcome, at_once
+from transfer_service_client.fetching import Lists
+from transfer_service_client.outcome import Outcome
 from transfer_service_client.progress import SILENT, Progress
 from transfer_service_client.trees import LocalTree, RemoteTree, local_tree, remote_tree
 
@@ -21,8 +22,10 @@ from transfer_service_client.trees import LocalTree, RemoteTree, local_tree, rem
 class Syncs(Lists, Protocol):
     """What a service has to be able to do for `sync`."""
 
-    def upload(self, path: Path, to: str, *, progress: Progress) -> object:
-        """Send a file, in place of one of that name."""
+    def upload_files(
+        self, files: Iterable[tuple[Path, str]], *, is_compared: bool = True, progress: Progress = SILENT
+    ) -> Outcome:
+        """Send files under their names, in place of those that have them."""
 
     def delete(self, name: str) -> None:
         """Delete a file."""
@@ -80,7 +83,7 @@ def worth_hashing(local: LocalTree, remote: RemoteTree) -> list[str]:
 def plan(local: LocalTree, remote: RemoteTree, digests: Mapping[str, str], *, delete: bool = False) -> Plan:
     """What to do, without doing it. `digests` of `worth_hashing`; a file that is missing there is sent."""
     in_way = (local.sizes.keys() & remote.folders) | (local.folders & remote.files.keys())
-    kept = local.skipped | local.failed.keys()
+    kept = local.skipped.keys() | local.failed.keys()
     may_delete = delete and not local.failed
     in_way_goes = {name for name in in_way if may_delete and not _touches(name, kept)}
     blocked = in_way - in_way_goes
@@ -111,26 +114,28 @@ def sync(
     dry_run: bool = False,
     progress: Progress = SILENT,
     cache: DigestCache | None = None,
-    workers: int = WORKERS,
 ) -> tuple[Plan, Outcome]:
     """Make a folder of the service like a local one; with `dry_run` only tell how.
 
     Files that fail are told in the outcome, by their names there, and the others go on; nothing is deleted after any of
     them failed. Raises SignInNeeded, OSError where `root` cannot be read.
     """
+    folder = folder.strip("/")
     local = local_tree(root)
     remote = remote_tree(client, folder)
     outcome, below = Outcome(), _Below(folder)
     for name, error in local.failed.items():
-        _fail(outcome, progress, below(name), error)
+        outcome.fail(below(name), error, progress)
+    for name, reason in local.skipped.items():
+        outcome.skip(below(name), reason)
     with cache or DigestCache() as digests:
         known = _digests(local, worth_hashing(local, remote), digests)
     steps = plan(local, remote, known, delete=delete)
     for name, problem in steps.blocked.items():
-        _fail(outcome, progress, below(name), TransferError(f"{name}: {problem}"))
-    outcome.same += [below(name) for name in steps.same]
+        outcome.fail(below(name), TransferError(problem), progress)
+    outcome.same = len(steps.same)
     if not dry_run:
-        _carry_out(client, below, steps, local, outcome, progress, workers)
+        _carry_out(client, below, steps, local, outcome, progress)
     return steps, outcome
 
 
@@ -139,16 +144,18 @@ def verify(client: Lists, root: Path, folder: str, *, progress: Progress = SILEN
 
     Raises NotFound where that is not there, OSError where `root` cannot be read.
     """
+    folder = folder.strip("/")
     client.list(folder)
     local, remote = local_tree(root), remote_tree(client, folder)
-    outcome = Outcome(failed=dict(local.failed))
+    failed = dict(local.failed)
     digests: dict[str, str] = {}
     for name in sorted(local.sizes):
         progress.begin(name, local.sizes[name])
         try:
             digests[name] = sha256_of(local.paths[name])
         except OSError as error:
-            _fail(outcome, progress, name, error)
+            failed[name] = error
+            progress.failed(name, error)
         else:
             progress.advance(name, local.sizes[name])
             progress.done(name, was_moved=False)
@@ -159,7 +166,7 @@ def verify(client: Lists, root: Path, folder: str, *, progress: Progress = SILEN
         different=sorted(name for name in both if digests[name] != there[name]),
         missing_there=sorted([*(digests.keys() - there.keys()), *(local.folders - remote.folders)]),
         missing_here=sorted([*(there.keys() - local.sizes.keys()), *(remote.folders - local.folders)]),
-        failed=outcome.failed,
+        failed=failed,
     )
 
 
@@ -172,19 +179,16 @@ class _Below:
 
 
 def _carry_out(
-    client: Syncs, below: _Below, steps: Plan, local: LocalTree, outcome: Outcome, progress: Progress, workers: int
+    client: Syncs, below: _Below, steps: Plan, local: LocalTree, outcome: Outcome, progress: Progress
 ) -> None:
-    def upload(name: str, telling: Progress) -> bool:
-        client.upload(local.paths[name], below(name), progress=telling)
-        return True
-
     for name in steps.delete_first:
         _try(partial(_delete_any, client, below(name), name in local.sizes), below(name), outcome, progress)
     if below.folder:
         client.make_folder(below.folder)
     for name in steps.folders:
         _try(partial(client.make_folder, below(name)), below(name), outcome, progress)
-    at_once(steps.uploads, below, upload, outcome, progress, workers)
+    files = ((local.paths[name], below(name)) for name in steps.uploads)
+    outcome.add(client.upload_files(files, is_compared=False, progress=progress))
     if outcome.failed:
         return
     for name in steps.delete_files:
@@ -215,12 +219,7 @@ def _try(do: Callable[[], None], name: str, outcome: Outcome, progress: Progress
     except (SignInNeeded, Unavailable):
         raise
     except TransferError as error:
-        _fail(outcome, progress, name, error)
-
-
-def _fail(outcome: Outcome, progress: Progress, name: str, error: Exception) -> None:
-    outcome.failed[name] = error
-    progress.failed(name, error)
+        outcome.fail(name, error, progress)
 
 
 def _is_in(name: str, names: Collection[str]) -> bool:

@@ -1,14 +1,18 @@
 import threading
 import time
+import tracemalloc
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from transfer_service_client.errors import NotFound, SignInNeeded, Stopped
-from transfer_service_client.fetching import Outcome, at_once, everything_in, get
+from transfer_service_client.fetching import everything_in, get
+from transfer_service_client.many import Job, Many
 from transfer_service_client.models import File, Folder, Listing
-from transfer_service_client.progress import SILENT, Progress
+from transfer_service_client.outcome import KEPT, Outcome
+from transfer_service_client.progress import SILENT, Silent
 from transfer_service_client.session import Session
+from transfer_service_client.stopping import Stoppable
 
 from tests.client.small_service import SmallService, serving
 
@@ -33,6 +37,16 @@ class Account:
         return self._service.file(name) if is_there else None
 
 
+class Heard(Silent):
+    """The names that went well."""
+
+    def __init__(self) -> None:
+        self.names: set[str] = set()
+
+    def done(self, name: str, *, was_moved: bool) -> None:  # noqa: ARG002
+        self.names.add(name)
+
+
 def _names(root: Path) -> set[str]:
     return {each.relative_to(root).as_posix() for each in root.rglob("*")}
 
@@ -46,12 +60,14 @@ def test_files_and_folders_come_under_their_last_labels(tmp_path: Path) -> None:
         "x": ([], ["x/3"]),
     }
     with serving(service) as session:
-        outcome = get(Account(session, service, listings), ["a/b", "x/3", "x/3", "none"], tmp_path)
+        heard = Heard()
+        outcome = get(Account(session, service, listings), ["a/b", "x/3", "x/3", "none"], tmp_path, progress=heard)
         assert _names(tmp_path) == {"b", "b/1", "b/c", "b/c/2", "b/empty", "3"}
-        assert set(outcome.done) == {"a/b/1", "a/b/c/2", "x/3"}
-        assert list(outcome.failed) == ["none"]
+        assert heard.names == {"a/b/1", "a/b/c/2", "x/3"}
+        assert outcome.done == 3
+        assert [name for name, _ in outcome.errors] == ["none"]
         again = get(Account(session, service, listings), ["a/b"], tmp_path)
-        assert (again.done, set(again.same)) == ([], {"a/b/1", "a/b/c/2"})
+        assert (again.done, again.same) == (0, 2)
 
 
 def test_hostile_names_fail_and_the_others_go_on(tmp_path: Path) -> None:
@@ -61,9 +77,10 @@ def test_hostile_names_fail_and_the_others_go_on(tmp_path: Path) -> None:
         "a/b": (["a"], ["a/b/fine"]),
     }
     with serving(service) as session:
-        outcome = get(Account(session, service, listings), ["a"], into)
-    assert set(outcome.done) == {"a/good", "a/b/fine"}
-    assert {"a/../../out", "a//x"} <= set(outcome.failed)
+        heard = Heard()
+        outcome = get(Account(session, service, listings), ["a"], into, progress=heard)
+    assert heard.names == {"a/good", "a/b/fine"}
+    assert {"a/../../out", "a//x"} <= {name for name, _ in outcome.errors}
     assert _names(tmp_path) <= {"into", "into/a", "into/a/good", "into/a/b", "into/a/b/fine"}
 
 
@@ -72,7 +89,7 @@ def test_two_files_for_one_place_are_told(tmp_path: Path) -> None:
     with serving(service) as session:
         account = Account(session, service, {"": ([], ["a/x", "b/x"])})
         outcome = get(account, ["a/x", "b/x"], tmp_path)
-    assert (outcome.done, list(outcome.failed)) == (["a/x"], ["b/x"])
+    assert (outcome.done, [name for name, _ in outcome.errors]) == (1, ["b/x"])
 
 
 def test_an_unfinished_file_is_told(tmp_path: Path) -> None:
@@ -81,33 +98,58 @@ def test_an_unfinished_file_is_told(tmp_path: Path) -> None:
         account = Account(session, service, {"": ([], ["x"])})
         account.find = lambda name: replace(service.file(name), sha256=None)  # type: ignore[method-assign]
         outcome = get(account, ["x"], tmp_path)
-    assert "not complete" in str(outcome.failed["x"])
+    assert "not complete" in str(dict(outcome.errors)["x"])
 
 
 def test_a_listing_that_never_ends_ends() -> None:
     service = SmallService(b"")
     with serving(service) as session:
-        folders, _ = everything_in(Account(session, service, {"a": (["a", "a/b"], []), "a/b": (["a", "a/b"], [])}), "a")
-    assert folders == ["a/b"]
+        account = Account(session, service, {"a": (["a", "a/b"], []), "a/b": (["a", "a/b"], [])})
+        assert list(everything_in(account, "a")) == ["a/b"]
 
 
 def test_one_that_ends_all_ends_those_under_way() -> None:
-    outcome, is_stopped = Outcome(), threading.Event()
+    outcome, is_started, is_stopped = Outcome(), threading.Event(), threading.Event()
 
-    def do(name: str, progress: Progress) -> bool:
-        if name == "signed out":
-            raise SignInNeeded(401, "Not signed in")
+    def long() -> bool:
+        is_started.set()
         try:
             for _ in range(10_000):
-                progress.advance(name, 1)
+                stoppable.advance("long", 1)
                 time.sleep(0.005)
         except Stopped:
             is_stopped.set()
             raise
         return True
 
-    with pytest.raises(SignInNeeded):
-        at_once(["long", "signed out", "later", "later still"], str, do, outcome, SILENT, workers=2)
+    def signed_out() -> bool:
+        is_started.wait(60)
+        raise SignInNeeded(401, "Not signed in")
+
+    with pytest.raises(SignInNeeded), Many(outcome) as many:
+        stoppable = Stoppable(SILENT, many.stop)
+        many.add(Job("long", 1, long))
+        many.add(Job("signed out", 1, signed_out))
+        while True:  # until it is told
+            many.add(Job("long", 1, long))
     assert is_stopped.is_set()
-    assert outcome.done == []
-    assert list(outcome.failed) == ["long"]
+    assert (outcome.done, outcome.failed) == (0, 0)
+
+
+def test_any_number_of_failures_takes_the_same_memory() -> None:
+    outcome = Outcome()
+
+    def fail() -> bool:
+        held = bytearray(64 * 1024)
+        raise ValueError(len(held))
+
+    tracemalloc.start()
+    try:
+        with Many(outcome) as many:
+            for number in range(KEPT + 500):
+                many.add(Job(str(number), 1, fail))
+        kept, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert (outcome.failed, len(outcome.errors)) == (KEPT + 500, KEPT)
+    assert kept < 8_000_000  # with the frames it would be 64 MB

@@ -72,13 +72,13 @@ def test_a_folder_is_sent_and_the_second_time_nothing_of_it(
     client: TransferClient, service: Account, album: Path
 ) -> None:
     outcome = client.upload_all([str(album)], to="x")
-    assert (outcome.sent, outcome.unchanged, outcome.failed) == (40, 0, [])
+    assert (outcome.done, outcome.same, outcome.failed) == (40, 0, 0)
     assert service.files == {f"x/album/{each.name}": each.read_bytes() for each in album.iterdir() if each.is_file()}
     assert ("folder", 0) in service.requests
     (album / "007").write_bytes(b"other!!")
     service.requests.clear()
     outcome = client.upload_all([str(album)], to="x")
-    assert (outcome.sent, outcome.unchanged) == (1, 39)
+    assert (outcome.done, outcome.same) == (1, 39)
     assert sorted(service.requests) == [("PUT", 7), ("folder", 0)]
     assert service.files["x/album/007"] == b"other!!"
 
@@ -90,8 +90,8 @@ def test_one_that_fails_keeps_no_other_back(client: TransferClient, service: Acc
     service.faults = [refuse]
     (album / "gone").symlink_to("nowhere")
     outcome = client.upload_all([str(album)])
-    assert (outcome.sent, len(outcome.failed)) == (39, 2)
-    assert {str(error) for _, error in outcome.failed} == {"Invalid file name", "No such file or directory"}
+    assert (outcome.done, outcome.failed) == (39, 2)
+    assert {str(error) for _, error in outcome.errors} == {"Invalid file name", "No such file or directory"}
 
 
 def test_nobody_goes_on_once_the_key_does_not_count(client: TransferClient, service: Account, album: Path) -> None:

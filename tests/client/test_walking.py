@@ -4,11 +4,21 @@ import os
 from pathlib import Path
 
 import pytest
-from transfer_service_client.walking import LocalFile, LocalFolder, Unsendable, walk
+from transfer_service_client.walking import Found, LocalFile, LocalFolder, Skipped, Unsendable, roots, walk
 
 
-def _names(found: object) -> list[str]:
-    return [each.name for each in found if isinstance(each, LocalFile | LocalFolder)]  # type: ignore[attr-defined]
+def _walk(*paths: str, to: str = "") -> list[Found]:
+    taken: set[str] = set()
+    found: list[Found] = []
+    for root in roots(paths, to=to):
+        found += [root] if isinstance(root, Unsendable) else walk(root, taken)
+    return found
+
+
+def _names(found: list[Found]) -> list[str]:
+    return [
+        each.name for each in found if isinstance(each, LocalFile) or (isinstance(each, LocalFolder) and each.is_empty)
+    ]
 
 
 @pytest.fixture
@@ -22,23 +32,23 @@ def album(tmp_path: Path) -> Path:
 
 
 def test_a_folder_keeps_its_own_name(album: Path) -> None:
-    assert _names(walk([str(album)], to="2026")) == ["2026/album/a.txt", "2026/album/b/c.txt", "2026/album/empty"]
+    assert _names(_walk(str(album), to="2026")) == ["2026/album/a.txt", "2026/album/b/c.txt", "2026/album/empty"]
 
 
 def test_a_slash_at_its_end_means_only_what_is_in_it(album: Path) -> None:
-    assert _names(walk([f"{album}/"])) == ["a.txt", "b/c.txt", "empty"]
+    assert _names(_walk(f"{album}/")) == ["a.txt", "b/c.txt", "empty"]
 
 
 def test_the_folder_of_here_is_what_is_in_it(album: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(album)
-    assert _names(walk(["."], to="x")) == ["x/a.txt", "x/b/c.txt", "x/empty"]
+    assert _names(_walk(".", to="x")) == ["x/a.txt", "x/b/c.txt", "x/empty"]
 
 
 def test_a_name_that_is_not_utf_8_is_told_and_the_rest_goes_on(album: Path) -> None:
     Path(os.fsdecode(os.fsencode(album) + b"/a\xff")).write_bytes(b"")
-    found = list(walk([str(album)]))
+    found = _walk(str(album))
     (bad,) = [each for each in found if isinstance(each, Unsendable)]
-    assert bad.shown.endswith("a\N{REPLACEMENT CHARACTER}")
+    assert bad.name.endswith("a\N{REPLACEMENT CHARACTER}")
     assert "not UTF-8" in str(bad.error)
     assert len(_names(found)) == 3
 
@@ -48,17 +58,33 @@ def test_links_to_files_are_followed_and_those_to_folders_are_told(album: Path) 
     (album / "loop").symlink_to(album)
     (album / "dangling").symlink_to(album / "nowhere")
     os.mkfifo(album / "pipe")
-    found = list(walk([str(album)]))
+    found = _walk(str(album))
     assert "album/link.txt" in _names(found)
-    bad = {Path(each.shown).name: str(each.error) for each in found if isinstance(each, Unsendable)}
-    assert bad == {
-        "dangling": "No such file or directory",
-        "loop": "A link to a folder is not followed",
-        "pipe": "It is no file",
-    }
+    assert [each for each in found if isinstance(each, Skipped)] == [
+        Skipped("album/loop", "A link to a folder is not followed"),
+        Skipped("album/pipe", "It is no file"),
+    ]
+    assert [(each.name, str(each.error)) for each in found if isinstance(each, Unsendable)] == [
+        ("album/dangling", "No such file or directory")
+    ]
+    assert isinstance(_walk(str(album / "pipe"))[0], Unsendable)  # nobody asks for it without a reason
 
 
 def test_what_is_not_there_is_told(tmp_path: Path) -> None:
-    (found,) = walk([str(tmp_path / "nothing")])
+    (found,) = _walk(str(tmp_path / "nothing"))
     assert isinstance(found, Unsendable)
     assert "No such file" in str(found.error)
+
+
+def test_names_are_told_as_the_service_keeps_them_and_none_twice(tmp_path: Path) -> None:
+    for name in ("a/cafe\u0301.txt", "a/caf\u00e9.txt", "b/only", "c/only"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes(b"x")
+    found = _walk(str(tmp_path / "a"))
+    assert _names(found) == ["a/caf\u00e9.txt"]
+    (twice,) = [each for each in found if isinstance(each, Unsendable)]
+    assert twice.name == "a/caf\u00e9.txt"
+    found = _walk(str(tmp_path / "b" / "only"), str(tmp_path / "c") + "/")
+    assert _names(found) == ["only"]
+    (second,) = [each for each in found if isinstance(each, Unsendable)]
+    assert "second file of this name" in str(second.error)
