@@ -34,4 +34,4 @@ def put(
     client = context.patient_client()
     listener = context.output.listener("sent")
     outcome = client.upload_all(paths, name_of(to), progress=listener)
-    context.finish(listener, failures=len(outcome.failed))
+    context.finish(listener, failures=outcome.failed)
