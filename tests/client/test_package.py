@@ -61,6 +61,11 @@ def test_a_module_is_of_the_oldest_python_and_imports_what_is_declared(module: P
     assert not any(strange.values()), "an extra is imported where it is used"
 
 
+def test_what_is_declared_is_used() -> None:
+    used = {name for module in MODULES for name in imported(module)}
+    assert dependencies() <= used
+
+
 def test_a_clone_installs_what_the_wheel_asks_for_and_all_that_comes_along() -> None:
     lines = [line for line in (CLIENT / "requirements.txt").read_text().splitlines() if not line.startswith("#")]
     pinned = dict(line.split("==") for line in lines)

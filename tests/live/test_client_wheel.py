@@ -20,6 +20,7 @@ pytestmark = pytest.mark.one_machine("it is about one installation")
 CLIENT = REPOSITORY / "client"
 PACKAGE = CLIENT / "transfer_service_client"
 OTHER_PYTHONS = ("3.10", "3.13")
+COMMANDS = ("login", "logout", "put", "ls")
 PATIENCE_SECONDS = 300
 LOOK = """
 import importlib, json, pkgutil, sys
@@ -110,7 +111,14 @@ def run(folder: Path, *command: str | Path) -> str:
 
 
 def check_it_works(python: Path, folder: Path) -> None:
-    """Every module."""
+    """The command and every module."""
+    command = python.parent / "transfer"
+    assert run(folder, command, "--version") == f"transfer {VERSION}\n"
+    shown = run(folder, command, "--help")
+    assert set(COMMANDS) <= set(shown.split())
+    for name in COMMANDS:
+        assert run(folder, command, name, "--help").startswith(f"Usage: transfer {name} ")
+    assert run(folder, python, "-m", "transfer_service_client", "--help") == shown
     told = json.loads(run(folder, python, "-c", LOOK))
     assert (told["count"], all(told["public"])) == (len(list(PACKAGE.rglob("*.py"))) - 1, True)
     assert not {"transfer_service", "flask", "sqlalchemy", "gevent", "boto3"} & set(told["loaded"])
