@@ -162,6 +162,17 @@ class TransferClient:
         """Delete a file. Raises NotFound."""
         self.session.request("DELETE", f"/api/files/{encode_name(name)}")
 
+    def move(self, name: str, new: str) -> None:
+        """Give a file another name, or another folder. Raises NotFound, Conflict where something has that name."""
+        file = self.find(name)
+        if file is None:
+            raise NotFound(404, f"There is no file {name!r}")
+        self.session.request("PATCH", f"/api/files/{file.file_id}", json={"filename": new})
+
+    def move_folder(self, path: str, new: str) -> None:
+        """Give a folder another path, with all that is in it. Raises NotFound, Conflict: folders are never merged."""
+        self.session.request("PATCH", f"/api/folders/{encode_name(path)}", json={"path": new})
+
     def make_folder(self, path: str) -> None:
         """Make a folder with those above it; one that is there stays as it is."""
         self.session.request("POST", "/api/folders", json={"path": path}, is_repeatable=True)

@@ -148,6 +148,8 @@ def verify(client: Lists, root: Path, folder: str, *, progress: Progress = SILEN
     client.list(folder)
     local, remote = local_tree(root), remote_tree(client, folder)
     failed = dict(local.failed)
+    for name, error in failed.items():
+        progress.failed(name, error)
     digests: dict[str, str] = {}
     for name in sorted(local.sizes):
         progress.begin(name, local.sizes[name])

@@ -79,6 +79,7 @@ class AccountService:
         if method == "GET":
             return 200, self.files[name] if is_bytes else self._fields(name)
         if method == "DELETE":
+            self.folders |= self._all_folders()  # they stay
             del self.files[name]
             return 200, {"detail": "deleted"}
         new = json.loads(body)["filename"]

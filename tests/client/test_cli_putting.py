@@ -33,7 +33,7 @@ def test_events_for_programs(transfer: Command) -> None:
     assert events["begin"] == {"event": "begin", "name": "good", "size": 4}
     assert events["done"] == {"event": "done", "name": "good", "size": 4, "moved": True}
     seconds = events["summary"].pop("seconds")
-    assert events["summary"] == {"event": "summary", "moved": 1, "unchanged": 0, "failed": 1, "bytes": 4}
+    assert events["summary"] == {"event": "summary", "done": 1, "same": 0, "skipped": 0, "failed": 1, "bytes": 4}
     assert 0 <= seconds < 60
     assert result.err == "none: No such file or directory\n"
 

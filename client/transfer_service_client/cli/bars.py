@@ -148,7 +148,7 @@ class Bars(Listener):
             return
         self._drawn_at = now
         completed = self._finished + sum(transfer.position for transfer in self._running.values())
-        text = f"{plural(self.moved, 'file')} {self.verb}"
-        if self.same:
-            text += f", {self.same} there already"
+        text = f"{plural(self.counts.done, 'file')} {self.verb}"
+        if self.counts.same:
+            text += f", {self.counts.same} there already"
         self._progress.update(self._whole, description=text, total=self._total or None, completed=completed)

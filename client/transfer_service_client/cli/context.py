@@ -1,15 +1,18 @@
 """What commands share: the account that is signed in, what they print, and how they end."""
 
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 import typer
 
-from transfer_service_client.cli.listeners import Listener
+from transfer_service_client.cli.listeners import Listener, reason_of
 from transfer_service_client.cli.output import Options, Output
 from transfer_service_client.cli.terminal import human_seconds, human_size, plural
+from transfer_service_client.errors import SignInNeeded, TransferError, Unavailable
 
 if TYPE_CHECKING:
     from transfer_service_client.client import TransferClient
+    from transfer_service_client.outcome import Outcome
 
 FAILED, USAGE, SIGN_IN = 1, 2, 3
 SHORT_PATIENCE_SECONDS = 10.0
@@ -51,31 +54,52 @@ class Context:
         client.session.patience_seconds = PATIENCE_SECONDS
         return client
 
-    def finish(self, listener: Listener, *, failures: int = 0, more: str = "") -> None:
-        """Tell what became of many files; ends the command by 1 where some failed (`failures`, if it knows of more)."""
+    def each(self, names: Sequence[str], do: Callable[[str], None]) -> None:
+        """Do something with each of many; those that fail are told, and end the command by 1 after the others."""
+        failures = sum(not self._did(name, do) for name in names)
+        if failures:
+            raise typer.Exit(FAILED)
+
+    def finish(self, listener: Listener, outcome: "Outcome | None" = None) -> None:
+        """Tell what became of many files, as `outcome` or else the listener counts; ends by 1 where some failed."""
         self.output.close()
-        failed = max(listener.failures, failures)
-        parts = [f"{plural(listener.moved, 'file')} {listener.verb}"]
-        if listener.moved_bytes and listener.seconds:
+        counts = outcome or listener.counts
+        for name, reason in counts.skips:
+            self.output.remark(f"skipped {name}: {reason}", event="skipped", name=name, reason=reason)
+        text = f"{plural(counts.done, 'file')} {listener.verb}"
+        if listener.moved_bytes:
             speed = human_size(listener.moved_bytes / listener.seconds)
-            parts[0] += f" ({human_size(listener.moved_bytes)} in {human_seconds(listener.seconds)}, {speed}/s)"
-        if listener.same:
-            parts.append(f"{listener.same} there already")
-        if more:
-            parts.append(more)
-        if failed:
-            parts.append(f"{failed} failed")
+            text += f" ({human_size(listener.moved_bytes)} in {human_seconds(listener.seconds)}, {speed}/s)"
+        for count, words in (
+            (counts.same, "there already"),
+            (counts.skipped, "skipped"),
+            (counts.failed, "failed"),
+        ):
+            text += f", {count} {words}" if count else ""
         self.output.remark(
-            ", ".join(parts),
+            text,
             event="summary",
-            moved=listener.moved,
-            unchanged=listener.same,
-            failed=failed,
+            done=counts.done,
+            same=counts.same,
+            skipped=counts.skipped,
+            failed=counts.failed,
             bytes=listener.moved_bytes,
             seconds=round(listener.seconds, 3),
         )
-        if failed:
+        if counts.failed:
             raise typer.Exit(FAILED)
+
+    def _did(self, name: str, do: Callable[[str], None]) -> bool:
+        try:
+            do(name)
+        except (SignInNeeded, Unavailable):
+            raise
+        except TransferError as error:
+            self.output.problem(reason_of(error))
+            if self.options.json:
+                self.output.remark("", event="failed", name=name, error=reason_of(error))
+            return False
+        return True
 
     def close(self) -> None:
         """Take bars away, close connections."""

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, TextIO
 
 from transfer_service_client.cli.terminal import human_size
+from transfer_service_client.outcome import Outcome
 
 if TYPE_CHECKING:
     from transfer_service_client.cli.output import Output
@@ -27,7 +28,8 @@ class Listener:
 
     def __init__(self, output: "Output", verb: str) -> None:
         self.verb = verb
-        self.moved = self.same = self.failures = self.moved_bytes = 0
+        self.counts = Outcome()
+        self.moved_bytes = 0
         self._output = output
         self._guard = threading.RLock()
         self._running: dict[str, Transfer] = {}
@@ -65,15 +67,14 @@ class Listener:
         """It is there."""
         with self._guard:
             transfer = self._running.pop(name, Transfer(0))
-            self.moved += was_moved
-            self.same += not was_moved
+            self.counts.count(was_moved=was_moved)
             self._show_done(name, transfer, was_moved=was_moved)
 
     def failed(self, name: str, error: Exception) -> None:
         """It was given up."""
         with self._guard:
             transfer = self._running.pop(name, Transfer(0))
-            self.failures += 1
+            self.counts.failed += 1
             self._output.problem(problem_with(name, error))
             self._show_failed(name, transfer, error)
 

@@ -1,5 +1,6 @@
 """`transfer put` and `transfer get`."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -14,11 +15,17 @@ _PUT_EXAMPLES = """\
   transfer put Photos/ --to Backup        send what is in it, into Backup
   transfer put *.jpg --to Photos/2026     many at once
 """
+_GET_EXAMPLES = """\
+  transfer get film.mp4                   fetch a file to here
+  transfer get Photos notes.txt -o /tmp   a folder and a file, to /tmp
+  transfer get / -o backup                everything
+"""
 
 
 def register(app: typer.Typer) -> None:
     """Add the commands."""
     command(app, "put", examples=_PUT_EXAMPLES, when_stopped=GOES_ON)(put)
+    command(app, "get", examples=_GET_EXAMPLES, when_stopped=GOES_ON)(get)
 
 
 def put(
@@ -34,4 +41,22 @@ def put(
     client = context.patient_client()
     listener = context.output.listener("sent")
     outcome = client.upload_all(paths, name_of(to), progress=listener)
-    context.finish(listener, failures=outcome.failed)
+    context.finish(listener, outcome)
+
+
+def get(
+    context: Context,
+    names: Annotated[list[str], typer.Argument(metavar="NAME…", help="Files and folders at the service.")],
+    into: Annotated[
+        Path, typer.Option("-o", "--output", metavar="DIR", help="The folder they go into; made if needed.")
+    ] = Path(),
+) -> None:
+    """Fetch files and folders.
+
+    Each file is compared with its SHA-256 before it gets its name here; then it replaces what had that name. A folder
+    comes with all that is in it. Nothing is ever written outside of DIR. What was stopped goes on where it ended.
+    """
+    client = context.patient_client()
+    listener = context.output.listener("fetched")
+    outcome = client.get([name_of(name) for name in names], into, progress=listener)
+    context.finish(listener, outcome)
