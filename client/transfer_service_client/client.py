@@ -5,9 +5,8 @@ from pathlib import Path
 from typing import Any
 
 from transfer_service_client.credentials import CredentialFile, Key, Tokens
-from transfer_service_client.downloads import download
 from transfer_service_client.errors import NotFound
-from transfer_service_client.fetching import get
+from transfer_service_client.fetching import fetch, get
 from transfer_service_client.models import Account, File, Folder, Listing, parse_instant
 from transfer_service_client.outcome import Outcome
 from transfer_service_client.placing import TargetFolder
@@ -124,7 +123,7 @@ class TransferClient:
             raise NotFound(404, f"There is no file {name!r}")
         path = Path(to)
         target = TargetFolder(path).place(name.rpartition("/")[2]) if path.is_dir() else path
-        download(self.session, file, target, progress=progress)
+        fetch(self, file, target, progress)
         return target
 
     def get(self, names: Sequence[str], into: str | Path = ".", *, progress: Progress = SILENT) -> Outcome:

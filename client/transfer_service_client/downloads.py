@@ -4,6 +4,7 @@ A large file comes in pieces over several connections, because one connection of
 trips. What has arrived is hashed while the rest is still coming.
 """
 
+import errno
 import hashlib
 import queue
 import threading
@@ -27,6 +28,7 @@ _CONNECTIONS = 4
 _NEAR_SECONDS = 0.02  # a service that answers sooner fills the line by one connection
 _BLOCK_BYTES = 1 << 20
 _TRIES = 3
+_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 _WAIT_SECONDS = 0.5
 
 
@@ -59,6 +61,10 @@ def download(
                 raise DigestMismatch(f"{file.name} arrived with other bytes than the service has")
             tries += 1
         part.finish(target, file.updated_at.timestamp())
+    except OSError as error:
+        if error.errno in _FULL:
+            raise TransferError(f"There is no room for {file.name} here; what has arrived is kept") from error
+        raise
     finally:
         part.close()
     progress.done(file.name, was_moved=True)
@@ -114,7 +120,8 @@ class _Run:
             return ""
         except BaseException:
             self._stop.set()
-            self._part.save()
+            with suppress(OSError):  # a full disk has no room for that either
+                self._part.save()
             raise
 
     def _fetch_by_threads(self, missing: list[Range]) -> str:

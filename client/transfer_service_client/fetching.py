@@ -139,4 +139,15 @@ def _make_folder(target: TargetFolder, name: str, outcome: Outcome, progress: Pr
 
 
 def _fetch(client: Finds, target: TargetFolder, wanted: Wanted, progress: Progress) -> bool:
-    return download(client.session, wanted.file, target.place(wanted.place), progress=progress)
+    return fetch(client, wanted.file, target.place(wanted.place), progress)
+
+
+def fetch(client: Finds, file: File, target: Path, progress: Progress) -> bool:
+    """`download`, of the file that has the name now where another one got it meanwhile."""
+    try:
+        return download(client.session, file, target, progress=progress)
+    except NotFound:
+        now = client.find(file.name)
+        if now is None or now.file_id == file.file_id:
+            raise
+    return fetch(client, now, target, progress)

@@ -2,12 +2,13 @@
 
 import hashlib
 import os
+from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 from transfer_service_client.errors import FileChanged
 
-BLOCK_BYTES = 256 * 1024
+_BLOCK_BYTES = 1024 * 1024
 _INLINE_BYTES = 1024 * 1024  # up to here a thread costs more than it saves
 
 
@@ -46,28 +47,44 @@ class LocalSource:
     def read(self, start: int, count: int) -> bytes:
         """These bytes, which are hashed beside where they are the next. Raises FileChanged where there are fewer."""
         self.hash_up_to(start)
-        data = self._read(start, count)
+        data = bytearray(count)
+        self._read_into(start, memoryview(data))
+        self._hash(start, memoryview(data))
         self._settle()
-        known = self._hashed - start
-        if known < count:
-            self._hashed = start + count
-            self._update(memoryview(data)[known:])
-        return data
+        return bytes(data)
+
+    def blocks(self, start: int, end: int) -> Iterator[memoryview]:
+        """These bytes in blocks, hashed beside as by `read`; each holds until the one after the next is asked for."""
+        self.hash_up_to(start)
+        buffers = (bytearray(_BLOCK_BYTES), bytearray(_BLOCK_BYTES))
+        for at in range(start, end, _BLOCK_BYTES):
+            count = min(_BLOCK_BYTES, end - at)
+            block = memoryview(buffers[(at - start) // _BLOCK_BYTES % 2])[:count]
+            self._read_into(at, block)
+            self._hash(at, block)
+            yield block
+        self._settle()  # the buffers go
 
     def hash_up_to(self, position: int) -> None:
         """Read what is before a position and was not hashed yet: what an earlier run has sent."""
         while self._hashed < position:
-            start, count = self._hashed, min(BLOCK_BYTES, position - self._hashed)
-            data = self._read(start, count)
-            self._settle()
-            self._hashed = start + count
-            self._update(memoryview(data))
+            data = memoryview(bytearray(min(_BLOCK_BYTES, position - self._hashed)))
+            self._read_into(self._hashed, data)
+            self._hash(self._hashed, data)
 
     def sha256(self) -> bytes:
         """The digest of the whole."""
         self.hash_up_to(self.size)
         self._settle()
         return self._digest.digest()
+
+    def _hash(self, start: int, data: memoryview) -> None:
+        """Hash what is new of these bytes, beside what follows; what was begun before is over then."""
+        self._settle()
+        known = self._hashed - start
+        if known < len(data):
+            self._hashed = start + len(data)
+            self._update(data[known:])
 
     def _update(self, data: memoryview) -> None:
         if self.size <= _INLINE_BYTES:
@@ -80,12 +97,10 @@ class LocalSource:
             self._pending.result()
             self._pending = None
 
-    def _read(self, start: int, count: int) -> bytes:
+    def _read_into(self, start: int, data: memoryview) -> None:
         self._file.seek(start)
-        data = self._file.read(count)
-        while data is not None and len(data) < count:  # the kernel may give less than was asked for
-            more = self._file.read(count - len(data))
-            if not more:
+        while data:
+            count = self._file.readinto(data)  # the kernel may give less than was asked for
+            if not count:
                 raise FileChanged(f"{self._path.name} was cut while it was sent")
-            data += more
-        return data or b""
+            data = data[count:]

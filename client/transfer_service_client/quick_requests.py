@@ -1,21 +1,24 @@
-"""Small requests in great number: one connection for each thread, by the standard library.
+"""Requests of uploads, small ones in great number and large bodies: one connection for each thread, by sockets.
 
-httpx takes most of a millisecond of a processor for a request; this takes a fraction of it. Where the environment names
-a proxy, httpx sends as always.
+httpx takes most of a millisecond of a processor for a request, and copies bodies in small parts; this takes a fraction
+of that. Where the environment names a proxy, httpx sends as always.
 """
 
 import http.client
 import ssl
 import threading
+import time
 import urllib.request
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from urllib.parse import urlsplit
 
 import httpx
 
-from transfer_service_client.session import PASSING, Session, error_of, retry_after_of
+from transfer_service_client.answers import error_of, retry_after_of
+from transfer_service_client.session import PASSING, Session
 
-_TIMEOUT_SECONDS = 90.0
+_CONNECT_SECONDS, _TIMEOUT_SECONDS = 10.0, 90.0
+_RESTED_SECONDS = 1.0  # a body that may be there only once goes over no connection that rested for longer
 _USELESS = frozenset({"transfer-encoding", "content-encoding", "content-length"})
 
 
@@ -59,6 +62,46 @@ class QuickRequests:
                 raise self._session.away(problem) from problem
         raise AssertionError  # the pauses do not end
 
+    def try_once(
+        self, method: str, path: str, *, content: Iterable[bytes | memoryview] | bytes, headers: Mapping[str, str]
+    ) -> httpx.Response:
+        """As `Session.try_once`; `headers` tell the length of `content`."""
+        if self._is_proxied:
+            blocks = content if isinstance(content, bytes) else (bytes(block) for block in content)
+            return self._session.try_once(method, path, content=blocks, headers=headers)
+        shown = self._session.authorization()
+        try:
+            answer = self._stream(method, path, content, {**shown, **headers})
+        except BaseException:
+            self.close()
+            raise
+        if answer.status_code == httpx.codes.UNAUTHORIZED and not self._session.renew(shown.get("Authorization")):
+            raise error_of(answer)
+        return answer
+
+    def _stream(
+        self, method: str, path: str, content: Iterable[bytes | memoryview] | bytes, headers: Mapping[str, str]
+    ) -> httpx.Response:
+        if time.monotonic() - getattr(self._local, "used_at", 0.0) > _RESTED_SECONDS:
+            self.close()
+        try:
+            connection = self._connected()
+            connection.putrequest(method, self._prefix + path, skip_accept_encoding=True)
+            for name, value in headers.items():
+                connection.putheader(name, value)
+            connection.endheaders()
+        except (OSError, http.client.HTTPException) as error:
+            raise httpx.WriteError(str(error)) from error
+        is_whole = all(_is_sent(connection, block) for block in ([content] if isinstance(content, bytes) else content))
+        try:
+            answer = _answer(connection.getresponse())
+        except (OSError, http.client.HTTPException) as error:
+            raise httpx.ReadError(str(error)) from error
+        if not is_whole:  # it has answered before it had all
+            self.close()
+        self._local.used_at = time.monotonic()
+        return answer
+
     def close(self) -> None:
         """Close the connection of this thread."""
         connection = getattr(self._local, "connection", None)
@@ -77,19 +120,37 @@ class QuickRequests:
         return self._send(path, content, headers)
 
     def _send(self, path: str, content: bytes, headers: Mapping[str, str]) -> httpx.Response:
-        connection = getattr(self._local, "connection", None)
-        if connection is None:
-            self._local.connection = connection = self._connect()
+        connection = self._connected()
         connection.request("PUT", self._prefix + path, body=content, headers=dict(headers))
-        answer = connection.getresponse()
-        body = answer.read()
-        fields = [(name, value) for name, value in answer.getheaders() if name.lower() not in _USELESS]
-        return httpx.Response(answer.status, headers=fields, content=body)
+        return _answer(connection.getresponse())
 
-    def _connect(self) -> http.client.HTTPConnection:
+    def _connected(self) -> http.client.HTTPConnection:
+        connection: http.client.HTTPConnection | None = getattr(self._local, "connection", None)
+        if connection is None or connection.sock is None:
+            connection = self._connection()
+            connection.connect()
+            connection.sock.settimeout(_TIMEOUT_SECONDS)
+            self._local.connection = connection
+        return connection
+
+    def _connection(self) -> http.client.HTTPConnection:
         if isinstance(self._context, ssl.SSLContext):
-            return http.client.HTTPSConnection(self._host, self._port, timeout=_TIMEOUT_SECONDS, context=self._context)
-        return http.client.HTTPConnection(self._host, self._port, timeout=_TIMEOUT_SECONDS)
+            return http.client.HTTPSConnection(self._host, self._port, timeout=_CONNECT_SECONDS, context=self._context)
+        return http.client.HTTPConnection(self._host, self._port, timeout=_CONNECT_SECONDS)
+
+
+def _is_sent(connection: http.client.HTTPConnection, block: bytes | memoryview) -> bool:
+    try:
+        connection.send(block)
+    except OSError:
+        return False
+    return True
+
+
+def _answer(answer: http.client.HTTPResponse) -> httpx.Response:
+    body = answer.read()
+    fields = [(name, value) for name, value in answer.getheaders() if name.lower() not in _USELESS]
+    return httpx.Response(answer.status, headers=fields, content=body)
 
 
 def _is_bypassed(host: str) -> bool:

@@ -13,8 +13,9 @@ from urllib.parse import quote
 
 import httpx
 
+from transfer_service_client.answers import error_of, retry_after_of
 from transfer_service_client.credentials import CredentialFile, Credentials, Key, SignIn, Tokens
-from transfer_service_client.errors import ApiError, SignInNeeded, TransferError, Unavailable, api_error
+from transfer_service_client.errors import ApiError, TransferError, Unavailable
 from transfer_service_client.version import VERSION
 
 PATIENCE_SECONDS = 300.0
@@ -22,6 +23,7 @@ PATIENCE_SECONDS = 300.0
 MAX_CONNECTIONS = 256
 _RENEWED_BEFORE_SECONDS = 30.0
 _FIRST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS = 0.25, 15.0
+_GONE = frozenset({404, 410})
 PASSING = frozenset({408, 423, 425, 429, 502, 503, 504})
 """What a service or a proxy answers where the same may go well later."""
 _TIMEOUT = httpx.Timeout(connect=10.0, read=90.0, write=90.0, pool=None)
@@ -105,6 +107,7 @@ class Session:
         the network or the service is away. Raises ApiError, Unavailable.
         """
         repeats = method in {"GET", "HEAD", "PUT", "DELETE"} if is_repeatable is None else is_repeatable
+        is_again = False
         for pause in self.pauses():
             retry_after = None
             try:
@@ -118,11 +121,14 @@ class Session:
             else:
                 if answer.is_success or answer.status_code == httpx.codes.NOT_MODIFIED:
                     return answer
+                if is_again and method == "DELETE" and answer.status_code in _GONE:  # by the try whose answer was lost
+                    return answer
                 if answer.status_code not in PASSING or not (repeats or answer.status_code in {429, 503}):
                     raise error_of(answer)
                 problem, retry_after = error_of(answer), retry_after_of(answer)
             if not pause(retry_after):
                 raise self.away(problem) from problem
+            is_again = True
         raise AssertionError  # the pauses do not end
 
     def try_once(
@@ -276,28 +282,6 @@ class Session:
             return current
         is_ours = kept is not None and kept.url == self.url and isinstance(kept.credentials, Tokens)
         return kept.credentials if kept is not None and is_ours and isinstance(kept.credentials, Tokens) else current
-
-
-def error_of(answer: httpx.Response) -> ApiError:
-    """The error that an answer tells of, in any of the service's shapes."""
-    detail = ""
-    try:
-        answer.read()
-        told = answer.json()
-        error = told.get("detail") or told.get("error") or told.get("message") or ""
-        detail = error.get("message", "") if isinstance(error, dict) else str(error)
-    except (ValueError, AttributeError, httpx.HTTPError):
-        if answer.is_stream_consumed and answer.headers.get("Content-Type", "").startswith("text/plain"):
-            detail = answer.text.strip()
-    if answer.status_code == httpx.codes.UNAUTHORIZED and not detail:
-        return SignInNeeded(401, "Not signed in")
-    return api_error(answer.status_code, detail)
-
-
-def retry_after_of(answer: httpx.Response) -> float | None:
-    """The seconds that an answer asks to wait, where it does (RFC 9110 section 10.2.3)."""
-    text = answer.headers.get("Retry-After", "")
-    return float(text) if text.isdigit() else None
 
 
 def _checked(answer: httpx.Response) -> httpx.Response:

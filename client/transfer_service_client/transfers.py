@@ -108,4 +108,9 @@ def send_files(
 
 def send_file(client: "TransferClient", path: Path, name: str, *, progress: Progress = SILENT) -> Uploaded:
     """Send one file under this name."""
-    return Uploader(client.session, client.account_label(), progress=progress).upload(path, name, client.find(name))
+    quick = QuickRequests(client.session)
+    uploader = Uploader(client.session, client.account_label(), progress=progress, quick=quick)
+    try:
+        return uploader.upload(path, name, client.find(name))
+    finally:
+        quick.close()

@@ -3,8 +3,10 @@
 import hashlib
 import json
 import os
+import re
 import sys
 import tempfile
+import time
 from contextlib import suppress
 from pathlib import Path
 from typing import IO
@@ -13,6 +15,10 @@ from transfer_service_client.credentials import state_folder
 
 if sys.platform != "win32":
     import fcntl
+
+
+_KEPT_SECONDS = 30 * 86400.0  # services keep what is idle for a day, if nobody says otherwise
+_ID = re.compile(r"[\w-]{1,200}", re.ASCII)
 
 
 class UploadState:
@@ -34,11 +40,12 @@ class UploadState:
             lock = self._path.with_suffix(".lock").open("a")
         except OSError:  # no place for it: the upload itself needs none
             return self
+        _prune(self._path.parent)
         try:
             if sys.platform != "win32":
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             self._lock = lock
-        except BlockingIOError:
+        except OSError:  # another process has it, or the disk knows no locks
             lock.close()
         return self
 
@@ -59,23 +66,35 @@ class UploadState:
             upload_id = json.loads(self._path.read_text("utf-8"))["upload_id"]
         except (OSError, ValueError, KeyError, TypeError):  # begun anew: what is there is only a help
             return None
-        return upload_id if isinstance(upload_id, str) else None
+        return upload_id if isinstance(upload_id, str) and _ID.fullmatch(upload_id) else None
 
     def write(self, upload_id: str) -> None:
-        """Keep the id, in one step."""
+        """Keep the id, in one step; where there is no room for it, a next run begins anew."""
         if self._lock is None:
             return
-        handle, name = tempfile.mkstemp(dir=self._path.parent, prefix=".upload-")
-        try:
-            with os.fdopen(handle, "w", encoding="utf-8") as file:
-                json.dump({"upload_id": upload_id}, file)
-            Path(name).replace(self._path)
-        except BaseException:
-            with suppress(OSError):
-                Path(name).unlink()
-            raise
+        with suppress(OSError):
+            handle, name = tempfile.mkstemp(dir=self._path.parent, prefix=".upload-")
+            try:
+                with os.fdopen(handle, "w", encoding="utf-8") as file:
+                    json.dump({"upload_id": upload_id}, file)
+                Path(name).replace(self._path)
+            except BaseException:
+                with suppress(OSError):
+                    Path(name).unlink()
+                raise
 
     def forget(self) -> None:
         """The upload has ended."""
         if self._lock is not None:
-            self._path.unlink(missing_ok=True)
+            with suppress(OSError):
+                self._path.unlink(missing_ok=True)
+
+
+def _prune(folder: Path) -> None:
+    """Remove what was written so long ago that no service has its upload any more."""
+    limit = time.time() - _KEPT_SECONDS
+    with suppress(OSError), os.scandir(folder) as entries:
+        for entry in entries:
+            with suppress(OSError):
+                if entry.is_file(follow_symlinks=False) and entry.stat().st_mtime < limit:
+                    Path(entry.path).unlink()

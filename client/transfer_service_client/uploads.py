@@ -10,19 +10,20 @@ from pathlib import Path
 
 import httpx
 
+from transfer_service_client.answers import error_of, retry_after_of
 from transfer_service_client.errors import ApiError, DigestMismatch, FileChanged, NotFound, Stopped, TransferError
-from transfer_service_client.local_source import BLOCK_BYTES, LocalSource
+from transfer_service_client.local_source import LocalSource
 from transfer_service_client.models import File
 from transfer_service_client.progress import SILENT, Progress
 from transfer_service_client.quick_requests import QuickRequests
-from transfer_service_client.session import PASSING, Session, encode_name, error_of, retry_after_of
+from transfer_service_client.session import PASSING, Session, encode_name
 from transfer_service_client.tus import Position, TusRequests, position_of
 from transfer_service_client.upload_state import UploadState
 
 SMALL_BYTES = 1024 * 1024
 """Up to here a file is one request, which is sent again as a whole."""
 _LAST_BYTES = 4 * 1024 * 1024  # what carries the digest of the whole, so it is read before it is sent
-_FIRST_PIECE, _LEAST_PIECE, _LARGEST_PIECE = 8 * 1024 * 1024, 64 * 1024, 1024 * 1024 * 1024
+_FIRST_PIECE, _LEAST_PIECE, _LARGEST_PIECE = 64 * 1024 * 1024, 64 * 1024, 1024 * 1024 * 1024
 _CHECKED_PIECE = 4 * 1024 * 1024  # held in memory
 _SHORT_SECONDS, _LONG_SECONDS = 5.0, 20.0
 _LOCKED, _CHECKSUM_MISMATCH = 423, 460  # 460: tus 1.0.0, checksum
@@ -54,11 +55,11 @@ class Uploader:
     ) -> None:
         """`account` tells it from others of the same service, for what is resumed. Once `stop` is set all ends.
 
-        Small files go by `quick`, where there are many.
+        What is sent goes by `quick`, where it is given; each thread closes its connection.
         """
         self.session, self.account = session, account
         self.progress, self.stop = progress, stop or threading.Event()
-        self.tus = TusRequests(session)
+        self.tus = TusRequests(session, quick)
         self._quick = quick
 
     def upload(self, path: Path, name: str, there: File | None = None) -> Uploaded:
@@ -82,9 +83,12 @@ class Uploader:
             raise Stopped("Stopped")
         if source.size <= SMALL_BYTES:
             return self._upload_small(name, source)
-        facts = (self.session.url, self.account, str(path.resolve()), source.size, source.changed_at, name)
-        with UploadState(*facts) as state:
+        with UploadState(*self._facts(path, source, name)) as state:
             return _LargeUpload(self, source, name, state).run()
+
+    def _facts(self, path: Path, source: LocalSource, name: str) -> tuple[str | int, ...]:
+        """What tells this upload from all others."""
+        return self.session.url, self.account, str(path.resolve()), source.size, source.changed_at, name
 
     def _upload_small(self, name: str, source: LocalSource) -> Uploaded:
         data = source.read(0, source.size)
@@ -119,7 +123,7 @@ class _Pieces:
 
     def arrived(self, count: int, seconds: float) -> None:
         if seconds < _SHORT_SECONDS and count >= self.size:
-            self.size = min(self.size * 2, self._limit)
+            self.size = min(self.size * 4, self._limit)
         elif seconds > _LONG_SECONDS:
             self.size = max(self.size // 2, _LEAST_PIECE)
 
@@ -138,7 +142,7 @@ class _LargeUpload:
         self._progress, self._stop = uploader.progress, uploader.stop
         self._source, self._name, self._state = source, name, state
         self._is_checked = False
-        self._upload_id = ""
+        self._upload_id, self._is_ours = "", False
 
     def run(self) -> Uploaded:
         """Raises as `Uploader.upload`."""
@@ -184,17 +188,23 @@ class _LargeUpload:
         self._upload_id = self._upload_id or self._state.read() or ""
         if not self._upload_id:
             return None
+        is_of_before = not self._is_ours
         position = self._tus.look(self._upload_id)
-        if position is None or position.offset > self._source.size:
+        is_over = (
+            position is not None and position.file_id is not None and is_of_before
+        )  # and another file is there now
+        if position is None or is_over or position.offset > self._source.size:
             self._upload_id = ""
             self._state.forget()
             return None
+        self._is_ours = True
         self._source.hash_up_to(position.offset)  # before a request is open, which would wait for it
         self._progress.restart(self._name, position.offset)
         return position
 
     def _begin(self) -> Position:
         self._upload_id = self._tus.create(self._name, self._source.size, content_type=None, overwrite=True)
+        self._is_ours = True
         self._state.write(self._upload_id)
         self._progress.restart(self._name, 0)
         return Position(0, None, None)
@@ -204,7 +214,7 @@ class _LargeUpload:
         is_last = left <= last
         count = left if is_last else min(pieces.size, left - last)
         headers: dict[str, str] = {}
-        content: bytes | Iterator[bytes]
+        content: bytes | Iterator[memoryview]
         if is_last or self._is_checked:
             content = self._source.read(offset, count)
             if is_last:
@@ -224,12 +234,11 @@ class _LargeUpload:
             raise error_of(answer)
         return answer
 
-    def _blocks(self, start: int, end: int) -> Iterator[bytes]:
-        for at in range(start, end, BLOCK_BYTES):
+    def _blocks(self, start: int, end: int) -> Iterator[memoryview]:
+        for block in self._source.blocks(start, end):
             self._check_wanted()
-            data = self._source.read(at, min(BLOCK_BYTES, end - at))
-            yield data
-            self._progress.advance(self._name, len(data))
+            yield block
+            self._progress.advance(self._name, len(block))
 
     def _judge(self, answer: httpx.Response, offset: int) -> Exception | None:
         """What is wrong for now, None where it can go on at once. Raises what no patience helps against."""

@@ -1,3 +1,4 @@
+import errno
 import os
 import pickle
 import random
@@ -284,3 +285,25 @@ def test_an_interrupted_download_ends_at_once_and_keeps_what_it_has(tmp_path: Pa
     assert None not in service.ranges
     assert counts.count == size
     assert (tmp_path / "film.mp4").read_bytes() == DATA[:size]
+
+
+@pytest.mark.usefixtures("small_pieces")
+def test_a_full_disk_is_told_and_what_arrived_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    service, counts = SmallService(DATA), Counts()
+    put = PartFile._put
+
+    def full(part: PartFile, start: int, data: bytes) -> None:
+        if start > 500_000:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        put(part, start, data)
+
+    monkeypatch.setattr(PartFile, "_put", full)
+    with serving(service) as session:
+        with pytest.raises(TransferError, match="There is no room"):
+            download(session, service.file(), tmp_path / "film.mp4")
+        assert (tmp_path / f"{part_stem('film.mp4')}.part").stat().st_size == len(DATA)
+        assert not (tmp_path / "film.mp4").exists()
+        monkeypatch.undo()
+        download(session, service.file(), tmp_path / "film.mp4", progress=counts)
+    assert (tmp_path / "film.mp4").read_bytes() == DATA
+    _only(tmp_path, "film.mp4")

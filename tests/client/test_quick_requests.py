@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
+import httpx
 import pytest
 from transfer_service_client.credentials import Key
 from transfer_service_client.errors import ApiError, SignInNeeded, Unavailable
@@ -20,6 +21,8 @@ class Seen:
     answers: list[tuple[int, bytes] | None] = field(default_factory=list)
     bodies: list[tuple[str, bytes, str | None]] = field(default_factory=list)
     connections: int = 0
+    early: int | None = None
+    """A PATCH is refused after so many bytes."""
 
 
 @contextmanager
@@ -43,6 +46,17 @@ def _serving(seen: Seen) -> Iterator[str]:
             self.send_header("Content-Length", str(len(answer[1])))
             self.end_headers()
             self.wfile.write(answer[1])
+
+        def do_PATCH(self) -> None:
+            if seen.early is not None:
+                self.rfile.read(seen.early)
+                self.send_response(409)
+                self.send_header("Content-Length", "0")
+                self.send_header("Connection", "close")
+                self.end_headers()
+                self.close_connection = True
+                return
+            self.do_PUT()
 
         def log_message(self, *_: object) -> None:
             """Say nothing."""
@@ -114,3 +128,70 @@ def test_a_service_that_is_not_there_is_waited_for_only_so_long(monkeypatch: pyt
         pytest.raises(Unavailable),
     ):
         QuickRequests(session).put("/a", b"1", {})
+
+
+def _blocks(count: int) -> Iterator[memoryview]:
+    for number in range(count):
+        yield memoryview(bytes([number % 256]) * 100_000)
+
+
+def _append(quick: QuickRequests, count: int) -> httpx.Response:
+    headers = {"Content-Length": str(count * 100_000)}
+    return quick.try_once("PATCH", "/api/uploads/u", content=_blocks(count), headers=headers)
+
+
+def test_a_large_body_goes_in_blocks_over_one_connection(quick: QuickRequests, seen: Seen) -> None:
+    for _ in range(3):
+        assert _append(quick, 30).status_code == 201
+    assert [body for _, body, _ in seen.bodies] == [b"".join(_blocks(30))] * 3
+    assert seen.connections == 1
+
+
+def test_an_answer_before_the_end_of_a_body_is_heard(quick: QuickRequests, seen: Seen) -> None:
+    seen.early = 100_000
+    assert _append(quick, 500).status_code == 409
+    seen.early = None
+    assert _append(quick, 2).status_code == 201
+
+
+def test_a_line_that_breaks_is_told_as_such_and_a_content_that_breaks_as_it_is(
+    quick: QuickRequests, seen: Seen
+) -> None:
+    seen.answers = [None]
+    with pytest.raises(httpx.TransportError):
+        _append(quick, 2)
+
+    def broken() -> Iterator[memoryview]:
+        yield memoryview(b"x")
+        raise OSError("the disk broke")
+
+    with pytest.raises(OSError, match="the disk broke"):
+        quick.try_once("PATCH", "/u", content=broken(), headers={"Content-Length": "5"})
+    assert _append(quick, 1).status_code == 201
+
+
+def test_tokens_are_renewed_after_a_refusal_and_nothing_is_sent_twice(
+    quick: QuickRequests, seen: Seen, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen.answers = [(401, b"{}"), (401, b"{}")]
+    with pytest.raises(SignInNeeded):
+        _append(quick, 1)
+    monkeypatch.setattr(Session, "renew", lambda *_: True)
+    assert _append(quick, 1).status_code == 401
+    assert len(seen.bodies) == 2
+
+
+def test_a_proxy_of_the_environment_gets_every_request(monkeypatch: pytest.MonkeyPatch, seen: Seen) -> None:
+    with _serving(seen) as proxy:
+        for name in ("http_proxy", "HTTP_PROXY"):
+            monkeypatch.setenv(name, proxy.removesuffix("/prefix"))
+        for name in ("no_proxy", "NO_PROXY"):
+            monkeypatch.delenv(name, raising=False)
+        with Session("http://service.invalid", Key("tsk_x"), patience_seconds=5, verify=False) as session:
+            quick = QuickRequests(session)
+            assert quick.put("/a", b"1", {}).status_code == 201
+            assert _append(quick, 2).status_code == 201
+            assert session.request("PUT", "/b", content=b"2").status_code == 201
+    assert [path for path, _, _ in seen.bodies] == [
+        f"http://service.invalid/{path}" for path in ("a", "api/uploads/u", "b")
+    ]

@@ -5,12 +5,15 @@ import stat
 import threading
 import time
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 from pathlib import Path
 
 import httpx
 import pytest
+from transfer_service_client.answers import retry_after_of
 from transfer_service_client.credentials import CredentialFile, Key, SignIn, Tokens
-from transfer_service_client.errors import ApiError, SignInNeeded, Unavailable
+from transfer_service_client.errors import ApiError, NotFound, SignInNeeded, Unavailable
 from transfer_service_client.session import Session
 
 URL = "http://service.example"
@@ -185,3 +188,45 @@ def test_what_the_service_refuses_is_not_asked_again(open_session: Callable[...,
     )
     with pytest.raises(ApiError, match="A folder has this name"):
         session.request("PUT", "/x")
+
+
+def test_a_delete_whose_answer_was_lost_has_worked_where_nothing_is_left(
+    open_session: Callable[..., Session], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("transfer_service_client.session._FIRST_PAUSE_SECONDS", 0.001)
+    session, answers = open_session(), [lose, lambda _: httpx.Response(404, json={"detail": "File not found"})]
+    session._http = httpx.Client(base_url=URL, transport=httpx.MockTransport(lambda asked: answers.pop(0)(asked)))
+    session.request("DELETE", "/api/files/x")
+    answers.append(lambda _: httpx.Response(404, json={"detail": "File not found"}))
+    with pytest.raises(NotFound):
+        session.request("DELETE", "/api/files/x")
+
+
+@pytest.mark.parametrize(
+    ("text", "least", "most"),
+    [("7", 7, 7), ("", None, None), ("soon", None, None), ("-3", None, None), ("\u00b2", None, None)]
+    + [(format_datetime(datetime.now(UTC) + timedelta(minutes=minutes), usegmt=True), least, most)
+       for minutes, least, most in ((-5, 0, 0), (60, 1800, 3600))],
+)  # fmt: skip
+def test_when_to_come_again(text: str, least: float | None, most: float | None) -> None:
+    told = retry_after_of(httpx.Response(503, headers={"Retry-After": text.encode("utf-8")}))
+    assert (told is None) == (least is None)
+    if told is not None and least is not None and most is not None:
+        assert least <= told <= most
+
+
+def test_a_clock_that_jumps_over_the_end_of_tokens_costs_a_renewal(
+    service: TokenService, open_session: Callable[..., Session], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    session, jump = open_session(), [0.0]
+    clock = time.time
+    monkeypatch.setattr("transfer_service_client.session.time.time", lambda: clock() + jump[0])
+    session.get_json("/x")
+    assert service.renewals == 0
+    jump[0] = 40 * 60.0  # a laptop that slept
+    session.get_json("/x")
+    assert service.renewals == 1
+    jump[0] = -86400.0  # a clock that was set back: tokens end before it is known here
+    service.end_access()
+    session.get_json("/x")
+    assert service.renewals == 2

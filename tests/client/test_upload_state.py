@@ -1,5 +1,7 @@
 """What is kept of an upload for the next run."""
 
+import errno
+import os
 import stat
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -79,3 +81,48 @@ def test_without_a_place_for_it_there_is_none(tmp_path: Path) -> None:
         state.write("u1")
         assert state.read() is None
         state.forget()
+
+
+def test_what_no_service_has_any_more_goes(folder: Path) -> None:
+    with UploadState("old", folder=folder) as state:
+        state.write("u1")
+    for path in folder.iterdir():
+        os.utime(path, (1_000_000_000, 1_000_000_000))
+    with UploadState("young", folder=folder) as state:
+        state.write("u2")
+    with UploadState("other", folder=folder):
+        pass
+    with UploadState("young", folder=folder) as state:
+        assert state.read() == "u2"
+    assert len(list(folder.glob("*.json"))) == 1
+
+
+def test_a_disk_without_room_keeps_nothing_and_stops_nothing(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with UploadState("film", folder=folder) as state:
+        monkeypatch.setattr("transfer_service_client.upload_state.tempfile.mkstemp", full)
+        state.write("u1")
+        assert state.read() is None
+        state.forget()
+
+
+def test_a_folder_in_its_place_stops_nothing(folder: Path) -> None:
+    with UploadState("film", folder=folder) as state:
+        state.write("u1")
+        (path,) = folder.glob("*.json")
+        path.unlink()
+        path.mkdir()
+        assert state.read() is None
+        state.write("u2")
+        state.forget()
+    with UploadState("film", folder=folder) as state:
+        assert state.read() is None
+
+
+@pytest.mark.parametrize("upload_id", ["../../accounts/me", "u 1", "", "u1\n", "\u0661"])
+def test_an_id_that_is_none_is_asked_for_nowhere(folder: Path, upload_id: str) -> None:
+    with UploadState("film", folder=folder) as state:
+        state.write(upload_id)
+        assert state.read() is None

@@ -12,9 +12,11 @@ import pytest
 from transfer_service_client import uploads
 from transfer_service_client.credentials import Key
 from transfer_service_client.errors import ApiError, Conflict, DigestMismatch, FileChanged, Stopped, Unavailable
+from transfer_service_client.local_source import LocalSource
 from transfer_service_client.models import File
 from transfer_service_client.progress import Silent
 from transfer_service_client.session import Session
+from transfer_service_client.upload_state import UploadState
 from transfer_service_client.uploads import Uploader
 
 from tests.client.tus_service import TusService
@@ -111,7 +113,7 @@ def test_a_large_file_goes_in_pieces_and_leaves_no_state(
     sent = uploader.upload(film, "film.mp4")
     assert service.files["film.mp4"] == film.read_bytes()
     assert sent.sha256 == hashlib.sha256(film.read_bytes()).hexdigest()
-    assert [count // KIB for method, count in service.requests if method == "PATCH"] == [128, 256, 252, 64]
+    assert [count // KIB for method, count in service.requests if method == "PATCH"] == [128, 508, 64]
     assert _position(uploader) == sent.size
     assert _state_files(tmp_path) == []
 
@@ -256,4 +258,43 @@ def test_the_same_bytes_are_not_sent_again_and_others_replace_them(
     assert service.requests == []
     film.write_bytes(b"y" * size)
     assert uploader.upload(film, "film.mp4", there).was_sent
+    assert service.files["film.mp4"] == film.read_bytes()
+
+
+def test_an_upload_that_an_earlier_run_finished_is_no_reason_to_send_nothing(
+    service: TusService, film: Path, tmp_path: Path
+) -> None:
+    with _session(service) as session:
+        uploader = Uploader(session, "account")
+        uploader.upload(film, "other.mp4")
+        with LocalSource(film) as source, UploadState(*uploader._facts(film, source, "film.mp4")) as state:
+            state.write("u0")  # as a run leaves it that is killed between the last answer and its end
+        assert uploader.upload(film, "film.mp4").file_id == "u1"
+    assert service.files["film.mp4"] == film.read_bytes()
+    assert _state_files(tmp_path) == []
+
+
+def test_two_that_send_the_same_at_once_do_not_end_each_other(service: TusService, film: Path) -> None:
+    both = threading.Barrier(2, timeout=60)
+
+    def meet(_: httpx.Request) -> None:
+        both.wait()
+
+    service.faults = [meet, meet]
+    failures: list[Exception] = []
+
+    def send() -> None:
+        try:
+            with _session(service) as session:
+                Uploader(session, "account").upload(film, "film.mp4")
+        except Exception as error:  # noqa: BLE001 # told below
+            failures.append(error)
+
+    threads = [threading.Thread(target=send) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not failures
+    assert service.finished == {"u0", "u1"}
     assert service.files["film.mp4"] == film.read_bytes()

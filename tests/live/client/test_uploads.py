@@ -71,7 +71,8 @@ def _sha256(path: Path) -> str:
 
 
 def test_a_line_that_is_cut_again_and_again(server: LiveServer, alice: requests.Session, film: Path) -> None:
-    plan = [Fault(reset_at=(3 + turn) * MIB, toward="server") for turn in range(4)]
+    of_questions = Fault()  # whose connection carries no bytes of files
+    plan = [of_questions, *(Fault(reset_at=(3 + turn) * MIB, toward="server") for turn in range(4))]
     noted = Restarts()
     with FaultProxy(server.port, plan) as proxy, _signed_in(proxy.port) as client:
         client.upload(film, to="cut.mp4", progress=noted)
