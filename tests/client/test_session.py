@@ -194,7 +194,8 @@ def test_a_delete_whose_answer_was_lost_has_worked_where_nothing_is_left(
     open_session: Callable[..., Session], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("transfer_service_client.session._FIRST_PAUSE_SECONDS", 0.001)
-    session, answers = open_session(), [lose, lambda _: httpx.Response(404, json={"detail": "File not found"})]
+    session = open_session()
+    answers: list[Answer] = [lose, lambda _: httpx.Response(404, json={"detail": "File not found"})]
     session._http = httpx.Client(base_url=URL, transport=httpx.MockTransport(lambda asked: answers.pop(0)(asked)))
     session.request("DELETE", "/api/files/x")
     answers.append(lambda _: httpx.Response(404, json={"detail": "File not found"}))
@@ -209,7 +210,7 @@ def test_a_delete_whose_answer_was_lost_has_worked_where_nothing_is_left(
        for minutes, least, most in ((-5, 0, 0), (60, 1800, 3600))],
 )  # fmt: skip
 def test_when_to_come_again(text: str, least: float | None, most: float | None) -> None:
-    told = retry_after_of(httpx.Response(503, headers={"Retry-After": text.encode("utf-8")}))
+    told = retry_after_of(httpx.Response(503, headers=[(b"Retry-After", text.encode())]))
     assert (told is None) == (least is None)
     if told is not None and least is not None and most is not None:
         assert least <= told <= most
