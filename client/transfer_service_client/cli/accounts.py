@@ -105,7 +105,10 @@ def _by_key(address: str, name: str | None) -> tuple[Credentials, str]:
     if not key.startswith(KEY_PREFIX) or not key.isascii() or not key.isprintable():
         raise SignInNeeded(401, f"That is no key: keys begin with {KEY_PREFIX}")
     with _talking_to(address, key=key) as client:
-        account = client.account().name
+        try:
+            account = client.account().name
+        except SignInNeeded as error:
+            raise SignInNeeded(error.status, f"{address} does not know this key") from error
     if name is not None and name != account:
         raise SignInNeeded(401, f"The key is of {account}, not of {name}")
     return Key(key), account

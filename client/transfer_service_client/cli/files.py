@@ -63,9 +63,9 @@ def ls(
             raise NotFound(error.status, f"There is no file and no folder {name!r}") from error
         _print_file(context, found, found.name, is_long=is_long)
         return
-    for each in listing.folders:
+    for each in sorted(listing.folders, key=lambda each: _order(each.path)):
         _print_folder(context, each, is_long=is_long)
-    for file in listing.files:
+    for file in sorted(listing.files, key=lambda each: _order(each.name)):
         _print_file(context, file, label_of(file.name), is_long=is_long)
 
 
@@ -122,6 +122,10 @@ def mv(
         context.output.remark(f"{name} is {new} now", event="moved", name=name, new_name=new)
 
     context.each(sources, move)
+
+
+def _order(name: str) -> tuple[str, str]:
+    return name.casefold(), name
 
 
 def _move(client: TransferClient, name: str, new: str) -> None:

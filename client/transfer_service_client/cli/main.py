@@ -32,6 +32,7 @@ from transfer_service_client.version import VERSION
 
 Refused: Any = typer.BadParameter.__mro__[2]  # ClickException, of click or of the copy of it in typer
 INTERRUPTED, READER_GONE = 130, 141  # as for any command that is ended by Ctrl-C, or writes to `head`
+_ENDED = frozenset({"Could not validate credentials", "Not authenticated", "Not signed in"})
 _HELP = """Send, fetch and share files by a Transfer Service.
 
 Folders too, many files at once, gone on with after any stop, and verified by SHA-256 from end to end.
@@ -76,13 +77,14 @@ for module in (accounts, transferring, files, comparing):
 
 def main() -> NoReturn:
     """Run the command, and end the process."""
+    asked = _hear_of_ends()
     code = run(sys.argv[1:])
     try:
         sys.stdout.flush()
-    except BrokenPipeError:
+    except OSError:
         code = READER_GONE
     if code == INTERRUPTED:
-        _end_by_interrupt()
+        _end_by(asked[-1])
     if code == READER_GONE:
         with suppress(OSError):  # or Python tries to write the rest once more at its end, and complains
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -123,8 +125,7 @@ def _code_and_words(error: Exception) -> tuple[int, str]:
         path = context.command_path if context is not None else "transfer"
         return USAGE, f"{error.format_message().rstrip('.')}. `{path} --help` shows how."
     if isinstance(error, SignInNeeded):
-        hint = "" if "transfer login" in str(error) else " (`transfer login URL` signs in)"
-        return SIGN_IN, f"{error}{hint}"
+        return SIGN_IN, "The sign-in has ended: run `transfer login URL`" if str(error) in _ENDED else str(error)
     if isinstance(error, (TransferError, OSError)):
         return FAILED, reason_of(error)
     if isinstance(error, json.JSONDecodeError):
@@ -133,10 +134,25 @@ def _code_and_words(error: Exception) -> tuple[int, str]:
     return FAILED, f"This is a fault of the command ({kind}). Please report it with what `--debug` shows."
 
 
-def _end_by_interrupt() -> NoReturn:
-    """End as Ctrl-C ends commands, so that a shell's loop ends too, without a wait for threads."""
+def _hear_of_ends() -> list[int]:
+    """Treat other requests to end as Ctrl-C; the numbers of the signals that came, the last one at the end."""
+    came = [int(signal.SIGINT)]
+
+    def note_and_end(number: int, _frame: object) -> NoReturn:
+        came.append(number)
+        raise KeyboardInterrupt
+
+    for name in ("SIGTERM", "SIGHUP"):
+        number = getattr(signal, name, None)
+        if number is not None and signal.getsignal(number) is signal.SIG_DFL:  # not behind nohup
+            signal.signal(number, note_and_end)
+    return came
+
+
+def _end_by(number: int) -> NoReturn:
+    """End by the signal itself, so that a shell's loop ends too, and without a wait for threads."""
     with suppress(OSError):
         sys.stderr.flush()
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
-    os.kill(os.getpid(), signal.SIGINT)
+    signal.signal(number, signal.SIG_DFL)
+    os.kill(os.getpid(), number)
     os._exit(INTERRUPTED)

@@ -43,7 +43,7 @@ class Output:
 
     def problem(self, text: str) -> None:
         """Print an error, in one line."""
-        with suppress(BrokenPipeError):
+        with suppress(OSError):  # a terminal that is gone too
             self._write(sys.stderr, safe(text))
 
     def listener(self, verb: str) -> Listener:

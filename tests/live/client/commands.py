@@ -1,0 +1,73 @@
+"""Runs the command as people do: a process of its own, signed in to a real server."""
+
+import json
+import os
+import subprocess
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from tests.conftest import PASSWORD
+
+CLIENT = Path(__file__).parents[3] / "client"
+SECONDS = 120
+
+
+@dataclass
+class Result:
+    """How it ended and what it printed."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def lines(self) -> list[str]:
+        return self.out.splitlines()
+
+    @property
+    def objects(self) -> list[dict[str, Any]]:
+        return [json.loads(line) for line in self.lines]
+
+
+@dataclass
+class Home:
+    """Where somebody works: a folder for what the command keeps, and one that it runs in."""
+
+    root: Path
+    environment: dict[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.here.mkdir(parents=True)
+        clean = {name: value for name, value in os.environ.items() if not name.startswith("TRANSFER_")}
+        own = {"XDG_CONFIG_HOME": str(self.root / "config"), "XDG_STATE_HOME": str(self.root / "state")}
+        self.environment = {**clean, **own, "PYTHONPATH": str(CLIENT), **self.environment}
+
+    @property
+    def here(self) -> Path:
+        return self.root / "here"
+
+    @property
+    def credentials(self) -> Path:
+        """The file of the sign-in."""
+        return self.root / "config/transfer-service/credentials.json"
+
+    def start(self, *arguments: str, **how: Any) -> subprocess.Popen[bytes]:
+        """Start the command, with pipes for what it prints unless `how` says otherwise."""
+        pipes = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+        command = [sys.executable, "-m", "transfer_service_client", *arguments]
+        return subprocess.Popen(command, cwd=self.here, env=self.environment, **{**pipes, **how})
+
+    def __call__(self, *arguments: str, stdin: str = "") -> Result:
+        """Run the command to its end."""
+        with self.start(*arguments, stdin=subprocess.PIPE) as process:
+            out, err = process.communicate(stdin.encode(), timeout=SECONDS)
+        result = Result(process.returncode, out.decode(), err.decode())
+        assert "Traceback" not in result.err, result.err
+        return result
+
+    def login(self, url: str, name: str = "alice") -> None:
+        """Sign in by a password."""
+        result = self("login", url, "--name", name, "--password-stdin", stdin=f"{PASSWORD}\n")
+        assert result.code == 0, result.err
