@@ -21,6 +21,8 @@ from tests.live.console.undoing import hold_undo
 from tests.live.download_worker import working
 from tests.live.server import LiveServer, running, wait_until
 
+START_SECONDS = 300.0
+"""For a worker to start in, which imports a lot, and to make a preview."""
 LOST = (r"^(400|502|503): ", r"console error: Failed to load resource", r"console error: WebSocket connection")
 """What a browser complains of while a service is away."""
 
@@ -218,7 +220,7 @@ def has_started(server: LiveServer, person: requests.Session) -> None:
     picture = BytesIO()
     Image.new("RGB", (600, 400)).save(picture, "PNG")
     address = server.url + server.store(person, "first.png", picture.getvalue()).removesuffix("/download")
-    wait_until(lambda: person.get(address, timeout=30).json()["width"] == 600, seconds=120)
+    wait_until(lambda: person.get(address, timeout=30).json()["width"] == 600, seconds=START_SECONDS)
     assert person.delete(address, timeout=30).ok
 
 
@@ -236,10 +238,11 @@ def test_films_play_in_their_place(open_console: OpenConsole, server: LiveServer
 
     expect(player).to_be_visible()
     with working(server.data_dir):
-        wait_until(lambda: his.evaluate("1") and is_previewed(), seconds=120)
+        wait_until(lambda: his.evaluate("1") and is_previewed(), seconds=START_SECONDS)
     his.evaluate("window.dispatchEvent(new Event('focus'))")  # by itself it looks for a minute only
     expect(player).to_have_attribute("preload", "none")  # there is a poster
-    assert player.evaluate("each => each.play().then(() => each.paused)") is False
+    is_resting = "each => each.play().then(() => each.paused && !each.ended)"
+    assert player.evaluate(is_resting) is False
     player.evaluate("each => { each.currentTime = 1.5; }")
     wait_until(lambda: player.evaluate("each => !each.seeking && each.currentTime >= 1.5"))
     assert [each["type"] for each in said(server, alice, conversation)] == ["video"]

@@ -50,7 +50,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     ):
         log = data_dir.parent / "worker.log"
         wait_until(
-            lambda: "worker_started" in log.read_text(), seconds=180
+            lambda: "worker_started" in log.read_text(), seconds=300
         )  # or the service gives up what waits for it
         yield site
 
