@@ -12,7 +12,7 @@ _OWN = ("README.md", "CHANGELOG.md", "SECURITY.md")
 PAGES = [*(REPOSITORY / name for name in _OWN), *sorted((REPOSITORY / "docs").glob("*.md"))]
 BLOCK = re.compile(r"^```.*?^```$", flags=re.DOTALL | re.MULTILINE)
 TREES = (
-    "benchmarks|cli|db|deploy|docs|migrations|models|remote|scripts|server|services|storage|tests|"
+    "benchmarks|cli|client|db|deploy|docs|migrations|models|remote|scripts|server|services|storage|tests|"
     "transfer_service|web|wire"
 )
 NAMED_FILE = re.compile(rf"`((?:{TREES})/[\w./-]+\.(?:py|md|conf|sh|yaml))`")
@@ -51,7 +51,7 @@ def test_every_file_that_a_page_names_is_there(page: Path) -> None:
 
 @pytest.mark.parametrize("page", [PAGES[0], REPOSITORY / "CONTRIBUTING.md", REPOSITORY / "docs" / "architecture.md"])
 def test_every_module_that_is_named_without_its_folder_is_there(page: Path) -> None:
-    folders = ("*.py", "transfer_service/**/*.py", "tests/**/*.py")
+    folders = ("*.py", "transfer_service/**/*.py", "tests/**/*.py", "client/**/*.py")
     there = {path.name for folder in folders for path in REPOSITORY.glob(folder)}
     assert set(re.findall(r"`(\w+\.py)`", prose(page))) - there == set()
 

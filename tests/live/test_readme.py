@@ -100,10 +100,11 @@ class Terminal:
 
 @contextlib.contextmanager
 def terminal(folder: Path, temporary: Path) -> Iterator[Terminal]:
-    """A shell in `folder` that ends with the first command that fails; its temporary files are in `temporary`."""
+    """A shell in `folder` that ends with the first command that fails; what its programs keep is in `temporary`."""
     output = temporary / "terminal.log"
     command = ["bash", "-euo", "pipefail"]
-    environment = {**os.environ, "TMPDIR": str(temporary)}
+    keeps = {f"XDG_{name}_HOME": str(temporary / name.lower()) for name in ("CONFIG", "STATE")}
+    environment = {**os.environ, "TMPDIR": str(temporary), **keeps}
     with output.open("wb") as log:
         shell = subprocess.Popen(
             command, cwd=folder, env=environment, stdin=subprocess.PIPE, stdout=log, stderr=log, start_new_session=True
@@ -163,7 +164,10 @@ def test_the_tour_works_as_it_is_printed_and_leaves_no_litter(clone: Clone, tmp_
         clone.interrupt()
         clone.start(examples[restart])
         after = "".join(second.run(example) for example in examples[restart + 1 :])
-    assert before.count("identical") == 3
+    assert before.count("identical") == 4
+    assert "\n2 files sent (30.0 MB in " in before
+    assert "Signed out" in before
+    assert not (tmp_path / "config/transfer-service/credentials.json").exists()
     assert "\nbroken\n" in before
     assert ('"max_downloads":3' in before, '"kind":"upload"' in before, "Done testing" in before) == (True,) * 3
     assert '"name":"film.mp4"' in before
