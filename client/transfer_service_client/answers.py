@@ -3,10 +3,19 @@
 import time
 from datetime import timezone
 from email.utils import parsedate_to_datetime
+from typing import Any
 
 import httpx
 
-from transfer_service_client.errors import ApiError, SignInNeeded, api_error
+from transfer_service_client.errors import ApiError, SignInNeeded, api_error, as_expected
+
+
+def json_of(answer: httpx.Response) -> Any:
+    """The object in an answer. Raises TransferError where it is none."""
+    with as_expected():
+        told = answer.json()
+        told.items()
+        return told
 
 
 def error_of(answer: httpx.Response) -> ApiError:

@@ -1,11 +1,12 @@
 """`TransferClient`: an account of a service, for programs. It may be used by many threads at once."""
 
+import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from transfer_service_client.credentials import CredentialFile, Key, Tokens
-from transfer_service_client.errors import NotFound
+from transfer_service_client.errors import NotFound, TransferError, as_expected
 from transfer_service_client.fetching import fetch, get
 from transfer_service_client.models import Account, File, Folder, Listing, parse_instant
 from transfer_service_client.outcome import Outcome
@@ -51,14 +52,16 @@ class TransferClient:
     def account(self) -> Account:
         """Who is signed in."""
         me = self.session.get_json("/auth/me")
-        return Account(me["id"], me["name"], me["is_admin"], me["used_bytes"], me["quota_bytes"])
+        with as_expected():
+            return Account(me["id"], me["name"], me["is_admin"], me["used_bytes"], me["quota_bytes"])
 
     def list(self, folder: str = "") -> Listing:
         """What lies directly in a folder. Raises NotFound."""
         folders: list[Folder] = []
         files: list[File] = []
         for page in self._pages(folder=folder):
-            folders += [Folder(each["path"], parse_instant(each["created_at"])) for each in page["folders"]]
+            with as_expected():
+                folders += [Folder(each["path"], parse_instant(each["created_at"])) for each in page["folders"]]
             files += [File.from_json(each) for each in page["files"]]
         return Listing(folders, files)
 
@@ -71,7 +74,12 @@ class TransferClient:
     def find(self, name: str) -> File | None:
         """The file of that name, finished or not, or None."""
         fields = self.session.get_json(f"/api/files/status/{encode_name(name)}")
-        return File.from_json(fields) if fields.get("file_id") else None
+        if not fields.get("file_id"):
+            return None
+        file = File.from_json(fields)
+        if file.name != unicodedata.normalize("NFC", name):  # damaged on its way: it would be taken for the other one
+            raise TransferError(f"The service told of {file.name} where {name} was asked for")
+        return file
 
     def is_folder(self, path: str) -> bool:
         """Whether there is a folder of that path."""
@@ -195,7 +203,9 @@ class TransferClient:
         cursor: str | None = None
         while True:
             page = self.session.get_json("/api/files", limit=_PAGE, cursor=cursor, **query)
+            with as_expected():
+                cursor = page["next_cursor"]
+                iter(page["files"])
             yield page
-            cursor = page["next_cursor"]
             if cursor is None:
                 return

@@ -1,5 +1,8 @@
 """What may go wrong. Every error of this package is a TransferError, and its text is for people."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 
 class TransferError(Exception):
     """Anything that this package raises on purpose."""
@@ -59,3 +62,12 @@ _KINDS: dict[int, type[ApiError]] = {
 def api_error(status: int, detail: str) -> ApiError:
     """The error for an answer of the service."""
     return _KINDS.get(status, ApiError)(status, detail)
+
+
+@contextmanager
+def as_expected() -> Iterator[None]:
+    """Reads an answer. Raises TransferError where that lacks something, or has something else in its place."""
+    try:
+        yield
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise TransferError("The service answered something else than was asked for") from error

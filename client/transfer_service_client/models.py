@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from transfer_service_client.errors import as_expected
+
 
 @dataclass(frozen=True)
 class File:
@@ -21,17 +23,18 @@ class File:
 
     @classmethod
     def from_json(cls, fields: Mapping[str, Any]) -> "File":
-        """The file in an answer of `/api/files`."""
-        return cls(
-            file_id=fields["file_id"],
-            name=fields["filename"],
-            size=fields["total_bytes"],
-            content_type=fields["content_type"],
-            sha256=fields["sha256"],
-            is_complete=fields["status"] == "complete" and fields["sha256"] is not None,
-            created_at=parse_instant(fields["created_at"]),
-            updated_at=parse_instant(fields["updated_at"]),
-        )
+        """The file in an answer of `/api/files`. Raises TransferError where it is none."""
+        with as_expected():
+            return cls(
+                file_id=fields["file_id"],
+                name=fields["filename"],
+                size=fields["total_bytes"],
+                content_type=fields["content_type"],
+                sha256=fields["sha256"],
+                is_complete=fields["status"] == "complete" and fields["sha256"] is not None,
+                created_at=parse_instant(fields["created_at"]),
+                updated_at=parse_instant(fields["updated_at"]),
+            )
 
 
 @dataclass(frozen=True)

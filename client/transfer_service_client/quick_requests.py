@@ -149,7 +149,11 @@ def _is_sent(connection: http.client.HTTPConnection, block: bytes | memoryview) 
 
 def _answer(answer: http.client.HTTPResponse) -> httpx.Response:
     body = answer.read()
-    fields = [(name, value) for name, value in answer.getheaders() if name.lower() not in _USELESS]
+    fields = [
+        (name.encode("latin-1", "replace"), value.encode("latin-1", "replace"))  # what is no ASCII was damaged
+        for name, value in answer.getheaders()
+        if name.lower() not in _USELESS
+    ]
     return httpx.Response(answer.status, headers=fields, content=body)
 
 

@@ -13,9 +13,9 @@ from urllib.parse import quote
 
 import httpx
 
-from transfer_service_client.answers import error_of, retry_after_of
+from transfer_service_client.answers import error_of, json_of, retry_after_of
 from transfer_service_client.credentials import CredentialFile, Credentials, Key, SignIn, Tokens
-from transfer_service_client.errors import ApiError, TransferError, Unavailable
+from transfer_service_client.errors import ApiError, TransferError, Unavailable, as_expected
 from transfer_service_client.version import VERSION
 
 PATIENCE_SECONDS = 300.0
@@ -79,7 +79,7 @@ class Session:
         answer = self._send("POST", "/auth/token", json={"username": name, "password": password}, shows=None)
         if answer.status_code != httpx.codes.OK:
             raise error_of(answer)
-        self._credentials = tokens = _tokens(answer.json())
+        self._credentials = tokens = _tokens(json_of(answer))
         return tokens
 
     def use(self, credentials: Credentials) -> None:
@@ -88,7 +88,7 @@ class Session:
 
     def get_json(self, path: str, **query: Any) -> Any:
         """The JSON at a path; `query` without what is None. Raises ApiError, Unavailable."""
-        return self.request("GET", path, params=query).json()
+        return json_of(self.request("GET", path, params=query))
 
     def request(
         self,
@@ -269,7 +269,7 @@ class Session:
             raise RenewalAway(f"HTTP {answer.status_code} for new tokens")
         if answer.status_code != httpx.codes.OK:
             return False
-        tokens = _tokens(answer.json())
+        tokens = _tokens(json_of(answer))
         self._credentials = tokens
         if self._keep is not None:
             self._keep.write(SignIn(self.url, tokens))
@@ -291,4 +291,5 @@ def _checked(answer: httpx.Response) -> httpx.Response:
 
 
 def _tokens(fields: Mapping[str, Any]) -> Tokens:
-    return Tokens(fields["access_token"], fields["refresh_token"], time.time() + float(fields["expires_in"]))
+    with as_expected():
+        return Tokens(fields["access_token"], fields["refresh_token"], time.time() + float(fields["expires_in"]))

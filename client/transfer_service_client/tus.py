@@ -1,5 +1,6 @@
 """The requests of tus 1.0.0 for one upload: begin, ask how far it is, append, cancel."""
 
+import re
 from base64 import b64encode
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from transfer_service_client.session import Session
 
 _VERSION = {"Tus-Resumable": "1.0.0"}
 _DOOR = "/api/uploads"
+_ID = re.compile(r"[\w-]{1,200}", re.ASCII)
 Blocks = Iterable[bytes | memoryview]
 
 
@@ -44,8 +46,8 @@ class TusRequests:
         # An answer that is lost leaves an upload without bytes, which expires.
         answer = self._session.request("POST", _DOOR, headers=headers, is_repeatable=True)
         # The path of Location only: tokens go to no other host, whatever a proxy makes of it.
-        upload_id = httpx.URL(answer.headers.get("Location", "")).path.rpartition("/")[2]
-        if not upload_id:
+        upload_id: str = answer.headers.get("Location", "").partition("?")[0].rpartition("/")[2]
+        if not _ID.fullmatch(upload_id):
             raise TransferError("The service did not tell where the upload goes on")
         return upload_id
 

@@ -3,6 +3,7 @@
 import hashlib
 import threading
 import time
+import unicodedata
 from base64 import b64encode
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -10,7 +11,7 @@ from pathlib import Path
 
 import httpx
 
-from transfer_service_client.answers import error_of, retry_after_of
+from transfer_service_client.answers import error_of, json_of, retry_after_of
 from transfer_service_client.errors import ApiError, DigestMismatch, FileChanged, NotFound, Stopped, TransferError
 from transfer_service_client.local_source import LocalSource
 from transfer_service_client.models import File
@@ -78,6 +79,7 @@ class Uploader:
             sha256 = source.sha256().hex()
             if there.sha256 == sha256:
                 source.check()
+                self._forget_killed(path, source, name)
                 return Uploaded(there.file_id, there.name, source.size, sha256, was_sent=False)
         if self.stop.is_set():
             raise Stopped("Stopped")
@@ -85,6 +87,12 @@ class Uploader:
             return self._upload_small(name, source)
         with UploadState(*self._facts(path, source, name)) as state:
             return _LargeUpload(self, source, name, state).run()
+
+    def _forget_killed(self, path: Path, source: LocalSource, name: str) -> None:
+        """What a run has left that was killed once its last byte was there."""
+        if source.size > SMALL_BYTES:
+            with UploadState(*self._facts(path, source, name)) as state:
+                state.forget()
 
     def _facts(self, path: Path, source: LocalSource, name: str) -> tuple[str | int, ...]:
         """What tells this upload from all others."""
@@ -97,15 +105,16 @@ class Uploader:
         headers = {"Repr-Digest": _structured(digest), "Content-Type": "application/octet-stream"}
         for tries_left in (2, 1, 0):
             try:
-                fields = self._put(f"/api/files/{encode_name(name)}", data, headers).json()
+                fields = json_of(self._put(f"/api/files/{encode_name(name)}", data, headers))
                 break
             except ApiError as error:
                 problem = _kind_of(error, name)
                 if not isinstance(problem, DigestMismatch) or not tries_left:
                     raise problem from error
         self.progress.advance(name, len(data))
-        if fields["sha256"] != digest.hex():
+        if fields.get("sha256") != digest.hex():
             raise DigestMismatch(f"The service has other bytes of {name}")
+        _check_name(name, fields.get("filename"))
         return Uploaded(fields["file_id"], fields["filename"], len(data), digest.hex(), was_sent=True)
 
     def _put(self, address: str, data: bytes, headers: dict[str, str]) -> httpx.Response:
@@ -158,6 +167,7 @@ class _LargeUpload:
             self._abandon()
             raise
         self._state.forget()
+        _check_name(self._name, there.name)
         sha256 = self._source.sha256().hex()
         return Uploaded(there.file_id or "", there.name or self._name, self._source.size, sha256, was_sent=True)
 
@@ -260,6 +270,12 @@ class _LargeUpload:
         upload_id, self._upload_id = self._upload_id, ""
         if upload_id:
             self._tus.cancel(upload_id)
+
+
+def _check_name(name: str, told: object) -> None:
+    """A name that was damaged on its way is another one."""
+    if told != unicodedata.normalize("NFC", name):
+        raise TransferError(f"The service has {name} under another name: {told}")
 
 
 def _is_too_large_for_proxy(answer: httpx.Response) -> bool:
