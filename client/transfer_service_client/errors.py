@@ -70,4 +70,4 @@ def as_expected() -> Iterator[None]:
     try:
         yield
     except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise TransferError("The service answered something else than was asked for") from error
+        raise TransferError("What answered is no Transfer Service, or its answer was damaged") from error

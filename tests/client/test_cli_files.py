@@ -1,6 +1,7 @@
 from typing import Any
 
 import pytest
+from transfer_service_client import TransferClient
 
 from tests.client.account_service import AccountService, file_id_of
 from tests.client.commands import Command
@@ -126,6 +127,7 @@ def test_what_cannot_be_moved(transfer: Command, arguments: list[str], code: int
         pytest.param((403, {"detail": "Key lacks scope files"}), "Key lacks scope files", id="scope"),
         pytest.param((500, b"<html>"), "HTTP 500", id="fault-there"),
         pytest.param((200, b"<html>"), "no Transfer Service", id="captive-portal"),
+        pytest.param((200, {"files": 5, "folders": [], "next_cursor": None}), "was damaged", id="other-json"),
     ],
 )
 def test_answers_that_are_no_listing(transfer: Command, answer: tuple[int, Any], words: str) -> None:
@@ -135,8 +137,11 @@ def test_answers_that_are_no_listing(transfer: Command, answer: tuple[int, Any],
     assert words in result.err
 
 
-def test_a_fault_of_ours_is_one_line_and_debug_shows_it(transfer: Command) -> None:
-    transfer.service.answers["GET", "/api/files"] = (200, {"files": 5, "folders": [], "next_cursor": None})
+def test_a_fault_of_ours_is_one_line_and_debug_shows_it(transfer: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fault(*_: object) -> None:
+        raise RuntimeError("a fault of ours")
+
+    monkeypatch.setattr(TransferClient, "list", fault)
     result = transfer("ls")
     assert (result.code, len(result.err.splitlines())) == (1, 1)
     assert "--debug" in result.err

@@ -1,6 +1,5 @@
 """The command `transfer`."""
 
-import json
 import os
 import signal
 import sys
@@ -128,8 +127,6 @@ def _code_and_words(error: Exception) -> tuple[int, str]:
         return SIGN_IN, "The sign-in has ended: run `transfer login URL`" if str(error) in _ENDED else str(error)
     if isinstance(error, (TransferError, OSError)):
         return FAILED, reason_of(error)
-    if isinstance(error, json.JSONDecodeError):
-        return FAILED, "What answered is no Transfer Service: it sent no JSON"
     kind = f"{type(error).__name__}: {error}"
     return FAILED, f"This is a fault of the command ({kind}). Please report it with what `--debug` shows."
 
