@@ -1,5 +1,6 @@
 """A client of Transfer Service: `TransferClient`, and the command `transfer` on top of it."""
 
+from transfer_service_client.chat import Attachment, Conversation, Message
 from transfer_service_client.client import TransferClient
 from transfer_service_client.credentials import Key, Tokens
 from transfer_service_client.errors import (
@@ -18,6 +19,7 @@ from transfer_service_client.models import Account, File, Folder, Listing
 from transfer_service_client.outcome import Outcome
 from transfer_service_client.placing import UnsafeName
 from transfer_service_client.progress import Progress
+from transfer_service_client.sharing import Link
 from transfer_service_client.syncing import Plan, Verification
 from transfer_service_client.uploads import Uploaded
 from transfer_service_client.version import VERSION
@@ -26,13 +28,17 @@ __all__ = [
     "VERSION",
     "Account",
     "ApiError",
+    "Attachment",
     "Conflict",
+    "Conversation",
     "DigestMismatch",
     "File",
     "FileChanged",
     "Folder",
     "Key",
+    "Link",
     "Listing",
+    "Message",
     "NoRoom",
     "NotFound",
     "Outcome",

@@ -1,10 +1,15 @@
 """`TransferClient`: an account of a service, for programs. It may be used by many threads at once."""
 
+import threading
 import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+from transfer_service_client import chat, sharing
+from transfer_service_client.attachments import AttachmentSender
+from transfer_service_client.chat import Conversation, Message
 from transfer_service_client.credentials import CredentialFile, Key, Tokens
 from transfer_service_client.errors import NotFound, TransferError, as_expected
 from transfer_service_client.fetching import fetch, get
@@ -13,6 +18,7 @@ from transfer_service_client.outcome import Outcome
 from transfer_service_client.placing import TargetFolder
 from transfer_service_client.progress import SILENT, Progress
 from transfer_service_client.session import PATIENCE_SECONDS, Session, encode_name
+from transfer_service_client.sharing import Link, LinkLimits
 from transfer_service_client.syncing import Plan, Verification, sync, verify
 from transfer_service_client.transfers import send_file, send_files, send_paths
 from transfer_service_client.uploads import Uploaded
@@ -188,6 +194,76 @@ class TransferClient:
         """Delete a folder; with `is_recursive` all that is in it. Raises NotFound, Conflict where it is not empty."""
         params = {"recursive": "true"} if is_recursive else None
         self.session.request("DELETE", f"/api/folders/{encode_name(path)}", params=params)
+
+    def share(
+        self,
+        *names: str,
+        title: str | None = None,
+        expires_in: timedelta | None = None,
+        password: str | None = None,
+        max_downloads: int | None = None,
+    ) -> Link:
+        """Make a link to files and folders (7 days where nothing else is said). Raises NotFound; a key may not."""
+        limits = LinkLimits(title, expires_in, password, max_downloads=max_downloads)
+        return sharing.share(self.session, names, limits)
+
+    def share_for_uploads(
+        self,
+        folder: str | None = None,
+        *,
+        title: str | None = None,
+        expires_in: timedelta | None = None,
+        password: str | None = None,
+        max_files: int | None = None,
+        max_bytes: int | None = None,
+    ) -> Link:
+        """Make a link by which people send files into a folder. Limits are totals; a key may not."""
+        limits = LinkLimits(title, expires_in, password, max_files=max_files, max_bytes=max_bytes)
+        return sharing.share_for_uploads(self.session, folder, limits)
+
+    def links(self) -> Iterator[Link]:
+        """The account's links, the newest first."""
+        return sharing.links(self.session)
+
+    def revoke_link(self, link_id: str) -> None:
+        """End a link. Raises NotFound."""
+        sharing.revoke_link(self.session, link_id)
+
+    def conversations(self) -> Iterator[Conversation]:
+        """The account's conversations, those with the newest message first."""
+        return chat.conversations(self.session)
+
+    def conversation_with(self, name: str) -> str:
+        """The id of the conversation with another account, made where there is none. Raises NotFound."""
+        return chat.conversation_with(self.session, name)
+
+    def messages(self, conversation_id: str) -> Iterator[Message]:
+        """What was said, the newest first, fetched as it is asked for."""
+        return chat.messages(self.session, conversation_id)
+
+    def follow(self, conversation_id: str, *, stop: threading.Event | None = None) -> Iterator[Message]:
+        """Messages from now on, and those that change, as they are then; until `stop` is set."""
+        return chat.follow(self.session, conversation_id, wait=(stop or threading.Event()).wait)
+
+    def send_message(self, conversation_id: str, text: str, *, reply_to: str | None = None) -> Message:
+        """Say something, once, whatever is lost on the way."""
+        return chat.post_message(self.session, conversation_id, text, reply_to=reply_to)
+
+    def send_attachment(
+        self,
+        conversation_id: str,
+        path: str | Path,
+        text: str | None = None,
+        *,
+        reply_to: str | None = None,
+        progress: Progress = SILENT,
+    ) -> Message:
+        """Send a file into a conversation, with a caption. It goes on where an earlier call ended, and is there once.
+
+        Raises as `upload` does. A key needs `upload`, `files` and `download` beside `chat`.
+        """
+        sender = AttachmentSender(self.session, self.account_label(), progress=progress)
+        return sender.send(conversation_id, Path(path), text, reply_to=reply_to)
 
     def close(self) -> None:
         """Close its connections."""

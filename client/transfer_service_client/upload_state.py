@@ -58,6 +58,11 @@ class UploadState:
         self._lock.close()
         self._lock = None
 
+    @property
+    def is_held(self) -> bool:
+        """Whether it is this process's, so that what is written is kept."""
+        return self._lock is not None
+
     def read(self) -> str | None:
         """The id of the upload to go on with, None where there is none."""
         if self._lock is None:

@@ -101,7 +101,7 @@ def address_of(text: str, *, allows_http: bool) -> str:
 
 
 def _by_key(address: str, name: str | None) -> tuple[Credentials, str]:
-    key = _line_of_input() if not sys.stdin.isatty() else getpass.getpass("Key: ").strip()
+    key = line_of_input() if not sys.stdin.isatty() else getpass.getpass("Key: ").strip()
     if not key.startswith(KEY_PREFIX) or not key.isascii() or not key.isprintable():
         raise SignInNeeded(401, f"That is no key: keys begin with {KEY_PREFIX}")
     with _talking_to(address, key=key) as client:
@@ -116,7 +116,7 @@ def _by_key(address: str, name: str | None) -> tuple[Credentials, str]:
 
 def _by_password(address: str, name: str, *, is_piped: bool) -> Credentials:
     if is_piped:
-        password = _line_of_input()
+        password = line_of_input()
     elif sys.stdin.isatty():
         password = getpass.getpass(f"Password of {safe(name)}: ")
     else:
@@ -154,7 +154,7 @@ def _ask(prompt: str) -> str:
     return answer.strip()
 
 
-def _line_of_input() -> str:
+def line_of_input() -> str:
     """A line of standard input, without its end."""
     line = sys.stdin.readline().rstrip("\r\n")
     if not line:

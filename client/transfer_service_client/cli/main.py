@@ -11,7 +11,7 @@ from typing import Annotated, Any, NoReturn
 import typer
 from typer.main import get_command
 
-from transfer_service_client.cli import accounts, comparing, files, transferring
+from transfer_service_client.cli import accounts, comparing, files, messages, sharing, transferring
 from transfer_service_client.cli.command import (
     SETTINGS,
     AsJson,
@@ -70,7 +70,7 @@ def _root(
         sys.stdout.write(f"{ctx.get_help()}\n")
 
 
-for module in (accounts, transferring, files, comparing):
+for module in (accounts, transferring, files, comparing, sharing, messages):
     module.register(app)
 
 
