@@ -140,7 +140,7 @@ class Bars(Listener):
     def _end_row(self, name: str) -> None:
         if name in self._rows:
             self._progress.remove_task(self._rows.pop(name)[0])
-        self._draw_whole()
+        self._draw_whole(at_once=True)
 
     def _draw_whole(self, *, at_once: bool = False) -> None:
         now = time.monotonic()
