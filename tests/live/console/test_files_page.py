@@ -304,7 +304,7 @@ def test_very_many_files_are_a_matter_of_course(open_console: OpenConsole, serve
     assert rows(page).count() < 50
     page.keyboard.press("End")
     last = page.get_by_role("link", name="photo 000001.jpg")
-    expect(last).to_be_focused(timeout=120_000)
+    expect(last).to_be_focused(timeout=300_000)
     expect(page.get_by_role("table", name="Files")).to_have_attribute("aria-rowcount", str(MANY + 1))
     assert page.evaluate("document.querySelectorAll('*').length") < 1500
     top = page.evaluate("window.scrollY")

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Locator, Page, Route, expect
 
 from tests.games import make_zip
 from tests.live.bad_source import HONEST, Behaviour
@@ -160,6 +160,23 @@ def test_what_failed_says_why_and_is_tried_again(site: Site, open_console: OpenC
     site.cancel(game)
     expect(bar(page, game)).to_have_count(0)
     expect(page.get_by_role("button", name="Try again: Broken Arrow")).to_be_visible()
+
+
+def test_a_download_that_is_over_before_the_list_has_it_is_told(site: Site, open_console: OpenConsole) -> None:
+    game = site.add_game(ARCHIVE, HONEST, title="Quick Silver", **COMMAND)
+    page = open_console(f"/console/games/{game.game_id}", account="carol")
+    begun: list[str] = []
+    page.on("response", lambda answer: begun.append(answer.url) if answer.request.method == "POST" else None)
+
+    def look_when_it_is_over(route: Route) -> None:
+        if begun:
+            site.wait_for(game, "completed")
+        route.continue_()
+
+    page.route(re.compile(r"/api/downloads\?"), look_when_it_is_over)
+    button(page, "Download", game).click()
+    expect(page.get_by_text("Quick Silver is here.")).to_be_visible()
+    expect(page.get_by_role("link", name="Play Quick Silver", exact=True)).to_be_visible()
 
 
 def test_of_many_downloads_two_have_a_stream_and_all_are_followed(site: Site, open_console: OpenConsole) -> None:

@@ -202,6 +202,6 @@ def test_thousands_of_small_files_do_not_freeze_the_page(console: Page, tmp_path
     expect(console.get_by_role("button", name=re.compile("Show .* more"))).to_be_visible()
     assert bars.count() <= 40
     console.evaluate("window.open_gate()")
-    expect(console.get_by_text("2,000 files were uploaded.")).to_be_visible(timeout=120_000)
+    expect(console.get_by_text("2,000 files were uploaded.")).to_be_visible(timeout=300_000)
     longest, sent = console.evaluate("[window.longest, window.sent]")
     assert (sent, longest < 5000) == (MANY, True), longest

@@ -10,7 +10,7 @@ import { useStore } from "../core/store.js";
 import { Button } from "../ui/button.js";
 import { FormDialog } from "../ui/dialog.js";
 import { say } from "../ui/toast.js";
-import { look } from "./downloads.js";
+import { look, noteBegun } from "./downloads.js";
 
 const TOO_MANY = "Too many downloads";
 
@@ -23,6 +23,7 @@ export function useMayDownload() {
 async function start(gameId, gameDataId) {
   try {
     await api("POST", `/api/downloads/${gameId}/download`, { json: { gameDataId } });
+    noteBegun(gameId);
   } catch (error) {
     throw error.detail?.startsWith(TOO_MANY) ? new ApiError("many", error.detail) : error;
   } finally {

@@ -17,6 +17,8 @@ export const downloads = createStore({ jobs: [], cursor: null, isLoaded: false, 
 const streams = new Map();
 const refused = new Set();
 const listeners = new Set();
+/* Games whose download has been begun here since the last look: it may be over before the list has it. */
+const begun = new Set();
 let shown = 0;
 let timer = null;
 let turn = 0;
@@ -47,6 +49,11 @@ export function onEnded(listener) {
 /** The last download of a game, or undefined. */
 export function latestOf(jobs, gameId) {
   return jobs.find((job) => job.gameId === gameId);
+}
+
+/** A download was begun here. A look has to follow at once. */
+export function noteBegun(gameId) {
+  begun.add(gameId);
 }
 
 /** Ask for the list again. Does not raise: the error is in the store. */
@@ -92,8 +99,10 @@ function take(jobs, cursor) {
   downloads.set({ jobs: joined(jobs, old.jobs.filter((job) => !isActive(job))), cursor: isShort ? cursor : old.cursor, isLoaded: true, error: null });
   for (const job of jobs) {
     const before = old.jobs.find((each) => keyOf(each) === keyOf(job));
-    if (before && isActive(before) && !isActive(job)) listeners.forEach((listener) => listener(job));
+    const hasRun = before ? isActive(before) : begun.has(job.gameId) && latestOf(jobs, job.gameId) === job;
+    if (hasRun && !isActive(job)) listeners.forEach((listener) => listener(job));
   }
+  begun.clear();
 }
 
 export function keyOf(job) {
