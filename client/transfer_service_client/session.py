@@ -4,6 +4,7 @@ One session may be used by many threads at once.
 """
 
 import random
+import re
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -27,6 +28,7 @@ _GONE = frozenset({404, 410})
 PASSING = frozenset({408, 423, 425, 429, 502, 503, 504})
 """What a service or a proxy answers where the same may go well later."""
 _TIMEOUT = httpx.Timeout(connect=10.0, read=90.0, write=90.0, pool=None)
+_ERRNO = re.compile(r"^\[Errno -?\d+\] ")  # says nothing to people
 Pause = Callable[[float | None], bool]
 """Sleeps for so many seconds, or as long as it is the turn of; False once patience is at its end."""
 
@@ -220,7 +222,8 @@ class Session:
         """The error for a service that was away for too long."""
         if isinstance(problem, ApiError):
             return Unavailable(f"{self.url} cannot do that now: {problem}")
-        return Unavailable(f"{self.url} cannot be reached: {problem}")
+        words = _ERRNO.sub("", str(problem)) or type(problem).__name__
+        return Unavailable(f"{self.url} cannot be reached: {words}")
 
     def close(self) -> None:
         """Close its connections."""

@@ -16,6 +16,8 @@ from transfer_service_client.credentials import CredentialFile, Key, SignIn, Tok
 from transfer_service_client.errors import ApiError, NotFound, SignInNeeded, Unavailable
 from transfer_service_client.session import Session
 
+from tests.ports import free_port
+
 URL = "http://service.example"
 Answer = Callable[[httpx.Request], httpx.Response]
 
@@ -231,3 +233,11 @@ def test_a_clock_that_jumps_over_the_end_of_tokens_costs_a_renewal(
     service.end_access()
     session.get_json("/x")
     assert service.renewals == 2
+
+
+def test_a_service_that_is_away_is_told_in_words_without_the_systems_number() -> None:
+    with (
+        Session(f"http://127.0.0.1:{free_port()}", patience_seconds=0) as session,
+        pytest.raises(Unavailable, match=r"^http://127\.0\.0\.1:\d+ cannot be reached: Connection refused$"),
+    ):
+        session.get_json("/auth/me")

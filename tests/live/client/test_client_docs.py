@@ -130,6 +130,25 @@ def test_a_program_with_a_key(
     assert names(server, empty) == {"Reports/report.pdf", "builds/7/dist/app"}
 
 
+def test_what_is_shared_and_sent(
+    server: LiveServer, empty: requests.Session, places: dict[str, str], signed_in: Path
+) -> None:
+    (signed_in / "password.txt").write_text("open sesame\n")
+    script = example("transfer share")
+    open_to_all, locked = re.findall(r"^http\S+$", run_shell(script, signed_in), re.MULTILINE)
+    ask = {"Accept": "application/json"}
+    shown = requests.get(open_to_all, headers=ask, timeout=30).json()
+    assert {each["filename"] for each in shown["files"]} == {"Photos/lake.jpg", "Photos/old.jpg"}
+    assert requests.get(locked, headers=ask, timeout=30).json() == {"kind": "download", "has_password": True}
+    (talk,) = server.sign_in("bob").get(f"{server.url}/conversations", timeout=30).json()["conversations"]
+    message = talk["last_message"]
+    assert (message["content"], message["media"]["sha256"]) == ("Look at this", hashlib.sha256(FILM).hexdigest())
+    scopes = re.findall(r"`(\w+)`", (REPOSITORY / "docs" / PAGE).read_text().partition("for `send` one needs")[2])[:4]
+    (signed_in / "key.txt").write_text(make_key(server, empty, *scopes))
+    by_key = f"{example('< key.txt').splitlines()[0]}\n{script.splitlines()[-1]}\n! {script.splitlines()[1]} 2>&1"
+    assert "Not for keys" in run_shell(by_key, signed_in, **places)
+
+
 SCOPES = dict(
     re.findall(
         r"^\| ((?:`\w+`,? ?)+) \| ((?:`\w+`[, and]*)+) \|$", (REPOSITORY / "docs" / PAGE).read_text(), re.MULTILINE
