@@ -21,11 +21,11 @@ from benchmarks.servers import (
     clean_environment,
     fastapi_peer,
     flask_peer,
-    free_port,
     running,
     service,
     temporary_folder,
 )
+from tests.ports import free_port
 
 OURS, OURS_ACK, BEHIND_NGINX = "ours", "ours, ack", "ours behind nginx"
 POCKETBASE, COPYPARTY = "PocketBase", "copyparty"

@@ -27,11 +27,11 @@ from benchmarks.servers import (
     NotInstalled,
     Server,
     clean_environment,
-    free_port,
     service,
     started,
     temporary_folder,
 )
+from tests.ports import free_port
 
 DASHBOARD = REPOSITORY / "deploy" / "grafana" / "transfer.json"
 PICTURE = REPOSITORY / "docs" / "dashboard.png"

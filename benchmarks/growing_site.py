@@ -19,11 +19,11 @@ from benchmarks.servers import (
     Server,
     another_instance,
     clean_environment,
-    free_port,
     service,
     started,
     temporary_folder,
 )
+from tests.ports import free_port
 
 INSTANCES = 3
 COMPACTION_SECONDS = 120.0

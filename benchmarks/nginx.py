@@ -7,7 +7,8 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-from benchmarks.servers import REPOSITORY, NotInstalled, Server, free_port, running, service, temporary_folder
+from benchmarks.servers import REPOSITORY, NotInstalled, Server, running, service, temporary_folder
+from tests.ports import free_port
 
 PATH = f"{os.environ.get('PATH', '')}:/usr/sbin"
 

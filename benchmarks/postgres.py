@@ -9,7 +9,8 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.servers import NotInstalled, free_port
+from benchmarks.servers import NotInstalled
+from tests.ports import free_port
 
 
 @dataclass

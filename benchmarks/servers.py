@@ -2,7 +2,6 @@
 
 import json
 import os
-import socket
 import subprocess
 import sys
 import tempfile
@@ -15,6 +14,7 @@ from pathlib import Path
 import psutil
 
 from benchmarks.connection import Connection
+from tests.ports import free_port
 
 REPOSITORY = Path(__file__).parents[1]
 ACCOUNT, PASSWORD = "bench", "only for this benchmark"
@@ -207,11 +207,3 @@ def _sign_in(port: int) -> str:
     with Connection(port) as connection:
         answer = connection.request("POST", "/auth/token", body, media_type="application/json")
     return str(answer.expect(200).json()["access_token"])
-
-
-def free_port() -> int:
-    """A port of this machine that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port

@@ -21,7 +21,8 @@ import psutil
 
 from benchmarks.connection import Connection
 from benchmarks.measure import KIBIBYTE, progress, say, say_goal, say_table
-from benchmarks.servers import REPOSITORY, SERVE, Server, free_port, service, temporary_folder
+from benchmarks.servers import REPOSITORY, SERVE, Server, service, temporary_folder
+from tests.ports import free_port
 from transfer_service.telemetry import meters
 from transfer_service.telemetry.folder import MetricsFolder
 from transfer_service.wire.chunk_frames import LONG_FRAME

@@ -30,7 +30,7 @@ from transfer_service.storage.rooms import FILES
 KIB, MIB = 1024, 1024 * 1024
 DATA = np.random.default_rng(61).bytes(4 * MIB)
 UPLOADS = "/api/uploads"
-DEAD_HOLDER_SECONDS = 0.5 if engines() is None else 6.5
+DEAD_HOLDER_SECONDS = 1.7 if engines() is None else 6.5
 """The kernel frees at once what a killed process held; over machines its lease has to run out, which takes five."""
 
 

@@ -44,7 +44,7 @@ class BareClient:
         certificate: Path | None = None,
     ) -> None:
         plain = socket.socket()
-        plain.settimeout(30)
+        plain.settimeout(60)
         if receive_buffer:
             plain.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)  # before the window is told
         plain.connect(("127.0.0.1", server.port))

@@ -18,7 +18,7 @@ from tests.live.server import wait_until
 from tests.missing import missing
 
 PROGRAM = "/usr/bin/chromium"
-ANSWER_SECONDS = 30.0
+ANSWER_SECONDS = 90.0
 FLAGS = ["--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run",
          "--disable-sync", "--disable-background-networking", "--disable-component-update", "--mute-audio",
          "--window-size=800,600", "--remote-debugging-port=0"]  # fmt: skip
@@ -26,6 +26,10 @@ FLAGS = ["--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-u
 
 class ScriptFailed(Exception):
     """A script threw; the message is what it threw."""
+
+
+class WentElsewhere(Exception):
+    """The tab has gone to another page meanwhile, so that nothing answers."""
 
 
 class Page:
@@ -39,6 +43,7 @@ class Page:
         """What the browser told meanwhile; everything of the domains that were enabled."""
         for domain in ("Page", "Network", "Log", "Runtime"):
             self.call(f"{domain}.enable")
+        self.call("Page.setLifecycleEventsEnabled", enabled=True)
 
     def close(self) -> None:
         """Let go of the tab."""
@@ -50,11 +55,13 @@ class Page:
         return Page(f"{self._url.rpartition('/')[0]}/{target}")
 
     def call(self, method: str, **parameters: Any) -> dict[str, Any]:
-        """A command of the protocol and its result."""
+        """A command of the protocol and its result. Raises WentElsewhere."""
         self._last_id += 1
         self._socket.send(json.dumps({"id": self._last_id, "method": method, "params": parameters}))
         while (answer := self._receive()).get("id") != self._last_id:
             pass
+        if any(each in answer.get("error", {}).get("message", "") for each in _ELSEWHERE):
+            raise WentElsewhere(answer["error"]["message"])
         assert "error" not in answer, answer
         result: dict[str, Any] = answer["result"]
         return result
@@ -68,9 +75,19 @@ class Page:
     def open(self, url: str) -> None:
         """Go to an address and wait until the page and all its parts are loaded."""
         self.events.clear()
-        self.call("Page.navigate", url=url)
-        while not any(event["method"] == "Page.loadEventFired" for event in self.events):
+        loader = self.call("Page.navigate", url=url)["loaderId"]  # or that of the page before might be taken for it
+        while not any(_is_load_by(loader, event) for event in self.events):
             self._receive()
+
+    def until(self, script: str) -> None:
+        """Wait until an expression is true, of whatever page the tab has come to."""
+        wait_until(lambda: self._is_true(script))
+
+    def _is_true(self, script: str) -> bool:
+        try:
+            return bool(self.evaluate(script))
+        except WentElsewhere:
+            return False
 
     def evaluate(self, script: str) -> Any:
         """The value of an expression in the page; a promise is awaited. Raises ScriptFailed."""
@@ -113,6 +130,14 @@ class Page:
         headers = '{"Content-Type": "application/json"}'
         request = f"fetch('/auth/login', {{method: 'POST', headers: {headers}, body: {body}}})"
         assert self.evaluate(f"{request}.then(answer => answer.status)") == 200
+
+
+_ELSEWHERE = ("navigated or closed", "context was destroyed", "Cannot find context")
+
+
+def _is_load_by(loader: str, event: dict[str, Any]) -> bool:
+    told = event["params"]
+    return event["method"] == "Page.lifecycleEvent" and (told["name"], told["loaderId"]) == ("load", loader)
 
 
 @contextmanager

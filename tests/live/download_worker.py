@@ -12,7 +12,7 @@ from pathlib import Path
 from tests.growing.installations import settings_of
 from tests.live.server import REPOSITORY
 
-STOP_SECONDS = 20.0
+STOP_SECONDS = 60.0
 
 
 def environment_of(data_dir: Path, **settings: str) -> dict[str, str]:

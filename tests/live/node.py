@@ -18,7 +18,7 @@ from tests.live.server import LiveServer
 from tests.missing import missing
 
 FOLDER = Path(__file__).parent / "javascript"
-PATIENCE_SECONDS = 15.0
+PATIENCE_SECONDS = 60.0
 
 
 def install(folder: Path = FOLDER) -> None:

@@ -34,7 +34,7 @@ from transfer_service.errors import BlobMissing
 from transfer_service.wire.game_catalogue import parse_catalogue
 
 FIRST, SECOND = "first", "second"
-PATIENCE_SECONDS = 45.0
+PATIENCE_SECONDS = 120.0
 PAGE = b"<!doctype html><title>A game</title>"
 _ADDED_AT = datetime(2024, 5, 1, 12, 0, 0, 123000, tzinfo=UTC)
 

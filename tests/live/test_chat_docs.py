@@ -88,7 +88,7 @@ server, token, conversation, folder, size = sys.argv[1:]
 path = Path(folder) / "grüße.bin"
 path.write_bytes(b"x" * int(size))
 client = socketio.Client()
-client.connect(server, auth={"access_token": token}, transports=["polling"])
+client.connect(server, auth={"access_token": token}, transports=["polling"], wait_timeout=60)
 before = send_file_before(client, conversation, path)
 client.disconnect()
 steps = []

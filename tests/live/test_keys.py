@@ -15,7 +15,8 @@ from tests.live.server import LiveServer, running, wait_until
 from tests.web.accounts.keys import ALL
 from transfer_service.wire.instants import format_second
 
-END_SECONDS = 10.0  # it is two; a busy machine gets some more
+END_SECONDS = 30.0  # it is two; a busy machine gets some more
+LIFE_SECONDS = 12.0  # the client starts and connects within them
 POLLING, WEBSOCKET = {"transports": ["polling"]}, {"transports": ["websocket"]}
 
 
@@ -102,19 +103,19 @@ def test_the_sockets_of_a_revoked_key_end(server: LiveServer, alice: requests.Se
 
 
 def test_a_socket_ends_with_its_keys_life(server: LiveServer, alice: requests.Session) -> None:
-    ends_at = datetime.now(UTC).replace(microsecond=0) + timedelta(seconds=5)
+    ends_at = datetime.now(UTC).replace(microsecond=0) + timedelta(seconds=LIFE_SECONDS)
     key = new_key(server, alice, "chat", expires_at=format_second(ends_at))
     with connecting(server.url, auth={"token": key["key"]}, **WEBSOCKET) as client:
         client.wait("connect")
-        client.wait("disconnect", seconds=5 + END_SECONDS)
+        client.wait("disconnect", seconds=LIFE_SECONDS + END_SECONDS)
         assert datetime.now(UTC) >= ends_at
         assert client.heard("error") == [{"detail": "Token expired"}]
 
 
 def test_uses_are_told_within_ten_seconds(server: LiveServer, alice: requests.Session) -> None:
     key = new_key(server, alice, "files")
+    used_at = format_second(datetime.now(UTC))
     requests.get(f"{server.url}/api/files", headers=bearer(key), timeout=30).raise_for_status()
-    used_at = format_second(datetime.now(UTC) - timedelta(seconds=2))
 
     def told() -> Any:
         keys = alice.get(f"{server.url}/auth/keys", timeout=30).json()["keys"]

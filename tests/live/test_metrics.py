@@ -279,7 +279,7 @@ def test_a_scraper_that_says_nothing_keeps_nobody_from_the_service(service: Watc
     try:
         began = time.monotonic()
         assert answers(service.server)
-        assert time.monotonic() - began < 5
+        assert time.monotonic() - began < 20
     finally:
         for each in silent:
             each.close()

@@ -52,7 +52,7 @@ def test_a_new_worker_goes_on_where_a_killed_one_was(site: Site) -> None:
         worker.send_signal(signal.SIGKILL)
         worker.wait()
         with working(site.server.data_dir, **site.server.environment):
-            wait_until(lambda: len(site.requests_for(game)) == 2, seconds=30)  # a lease is 15 seconds long
+            wait_until(lambda: len(site.requests_for(game)) == 2, seconds=90)  # a lease is 15 seconds long
             site.wait_for(game, "completed")
             wait_until(lambda: not site.parts())
     assert_resumed(site, KEPT_AT)
@@ -65,7 +65,7 @@ def test_a_stopped_worker_hands_over_at_once(site: Site) -> None:
         site.start(game)
         site.wait_for_bytes(game, STALL_AT)
         worker.terminate()
-        assert worker.wait(timeout=20) == 0
+        assert worker.wait(timeout=60) == 0
         with jobs_of(site.server.data_dir) as jobs:
             assert jobs.leases() == []  # whoever comes need not wait for the end of one
         with working(site.server.data_dir, **site.server.environment):

@@ -205,5 +205,5 @@ def test_sources_that_refuse_the_connection_cost_no_time(ended: Ended) -> None:
     settings = {"TRANSFER_GAME_DATA_SOURCES": sources_setting(**bases), "TRANSFER_ALLOW_PRIVATE_SOURCES": "true"}
     with impatient_worker(site.server.data_dir, {}, settings):
         site.start(game)
-        site.wait_for(game, "completed", seconds=12)
+        site.wait_for(game, "completed", seconds=40)
     assert site.archive(game) == DATA

@@ -112,7 +112,7 @@ def test_the_python_example_uploads_and_tells_the_id(
 def test_the_printed_list_and_event_have_the_fields_of_real_ones(server: LiveServer, alice: requests.Session) -> None:
     name = base64.b64encode(b"told.bin").decode()
     with socketio.SimpleClient() as client:
-        client.connect(server.url, auth={"access_token": token_of(alice)})
+        client.connect(server.url, auth={"access_token": token_of(alice)}, wait_timeout=60)
         url = create(alice, server.url, Upload_Metadata=f"filename {name}")
         alice.patch(url, data=DATA[:1000], headers={**APPENDING, "Upload-Offset": "0"}, timeout=30)
         event, told = client.receive(timeout=30)

@@ -25,7 +25,8 @@ from transfer_service.models.files import File, FileState
 from transfer_service.wire.chunk_frames import LONG_FRAME, SHORT_FRAME
 
 SIZE = 8 * 1024 * 1024
-END_SECONDS = 5.0
+END_SECONDS = 20.0
+"""A stalled client is given up after a minute, and one that sends little goes on for an hour."""
 TIMEOUT = 30
 ESTABLISHED = "01"
 TUS = ("Tus-Resumable: 1.0.0",)
@@ -154,12 +155,12 @@ def test_a_cancelled_upload_ends_at_another_instance(
         assert seconds_until_closed(client, since=since) < END_SECONDS
     wait_until(lambda: door not in transfers(pair, root))
     with pair.first.services() as services:
-        assert services.accounts.get("alice").used_bytes == 0
-        assert not any(services.store.batches())
+        wait_until(lambda: services.accounts.get("alice").used_bytes == 0)
+        wait_until(lambda: not any(services.store.batches()))
 
 
 BIG = 24 * 1024 * 1024
-AT_ONCE_SECONDS = 3.0
+AT_ONCE_SECONDS = 10.0
 """With the answer, on a machine that does much else."""
 
 
@@ -293,7 +294,8 @@ def test_a_deletion_that_is_killed_goes_on_at_another_instance(
         with pair.second.services() as services:
             account_id = services.accounts.get("frieda").account_id
             deleting.start()
-            wait_until(lambda: _left(services, account_id) < files - 100)
+            while _left(services, account_id) > files - 100:  # without a pause: the rest takes no time
+                assert outcomes == []
             pair.first.kill()
             afterwards.callback(pair.first.start)
             deleting.join()

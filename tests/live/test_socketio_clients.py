@@ -103,7 +103,7 @@ def test_python_socketio_sends_and_hears(chat: Chat, transport: str) -> None:
     heard: list[dict[str, Any]] = []
     client = socketio.Client(reconnection=False, handle_sigint=False)
     client.on("new_message", heard.append)
-    client.connect(chat.server.url, auth={"token": token_of(chat.alice)}, transports=[transport])
+    client.connect(chat.server.url, auth={"token": token_of(chat.alice)}, transports=[transport], wait_timeout=60)
     try:
         assert client.transport() == transport
         answer = client.call(*chat.text("from Python"), timeout=15)

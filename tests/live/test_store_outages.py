@@ -18,7 +18,7 @@ from tests.silent_proxy import SilentProxy
 __all__ = ["own_object_store"]
 
 DATA = bytes(range(256)) * 1024
-SOON, AT_ONCE, BACK_SECONDS, TIMEOUT = 15.0, 2.0, 30.0, 60
+SOON, AT_ONCE, BACK_SECONDS, TIMEOUT = 40.0, 5.0, 90.0, 60  # a silent store is waited for for eight seconds
 
 
 @pytest.fixture

@@ -47,7 +47,7 @@ class Listener:
 
     def catch_up(self) -> None:
         """Return when everything has come that was sent to it before now."""
-        self.client.call("typing", {}, timeout=15)
+        self.client.call("typing", {}, timeout=60)
 
 
 @contextmanager
@@ -55,7 +55,7 @@ def listening(server: LiveServer, session: requests.Session, transport: str = "w
     """A client of the session's account."""
     listener = Listener(socketio.Client(reconnection=False, handle_sigint=False))
     listener.client.on("upload_progress", listener.hear)
-    listener.client.connect(server.url, auth={"token": token_of(session)}, transports=[transport])
+    listener.client.connect(server.url, auth={"token": token_of(session)}, transports=[transport], wait_timeout=60)
     try:
         yield listener
     finally:
@@ -116,6 +116,7 @@ def test_an_upload_in_one_piece_tells_its_end(server: LiveServer, alice: request
     assert [event["offset"] for event in listener.of(path)] == [1000]
 
 
+@pytest.mark.alone  # it counts seconds
 def test_many_small_appends_tell_once_a_second(server: LiveServer, alice: requests.Session) -> None:
     door = Door(server, alice)
     path = door.create(len(DATA))

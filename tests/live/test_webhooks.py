@@ -14,6 +14,7 @@ from tests.conftest import SECRET
 from tests.live.download_worker import Zygote, zygote
 from tests.live.receiver import OK, Receiver
 from tests.live.server import wait_until
+from tests.ports import free_port
 from tests.prepared import migrate
 from transfer_service.bootstrap import Services, build_services
 from transfer_service.config import Settings
@@ -139,8 +140,7 @@ def test_who_is_silent_slow_or_dead_delays_nobody(site: Site) -> None:
 
 
 def test_a_receiver_that_was_down_gets_everything_when_it_is_back(site: Site) -> None:
-    with Receiver() as down:
-        port = down.port
+    port = free_port()
     site.add("/hook", url=f"http://127.0.0.1:{port}/hook")
     for number in range(60):
         site.publish(f"file {number}", number)

@@ -32,7 +32,7 @@ SEED = 20261121
 DATA = random.Random(SEED).randbytes(2 * 1024 * 1024)
 SLOWLY = Behaviour(drip=Drip(128 * 1024, 0.02))
 LONGEST_LIFE_SECONDS = 0.7
-PATIENCE_SECONDS = 30.0
+PATIENCE_SECONDS = 120.0
 
 pytestmark = [pytest.mark.alone, pytest.mark.one_machine("it kills workers on a folder of their own")]
 
