@@ -75,8 +75,8 @@ class Page:
     def open(self, url: str) -> None:
         """Go to an address and wait until the page and all its parts are loaded."""
         self.events.clear()
-        loader = self.call("Page.navigate", url=url)["loaderId"]  # or that of the page before might be taken for it
-        while not any(_is_load_by(loader, event) for event in self.events):
+        loader = self.call("Page.navigate", url=url).get("loaderId")  # or that of the page before might be taken for it
+        while loader is not None and not any(_is_load_by(loader, event) for event in self.events):
             self._receive()
 
     def until(self, script: str) -> None:

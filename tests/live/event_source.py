@@ -10,7 +10,7 @@ from typing import Any
 
 from tests.live import node
 
-PATIENCE_SECONDS = 15.0
+PATIENCE_SECONDS = 60.0
 
 
 class EventSourceClient:

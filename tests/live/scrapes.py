@@ -11,7 +11,7 @@ Numbers: TypeAlias = dict[tuple[str, Labels], float]
 
 def scrape(port: int) -> Numbers:
     """Every number at `/metrics` of a port of this machine."""
-    answer = requests.get(f"http://127.0.0.1:{port}/metrics", timeout=10)
+    answer = requests.get(f"http://127.0.0.1:{port}/metrics", timeout=60)
     assert answer.status_code == 200, answer.text
     return {
         (sample.name, tuple(sorted(sample.labels.items()))): sample.value

@@ -113,7 +113,7 @@ def test_several_ranges_in_one_answer(site: Site) -> None:
 def test_aria2_fetches_it_by_four_connections_and_goes_on_where_it_was_stopped(site: Site, tmp_path: Path) -> None:
     command = [program("aria2c"), "--no-conf", "-x4", "-s4", "-k1M", "-q", "--auto-file-renaming=false", "-c"]
     command += ["-d", str(tmp_path), "-o", "files.zip", site.url]
-    slowly = subprocess.Popen([*command[:-1], "--max-overall-download-limit=6M", site.url])
+    slowly = subprocess.Popen([*command[:-1], "--max-overall-download-limit=2M", site.url])
     target = tmp_path / "files.zip"
     wait_until(lambda: target.exists() and target.stat().st_blocks * 512 > 2 * MEBIBYTE)
     slowly.terminate()  # killed it would not have noted what it has

@@ -83,7 +83,7 @@ def test_one_machine_becomes_several(tmp_path: Path, postgres_url: str, object_s
             kill_a_move(server, *move)
             moving = threading.Thread(target=lambda: _run(server, *move))
             moving.start()
-            wait_until(lambda: len(stored) > 40, seconds=40)
+            wait_until(lambda: len(stored) > 40, seconds=120)
         moving.join()
 
     reading = LiveServer(data_dir, {"SECRET_KEY": SECRET, "TRANSFER_READ_ONLY": "true"})

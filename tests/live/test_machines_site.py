@@ -129,9 +129,9 @@ def test_requests_go_to_all_instances_and_sockets_of_a_client_to_one(
     front: NginxFront, instances: list[Instance]
 ) -> None:
     for _ in range(30):
-        requests.get(f"{front.url}/api/files", timeout=10)
+        requests.get(f"{front.url}/api/files", timeout=60)
     assert {each.port for each in instances if len(each.asked) >= 5} == {each.port for each in instances}
-    polled = Counter(requests.get(f"{front.url}/socket.io/?EIO=4&n={n}", timeout=10).text for n in range(12))
+    polled = Counter(requests.get(f"{front.url}/socket.io/?EIO=4&n={n}", timeout=60).text for n in range(12))
     assert len(polled) == 1
 
 

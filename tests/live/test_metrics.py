@@ -77,8 +77,8 @@ def test_what_is_uploaded_and_downloaded_is_counted(service: Watched) -> None:
     session, before = service.server.sign_in("ada"), service.scrape()
     location = service.server.store(session, "counted.bin", bytes(MIB))
     for _ in range(2):
-        session.get(f"{service.server.url}{location}", timeout=10)
-    session.get(f"{service.server.url}/api/files", timeout=10)
+        session.get(f"{service.server.url}{location}", timeout=60)
+    session.get(f"{service.server.url}/api/files", timeout=60)
     after = service.scrape()
     route = {"route": "/api/files/{file_id}/download", "method": "GET", "status": "200"}
     assert more(before, after, "transfer_http_requests_total", **route) == 2
@@ -93,10 +93,10 @@ def test_refusals_and_sign_ins_are_counted_by_their_kind(service: Watched) -> No
     session, before = service.server.sign_in("ada"), service.scrape()
     url = service.server.url
     headers = {"Tus-Resumable": "1.0.0", "Upload-Length": str(QUOTA + 1), "Upload-Metadata": "filename YQ=="}
-    assert session.post(f"{url}/api/uploads", headers=headers, timeout=10).status_code == 413
+    assert session.post(f"{url}/api/uploads", headers=headers, timeout=60).status_code == 413
     for password in ("wrong", "worse"):
-        requests.post(f"{url}/token", data={"username": "ada", "password": password}, timeout=10)
-    requests.get(f"{url}/api/files", timeout=10)
+        requests.post(f"{url}/token", data={"username": "ada", "password": password}, timeout=60)
+    requests.get(f"{url}/api/files", timeout=60)
     after = service.scrape()
     assert more(before, after, "transfer_refusals_total", reason="quota") == 1
     assert more(before, after, "transfer_refusals_total", reason="permission") == 3
@@ -111,12 +111,12 @@ def test_no_word_of_a_client_gets_into_a_label(service: Watched) -> None:
         odd = f"zq{index}x"
         method = ("GET", f"ODD{index}", "POST", "DELETE", f"BREW{index}")[index % 5]
         path = (f"/{odd}", f"/api/files/{odd}", f"/s/{odd}", f"/healthz?{odd}=1", f"/api/games/{odd}")[index // 5 % 5]
-        session.request(method, service.server.url + path, headers={"User-Agent": odd, "X-Odd": odd}, timeout=10)
+        session.request(method, service.server.url + path, headers={"User-Agent": odd, "X-Odd": odd}, timeout=60)
     for garbage in (b"GARBAGE\r\n\r\n", b"GET /zq HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: zqodd\r\n\r\n"):
         with connect(service.server.port) as connection:
             connection.sendall(garbage)
             connection.recv(1000)
-    text = requests.get(f"http://127.0.0.1:{service.port}/metrics", timeout=10).text
+    text = requests.get(f"http://127.0.0.1:{service.port}/metrics", timeout=60).text
     series = set(service.scrape()) - before
     labels = [dict(its) for name, its in series if name == "transfer_http_requests_total"]
     assert {each["route"] for each in labels} <= PATHS
@@ -172,7 +172,7 @@ class Watcher(threading.Thread):
 def kill_worker(server: LiveServer) -> None:
     process = server.worker()
     process.kill()
-    process.wait(10)
+    process.wait(60)
 
 
 def test_counters_never_go_down_while_the_process_behind_them_is_killed(own_service: Watched) -> None:
@@ -215,7 +215,7 @@ def test_a_worker_that_is_a_program_of_its_own_belongs_to_the_service(own_servic
     with working(server.data_dir, **{BIND: bind}) as process:
         wait_until(lambda: workers() == 1, seconds=60)
         process.kill()
-        process.wait(10)
+        process.wait(60)
         wait_until(lambda: workers() == 0)
     server.stop()
     server.start()
@@ -267,7 +267,7 @@ def test_an_occupied_port_stops_the_start(tmp_path: Path, program: str) -> None:
 
 def test_only_metrics_are_at_the_port_of_metrics(service: Watched) -> None:
     url = f"http://127.0.0.1:{service.port}"
-    answers = [requests.request(*each, timeout=10).status_code for each in (
+    answers = [requests.request(*each, timeout=60).status_code for each in (
         ("GET", f"{url}/"), ("GET", f"{url}/healthz"), ("GET", f"{url}/metrics/"), ("POST", f"{url}/metrics"),
         ("HEAD", f"{url}/metrics"), ("GET", f"{service.server.url}/metrics"),
     )]  # fmt: skip

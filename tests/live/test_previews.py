@@ -5,7 +5,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import psutil
@@ -35,8 +35,13 @@ DECODERS = ("/PIL/", "pillow", "/av/", "libavcodec")
 
 def maker_of(worker: psutil.Process) -> psutil.Process | None:
     """The process that a worker has its previews made by, once it is there."""
-    children = worker.children()
-    return next((each for each in children if "previewer" in " ".join(each.cmdline())), None)
+    return next((each for each in worker.children() if is_maker(each)), None)
+
+
+def is_maker(process: psutil.Process) -> bool:
+    with suppress(psutil.NoSuchProcess):  # it has ended meanwhile
+        return "previewer" in " ".join(process.cmdline())
+    return False
 
 
 def loads_decoders(process: psutil.Process) -> bool:
@@ -66,18 +71,23 @@ def test_the_worker_has_them_made_and_nobody_else_sees_a_decoder(server: LiveSer
         assert kinds == {"/dev/null", "socket"}
         maker.kill()
         address = server.store(session, "later.jpg", picture())
-        shown = session.get(f"{server.url}{address.removesuffix('/download')}/thumbnail?size=160", timeout=30)
-        assert shown.status_code == 200
+        asked = f"{server.url}{address.removesuffix('/download')}/thumbnail?size=160"
+        wait_until(lambda: session.get(asked, timeout=30).status_code == 200)  # each waits some seconds for a new one
         maker = begun(worker)
     wait_until(lambda: not maker.is_running() or maker.status() == psutil.STATUS_ZOMBIE)
 
 
 def begun(worker: psutil.Process) -> psutil.Process:
     """The same, waited for."""
-    wait_until(lambda: maker_of(worker) is not None)
-    maker = maker_of(worker)
-    assert maker is not None
-    return maker
+    found: list[psutil.Process | None] = []
+
+    def is_there() -> bool:
+        found.append(maker_of(worker))
+        return found[-1] is not None
+
+    wait_until(is_there)
+    assert found[-1] is not None
+    return found[-1]
 
 
 def test_who_asks_at_once_is_shown_it_wherever_the_worker_is(server: LiveServer) -> None:

@@ -107,7 +107,7 @@ def test_starts_at_the_same_moment_are_all_answered(data_dir: Path) -> None:
         def start(game: GameEntry) -> int:
             """On a connection of its own, so that all come at once."""
             body = {"gameDataId": game.data_id}
-            return requests.post(site.url_of(game), json=body, headers=headers, timeout=8).status_code
+            return requests.post(site.url_of(game), json=body, headers=headers, timeout=30).status_code
 
         with ThreadPoolExecutor(len(games)) as pool:
             for _ in range(ROUNDS):

@@ -106,7 +106,7 @@ def test_python_socketio_sends_and_hears(chat: Chat, transport: str) -> None:
     client.connect(chat.server.url, auth={"token": token_of(chat.alice)}, transports=[transport], wait_timeout=60)
     try:
         assert client.transport() == transport
-        answer = client.call(*chat.text("from Python"), timeout=15)
+        answer = client.call(*chat.text("from Python"), timeout=60)
         posted = chat.post("by HTTP", by=chat.bob)
         wait_until(lambda: len(heard) == 2)
     finally:

@@ -64,6 +64,6 @@ def test_an_instance_that_is_up_before_its_database_is_migrated_works_afterwards
 
 def status(server: LiveServer, path: str, method: str = "GET") -> int:
     try:
-        return requests.request(method, server.url + path, timeout=5).status_code
+        return requests.request(method, server.url + path, timeout=60).status_code
     except requests.ConnectionError:
         return 0
