@@ -24,8 +24,9 @@ from benchmarks.contenders import COPYPARTY, OURS, Contenders
 from benchmarks.lines import Line, Side, Spent, compare, size_of
 from benchmarks.measure import GIBIBYTE, KIBIBYTE, MEBIBYTE
 from benchmarks.payload import Payload, make_payload
-from benchmarks.servers import REPOSITORY, NotInstalled, Server, clean_environment, free_port, running
+from benchmarks.servers import REPOSITORY, NotInstalled, Server, clean_environment, running
 from tests.live.slow_line import slow_line
+from tests.ports import free_port
 
 SMALL_FILES, SMALL_BYTES = 2000, 16 * KIBIBYTE
 ROUND_TRIP_SECONDS = 0.1
