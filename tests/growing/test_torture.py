@@ -10,6 +10,7 @@ HISTORIES, SEED = 18, 15
 
 
 @pytest.mark.alone
+@pytest.mark.heavy
 def test_nothing_acknowledged_is_lost_or_doubled_while_instances_die_freeze_and_are_cut_off() -> None:
     said: list[str] = []
     try:

@@ -12,6 +12,7 @@ pytestmark = pytest.mark.one_machine("it brings engines of its own")
 
 
 @pytest.mark.alone
+@pytest.mark.heavy
 @pytest.mark.parametrize(("grown", "cycles"), [pytest.param(False, 2, id="disk"), pytest.param(True, 1, id="grown")])
 def test_what_was_acknowledged_before_a_backup_is_there_after_a_restore(grown: bool, cycles: int) -> None:
     try:

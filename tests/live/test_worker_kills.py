@@ -34,7 +34,11 @@ SLOWLY = Behaviour(drip=Drip(128 * 1024, 0.02))
 LONGEST_LIFE_SECONDS = 0.7
 PATIENCE_SECONDS = 120.0
 
-pytestmark = [pytest.mark.alone, pytest.mark.one_machine("it kills workers on a folder of their own")]
+pytestmark = [
+    pytest.mark.alone,
+    pytest.mark.heavy,
+    pytest.mark.one_machine("it kills workers on a folder of their own"),
+]
 
 
 @dataclass
