@@ -10,6 +10,8 @@ import pytest
 OPTION, SAMPLE, SEED = "--growing", "--growing-sample", "--growing-seed"
 MARKER = "one_machine"
 DEFAULT_SEED = 1
+NOT_SAMPLED = "tests/live/console/"
+"""The longest ones, minutes each, and what they ask of the engines others ask too: only whole runs have them."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -68,7 +70,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             (reason,) = marker.args
             item.add_marker(pytest.mark.skip(reason=f"one machine: {reason}"))
     if count := config.getoption(SAMPLE):
-        modules = {_module(item.nodeid) for item in items if item.get_closest_marker(MARKER) is None}
+        several = {_module(item.nodeid) for item in items if item.get_closest_marker(MARKER) is None}
+        modules = {name for name in several if not name.startswith(NOT_SAMPLED)}
         chosen = choose(modules, count, seed=config.getoption(SEED))
         config.hook.pytest_deselected(items=[item for item in items if _module(item.nodeid) not in chosen])
         items[:] = [item for item in items if _module(item.nodeid) in chosen]
