@@ -12,7 +12,7 @@ from typing import Any
 
 from transfer_service_client.errors import Conflict
 from transfer_service_client.models import parse_instant
-from transfer_service_client.session import Session, encode_name
+from transfer_service_client.session import Session, encode_label
 
 _PAGE = 100
 _UNDER_WAY = "Idempotency-Key is under way"
@@ -191,7 +191,7 @@ def _post(session: Session, said: Mapping[str, str], headers: Mapping[str, str])
 
 def mark_read(session: Session, conversation_id: str) -> None:
     """Everything up to now has been read."""
-    session.request("POST", f"/conversations/{encode_name(conversation_id)}/read", is_repeatable=True)
+    session.request("POST", f"/conversations/{encode_label(conversation_id)}/read", is_repeatable=True)
 
 
 def new_key() -> str:

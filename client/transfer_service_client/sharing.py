@@ -10,7 +10,7 @@ from typing import Any
 
 from transfer_service_client.errors import NotFound
 from transfer_service_client.models import File, parse_instant
-from transfer_service_client.session import Session, encode_name
+from transfer_service_client.session import Session, encode_label, encode_name
 
 _PAGE = 100
 
@@ -119,7 +119,7 @@ def links(session: Session) -> Iterator[Link]:
 
 def revoke_link(session: Session, link_id: str) -> None:
     """End a link. Raises NotFound."""
-    session.request("DELETE", f"/api/links/{encode_name(link_id)}")
+    session.request("DELETE", f"/api/links/{encode_label(link_id)}")
 
 
 def _folder(session: Session, path: str) -> str:

@@ -8,12 +8,14 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from pathlib import Path
+from urllib.parse import quote
 
 import httpx
 import pytest
 from transfer_service_client.answers import retry_after_of
+from transfer_service_client.client import TransferClient
 from transfer_service_client.credentials import CredentialFile, Key, SignIn, Tokens
-from transfer_service_client.errors import ApiError, NotFound, SignInNeeded, Unavailable
+from transfer_service_client.errors import ApiError, NotFound, SignInNeeded, TransferError, Unavailable
 from transfer_service_client.session import Session
 
 from tests.ports import free_port
@@ -241,3 +243,22 @@ def test_a_service_that_is_away_is_told_in_words_without_the_systems_number() ->
         pytest.raises(Unavailable, match=r"^http://127\.0\.0\.1:\d+ cannot be reached: Connection refused$"),
     ):
         session.get_json("/auth/me")
+
+
+@pytest.mark.parametrize("name", ["../x", "a/../b", "a/./b", "..", ".", "a/.."])
+def test_a_name_never_reaches_another_path(open_session: Callable[..., Session], name: str) -> None:
+    client = TransferClient(URL, key="tsk_x")
+    client.session = session = open_session()
+    asked: list[bytes] = []
+
+    def note(request: httpx.Request) -> httpx.Response:
+        asked.append(request.url.raw_path)
+        return httpx.Response(204)
+
+    session._http = httpx.Client(base_url=URL, transport=httpx.MockTransport(note))
+    for call in (client.find, client.delete, client.is_folder, client.delete_folder, client.share):
+        with pytest.raises(TransferError, match="labels"):
+            call(name)
+    assert asked == []
+    client.revoke_link(f"../{name}")
+    assert asked == [f"/api/links/{quote(f'../{name}', safe='')}".encode()]
