@@ -3,6 +3,7 @@
 import gc
 import shutil
 import sys
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -19,9 +20,9 @@ from sqlalchemy import delete
 from werkzeug.test import TestResponse
 
 from config import Settings
+from tests.growing import plugin as growing
 from tests.growing.plugin import (
     pytest_addoption,
-    pytest_collection_modifyitems,
     pytest_report_header,
     pytest_sessionfinish,
     pytest_sessionstart,
@@ -46,7 +47,6 @@ __all__ = [
     "postgres_server",
     "postgres_url",
     "pytest_addoption",
-    "pytest_collection_modifyitems",
     "pytest_report_header",
     "pytest_sessionfinish",
     "pytest_sessionstart",
@@ -65,6 +65,15 @@ remember_statements()
 # How long one example takes on a machine with other things to do proves nothing.
 settings.register_profile("tests", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("tests")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Choose, and begin with the modules that take longest where several processes share them (`--dist loadscope`)."""
+    growing.choose_items(config, items)
+    if hasattr(config, "workerinput"):
+        sizes = Counter(item.path for item in items)
+        are_long = {item.path for item in items if item.get_closest_marker("long")}
+        items.sort(key=lambda item: (item.path not in are_long, -sizes[item.path]))
 
 
 def pytest_collection_finish() -> None:

@@ -32,6 +32,8 @@ from transfer_service.models.games import RemoteDownload
 from transfer_service.models.upkeep import Installation
 from transfer_service.web.context import EXTENSION
 
+pytestmark = pytest.mark.long
+
 REPOSITORY = Path(__file__).parents[1]
 WAYS = [("sqlite", "postgresql"), ("postgresql", "sqlite"), ("postgresql", "postgresql")]
 

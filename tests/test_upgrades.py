@@ -29,6 +29,8 @@ from transfer_service.models import accounts as _  # noqa: F401 - with it all ta
 from transfer_service.models.base import Base
 from transfer_service.web.context import EXTENSION
 
+pytestmark = pytest.mark.long
+
 VERSIONS = sorted(path.name.partition("_")[0] for path in (MIGRATIONS / "versions").glob("*.py"))
 THEN, LATER = Clock()() - timedelta(hours=1), Clock()() + timedelta(days=10)
 """Uploads that were in flight for longer than a day have expired."""

@@ -18,6 +18,8 @@ from transfer_service.models.previews import Preview, PreviewState
 from transfer_service.storage.disk import DiskStore
 from transfer_service.web.context import EXTENSION
 
+pytestmark = pytest.mark.long
+
 
 def assert_all_is_there(device: Device, ids: dict[str, str]) -> None:
     """Everything can be read, and uploads go on."""

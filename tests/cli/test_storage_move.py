@@ -20,6 +20,8 @@ from transfer_service.errors import InstallationMismatch
 from transfer_service.models.pieces import StoredPiece
 from transfer_service.web.context import EXTENSION
 
+pytestmark = pytest.mark.long
+
 Serve = Callable[..., Device]
 
 

@@ -61,7 +61,7 @@ def pytest_sessionfinish() -> None:
     installations.forget_all()
 
 
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+def choose_items(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Name what makes no sense on several machines, with its reason, and choose among the rest."""
     if not config.getoption(OPTION):
         return

@@ -5,8 +5,9 @@ import pytest
 from benchmarks.servers import NotInstalled
 from tests.growing.torture import torture
 from tests.missing import missing
+from tests.proofs import length
 
-HISTORIES, SEED = 18, 15
+HISTORIES, SEED = length(12, whole=18), 15
 
 
 @pytest.mark.alone

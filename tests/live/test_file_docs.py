@@ -14,6 +14,8 @@ from tests.live.doc_examples import blocks, run_node, run_python, run_shell
 from tests.live.node import token_of
 from tests.live.server import LiveServer, running
 
+pytestmark = pytest.mark.long
+
 REPORT = b"hello report"
 BIG = bytes(range(256)) * 4096
 

@@ -15,7 +15,7 @@ import requests
 from tests.conftest import SECRET
 from tests.live.server import REPOSITORY, LiveServer, started, wait_until
 
-pytestmark = pytest.mark.one_machine("it begins on one")
+pytestmark = [pytest.mark.long, pytest.mark.one_machine("it begins on one")]
 
 HALF = b"the first half of an upload, " * 9000
 REST = b"and the second one" * 40_000

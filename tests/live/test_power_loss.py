@@ -18,7 +18,7 @@ from tests.proofs import length
 from tests.torture import commits, kill
 from tests.torture.disk import logged_disk, make_disk, mounted
 
-IMAGES, CYCLES, SEED = length(18, whole=51), 3, 20261129
+IMAGES, CYCLES, SEED = length(12, whole=51), 3, 20261129
 
 pytestmark = [pytest.mark.alone, pytest.mark.heavy, pytest.mark.one_machine("the power of one disk is cut")]
 

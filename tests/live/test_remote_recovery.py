@@ -16,6 +16,8 @@ from tests.live.server import LiveServer, adapted_config, started, wait_until
 from tests.missing import missing
 from tests.remote_jobs import jobs_of
 
+pytestmark = pytest.mark.long
+
 MEBIBYTE = 1024 * 1024
 DATA, LARGE = game_bytes(3 * MEBIBYTE), game_bytes(12 * MEBIBYTE)
 DISK_BYTES = 8 * MEBIBYTE

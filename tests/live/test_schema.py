@@ -13,6 +13,8 @@ from tests.conftest import PASSWORD
 from tests.live.download_worker import working
 from tests.live.server import REPOSITORY, LiveServer
 
+pytestmark = pytest.mark.long
+
 CHECKS = "no_fault_of_the_server,status_code_conformance,content_type_conformance,response_schema_conformance"
 SEED = 20261121
 EXAMPLES = 15

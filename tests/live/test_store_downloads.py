@@ -26,6 +26,8 @@ from tests.live.test_behind_nginx import headers_of
 from transfer_service.storage.s3.objects import Objects
 from transfer_service.wire.store_addresses import parse_store_address
 
+pytestmark = pytest.mark.long
+
 DATA = random.Random(9).randbytes(1024 * 1024 + 7)
 SMALL = bytes(range(256)) * 4
 STORES_OWN = re.compile(r"x-amz|seaweed|amzn|minio", re.IGNORECASE)

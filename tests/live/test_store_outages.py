@@ -15,6 +15,8 @@ from tests.live.server import LiveServer, started, wait_until
 from tests.object_store import own_object_store
 from tests.silent_proxy import SilentProxy
 
+pytestmark = pytest.mark.long
+
 __all__ = ["own_object_store"]
 
 DATA = bytes(range(256)) * 1024

@@ -27,7 +27,7 @@ from transfer_service.models.events import Activity
 from transfer_service.models.games import DownloadState, Game, GameData, RemoteDownload
 from transfer_service.services.events.actors import Actor
 
-KILLS = length(30, whole=200)
+KILLS = length(16, whole=200)
 SEED = 20261121
 DATA = random.Random(SEED).randbytes(2 * 1024 * 1024)
 SLOWLY = Behaviour(drip=Drip(128 * 1024, 0.02))

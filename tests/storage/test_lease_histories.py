@@ -24,7 +24,7 @@ from tests.storage.lease_actors import BLOBS, CELLS
 REPOSITORY = Path(__file__).parents[2]
 PROCESSES = 4
 SEED = 20_261
-HISTORY_SECONDS = length(9, whole=120)
+HISTORY_SECONDS = length(6, whole=120)
 _PROGRAM = "from tests.storage.lease_actors import run_actors; import sys; run_actors(*sys.argv[1:])"
 _IN_GEVENT = f"from gevent import monkey; monkey.patch_all(); {_PROGRAM}"
 _TABLES = f"""

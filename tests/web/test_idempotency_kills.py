@@ -21,6 +21,8 @@ from transfer_service.bootstrap import Services
 from transfer_service.services.idempotency import LEASE
 from transfer_service.web.context import EXTENSION
 
+pytestmark = pytest.mark.long
+
 REPOSITORY = Path(__file__).parents[2]
 KEY = "8e03978e-40d5-43dd-bc93-6894a57f9324"
 LARGE = bytes(range(256)) * 4000

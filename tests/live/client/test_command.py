@@ -15,6 +15,8 @@ from tests.live.client.commands import Home
 from tests.live.fault_proxy import Fault, FaultProxy, Side, Trickle
 from tests.live.server import LiveServer, wait_until
 
+pytestmark = pytest.mark.long
+
 MIB = 1024 * 1024
 FILM = 24 * MIB
 

@@ -16,6 +16,8 @@ from tests.live.client.flipping import FlippingLine, Side, flipping_line
 from tests.live.server import LiveServer, running
 from tests.proofs import length
 
+pytestmark = pytest.mark.long
+
 KIB = 1024
 SEED = 19
 FLIPS = length(8, whole=500)

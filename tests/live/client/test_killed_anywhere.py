@@ -16,6 +16,8 @@ from tests.live.fault_proxy import FaultProxy
 from tests.live.server import LiveServer, running, wait_until
 from tests.proofs import length
 
+pytestmark = pytest.mark.long
+
 MIB = 1024 * 1024
 SEED = 19
 KILLS = length(2, whole=60)

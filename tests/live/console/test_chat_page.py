@@ -21,6 +21,8 @@ from tests.live.console.undoing import hold_undo
 from tests.live.download_worker import working
 from tests.live.server import LiveServer, running, wait_until
 
+pytestmark = pytest.mark.long
+
 START_SECONDS = 300.0
 """For a worker to start in, which imports a lot, and to make a preview."""
 LOST = (r"^(400|502|503): ", r"console error: Failed to load resource", r"console error: WebSocket connection")

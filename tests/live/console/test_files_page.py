@@ -13,6 +13,8 @@ from tests.live.console.many import make_files
 from tests.live.console.undoing import hold_undo, let_undo_pass
 from tests.live.server import LiveServer, wait_until
 
+pytestmark = pytest.mark.long
+
 MANY = 100_000
 HOSTILE = ('"><img src=x onerror=alert(1)>.html', "\u05dc" * 60 + ".txt", "x" * 251 + ".bin", "\U0001f389 50% #1?.csv")
 

@@ -3,12 +3,15 @@
 import re
 from pathlib import Path
 
+import pytest
 from playwright.sync_api import Page, expect
 
 from tests.conftest import PASSWORD
 from tests.live.console.conftest import OpenConsole
 from tests.live.console.steps import bar, link_to, made
 from tests.live.console.undoing import hold_undo
+
+pytestmark = pytest.mark.long
 
 MOST_STEPS = 60
 FOCUSED = """() => {

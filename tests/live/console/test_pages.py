@@ -15,6 +15,8 @@ from tests.live.console.sample import SAID, Furnished, furnish
 from tests.live.console.steps import sign_in_by_form
 from tests.live.server import LiveServer, running
 
+pytestmark = pytest.mark.long
+
 WIDE = 1280
 ADMIN = {
     "accounts": "bob", "usage": "alice", "transfers": "Drone survey.mov", "activities": "Give it to me",

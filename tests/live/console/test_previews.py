@@ -21,6 +21,8 @@ from tests.previewer.samples import film, picture
 from tests.previewer.working import working
 from transfer_service.services.previews.maker import Maker
 
+pytestmark = pytest.mark.long
+
 HOSTILE = b"<!doctype html><script>top.hacked = true</script>\n<img src=x onerror='top.hacked = true'>\n"
 DRAWING = b"<svg xmlns='http://www.w3.org/2000/svg' onload='top.hacked = true'><script>top.hacked = true</script></svg>"
 LONG = "".join(f"{number:07d} {'grün ' * 40}\n" for number in range(4000)).encode()

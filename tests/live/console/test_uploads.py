@@ -5,6 +5,7 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
 import requests
 from playwright.sync_api import Page, expect
 
@@ -13,6 +14,8 @@ from tests.live.console.judging import PHONE, at_width, axe, sideways
 from tests.live.console.sending import SLOW, Line, arrived, expect_bar, under_way, wait_for, wait_for_bytes
 from tests.live.console.steps import MEBIBYTE, choose, digest, made
 from tests.live.server import LiveServer, wait_until
+
+pytestmark = pytest.mark.long
 
 HOSTILE = '"><img src=x onerror=alert(1)>.bin'
 PASTE = """(text) => {

@@ -17,6 +17,8 @@ from tests.services.conftest import Bench
 from transfer_service.models.upkeep import DiscardedBytes
 from transfer_service.services.files.rows import FileRecord
 
+pytestmark = pytest.mark.long
+
 REPOSITORY = Path(__file__).parents[3]
 EVERY = length(61, whole=1)
 EVERY_REMOTE = 4 * EVERY

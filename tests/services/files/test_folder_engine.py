@@ -8,6 +8,8 @@ from tests.proofs import length
 from tests.services.files import folder_engine
 from tests.services.uploads.bench import Uploads, make_uploads
 
+pytestmark = pytest.mark.long
+
 __all__ = ["make_uploads"]
 
 STEPS = {True: length(2_000, whole=5_000), False: 300}  # SQLite is in this process, PostgreSQL a server

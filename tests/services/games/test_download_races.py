@@ -15,6 +15,8 @@ from transfer_service.models.games import DownloadState
 from transfer_service.services.games.downloads import ABANDONED_AFTER
 from transfer_service.services.games.leases import LeaseLost, Run
 
+pytestmark = pytest.mark.long
+
 __all__ = ["any_downloads", "downloads"]
 
 RACES = 40  # for each of the tables' rows and on each database

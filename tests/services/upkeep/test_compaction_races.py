@@ -16,6 +16,8 @@ from transfer_service.storage.s3.objects import Objects
 from transfer_service.storage.s3.store import RemoteStore
 from transfer_service.wire.store_addresses import StoreAddress
 
+pytestmark = pytest.mark.long
+
 SECONDS = 8.0
 MOST_SECONDS = 30.0
 """How much longer a busy machine may take."""

@@ -27,6 +27,8 @@ from transfer_service.storage.s3.landing import RemoteLanding, part_bytes
 from transfer_service.storage.s3.layout import RoomLayout
 from transfer_service.storage.s3.objects import MAX_PARTS, Objects
 
+pytestmark = pytest.mark.long
+
 Landings = dict[str, Landing]
 ROOMS = {"blobs": FILES, "attachments": ATTACHMENTS, "archives": ARCHIVES, "previews": PREVIEWS}
 

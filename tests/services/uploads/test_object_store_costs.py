@@ -14,6 +14,8 @@ from transfer_service.storage.s3 import compaction
 from transfer_service.storage.s3.connection import Connection
 from transfer_service.wire.ranges import Span
 
+pytestmark = pytest.mark.long
+
 __all__ = ["make_uploads"]
 
 MIB = 1024 * 1024

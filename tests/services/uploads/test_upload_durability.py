@@ -25,6 +25,8 @@ from transfer_service.storage.disk import DiskStore, DiskWriter
 from transfer_service.storage.rooms import FILES
 from transfer_service.wire.ranges import Span
 
+pytestmark = pytest.mark.long
+
 __all__ = ["make_uploads"]
 
 

@@ -4,7 +4,11 @@ import shutil
 import subprocess
 from pathlib import Path
 
+import pytest
+
 from tests.missing import missing
+
+pytestmark = pytest.mark.long
 
 PROGRAM = Path(__file__).with_name("upload_rules.test.mjs")
 

@@ -21,6 +21,8 @@ from transfer_service.errors import StoreUnavailable, TransactionLost
 from transfer_service.web.audited import READING_ROUTES, ROUTES
 from transfer_service.web.context import EXTENSION
 
+pytestmark = pytest.mark.long
+
 STEPS = 70
 RACERS = 3
 FAULTS = ["before", "behind", "victim"]
