@@ -63,9 +63,13 @@ class Clone:
         return self.process.wait(timeout=30)
 
     def status(self) -> str:
-        """Every file that git sees or ignores here and that did not come with the clone."""
+        """Every file that git sees or ignores here and that did not come with the clone.
+
+        Without compiled modules: Python writes them beside whatever is run for the first time, where it may.
+        """
         command = ["git", "status", "--ignored", "--porcelain"]
-        return subprocess.run(command, cwd=self.folder, capture_output=True, text=True, check=True).stdout
+        seen = subprocess.run(command, cwd=self.folder, capture_output=True, text=True, check=True).stdout
+        return "\n".join(line for line in seen.splitlines() if not line.endswith("__pycache__/"))
 
     def processes(self) -> list[psutil.Process]:
         """Everything that still runs in the folder."""

@@ -56,7 +56,8 @@ class Home:
     def start(self, *arguments: str, **how: Any) -> subprocess.Popen[bytes]:
         """Start the command, with pipes for what it prints unless `how` says otherwise."""
         pipes = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-        command = [sys.executable, "-m", "transfer_service_client", *arguments]
+        # What starts the tests may ignore Ctrl-C (as shells do for what is in the background), and hands that down.
+        command = ["env", "--default-signal=INT", sys.executable, "-m", "transfer_service_client", *arguments]
         return subprocess.Popen(command, cwd=self.here, env=self.environment, **{**pipes, **how})
 
     def __call__(self, *arguments: str, stdin: str = "") -> Result:

@@ -95,7 +95,7 @@ def test_three_lines(server: LiveServer, empty: requests.Session, places: dict[s
 
 def test_each_command_on_files(server: LiveServer, empty: requests.Session, signed_in: Path) -> None:
     printed = run_shell(example("transfer rm -r 2026"), signed_in)
-    assert "Photos/\nall/\n" in printed
+    assert "all/\nPhotos/\n" in printed
     assert re.search(r"^ +2\.5 MB  \d{4}-\d\d-\d\d \d\d:\d\d  2026/all/lake\.jpg$", printed, re.MULTILINE)
     assert (signed_in / "fetched/film.mp4").read_bytes() == FILM
     assert (signed_in / "fetched/2026/all/lake.jpg").read_bytes() == LAKE
