@@ -173,10 +173,10 @@ def test_sync_goes_on_after_a_kill(home: Home, server: LiveServer) -> None:
 
 @contextmanager
 def _slow_proxy(home: Home, server: LiveServer, toward: Side) -> Iterator[FaultProxy]:
-    """A line that is slow until its plan is cleared; home is signed in by it."""
+    """A line that is slow, and silent before a film is through, until its plan is cleared; home is signed in by it."""
     with FaultProxy(server.port) as proxy:
         home.login(f"http://127.0.0.1:{proxy.port}")
-        proxy.plan.extend([Fault(trickle=SLOW, toward=toward)] * 9)
+        proxy.plan.extend([Fault(trickle=SLOW, silent_at=20 * MIB, toward=toward)] * 9)
         yield proxy
 
 
