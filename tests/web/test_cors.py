@@ -1,5 +1,6 @@
 """Which pages of other origins may call the service: `TRANSFER_CORS_ORIGINS` at every door."""
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -106,6 +107,21 @@ def test_a_preflight_counts_for_two_hours(app: Flask, path: str) -> None:
         "Access-Control-Allow-Headers": "authorization, x-csrf-token",
         "Access-Control-Max-Age": "7200",
     }
+
+
+def test_every_call_may_be_asked_for_before_it_is_made(make_app: MakeApp) -> None:
+    """A preflight comes without a token; pages of other origins can make no call that refuses it."""
+    app = make_app(cors_origins=LISTED)
+    client, refused = app.test_client(), set()
+    calls = [rule for rule in app.url_map.iter_rules() if not rule.rule.startswith("/assets/")]  # parts of own pages
+    for rule in calls:
+        path = re.sub(r"<[^>]*>", "0b5e7c1a-2f5c-4b3c-a3d5-2f2fd2c6d1f0", rule.rule)
+        for method in (rule.methods or set()) - {"OPTIONS", "HEAD"}:
+            asks = {"Access-Control-Request-Method": method, "Access-Control-Request-Headers": "authorization"}
+            answer = client.options(path, headers={"Origin": LISTED[0], **asks})
+            if not 200 <= answer.status_code < 300:
+                refused.add(rule.rule)
+    assert refused == set()
 
 
 @pytest.mark.parametrize("method", ["GET", "OPTIONS"])
