@@ -9,15 +9,18 @@ import json
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from transfer_service_client.addresses import encode_name
 from transfer_service_client.chat import Message, new_key, post_message
 from transfer_service_client.errors import ApiError, NotFound, SignInNeeded, TransferError, Unavailable
-from transfer_service_client.models import File
 from transfer_service_client.progress import SILENT, Progress
-from transfer_service_client.session import Session, encode_name
+from transfer_service_client.transfers import send_file
 from transfer_service_client.upload_state import UploadState
-from transfer_service_client.uploads import Uploader
 from transfer_service_client.walking import is_text, shown
+
+if TYPE_CHECKING:
+    from transfer_service_client.client import TransferClient
 
 _FOLDER = "transfer-sending"
 _KEPT = 3  # key, label of its folder, file_id
@@ -26,9 +29,8 @@ _KEPT = 3  # key, label of its folder, file_id
 class AttachmentSender:
     """Sends files of an account into its conversations."""
 
-    def __init__(self, session: Session, account: str, *, progress: Progress = SILENT) -> None:
-        """`account` tells it from others of the same service, for what is resumed."""
-        self._session, self._account, self._progress = session, account, progress
+    def __init__(self, client: "TransferClient", *, progress: Progress = SILENT) -> None:
+        self._client, self._session, self._progress = client, client.session, progress
 
     def send(
         self, conversation_id: str, path: Path, text: str | None = None, *, reply_to: str | None = None
@@ -41,7 +43,7 @@ class AttachmentSender:
             raise TransferError(f"The name of {shown(path)} is not UTF-8")
         facts = path.stat()
         told = self._session.get_json("/conversations/info", conversation_id=conversation_id)  # before bytes are sent
-        parts = ("message", self._session.url, self._account, told["_id"], str(path.resolve()))
+        parts = ("message", self._session.url, self._client.account_label(), told["_id"], str(path.resolve()))
         what = (facts.st_size, facts.st_mtime_ns, text or "", reply_to or "")
         with UploadState(*parts, *what) as state:
             words = _Words(told["_id"], text, reply_to)
@@ -55,10 +57,8 @@ class AttachmentSender:
 
     def _send(self, state: UploadState, words: "_Words", path: Path, label: str) -> Message:
         name = f"{_FOLDER}/{label}/{path.name}"
-        there = self._session.get_json(f"/api/files/status/{encode_name(name)}")
-        known = File.from_json(there) if there.get("file_id") else None
-        uploader = Uploader(self._session, self._account, progress=_Renamed(self._progress, path.name))
-        file_id, key = uploader.upload(path, name, known).file_id, new_key()
+        renamed = _Renamed(self._progress, path.name)
+        file_id, key = send_file(self._client, path, name, progress=renamed).file_id, new_key()
         state.write(f"{key}_{label}_{file_id}")
         try:
             message = self._post(words, file_id, key)

@@ -10,9 +10,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from transfer_service_client.errors import Conflict
+from transfer_service_client.addresses import encode_label
+from transfer_service_client.errors import Conflict, as_expected
 from transfer_service_client.models import parse_instant
-from transfer_service_client.session import Session, encode_label
+from transfer_service_client.session import Session
 
 _PAGE = 100
 _UNDER_WAY = "Idempotency-Key is under way"
@@ -48,6 +49,7 @@ class Message:
     edited_at: datetime | None
 
     @classmethod
+    @as_expected()
     def from_json(cls, fields: Mapping[str, Any]) -> "Message":
         """The message in an answer of `/messages`."""
         media, edited = fields["media"], fields["edited_at"]
@@ -82,6 +84,7 @@ class Conversation:
     last_message: Message | None
 
     @classmethod
+    @as_expected()
     def from_json(cls, fields: Mapping[str, Any]) -> "Conversation":
         """The conversation in an answer of `/conversations`."""
         last = fields["last_message"]
@@ -98,19 +101,15 @@ class Conversation:
 
 def conversations(session: Session) -> Iterator[Conversation]:
     """The account's conversations, those with the newest message first."""
-    cursor: str | None = None
-    while True:
-        page = session.get_json("/conversations", limit=_PAGE, cursor=cursor)
+    for page in session.get_pages("/conversations", "conversations", limit=_PAGE):
         yield from (Conversation.from_json(each) for each in page["conversations"])
-        cursor = page["next_cursor"]
-        if cursor is None:
-            return
 
 
 def conversation_with(session: Session, name: str) -> str:
     """The id of the conversation with another account, which is made where there is none. Raises NotFound, ApiError."""
     answer = session.request("POST", "/conversations/create", json={"email": name}, is_repeatable=True)
-    return str(answer.json()["conversation_id"])
+    with as_expected():
+        return str(answer.json()["conversation_id"])
 
 
 def messages(session: Session, conversation_id: str) -> Iterator[Message]:

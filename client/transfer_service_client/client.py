@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from transfer_service_client import chat, sharing
+from transfer_service_client.addresses import encode_name
 from transfer_service_client.attachments import AttachmentSender
 from transfer_service_client.chat import Conversation, Message
 from transfer_service_client.credentials import CredentialFile, Key, Tokens
@@ -17,7 +18,7 @@ from transfer_service_client.models import Account, File, Folder, Listing, parse
 from transfer_service_client.outcome import Outcome
 from transfer_service_client.placing import TargetFolder
 from transfer_service_client.progress import SILENT, Progress
-from transfer_service_client.session import PATIENCE_SECONDS, Session, encode_name
+from transfer_service_client.session import PATIENCE_SECONDS, Session
 from transfer_service_client.sharing import Link, LinkLimits
 from transfer_service_client.syncing import Plan, Verification, sync, verify
 from transfer_service_client.transfers import send_file, send_files, send_paths
@@ -205,7 +206,7 @@ class TransferClient:
     ) -> Link:
         """Make a link to files and folders (7 days where nothing else is said). Raises NotFound; a key may not."""
         limits = LinkLimits(title, expires_in, password, max_downloads=max_downloads)
-        return sharing.share(self.session, names, limits)
+        return sharing.share(self, names, limits)
 
     def share_for_uploads(
         self,
@@ -262,8 +263,7 @@ class TransferClient:
 
         Raises as `upload` does. A key needs `upload`, `files` and `download` beside `chat`.
         """
-        sender = AttachmentSender(self.session, self.account_label(), progress=progress)
-        return sender.send(conversation_id, Path(path), text, reply_to=reply_to)
+        return AttachmentSender(self, progress=progress).send(conversation_id, Path(path), text, reply_to=reply_to)
 
     def close(self) -> None:
         """Close its connections."""
@@ -276,12 +276,4 @@ class TransferClient:
         self.close()
 
     def _pages(self, **query: Any) -> Iterator[dict[str, Any]]:
-        cursor: str | None = None
-        while True:
-            page = self.session.get_json("/api/files", limit=_PAGE, cursor=cursor, **query)
-            with as_expected():
-                cursor = page["next_cursor"]
-                iter(page["files"])
-            yield page
-            if cursor is None:
-                return
+        return self.session.get_pages("/api/files", "files", limit=_PAGE, **query)

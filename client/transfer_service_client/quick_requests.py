@@ -140,8 +140,11 @@ class QuickRequests:
 
 
 def _is_sent(connection: http.client.HTTPConnection, block: bytes | memoryview) -> bool:
+    """False where the line broke: there may be an answer. A silent line has none: raises httpx.WriteTimeout."""
     try:
         connection.send(block)
+    except TimeoutError as error:
+        raise httpx.WriteTimeout(str(error)) from error
     except OSError:
         return False
     return True

@@ -10,7 +10,6 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
-from urllib.parse import quote
 
 import httpx
 
@@ -24,7 +23,7 @@ PATIENCE_SECONDS = 300.0
 MAX_CONNECTIONS = 256
 _RENEWED_BEFORE_SECONDS = 30.0
 _FIRST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS = 0.25, 15.0
-_GONE = frozenset({404, 410})
+_GONE, _LOST = frozenset({404, 410}), frozenset({502, 504})  # lost: a proxy did not hear the end
 PASSING = frozenset({408, 423, 425, 429, 502, 503, 504})
 """What a service or a proxy answers where the same may go well later."""
 _TIMEOUT = httpx.Timeout(connect=10.0, read=90.0, write=90.0, pool=None)
@@ -35,22 +34,6 @@ Pause = Callable[[float | None], bool]
 
 class RenewalAway(httpx.TransportError):
     """New tokens could not be had for now: as passing as a broken line, and no reason to sign in again."""
-
-
-def encode_name(name: str) -> str:
-    """A name of a file or folder as part of a path: labels stay apart, all else is encoded.
-
-    Raises TransferError for the labels `.` and `..`: no file has them, and a path with them is that of something else
-    (RFC 3986 section 5.2.4).
-    """
-    return "/".join(encode_label(label) for label in name.split("/"))
-
-
-def encode_label(text: str) -> str:
-    """An id, or one label of a name, as part of a path. Raises TransferError as `encode_name`."""
-    if text in {".", ".."}:
-        raise TransferError("Names have no labels `.` and `..`")
-    return quote(text, safe="")
 
 
 class Session:
@@ -95,13 +78,21 @@ class Session:
         self._credentials = tokens = _tokens(json_of(answer))
         return tokens
 
-    def use(self, credentials: Credentials) -> None:
-        """Show other credentials from now on."""
-        self._credentials = credentials
-
     def get_json(self, path: str, **query: Any) -> Any:
         """The JSON at a path; `query` without what is None. Raises ApiError, Unavailable."""
         return json_of(self.request("GET", path, params=query))
+
+    def get_pages(self, path: str, items: str, **query: Any) -> Iterator[dict[str, Any]]:
+        """The pages of a list whose elements are in the field `items`. Raises ApiError, Unavailable."""
+        cursor: str | None = None
+        while True:
+            page = self.get_json(path, cursor=cursor, **query)
+            with as_expected():
+                cursor = page["next_cursor"]
+                iter(page[items])
+            yield page
+            if cursor is None:
+                return
 
     def request(
         self,
@@ -120,7 +111,7 @@ class Session:
         the network or the service is away. Raises ApiError, Unavailable.
         """
         repeats = method in {"GET", "HEAD", "PUT", "DELETE"} if is_repeatable is None else is_repeatable
-        is_again = False
+        may_be_done = False
         for pause in self.pauses():
             retry_after = None
             try:
@@ -131,17 +122,18 @@ class Session:
                 if not (repeats or isinstance(error, (httpx.ConnectError, RenewalAway))):  # those sent nothing
                     raise Unavailable(f"The answer of {self.url} was lost") from error
                 problem: Exception = error
+                may_be_done = True
             else:
                 if answer.is_success or answer.status_code == httpx.codes.NOT_MODIFIED:
                     return answer
-                if is_again and method == "DELETE" and answer.status_code in _GONE:  # by the try whose answer was lost
+                if may_be_done and method == "DELETE" and answer.status_code in _GONE:
                     return answer
                 if answer.status_code not in PASSING or not (repeats or answer.status_code in {429, 503}):
                     raise error_of(answer)
                 problem, retry_after = error_of(answer), retry_after_of(answer)
+                may_be_done = may_be_done or answer.status_code in _LOST
             if not pause(retry_after):
                 raise self.away(problem) from problem
-            is_again = True
         raise AssertionError  # the pauses do not end
 
     def try_once(
@@ -207,7 +199,7 @@ class Session:
             if self._keep is None:
                 return self._renew_by(current.refresh)
             with self._keep.locked():
-                kept = self._kept_tokens(current)
+                kept = self._kept_tokens(self._keep, current)
                 if kept.access != current.access:
                     self._credentials = kept
                     return True
@@ -289,13 +281,12 @@ class Session:
             self._keep.write(SignIn(self.url, tokens))
         return True
 
-    def _kept_tokens(self, current: Tokens) -> Tokens:
+    def _kept_tokens(self, keep: CredentialFile, current: Tokens) -> Tokens:
         try:
-            kept = self._keep.read() if self._keep is not None else None
+            kept = keep.read()
         except TransferError:
             return current
-        is_ours = kept is not None and kept.url == self.url and isinstance(kept.credentials, Tokens)
-        return kept.credentials if kept is not None and is_ours and isinstance(kept.credentials, Tokens) else current
+        return kept.credentials if kept.url == self.url and isinstance(kept.credentials, Tokens) else current
 
 
 def _checked(answer: httpx.Response) -> httpx.Response:

@@ -6,11 +6,16 @@ Whoever knows an address may use it, so it belongs in no log; passwords go in th
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from transfer_service_client.errors import NotFound
-from transfer_service_client.models import File, parse_instant
-from transfer_service_client.session import Session, encode_label, encode_name
+from transfer_service_client.addresses import encode_label
+from transfer_service_client.answers import json_of
+from transfer_service_client.errors import NotFound, as_expected
+from transfer_service_client.models import parse_instant
+from transfer_service_client.session import Session
+
+if TYPE_CHECKING:
+    from transfer_service_client.client import TransferClient
 
 _PAGE = 100
 
@@ -38,6 +43,7 @@ class Link:
     max_bytes: int | None
 
     @classmethod
+    @as_expected()
     def from_json(cls, fields: Mapping[str, Any]) -> "Link":
         """The link in an answer of `/api/links`."""
         counts = ("downloads", "max_downloads", "received_files", "max_files", "received_bytes", "max_bytes")
@@ -85,19 +91,21 @@ class LinkLimits:
 NO_LIMITS = LinkLimits()
 
 
-def share(session: Session, names: Iterable[str], limits: LinkLimits = NO_LIMITS) -> Link:
+def share(client: "TransferClient", names: Iterable[str], limits: LinkLimits = NO_LIMITS) -> Link:
     """Make a link to files and folders. Raises NotFound where one of the names is not there, ApiError."""
     file_ids: list[str] = []
     folders: list[str] = []
     for name in names:
         path = name.strip("/")
-        file = None if name.endswith("/") else session.get_json(f"/api/files/status/{encode_name(path)}")
-        if file is not None and file.get("file_id"):
-            file_ids.append(File.from_json(file).file_id)
+        file = None if name.endswith("/") else client.find(path)
+        if file is not None:
+            file_ids.append(file.file_id)
+        elif client.is_folder(path):
+            folders.append(path)
         else:
-            folders.append(_folder(session, path))
+            raise NotFound(404, f"There is no file and no folder {path!r}")
     wanted = {"file_ids": file_ids, "folders": folders}
-    return _make(session, {name: value for name, value in wanted.items() if value}, limits)
+    return _make(client.session, {name: value for name, value in wanted.items() if value}, limits)
 
 
 def share_for_uploads(session: Session, folder: str | None, limits: LinkLimits = NO_LIMITS) -> Link:
@@ -108,13 +116,8 @@ def share_for_uploads(session: Session, folder: str | None, limits: LinkLimits =
 
 def links(session: Session) -> Iterator[Link]:
     """The links of the account that still work, the newest first."""
-    cursor: str | None = None
-    while True:
-        page = session.get_json("/api/links", limit=_PAGE, cursor=cursor)
+    for page in session.get_pages("/api/links", "links", limit=_PAGE):
         yield from (Link.from_json(each) for each in page["links"])
-        cursor = page["next_cursor"]
-        if cursor is None:
-            return
 
 
 def revoke_link(session: Session, link_id: str) -> None:
@@ -122,13 +125,6 @@ def revoke_link(session: Session, link_id: str) -> None:
     session.request("DELETE", f"/api/links/{encode_label(link_id)}")
 
 
-def _folder(session: Session, path: str) -> str:
-    try:
-        return str(session.get_json(f"/api/folders/{encode_name(path)}")["path"])
-    except NotFound as error:
-        raise NotFound(error.status, f"There is no file and no folder {path!r}") from error
-
-
 def _make(session: Session, wanted: Mapping[str, Any], limits: LinkLimits) -> Link:
     # Not sent again where the answer is lost: nobody would know of the first link.
-    return Link.from_json(session.request("POST", "/api/links", json={**wanted, **limits.to_json()}).json())
+    return Link.from_json(json_of(session.request("POST", "/api/links", json={**wanted, **limits.to_json()})))

@@ -34,13 +34,9 @@ class TusRequests:
         """`quick` sends what is appended, where it is given."""
         self._session, self._quick = session, quick
 
-    def create(self, name: str, size: int, *, content_type: str | None, overwrite: bool) -> str:
-        """The id of a new upload. Raises ApiError, Unavailable."""
-        metadata = {"filename": name}
-        if content_type is not None:
-            metadata["filetype"] = content_type
-        if overwrite:
-            metadata["overwrite"] = "true"
+    def create(self, name: str, size: int) -> str:
+        """The id of a new upload, which takes the place of what has its name. Raises ApiError, Unavailable."""
+        metadata = {"filename": name, "overwrite": "true"}
         pairs = (f"{key} {b64encode(value.encode()).decode()}" for key, value in metadata.items())
         headers = {**_VERSION, "Upload-Length": str(size), "Upload-Metadata": ",".join(pairs)}
         # An answer that is lost leaves an upload without bytes, which expires.
@@ -86,7 +82,7 @@ class TusRequests:
 def position_of(answer: httpx.Response) -> Position:
     """What an answer says about its upload. Raises TransferError where it says nothing."""
     offset = answer.headers.get("Upload-Offset", "")
-    if not offset.isdigit():
+    if not (offset.isascii() and offset.isdigit()):
         raise TransferError("The service did not tell how far the upload is")
     name = answer.headers.get("X-File-Name")
     return Position(int(offset), answer.headers.get("X-File-Id"), unquote(name) if name is not None else None)

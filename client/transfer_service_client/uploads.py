@@ -11,13 +11,14 @@ from pathlib import Path
 
 import httpx
 
+from transfer_service_client.addresses import encode_name
 from transfer_service_client.answers import error_of, json_of, retry_after_of
 from transfer_service_client.errors import ApiError, DigestMismatch, FileChanged, NotFound, Stopped, TransferError
 from transfer_service_client.local_source import LocalSource
 from transfer_service_client.models import File
 from transfer_service_client.progress import SILENT, Progress
 from transfer_service_client.quick_requests import QuickRequests
-from transfer_service_client.session import PASSING, Session, encode_name
+from transfer_service_client.session import PASSING, Session
 from transfer_service_client.tus import Position, TusRequests, position_of
 from transfer_service_client.upload_state import UploadState
 
@@ -27,7 +28,7 @@ _LAST_BYTES = 4 * 1024 * 1024  # what carries the digest of the whole, so it is 
 _FIRST_PIECE, _LEAST_PIECE, _LARGEST_PIECE = 64 * 1024 * 1024, 64 * 1024, 1024 * 1024 * 1024
 _CHECKED_PIECE = 4 * 1024 * 1024  # held in memory
 _SHORT_SECONDS, _LONG_SECONDS = 5.0, 20.0
-_LOCKED, _CHECKSUM_MISMATCH = 423, 460  # 460: tus 1.0.0, checksum
+_CHECKSUM_MISMATCH = 460  # tus 1.0.0, checksum
 _MISMATCH = "The digest does not match the content"
 
 
@@ -198,11 +199,9 @@ class _LargeUpload:
         self._upload_id = self._upload_id or self._state.read() or ""
         if not self._upload_id:
             return None
-        is_of_before = not self._is_ours
         position = self._tus.look(self._upload_id)
-        is_over = (
-            position is not None and position.file_id is not None and is_of_before
-        )  # and another file is there now
+        # One that an earlier run has finished: another file is there now.
+        is_over = position is not None and position.file_id is not None and not self._is_ours
         if position is None or is_over or position.offset > self._source.size:
             self._upload_id = ""
             self._state.forget()
@@ -213,7 +212,7 @@ class _LargeUpload:
         return position
 
     def _begin(self) -> Position:
-        self._upload_id = self._tus.create(self._name, self._source.size, content_type=None, overwrite=True)
+        self._upload_id = self._tus.create(self._name, self._source.size)
         self._is_ours = True
         self._state.write(self._upload_id)
         self._progress.restart(self._name, 0)

@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 import pytest
 from transfer_service_client import TransferClient
-from transfer_service_client.errors import ApiError, NotFound, Unavailable
+from transfer_service_client.errors import ApiError, NotFound, TransferError, Unavailable
 
 CONVERSATION = "65f0c3a19b2e4d7f8a1b2c3d"
 FILE_ID = "11111111-1111-4111-8111-111111111111"
@@ -95,6 +95,7 @@ def service() -> ChatService:
 @pytest.fixture
 def client(service: ChatService, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[TransferClient]:
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")  # so that all goes by the transport below, files too
     with TransferClient("http://service.example", key="tsk_x", patience_seconds=30) as made:
         made.session._http = httpx.Client(
             base_url="http://service.example", transport=httpx.MockTransport(service.answer)
@@ -170,6 +171,12 @@ def test_a_service_that_stays_away_is_told(service: ChatService, client: Transfe
     client.session.patience_seconds = 0
     service.troubles = [(True, httpx.ReadError("lost"))]
     with pytest.raises(Unavailable):
+        client.send_message(CONVERSATION, "Hello")
+
+
+def test_a_damaged_answer_is_told(service: ChatService, client: TransferClient) -> None:
+    service.troubles = [(True, httpx.Response(200, json={"success": True, "message": {"_id": "m"}}))]
+    with pytest.raises(TransferError, match="its answer was damaged"):
         client.send_message(CONVERSATION, "Hello")
 
 

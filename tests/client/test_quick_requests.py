@@ -1,9 +1,11 @@
 """Small requests by connections of the standard library, against a server on sockets."""
 
+import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from http.client import HTTPConnection
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import httpx
@@ -152,6 +154,18 @@ def test_an_answer_before_the_end_of_a_body_is_heard(quick: QuickRequests, seen:
     assert _append(quick, 500).status_code == 409
     seen.early = None
     assert _append(quick, 2).status_code == 201
+
+
+def test_a_silent_line_is_given_up_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not a second time, by waiting for an answer to what did not go out."""
+    monkeypatch.setattr("transfer_service_client.quick_requests._TIMEOUT_SECONDS", 0.2)
+    answers: list[str] = []
+    monkeypatch.setattr(HTTPConnection, "getresponse", lambda *_: answers.append("asked for"))
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        session = Session(f"http://127.0.0.1:{silent.getsockname()[1]}", Key("tsk_x"))
+        with session, pytest.raises(httpx.WriteTimeout):
+            _append(QuickRequests(session), 4096)
+    assert answers == []
 
 
 def test_a_line_that_breaks_is_told_as_such_and_a_content_that_breaks_as_it_is(

@@ -10,7 +10,7 @@ import pytest
 import typer
 from transfer_service_client import TransferClient
 from transfer_service_client.cli.sharing import duration_of
-from transfer_service_client.errors import NotFound, Unavailable
+from transfer_service_client.errors import NotFound, TransferError, Unavailable
 
 from tests.client.account_service import AccountService
 from tests.client.commands import Command
@@ -45,6 +45,7 @@ class LinkService:
     def __init__(self) -> None:
         self.asked: list[dict[str, Any]] = []
         self.loses_answers = False
+        self.link = link_json()
 
     def answer(self, request: httpx.Request) -> httpx.Response:
         path = request.url.path
@@ -57,12 +58,12 @@ class LinkService:
         if path == "/api/folders/Photos":
             return httpx.Response(200, json={"path": "Photos"})
         if path == "/api/links" and request.method == "GET":
-            return httpx.Response(200, json={"links": [link_json()], "next_cursor": None})
+            return httpx.Response(200, json={"links": [self.link], "next_cursor": None})
         if path == "/api/links":
             self.asked.append(json.loads(request.read()))
             if self.loses_answers:
                 raise httpx.ReadError("lost")
-            return httpx.Response(201, json=link_json())
+            return httpx.Response(201, json=self.link)
         if request.method == "DELETE" and path == "/api/links/l1":
             return httpx.Response(204)
         return httpx.Response(404, json={"detail": "Not found"})
@@ -103,6 +104,14 @@ def test_a_link_whose_answer_is_lost_is_not_made_twice(service: LinkService, cli
     with pytest.raises(Unavailable):
         client.share("film.mp4")
     assert len(service.asked) == 1
+
+
+def test_a_damaged_answer_is_told(service: LinkService, client: TransferClient) -> None:
+    service.link = {"id": "l1"}
+    with pytest.raises(TransferError, match="its answer was damaged"):
+        client.share("film.mp4")
+    with pytest.raises(TransferError, match="its answer was damaged"):
+        list(client.links())
 
 
 def test_links_for_uploads_are_listed_and_ended(service: LinkService, client: TransferClient) -> None:
