@@ -50,6 +50,8 @@ print(time.monotonic() - began)
 """
 
 _series = count()
+_Measured = tuple[str, Callable[[], Spent]]
+"""What a side of a line is called, and what measures it once."""
 
 
 def run(arguments: argparse.Namespace) -> None:
@@ -64,56 +66,69 @@ def run(arguments: argparse.Namespace) -> None:
 
 
 def _lines(server: Server, line: int, large: Payload, many: Path) -> list[Line]:
-    size = size_of(large)
-    files = len(list(many.iterdir()))
+    return [_up(server, large), _down(server, large), _many(server, line, many)]
 
-    def side(name: str, measure: Callable[[], Spent]) -> Side:
-        return Side(name, "", measure)
 
-    def small(measure: Callable[[], Spent]) -> Callable[[], Spent]:
-        return lambda: _per_unit(measure(), files)
+def _up(server: Server, large: Payload) -> Line:
+    send = partial(_ours, server, server.port, "up", large.path, NAME)
 
-    def up(measure: Callable[[], Spent]) -> Callable[[], Spent]:
+    def whole(measure: Callable[[], Spent]) -> Callable[[], Spent]:
         return lambda: _checked(server, large, measure)
 
-    gibibytes = len(large.view) / GIBIBYTE
-    send = partial(_ours, server, server.port, "up", large.path, NAME)
-    send_many = partial(_ours, server, line, "many", many)
-    return [
-        Line(
-            f"{size} up",
-            "GiB",
-            side("ours", lambda: _per_unit(up(send)(), gibibytes)),
-            [side("curl", lambda: _per_unit(up(lambda: _curl_up(server, large))(), gibibytes))],
-            [
-                side("ours, whole process", lambda: _per_unit(up(partial(send, is_whole=True))(), gibibytes)),
-                side("rclone to its own", lambda: _per_unit(_rclone(large.path, 0), gibibytes)),
-                side("u2c to copyparty", lambda: _per_unit(_u2c(large.path, 0), gibibytes)),
-            ],
-            rate_goal=0.9,
-        ),
-        Line(
-            f"{size} down",
-            "GiB",
-            side(
-                "ours", lambda: _per_unit(_down(server, large, partial(_ours, server, server.port, "down")), gibibytes)
-            ),
-            [side("curl", lambda: _per_unit(_down(server, large, partial(_curl_down, server)), gibibytes))],
-            rate_goal=0.9,
-        ),
-        Line(
-            f"{files} x 16 KiB up at 100 ms",
-            "file",
-            side("ours", small(lambda: send_many(_new_name()))),
-            [side("curl -Z", small(lambda: _curl_many(server, line, many)))],
-            [
-                side("ours, whole process", small(lambda: send_many(_new_name(), is_whole=True))),
-                side("rclone to its own", small(lambda: _rclone(many, ROUND_TRIP_SECONDS))),
-                side("u2c to copyparty", small(lambda: _u2c(many, ROUND_TRIP_SECONDS))),
-            ],
-            rate_goal=2,
-        ),
-    ]
+    return _line(
+        f"{size_of(large)} up",
+        ("GiB", len(large.view) / GIBIBYTE),
+        [("ours", whole(send)), ("curl", whole(partial(_curl_up, server, large)))],
+        [
+            ("ours, whole process", whole(partial(send, is_whole=True))),
+            ("rclone to its own", partial(_rclone, large.path, 0)),
+            ("u2c to copyparty", partial(_u2c, large.path, 0)),
+        ],
+        rate_goal=0.9,
+    )
+
+
+def _down(server: Server, large: Payload) -> Line:
+    return _line(
+        f"{size_of(large)} down",
+        ("GiB", len(large.view) / GIBIBYTE),
+        [
+            ("ours", partial(_fetched, server, large, partial(_ours, server, server.port, "down"))),
+            ("curl", partial(_fetched, server, large, partial(_curl_down, server))),
+        ],
+        [],
+        rate_goal=0.9,
+    )
+
+
+def _many(server: Server, line: int, many: Path) -> Line:
+    files = len(list(many.iterdir()))
+    send = partial(_ours, server, line, "many", many)
+    return _line(
+        f"{files} x 16 KiB up at 100 ms",
+        ("file", files),
+        [("ours", lambda: send(_new_name())), ("curl -Z", partial(_curl_many, server, line, many))],
+        [
+            ("ours, whole process", lambda: send(_new_name(), is_whole=True)),
+            ("rclone to its own", partial(_rclone, many, ROUND_TRIP_SECONDS)),
+            ("u2c to copyparty", partial(_u2c, many, ROUND_TRIP_SECONDS)),
+        ],
+        rate_goal=2,
+    )
+
+
+def _line(
+    name: str, unit: tuple[str, float], pair: list[_Measured], beside: list[_Measured], *, rate_goal: float
+) -> Line:
+    """Ours against the other of the `pair`, with what is measured beside, each by so many units."""
+    noun, units = unit
+
+    def side(measured: _Measured) -> Side:
+        label, measure = measured
+        return Side(label, "", lambda: _per_unit(measure(), units))
+
+    ours, other = pair
+    return Line(name, noun, side(ours), [side(other)], [side(each) for each in beside], rate_goal=rate_goal)
 
 
 def _make_small(folder: Path, number: int) -> Path:
@@ -206,7 +221,7 @@ def _checked(server: Server, payload: Payload, measure: Callable[[], Spent]) -> 
     return spent
 
 
-def _down(server: Server, payload: Payload, fetch: Callable[[Path], Spent]) -> Spent:
+def _fetched(server: Server, payload: Payload, fetch: Callable[[Path], Spent]) -> Spent:
     with tempfile.TemporaryDirectory(prefix="bench-", dir=payload.path.parent) as name:
         _curl_up(server, payload)
         spent = fetch(Path(name) / NAME)

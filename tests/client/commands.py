@@ -1,34 +1,15 @@
 """Runs the command in this process, against an account in memory."""
 
 import io
-import json
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pytest
 from transfer_service_client.cli.main import run
 
 from tests.client.account_service import AccountService, serving_account
-
-
-@dataclass
-class Result:
-    """How it ended and what it printed."""
-
-    code: int
-    out: str
-    err: str
-
-    @property
-    def lines(self) -> list[str]:
-        return self.out.splitlines()
-
-    @property
-    def objects(self) -> list[dict[str, Any]]:
-        return [json.loads(line) for line in self.lines]
+from tests.client.result import Result
 
 
 class Command:

@@ -1,6 +1,5 @@
 """Runs the command as people do: a process of its own, signed in to a real server."""
 
-import json
 import os
 import subprocess
 import sys
@@ -8,27 +7,23 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from tests.client.result import Result
 from tests.conftest import PASSWORD
+from tests.live.fault_proxy import Fault, Side, Trickle
 
 CLIENT = Path(__file__).parents[3] / "client"
 SECONDS = 120
+MIB = 1024 * 1024
+CONNECTIONS = 9
+"""More than a client opens: each takes a fault, also one that only asks."""
 
 
-@dataclass
-class Result:
-    """How it ended and what it printed."""
+def slow_line(toward: Side) -> list[Fault]:
+    """A plan for a FaultProxy: 5 MiB a second, and silence after 20 MiB: what is larger is stopped in its middle.
 
-    code: int
-    out: str
-    err: str
-
-    @property
-    def lines(self) -> list[str]:
-        return self.out.splitlines()
-
-    @property
-    def objects(self) -> list[dict[str, Any]]:
-        return [json.loads(line) for line in self.lines]
+    It has to be cleared before the next run, which then has less to send than is silent after.
+    """
+    return [Fault(trickle=Trickle(512 * 1024, 0.1), silent_at=20 * MIB, toward=toward)] * CONNECTIONS
 
 
 @dataclass

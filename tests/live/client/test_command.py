@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 import requests
 
-from tests.live.client.commands import Home
-from tests.live.fault_proxy import Fault, FaultProxy, Side, Trickle
+from tests.live.client.commands import Home, slow_line
+from tests.live.fault_proxy import FaultProxy, Side
 from tests.live.server import LiveServer, wait_until
 
 pytestmark = pytest.mark.long
@@ -130,9 +130,6 @@ def test_tokens_are_renewed_by_commands_that_run_at_once(home: Home) -> None:
     assert home("ls").code == 0
 
 
-SLOW = Trickle(512 * 1024, 0.1)
-
-
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
 def test_put_goes_on_after_a_kill(home: Home, server: LiveServer, how: signal.Signals) -> None:
     (home.here / "film.bin").write_bytes(os.urandom(FILM) + bytes([how]))
@@ -176,7 +173,7 @@ def _slow_proxy(home: Home, server: LiveServer, toward: Side) -> Iterator[FaultP
     """A line that is slow, and silent before a film is through, until its plan is cleared; home is signed in by it."""
     with FaultProxy(server.port) as proxy:
         home.login(f"http://127.0.0.1:{proxy.port}")
-        proxy.plan.extend([Fault(trickle=SLOW, silent_at=20 * MIB, toward=toward)] * 9)
+        proxy.plan.extend(slow_line(toward))
         yield proxy
 
 

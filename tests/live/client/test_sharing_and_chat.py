@@ -2,14 +2,15 @@
 
 import hashlib
 import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import requests
 
-from tests.live.client.commands import Home
-from tests.live.fault_proxy import Fault, FaultProxy
+from tests.live.client.commands import Home, slow_line
+from tests.live.fault_proxy import FaultProxy
 from tests.live.server import LiveServer, running, wait_until
 
 MIB = 1024 * 1024
@@ -43,13 +44,16 @@ def test_a_link_with_a_password_and_a_limit(server: LiveServer, tmp_path: Path) 
 def test_a_file_that_was_killed_on_its_way_is_in_the_conversation_once(server: LiveServer, tmp_path: Path) -> None:
     data = os.urandom(24 * MIB)
     alice, bob = server.sign_in("alice"), server.sign_in("bob")
-    with FaultProxy(server.port, [Fault(silent_at=9 * MIB, toward="server")]) as proxy:
+    with FaultProxy(server.port) as proxy:
         transfer = Home(tmp_path / "home")
         transfer.login(f"http://127.0.0.1:{proxy.port}")
+        proxy.plan.extend(slow_line("server"))
         (transfer.here / "film.bin").write_bytes(data)
         with transfer.start("send", "bob", "film.bin", "--text", "Look") as process:
-            wait_until(lambda: proxy.bytes_toward["server"] > 9 * MIB or process.poll() is not None)
+            wait_until(lambda: proxy.bytes_toward["server"] > 9 * MIB)
             process.kill()
+        assert process.returncode == -signal.SIGKILL
+        proxy.plan.clear()
         sent_before = proxy.bytes_toward["server"]
         again = transfer("--json", "send", "bob", "film.bin", "--text", "Look")
         assert proxy.bytes_toward["server"] - sent_before < 24 * MIB
