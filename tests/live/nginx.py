@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import requests
 
-from tests.live.server import REPOSITORY, LiveServer, running_one, started
+from tests.live.server import REPOSITORY, LiveServer, running_one, started, wait_until
 from tests.missing import missing
 from tests.ports import free_port
 
@@ -84,6 +84,12 @@ class NginxFront:
     def errors(self) -> str:
         """What nginx has complained about."""
         return (self.folder / "error.log").read_text()
+
+    def logged(self, *texts: str, times: int = 1, name: str = "access.log") -> str:
+        """What the log holds once each of these texts is there so many times: nginx writes after it has answered."""
+        log = self.folder / name
+        wait_until(lambda: all(log.read_text().count(text) >= times for text in texts))
+        return log.read_text()
 
 
 @contextmanager

@@ -122,6 +122,7 @@ def test_no_log_holds_a_signature(tmp_path: Path) -> None:
             statuses.append(_status(front, target))
             backend.kill()
             statuses.append(_status(front, target))
+            front.logged(path, times=6)
             logs = {name: (front.folder / name).read_text() for name in ("access.log", "error.log", "stderr.log")}
             logs["service"] = direct.log_path.read_text() + backend.log_path.read_text()
     assert (statuses, plain.status_code) == ([200, 403, 414, 403, 503], 308)

@@ -335,7 +335,7 @@ def test_attachments_go_the_same_ways_whatever_they_are_called(site: Site, name:
 def test_nothing_secret_is_in_the_logs(site: Site) -> None:
     site.ask()
     site.get(site.front.url)
-    asked = (site.front.folder / "access.log").read_text().splitlines()
+    asked = site.front.logged(site.path).splitlines()
     asked = [line for line in asked if "/_transfer/" not in line]  # what a test has asked for itself
     told = "\n".join([site.direct.log_path.read_text(), site.front.errors(), *asked])
     assert not re.search(r"X-Amz|Signature|Credential|only-for-these-tests", told)
