@@ -17,8 +17,9 @@ from transfer_service.db.move_journal import MoveJournal
 from transfer_service.errors import MoveRefused
 from transfer_service.models.files import File
 from transfer_service.models.games import RemoteDownload
+from transfer_service.services.upkeep.promises import promises
 from transfer_service.services.upkeep.storage_move import Outcome, StorageMove
-from transfer_service.services.upkeep.verification import Problem, promises
+from transfer_service.services.upkeep.verification import Problem
 from transfer_service.storage.blobs import BlobStore
 from transfer_service.storage.disk import DiskStore
 from transfer_service.storage.landing import Landing, StoreLanding

@@ -12,7 +12,8 @@ from tests.services.chat.bench import Chat
 from tests.services.conftest import Bench
 from tests.services.games.bench import Downloads
 from tests.stores import path_of, put
-from transfer_service.services.upkeep.verification import Fault, Kind, Problem, Verdict, Verification
+from transfer_service.services.upkeep.promises import Kind
+from transfer_service.services.upkeep.verification import Fault, Problem, Verdict, Verification
 from transfer_service.threads import T
 from transfer_service.wire.attachments import Attachment
 

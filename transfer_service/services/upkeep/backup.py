@@ -26,7 +26,8 @@ from transfer_service.models.pieces import StoredPiece
 from transfer_service.services.core import Core
 from transfer_service.services.secret_keys import secrets_of
 from transfer_service.services.upkeep.orphans import Tally
-from transfer_service.services.upkeep.verification import MAY_BE_MISSING, Kind, Problem, Promise, promises
+from transfer_service.services.upkeep.promises import MAY_BE_MISSING, Kind, Promise, promises
+from transfer_service.services.upkeep.verification import Problem
 from transfer_service.storage.backup_folder import BackupFolder
 from transfer_service.storage.blobs import BlobStore
 from transfer_service.storage.bodies import BlobReader

@@ -22,7 +22,8 @@ from transfer_service.models.pieces import DiscardedObject, ScatteredBlob, Store
 from transfer_service.services.files import received_ranges
 from transfer_service.services.upkeep.installation import MOVING
 from transfer_service.services.upkeep.orphans import Tally
-from transfer_service.services.upkeep.verification import MAY_BE_MISSING, Fault, Kind, Problem, Promise, promises
+from transfer_service.services.upkeep.promises import MAY_BE_MISSING, Kind, Promise, promises
+from transfer_service.services.upkeep.verification import Fault, Problem
 from transfer_service.storage.blobs import BlobStore, Key
 from transfer_service.storage.bodies import BlobReader
 from transfer_service.storage.landing import Landing
