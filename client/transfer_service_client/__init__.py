@@ -21,7 +21,7 @@ from transfer_service_client.placing import UnsafeName
 from transfer_service_client.progress import Progress
 from transfer_service_client.sharing import Link
 from transfer_service_client.syncing import Plan, Verification
-from transfer_service_client.uploads import Uploaded
+from transfer_service_client.uploaded import Uploaded
 from transfer_service_client.version import VERSION
 
 __all__ = [

@@ -22,7 +22,7 @@ from transfer_service_client.session import PATIENCE_SECONDS, Session
 from transfer_service_client.sharing import Link, LinkLimits
 from transfer_service_client.syncing import Plan, Verification, sync, verify
 from transfer_service_client.transfers import send_file, send_files, send_paths
-from transfer_service_client.uploads import Uploaded
+from transfer_service_client.uploaded import Uploaded
 
 _PAGE = 1000
 

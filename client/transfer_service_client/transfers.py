@@ -12,7 +12,8 @@ from transfer_service_client.models import File
 from transfer_service_client.outcome import Outcome
 from transfer_service_client.progress import SILENT, Progress
 from transfer_service_client.quick_requests import QuickRequests
-from transfer_service_client.uploads import Uploaded, Uploader
+from transfer_service_client.uploaded import Uploaded
+from transfer_service_client.uploads import Uploader
 from transfer_service_client.walking import Found, LocalFile, LocalFolder, Root, Skipped, Unsendable, roots, walk
 
 if TYPE_CHECKING:

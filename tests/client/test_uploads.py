@@ -9,7 +9,7 @@ from pathlib import Path
 
 import httpx
 import pytest
-from transfer_service_client import uploads
+from transfer_service_client import large_uploads, uploads
 from transfer_service_client.credentials import Key
 from transfer_service_client.errors import ApiError, Conflict, DigestMismatch, FileChanged, Stopped, Unavailable
 from transfer_service_client.local_source import LocalSource
@@ -42,8 +42,8 @@ def small_pieces(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Files of some hundred kilobytes are large, and the state is a test's own."""
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
     monkeypatch.setattr(uploads, "SMALL_BYTES", 16 * KIB)
-    monkeypatch.setattr(uploads, "_LAST_BYTES", 64 * KIB)
-    monkeypatch.setattr(uploads, "_FIRST_PIECE", 128 * KIB)
+    monkeypatch.setattr(large_uploads, "_LAST_BYTES", 64 * KIB)
+    monkeypatch.setattr(large_uploads, "_FIRST_PIECE", 128 * KIB)
     monkeypatch.setattr("transfer_service_client.session._FIRST_PAUSE_SECONDS", 0.001)
 
 
@@ -267,7 +267,9 @@ def test_an_upload_that_an_earlier_run_finished_is_no_reason_to_send_nothing(
     with _session(service) as session:
         uploader = Uploader(session, "account")
         uploader.upload(film, "other.mp4")
-        with LocalSource(film) as source, UploadState(*uploader._facts(film, source, "film.mp4")) as state:
+        with LocalSource(film) as source:
+            parts = (session.url, "account", *source.identity, "film.mp4")
+        with UploadState(*parts) as state:
             state.write("u0")  # as a run leaves it that is killed between the last answer and its end
         assert uploader.upload(film, "film.mp4").file_id == "u1"
     assert service.files["film.mp4"] == film.read_bytes()

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 import requests
-from transfer_service_client import TransferClient, uploads
+from transfer_service_client import TransferClient, large_uploads, uploads
 from transfer_service_client.errors import TransferError
 from transfer_service_client.session import Session
 
@@ -31,8 +31,8 @@ def impatient(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr("transfer_service_client.session._TIMEOUT", 2.0)
     monkeypatch.setattr("transfer_service_client.quick_requests._TIMEOUT_SECONDS", 2.0)
     monkeypatch.setattr(uploads, "SMALL_BYTES", 64 * KIB)
-    monkeypatch.setattr(uploads, "_LAST_BYTES", 32 * KIB)
-    monkeypatch.setattr(uploads, "_FIRST_PIECE", 64 * KIB)
+    monkeypatch.setattr(large_uploads, "_LAST_BYTES", 32 * KIB)
+    monkeypatch.setattr(large_uploads, "_FIRST_PIECE", 64 * KIB)
 
 
 @pytest.fixture(scope="module")

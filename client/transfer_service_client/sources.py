@@ -1,0 +1,104 @@
+"""What is sent: bytes that can be read from anywhere on, and their SHA-256, computed beside the sending."""
+
+import hashlib
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from types import TracebackType
+from typing import TypeVar
+
+_BLOCK_BYTES = 1024 * 1024
+_INLINE_BYTES = 1024 * 1024  # up to here a thread costs more than it saves
+_Self = TypeVar("_Self", bound="Source")  # typing.Self is newer than Python 3.10
+
+
+class Source(ABC):
+    """Bytes that are open for sending. Used by one thread. What reads them raises what its kind says."""
+
+    def __init__(self, size: int, *, sha256: bytes | None = None) -> None:
+        """`sha256`: what its origin says that the whole is; then the service compares with that, nothing is hashed."""
+        self.size = size
+        self._known = sha256
+        self._digest = hashlib.sha256()
+        self._hashed = 0 if sha256 is None else size
+        self._hashing = ThreadPoolExecutor(1, thread_name_prefix="hash")
+        self._pending: Future[None] | None = None
+
+    def __enter__(self: _Self) -> _Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self._hashing.shutdown()
+        self.close()
+
+    @property
+    @abstractmethod
+    def identity(self) -> tuple[str | int, ...]:
+        """What tells these bytes from all others, so that a later run goes on with the same ones."""
+
+    @abstractmethod
+    def check(self) -> None:
+        """Raises FileChanged where it is not what it was when it was opened."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Let go of what it reads from."""
+
+    @abstractmethod
+    def _read_into(self, start: int, data: memoryview) -> None:
+        """Fill `data` with the bytes from `start` on. Raises FileChanged where there are fewer."""
+
+    def read(self, start: int, count: int) -> bytes:
+        """These bytes, which are hashed beside where they are the next. Raises FileChanged where there are fewer."""
+        self.hash_up_to(start)
+        data = bytearray(count)
+        self._read_into(start, memoryview(data))
+        self._hash(start, memoryview(data))
+        self._settle()
+        return bytes(data)
+
+    def blocks(self, start: int, end: int) -> Iterator[memoryview]:
+        """These bytes in blocks, hashed beside as by `read`; each holds until the one after the next is asked for."""
+        self.hash_up_to(start)
+        buffers = (bytearray(_BLOCK_BYTES), bytearray(_BLOCK_BYTES))
+        for at in range(start, end, _BLOCK_BYTES):
+            count = min(_BLOCK_BYTES, end - at)
+            block = memoryview(buffers[(at - start) // _BLOCK_BYTES % 2])[:count]
+            self._read_into(at, block)
+            self._hash(at, block)
+            yield block
+        self._settle()  # the buffers go
+
+    def hash_up_to(self, position: int) -> None:
+        """Read what is before a position and was not hashed yet: what an earlier run has sent."""
+        while self._hashed < position:
+            data = memoryview(bytearray(min(_BLOCK_BYTES, position - self._hashed)))
+            self._read_into(self._hashed, data)
+            self._hash(self._hashed, data)
+
+    def sha256(self) -> bytes:
+        """The digest of the whole."""
+        if self._known is not None:
+            return self._known
+        self.hash_up_to(self.size)
+        self._settle()
+        return self._digest.digest()
+
+    def _hash(self, start: int, data: memoryview) -> None:
+        """Hash what is new of these bytes, beside what follows; what was begun before is over then."""
+        self._settle()
+        known = self._hashed - start
+        if known < len(data):
+            self._hashed = start + len(data)
+            self._update(data[known:])
+
+    def _update(self, data: memoryview) -> None:
+        if self.size <= _INLINE_BYTES:
+            self._digest.update(data)
+        else:
+            self._pending = self._hashing.submit(self._digest.update, data)
+
+    def _settle(self) -> None:
+        if self._pending is not None:
+            self._pending.result()
+            self._pending = None
