@@ -1,5 +1,10 @@
-"""Many downloads at once: files by name and folders with all that is in them, the ones that fail beside the others."""
+"""Many downloads at once: files by name and folders with all that is in them, the ones that fail beside the others.
 
+A service that tells of other files than those that were asked for could put them anywhere in the target folder: into
+`.bashrc`, where somebody fetches `Photos` to their home. So each name has to lie where it is listed.
+"""
+
+import unicodedata
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -48,24 +53,50 @@ class _Missing:
     error: TransferError
 
 
-def everything_in(client: Lists, folder: str) -> Iterator[str | File]:
-    """The path of each folder below a folder, and each file, unfinished ones too. Raises NotFound."""
+@dataclass(frozen=True)
+class Misplaced:
+    """A name that was told of in a folder that it does not lie in."""
+
+    name: str
+    error: TransferError
+
+
+def everything_in(client: Lists, folder: str) -> Iterator[str | File | Misplaced]:
+    """The path of each folder below a folder, and each file, unfinished ones too. Raises NotFound.
+
+    `folder` is in NFC, as the service has it.
+    """
     waiting, seen = [folder], {folder}
     is_first = True
     while waiting:
+        asked = waiting.pop()
         try:
-            listing = client.list(waiting.pop())
+            listing = client.list(asked)
         except NotFound:
             if is_first:
                 raise
             continue  # deleted meanwhile
         is_first = False
         for each in listing.folders:
-            if each.path not in seen:
+            if each.path in seen:
+                continue
+            if not _lies_in(each.path, asked):
+                yield _misplaced(each.path, asked)
+            else:
                 seen.add(each.path)
                 waiting.append(each.path)
                 yield each.path
-        yield from listing.files
+        for file in listing.files:
+            yield file if _lies_in(file.name, asked) else _misplaced(file.name, asked)
+
+
+def _lies_in(name: str, folder: str) -> bool:
+    above, _, label = name.rpartition("/")
+    return bool(label) and above == folder and (bool(folder) or "/" not in name)
+
+
+def _misplaced(name: str, folder: str) -> Misplaced:
+    return Misplaced(name, UnsafeName(f"{name!r} cannot be a file here: the service told of it in {folder!r}"))
 
 
 def get(client: Finds, names: Sequence[str], into: Path, *, progress: Progress = SILENT) -> Outcome:
@@ -78,9 +109,11 @@ def get(client: Finds, names: Sequence[str], into: Path, *, progress: Progress =
     with Many(outcome, progress=progress) as many:
         stoppable = Stoppable(progress, many.stop)
         for name in names:
-            for found in _found(client, name.strip("/")):
+            for found in _found(client, normal_path(name)):
                 if isinstance(found, _Missing):
                     outcome.fail(name, found.error, progress)
+                elif isinstance(found, Misplaced):
+                    outcome.fail(found.name, found.error, progress)
                 elif isinstance(found, str):
                     _make_folder(target, found, outcome, progress)
                 elif places is None or _is_apart(found, places, partial(outcome.fail, progress=progress)):
@@ -89,7 +122,12 @@ def get(client: Finds, names: Sequence[str], into: Path, *, progress: Progress =
     return outcome
 
 
-def _found(client: Finds, name: str) -> "Iterator[str | Wanted | _Missing]":
+def normal_path(name: str) -> str:
+    """A name as the service has it: without slashes around it, and in NFC."""
+    return unicodedata.normalize("NFC", name.strip("/"))
+
+
+def _found(client: Finds, name: str) -> "Iterator[str | Wanted | Misplaced | _Missing]":
     """What `_listed` tells, and at its end what has ended it. Raises SignInNeeded."""
     try:
         yield from _listed(client, name)
@@ -99,7 +137,7 @@ def _found(client: Finds, name: str) -> "Iterator[str | Wanted | _Missing]":
         yield _Missing(error)
 
 
-def _listed(client: Finds, name: str) -> Iterator[str | Wanted]:
+def _listed(client: Finds, name: str) -> Iterator[str | Wanted | Misplaced]:
     """The folders to make, and the files to fetch, for a name; both named from its last label on."""
     file = client.find(name) if name else None
     if file is not None:
@@ -112,7 +150,10 @@ def _listed(client: Finds, name: str) -> Iterator[str | Wanted]:
             if not is_there and name:
                 yield name[above:]
             is_there = True
-            yield each[above:] if isinstance(each, str) else Wanted(each, each.name[above:])
+            if isinstance(each, Misplaced):
+                yield each
+            else:
+                yield each[above:] if isinstance(each, str) else Wanted(each, each.name[above:])
     except NotFound as error:
         raise NotFound(error.status, f"There is no file and no folder {name!r}") from error
     if not is_there and name:

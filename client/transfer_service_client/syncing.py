@@ -13,7 +13,7 @@ from typing import Protocol
 from transfer_service_client.digests import DigestCache
 from transfer_service_client.downloads import sha256_of
 from transfer_service_client.errors import SignInNeeded, TransferError, Unavailable
-from transfer_service_client.fetching import Lists
+from transfer_service_client.fetching import Lists, normal_path
 from transfer_service_client.outcome import Outcome
 from transfer_service_client.progress import SILENT, Progress
 from transfer_service_client.trees import LocalTree, RemoteTree, local_tree, remote_tree
@@ -120,7 +120,7 @@ def sync(
     Files that fail are told in the outcome, by their names there, and the others go on; nothing is deleted after any of
     them failed. Raises SignInNeeded, OSError where `root` cannot be read.
     """
-    folder = folder.strip("/")
+    folder = normal_path(folder)
     local = local_tree(root)
     remote = remote_tree(client, folder)
     outcome, below = Outcome(), _Below(folder)
@@ -144,7 +144,7 @@ def verify(client: Lists, root: Path, folder: str, *, progress: Progress = SILEN
 
     Raises NotFound where that is not there, OSError where `root` cannot be read.
     """
-    folder = folder.strip("/")
+    folder = normal_path(folder)
     client.list(folder)
     local, remote = local_tree(root), remote_tree(client, folder)
     failed = dict(local.failed)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from transfer_service_client.errors import NotFound
-from transfer_service_client.fetching import Lists, everything_in
+from transfer_service_client.fetching import Lists, Misplaced, everything_in
 from transfer_service_client.walking import LocalFile, LocalFolder, Root, Skipped, Unsendable, walk
 
 
@@ -53,12 +53,17 @@ def local_tree(root: Path) -> LocalTree:
 
 
 def remote_tree(client: Lists, folder: str) -> RemoteTree:
-    """What is below a folder of the service; a folder that is not there is empty."""
+    """What is below a folder of the service; a folder that is not there is empty.
+
+    Raises TransferError for a listing of other names: what is below would be compared with, or deleted for, another.
+    """
     above = len(folder) + 1 if folder else 0
     folders: set[str] = set()
     files: dict[str, tuple[int | None, str | None]] = {}
     with suppress(NotFound):
         for each in everything_in(client, folder):
+            if isinstance(each, Misplaced):
+                raise each.error
             if isinstance(each, str):
                 folders.add(each[above:])
             else:

@@ -84,6 +84,24 @@ def test_hostile_names_fail_and_the_others_go_on(tmp_path: Path) -> None:
     assert _names(tmp_path) <= {"into", "into/a", "into/a/good", "into/a/b", "into/a/b/fine"}
 
 
+@pytest.mark.parametrize("name", [".bashrc", "b/.bashrc", "ab.bashrc", "a/b/c/deeper", ""])
+def test_what_was_not_asked_for_is_not_fetched(tmp_path: Path, name: str) -> None:
+    service = SmallService(b"data")
+    with serving(service) as session:
+        account = Account(session, service, {"a/b": ([name], [name, "a/b/good"])})
+        outcome = get(account, ["a/b"], tmp_path)
+    assert _names(tmp_path) == {"b", "b/good"}
+    assert (outcome.done, [each for each, _ in outcome.errors]) == (1, [name, name])
+
+
+def test_a_name_in_other_characters_for_the_same_letters_is_found(tmp_path: Path) -> None:
+    service = SmallService(b"data")
+    with serving(service) as session:
+        account = Account(session, service, {"caf\u00e9": ([], ["caf\u00e9/x"])})
+        outcome = get(account, ["cafe\u0301"], tmp_path)
+    assert (outcome.done, _names(tmp_path)) == (1, {"caf\u00e9", "caf\u00e9/x"})
+
+
 def test_two_files_for_one_place_are_told(tmp_path: Path) -> None:
     service = SmallService(b"data")
     with serving(service) as session:
