@@ -47,9 +47,12 @@ class TransferClient:
         patience_seconds: float = PATIENCE_SECONDS,
         verify: bool | str = True,
     ) -> None:
-        """Sign in by a `key`, by `tokens` of before, or later by `sign_in`. `keep` gets every new pair of tokens."""
+        """Sign in by a `key`, by `tokens` of before, or later by `sign_in`.
+
+        `keep` gets every new pair of tokens, as long as no other account is signed in there; once it was removed, none.
+        """
         self._account_label: str | None = None
-        credentials = Key(key) if key is not None else tokens
+        credentials = Key(key.strip()) if key is not None else tokens
         self.session = Session(url, credentials, keep=keep, patience_seconds=patience_seconds, verify=verify)
 
     def sign_in(self, name: str, password: str) -> Tokens:

@@ -6,11 +6,12 @@ lock beside it, so none of them spends a refresh token that another has spent al
 
 import json
 import os
+import re
 import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -20,22 +21,37 @@ if sys.platform != "win32":
     import fcntl
 
 KEY_PREFIX = "tsk_"
+_NEW = ".credentials-"
+_SHOWABLE = re.compile(r"[!-~]+")
 
 
 @dataclass(frozen=True)
 class Tokens:
-    """An access token, when it ends (unix seconds), and what a new pair is had for."""
+    """An access token, when it ends (unix seconds), what a new pair is had for, and the name that signed in.
 
-    access: str
-    refresh: str
+    Raises TransferError for what no field of a request can show: the error of that would have it in its words.
+    """
+
+    access: str = field(repr=False)
+    refresh: str = field(repr=False)
     expires_at: float
+    account: str = ""
+
+    def __post_init__(self) -> None:
+        is_showable = _is_showable(self.access) and _is_showable(self.refresh)
+        if not is_showable or not isinstance(self.expires_at, (int, float)) or not isinstance(self.account, str):
+            raise TransferError("These are no tokens of a Transfer Service")
 
 
 @dataclass(frozen=True)
 class Key:
-    """A key of the account (`tsk_…`)."""
+    """A key of the account (`tsk_…`). Raises TransferError for what no field of a request can show, as Tokens do."""
 
-    text: str
+    text: str = field(repr=False)
+
+    def __post_init__(self) -> None:
+        if not _is_showable(self.text):
+            raise TransferError(f"That is no key: keys begin with {KEY_PREFIX}, and have no spaces and line ends")
 
 
 Credentials = Tokens | Key
@@ -78,15 +94,15 @@ class CredentialFile:
         except (OSError, ValueError) as error:
             raise TransferError(f"{self.path} cannot be read: run `transfer login URL` again") from error
         try:
-            return SignIn(fields["url"], _parse(fields["credentials"]))
-        except (KeyError, TypeError) as error:
+            return SignIn(_text(fields["url"]), _parse(fields["credentials"]))
+        except (KeyError, TypeError, TransferError) as error:
             raise TransferError(f"{self.path} has another form: run `transfer login URL` again") from error
 
     def write(self, sign_in: SignIn) -> None:
         """Keep a sign-in in place of the one that was there."""
         self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         fields = {"url": sign_in.url, "credentials": asdict(sign_in.credentials)}
-        handle, name = tempfile.mkstemp(dir=self.path.parent, prefix=".credentials-")  # 0600 from the start
+        handle, name = tempfile.mkstemp(dir=self.path.parent, prefix=_NEW)  # 0600 from the start
         try:
             with os.fdopen(handle, "w", encoding="utf-8") as file:
                 json.dump(fields, file)
@@ -99,8 +115,11 @@ class CredentialFile:
             raise
 
     def remove(self) -> None:
-        """Forget the sign-in."""
+        """Forget the sign-in, with what a process that was killed while it wrote one has left."""
         self.path.unlink(missing_ok=True)
+        for left in self.path.parent.glob(f"{_NEW}*"):
+            with suppress(OSError):
+                left.unlink()
 
     @contextmanager
     def locked(self) -> Iterator[None]:
@@ -110,6 +129,16 @@ class CredentialFile:
             if sys.platform != "win32":
                 fcntl.flock(file, fcntl.LOCK_EX)
             yield
+
+
+def _is_showable(text: object) -> bool:
+    return isinstance(text, str) and _SHOWABLE.fullmatch(text) is not None
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str):
+        raise TypeError
+    return value
 
 
 def _parse(fields: dict[str, Any]) -> Credentials:

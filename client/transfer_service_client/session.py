@@ -14,8 +14,9 @@ from typing import Any
 import httpx
 
 from transfer_service_client.answers import error_of, json_of, retry_after_of
-from transfer_service_client.credentials import CredentialFile, Credentials, Key, SignIn, Tokens
+from transfer_service_client.credentials import CredentialFile, Credentials, Key, Tokens
 from transfer_service_client.errors import ApiError, TransferError, Unavailable, as_expected
+from transfer_service_client.kept_tokens import KeptTokens
 from transfer_service_client.version import VERSION
 
 PATIENCE_SECONDS = 300.0
@@ -53,7 +54,7 @@ class Session:
         self.verify = verify
         self.patience_seconds = patience_seconds
         self._credentials = credentials
-        self._keep = keep
+        self._kept = KeptTokens(keep, self.url, credentials) if keep is not None else None
         self._renewing = threading.Lock()
         limits = httpx.Limits(max_connections=MAX_CONNECTIONS, max_keepalive_connections=MAX_CONNECTIONS)
         self._http = httpx.Client(
@@ -75,7 +76,7 @@ class Session:
         answer = self._send("POST", "/auth/token", json={"username": name, "password": password}, shows=None)
         if answer.status_code != httpx.codes.OK:
             raise error_of(answer)
-        self._credentials = tokens = _tokens(json_of(answer))
+        self._credentials = tokens = _tokens(json_of(answer), account=name)
         return tokens
 
     def get_json(self, path: str, **query: Any) -> Any:
@@ -196,14 +197,16 @@ class Session:
                 return False
             if shown is not None and shown != f"Bearer {current.access}":
                 return True  # another thread has
-            if self._keep is None:
-                return self._renew_by(current.refresh)
-            with self._keep.locked():
-                kept = self._kept_tokens(self._keep, current)
-                if kept.access != current.access:
-                    self._credentials = kept
+            if self._kept is None:
+                return self._renew_by(current)
+            with self._kept.locked():
+                newest = self._kept.newest(current)
+                if newest is None:
+                    return False
+                if newest.access != current.access:
+                    self._credentials = newest
                     return True
-                return self._renew_by(kept.refresh)
+                return self._renew_by(newest)
 
     def pauses(self) -> Iterator[Pause]:
         """Endless: each sleeps before the next try, longer each time, and is False once patience is at its end."""
@@ -266,27 +269,19 @@ class Session:
         shown = {**self.authorization(), **(headers or {})}
         return self._http.stream(method, path, headers=shown, follow_redirects=method == "GET")
 
-    def _renew_by(self, refresh: str) -> bool:
+    def _renew_by(self, old: Tokens) -> bool:
         try:
-            answer = self._send("POST", "/auth/refresh", shows=refresh)
+            answer = self._send("POST", "/auth/refresh", shows=old.refresh)
         except httpx.TransportError as error:
             raise RenewalAway(str(error)) from error
         if answer.status_code in PASSING:
             raise RenewalAway(f"HTTP {answer.status_code} for new tokens")
         if answer.status_code != httpx.codes.OK:
             return False
-        tokens = _tokens(json_of(answer))
-        self._credentials = tokens
-        if self._keep is not None:
-            self._keep.write(SignIn(self.url, tokens))
+        self._credentials = new = _tokens(json_of(answer), account=old.account)
+        if self._kept is not None:
+            self._kept.replace(old, new)
         return True
-
-    def _kept_tokens(self, keep: CredentialFile, current: Tokens) -> Tokens:
-        try:
-            kept = keep.read()
-        except TransferError:
-            return current
-        return kept.credentials if kept.url == self.url and isinstance(kept.credentials, Tokens) else current
 
 
 def _checked(answer: httpx.Response) -> httpx.Response:
@@ -295,6 +290,7 @@ def _checked(answer: httpx.Response) -> httpx.Response:
     raise error_of(answer)
 
 
-def _tokens(fields: Mapping[str, Any]) -> Tokens:
+def _tokens(fields: Mapping[str, Any], *, account: str) -> Tokens:
     with as_expected():
-        return Tokens(fields["access_token"], fields["refresh_token"], time.time() + float(fields["expires_in"]))
+        ends_at = time.time() + float(fields["expires_in"])
+        return Tokens(fields["access_token"], fields["refresh_token"], ends_at, account)

@@ -4,7 +4,7 @@ import os
 import stat
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from pathlib import Path
@@ -18,65 +18,10 @@ from transfer_service_client.credentials import CredentialFile, Key, SignIn, Tok
 from transfer_service_client.errors import ApiError, NotFound, SignInNeeded, TransferError, Unavailable
 from transfer_service_client.session import Session
 
+from tests.client.token_service import ACCOUNT, URL, Answer, TokenService, open_session, service
 from tests.ports import free_port
 
-URL = "http://service.example"
-Answer = Callable[[httpx.Request], httpx.Response]
-
-
-class TokenService:
-    """Renews tokens, each refresh token once. `troubles` are what happens at /auth/refresh first."""
-
-    def __init__(self) -> None:
-        self.access, self.refresh, self.renewals = "a0", "r0", 0
-        self.troubles: list[Answer] = []
-        self.asked: list[tuple[str, str | None]] = []
-        self._lock = threading.Lock()
-
-    def answer(self, request: httpx.Request) -> httpx.Response:
-        shown = request.headers.get("Authorization")
-        with self._lock:
-            self.asked.append((request.url.path, shown))
-            if request.url.path == "/auth/refresh":
-                if self.troubles:
-                    return self.troubles.pop(0)(request)
-                return self._renew(shown)
-            if shown != f"Bearer {self.access}":
-                return httpx.Response(401, json={"message": "Token has expired"})
-        return httpx.Response(200, json={"path": request.url.path})
-
-    def end_access(self) -> None:
-        self.access = "another"
-
-    def _renew(self, shown: str | None) -> httpx.Response:
-        if shown != f"Bearer {self.refresh}":
-            return httpx.Response(401, json={"message": "Token has been revoked"})
-        self.renewals += 1
-        self.access, self.refresh = f"a{self.renewals}", f"r{self.renewals}"
-        return httpx.Response(200, json={"access_token": self.access, "refresh_token": self.refresh, "expires_in": 900})
-
-
-@pytest.fixture
-def service() -> TokenService:
-    return TokenService()
-
-
-@pytest.fixture
-def open_session(service: TokenService) -> Iterator[Callable[..., Session]]:
-    opened: list[Session] = []
-
-    def make(
-        *, patience_seconds: float = 30.0, expires_in: float = 900.0, keep: CredentialFile | None = None
-    ) -> Session:
-        tokens = Tokens("a0", "r0", time.time() + expires_in)
-        session = Session(URL, tokens, keep=keep, patience_seconds=patience_seconds)
-        session._http = httpx.Client(base_url=URL, transport=httpx.MockTransport(service.answer))
-        opened.append(session)
-        return session
-
-    yield make
-    for each in opened:
-        each.close()
+__all__ = ["open_session", "service"]
 
 
 def lose(request: httpx.Request) -> httpx.Response:
@@ -144,7 +89,7 @@ def test_a_sign_in_that_was_ended_is_needed_again(service: TokenService, open_se
 
 def test_processes_share_a_renewal(service: TokenService, open_session: Callable[..., Session], tmp_path: Path) -> None:
     kept = CredentialFile(tmp_path / "kept" / "credentials.json")
-    kept.write(SignIn(URL, Tokens("a0", "r0", time.time() + 900)))
+    kept.write(SignIn(URL, Tokens("a0", "r0", time.time() + 900, ACCOUNT)))
     first, second = open_session(keep=kept), open_session(keep=kept)
     service.end_access()
     first.get_json("/x")

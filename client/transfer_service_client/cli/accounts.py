@@ -60,7 +60,8 @@ def login(
     else:
         account = name or _ask("Name: ")
         credentials = _by_password(address, account, is_piped=password_stdin)
-    kept.write(SignIn(address, credentials))
+    with kept.locked():  # a renewal that is under way would write over it
+        kept.write(SignIn(address, credentials))
     context.output.remark(f"Signed in to {address} as {account}", event="signed-in", url=address, account=account)
 
 
@@ -77,7 +78,8 @@ def logout(context: Context) -> None:
     except SignInNeeded:
         pass  # it has ended already
     finally:
-        kept.remove()
+        with kept.locked():  # or a renewal that is under way would write it again
+            kept.remove()
     context.output.remark("Signed out", event="signed-out", url=client.session.url)
 
 
