@@ -8,6 +8,7 @@ import typer
 from transfer_service_client.cli.command import GOES_ON, command
 from transfer_service_client.cli.context import FAILED, Context
 from transfer_service_client.cli.names import name_of
+from transfer_service_client.cli.remote_names import remote_folders
 from transfer_service_client.cli.terminal import plural
 
 _SYNC_EXAMPLES = """\
@@ -19,7 +20,9 @@ _VERIFY_EXAMPLES = """\
   transfer verify ~/Photos Photos     0 where both hold the same, 1 where not
 """
 Here = Annotated[Path, typer.Argument(metavar="DIR", help="A folder here.")]
-There = Annotated[str, typer.Argument(metavar="FOLDER", help="A folder at the service; / is the top.")]
+There = Annotated[
+    str, typer.Argument(metavar="FOLDER", help="A folder at the service; / is the top.", autocompletion=remote_folders)
+]
 
 
 def register(app: typer.Typer) -> None:

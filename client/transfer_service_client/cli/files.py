@@ -8,6 +8,7 @@ import typer
 from transfer_service_client.cli.command import command
 from transfer_service_client.cli.context import Context
 from transfer_service_client.cli.names import is_into, label_of, name_of
+from transfer_service_client.cli.remote_names import remote_names
 from transfer_service_client.cli.terminal import human_size, local_time
 from transfer_service_client.client import TransferClient
 from transfer_service_client.errors import Conflict, NotFound, TransferError
@@ -44,7 +45,9 @@ def register(app: typer.Typer) -> None:
 
 def ls(
     context: Context,
-    folder: Annotated[str, typer.Argument(metavar="[FOLDER]", help="A folder, or a file; else the top.")] = "",
+    folder: Annotated[
+        str, typer.Argument(metavar="[FOLDER]", help="A folder, or a file; else the top.", autocompletion=remote_names)
+    ] = "",
     is_long: Annotated[bool, typer.Option("--long", "-l", help="With sizes and the times of the last change.")] = False,
     is_recursive: Annotated[bool, typer.Option("--recursive", "-r", help="All files below it.")] = False,
 ) -> None:
@@ -71,7 +74,10 @@ def ls(
 
 def rm(
     context: Context,
-    names: Annotated[list[str], typer.Argument(metavar="NAME…", help="Files and folders at the service.")],
+    names: Annotated[
+        list[str],
+        typer.Argument(metavar="NAME…", help="Files and folders at the service.", autocompletion=remote_names),
+    ],
     is_recursive: Annotated[bool, typer.Option("--recursive", "-r", help="Folders too, with all in them.")] = False,
 ) -> None:
     """Delete files, and with -r folders.
@@ -97,7 +103,10 @@ def rm(
 
 def mv(
     context: Context,
-    names: Annotated[list[str], typer.Argument(metavar="NAME… TARGET", help="What to move, and at last where to.")],
+    names: Annotated[
+        list[str],
+        typer.Argument(metavar="NAME… TARGET", help="What to move, and at last where to.", autocompletion=remote_names),
+    ],
 ) -> None:
     """Rename files and folders, or move them into a folder.
 

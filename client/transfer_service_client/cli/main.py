@@ -25,7 +25,7 @@ from transfer_service_client.cli.command import (
 from transfer_service_client.cli.context import FAILED, SIGN_IN, USAGE
 from transfer_service_client.cli.listeners import reason_of
 from transfer_service_client.cli.output import Options, Output
-from transfer_service_client.cli.terminal import never_fail_to_print
+from transfer_service_client.cli.terminal import never_fail_to_print, safe
 from transfer_service_client.errors import SignInNeeded, TransferError
 from transfer_service_client.version import VERSION
 
@@ -48,6 +48,7 @@ app = typer.Typer(
     name="transfer",
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
+    add_completion=False,  # its scripts put names into a line, or have them evaluated, as they are
     context_settings=SETTINGS,
     epilog=_EXIT_CODES,
 )
@@ -61,13 +62,33 @@ def _root(
     quiet: Quiet = False,
     debug: Debug = False,
     version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
+    install_completion: Annotated[
+        bool, typer.Option("--install-completion", help="Have Tab complete names, for the shell in $SHELL.")
+    ] = False,
+    show_completion: Annotated[
+        str | None,
+        typer.Option("--show-completion", metavar="SHELL", help="Print what does: bash, zsh, fish, powershell."),
+    ] = None,
 ) -> None:
     note(ctx, as_json=as_json, quiet=quiet, debug=debug)
     if version:
         sys.stdout.write(f"transfer {VERSION}\n")
         raise typer.Exit
+    if install_completion or show_completion is not None:
+        _completion(show_completion)
+        raise typer.Exit
     if ctx.invoked_subcommand is None:
         sys.stdout.write(f"{ctx.get_help()}\n")
+
+
+def _completion(shell: str | None) -> None:
+    from transfer_service_client.cli import completion_scripts
+
+    if shell is not None:
+        sys.stdout.write(completion_scripts.script_for(shell))
+    else:
+        found, place = completion_scripts.install()
+        sys.stdout.write(f"{found} completes names from its next start on, by {safe(str(place))}\n")
 
 
 for module in (accounts, transferring, files, comparing, sharing, messages):
@@ -92,6 +113,10 @@ def main() -> NoReturn:
 
 def run(arguments: Sequence[str]) -> int:
     """The exit code for these arguments."""
+    if arguments[:1] == ["--complete"]:
+        from transfer_service_client.cli.completing import complete
+
+        return complete(app, arguments[1:])
     never_fail_to_print()
     options = Options()
     try:

@@ -8,6 +8,7 @@ import typer
 
 from transfer_service_client.cli.command import GOES_ON, command
 from transfer_service_client.cli.context import Context
+from transfer_service_client.cli.remote_names import conversation_names
 from transfer_service_client.client import TransferClient
 from transfer_service_client.errors import NotFound, TransferError
 
@@ -29,7 +30,11 @@ def send(
     context: Context,
     conversation: Annotated[
         str,
-        typer.Argument(metavar="CONVERSATION", help="An account, the name of a group, or the id of a conversation."),
+        typer.Argument(
+            metavar="CONVERSATION",
+            help="An account, the name of a group, or the id of a conversation.",
+            autocompletion=conversation_names,
+        ),
     ],
     path: Annotated[Path, typer.Argument(metavar="PATH", help="The file.")],
     text: Annotated[str | None, typer.Option("--text", help="A caption.")] = None,

@@ -12,6 +12,7 @@ from transfer_service_client.cli.accounts import line_of_input
 from transfer_service_client.cli.command import command
 from transfer_service_client.cli.context import Context
 from transfer_service_client.cli.names import name_of
+from transfer_service_client.cli.remote_names import remote_names
 from transfer_service_client.errors import TransferError
 
 _EXAMPLES = """\
@@ -32,7 +33,10 @@ def register(app: typer.Typer) -> None:
 
 def share(
     context: Context,
-    names: Annotated[list[str], typer.Argument(metavar="NAME…", help="Files and folders at the service.")],
+    names: Annotated[
+        list[str],
+        typer.Argument(metavar="NAME…", help="Files and folders at the service.", autocompletion=remote_names),
+    ],
     has_password: Annotated[
         bool, typer.Option("--password", help="With a password: asked for, or read from a line of standard input.")
     ] = False,

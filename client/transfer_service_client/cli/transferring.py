@@ -8,6 +8,7 @@ import typer
 from transfer_service_client.cli.command import GOES_ON, command
 from transfer_service_client.cli.context import Context
 from transfer_service_client.cli.names import name_of
+from transfer_service_client.cli.remote_names import remote_folders, remote_names
 
 _PUT_EXAMPLES = """\
   transfer put film.mp4                   send a file
@@ -31,7 +32,12 @@ def register(app: typer.Typer) -> None:
 def put(
     context: Context,
     paths: Annotated[list[str], typer.Argument(metavar="PATH…", help="Files and folders.")],
-    to: Annotated[str, typer.Option("--to", metavar="FOLDER", help="The folder they go into; made if needed.")] = "",
+    to: Annotated[
+        str,
+        typer.Option(
+            "--to", metavar="FOLDER", help="The folder they go into; made if needed.", autocompletion=remote_folders
+        ),
+    ] = "",
 ) -> None:
     """Send files and folders.
 
@@ -46,7 +52,10 @@ def put(
 
 def get(
     context: Context,
-    names: Annotated[list[str], typer.Argument(metavar="NAME…", help="Files and folders at the service.")],
+    names: Annotated[
+        list[str],
+        typer.Argument(metavar="NAME…", help="Files and folders at the service.", autocompletion=remote_names),
+    ],
     into: Annotated[
         Path, typer.Option("-o", "--output", metavar="DIR", help="The folder they go into; made if needed.")
     ] = Path(),
