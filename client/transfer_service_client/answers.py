@@ -20,18 +20,24 @@ def json_of(answer: httpx.Response) -> Any:
 
 def error_of(answer: httpx.Response) -> ApiError:
     """The error that an answer tells of, in any of the service's shapes."""
-    detail = ""
+    detail = _detail_of(answer)
+    if answer.status_code == httpx.codes.UNAUTHORIZED and not detail:
+        return SignInNeeded(401, "Not signed in")
+    error = api_error(answer.status_code, detail)
+    error.retry_after_seconds = retry_after_of(answer)
+    return error
+
+
+def _detail_of(answer: httpx.Response) -> str:
     try:
         answer.read()
         told = answer.json()
         error = told.get("detail") or told.get("error") or told.get("message") or ""
-        detail = error.get("message", "") if isinstance(error, dict) else str(error)
-    except (ValueError, AttributeError, httpx.HTTPError):
-        if answer.is_stream_consumed and answer.headers.get("Content-Type", "").startswith("text/plain"):
-            detail = answer.text.strip()
-    if answer.status_code == httpx.codes.UNAUTHORIZED and not detail:
-        return SignInNeeded(401, "Not signed in")
-    return api_error(answer.status_code, detail)
+        return str(error.get("message", "") if isinstance(error, dict) else error)
+    except httpx.HTTPError:  # it broke off: the status tells enough
+        return ""
+    except (ValueError, AttributeError):
+        return answer.text.strip() if answer.headers.get("Content-Type", "").startswith("text/plain") else ""
 
 
 def retry_after_of(answer: httpx.Response) -> float | None:

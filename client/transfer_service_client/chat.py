@@ -172,7 +172,7 @@ def post_message(
         answer = _post(session, said, headers)
         if not isinstance(answer, Conflict):
             return answer
-        if not pause(None):
+        if not pause(answer):
             raise session.away(answer) from answer
     raise AssertionError  # the pauses do not end
 

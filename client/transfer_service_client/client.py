@@ -16,9 +16,10 @@ from transfer_service_client.errors import NotFound, TransferError, as_expected
 from transfer_service_client.fetching import fetch, get
 from transfer_service_client.models import Account, File, Folder, Listing, parse_instant
 from transfer_service_client.outcome import Outcome
+from transfer_service_client.patience import PATIENCE_SECONDS
 from transfer_service_client.placing import TargetFolder
 from transfer_service_client.progress import SILENT, Progress
-from transfer_service_client.session import PATIENCE_SECONDS, Session
+from transfer_service_client.session import Session
 from transfer_service_client.sharing import Link, LinkLimits
 from transfer_service_client.syncing import Plan, Verification, sync, verify
 from transfer_service_client.transfers import send_file, send_files, send_paths

@@ -18,8 +18,9 @@ import httpx
 from transfer_service_client.errors import ApiError, DigestMismatch, TransferError
 from transfer_service_client.models import File
 from transfer_service_client.parts import PartFile, Range
+from transfer_service_client.patience import PASSING, Pause
 from transfer_service_client.progress import SILENT, Progress
-from transfer_service_client.session import PASSING, Pause, Session
+from transfer_service_client.session import Session
 
 _SMALL_BYTES = 1 << 20  # fetched by the caller's own thread
 _PARALLEL_BYTES = 64 << 20
@@ -175,14 +176,17 @@ class _Run:
         """Learn the version that all pieces have to be of; False where they cannot be had."""
         if self._part.etag is not None:
             return True
-        asked_at = time.monotonic()
-        with (
-            suppress(httpx.TransportError),  # whoever fetches the pieces is patient
-            self._session.stream("GET", self._path, headers=self._fields("bytes=0-0")) as answer,
-        ):
-            if answer.status_code == httpx.codes.PARTIAL_CONTENT:
-                self._part.etag = _strong_etag(answer.headers)
-            self._is_near = time.monotonic() - asked_at < _NEAR_SECONDS
+        for pause in self._session.pauses():
+            asked_at = time.monotonic()
+            try:
+                with self._session.stream("GET", self._path, headers=self._fields("bytes=0-0")) as answer:
+                    if answer.status_code == httpx.codes.PARTIAL_CONTENT:
+                        self._part.etag = _strong_etag(answer.headers)
+            except (httpx.RequestError, ApiError) as error:
+                self._wait(pause, error)
+            else:
+                self._is_near = time.monotonic() - asked_at < _NEAR_SECONDS
+                break
         return self._part.etag is not None
 
     def _fetch_piece(self, piece: Range) -> None:
@@ -214,7 +218,7 @@ class _Run:
                         return end
                     self._write(at, end, data)
                     at += len(data)
-        except (httpx.TransportError, ApiError) as error:
+        except (httpx.RequestError, ApiError) as error:
             if isinstance(error, ApiError) and error.status == httpx.codes.REQUESTED_RANGE_NOT_SATISFIABLE:
                 raise _Changed from error
             raise _Lost(at, error) from error
@@ -246,7 +250,7 @@ class _Run:
         """Wait before the next try. Raises what cannot pass, and Unavailable at the end of patience."""
         if self._stop.is_set() or (isinstance(error, ApiError) and error.status not in PASSING):
             raise error
-        if not pause(None):
+        if not pause(error):
             raise self._session.away(error) from error
 
 

@@ -25,12 +25,13 @@ class Stopped(TransferError):
 
 
 class ApiError(TransferError):
-    """The service refused a request: `status` of HTTP, and its words in `detail`."""
+    """The service refused a request: `status` of HTTP, its words in `detail`, and when it asks to come again."""
 
     def __init__(self, status: int, detail: str) -> None:
         super().__init__(detail or f"HTTP {status}")
         self.status = status
         self.detail = detail
+        self.retry_after_seconds: float | None = None
 
 
 class SignInNeeded(ApiError):

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 import httpx
 
-from transfer_service_client.answers import error_of, retry_after_of
+from transfer_service_client.answers import error_of
 from transfer_service_client.errors import DigestMismatch, FileChanged, NotFound, Stopped
-from transfer_service_client.session import PASSING
+from transfer_service_client.patience import PASSING
 from transfer_service_client.sources import Source
 from transfer_service_client.tus import Position, position_of
 from transfer_service_client.upload_state import UploadState
@@ -81,19 +81,18 @@ class LargeUpload:
         furthest = position.offset
         while position.file_id is None:
             self._check_wanted()
-            retry_after = None
             try:
                 answer = self._append(position.offset, pieces)
-            except httpx.TransportError as error:
+            except httpx.RequestError as error:
                 problem: Exception | None = error
             else:
                 if answer.is_success:
                     position = position_of(answer)
                     continue
-                problem, retry_after = self._judge(answer, position.offset), retry_after_of(answer)
+                problem = self._judge(answer, position.offset)
             if position.offset > furthest:
                 furthest, pauses = position.offset, self._session.pauses()
-            if problem is not None and not next(pauses)(retry_after):
+            if problem is not None and not next(pauses)(problem):
                 raise self._session.away(problem) from problem
             position = self._resume() or self._begin()
         return position

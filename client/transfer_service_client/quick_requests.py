@@ -14,8 +14,9 @@ from urllib.parse import urlsplit
 
 import httpx
 
-from transfer_service_client.answers import error_of, retry_after_of
-from transfer_service_client.session import PASSING, Session
+from transfer_service_client.answers import error_of
+from transfer_service_client.patience import PASSING
+from transfer_service_client.session import Session
 
 _CONNECT_SECONDS, _TIMEOUT_SECONDS = 10.0, 90.0
 _RESTED_SECONDS = 1.0  # a body that may be there only once goes over no connection that rested for longer
@@ -40,25 +41,21 @@ class QuickRequests:
         if self._is_proxied:
             return self._session.request("PUT", path, content=content, headers=headers)
         for pause in self._session.pauses():
-            retry_after = None
             try:
                 shown = self._session.authorization()
                 answer = self._exchange(path, content, {**shown, **headers})
                 is_refused = answer.status_code == httpx.codes.UNAUTHORIZED
                 is_renewed = is_refused and self._session.renew(shown.get("Authorization"))
-            except (OSError, http.client.HTTPException, httpx.TransportError) as error:
+            except (OSError, http.client.HTTPException, httpx.RequestError) as error:
                 self.close()
                 problem: Exception = error
             else:
                 if answer.is_success:
                     return answer
-                if is_renewed:
-                    problem = error_of(answer)
-                elif answer.status_code in PASSING:
-                    problem, retry_after = error_of(answer), retry_after_of(answer)
-                else:
-                    raise error_of(answer)
-            if not pause(retry_after):
+                problem = error_of(answer)
+                if not is_renewed and answer.status_code not in PASSING:
+                    raise problem
+            if not pause(problem):
                 raise self._session.away(problem) from problem
         raise AssertionError  # the pauses do not end
 

@@ -3,7 +3,6 @@
 One session may be used by many threads at once.
 """
 
-import random
 import re
 import threading
 import time
@@ -13,28 +12,26 @@ from typing import Any
 
 import httpx
 
-from transfer_service_client.answers import error_of, json_of, retry_after_of
+from transfer_service_client.answers import error_of, json_of
 from transfer_service_client.credentials import CredentialFile, Credentials, Key, Tokens
 from transfer_service_client.errors import ApiError, TransferError, Unavailable, as_expected
 from transfer_service_client.kept_tokens import KeptTokens
+from transfer_service_client.patience import PASSING, PATIENCE_SECONDS, Pause, pauses
 from transfer_service_client.version import VERSION
 
-PATIENCE_SECONDS = 300.0
-"""How long what may be sent again is tried again while the service cannot be reached."""
 MAX_CONNECTIONS = 256
 _RENEWED_BEFORE_SECONDS = 30.0
-_FIRST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS = 0.25, 15.0
 _GONE, _LOST = frozenset({404, 410}), frozenset({502, 504})  # lost: a proxy did not hear the end
-PASSING = frozenset({408, 423, 425, 429, 502, 503, 504})
-"""What a service or a proxy answers where the same may go well later."""
 _TIMEOUT = httpx.Timeout(connect=10.0, read=90.0, write=90.0, pool=None)
+_ADDRESS = re.compile(r"https?://[^/?#]", re.IGNORECASE)
 _ERRNO = re.compile(r"^\[Errno -?\d+\] ")  # says nothing to people
-Pause = Callable[[float | None], bool]
-"""Sleeps for so many seconds, or as long as it is the turn of; False once patience is at its end."""
 
 
 class RenewalAway(httpx.TransportError):
     """New tokens could not be had for now: as passing as a broken line, and no reason to sign in again."""
+
+
+_NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, RenewalAway)
 
 
 class Session:
@@ -49,8 +46,13 @@ class Session:
         patience_seconds: float = PATIENCE_SECONDS,
         verify: bool | str = True,
     ) -> None:
-        """`keep` is where new tokens are written to; `verify` as httpx takes it (False: any certificate)."""
+        """`keep` is where new tokens are written to; `verify` as httpx takes it (False: any certificate).
+
+        Raises TransferError where `url` is no address of http or https.
+        """
         self.url = url.rstrip("/")
+        if not _ADDRESS.match(self.url):
+            raise TransferError(f"{url!r} is no address of a service, as https://files.example.com is one")
         self.verify = verify
         self.patience_seconds = patience_seconds
         self._credentials = credentials
@@ -73,9 +75,9 @@ class Session:
 
     def sign_in(self, name: str, password: str) -> Tokens:
         """Get tokens for a name and a password, and use them. Raises SignInNeeded where they are wrong."""
-        answer = self._send("POST", "/auth/token", json={"username": name, "password": password}, shows=None)
-        if answer.status_code != httpx.codes.OK:
-            raise error_of(answer)
+        wanted = {"username": name, "password": password}
+        # An answer that is lost leaves a sign-in that nobody uses, which ends.
+        answer = self._patiently(lambda: self._send("POST", "/auth/token", json=wanted, shows=None), repeats=True)
         self._credentials = tokens = _tokens(json_of(answer), account=name)
         return tokens
 
@@ -111,31 +113,13 @@ class Session:
         What can be sent twice without harm (GET, HEAD, PUT, DELETE, or as `is_repeatable` says) is tried again while
         the network or the service is away. Raises ApiError, Unavailable.
         """
-        repeats = method in {"GET", "HEAD", "PUT", "DELETE"} if is_repeatable is None else is_repeatable
-        may_be_done = False
-        for pause in self.pauses():
-            retry_after = None
-            try:
-                answer = self._authorized(
-                    lambda: self._send(method, path, params=params, json=json, content=content, headers=headers)
-                )
-            except httpx.TransportError as error:
-                if not (repeats or isinstance(error, (httpx.ConnectError, RenewalAway))):  # those sent nothing
-                    raise Unavailable(f"The answer of {self.url} was lost") from error
-                problem: Exception = error
-                may_be_done = True
-            else:
-                if answer.is_success or answer.status_code == httpx.codes.NOT_MODIFIED:
-                    return answer
-                if may_be_done and method == "DELETE" and answer.status_code in _GONE:
-                    return answer
-                if answer.status_code not in PASSING or not (repeats or answer.status_code in {429, 503}):
-                    raise error_of(answer)
-                problem, retry_after = error_of(answer), retry_after_of(answer)
-                may_be_done = may_be_done or answer.status_code in _LOST
-            if not pause(retry_after):
-                raise self.away(problem) from problem
-        raise AssertionError  # the pauses do not end
+        return self._patiently(
+            lambda: self._authorized(
+                lambda: self._send(method, path, params=params, json=json, content=content, headers=headers)
+            ),
+            repeats=method in {"GET", "HEAD", "PUT", "DELETE"} if is_repeatable is None else is_repeatable,
+            deletes=method == "DELETE",
+        )
 
     def try_once(
         self,
@@ -145,7 +129,7 @@ class Session:
         content: Iterable[bytes] | bytes | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> httpx.Response:
-        """The answer to one try, whatever it says. Raises httpx.TransportError, and what `content` raises.
+        """The answer to one try, whatever it says. Raises httpx.RequestError, and what `content` raises.
 
         After a 401 the credentials are renewed already, where they can be: `content` may not be there a second time.
         """
@@ -158,7 +142,7 @@ class Session:
 
     @contextmanager
     def stream(self, method: str, path: str, *, headers: Mapping[str, str] | None = None) -> Iterator[httpx.Response]:
-        """An answer whose body is read by the caller. Raises ApiError, httpx.TransportError.
+        """An answer whose body is read by the caller. Raises ApiError, httpx.RequestError.
 
         A redirect (to an object store's signed address) is followed where the method is GET; another origin never gets
         the credentials.
@@ -210,19 +194,7 @@ class Session:
 
     def pauses(self) -> Iterator[Pause]:
         """Endless: each sleeps before the next try, longer each time, and is False once patience is at its end."""
-        ends_at = time.monotonic() + self.patience_seconds
-        length = _FIRST_PAUSE_SECONDS
-
-        def pause(retry_after: float | None) -> bool:
-            seconds = retry_after if retry_after is not None else random.uniform(length / 2, length)  # noqa: S311
-            if time.monotonic() + seconds > ends_at:
-                return False
-            time.sleep(seconds)
-            return True
-
-        while True:
-            yield pause
-            length = min(length * 2, _LONGEST_PAUSE_SECONDS)
+        return pauses(self.patience_seconds)
 
     def away(self, problem: Exception) -> TransferError:
         """The error for a service that was away for too long."""
@@ -240,6 +212,30 @@ class Session:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+    def _patiently(self, send: Callable[[], httpx.Response], *, repeats: bool, deletes: bool = False) -> httpx.Response:
+        may_be_done = False
+        for pause in self.pauses():
+            try:
+                answer = send()
+            except httpx.RequestError as error:
+                is_sent = not isinstance(error, _NOT_SENT)
+                if is_sent and not repeats:
+                    raise Unavailable(f"The answer of {self.url} was lost") from error
+                problem: Exception = error
+                may_be_done = may_be_done or is_sent
+            else:
+                if answer.is_success or answer.status_code == httpx.codes.NOT_MODIFIED:
+                    return answer
+                if may_be_done and deletes and answer.status_code in _GONE:
+                    return answer
+                if answer.status_code not in PASSING or not (repeats or answer.status_code in {429, 503}):
+                    raise error_of(answer)
+                problem = error_of(answer)
+                may_be_done = may_be_done or answer.status_code in _LOST
+            if not pause(problem):
+                raise self.away(problem) from problem
+        raise AssertionError  # the pauses do not end
 
     def _authorized(self, send: Callable[[], httpx.Response]) -> httpx.Response:
         answer = send()
@@ -272,7 +268,7 @@ class Session:
     def _renew_by(self, old: Tokens) -> bool:
         try:
             answer = self._send("POST", "/auth/refresh", shows=old.refresh)
-        except httpx.TransportError as error:
+        except httpx.RequestError as error:
             raise RenewalAway(str(error)) from error
         if answer.status_code in PASSING:
             raise RenewalAway(f"HTTP {answer.status_code} for new tokens")

@@ -57,7 +57,7 @@ class TusRequests:
     def append(
         self, upload_id: str, offset: int, content: Blocks | bytes, length: int, headers: dict[str, str]
     ) -> httpx.Response:
-        """One try to send `length` bytes from `offset` on. Raises httpx.TransportError, and what `content` raises."""
+        """One try to send `length` bytes from `offset` on. Raises httpx.RequestError, and what `content` raises."""
         fields = {
             **_VERSION,
             **headers,

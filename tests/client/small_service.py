@@ -22,6 +22,7 @@ class SmallService:
         self.body: Callable[[int, bytes], bytes] = lambda _start, data: data
         self.statuses: list[int] = []  # answered first
         self.ranges: list[str | None] = []
+        self.retry_after: str | None = None
         self.redirects_to: str | None = None
         self.authorizations: list[str | None] = []
 
@@ -42,8 +43,9 @@ def serving(service: SmallService, patience_seconds: float = 30.0) -> Iterator[S
             service.authorizations.append(self.headers.get("Authorization"))
             if service.redirects_to is not None or service.statuses:
                 self.send_response(service.statuses.pop(0) if service.statuses else 307)
-                if service.redirects_to is not None:
-                    self.send_header("Location", service.redirects_to)
+                for name, value in (("Location", service.redirects_to), ("Retry-After", service.retry_after)):
+                    if value is not None:
+                        self.send_header(name, value)
                 self.send_header("Content-Length", "0")
                 self.end_headers()
                 return

@@ -81,7 +81,7 @@ def seen() -> Seen:
 
 @pytest.fixture
 def quick(seen: Seen, monkeypatch: pytest.MonkeyPatch) -> Iterator[QuickRequests]:
-    monkeypatch.setattr("transfer_service_client.session._FIRST_PAUSE_SECONDS", 0.001)
+    monkeypatch.setattr("transfer_service_client.patience._FIRST_PAUSE_SECONDS", 0.001)
     for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
         monkeypatch.delenv(name, raising=False)
     with _serving(seen) as url, Session(url, Key("tsk_x"), patience_seconds=5, verify=False) as session:
@@ -124,7 +124,7 @@ def test_a_key_that_does_not_count_is_no_matter_of_patience(quick: QuickRequests
 
 
 def test_a_service_that_is_not_there_is_waited_for_only_so_long(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("transfer_service_client.session._FIRST_PAUSE_SECONDS", 0.001)
+    monkeypatch.setattr("transfer_service_client.patience._FIRST_PAUSE_SECONDS", 0.001)
     with (
         Session("http://127.0.0.1:1", Key("tsk_x"), patience_seconds=0.05, verify=False) as session,
         pytest.raises(Unavailable),

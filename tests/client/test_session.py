@@ -142,7 +142,7 @@ def test_what_the_service_refuses_is_not_asked_again(open_session: Callable[...,
 def test_a_delete_whose_answer_was_lost_has_worked_where_nothing_is_left(
     open_session: Callable[..., Session], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("transfer_service_client.session._FIRST_PAUSE_SECONDS", 0.001)
+    monkeypatch.setattr("transfer_service_client.patience._FIRST_PAUSE_SECONDS", 0.001)
     session = open_session()
     answers: list[Answer] = [lose, lambda _: httpx.Response(404, json={"detail": "File not found"})]
     session._http = httpx.Client(base_url=URL, transport=httpx.MockTransport(lambda asked: answers.pop(0)(asked)))

@@ -52,7 +52,7 @@ def service(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> TusService:
     monkeypatch.setattr(uploads, "SMALL_BYTES", 16 * KIB)
     monkeypatch.setattr(large_uploads, "_LAST_BYTES", 64 * KIB)
     monkeypatch.setattr(large_uploads, "_FIRST_PIECE", 128 * KIB)
-    monkeypatch.setattr("transfer_service_client.session._FIRST_PAUSE_SECONDS", 0.001)
+    monkeypatch.setattr("transfer_service_client.patience._FIRST_PAUSE_SECONDS", 0.001)
     return TusService()
 
 

@@ -15,7 +15,7 @@ from transfer_service_client.cli.context import SHORT_PATIENCE_SECONDS, Context
 from transfer_service_client.cli.terminal import safe
 from transfer_service_client.client import TransferClient
 from transfer_service_client.credentials import KEY_PREFIX, CredentialFile, Credentials, Key, SignIn
-from transfer_service_client.errors import ApiError, SignInNeeded, TransferError, Unavailable
+from transfer_service_client.errors import ApiError, SignInNeeded, TransferError
 
 _OWN_HOSTS = frozenset({"localhost", "127.0.0.1", "::1"})
 _REDIRECTS = range(300, 400)
@@ -133,16 +133,12 @@ def _talking_to(address: str, key: str | None = None) -> Iterator[TransferClient
     try:
         with TransferClient(address, key=key, patience_seconds=SHORT_PATIENCE_SECONDS) as client:
             yield client
-    except httpx.HTTPError as error:
-        raise Unavailable(f"{address} cannot be reached: {error}") from error
     except SignInNeeded:
         raise
     except ApiError as error:
         if error.status in _REDIRECTS or error.status == httpx.codes.NOT_FOUND:
             raise TransferError(f"{address} is no Transfer Service: it answered {error}") from error
         raise
-    except (ValueError, KeyError, TypeError) as error:
-        raise TransferError(f"{address} is no Transfer Service: its answer has another form") from error
 
 
 def _ask(prompt: str) -> str:

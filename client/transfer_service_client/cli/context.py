@@ -47,7 +47,7 @@ class Context:
 
         A service that is away from the start is told soon: most of the time its address is wrong.
         """
-        from transfer_service_client.session import PATIENCE_SECONDS
+        from transfer_service_client.patience import PATIENCE_SECONDS
 
         client = self.client()
         client.account_label()

@@ -1,0 +1,49 @@
+"""Downloads from a service that refuses for now, or tells when to come again."""
+
+import random
+import time
+from pathlib import Path
+
+import pytest
+from transfer_service_client import downloads
+from transfer_service_client.downloads import download
+from transfer_service_client.errors import NotFound
+
+from tests.client.small_service import SmallService, serving
+
+DATA = random.Random(19).randbytes(3 << 20)
+
+
+@pytest.fixture
+def small_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(downloads, "_PARALLEL_BYTES", 1 << 20)
+    monkeypatch.setattr(downloads, "_PIECE_BYTES", 300_000)
+    monkeypatch.setattr(downloads, "_NEAR_SECONDS", 0)
+
+
+@pytest.mark.usefixtures("small_pieces")
+def test_a_refusal_of_the_first_request_passes_and_pieces_come_as_ever(tmp_path: Path) -> None:
+    service = SmallService(DATA)
+    service.statuses = [503, 429]
+    with serving(service) as session:
+        download(session, service.file(), tmp_path / "film.mp4")
+    assert (tmp_path / "film.mp4").read_bytes() == DATA
+    assert len(service.ranges) == 2 + 1 + -(-len(DATA) // 300_000)
+
+
+@pytest.mark.usefixtures("small_pieces")
+def test_a_refusal_of_the_first_request_that_stays_is_told(tmp_path: Path) -> None:
+    service = SmallService(DATA)
+    service.statuses = [404]
+    with serving(service) as session, pytest.raises(NotFound):
+        download(session, service.file(), tmp_path / "film.mp4")
+    assert service.ranges == ["bytes=0-0"]
+
+
+def test_the_time_that_a_refusal_asks_for_is_waited_for(tmp_path: Path) -> None:
+    service = SmallService(DATA[:10])
+    service.statuses, service.retry_after = [429], "1"
+    with serving(service) as session:
+        began_at = time.monotonic()
+        download(session, service.file(), tmp_path / "film.mp4")
+    assert time.monotonic() - began_at >= 1
