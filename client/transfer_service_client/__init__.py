@@ -15,6 +15,8 @@ from transfer_service_client.errors import (
     TransferError,
     Unavailable,
 )
+from transfer_service_client.importers.importing import Import, ImportPlan
+from transfer_service_client.importers.origin import Origin
 from transfer_service_client.models import Account, File, Folder, Listing
 from transfer_service_client.outcome import Outcome
 from transfer_service_client.placing import UnsafeName
@@ -35,12 +37,15 @@ __all__ = [
     "File",
     "FileChanged",
     "Folder",
+    "Import",
+    "ImportPlan",
     "Key",
     "Link",
     "Listing",
     "Message",
     "NoRoom",
     "NotFound",
+    "Origin",
     "Outcome",
     "Plan",
     "Progress",

@@ -14,6 +14,8 @@ from transfer_service_client.chat import Conversation, Message
 from transfer_service_client.credentials import CredentialFile, Key, Tokens
 from transfer_service_client.errors import NotFound, TransferError, as_expected
 from transfer_service_client.fetching import fetch, get
+from transfer_service_client.importers.importing import Import, ImportPlan, plan_import, run_import
+from transfer_service_client.importers.origin import Origin
 from transfer_service_client.models import Account, File, Folder, Listing, parse_instant
 from transfer_service_client.outcome import Outcome
 from transfer_service_client.patience import PATIENCE_SECONDS
@@ -175,6 +177,18 @@ class TransferClient:
         Raises NotFound where that is not there, OSError where `root` cannot be read.
         """
         return verify(self, Path(root), folder, progress=progress)
+
+    def import_from(self, origin: Origin, to: str = "", *, progress: Progress = SILENT) -> Import:
+        """Bring all files of an origin (a class of `importers`) into the folder `to`, many at once, and verify them.
+
+        It goes on where an earlier call ended; the origin is only read. What fails is in the outcome, and keeps nothing
+        else back. Raises SignInNeeded, and TransferError or OSError where the origin cannot be read at all.
+        """
+        return run_import(self, origin, to, progress=progress)
+
+    def plan_import(self, origin: Origin, to: str = "", *, progress: Progress = SILENT) -> ImportPlan:
+        """What `import_from` would do, without doing it. Raises as that does."""
+        return plan_import(self, origin, to, progress=progress)
 
     def delete(self, name: str) -> None:
         """Delete a file. Raises NotFound."""

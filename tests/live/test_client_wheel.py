@@ -20,7 +20,7 @@ pytestmark = pytest.mark.one_machine("it is about one installation")
 CLIENT = REPOSITORY / "client"
 PACKAGE = CLIENT / "transfer_service_client"
 OTHER_PYTHONS = ("3.10", "3.13")
-COMMANDS = ("login", "logout", "put", "get", "ls", "rm", "mv", "sync", "verify", "share", "send")
+COMMANDS = ("login", "logout", "put", "get", "ls", "rm", "mv", "sync", "verify", "share", "send", "import")
 PATIENCE_SECONDS = 300
 LOOK = """
 import importlib, json, pkgutil, sys

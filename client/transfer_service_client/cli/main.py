@@ -11,7 +11,7 @@ from typing import Annotated, Any, NoReturn
 import typer
 from typer.main import get_command
 
-from transfer_service_client.cli import accounts, comparing, files, messages, sharing, transferring
+from transfer_service_client.cli import accounts, comparing, files, importing, messages, sharing, transferring
 from transfer_service_client.cli.command import (
     SETTINGS,
     AsJson,
@@ -91,7 +91,7 @@ def _completion(shell: str | None) -> None:
         sys.stdout.write(f"{found} completes names from its next start on, by {safe(str(place))}\n")
 
 
-for module in (accounts, transferring, files, comparing, sharing, messages):
+for module in (accounts, transferring, files, comparing, sharing, messages, importing):
     module.register(app)
 
 

@@ -115,6 +115,16 @@ def test_a_folder_that_is_kept_alike(server: LiveServer, empty: requests.Session
     assert names(server, empty) == {"Backup/Photos/lake.jpg"}
 
 
+def test_what_comes_from_elsewhere(server: LiveServer, empty: requests.Session, signed_in: Path) -> None:
+    tell, bring = example("transfer import").splitlines()
+    assert "send Home/lake.jpg\nsend Home/old.jpg\n" in run_shell(tell, signed_in)
+    assert names(server, empty) == set()
+    words = "2 files verified at the service"
+    assert f"`{words}`" in " ".join((REPOSITORY / "docs" / PAGE).read_text().split())
+    assert f"\n{words}\n" in run_shell(bring, signed_in)
+    assert names(server, empty) == {"Home/lake.jpg", "Home/old.jpg"}
+
+
 def test_a_program_with_a_key(
     server: LiveServer, empty: requests.Session, places: dict[str, str], folder: Path
 ) -> None:
@@ -162,6 +172,7 @@ COMMANDS = {
     "rm": "transfer rm there/old.jpg",
     "mv": "transfer mv there/old.jpg there/older.jpg",
     "sync": "transfer sync Photos there --delete",
+    "import": "transfer import folder Photos --to there",
 }
 
 

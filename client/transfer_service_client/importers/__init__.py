@@ -1,0 +1,1 @@
+"""What brings people home: files from other services and folders, verified and resumable."""

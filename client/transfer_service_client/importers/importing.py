@@ -1,0 +1,142 @@
+"""An import: everything of an origin into a folder of the service, many at once, and a look at what is there then."""
+
+import threading
+import unicodedata
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from typing import TYPE_CHECKING
+
+from transfer_service_client.errors import DigestMismatch, SignInNeeded, TransferError
+from transfer_service_client.importers.origin import Found, Origin, OriginFile, OriginFolder, problem_of
+from transfer_service_client.many import Job, Many
+from transfer_service_client.models import File
+from transfer_service_client.outcome import Outcome
+from transfer_service_client.progress import SILENT, Progress
+from transfer_service_client.quick_requests import QuickRequests
+from transfer_service_client.uploads import Uploader
+from transfer_service_client.walking import Skipped, Unsendable
+
+if TYPE_CHECKING:
+    from transfer_service_client.client import TransferClient
+
+
+@dataclass
+class Import:
+    """How an import has ended. `verified`: so many files are at the service under their names, by their SHA-256."""
+
+    outcome: Outcome = field(default_factory=Outcome)
+    verified: int = 0
+
+
+@dataclass
+class ImportPlan:
+    """What an import would do, by names at the service."""
+
+    send: list[str] = field(default_factory=list)
+    compare: list[str] = field(default_factory=list)
+    """Files of their size are there: they are sent where the bytes are others."""
+    outcome: Outcome = field(default_factory=Outcome)
+    """What would be passed over, and what cannot be imported."""
+
+
+def run_import(client: "TransferClient", origin: Origin, to: str = "", *, progress: Progress = SILENT) -> Import:
+    """Bring everything of an origin into the folder `to`, and compare what is there then.
+
+    What fails is in the outcome, and keeps nothing else back. Raises SignInNeeded, and what `Origin.found` raises.
+    """
+    return _Importing(client, to, progress).run(origin)
+
+
+def plan_import(client: "TransferClient", origin: Origin, to: str = "", *, progress: Progress = SILENT) -> ImportPlan:
+    """What `run_import` would do; no byte of a file is read. Raises as that does."""
+    plan, there = ImportPlan(), {file.name: file.size for file in client.files(to)}
+    for found in _checked(origin, to):
+        if isinstance(found, OriginFile):
+            (plan.compare if there.get(found.name) == found.size else plan.send).append(found.name)
+        elif isinstance(found, Skipped):
+            plan.outcome.skip(found.name, found.reason)
+        elif isinstance(found, Unsendable):
+            plan.outcome.fail(found.name, found.error, progress)
+    return plan
+
+
+class _Importing:
+    def __init__(self, client: "TransferClient", to: str, progress: Progress) -> None:
+        self._client, self._to, self._progress = client, to, progress
+        self._report = Import()
+        self._guard = threading.Lock()
+        self._digests: dict[str, str] = {}
+        quick, stop = QuickRequests(client.session), threading.Event()
+        self._many = Many(self._report.outcome, progress=progress, stop=stop, end=quick.close)
+        self._uploader = Uploader(client.session, client.account_label(), progress=progress, stop=stop, quick=quick)
+
+    def run(self, origin: Origin) -> Import:
+        there = {file.name: file for file in self._client.files(self._to)}
+        with self._many:
+            for found in _checked(origin, self._to):
+                self._add(found, there)
+        self._verify()
+        return self._report
+
+    def _add(self, found: Found, there: Mapping[str, File]) -> None:
+        if isinstance(found, OriginFile):
+            self._many.add(Job(found.name, found.size, partial(self._send, found, there.get(found.name))))
+        elif isinstance(found, OriginFolder):
+            self._make_folder(found.name)
+        elif isinstance(found, Skipped):
+            self._report.outcome.skip(found.name, found.reason)
+        else:
+            self._fail(found.name, found.error)
+
+    def _send(self, file: OriginFile, there: File | None) -> bool:
+        with file.open() as source:
+            uploaded = self._uploader.upload_source(source, file.name, there)
+        with self._guard:
+            self._digests[file.name] = uploaded.sha256
+        return uploaded.was_sent
+
+    def _make_folder(self, name: str) -> None:
+        try:
+            self._client.make_folder(name)
+        except SignInNeeded:
+            raise
+        except TransferError as error:
+            self._fail(name, error)
+
+    def _verify(self) -> None:
+        """Compare what the service says of each file now: nothing else may have got its name meanwhile."""
+        waiting = self._digests
+        for file in self._client.files(self._to):
+            sha256 = waiting.pop(file.name, None)
+            if sha256 is None:
+                continue
+            if file.is_complete and file.sha256 == sha256:
+                self._report.verified += 1
+            else:
+                self._fail(file.name, DigestMismatch("The service has other bytes under this name now"))
+        for name in waiting:
+            self._fail(name, TransferError("The service has no file of this name any more"))
+
+    def _fail(self, name: str, error: Exception) -> None:
+        self._report.outcome.fail(name, error, self._progress)
+
+
+def _checked(origin: Origin, to: str) -> Iterator[Found]:
+    """What an origin has, by names at the service, of which none is given twice."""
+    taken: set[str] = set()
+    for found in origin.found():
+        name = unicodedata.normalize("NFC", f"{to}/{found.name}" if to else found.name)
+        problem = found.error if isinstance(found, Unsendable) else problem_of(found.name)
+        if problem is None and isinstance(found, OriginFile):
+            if name in taken:
+                problem = TransferError("It would be a second file of this name")
+            taken.add(name)
+        if problem is not None:
+            yield Unsendable(name, problem)
+        elif isinstance(found, OriginFile):
+            yield OriginFile(name, found.size, found.open)
+        elif isinstance(found, Skipped):
+            yield Skipped(name, found.reason)
+        else:
+            yield OriginFolder(name)

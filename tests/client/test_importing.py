@@ -1,0 +1,124 @@
+"""Imports of any origin: what is sent, what is verified at the end, and what an origin cannot do to anybody."""
+
+import hashlib
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from transfer_service_client import TransferClient
+from transfer_service_client.errors import TransferError
+from transfer_service_client.importers.origin import Found, OriginFile, OriginFolder
+from transfer_service_client.walking import Skipped, Unsendable
+
+from tests.client.account_service import KEY, AccountService
+from tests.client.test_sources import Memory
+
+
+class Things:
+    """An origin of a test's own."""
+
+    def __init__(self, *found: Found) -> None:
+        self._found = found
+
+    def found(self) -> Iterator[Found]:
+        yield from self._found
+
+    def close(self) -> None:
+        pass
+
+
+def file(name: str, data: bytes = b"hello") -> OriginFile:
+    return OriginFile(name, len(data), lambda: Memory(data))
+
+
+@pytest.fixture
+def client(service: AccountService, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[TransferClient]:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    with TransferClient(service.url, key=KEY, verify=False) as client:
+        yield client
+
+
+def told(errors: list[tuple[str, Exception]]) -> dict[str, str]:
+    return {name: str(error) for name, error in errors}
+
+
+def test_everything_arrives_and_is_verified(client: TransferClient, service: AccountService) -> None:
+    report = client.import_from(Things(file("a/b", b"one"), file("c", b"two"), OriginFolder("empty")), "in")
+    assert (report.outcome.done, report.verified, report.outcome.failed) == (2, 2, 0)
+    assert service.files == {"in/a/b": b"one", "in/c": b"two"}
+    assert "in/empty" in service.folders
+
+
+def test_what_is_there_already_is_verified_and_not_sent(client: TransferClient, service: AccountService) -> None:
+    service.files["c"] = b"two"
+    report = client.import_from(Things(file("c", b"two")))
+    assert (report.outcome.same, report.verified) == (1, 1)
+    assert "PUT" not in {method for method, _ in service.requests}
+
+
+def test_a_file_whose_name_somebody_else_took_meanwhile_has_failed(
+    client: TransferClient, service: AccountService
+) -> None:
+    def opened() -> Memory:
+        service.answers["GET", "/api/files"] = (200, {"files": [service._fields("c")], "next_cursor": None})
+        return Memory(b"two")
+
+    service.files["c"] = b"one"
+    report = client.import_from(Things(OriginFile("c", 3, opened)))
+    assert (report.verified, report.outcome.failed) == (0, 1)
+    assert told(report.outcome.errors) == {"c": "The service has other bytes under this name now"}
+
+
+def test_a_file_that_is_gone_at_the_end_has_failed(client: TransferClient, service: AccountService) -> None:
+    service.answers["GET", "/api/files"] = (200, {"files": [], "next_cursor": None})
+    report = client.import_from(Things(file("c")))
+    assert told(report.outcome.errors) == {"c": "The service has no file of this name any more"}
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["../up", "a/../../up", "/top", "a//b", "a/", "", ".", "a\ud800"],
+    ids=["up", "up-inside", "slash-before", "two-slashes", "slash-behind", "nothing", "dot", "half-a-character"],
+)
+def test_a_name_that_cannot_be_one_is_told_and_the_others_go_on(
+    client: TransferClient, service: AccountService, name: str
+) -> None:
+    report = client.import_from(Things(file(name), file("good")), "in")
+    assert (report.outcome.failed, report.verified) == (1, 1)
+    assert service.files == {"in/good": b"hello"}
+
+
+def test_two_files_that_would_have_one_name_do_not_replace_each_other(
+    client: TransferClient, service: AccountService
+) -> None:
+    report = client.import_from(Things(file("caf\u00e9", b"one"), file("cafe\u0301", b"two")))
+    assert service.files == {"caf\u00e9": b"one"}
+    assert told(report.outcome.errors) == {"caf\u00e9": "It would be a second file of this name"}
+
+
+def test_what_an_origin_cannot_give_is_told(client: TransferClient, service: AccountService) -> None:
+    def refuse() -> Memory:
+        raise TransferError("It is locked")
+
+    found = (OriginFile("a", 1, refuse), Unsendable("b", TransferError("No")), Skipped("c", "A pipe"), file("d"))
+    report = client.import_from(Things(*found), "in")
+    assert told(report.outcome.errors) == {"in/b": "No", "in/a": "It is locked"}
+    assert report.outcome.skips == [("in/c", "A pipe")]
+    assert service.files == {"in/d": b"hello"}
+
+
+def test_a_plan_sends_nothing_and_reads_nothing(client: TransferClient, service: AccountService) -> None:
+    def never() -> Memory:
+        raise AssertionError
+
+    service.files |= {"same size": b"12345", "other size": b"1"}
+    found = [OriginFile(name, 5, never) for name in ("new", "same size", "other size", "..")]
+    plan = client.plan_import(Things(*found))
+    assert (plan.send, plan.compare) == (["new", "other size"], ["same size"])
+    assert told(plan.outcome.errors).keys() == {".."}
+    assert {method for method, _ in service.requests} == {"GET"}
+
+
+def test_the_digest_that_is_verified_is_that_of_the_bytes(client: TransferClient, service: AccountService) -> None:
+    client.import_from(Things(file("c", b"two")))
+    assert service._fields("c")["sha256"] == hashlib.sha256(b"two").hexdigest()
