@@ -9,7 +9,7 @@ import hashlib
 import queue
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 
@@ -82,12 +82,14 @@ def is_same(path: Path, file: File) -> bool:
         return False
 
 
-def sha256_of(path: Path) -> str:
-    """The digest (hex) of what a file holds. Raises OSError."""
+def sha256_of(path: Path, heard: Callable[[int], None] | None = None) -> str:
+    """The digest (hex) of what a file holds; `heard` is told of the bytes as they are read. Raises OSError."""
     digest = hashlib.sha256()
     with path.open("rb", buffering=0) as opened:
         while block := opened.read(_BLOCK_BYTES):
             digest.update(block)
+            if heard is not None:
+                heard(len(block))
     return digest.hexdigest()
 
 

@@ -17,6 +17,7 @@ from transfer_service_client.many import Job, Many
 from transfer_service_client.models import File, Listing
 from transfer_service_client.outcome import Outcome
 from transfer_service_client.placing import TargetFolder, UnsafeName
+from transfer_service_client.planning import Planning, in_folder
 from transfer_service_client.progress import SILENT, Progress
 from transfer_service_client.session import Session
 from transfer_service_client.stopping import Stoppable
@@ -106,10 +107,10 @@ def get(client: Finds, names: Sequence[str], into: Path, *, progress: Progress =
     """
     outcome, target = Outcome(), TargetFolder(into)
     places: dict[str, str] | None = {} if len(names) > 1 else None
-    with Many(outcome, progress=progress) as many:
+    with Planning(progress) as planning, Many(outcome, progress=progress) as many:
         stoppable = Stoppable(progress, many.stop)
         for name in names:
-            for found in _found(client, normal_path(name)):
+            for found in _expected(client, normal_path(name), planning):
                 if isinstance(found, _Missing):
                     outcome.fail(name, found.error, progress)
                 elif isinstance(found, Misplaced):
@@ -120,6 +121,18 @@ def get(client: Finds, names: Sequence[str], into: Path, *, progress: Progress =
                     fetch = partial(_fetch, client, target, found, stoppable)
                     many.add(Job(found.file.name, found.file.size or 0, fetch))
     return outcome
+
+
+def _expected(client: Finds, name: str, planning: Planning) -> "Iterator[str | Wanted | _Missing | Misplaced]":
+    """What `_found` tells; who wants to hear of it is told how much that is."""
+    is_first = True
+    for found in _found(client, name):
+        if is_first and isinstance(found, Wanted) and found.file.name == name:
+            planning.expect(1, found.file.size or 0)
+        elif is_first and not isinstance(found, _Missing):
+            planning.count(partial(in_folder, client.session, name))
+        is_first = False
+        yield found
 
 
 def normal_path(name: str) -> str:

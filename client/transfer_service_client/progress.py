@@ -4,7 +4,11 @@ from typing import Protocol
 
 
 class Progress(Protocol):
-    """What is told about each transfer, by its name at the service. Called from several threads at once."""
+    """What is told about each transfer, by its name at the service. Called from several threads at once.
+
+    One that has a method `expect(count: int, size: int)` hears beforehand that so many further files, of so many bytes
+    together, were found that are going to be moved or compared. It is an estimate: files come and go meanwhile.
+    """
 
     def begin(self, name: str, size: int) -> None:
         """A transfer of `size` bytes begins."""

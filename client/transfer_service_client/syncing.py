@@ -15,6 +15,7 @@ from transfer_service_client.downloads import sha256_of
 from transfer_service_client.errors import SignInNeeded, TransferError, Unavailable
 from transfer_service_client.fetching import Lists, normal_path
 from transfer_service_client.outcome import Outcome
+from transfer_service_client.planning import Planning
 from transfer_service_client.progress import SILENT, Progress
 from transfer_service_client.trees import LocalTree, RemoteTree, local_tree, remote_tree
 
@@ -151,15 +152,16 @@ def verify(client: Lists, root: Path, folder: str, *, progress: Progress = SILEN
     for name, error in failed.items():
         progress.failed(name, error)
     digests: dict[str, str] = {}
+    with Planning(progress) as planning:
+        planning.expect(len(local.sizes), sum(local.sizes.values()))
     for name in sorted(local.sizes):
         progress.begin(name, local.sizes[name])
         try:
-            digests[name] = sha256_of(local.paths[name])
+            digests[name] = sha256_of(local.paths[name], partial(progress.advance, name))
         except OSError as error:
             failed[name] = error
             progress.failed(name, error)
         else:
-            progress.advance(name, local.sizes[name])
             progress.done(name, was_moved=False)
     there = {name: sha for name, (_, sha) in remote.files.items() if sha is not None}
     both = digests.keys() & there.keys()
@@ -190,6 +192,8 @@ def _carry_out(
     for name in steps.folders:
         _try(partial(client.make_folder, below(name)), below(name), outcome, progress)
     files = ((local.paths[name], below(name)) for name in steps.uploads)
+    with Planning(progress) as planning:
+        planning.expect(len(steps.uploads), sum(local.sizes[name] for name in steps.uploads))
     outcome.add(client.upload_files(files, is_compared=False, progress=progress))
     if outcome.failed:
         return

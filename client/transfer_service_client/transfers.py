@@ -10,6 +10,7 @@ from transfer_service_client.errors import SignInNeeded, TransferError
 from transfer_service_client.many import Job, Many
 from transfer_service_client.models import File
 from transfer_service_client.outcome import Outcome
+from transfer_service_client.planning import Planning, below
 from transfer_service_client.progress import SILENT, Progress
 from transfer_service_client.quick_requests import QuickRequests
 from transfer_service_client.uploaded import Uploaded
@@ -97,7 +98,9 @@ def _local_file(path: Path, name: str) -> LocalFile:
 def send_paths(client: "TransferClient", paths: Iterable[str], *, to: str = "", progress: Progress = SILENT) -> Outcome:
     """Send files and folders into the folder `to`, with what is in them."""
     asked = list(paths)
-    return Sending(client, progress=progress).send_roots(roots(asked, to=to.strip("/")), are_apart=len(asked) == 1)
+    with Planning(progress) as planning:
+        planning.count(lambda: below(roots(asked)))
+        return Sending(client, progress=progress).send_roots(roots(asked, to=to.strip("/")), are_apart=len(asked) == 1)
 
 
 def send_files(

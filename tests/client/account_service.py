@@ -118,7 +118,8 @@ class AccountService:
         if path not in self._all_folders():
             return 404, {"detail": "Folder not found"}
         if method == "GET":
-            return 200, {"path": path}
+            below = [data for name, data in self.files.items() if name.startswith(f"{path}/")]
+            return 200, {"path": path, "files": len(below), "bytes": sum(map(len, below))}
         if method == "DELETE":
             return self._delete_folder(path, is_recursive=query.get("recursive") == "true")
         new = json.loads(body)["path"]

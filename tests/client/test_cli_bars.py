@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 from transfer_service_client.cli.bars import Bars
+from transfer_service_client.cli.listeners import READ
 from transfer_service_client.cli.output import Options, Output
 
 from tests.client.commands import Command
@@ -97,6 +98,50 @@ def test_each_large_file_has_a_bar_and_all_have_one(terminal: Terminal) -> None:
     assert "0 files sent, 1 there already" in text
     assert "small: No such file or directory\r\n" in text
     assert text.rindex(SHOW) > text.rindex(HIDE)
+
+
+@pytest.mark.parametrize("columns", [200])
+def test_the_whole_is_what_is_expected_not_what_has_begun(terminal: Terminal) -> None:
+    with _drawing(terminal) as listener:
+        listener.expect(3, 15 * MIB)
+        listener.expect(2, 5 * MIB)
+        listener.begin("film.mp4", 10 * MIB)
+        listener.advance("film.mp4", 5 * MIB)
+        listener.begin("same", 4 * MIB)
+        listener.done("same", was_moved=False)
+        listener.begin("broken", MIB)
+        listener.failed("broken", OSError("broken"))
+        listener.done("film.mp4", was_moved=True)
+        listener._progress.refresh()
+    text = terminal.text()
+    assert "1 of 4 files sent, 1 there already" in text
+    assert " 67 %  " in text  # 10 of 20 - 4 - 1
+    assert "10.5 MB of 15.7 MB" in text
+
+
+def test_more_may_come_than_was_expected(terminal: Terminal) -> None:
+    with _drawing(terminal) as listener:
+        listener.expect(1, MIB)
+        for name in ("a", "b"):
+            listener.begin(name, MIB)
+        listener.done("a", was_moved=True)
+        listener._progress.refresh()
+    text = terminal.text()
+    assert "1 of 2 files sent" in text
+    assert " 50 %  " in text
+
+
+def test_what_is_only_compared_is_counted_as_read(terminal: Terminal) -> None:
+    with _drawing(terminal) as listener:
+        listener.verb = READ
+        listener.expect(2, 2 * MIB)
+        listener.begin("a", MIB)
+        listener.advance("a", MIB)
+        listener.done("a", was_moved=False)
+        listener._progress.refresh()
+    text = terminal.text()
+    assert "1 of 2 files read" in text
+    assert " 50 %  " in text
 
 
 @pytest.mark.parametrize("columns", [80, 40, 20])

@@ -10,7 +10,7 @@ from rich.progress import BarColumn, Progress, ProgressColumn, Task, TaskID
 from rich.table import Column
 from rich.text import Text
 
-from transfer_service_client.cli.listeners import Listener, Transfer
+from transfer_service_client.cli.listeners import READ, Listener, Transfer
 from transfer_service_client.cli.terminal import human_seconds, human_size, plural, safe
 
 if TYPE_CHECKING:
@@ -44,6 +44,18 @@ class _Speed:
             self._samples.popleft()
         began_at, before = self._samples[0]
         return (self._total - before) / max(now - began_at, 0.1)
+
+
+class _Sum:
+    """How many files there are, and their bytes."""
+
+    def __init__(self) -> None:
+        self.count = self.size = 0
+
+    def add(self, size: int, count: int = 1) -> None:
+        """Some more."""
+        self.count += count
+        self.size += size
 
 
 class _Name(ProgressColumn):
@@ -91,7 +103,10 @@ class Bars(Listener):
         self._rows: dict[str, tuple[TaskID, _Speed]] = {}
         self._most_rows = max(1, min(_ROWS, console.height - _SPARE_LINES))
         self._speed = _Speed()
-        self._total = self._finished = 0
+        self._expected = _Sum()
+        self._begun = _Sum()
+        self._dropped = _Sum()  # there already, or given up: nobody waits for those bytes
+        self._finished = 0
         self._drawn_at = 0.0
         self._whole = self._progress.add_task("", total=None, speed=self._speed)
         self._draw_whole(at_once=True)
@@ -106,8 +121,14 @@ class Bars(Listener):
         """Take the bars away; the cursor comes back."""
         self._progress.stop()
 
+    def expect(self, count: int, size: int) -> None:
+        """So much more was found that will begin."""
+        with self._guard:
+            self._expected.add(size, count)
+            self._draw_whole()
+
     def _show_begin(self, name: str, transfer: Transfer) -> None:
-        self._total += transfer.size
+        self._begun.add(transfer.size)
         if transfer.size >= _SMALL_BYTES and len(self._rows) < self._most_rows:
             speed = _Speed()
             self._rows[name] = (self._progress.add_task(name, total=transfer.size, speed=speed), speed)
@@ -127,14 +148,14 @@ class Bars(Listener):
         self._draw_whole()
 
     def _show_done(self, name: str, transfer: Transfer, *, was_moved: bool) -> None:
-        if was_moved:
+        if was_moved or self.verb == READ:
             self._finished += transfer.size
         else:
-            self._total -= transfer.size
+            self._dropped.add(transfer.size)
         self._end_row(name)
 
     def _show_failed(self, name: str, transfer: Transfer, error: Exception) -> None:  # noqa: ARG002
-        self._total -= transfer.size
+        self._dropped.add(transfer.size, 0)
         self._end_row(name)
 
     def _end_row(self, name: str) -> None:
@@ -148,7 +169,14 @@ class Bars(Listener):
             return
         self._drawn_at = now
         completed = self._finished + sum(transfer.position for transfer in self._running.values())
-        text = f"{plural(self.counts.done, 'file')} {self.verb}"
-        if self.counts.same:
-            text += f", {self.counts.same} there already"
-        self._progress.update(self._whole, description=text, total=self._total or None, completed=completed)
+        # What has begun may be more than was expected: files come meanwhile.
+        total = max(self._expected.size, self._begun.size) - self._dropped.size
+        self._progress.update(self._whole, description=self._text(), total=total or None, completed=completed)
+
+    def _text(self) -> str:
+        done, same = self.counts.done, self.counts.same
+        if self.verb == READ:
+            done, same = done + same, 0
+        count = max(self._expected.count, self._begun.count) - self._dropped.count
+        whole = f"{done} of {plural(count, 'file')}" if count and self._expected.count else plural(done, "file")
+        return f"{whole} {self.verb}" + (f", {same} there already" if same else "")

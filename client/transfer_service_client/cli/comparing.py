@@ -7,6 +7,7 @@ import typer
 
 from transfer_service_client.cli.command import GOES_ON, command
 from transfer_service_client.cli.context import FAILED, Context
+from transfer_service_client.cli.listeners import READ
 from transfer_service_client.cli.names import name_of
 from transfer_service_client.cli.remote_names import remote_folders
 from transfer_service_client.cli.terminal import plural
@@ -68,7 +69,7 @@ def verify(context: Context, directory: Here, folder: There) -> None:
     The exit code is 1 where anything is different, missing on either side, or cannot be read.
     """
     client = context.client()
-    listener = context.output.listener("read")
+    listener = context.output.listener(READ)
     found = client.verify(directory, name_of(folder), progress=listener)
     context.output.close()
     for state, text, names in (

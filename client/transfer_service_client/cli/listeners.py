@@ -11,6 +11,8 @@ from transfer_service_client.outcome import Outcome
 if TYPE_CHECKING:
     from transfer_service_client.cli.output import Output
 
+READ = "read"
+"""What is done with files that are compared only."""
 _LINE_SECONDS, _JSON_SECONDS = 30.0, 1.0
 
 
