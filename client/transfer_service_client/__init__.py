@@ -22,7 +22,8 @@ from transfer_service_client.outcome import Outcome
 from transfer_service_client.placing import UnsafeName
 from transfer_service_client.progress import Progress
 from transfer_service_client.sharing import Link
-from transfer_service_client.syncing import Plan, Verification
+from transfer_service_client.sync_plans import Plan
+from transfer_service_client.syncing import Verification
 from transfer_service_client.uploaded import Uploaded
 from transfer_service_client.version import VERSION
 

@@ -23,7 +23,8 @@ from transfer_service_client.placing import TargetFolder
 from transfer_service_client.progress import SILENT, Progress
 from transfer_service_client.session import Session
 from transfer_service_client.sharing import Link, LinkLimits
-from transfer_service_client.syncing import Plan, Verification, sync, verify
+from transfer_service_client.sync_plans import Plan
+from transfer_service_client.syncing import Verification, sync, verify
 from transfer_service_client.transfers import send_file, send_files, send_paths
 from transfer_service_client.uploaded import Uploaded
 

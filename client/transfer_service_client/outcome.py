@@ -24,6 +24,8 @@ class Outcome:
     """The first 1000 that failed, by their names, with the reasons. A progress hears of all."""
     skips: list[tuple[str, str]] = field(default_factory=list)
     """The first 1000 that were passed over, by their names, with the reasons."""
+    deleted: list[str] = field(default_factory=list)
+    """What `sync` has deleted at the service, by names below its folder."""
     _guard: threading.Lock = field(default_factory=threading.Lock, repr=False, compare=False)
 
     @property

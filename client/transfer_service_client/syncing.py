@@ -1,9 +1,9 @@
 """A folder at the service made like a local one, by digests: times of clocks that disagree play no part.
 
-`plan` is a pure function of two trees. What could not be read here is never a reason to delete something there.
+Nothing is deleted there before all that can be read here has been sent.
 """
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
@@ -12,12 +12,14 @@ from typing import Protocol
 
 from transfer_service_client.digests import DigestCache
 from transfer_service_client.downloads import sha256_of
-from transfer_service_client.errors import SignInNeeded, TransferError, Unavailable
+from transfer_service_client.errors import NotFound, SignInNeeded, TransferError, Unavailable
 from transfer_service_client.fetching import Lists, normal_path
 from transfer_service_client.outcome import Outcome
 from transfer_service_client.planning import Planning
 from transfer_service_client.progress import SILENT, Progress
-from transfer_service_client.trees import LocalTree, RemoteTree, local_tree, remote_tree
+from transfer_service_client.sync_plans import Plan, is_in, plan, worth_hashing
+from transfer_service_client.trees import LocalTree, local_tree, remote_tree
+from transfer_service_client.walking import joined
 
 
 class Syncs(Lists, Protocol):
@@ -39,27 +41,6 @@ class Syncs(Lists, Protocol):
 
 
 @dataclass(frozen=True)
-class Plan:
-    """What makes the service's tree like the local one, in this order; each list is sorted."""
-
-    delete_first: list[str]
-    """Files and whole folders that are in the way: the other kind has their name here."""
-    folders: list[str]
-    uploads: list[str]
-    delete_files: list[str]
-    delete_folders: list[str]
-    """Deepest first; each is empty by then."""
-    same: list[str]
-    blocked: dict[str, str]
-    """What cannot be sent without `delete`, and why."""
-
-    @property
-    def is_empty(self) -> bool:
-        """Whether nothing is to do."""
-        return not (self.delete_first or self.folders or self.uploads or self.delete_files or self.delete_folders)
-
-
-@dataclass(frozen=True)
 class Verification:
     """How two trees compare, as sorted names; `failed` could not be read."""
 
@@ -73,37 +54,6 @@ class Verification:
     def is_good(self) -> bool:
         """Whether both are the same."""
         return not (self.different or self.missing_there or self.missing_here or self.failed)
-
-
-def worth_hashing(local: LocalTree, remote: RemoteTree) -> list[str]:
-    """The local files whose digests decide something: the service has one of the same name and size."""
-    sizes = {name: size for name, (size, digest) in remote.files.items() if digest is not None}
-    return sorted(name for name, size in local.sizes.items() if sizes.get(name) == size)
-
-
-def plan(local: LocalTree, remote: RemoteTree, digests: Mapping[str, str], *, delete: bool = False) -> Plan:
-    """What to do, without doing it. `digests` of `worth_hashing`; a file that is missing there is sent."""
-    in_way = (local.sizes.keys() & remote.folders) | (local.folders & remote.files.keys())
-    kept = local.skipped.keys() | local.failed.keys()
-    may_delete = delete and not local.failed
-    in_way_goes = {name for name in in_way if may_delete and not _touches(name, kept)}
-    blocked = in_way - in_way_goes
-    wanted = {name for name in local.sizes if not _is_in(name, blocked)}
-    same = {name for name in wanted if name in digests and remote.files.get(name, (None, None))[1] == digests[name]}
-    spared = kept | in_way
-    files = {name for name, (_, digest) in remote.files.items() if digest is not None}  # others are on their way yet
-    return Plan(
-        delete_first=sorted(in_way_goes),
-        folders=sorted(name for name in local.folders - remote.folders if not _is_in(name, blocked)),
-        uploads=sorted(wanted - same),
-        delete_files=sorted(name for name in files - local.sizes.keys() if may_delete and not _is_in(name, spared)),
-        delete_folders=sorted(
-            (name for name in remote.folders - local.folders if may_delete and not _touches(name, spared)),
-            key=lambda name: (-name.count("/"), name),
-        ),
-        same=sorted(same),
-        blocked={name: _in_way(name, remote) for name in sorted(blocked)},
-    )
 
 
 def sync(
@@ -124,7 +74,7 @@ def sync(
     folder = normal_path(folder)
     local = local_tree(root)
     remote = remote_tree(client, folder)
-    outcome, below = Outcome(), _Below(folder)
+    outcome, below = Outcome(), partial(joined, folder)
     for name, error in local.failed.items():
         outcome.fail(below(name), error, progress)
     for name, reason in local.skipped.items():
@@ -136,7 +86,7 @@ def sync(
         outcome.fail(below(name), TransferError(problem), progress)
     outcome.same = len(steps.same)
     if not dry_run:
-        _carry_out(client, below, steps, local, outcome, progress)
+        _Changes(client, folder, outcome, progress).carry_out(steps, local)
     return steps, outcome
 
 
@@ -174,33 +124,60 @@ def verify(client: Lists, root: Path, folder: str, *, progress: Progress = SILEN
     )
 
 
-@dataclass(frozen=True)
-class _Below:
-    folder: str
+class _Changes:
+    """Carries a plan out in one folder of the service."""
 
-    def __call__(self, name: str) -> str:
-        return f"{self.folder}/{name}" if self.folder else name
+    def __init__(self, client: Syncs, folder: str, outcome: Outcome, progress: Progress) -> None:
+        self._client, self._folder, self._outcome, self._progress = client, folder, outcome, progress
+        self._below = partial(joined, folder)
 
+    def carry_out(self, steps: Plan, local: LocalTree) -> None:
+        """What is in the way goes as late as it can: once all else is there, and what takes its place can be read."""
+        if self._folder:
+            self._client.make_folder(self._folder)
+        with Planning(self._progress) as planning:
+            planning.expect(len(steps.uploads), sum(local.sizes[name] for name in steps.uploads))
+        in_way = frozenset(steps.delete_first)
+        delete_whole_folder = partial(self._client.delete_folder, is_recursive=True)
+        self._send(steps, local, lambda name: not is_in(name, in_way))
+        for name in filter(lambda name: is_in(name, in_way), steps.uploads):
+            self._try(partial(_check_readable, local.paths[name]), name)
+        if self._outcome.failed:
+            for name in steps.delete_first:
+                kept = TransferError("What has its name at the service is kept, since something failed")
+                self._outcome.fail(self._below(name), kept, self._progress)
+            return
+        for name in steps.delete_first:
+            self._delete(delete_whole_folder if name in local.sizes else self._client.delete, name)
+        self._send(steps, local, lambda name: is_in(name, in_way))
+        if not self._outcome.failed:
+            for name in steps.delete_files:
+                self._delete(self._client.delete, name)
+            for name in steps.delete_folders:
+                self._delete(self._client.delete_folder, name)
 
-def _carry_out(
-    client: Syncs, below: _Below, steps: Plan, local: LocalTree, outcome: Outcome, progress: Progress
-) -> None:
-    for name in steps.delete_first:
-        _try(partial(_delete_any, client, below(name), name in local.sizes), below(name), outcome, progress)
-    if below.folder:
-        client.make_folder(below.folder)
-    for name in steps.folders:
-        _try(partial(client.make_folder, below(name)), below(name), outcome, progress)
-    files = ((local.paths[name], below(name)) for name in steps.uploads)
-    with Planning(progress) as planning:
-        planning.expect(len(steps.uploads), sum(local.sizes[name] for name in steps.uploads))
-    outcome.add(client.upload_files(files, is_compared=False, progress=progress))
-    if outcome.failed:
-        return
-    for name in steps.delete_files:
-        _try(partial(client.delete, below(name)), below(name), outcome, progress)
-    for name in steps.delete_folders:
-        _try(partial(client.delete_folder, below(name)), below(name), outcome, progress)
+    def _send(self, steps: Plan, local: LocalTree, is_wanted: Callable[[str], bool]) -> None:
+        for name in filter(is_wanted, steps.folders):
+            self._try(self._client.make_folder, name)
+        files = [(local.paths[name], self._below(name)) for name in filter(is_wanted, steps.uploads)]
+        if files:
+            self._outcome.add(self._client.upload_files(files, is_compared=False, progress=self._progress))
+
+    def _delete(self, do: Callable[[str], None], name: str) -> None:
+        def delete(name_there: str) -> None:
+            with suppress(NotFound):  # somebody else was faster
+                do(name_there)
+            self._outcome.deleted.append(name)
+
+        self._try(delete, name)
+
+    def _try(self, do: Callable[[str], None], name: str) -> None:
+        try:
+            do(self._below(name))
+        except (SignInNeeded, Unavailable):
+            raise
+        except (TransferError, OSError) as error:
+            self._outcome.fail(self._below(name), error, self._progress)
 
 
 def _digests(local: LocalTree, names: list[str], digests: DigestCache) -> dict[str, str]:
@@ -212,33 +189,7 @@ def _digests(local: LocalTree, names: list[str], digests: DigestCache) -> dict[s
     return known
 
 
-def _delete_any(client: Syncs, name: str, is_folder: bool) -> None:
-    if is_folder:
-        client.delete_folder(name, is_recursive=True)
-    else:
-        client.delete(name)
-
-
-def _try(do: Callable[[], None], name: str, outcome: Outcome, progress: Progress) -> None:
-    try:
-        do()
-    except (SignInNeeded, Unavailable):
-        raise
-    except TransferError as error:
-        outcome.fail(name, error, progress)
-
-
-def _is_in(name: str, names: Collection[str]) -> bool:
-    """Whether a name is one of `names`, or below one."""
-    labels = name.split("/")
-    return any("/".join(labels[:count]) in names for count in range(1, len(labels) + 1))
-
-
-def _touches(name: str, names: Collection[str]) -> bool:
-    """Whether a folder holds one of `names`, is one, or is below one."""
-    return any(each.startswith(f"{name}/") for each in names) or _is_in(name, names)
-
-
-def _in_way(name: str, remote: RemoteTree) -> str:
-    kind = "folder" if name in remote.folders else "file"
-    return f"a {kind} of this name is in the way at the service"
+def _check_readable(path: Path, _name: str) -> None:
+    """Raises OSError where it cannot be read."""
+    with path.open("rb") as file:
+        file.read(1)

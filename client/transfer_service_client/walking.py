@@ -70,7 +70,7 @@ def roots(paths: Iterable[str], *, to: str = "") -> Iterator[Root | Unsendable]:
         except OSError as error:
             yield _unreadable(shown(text), error)
             continue
-        name = to if is_folder and is_content else _joined(to, _normal(own))
+        name = to if is_folder and is_content else joined(to, _normal(own))
         yield Root(path, name, is_folder) if is_text(name) else _unnamed(shown(text))
 
 
@@ -136,7 +136,7 @@ def _entries(entries: "list[os.DirEntry[str]]", folder: str) -> Iterator[Found |
     taken: set[str] = set()
     for entry in entries:
         path, own = Path(entry.path), _normal(entry.name)
-        name = _joined(folder, own)
+        name = joined(folder, own)
         if not is_text(own):
             yield _unnamed(shown(name))
             continue
@@ -178,5 +178,6 @@ def _unreadable(name: str, error: OSError) -> Unsendable:
     return Unsendable(name, TransferError(error.strerror or "It cannot be read"))
 
 
-def _joined(folder: str, name: str) -> str:
+def joined(folder: str, name: str) -> str:
+    """A name in a folder; "" is the top."""
     return f"{folder}/{name}" if folder else name

@@ -14,7 +14,8 @@ from transfer_service_client.many import Job, Many
 from transfer_service_client.models import File, Folder, Listing
 from transfer_service_client.outcome import Outcome
 from transfer_service_client.progress import SILENT, Progress
-from transfer_service_client.syncing import plan, sync, verify, worth_hashing
+from transfer_service_client.sync_plans import plan, worth_hashing
+from transfer_service_client.syncing import sync, verify
 from transfer_service_client.trees import LocalTree, RemoteTree, local_tree
 
 _AT = datetime(2024, 1, 1, tzinfo=UTC)
@@ -32,6 +33,8 @@ class Memory:
         self.folders: set[str] = set()
         self.changes: list[tuple[str, str]] = []
         self.refused: dict[str, Exception] = {}
+        self.gone: set[str] = set()
+        """What somebody else deletes a moment before."""
         self._lock = threading.Lock()
 
     def list(self, folder: str = "") -> Listing:
@@ -68,7 +71,11 @@ class Memory:
 
     def delete(self, name: str) -> None:
         self.changes.append(("delete", name))
+        if name in self.refused:
+            raise self.refused[name]
         del self.files[name]
+        if name in self.gone:
+            raise NotFound(404, name)
 
     def make_folder(self, path: str) -> None:
         self.changes.append(("make", path))
@@ -175,6 +182,35 @@ def test_nothing_is_deleted_after_an_upload_that_failed(tmp_path: Path, cache: D
     _, outcome = sync(service, root, "t", delete=True, cache=cache)
     assert (outcome.done, [name for name, _ in outcome.errors]) == (1, ["t/bad"])
     assert "t/old" in service.files
+
+
+@pytest.mark.parametrize("trouble", ["unreadable", "refused"])
+def test_what_is_in_the_way_is_kept_where_something_could_not_be_read_or_sent(
+    tmp_path: Path, cache: DigestCache, trouble: str
+) -> None:
+    root, service = tmp_path / "here", Memory()
+    _write(root, {"file": b"here", "folder/x": b"here", "other": b"new"})
+    service.files, service.folders = {"t/file/x": b"there", "t/folder": b"there"}, {"t", "t/file"}
+    if trouble == "unreadable":
+        (root / "folder/x").unlink()
+        (root / "folder/x").symlink_to("/proc/self/mem")  # its size can be told, its bytes cannot be had
+    else:
+        service.refused["t/other"] = TransferError("no")
+    _, outcome = sync(service, root, "t", delete=True, cache=cache)
+    assert {"t/file", "t/folder"} <= {name for name, _ in outcome.errors}
+    assert service.files["t/file/x"] == service.files["t/folder"] == b"there"
+    assert outcome.deleted == []
+
+
+def test_what_was_deleted_is_told_though_something_else_could_not_be(tmp_path: Path, cache: DigestCache) -> None:
+    root, service = tmp_path / "here", Memory()
+    _write(root, {"a": b"1"})
+    service.files, service.folders = {"t/1": b"1", "t/2": b"2", "t/3": b"3"}, {"t"}
+    service.refused["t/2"] = TransferError("no")
+    service.gone = {"t/3"}
+    _, outcome = sync(service, root, "t", delete=True, cache=cache)
+    assert [name for name, _ in outcome.errors] == ["t/2"]
+    assert outcome.deleted == ["1", "3"]
 
 
 def test_a_lost_sign_in_ends_all(tmp_path: Path, cache: DigestCache) -> None:

@@ -57,9 +57,8 @@ def sync(
         if outcome.failed:
             raise typer.Exit(FAILED)
         return
-    if not outcome.failed:
-        for name in deletions:
-            context.output.remark(f"deleted {name}", event="deleted", name=name)
+    for name in outcome.deleted:
+        context.output.remark(f"deleted {name}", event="deleted", name=name)
     context.finish(listener, outcome)
 
 
