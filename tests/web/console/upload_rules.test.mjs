@@ -5,7 +5,8 @@ import crypto from "node:crypto";
 import test from "node:test";
 
 const uploads = new URL("../../../transfer_service/web/static/console/uploads/", import.meta.url);
-const { candidatesOf, commonFolder, decide, isNumbered, nameIn, pauseAfter, problemOf, readMetadata } = await import(`${uploads}decisions.js`);
+const { pauseAfter } = await import(`${new URL("../core/passing.js", uploads)}`);
+const { candidatesOf, commonFolder, decide, isNumbered, nameIn, problemOf, readMetadata } = await import(`${uploads}decisions.js`);
 const { digestOf, fingerprintOf, placesOf, READ_WHOLE_BYTES } = await import(`${uploads}fingerprint.js`);
 const { Sha256 } = await import(`${uploads}sha256.js`);
 const { Tally } = await import(`${uploads}tally.js`);

@@ -61,7 +61,7 @@ async function start() {
   });
   made.on("connect_error", () => {
     connection.set("lost");
-    if (!made.active) renew().then(() => again(made)); // refused: the token has ended
+    if (!made.active) renew().catch(() => {}).then(() => again(made)); // refused: the token has ended
   });
   for (const name of EVENTS) made.on(name, (data) => listeners.forEach((each) => each(name, data)));
 }
@@ -88,7 +88,7 @@ function wake() {
 /* After sleep a connection may seem to be there that is not: what was missed is asked for in any case. */
 function lookAgain() {
   if (document.hidden || !socket) return;
-  if (!socket.connected && socket.active) socket.connect();
+  if (!socket.connected) socket.connect();
   wake();
 }
 

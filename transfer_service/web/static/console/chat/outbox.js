@@ -4,6 +4,7 @@
  */
 
 import { api } from "../core/api.js";
+import { PASSING } from "../core/passing.js";
 import { account } from "../core/session.js";
 import { createStore } from "../core/store.js";
 import { drop, keep, keptUnder } from "./kept.js";
@@ -12,7 +13,7 @@ import { listen, onGap } from "./live.js";
 const KEPT = "transfer-service chat message";
 const KEY_LIVES_MS = 23 * 60 * 60 * 1000;
 const AGAIN_MS = [1000, 3000, 10_000, 30_000];
-const PASSES = new Set([0, 408, 409, 425, 429, 500, 502, 503, 504, 507]);
+const PASSES = new Set([...PASSING, 409, 507]);
 
 /**
  * All that are on their way: `{key, conversationId, content, replyTo, file, at, state, error, messageId}`. `file` is

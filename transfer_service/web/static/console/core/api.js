@@ -21,6 +21,7 @@ export class ApiError extends Error {
 /**
  * What the session does for requests: `renew` gets a new access token when that of a CSRF value has ended and resolves to
  * whether there is one; `prove` resolves to the CSRF value of a token that is known to be of the account that the page shows.
+ * Both raise ApiError where that cannot be told for a while.
  */
 export function setSession(session) {
   ({ renew, prove } = session);
@@ -65,8 +66,9 @@ export async function api(method, path, { query, json, body, headers, signal, ke
 /** Like `api`, for the answer itself: its headers, or a body that is no JSON. */
 export async function request(method, path, options = {}) {
   let { answer, value } = await send(method, path, options);
-  if (answer.status === RENEW_STATUS && (await renew(value))) {
-    answer.body?.cancel().catch(() => {}); // nobody reads it, and unread it would keep its connection
+  if (answer.status === RENEW_STATUS) {
+    const refusal = await errorOf(answer); // read in any case, or the connection stays busy
+    if (!(await renew(value))) throw refusal;
     ({ answer } = await send(method, path, options));
   }
   if (!answer.ok) throw await errorOf(answer);
@@ -97,7 +99,8 @@ async function parse(answer) {
   return text && (answer.headers.get("Content-Type") || "").includes("json") ? JSON.parse(text) : null;
 }
 
-async function errorOf(answer) {
+/** The error that an answer tells, which is read for it. */
+export async function errorOf(answer) {
   const told = await parse(answer).catch(() => null);
   const detail = told?.detail ?? told?.error ?? told?.message ?? "";
   const retryAfter = Number(answer.headers.get("Retry-After")) || null;

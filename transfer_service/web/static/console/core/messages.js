@@ -12,7 +12,9 @@ export async function loadMessages() {
   for (;;) {
     try {
       const answer = await fetch(`${ASSETS}/console/messages/${LANGUAGE}.json`, { credentials: "same-origin" });
-      messages = await answer.json();
+      const told = await answer.json();
+      if (!answer.ok) throw new Error(told.detail); // JSON as well, and no words
+      messages = told;
       return;
     } catch {
       await new Promise((resolve) => { setTimeout(resolve, AGAIN_MS); });

@@ -1,18 +1,24 @@
 /* Who is signed in, in this tab and in the others; tokens are renewed before they end (docs/accounts.md). */
 
-import { api, ApiError, cookie, setSession, urlOf } from "./api.js";
+import { api, ApiError, cookie, errorOf, setSession, urlOf } from "./api.js";
+import { persist } from "./passing.js";
 import { createStore } from "./store.js";
 
 const RENEWED_BEFORE_MS = 60_000;
 const TRIED_AGAIN_MS = 10_000;
 const LOOKED_EVERY_MS = 30_000;
 const MOST_REFUSALS = 3;
+/* A renewal whose answer was lost can be asked for once more within 30 seconds of it (docs/accounts.md). */
+const ANSWERED_MS = 10_000;
 const LOCK = "transfer-service renewal";
 const ACCESS = "csrf_access_token";
 const REFRESH = "csrf_refresh_token";
 
 /** The account of GET /auth/me; null while nobody is signed in, undefined while it is not known yet. */
 export const account = createStore(undefined);
+
+/** Whether the service gives no new tokens for a while, for another reason than that somebody is signed out. */
+export const away = createStore(false);
 
 const others = "BroadcastChannel" in window ? new BroadcastChannel("transfer-service session") : null;
 const whenOther = new Set();
@@ -32,8 +38,8 @@ export async function begin() {
   setInterval(lookAtCookies, LOOKED_EVERY_MS);
   document.addEventListener("visibilitychange", () => document.hidden || lookAtCookies());
   window.addEventListener("pageshow", lookAtCookies);
-  if (!(await hasToken())) return leave();
-  return refresh();
+  window.addEventListener("online", () => (account.get()?.isUnknown ? refresh() : lookAtCookies()));
+  return areGone() ? leave() : refresh();
 }
 
 /** Be called just before the page begins anew because somebody else has signed in: nothing may go on in his name. */
@@ -55,8 +61,8 @@ export async function signIn(username, password) {
     body: JSON.stringify({ username, password }),
     credentials: "same-origin",
   }).catch(() => { throw new ApiError(0, ""); });
-  const told = await answer.json().catch(() => ({})); // read in any case, or the connection stays busy
-  if (!answer.ok) throw new ApiError(answer.status, told.detail ?? "", { retryAfter: Number(answer.headers.get("Retry-After")) || null });
+  if (!answer.ok) throw await errorOf(answer);
+  await answer.text(); // or the connection stays busy
   others?.postMessage("in");
   await refresh();
 }
@@ -77,7 +83,7 @@ export async function refresh() {
     if (isKnown || error.status === 401) return;
     account.set({ name: "", permissions: [], is_admin: false, isUnknown: true });
     clearTimeout(timer);
-    timer = setTimeout(refresh, TRIED_AGAIN_MS);
+    timer = setTimeout(refresh, Math.max((error.retryAfter ?? 0) * 1000, TRIED_AGAIN_MS));
   }
 }
 
@@ -100,7 +106,7 @@ async function confirm() {
 /* Tokens may come and go while it is asked: no answer, and no refusal either, counts for any but those it was asked with. */
 async function whose() {
   let refusals = 0;
-  while (!areGone()) {
+  while (await hasToken()) {
     const value = cookie(ACCESS);
     try {
       const me = await api("GET", "/auth/me");
@@ -116,7 +122,6 @@ async function whose() {
 async function prove() {
   if (account.get() === null) throw new ApiError(401, "");
   if (proved !== null && cookie(ACCESS) === proved) return proved;
-  if (!(await hasToken())) throw new ApiError(401, "");
   await confirm();
   return proved;
 }
@@ -130,10 +135,14 @@ function beginAnew() {
 
 /**
  * Get new tokens, unless others have come after that of the CSRF value `before`; one tab at a time where the browser can
- * tell. Resolves to whether there are some.
+ * tell. Resolves to whether there are some: false only where the service has refused them, as somebody is signed out.
+ * While it cannot be asked it is tried again; raises ApiError after a while.
  */
 export function renew(before = cookie(ACCESS)) {
-  renewing ??= locked(() => renewNow(before)).finally(() => { renewing = null; });
+  renewing ??= persist(() => locked(() => renewNow(before)), { onFault: () => away.set(true) }).then((isRenewed) => {
+    away.set(false);
+    return isRenewed;
+  }).finally(() => { renewing = null; });
   return renewing;
 }
 
@@ -141,34 +150,35 @@ async function renewNow(before) {
   if (cookie(ACCESS) && cookie(ACCESS) !== before) return true; // another tab was first
   const value = cookie(REFRESH);
   if (!value) return false;
-  try {
-    const headers = { Accept: "application/json", "X-CSRF-TOKEN": value };
-    const answer = await fetch(urlOf("/auth/refresh"), { method: "POST", headers, credentials: "same-origin" });
-    await answer.text();
-    if (answer.status === 401) {
-      if (cookie(REFRESH) && cookie(REFRESH) !== value) return true; // somebody has signed in meanwhile
-      leave();
-    }
-    if (answer.ok) others?.postMessage("in");
-    return answer.ok;
-  } catch {
-    return false; // no network: whoever asked hears of that by its own request
+  const headers = { Accept: "application/json", "X-CSRF-TOKEN": value };
+  const options = { method: "POST", headers, credentials: "same-origin", signal: AbortSignal.timeout(ANSWERED_MS) };
+  const answer = await fetch(urlOf("/auth/refresh"), options).catch(() => { throw new ApiError(0, ""); });
+  if (answer.ok) {
+    await answer.text().catch(() => {}); // the cookies have come with its head
+    others?.postMessage("in");
+    return true;
   }
+  const error = await errorOf(answer);
+  if (error.status !== 401) throw error;
+  if (cookie(REFRESH) && cookie(REFRESH) !== value) return true; // somebody has signed in meanwhile
+  leave();
+  return false;
 }
 
 function locked(work) {
   return navigator.locks ? navigator.locks.request(LOCK, work) : work();
 }
 
-function schedule(expiresAt) {
+function schedule(expiresAt, leastMs = TRIED_AGAIN_MS) {
   clearTimeout(timer);
   if (expiresAt === null || expiresAt === undefined) return;
-  const wait = Math.max(expiresAt * 1000 - Date.now() - RENEWED_BEFORE_MS, TRIED_AGAIN_MS);
+  const wait = Math.max(expiresAt * 1000 - Date.now() - RENEWED_BEFORE_MS, leastMs);
   timer = setTimeout(async () => {
-    const isRenewed = await renew();
-    if (!account.get()) return;
-    if (isRenewed) refresh();
-    else schedule(expiresAt); // the network is away: again in a moment
+    try {
+      if (await renew()) await refresh();
+    } catch (error) {
+      if (account.get()) schedule(expiresAt, Math.max((error.retryAfter ?? 0) * 1000, TRIED_AGAIN_MS));
+    }
   }, Math.min(wait, 2 ** 31 - 1));
 }
 
@@ -178,7 +188,6 @@ function lookAtCookies() {
   else if (account.get() !== undefined && cookie(ACCESS) && cookie(ACCESS) !== proved) refresh();
 }
 
-/* The token that is there has been refused, or is about to go: it is not asked about again. */
 /* Whoever signs out may leave the browser to somebody else: unsent texts and names of files go with him. */
 function signedOut() {
   for (const kept of ["localStorage", "sessionStorage"]) {
@@ -192,8 +201,10 @@ function signedOut() {
   leave();
 }
 
+/* The token that is there has been refused, or is about to go: it is not asked about again. */
 function leave() {
   clearTimeout(timer);
+  away.set(false);
   proved = cookie(ACCESS);
   account.set(null);
 }

@@ -2,7 +2,7 @@
 
 import { html } from "../../vendor/htm-preact.js";
 import { t } from "../core/messages.js";
-import { account } from "../core/session.js";
+import { account, away } from "../core/session.js";
 import { createStore, useStore } from "../core/store.js";
 import { Button, IconButton } from "./button.js";
 
@@ -29,7 +29,9 @@ account.watch((me) => me === null && shown.set([]));
 /** Where they are shown; once in the page. */
 export function Toasts() {
   const all = useStore(shown);
+  const isAway = useStore(away);
   return html`<div class="toasts" role="status" aria-live="polite">
+    ${isAway && html`<div class="toast" key="away"><p>${t("problems.away")}</p></div>`}
     ${all.map((toast) => html`<${Toast} key=${toast.id} toast=${toast} />`)}
   </div>`;
 }

@@ -1,8 +1,8 @@
 /* What is done about an answer that is no success, and which unfinished upload may be the one of a file. */
 
-const PASSING = new Set([0, 408, 423, 425, 429, 500, 502, 503, 504]);
-const FIRST_PAUSE_MS = 500;
-const LONGEST_PAUSE_MS = 10_000;
+import { PASSING } from "../core/passing.js";
+
+const LOCKED = 423;
 
 /**
  * `wait` for what passes by itself, `renew` where the session has ended, `gone` where the upload is not there any more,
@@ -10,15 +10,9 @@ const LONGEST_PAUSE_MS = 10_000;
  */
 export function decide(status, hasUrl) {
   if (status === 401) return "renew";
-  if (PASSING.has(status) || (status === 409 && hasUrl)) return "wait";
+  if (PASSING.has(status) || status === LOCKED || (status === 409 && hasUrl)) return "wait";
   if ((status === 404 || status === 410) && hasUrl) return "gone";
   return "fail";
-}
-
-/** How many milliseconds to wait after so many failures in a row; `retryAfter` in seconds, null where none was told. */
-export function pauseAfter(failures, retryAfter, random = Math.random) {
-  const grown = Math.min(FIRST_PAUSE_MS * 2 ** Math.min(failures, 10), LONGEST_PAUSE_MS);
-  return Math.max((retryAfter ?? 0) * 1000, grown * (0.75 + random() / 2));
 }
 
 /** The key of the text for a refusal. The service tells quota and limit apart by its words only. */

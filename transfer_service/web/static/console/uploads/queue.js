@@ -2,9 +2,10 @@
 
    It knows nothing of pages: a door says where things go, and what is there already (uploads.js). */
 
+import { pauseAfter } from "../core/passing.js";
 import { createStore } from "../core/store.js";
 import { attempt, Stopped } from "./attempt.js";
-import { decide, pauseAfter, problemOf } from "./decisions.js";
+import { decide, problemOf } from "./decisions.js";
 import { BUSY, Elsewhere, isSilent, makeEntry, Mixed, OPEN, OtherFile, RESTING, Twin, twinOf } from "./entries.js";
 import { fingerprintOf } from "./fingerprint.js";
 import { Tally } from "./tally.js";

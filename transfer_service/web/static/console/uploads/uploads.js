@@ -24,7 +24,7 @@ const LOOKED_AT = 50;
 const door = {
   endpoint: `${window.location.origin}${BASE}/api/uploads`,
   headers: csrfHeaders,
-  renew,
+  renew: () => renew().catch(() => false), // and again by and by
 
   metadataOf({ file, name, fingerprint }) {
     const own = { filename: name, fingerprint };
