@@ -167,8 +167,8 @@ class TransferClient:
     ) -> tuple[Plan, Outcome]:
         """Make a folder of the service like a local one, by digests; with `delete` what is only there goes.
 
-        With `dry_run` only the plan is made. Nothing is deleted after anything failed. Raises SignInNeeded, OSError
-        where `root` cannot be read.
+        With `dry_run` only the plan is made. Nothing is deleted after anything failed, or where `root` is empty. Raises
+        SignInNeeded, TransferError, OSError where `root` cannot be read.
         """
         return sync(self, Path(root), folder, delete=delete, dry_run=dry_run, progress=progress)
 

@@ -69,11 +69,14 @@ def sync(
     """Make a folder of the service like a local one; with `dry_run` only tell how.
 
     Files that fail are told in the outcome, by their names there, and the others go on; nothing is deleted after any of
-    them failed. Raises SignInNeeded, OSError where `root` cannot be read.
+    them failed. With `delete` a `root` that holds nothing is refused where the folder holds something: mostly a disk is
+    not mounted there. Raises SignInNeeded, TransferError, OSError where `root` cannot be read.
     """
     folder = normal_path(folder)
     local = local_tree(root)
     remote = remote_tree(client, folder)
+    if delete and not local.holds_anything and (remote.files or remote.folders):
+        raise TransferError(f"{root} is empty: nothing is deleted. Is its disk mounted? `rm -r` deletes a folder")
     outcome, below = Outcome(), partial(joined, folder)
     for name, error in local.failed.items():
         outcome.fail(below(name), error, progress)

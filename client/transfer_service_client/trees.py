@@ -21,6 +21,11 @@ class LocalTree:
     skipped: Mapping[str, str] = field(default_factory=dict)
     failed: Mapping[str, Exception] = field(default_factory=dict)
 
+    @property
+    def holds_anything(self) -> bool:
+        """Whether there is anything at all, sendable or not."""
+        return bool(self.folders or self.sizes or self.skipped or self.failed)
+
 
 @dataclass(frozen=True)
 class RemoteTree:

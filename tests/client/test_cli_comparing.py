@@ -1,5 +1,7 @@
 from pathlib import Path
 
+import pytest
+
 from tests.client.commands import Command
 
 
@@ -66,3 +68,26 @@ def test_verify_of_a_folder_that_is_not_there(transfer: Command) -> None:
     assert (result.code, len(result.err.splitlines())) == (1, 1)
     result = transfer("verify", "none", "/")
     assert (result.code, result.err) == (1, "transfer: none: No such file or directory\n")
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("sync", "here", "", "--delete"),
+        ("sync", "", "Backup", "--delete"),
+        ("put", ""),
+        ("put", "here", "--to="),
+        ("get", ""),
+        ("get", "x", "-o", ""),
+        ("mv", "x", ""),
+        ("rm", "-r", ""),
+    ],
+    ids=" ".join,
+)
+def test_a_variable_that_is_not_set_stands_for_nothing(transfer: Command, arguments: tuple[str, ...]) -> None:
+    Path("here").mkdir()
+    Path("here", "new").write_bytes(b"1")
+    transfer.service.files = before = {"old": b"2", "Backup/old": b"3", "x": b"4"}
+    result = transfer(*arguments)
+    assert (result.code, "variable" in result.err) == (2, True)
+    assert (transfer.service.files, [each.name for each in Path().iterdir()]) == (before, ["here"])

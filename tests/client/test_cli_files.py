@@ -74,7 +74,7 @@ def test_deleting(transfer: Command) -> None:
     assert (transfer.service.files, transfer.service.folders) == ({}, {"Empty"})
 
 
-@pytest.mark.parametrize("name", ["/", "", "."])
+@pytest.mark.parametrize("name", ["/", "./", "."])
 def test_the_top_is_never_deleted(transfer: Command, name: str) -> None:
     _fill(transfer.service)
     assert transfer("rm", "-r", name).code == 1

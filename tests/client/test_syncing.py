@@ -112,6 +112,11 @@ def _write(root: Path, tree: dict[str, bytes | None]) -> None:
             path.write_bytes(data)
 
 
+def _empty(folder: Path) -> Path:
+    _write(folder / "empty", {})
+    return folder / "empty"
+
+
 def _random_tree(chance: random.Random) -> dict[str, bytes | None]:
     """Files by name, empty folders as None; no file is a folder."""
     tree: dict[str, bytes | None] = {}
@@ -127,7 +132,7 @@ def _random_tree(chance: random.Random) -> dict[str, bytes | None]:
 def test_a_sync_with_delete_makes_both_the_same_and_a_second_does_nothing(tmp_path: Path, seed: int) -> None:
     chance = random.Random(seed)
     root, service = tmp_path / "here", Memory()
-    _write(root, _random_tree(chance))
+    _write(root, _random_tree(chance) or {"a": None})
     service.files["other"] = b"not ours"
     for name, data in _random_tree(chance).items():
         service.make_folder(f"there/{name}" if data is None else f"there/{name}".rpartition("/")[0])
@@ -227,6 +232,20 @@ def test_a_folder_that_is_not_here_is_an_error_and_deletes_nothing(tmp_path: Pat
     with pytest.raises(FileNotFoundError):
         sync(service, tmp_path / "missing", "t", delete=True, cache=cache)
     assert service.changes == []
+
+
+@pytest.mark.parametrize("dry_run", [False, True])
+def test_an_empty_folder_here_deletes_nothing(tmp_path: Path, cache: DigestCache, dry_run: bool) -> None:
+    service = Memory()
+    service.files, service.folders = {"t/old": b"3"}, {"t"}
+    with pytest.raises(TransferError, match="mounted"):
+        sync(service, _empty(tmp_path), "t", delete=True, dry_run=dry_run, cache=cache)
+    assert service.changes == []
+
+
+def test_an_empty_folder_is_like_an_empty_one(tmp_path: Path, cache: DigestCache) -> None:
+    steps, outcome = sync(Memory(), _empty(tmp_path), "t", delete=True, cache=cache)
+    assert (steps.is_empty, outcome.failed) == (True, 0)
 
 
 def test_only_files_of_one_size_are_hashed() -> None:

@@ -1,6 +1,7 @@
 """The command `transfer`."""
 
 import os
+import re
 import signal
 import sys
 import traceback
@@ -32,6 +33,7 @@ from transfer_service_client.version import VERSION
 Refused: Any = typer.BadParameter.__mro__[2]  # ClickException, of click or of the copy of it in typer
 INTERRUPTED, READER_GONE = 130, 141  # as for any command that is ended by Ctrl-C, or writes to `head`
 _ENDED = frozenset({"Could not validate credentials", "Not authenticated", "Not signed in"})
+_EMPTY_OPTION = re.compile(r"--[a-z-]+=")
 _HELP = """Send, fetch and share files by a Transfer Service.
 
 Folders too, many files at once, gone on with after any stop, and verified by SHA-256 from end to end.
@@ -120,6 +122,7 @@ def run(arguments: Sequence[str]) -> int:
     never_fail_to_print()
     options = Options()
     try:
+        _refuse_empty(arguments)
         code = get_command(app).main(list(arguments), prog_name="transfer", standalone_mode=False, obj=options)
     except SystemExit as end:
         return end.code if isinstance(end.code, int) else 0
@@ -128,6 +131,15 @@ def run(arguments: Sequence[str]) -> int:
             traceback.print_exc()
         return _tell(error)
     return code if isinstance(code, int) else 0
+
+
+def _refuse_empty(arguments: Sequence[str]) -> None:
+    """A variable that is not set must not stand for the folder of here, or for the top at the service.
+
+    Raises typer.BadParameter.
+    """
+    if any(not text or _EMPTY_OPTION.fullmatch(text) for text in arguments):
+        raise typer.BadParameter("An argument is empty: is a variable not set? `.` is the folder of here, `/` the top")
 
 
 def _tell(error: Exception) -> int:
