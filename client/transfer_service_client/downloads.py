@@ -17,7 +17,7 @@ import httpx
 
 from transfer_service_client.errors import ApiError, DigestMismatch, TransferError
 from transfer_service_client.models import File
-from transfer_service_client.parts import PartFile, Range
+from transfer_service_client.parts import PartFile, Range, is_strong_etag
 from transfer_service_client.patience import PASSING, Pause
 from transfer_service_client.progress import SILENT, Progress
 from transfer_service_client.session import Session
@@ -266,4 +266,4 @@ class _Lost(Exception):
 
 def _strong_etag(fields: Mapping[str, str]) -> str | None:
     etag = fields.get("ETag", "")
-    return etag if etag.startswith('"') else None
+    return etag if is_strong_etag(etag) else None

@@ -1,11 +1,13 @@
 """A file while it arrives: its bytes in a `.part` beside the target, which of them are there in a `.json` beside that.
 
 The list is written after the bytes it names, so that a killed process goes on from it; after a loss of power it may
-promise too much, which the digest of the whole finds out.
+promise too much, which the digest of the whole finds out. In a folder that others write to, what lies there counts only
+where it is this user's: whoever owns a `.part` may write to it after it was verified, and once it is the target.
 """
 
 import json
 import os
+import re
 import stat
 import sys
 import threading
@@ -23,6 +25,9 @@ if sys.platform != "win32":
 
 _SAVED_EVERY_SECONDS = 1.0
 _OPEN = os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
+_LOOK = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+_LIST_BYTES = 1 << 20
+_STRONG_ETAG = re.compile(r'"[!#-~]*"')
 Range = tuple[int, int]
 """The first byte and the one after the last."""
 
@@ -40,11 +45,13 @@ class PartFile:
         self._ranges: list[Range] = []
         self._changed = threading.Condition()
         self._saved_at = time.monotonic()
+        self._mode: int | None = None
         self._handle = _open_locked(self.path, target)
         try:
             self._load(file.size or 0)
             if not self._ranges:
                 self._state.unlink(missing_ok=True)  # it tells of another part
+            self._be_no_more_open_than(target)
             os.truncate(self.path if sys.platform == "win32" else self._handle, file.size or 0)
         except BaseException:
             os.close(self._handle)
@@ -93,6 +100,8 @@ class PartFile:
 
     def finish(self, target: Path, seconds: float) -> None:
         """Put it, whole, in place of the target, changed at that unix time. Raises OSError."""
+        if sys.platform != "win32" and self._mode is not None:
+            os.fchmod(self._handle, self._mode)
         os.utime(self.path if sys.platform == "win32" else self._handle, (seconds, seconds))
         if sys.platform == "win32":  # no open file can be renamed there
             self.close()
@@ -105,6 +114,14 @@ class PartFile:
             if self._handle >= 0:
                 os.close(self._handle)
                 self._handle = -1
+
+    def _be_no_more_open_than(self, target: Path) -> None:
+        """What replaces a file of this user is as open to others as that was, from its first byte on."""
+        with suppress(FileNotFoundError):
+            found = target.lstat()
+            if sys.platform != "win32" and stat.S_ISREG(found.st_mode) and found.st_uid == os.geteuid():
+                self._mode = stat.S_IMODE(found.st_mode) & 0o777
+                os.fchmod(self._handle, self._mode | 0o600)
 
     def _front(self) -> int:
         return self._ranges[0][1] if self._ranges and self._ranges[0][0] == 0 else 0
@@ -128,11 +145,11 @@ class PartFile:
 
     def _load(self, size: int) -> None:
         """What the list says counts only with a part of full length: else they are not of one try."""
-        with suppress(OSError, ValueError, KeyError, TypeError):
-            fields: dict[str, Any] = json.loads(self._state.read_text("utf-8"))
+        with suppress(OSError, ValueError, LookupError, TypeError, OverflowError, RecursionError):
+            fields: dict[str, Any] = json.loads(_read_own(self._state))
             if any(fields[key] != value for key, value in self._identity.items()):
                 return
-            if os.fstat(self._handle).st_size != size or not isinstance(fields["etag"], str):
+            if os.fstat(self._handle).st_size != size or not is_strong_etag(fields["etag"]):
                 return
             ranges: list[Range] = []
             for start, end in fields["ranges"]:
@@ -140,6 +157,11 @@ class PartFile:
                     return
                 ranges = _merged(ranges, (int(start), int(end)))
             self._ranges, self.etag = ranges, fields["etag"]
+
+
+def is_strong_etag(etag: object) -> bool:
+    """Whether it tells one version from all others (RFC 9110 section 8.8.3), in characters that no line damages."""
+    return isinstance(etag, str) and _STRONG_ETAG.fullmatch(etag) is not None
 
 
 def _merged(ranges: list[Range], new: Range) -> list[Range]:
@@ -154,12 +176,25 @@ def _open_own(path: Path) -> int:
     """A file that is nothing but this one: through a link, soft or hard, another one would be written."""
     with suppress(OSError):
         handle = os.open(path, _OPEN, 0o666)
-        found = os.fstat(handle)
-        if stat.S_ISREG(found.st_mode) and found.st_nlink == 1:
+        if _is_own(handle) and os.fstat(handle).st_nlink == 1:
             return handle
         os.close(handle)
     path.unlink(missing_ok=True)
     return os.open(path, _OPEN | os.O_EXCL, 0o666)
+
+
+def _is_own(handle: int) -> bool:
+    found = os.fstat(handle)
+    return stat.S_ISREG(found.st_mode) and (sys.platform == "win32" or found.st_uid == os.geteuid())
+
+
+def _read_own(path: Path) -> bytes:
+    """What a small file holds, of this user; no pipe is waited for. Raises OSError."""
+    handle = os.open(path, _LOOK)
+    try:
+        return os.read(handle, _LIST_BYTES) if _is_own(handle) else b""
+    finally:
+        os.close(handle)
 
 
 def _open_locked(path: Path, target: Path) -> int:

@@ -1,0 +1,122 @@
+"""Unfinished downloads in folders that others write to, and how open to others what they become is."""
+
+import json
+import os
+import stat
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from transfer_service_client.downloads import download
+from transfer_service_client.parts import PartFile, is_strong_etag
+from transfer_service_client.placing import part_stem
+
+from tests.client.small_service import SmallService, serving
+
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such owners and bits")
+
+DATA = bytes(range(256)) * 1000
+_PART, _LIST = f"{part_stem('film.mp4')}.part", f"{part_stem('film.mp4')}.json"
+_SOMEBODY = 65534
+
+
+def _list(service: SmallService, **fields: object) -> str:
+    file = service.file()
+    whole = {"file_id": file.file_id, "sha256": file.sha256, "size": file.size, "etag": '"one"', "ranges": [[0, 10]]}
+    return json.dumps({**whole, **fields})
+
+
+@pytest.mark.skipif(sys.platform == "win32" or os.geteuid() != 0, reason="only root gives files away")
+def test_what_somebody_else_has_put_there_becomes_no_file_of_ours(tmp_path: Path) -> None:
+    service, part = SmallService(DATA), tmp_path / _PART
+    part.write_bytes(DATA)
+    part.chmod(0o666)
+    os.chown(part, _SOMEBODY, _SOMEBODY)
+    with part.open("r+b") as theirs, serving(service) as session:
+        download(session, service.file(), tmp_path / "film.mp4")
+        theirs.write(b"changed after it was verified")
+    assert (tmp_path / "film.mp4").read_bytes() == DATA
+    assert (tmp_path / "film.mp4").stat().st_uid == os.geteuid()
+
+
+def _pipe(path: Path) -> None:
+    os.mkfifo(path)
+
+
+def _endless(path: Path) -> None:
+    path.symlink_to("/dev/zero")
+
+
+@pytest.mark.parametrize("plant", [_pipe, _endless])
+def test_a_list_that_is_no_file_stops_nothing(tmp_path: Path, plant: Callable[[Path], None]) -> None:
+    service = SmallService(DATA)
+    plant(tmp_path / _LIST)
+    with serving(service) as session:
+        download(session, service.file(), tmp_path / "film.mp4")
+    assert [each.name for each in tmp_path.iterdir()] == ["film.mp4"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        _list(SmallService(DATA), ranges=[[0, float("inf")]]),
+        _list(SmallService(DATA), ranges=[[0, float("nan")]]),
+        _list(SmallService(DATA), ranges=[[0]]),
+        _list(SmallService(DATA), etag='"a"\r\nX: y'),
+        _list(SmallService(DATA), etag="weak"),
+        "[" * 100_000,
+        "\xff",
+    ],
+    ids=["endless", "no-number", "half", "two-fields", "weak", "deep", "no-utf-8"],
+)
+def test_a_list_that_says_something_else_is_none(tmp_path: Path, text: str) -> None:
+    service = SmallService(DATA)
+    (tmp_path / _PART).write_bytes(bytes(len(DATA)))
+    (tmp_path / _LIST).write_bytes(text.encode("latin-1"))
+    with serving(service) as session:
+        download(session, service.file(), tmp_path / "film.mp4")
+    assert (tmp_path / "film.mp4").read_bytes() == DATA
+    assert service.ranges == [None]
+
+
+@pytest.mark.parametrize("mode", [0o600, 0o400, 0o640, 0o755])
+def test_what_replaces_a_file_is_no_more_open_than_that(tmp_path: Path, mode: int) -> None:
+    service, target, seen = SmallService(DATA), tmp_path / "film.mp4", set[int]()
+    target.write_bytes(b"the old one")
+    target.chmod(mode)
+
+    def look(_start: int, data: bytes) -> bytes:
+        seen.update(stat.S_IMODE(each.stat().st_mode) for each in tmp_path.glob(".transfer-*"))
+        return data
+
+    service.body = look
+    with serving(service) as session:
+        download(session, service.file(), target)
+    assert stat.S_IMODE(target.stat().st_mode) == mode
+    assert seen == {mode | 0o600}
+
+
+def test_a_new_file_is_as_open_as_this_user_wants(tmp_path: Path) -> None:
+    service, before = SmallService(DATA), os.umask(0o027)
+    try:
+        with serving(service) as session:
+            download(session, service.file(), tmp_path / "film.mp4")
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE((tmp_path / "film.mp4").stat().st_mode) == 0o640
+
+
+def test_what_another_program_was_given_is_not_passed_on(tmp_path: Path) -> None:
+    target = tmp_path / "film.mp4"
+    target.write_bytes(b"a program")
+    target.chmod(0o4755)
+    part = PartFile(target, SmallService(DATA).file())
+    part.finish(target, 0)
+    part.close()
+    assert stat.S_IMODE(target.stat().st_mode) == 0o755
+
+
+@pytest.mark.parametrize("etag", ["", "one", 'W/"one"', '"\u00e9"', '"a"b"', '"a\n"', '"a" '])
+def test_what_tells_no_single_version(etag: str) -> None:
+    assert not is_strong_etag(etag)
