@@ -16,9 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from transfer_service_client.errors import SignInNeeded, TransferError
-
-if sys.platform != "win32":
-    import fcntl
+from transfer_service_client.locking import lock
 
 KEY_PREFIX = "tsk_"
 _NEW = ".credentials-"
@@ -66,17 +64,23 @@ class SignIn:
 
 
 def config_folder() -> Path:
-    """Where programs keep what people have set (XDG Base Directory Specification)."""
-    if sys.platform == "win32":
-        return Path(os.environ.get("APPDATA", "~")).expanduser() / "transfer-service"
-    return Path(os.environ.get("XDG_CONFIG_HOME") or "~/.config").expanduser() / "transfer-service"
+    """Where programs keep what people have set (XDG Base Directory Specification). Raises TransferError."""
+    try:
+        return _folder("APPDATA", "~") if sys.platform == "win32" else _folder("XDG_CONFIG_HOME", "~/.config")
+    except RuntimeError as error:
+        raise TransferError("You have no home folder here: XDG_CONFIG_HOME says where to keep the sign-in") from error
 
 
 def state_folder() -> Path:
-    """Where programs keep what they need to go on after a stop."""
-    if sys.platform == "win32":
-        return Path(os.environ.get("LOCALAPPDATA", "~")).expanduser() / "transfer-service"
-    return Path(os.environ.get("XDG_STATE_HOME") or "~/.local/state").expanduser() / "transfer-service"
+    """Where programs keep what they need to go on after a stop; without a home a place that takes nothing."""
+    try:
+        return _folder("LOCALAPPDATA", "~") if sys.platform == "win32" else _folder("XDG_STATE_HOME", "~/.local/state")
+    except RuntimeError:
+        return Path(os.devnull) / "transfer-service"
+
+
+def _folder(variable: str, default: str) -> Path:
+    return Path(os.environ.get(variable) or default).expanduser() / "transfer-service"
 
 
 class CredentialFile:
@@ -126,8 +130,7 @@ class CredentialFile:
         """Keep other processes from renewing meanwhile."""
         self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         with self.path.with_suffix(".lock").open("a") as file:
-            if sys.platform != "win32":
-                fcntl.flock(file, fcntl.LOCK_EX)
+            lock(file, waits=True)
             yield
 
 

@@ -4,6 +4,7 @@ import os
 import sqlite3
 import threading
 import time
+from contextlib import suppress
 from pathlib import Path
 
 from transfer_service_client.credentials import state_folder
@@ -11,8 +12,10 @@ from transfer_service_client.downloads import sha256_of
 
 _SETTLED_SECONDS = 3.0
 """A change within the resolution of a disk's clock (2 s at FAT) would leave the time as it was: young files wait."""
-_LATE_COMMIT = 256
+_BUSY_SECONDS = 10.0
+_MANY = 256
 _LARGE_BYTES = 64 << 20
+_COLUMNS = ("path", "device", "inode", "size", "mtime_ns", "ctime_ns", "sha256")
 _TABLE = (
     "CREATE TABLE IF NOT EXISTS digests (path BLOB PRIMARY KEY, device INTEGER, inode INTEGER, size INTEGER, "
     "mtime_ns INTEGER, ctime_ns INTEGER, sha256 TEXT NOT NULL)"
@@ -25,19 +28,17 @@ class DigestCache:
     def __init__(self, path: Path | None = None) -> None:
         self._path = path or state_folder() / "digests.sqlite3"
         self._lock = threading.Lock()
-        self._pending = 0
+        self._new: list[tuple[object, ...]] = []  # written together: a transaction of long would stop other processes
         self._database: sqlite3.Connection | None = None
-        try:
+        with suppress(OSError, sqlite3.Error):
             self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            self._database = self._open()
-        except sqlite3.DatabaseError:
-            self._path.unlink(missing_ok=True)
             try:
                 self._database = self._open()
-            except sqlite3.Error:
-                self._database = None
-        except OSError:
-            self._database = None
+            except sqlite3.OperationalError:  # another process writes, or there is no room
+                raise
+            except sqlite3.DatabaseError:  # it is none, or was damaged
+                self._path.unlink(missing_ok=True)
+                self._database = self._open()
 
     def sha256_of(self, path: Path) -> str:
         """The digest (hex) of what a file holds. Raises OSError, also where it changes while it is read."""
@@ -59,7 +60,7 @@ class DigestCache:
         """Write what is not written yet."""
         with self._lock:
             if self._database is not None:
-                self._commit()
+                self._write()
                 self._database.close()
                 self._database = None
 
@@ -70,10 +71,11 @@ class DigestCache:
         self.close()
 
     def _open(self) -> sqlite3.Connection:
-        database = sqlite3.connect(self._path, check_same_thread=False, timeout=10)
+        database = sqlite3.connect(self._path, check_same_thread=False, timeout=_BUSY_SECONDS)
         try:
             database.execute(_TABLE)
-            database.execute("SELECT sha256, ctime_ns FROM digests LIMIT 1")
+            if [row[1] for row in database.execute("PRAGMA table_info(digests)")] != list(_COLUMNS):
+                raise sqlite3.DatabaseError("It has another form")
         except sqlite3.Error:
             database.close()
             raise
@@ -93,25 +95,15 @@ class DigestCache:
 
     def _keep(self, key: bytes, found: os.stat_result, digest: str) -> None:
         with self._lock:
-            if self._database is None:
-                return
-            try:
-                self._database.execute(
-                    "INSERT OR REPLACE INTO digests VALUES (?, ?, ?, ?, ?, ?, ?)", (key, *_identity(found), digest)
-                )
-            except (sqlite3.Error, OverflowError):
-                return
-            self._pending += 1
-            if self._pending >= _LATE_COMMIT or found.st_size >= _LARGE_BYTES:
-                self._commit()
+            self._new.append((key, *_identity(found), digest))
+            if len(self._new) >= _MANY or found.st_size >= _LARGE_BYTES:
+                self._write()
 
-    def _commit(self) -> None:
-        self._pending = 0
-        try:
-            if self._database is not None:
-                self._database.commit()
-        except sqlite3.Error:
-            return
+    def _write(self) -> None:
+        new, self._new = self._new, []
+        if self._database is not None and new:
+            with suppress(sqlite3.Error, OverflowError), self._database:
+                self._database.executemany("INSERT OR REPLACE INTO digests VALUES (?, ?, ?, ?, ?, ?, ?)", new)
 
 
 def _identity(found: os.stat_result) -> tuple[int, int, int, int, int]:

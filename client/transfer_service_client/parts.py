@@ -17,11 +17,9 @@ from pathlib import Path
 from typing import Any
 
 from transfer_service_client.errors import TransferError
+from transfer_service_client.locking import lock
 from transfer_service_client.models import File
 from transfer_service_client.placing import part_stem
-
-if sys.platform != "win32":
-    import fcntl
 
 _SAVED_EVERY_SECONDS = 1.0
 _OPEN = os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
@@ -200,14 +198,11 @@ def _read_own(path: Path) -> bytes:
 def _open_locked(path: Path, target: Path) -> int:
     while True:
         handle = _open_own(path)
-        try:
-            if sys.platform != "win32":
-                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            # Whoever had the lock may have made the same file the target meanwhile: that one must not be written.
-            with suppress(FileNotFoundError):
-                if os.path.samestat(path.lstat(), os.fstat(handle)):
-                    return handle
-        except BlockingIOError as error:
+        if not lock(handle):
             os.close(handle)
-            raise TransferError(f"{target} is being fetched already") from error
+            raise TransferError(f"{target} is being fetched already")
+        # Whoever had the lock may have made the same file the target meanwhile: that one must not be written.
+        with suppress(FileNotFoundError):
+            if os.path.samestat(path.lstat(), os.fstat(handle)):
+                return handle
         os.close(handle)

@@ -4,7 +4,6 @@ import hashlib
 import json
 import os
 import re
-import sys
 import tempfile
 import time
 from contextlib import suppress
@@ -12,10 +11,7 @@ from pathlib import Path
 from typing import IO
 
 from transfer_service_client.credentials import state_folder
-
-if sys.platform != "win32":
-    import fcntl
-
+from transfer_service_client.locking import lock
 
 _KEPT_SECONDS = 30 * 86400.0  # services keep what is idle for a day, if nobody says otherwise
 _ID = re.compile(r"[\w-]{1,200}", re.ASCII)
@@ -35,18 +31,10 @@ class UploadState:
         self._lock: IO[str] | None = None
 
     def __enter__(self) -> "UploadState":
-        try:
+        with suppress(OSError):  # no place for it: the upload itself needs none
             self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            lock = self._path.with_suffix(".lock").open("a")
-        except OSError:  # no place for it: the upload itself needs none
-            return self
-        _prune(self._path.parent)
-        try:
-            if sys.platform != "win32":
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            self._lock = lock
-        except OSError:  # another process has it, or the disk knows no locks
-            lock.close()
+            _prune(self._path.parent)
+            self._lock = _locked(self._path.with_suffix(".lock"))
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -93,6 +81,20 @@ class UploadState:
         if self._lock is not None:
             with suppress(OSError):
                 self._path.unlink(missing_ok=True)
+
+
+def _locked(path: Path) -> IO[str] | None:
+    """The file, held by this process; None where another one holds it."""
+    while True:
+        file = path.open("a")
+        if not lock(file):
+            file.close()
+            return None
+        with suppress(FileNotFoundError):
+            # Whoever held it may have removed it meanwhile: somebody else holds the one that is there by now.
+            if os.path.samestat(path.stat(), os.fstat(file.fileno())):
+                return file
+        file.close()
 
 
 def _prune(folder: Path) -> None:

@@ -280,31 +280,3 @@ def test_verify_reads_every_byte_and_tells_each_difference(tmp_path: Path) -> No
     assert not found.is_good
     with pytest.raises(NotFound):
         verify(service, root, "nowhere")
-
-
-def test_the_cache_counts_only_for_the_file_it_saw(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    path, database = tmp_path / "file", tmp_path / "digests"
-    path.write_bytes(b"one")
-    with DigestCache(database) as cache:
-        assert cache.sha256_of(path) == _sha(b"one")
-        found = path.stat()
-        path.write_bytes(b"two")  # within one tick of a coarse clock, as far as the time tells
-        os.utime(path, ns=(found.st_atime_ns, found.st_mtime_ns))
-        assert cache.sha256_of(path) == _sha(b"two")
-    monkeypatch.setattr("transfer_service_client.digests._SETTLED_SECONDS", -1.0)
-    with DigestCache(database) as cache:
-        assert cache.sha256_of(path) == _sha(b"two")
-    monkeypatch.setattr("transfer_service_client.digests.sha256_of", lambda _path: "read again")
-    with DigestCache(database) as cache:
-        assert cache.sha256_of(path) == _sha(b"two")
-        path.write_bytes(b"three")
-        assert cache.sha256_of(path) == "read again"
-
-
-def test_a_broken_cache_is_none(tmp_path: Path) -> None:
-    path = tmp_path / "file"
-    path.write_bytes(b"one")
-    (tmp_path / "digests").write_bytes(b"no database " * 100)
-    for place in (tmp_path / "digests", path / "below a file"):
-        with DigestCache(place) as cache:
-            assert cache.sha256_of(path) == _sha(b"one")
