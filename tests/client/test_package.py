@@ -1,6 +1,7 @@
 """The client as a package of its own: what it imports, which Python it needs, and that nothing says another version."""
 
 import ast
+import json
 import re
 import sys
 import tomllib
@@ -48,7 +49,8 @@ def imported(module: Path) -> dict[str, bool]:
 
 
 def test_its_version_is_the_services() -> None:
-    assert VERSION == SERVICE_VERSION
+    in_javascript = json.loads((CLIENT / "javascript/package.json").read_text())["version"]
+    assert VERSION == in_javascript == SERVICE_VERSION
 
 
 @pytest.mark.parametrize("module", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))

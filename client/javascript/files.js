@@ -1,0 +1,46 @@
+/* What lies at the service: files, folders, links. */
+
+import { encodeName } from "./session.js";
+
+/** @typedef {import("./index.js").TransferFile} TransferFile */
+/** @typedef {import("./session.js").Session} Session */
+
+/** @param {string | { file_id: string }} file */
+export function idOf(file) {
+  return encodeURIComponent(typeof file === "string" ? file : file.file_id);
+}
+
+/** @param {Session} session @param {import("./index.js").ListOptions} query */
+export async function* list(session, query) {
+  for await (const page of session.pages("/api/files", { ...query })) yield* page.files;
+}
+
+/** @param {Session} session @param {string} folder */
+export async function* browse(session, folder) {
+  for await (const page of session.pages("/api/files", { folder, sort: "name", limit: 1000 })) {
+    for (const each of page.folders) yield { ...each, type: "folder" };
+    for (const each of page.files) yield { ...each, type: "file" };
+  }
+}
+
+/** @param {Session} session @param {string} name @returns {Promise<TransferFile | null>} */
+export async function find(session, name) {
+  const told = await session.json("GET", `/api/files/status/${encodeName(name)}`);
+  return told.file_id && told.filename === name.normalize("NFC") ? told : null; // the address takes ids, too
+}
+
+/** @param {Session} session @param {import("./index.js").LinkOptions} options */
+export function makeLink(session, { files = [], folders = [], expiresIn, maxDownloads, name, password }) {
+  const what = { ...(files.length ? { file_ids: files.map(idOf) } : {}), ...(folders.length ? { folders } : {}) };
+  return session.json("POST", "/api/links", { json: { ...what, ...given({ name, password, expires_in: expiresIn, max_downloads: maxDownloads }) } });
+}
+
+/** @param {Session} session @param {string} path of the signed thing, without `/url` @param {import("./index.js").AddressOptions} options */
+export function signAddress(session, path, { expiresIn, inline, thumbnail }) {
+  return session.json("POST", `${path}/url`, { json: given({ expires_in: expiresIn, inline, thumbnail }), isRepeatable: true });
+}
+
+/** Fields without those that are undefined: the service takes no null for "none". @param {Record<string, unknown>} fields */
+export function given(fields) {
+  return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined));
+}

@@ -1,0 +1,229 @@
+/** One account of one Transfer Service, for apps. Times are as the service tells them (ISO 8601, UTC) unless said otherwise. */
+
+/** Where something is kept that outlives the page or the process: `localStorage`, React Native's AsyncStorage, a file. */
+export interface Storage {
+  getItem(key: string): string | null | Promise<string | null>;
+  setItem(key: string, value: string): void | Promise<void>;
+  removeItem(key: string): void | Promise<void>;
+}
+
+export interface Tokens {
+  accessToken: string;
+  refreshToken: string;
+  /** In milliseconds, by the clock of this machine. */
+  expiresAt: number;
+  /** The name that signed in. */
+  account?: string;
+}
+
+export interface ClientOptions {
+  /** Tokens of an earlier sign-in; those in `storage` are found without. */
+  tokens?: Tokens;
+  /** A key (`tsk_…`) in place of a sign-in. */
+  key?: string;
+  /** Hears of each new pair of tokens, and of their end (null). */
+  onTokens?: (tokens: Tokens | null) => void;
+  /** The service has ended the sign-in: ask for the password again. Not called by `signOut`, nor while the network is away. */
+  onSignOut?: () => void;
+  /** Keeps tokens, and what is needed to go on with uploads after a reload. Tabs that share it share the sign-in. */
+  storage?: Storage;
+  fetch?: typeof globalThis.fetch;
+  /** How long what may be sent again is tried again after the last byte that moved: 300. */
+  patienceSeconds?: number;
+}
+
+export type ErrorCode =
+  | "invalid" | "sign_in_needed" | "forbidden" | "not_found" | "conflict" | "changed" | "too_large" | "too_many" | "no_room" | "failed";
+
+/** Anything that this package throws on purpose; the message is for people. What ended an `AbortSignal` is thrown as it is. */
+export class TransferError extends Error {}
+
+/** The service refused a request. */
+export class ApiError extends TransferError {
+  constructor(status: number, detail?: string, retryAfter?: number | null);
+  /** Of HTTP. */
+  status: number;
+  code: ErrorCode;
+  /** In seconds, where the service told it. */
+  retryAfter: number | null;
+}
+
+/** Nobody is signed in, or what was shown does not count any more. */
+export class SignInNeeded extends ApiError {
+  constructor(detail?: string);
+}
+
+/** The service did not answer, or said that it cannot now, for longer than the client is patient. */
+export class Unavailable extends TransferError {}
+
+/** Bytes that arrived are not those that were sent. */
+export class DigestMismatch extends TransferError {}
+
+export interface Account {
+  id: string;
+  name: string;
+  is_admin: boolean;
+  permissions: string[];
+  used_bytes: number;
+  quota_bytes: number | null;
+  /** Of the token, in unix seconds; null for a key without end. */
+  expires_at: number | null;
+}
+
+export interface TransferFile {
+  file_id: string;
+  /** With its folders: `2026/photo.jpg`. */
+  filename: string;
+  status: "pending" | "partial" | "complete";
+  bytes_received: number;
+  total_bytes: number | null;
+  /** In hex; null until complete. */
+  sha256: string | null;
+  content_type: string | null;
+  created_at: string;
+  updated_at: string;
+}
+
+export interface Folder {
+  path: string;
+  /** Of all below it, as are `folders` and `bytes`. */
+  files: number;
+  folders: number;
+  bytes: number;
+  created_at: string;
+}
+
+export type Entry = ({ type: "file" } & TransferFile) | { type: "folder"; path: string; created_at: string };
+
+export interface ListOptions {
+  /** A part of the name, in any case. */
+  search?: string;
+  /** How the name begins. */
+  prefix?: string;
+  status?: "complete" | "partial";
+  sort?: "created" | "name" | "size" | "updated";
+  order?: "asc" | "desc";
+  /** Files a page, up to 1000: 100. */
+  limit?: number;
+}
+
+export interface LinkOptions {
+  files?: (string | { file_id: string })[];
+  /** Paths. */
+  folders?: string[];
+  name?: string;
+  /** Seconds: 7 days unless said. */
+  expiresIn?: number;
+  /** At least 6 characters. */
+  password?: string;
+  maxDownloads?: number;
+}
+
+export interface Link {
+  id: string;
+  url: string;
+  kind: "download" | "upload";
+  expires_at: string;
+  has_password: boolean;
+  max_downloads: number | null;
+  downloads: number;
+  created_at: string;
+}
+
+export interface AddressOptions {
+  /** Seconds, at most a week: 3600. */
+  expiresIn?: number;
+  /** Shown rather than saved, where that is safe. */
+  inline?: boolean;
+  /** The address of a preview instead. */
+  thumbnail?: 160 | 480 | 1280;
+}
+
+export interface Address {
+  url: string;
+  expires_at: string;
+}
+
+/** What can be read at any place; a Blob is one. */
+export interface Sliceable {
+  readonly size: number;
+  slice(start: number, end: number): { arrayBuffer(): Promise<ArrayBuffer> };
+  readonly name?: string;
+  readonly type?: string;
+  readonly lastModified?: number;
+}
+
+export type UploadSource =
+  | Blob
+  | Sliceable
+  | ArrayBuffer
+  | ArrayBufferView
+  /** Read once: it goes on after a broken line, but not in another process. */
+  | ReadableStream<Uint8Array>
+  | AsyncIterable<Uint8Array>
+  /** A file of React Native. */
+  | { uri: string; name?: string; type?: string };
+
+export interface UploadOptions {
+  /** With its folders. Needed unless the source is a `File`. A name that is taken gets a number, unless `overwrite`. */
+  name?: string;
+  /** Media type. */
+  type?: string;
+  /** Replace the file of this name, in one step, when the new one is whole. */
+  overwrite?: boolean;
+  /** Bytes sent, and all of them (null: not known yet). After a break it goes on at what the service has, which may be less. */
+  onProgress?: (sent: number, total: number | null) => void;
+  /** Ends it; what has arrived is kept, and the next upload of the same file goes on with it. */
+  signal?: AbortSignal;
+  /** Of a stream, where it is known. */
+  size?: number;
+  /** What tells this content from another one of the same name, to go on with it after a reload: size and date unless said. */
+  fingerprint?: string;
+  /** false: the SHA-256 is neither computed nor compared. */
+  verify?: boolean;
+}
+
+export type UploadState = "running" | "paused" | "done" | "failed" | "cancelled";
+
+export interface Upload {
+  readonly state: UploadState;
+  /** The file, once the service has all of it and its SHA-256 is that of what was read. */
+  readonly done: Promise<TransferFile>;
+  pause(): void;
+  resume(): void;
+  /** End it and free what has arrived; `done` is rejected by an AbortError. */
+  cancel(): Promise<void>;
+}
+
+export class TransferClient {
+  /** `url`: the address of the service, with its path where it has one. */
+  constructor(url: string, options?: ClientOptions);
+  readonly url: string;
+  signIn(name: string, password: string): Promise<Tokens>;
+  /** End this sign-in here and at the service. */
+  signOut(): Promise<void>;
+  /** A token that counts for a while, for requests of your own. Never put it into an address. */
+  token(): Promise<string>;
+  account(): Promise<Account>;
+
+  upload(source: UploadSource, options?: UploadOptions): Upload;
+
+  /** All files, in whatever folders, page by page while they are asked for. */
+  files(options?: ListOptions): AsyncIterableIterator<TransferFile>;
+  /** What lies directly in a folder, folders first. */
+  browse(path?: string): AsyncIterableIterator<Entry>;
+  file(fileId: string): Promise<TransferFile>;
+  /** The file of a name, null where there is none. */
+  find(name: string): Promise<TransferFile | null>;
+  rename(file: string | TransferFile, name: string): Promise<TransferFile>;
+  /** Into the trash, where the service keeps one, unless `permanent`. */
+  delete(file: string | TransferFile, options?: { permanent?: boolean }): Promise<void>;
+  folder(path: string): Promise<Folder>;
+  createFolder(path: string): Promise<Folder>;
+  moveFolder(path: string, newPath: string): Promise<Folder>;
+  deleteFolder(path: string, options?: { recursive?: boolean; permanent?: boolean }): Promise<void>;
+  /** A link for people without an account. */
+  share(options: LinkOptions): Promise<Link>;
+  /** An address for what can send no header: `<img>`, a player, a download manager. Whoever has it can fetch the file. */
+  address(file: string | TransferFile, options?: AddressOptions): Promise<Address>;
+}

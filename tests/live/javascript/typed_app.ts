@@ -1,0 +1,42 @@
+// An app that must compile as it stands: what is wrong in it is said to be wrong, and has to be.
+import { ApiError, SignInNeeded, TransferClient, type Entry, type TransferFile, type Upload } from "transfer-service-client";
+import { fileStorage, openFile } from "transfer-service-client/node";
+
+const client = new TransferClient("https://files.example.com", {
+  storage: fileStorage("kept.json"),
+  onTokens: (tokens) => tokens?.accessToken.length,
+  onSignOut: () => {},
+});
+new TransferClient("https://files.example.com", { storage: localStorage, key: "tsk_…" });
+
+const upload: Upload = client.upload(await openFile("film.mp4"), { name: "Films/film.mp4", onProgress: (sent, total) => sent / (total ?? sent) });
+const file: TransferFile = await upload.done;
+client.upload(new Uint8Array(3), { name: "a.bin" });
+client.upload(new Blob(["a"]).stream(), { name: "a.bin", signal: AbortSignal.timeout(1000) });
+for await (const each of client.browse("Films")) describe(each);
+
+function describe(entry: Entry): string {
+  return entry.type === "folder" ? entry.path : entry.filename;
+}
+
+try {
+  await client.rename(file, "Films/other.mp4");
+} catch (error) {
+  if (error instanceof SignInNeeded) client.signIn("alice", "…");
+  else if (error instanceof ApiError && error.code === "conflict") console.log(error.status);
+}
+
+// @ts-expect-error an address is needed
+new TransferClient();
+// @ts-expect-error tokens are no texts
+new TransferClient("https://files.example.com", { tokens: "eyJ…" });
+// @ts-expect-error a text is nothing to send
+client.upload("film.mp4");
+// @ts-expect-error the state is not for others to set
+upload.state = "done";
+// @ts-expect-error the file is there later
+upload.done.filename;
+// @ts-expect-error previews have three sizes
+client.address(file, { thumbnail: 100 });
+// @ts-expect-error there is no such order
+client.files({ order: "up" });
