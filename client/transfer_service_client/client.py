@@ -16,7 +16,7 @@ from transfer_service_client.errors import NotFound, TransferError, as_expected
 from transfer_service_client.fetching import fetch, get
 from transfer_service_client.importers.importing import Import, ImportPlan, plan_import, run_import
 from transfer_service_client.importers.origin import Origin
-from transfer_service_client.models import Account, File, Folder, Listing, parse_instant
+from transfer_service_client.models import Account, File, Folder, Listing
 from transfer_service_client.outcome import Outcome
 from transfer_service_client.patience import PATIENCE_SECONDS
 from transfer_service_client.placing import TargetFolder
@@ -65,9 +65,7 @@ class TransferClient:
 
     def account(self) -> Account:
         """Who is signed in."""
-        me = self.session.get_json("/auth/me")
-        with as_expected():
-            return Account(me["id"], me["name"], me["is_admin"], me["used_bytes"], me["quota_bytes"])
+        return Account.from_json(self.session.get_json("/auth/me"))
 
     def list(self, folder: str = "") -> Listing:
         """What lies directly in a folder. Raises NotFound."""
@@ -75,7 +73,7 @@ class TransferClient:
         files: list[File] = []
         for page in self._pages(folder=folder):
             with as_expected():
-                folders += [Folder(each["path"], parse_instant(each["created_at"])) for each in page["folders"]]
+                folders += [Folder.from_json(each) for each in page["folders"]]
             files += [File.from_json(each) for each in page["files"]]
         return Listing(folders, files)
 

@@ -17,6 +17,7 @@ from typing import Any
 
 from transfer_service_client.errors import SignInNeeded, TransferError
 from transfer_service_client.locking import lock
+from transfer_service_client.models import text_of
 
 KEY_PREFIX = "tsk_"
 _NEW = ".credentials-"
@@ -95,10 +96,10 @@ class CredentialFile:
             fields = json.loads(self.path.read_text("utf-8"))
         except FileNotFoundError as error:
             raise SignInNeeded(401, "Nobody is signed in: run `transfer login URL`") from error
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, RecursionError) as error:
             raise TransferError(f"{self.path} cannot be read: run `transfer login URL` again") from error
         try:
-            return SignIn(_text(fields["url"]), _parse(fields["credentials"]))
+            return SignIn(text_of(fields["url"]), _parse(fields["credentials"]))
         except (KeyError, TypeError, TransferError) as error:
             raise TransferError(f"{self.path} has another form: run `transfer login URL` again") from error
 
@@ -136,12 +137,6 @@ class CredentialFile:
 
 def _is_showable(text: object) -> bool:
     return isinstance(text, str) and _SHOWABLE.fullmatch(text) is not None
-
-
-def _text(value: object) -> str:
-    if not isinstance(value, str):
-        raise TypeError
-    return value
 
 
 def _parse(fields: dict[str, Any]) -> Credentials:

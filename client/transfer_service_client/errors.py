@@ -70,5 +70,5 @@ def as_expected() -> Iterator[None]:
     """Reads an answer. Raises TransferError where that lacks something, or has something else in its place."""
     try:
         yield
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+    except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError, RecursionError) as error:
         raise TransferError("What answered is no Transfer Service, or its answer was damaged") from error

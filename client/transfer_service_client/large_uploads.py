@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import httpx
 
 from transfer_service_client.answers import error_of
-from transfer_service_client.errors import DigestMismatch, FileChanged, NotFound, Stopped
+from transfer_service_client.errors import DigestMismatch, FileChanged, NotFound, Stopped, TransferError
 from transfer_service_client.patience import PASSING
 from transfer_service_client.sources import Source
 from transfer_service_client.tus import Position, position_of
@@ -87,9 +87,12 @@ class LargeUpload:
                 problem: Exception | None = error
             else:
                 if answer.is_success:
-                    position = position_of(answer)
-                    continue
-                problem = self._judge(answer, position.offset)
+                    before, position = position.offset, position_of(answer)
+                    if position.file_id is not None or before < position.offset <= self._source.size:
+                        continue
+                    problem = TransferError("The service takes the bytes, and does not get further")
+                else:
+                    problem = self._judge(answer, position.offset)
             if position.offset > furthest:
                 furthest, pauses = position.offset, self._session.pauses()
             if problem is not None and not next(pauses)(problem):

@@ -14,13 +14,12 @@ from urllib.parse import urlsplit
 
 import httpx
 
-from transfer_service_client.answers import error_of
+from transfer_service_client.answers import ANSWER_BYTES, REPLACED, endless, error_of
 from transfer_service_client.patience import PASSING
 from transfer_service_client.session import Session
 
 _CONNECT_SECONDS, _TIMEOUT_SECONDS = 10.0, 90.0
 _RESTED_SECONDS = 1.0  # a body that may be there only once goes over no connection that rested for longer
-_USELESS = frozenset({"transfer-encoding", "content-encoding", "content-length"})
 
 
 class QuickRequests:
@@ -148,11 +147,14 @@ def _is_sent(connection: http.client.HTTPConnection, block: bytes | memoryview) 
 
 
 def _answer(answer: http.client.HTTPResponse) -> httpx.Response:
-    body = answer.read()
+    body = answer.read(ANSWER_BYTES + 1)
+    if len(body) > ANSWER_BYTES:
+        answer.close()
+        raise endless()
     fields = [
         (name.encode("latin-1", "replace"), value.encode("latin-1", "replace"))  # what is no ASCII was damaged
         for name, value in answer.getheaders()
-        if name.lower() not in _USELESS
+        if name.lower() not in REPLACED
     ]
     return httpx.Response(answer.status, headers=fields, content=body)
 

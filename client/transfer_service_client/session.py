@@ -12,7 +12,7 @@ from typing import Any
 
 import httpx
 
-from transfer_service_client.answers import error_of, json_of
+from transfer_service_client.answers import error_of, json_of, refuse_nested_coding, whole
 from transfer_service_client.credentials import CredentialFile, Credentials, Key, Tokens
 from transfer_service_client.errors import ApiError, TransferError, Unavailable, as_expected
 from transfer_service_client.kept_tokens import KeptTokens
@@ -66,6 +66,7 @@ class Session:
             verify=verify,
             follow_redirects=False,
             headers={"User-Agent": f"transfer-service-client/{VERSION}", "Accept": "application/json"},
+            event_hooks={"response": [refuse_nested_coding]},
         )
 
     @property
@@ -91,8 +92,10 @@ class Session:
         while True:
             page = self.get_json(path, cursor=cursor, **query)
             with as_expected():
-                cursor = page["next_cursor"]
+                before, cursor = cursor, page["next_cursor"]
                 iter(page[items])
+                if cursor is not None and cursor == before:
+                    raise ValueError  # it would go round for ever
             yield page
             if cursor is None:
                 return
@@ -133,7 +136,9 @@ class Session:
 
         After a 401 the credentials are renewed already, where they can be: `content` may not be there a second time.
         """
-        answer = self._http.request(method, path, content=content, headers={**self.authorization(), **(headers or {})})
+        shown = {**self.authorization(), **(headers or {})}
+        with self._http.stream(method, path, content=content, headers=shown) as streamed:
+            answer = whole(streamed)
         if answer.status_code == httpx.codes.UNAUTHORIZED and not self.renew(
             answer.request.headers.get("Authorization")
         ):
@@ -257,9 +262,11 @@ class Session:
         """`shows`: a token other than the session's, None for nothing."""
         known = {name: value for name, value in (params or {}).items() if value is not None}
         shown = self.authorization() if shows == "" else {} if shows is None else {"Authorization": f"Bearer {shows}"}
-        return self._http.request(
-            method, path, params=known or None, json=json, content=content, headers={**shown, **(headers or {})}
-        )
+        fields = {**shown, **(headers or {})}
+        with self._http.stream(
+            method, path, params=known or None, json=json, content=content, headers=fields
+        ) as answer:
+            return whole(answer)
 
     def _streaming(self, method: str, path: str, headers: Mapping[str, str] | None) -> Any:
         shown = {**self.authorization(), **(headers or {})}

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from transfer_service_client.addresses import encode_label
 from transfer_service_client.answers import json_of
 from transfer_service_client.errors import NotFound, as_expected
-from transfer_service_client.models import parse_instant
+from transfer_service_client.models import parse_instant, text_of
 from transfer_service_client.session import Session
 
 if TYPE_CHECKING:
@@ -48,8 +48,8 @@ class Link:
         """The link in an answer of `/api/links`."""
         counts = ("downloads", "max_downloads", "received_files", "max_files", "received_bytes", "max_bytes")
         return cls(
-            link_id=fields["id"],
-            url=fields["url"],
+            link_id=text_of(fields["id"]),
+            url=None if fields["url"] is None else text_of(fields["url"]),
             is_upload=fields["kind"] == "upload",
             title=fields["name"],
             names=[each["filename"] for each in fields["files"]],

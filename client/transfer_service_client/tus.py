@@ -15,6 +15,7 @@ from transfer_service_client.session import Session
 _VERSION = {"Tus-Resumable": "1.0.0"}
 _DOOR = "/api/uploads"
 _ID = re.compile(r"[\w-]{1,200}", re.ASCII)
+_OFFSET = re.compile(r"[0-9]{1,19}")
 Blocks = Iterable[bytes | memoryview]
 
 
@@ -82,7 +83,7 @@ class TusRequests:
 def position_of(answer: httpx.Response) -> Position:
     """What an answer says about its upload. Raises TransferError where it says nothing."""
     offset = answer.headers.get("Upload-Offset", "")
-    if not (offset.isascii() and offset.isdigit()):
+    if not _OFFSET.fullmatch(offset):
         raise TransferError("The service did not tell how far the upload is")
     name = answer.headers.get("X-File-Name")
     return Position(int(offset), answer.headers.get("X-File-Id"), unquote(name) if name is not None else None)
