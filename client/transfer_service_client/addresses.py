@@ -1,8 +1,14 @@
-"""Names and ids as parts of the paths of requests."""
+"""Names as the service has them, and names and ids as parts of the paths of requests."""
 
+import unicodedata
 from urllib.parse import quote
 
 from transfer_service_client.errors import TransferError
+
+
+def normal_path(name: str) -> str:
+    """A name as the service has it: without slashes around it, and in NFC."""
+    return unicodedata.normalize("NFC", name.strip("/"))
 
 
 def encode_name(name: str) -> str:

@@ -4,8 +4,6 @@ While it is sent a file lies in a folder of its own in the account, so that its 
 after a kill, also one right after the message was posted, is kept: the message is there once.
 """
 
-import hashlib
-import json
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,10 +11,10 @@ from typing import TYPE_CHECKING
 
 from transfer_service_client.addresses import encode_name
 from transfer_service_client.chat import Message, new_key, post_message
-from transfer_service_client.errors import ApiError, NotFound, SignInNeeded, TransferError, Unavailable
+from transfer_service_client.errors import ApiError, NotFound, SignInNeeded, TransferError, Unavailable, as_expected
 from transfer_service_client.progress import SILENT, Progress
 from transfer_service_client.transfers import send_file
-from transfer_service_client.upload_state import UploadState
+from transfer_service_client.upload_state import UploadState, digest_of
 from transfer_service_client.walking import is_text, shown
 
 if TYPE_CHECKING:
@@ -43,14 +41,16 @@ class AttachmentSender:
             raise TransferError(f"The name of {shown(path)} is not UTF-8")
         facts = path.stat()
         told = self._session.get_json("/conversations/info", conversation_id=conversation_id)  # before bytes are sent
-        parts = ("message", self._session.url, self._client.account_label(), told["_id"], str(path.resolve()))
+        with as_expected():
+            own_id = str(told["_id"])
+        parts = ("message", self._session.url, self._client.account_label(), own_id, str(path.resolve()))
         what = (facts.st_size, facts.st_mtime_ns, text or "", reply_to or "")
         with UploadState(*parts, *what) as state:
-            words = _Words(told["_id"], text, reply_to)
+            words = _Words(own_id, text, reply_to)
             message = self._post_again(state, words)
             if message is None:
                 # Another process that sends the same at this moment has a place of its own.
-                label = _label(*parts, *what) if state.is_held else new_key()
+                label = digest_of(*parts, *what)[:24] if state.is_held else new_key()
                 message = self._send(state, words, path, label)
             state.forget()
         return message
@@ -125,7 +125,3 @@ class _Words:
     conversation_id: str
     text: str | None
     reply_to: str | None
-
-
-def _label(*parts: str | int) -> str:
-    return hashlib.sha256(json.dumps(parts).encode("utf-8", "surrogatepass")).hexdigest()[:24]

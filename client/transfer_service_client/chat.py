@@ -117,10 +117,11 @@ def messages(session: Session, conversation_id: str) -> Iterator[Message]:
     before: str | None = None
     while True:
         page = session.get_json("/messages/get", conversation_id=conversation_id, limit=_PAGE, before=before)
-        yield from (Message.from_json(each) for each in page["messages"])
-        if page["count"] < _PAGE:
+        found = _messages_of(page)
+        yield from found
+        if len(found) < _PAGE:
             return
-        before = page["messages"][-1]["_id"]
+        before = found[-1].message_id
 
 
 def changes(session: Session, conversation_id: str, since: str | None) -> tuple[list[Message], str]:
@@ -129,7 +130,13 @@ def changes(session: Session, conversation_id: str, since: str | None) -> tuple[
     Without `since` a cursor to begin with. Not more than 100 a time: ask again until none come.
     """
     page = session.get_json("/messages/changes", conversation_id=conversation_id, since=since)
-    return [Message.from_json(each) for each in page["messages"]], page["cursor"]
+    with as_expected():
+        return _messages_of(page), page["cursor"]
+
+
+def _messages_of(page: Mapping[str, Any]) -> list[Message]:
+    with as_expected():
+        return [Message.from_json(each) for each in page["messages"]]
 
 
 def follow(
@@ -147,7 +154,7 @@ def follow(
     while True:
         found, cursor = changes(session, conversation_id, cursor)
         yield from found
-        if not found and wait(poll_seconds):
+        if wait(0 if found else poll_seconds):
             return
 
 
@@ -185,7 +192,8 @@ def _post(session: Session, said: Mapping[str, str], headers: Mapping[str, str])
         if _UNDER_WAY in error.detail:
             return error
         raise
-    return Message.from_json(answer.json()["message"])
+    with as_expected():
+        return Message.from_json(answer.json()["message"])
 
 
 def mark_read(session: Session, conversation_id: str) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from transfer_service_client import chat, sharing
-from transfer_service_client.addresses import encode_name
+from transfer_service_client.addresses import encode_name, normal_path
 from transfer_service_client.attachments import AttachmentSender
 from transfer_service_client.chat import Conversation, Message
 from transfer_service_client.credentials import CredentialFile, Key, Tokens
@@ -79,7 +79,7 @@ class TransferClient:
 
     def files(self, below: str = "") -> Iterator[File]:
         """Every file below a folder, in it or in folders in it, in the order of names."""
-        prefix = f"{below}/" if below else ""
+        prefix = f"{normal_path(below)}/" if below else ""
         for page in self._pages(prefix=prefix or None, sort="name"):
             yield from (File.from_json(each) for each in page["files"])
 

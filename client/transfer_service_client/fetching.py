@@ -4,13 +4,13 @@ A service that tells of other files than those that were asked for could put the
 `.bashrc`, where somebody fetches `Photos` to their home. So each name has to lie where it is listed.
 """
 
-import unicodedata
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Protocol
 
+from transfer_service_client.addresses import normal_path
 from transfer_service_client.downloads import download
 from transfer_service_client.errors import NotFound, SignInNeeded, TransferError
 from transfer_service_client.many import Job, Many
@@ -133,11 +133,6 @@ def _expected(client: Finds, name: str, planning: Planning) -> "Iterator[str | W
             planning.count(partial(in_folder, client.session, name))
         is_first = False
         yield found
-
-
-def normal_path(name: str) -> str:
-    """A name as the service has it: without slashes around it, and in NFC."""
-    return unicodedata.normalize("NFC", name.strip("/"))
 
 
 def _found(client: Finds, name: str) -> "Iterator[str | Wanted | Misplaced | _Missing]":

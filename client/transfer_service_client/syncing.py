@@ -10,10 +10,11 @@ from functools import partial
 from pathlib import Path
 from typing import Protocol
 
+from transfer_service_client.addresses import normal_path
 from transfer_service_client.digests import DigestCache
 from transfer_service_client.downloads import sha256_of
 from transfer_service_client.errors import NotFound, SignInNeeded, TransferError, Unavailable
-from transfer_service_client.fetching import Lists, normal_path
+from transfer_service_client.fetching import Lists
 from transfer_service_client.outcome import Outcome
 from transfer_service_client.planning import Planning
 from transfer_service_client.progress import SILENT, Progress

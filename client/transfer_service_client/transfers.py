@@ -6,6 +6,7 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from transfer_service_client.addresses import normal_path
 from transfer_service_client.errors import SignInNeeded, TransferError
 from transfer_service_client.many import Job, Many
 from transfer_service_client.models import File
@@ -100,7 +101,8 @@ def send_paths(client: "TransferClient", paths: Iterable[str], *, to: str = "", 
     asked = list(paths)
     with Planning(progress) as planning:
         planning.count(lambda: below(roots(asked)))
-        return Sending(client, progress=progress).send_roots(roots(asked, to=to.strip("/")), are_apart=len(asked) == 1)
+        found = roots(asked, to=normal_path(to))
+        return Sending(client, progress=progress).send_roots(found, are_apart=len(asked) == 1)
 
 
 def send_files(

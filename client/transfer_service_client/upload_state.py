@@ -26,8 +26,7 @@ class UploadState:
 
     def __init__(self, *parts: str | int, folder: Path | None = None) -> None:
         """`parts` tell this upload from all others: server, account, path, size, time of change, name there."""
-        digest = hashlib.sha256(json.dumps(parts).encode("utf-8", "surrogatepass")).hexdigest()
-        self._path = (folder or state_folder() / "uploads") / f"{digest}.json"
+        self._path = (folder or state_folder() / "uploads") / f"{digest_of(*parts)}.json"
         self._lock: IO[str] | None = None
 
     def __enter__(self) -> "UploadState":
@@ -81,6 +80,11 @@ class UploadState:
         if self._lock is not None:
             with suppress(OSError):
                 self._path.unlink(missing_ok=True)
+
+
+def digest_of(*parts: str | int) -> str:
+    """A name that tells these from all others, and does not tell what they are."""
+    return hashlib.sha256(json.dumps(parts).encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def _locked(path: Path) -> IO[str] | None:

@@ -2,7 +2,8 @@
 
 import hashlib
 import json
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,8 @@ class ChatService:
         self.said: dict[str, dict[str, Any]] = {}
         self.files: dict[str, bytes] = {}
         self.deleted: list[str] = []
+        self.pages: list[Any] = []
+        self.asked: list[str | None] = []
         self.troubles: list[tuple[bool, httpx.Response | BaseException]] = []
 
     def answer(self, request: httpx.Request) -> httpx.Response:
@@ -36,6 +39,9 @@ class ChatService:
             return httpx.Response(200, json=me)
         if path == "/conversations/info":
             return httpx.Response(200, json={"_id": CONVERSATION})
+        if path in {"/messages/get", "/messages/changes"}:
+            self.asked.append(request.url.params.get("before"))
+            return httpx.Response(200, json=self.pages.pop(0))
         if path == "/messages" and request.method == "POST":
             return self._say(request)
         if request.method == "DELETE":
@@ -178,6 +184,37 @@ def test_a_damaged_answer_is_told(service: ChatService, client: TransferClient) 
     service.troubles = [(True, httpx.Response(200, json={"success": True, "message": {"_id": "m"}}))]
     with pytest.raises(TransferError, match="its answer was damaged"):
         client.send_message(CONVERSATION, "Hello")
+
+
+@pytest.mark.parametrize("page", [{}, {"messages": [{"_id": "m"}], "cursor": "0"}, {"messages": 5}, []], ids=repr)
+@pytest.mark.parametrize("call", [TransferClient.messages, TransferClient.follow])
+def test_a_damaged_page_is_told(
+    service: ChatService, client: TransferClient, page: object, call: Callable[..., Iterator[object]]
+) -> None:
+    service.pages = [page]
+    with pytest.raises(TransferError, match="its answer was damaged"):
+        next(call(client, CONVERSATION))
+
+
+def test_following_ends_when_it_is_told_to_though_messages_go_on_coming(
+    service: ChatService, client: TransferClient
+) -> None:
+    stop = threading.Event()
+    said = {**ChatService._message({"content": "Hello"})}
+    service.pages = [{"messages": [], "cursor": "0"}, *({"messages": [said], "cursor": "1"} for _ in range(3))]
+    heard = []
+    for message in client.follow(CONVERSATION, stop=stop):
+        heard.append(message.text)
+        if len(heard) == 2:
+            stop.set()
+    assert heard == ["Hello", "Hello"]
+
+
+def test_what_was_said_comes_page_by_page(service: ChatService, client: TransferClient) -> None:
+    said = [{**ChatService._message({"content": str(number)}), "_id": f"m{number}"} for number in range(150)]
+    service.pages = [{"messages": said[:100], "count": 100}, {"messages": said[100:], "count": 50}]
+    assert [each.text for each in client.messages(CONVERSATION)] == [str(number) for number in range(150)]
+    assert service.asked[1] == "m99"
 
 
 def test_an_unknown_conversation_is_told(client: TransferClient, service: ChatService) -> None:

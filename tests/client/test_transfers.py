@@ -83,6 +83,16 @@ def test_a_folder_is_sent_and_the_second_time_nothing_of_it(
     assert service.files["x/album/007"] == b"other!!"
 
 
+def test_a_folder_of_the_service_is_the_same_in_other_characters_for_its_letters(
+    client: TransferClient, service: Account, album: Path
+) -> None:
+    for folder in ("caf\u00e9", "/cafe\u0301/"):
+        outcome = client.upload_all([str(album)], to=folder)
+        assert outcome.done + outcome.same == 40
+    assert outcome.same == 40
+    assert all(name.startswith("caf\u00e9/album/") for name in service.files)
+
+
 def test_one_that_fails_keeps_no_other_back(client: TransferClient, service: Account, album: Path) -> None:
     def refuse(_: httpx.Request) -> httpx.Response:
         return httpx.Response(400, json={"detail": "Invalid file name"})
