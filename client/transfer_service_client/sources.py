@@ -94,9 +94,13 @@ class Source(ABC):
 
     def _update(self, data: memoryview) -> None:
         if self.size <= _INLINE_BYTES:
-            self._digest.update(data)
+            self._absorb(data)
         else:
-            self._pending = self._hashing.submit(self._digest.update, data)
+            self._pending = self._hashing.submit(self._absorb, data)
+
+    def _absorb(self, data: memoryview) -> None:
+        """Take the next bytes into account; each byte comes once, in order."""
+        self._digest.update(data)
 
     def _settle(self) -> None:
         if self._pending is not None:

@@ -58,7 +58,7 @@ def login(
     if key_stdin:
         credentials, account = _by_key(address, name)
     else:
-        account = name or _ask("Name: ")
+        account = name or ask("Name: ")
         credentials = _by_password(address, account, is_piped=password_stdin)
     with kept.locked():  # a renewal that is under way would write over it
         kept.write(SignIn(address, credentials))
@@ -141,7 +141,8 @@ def _talking_to(address: str, key: str | None = None) -> Iterator[TransferClient
         raise
 
 
-def _ask(prompt: str) -> str:
+def ask(prompt: str) -> str:
+    """A line that somebody types at a terminal."""
     if not sys.stdin.isatty():
         raise typer.BadParameter("There is no terminal to ask for the name: say --name")
     sys.stderr.write(prompt)

@@ -9,6 +9,10 @@ from transfer_service_client.sources import Source
 from transfer_service_client.walking import Skipped, Unsendable
 
 
+class BadAddress(TransferError):
+    """What was given as the address of an origin is none."""
+
+
 @dataclass(frozen=True)
 class OriginFile:
     """A file there: its name below the top of what is imported, and its size when it was listed.
