@@ -1,31 +1,35 @@
 """A client of Transfer Service: `TransferClient`, and the command `transfer` on top of it."""
 
-from transfer_service_client.chat import Attachment, Conversation, Message
-from transfer_service_client.client import TransferClient
-from transfer_service_client.credentials import Key, Tokens
-from transfer_service_client.errors import (
-    ApiError,
-    Conflict,
-    DigestMismatch,
-    FileChanged,
-    NoRoom,
-    NotFound,
-    SignInNeeded,
-    Stopped,
-    TransferError,
-    Unavailable,
-)
-from transfer_service_client.importers.importing import Import, ImportPlan
-from transfer_service_client.importers.origin import Origin
-from transfer_service_client.models import Account, File, Folder, Listing
-from transfer_service_client.outcome import Outcome
-from transfer_service_client.placing import UnsafeName
-from transfer_service_client.progress import Progress
-from transfer_service_client.sharing import Link
-from transfer_service_client.sync_plans import Plan
-from transfer_service_client.syncing import Verification
-from transfer_service_client.uploaded import Uploaded
-from transfer_service_client.version import VERSION
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from transfer_service_client.chat import Attachment, Conversation, Message
+    from transfer_service_client.client import TransferClient
+    from transfer_service_client.credentials import Key, Tokens
+    from transfer_service_client.errors import (
+        ApiError,
+        Conflict,
+        DigestMismatch,
+        FileChanged,
+        NoRoom,
+        NotFound,
+        SignInNeeded,
+        Stopped,
+        TransferError,
+        Unavailable,
+    )
+    from transfer_service_client.importers.importing import Import, ImportPlan
+    from transfer_service_client.importers.origin import Origin
+    from transfer_service_client.models import Account, File, Folder, Listing
+    from transfer_service_client.outcome import Outcome
+    from transfer_service_client.placing import UnsafeName
+    from transfer_service_client.progress import Progress
+    from transfer_service_client.sharing import Link
+    from transfer_service_client.sync_plans import Plan
+    from transfer_service_client.syncing import Verification
+    from transfer_service_client.uploaded import Uploaded
+    from transfer_service_client.version import VERSION
 
 __all__ = [
     "VERSION",
@@ -60,3 +64,47 @@ __all__ = [
     "Uploaded",
     "Verification",
 ]
+
+# A name is loaded when it is used: whoever wants errors alone, or the help of the command, waits for no network.
+_PLACES = {
+    "chat": ("Attachment", "Conversation", "Message"),
+    "client": ("TransferClient",),
+    "credentials": ("Key", "Tokens"),
+    "errors": (
+        "ApiError",
+        "Conflict",
+        "DigestMismatch",
+        "FileChanged",
+        "NoRoom",
+        "NotFound",
+        "SignInNeeded",
+        "Stopped",
+        "TransferError",
+        "Unavailable",
+    ),
+    "importers.importing": ("Import", "ImportPlan"),
+    "importers.origin": ("Origin",),
+    "models": ("Account", "File", "Folder", "Listing"),
+    "outcome": ("Outcome",),
+    "placing": ("UnsafeName",),
+    "progress": ("Progress",),
+    "sharing": ("Link",),
+    "sync_plans": ("Plan",),
+    "syncing": ("Verification",),
+    "uploaded": ("Uploaded",),
+    "version": ("VERSION",),
+}
+
+if not TYPE_CHECKING:
+
+    def __getattr__(name: str) -> object:
+        """What `__all__` names. Raises AttributeError."""
+        for module, names in _PLACES.items():
+            if name in names:
+                value = getattr(import_module(f"{__name__}.{module}"), name)
+                globals()[name] = value
+                return value
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+    def __dir__() -> list[str]:
+        return sorted({*globals(), *__all__})

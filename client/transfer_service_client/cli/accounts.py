@@ -4,18 +4,19 @@ import getpass
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 from urllib.parse import urlsplit
 
-import httpx
 import typer
 
 from transfer_service_client.cli.command import command
 from transfer_service_client.cli.context import SHORT_PATIENCE_SECONDS, Context
 from transfer_service_client.cli.terminal import safe
-from transfer_service_client.client import TransferClient
 from transfer_service_client.credentials import KEY_PREFIX, CredentialFile, Credentials, Key, SignIn
 from transfer_service_client.errors import ApiError, SignInNeeded, TransferError
+
+if TYPE_CHECKING:
+    from transfer_service_client.client import TransferClient
 
 _OWN_HOSTS = frozenset({"localhost", "127.0.0.1", "::1"})
 _REDIRECTS = range(300, 400)
@@ -85,6 +86,8 @@ def logout(context: Context) -> None:
 
 def address_of(text: str, *, allows_http: bool) -> str:
     """The address of a service, with its scheme. Raises typer.BadParameter."""
+    import httpx
+
     try:
         parts = urlsplit(text if "://" in text else f"//{text}")
         host, _ = parts.hostname, parts.port
@@ -128,8 +131,12 @@ def _by_password(address: str, name: str, *, is_piped: bool) -> Credentials:
 
 
 @contextmanager
-def _talking_to(address: str, key: str | None = None) -> Iterator[TransferClient]:
+def _talking_to(address: str, key: str | None = None) -> "Iterator[TransferClient]":
     """A client for the first requests to an address, where anything may answer."""
+    import httpx
+
+    from transfer_service_client.client import TransferClient
+
     try:
         with TransferClient(address, key=key, patience_seconds=SHORT_PATIENCE_SECONDS) as client:
             yield client

@@ -1,7 +1,7 @@
 """`transfer ls`, `rm` and `mv`: what is at the service, without its bytes."""
 
 from contextlib import suppress
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -10,9 +10,11 @@ from transfer_service_client.cli.context import Context
 from transfer_service_client.cli.names import is_into, label_of, name_of
 from transfer_service_client.cli.remote_names import remote_names
 from transfer_service_client.cli.terminal import human_size, local_time
-from transfer_service_client.client import TransferClient
 from transfer_service_client.errors import Conflict, NotFound, TransferError
-from transfer_service_client.models import File, Folder
+
+if TYPE_CHECKING:
+    from transfer_service_client.client import TransferClient
+    from transfer_service_client.models import File, Folder
 
 _LS_EXAMPLES = """\
   transfer ls                     the top
@@ -137,7 +139,7 @@ def _order(name: str) -> tuple[str, str]:
     return name.casefold(), name
 
 
-def _move(client: TransferClient, name: str, new: str) -> None:
+def _move(client: "TransferClient", name: str, new: str) -> None:
     try:
         if client.find(name) is not None:
             client.move(name, new)
@@ -149,7 +151,7 @@ def _move(client: TransferClient, name: str, new: str) -> None:
         raise Conflict(error.status, f"{name} cannot be {new}: {error}") from error
 
 
-def _remove_folder(client: TransferClient, name: str, *, is_recursive: bool) -> None:
+def _remove_folder(client: "TransferClient", name: str, *, is_recursive: bool) -> None:
     if not client.is_folder(name):
         raise NotFound(404, f"There is no file and no folder {name!r}")
     if not is_recursive:
@@ -158,14 +160,14 @@ def _remove_folder(client: TransferClient, name: str, *, is_recursive: bool) -> 
         client.delete_folder(name, is_recursive=True)
 
 
-def _print_folder(context: Context, folder: Folder, *, is_long: bool) -> None:
+def _print_folder(context: Context, folder: "Folder", *, is_long: bool) -> None:
     text = f"{label_of(folder.path)}/"
     if is_long:
         text = f"{'':>{_WIDTH}}  {local_time(folder.created_at)}  {text}"
     context.output.result(text, type="folder", name=folder.path, created_at=folder.created_at.isoformat())
 
 
-def _print_file(context: Context, file: File, shown: str, *, is_long: bool) -> None:
+def _print_file(context: Context, file: "File", shown: str, *, is_long: bool) -> None:
     if is_long:
         size = "unfinished" if not file.is_complete else human_size(file.size or 0)
         shown = f"{size:>{_WIDTH}}  {local_time(file.updated_at)}  {shown}"

@@ -2,15 +2,17 @@
 
 import re
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from transfer_service_client.cli.command import GOES_ON, command
 from transfer_service_client.cli.context import Context
 from transfer_service_client.cli.remote_names import conversation_names
-from transfer_service_client.client import TransferClient
 from transfer_service_client.errors import NotFound, TransferError
+
+if TYPE_CHECKING:
+    from transfer_service_client.client import TransferClient
 
 _EXAMPLES = """\
   transfer send bob film.mp4                    to another account
@@ -61,7 +63,7 @@ def send(
     )
 
 
-def _conversation(client: TransferClient, text: str) -> str:
+def _conversation(client: "TransferClient", text: str) -> str:
     """The id of the conversation that somebody means; one with another account is made. Raises TransferError."""
     if _ID.fullmatch(text):
         return text
