@@ -1,5 +1,6 @@
 /* What lies at the service: files, folders, links. */
 
+import { TransferError } from "./errors.js";
 import { encodeName } from "./session.js";
 
 /** @typedef {import("./index.js").TransferFile} TransferFile */
@@ -27,6 +28,18 @@ export async function* browse(session, folder) {
 export async function find(session, name) {
   const told = await session.json("GET", `/api/files/status/${encodeName(name)}`);
   return told.file_id && told.filename === name.normalize("NFC") ? told : null; // the address takes ids, too
+}
+
+/** What there is to fetch of a file or a message. @param {Session} session @param {string | TransferFile | import("./index.js").Attached} file @param {boolean} isNew */
+export async function versionOf(session, file, isNew) {
+  if (typeof file !== "string" && "media_url" in file) {
+    if (!file.media || !file.media_url?.startsWith("/")) throw new TransferError("The message has no file");
+    return { path: file.media_url, ...file.media };
+  }
+  const isKnown = typeof file !== "string" && file.status === "complete" && !isNew;
+  const known = isKnown ? file : /** @type {TransferFile} */ (await session.json("GET", `/api/files/${idOf(file)}`));
+  if (!known.sha256) throw new TransferError(`${known.filename} is not complete at the service`);
+  return { path: `/api/files/${idOf(known)}/download`, name: known.filename, size: known.total_bytes ?? 0, sha256: known.sha256 };
 }
 
 /** @param {Session} session @param {import("./index.js").LinkOptions} options */

@@ -195,6 +195,54 @@ export interface Upload {
   cancel(): Promise<void>;
 }
 
+/** A message with a file. */
+export interface Attached {
+  _id: string;
+  /** Its path at the service. */
+  media_url: string | null;
+  media: { name: string; size: number; sha256: string } | null;
+}
+
+export interface FileVersion {
+  /** In hex: it tells one content from any other. */
+  sha256: string;
+  size: number;
+}
+
+/** Where a download goes. With `write` alone it goes on after breaks, but not in another process. */
+export interface Sink<T = void> {
+  /** Get ready for this content. Gives how many of its bytes are kept from before (with `read`); those of other contents are dropped. */
+  begin?(version: FileVersion): number | Promise<number>;
+  /** What was kept, to be verified with the rest. */
+  read?(start: number, end: number): Uint8Array | Promise<Uint8Array>;
+  /** Bytes come in order, from where `begin` said, or from 0 again after `clear`. */
+  write(bytes: Uint8Array, offset: number): void | Promise<void>;
+  /** What was written is not the file. */
+  clear?(): void | Promise<void>;
+  /** All is there and verified. */
+  finish?(): T | Promise<T>;
+  /** Nothing more comes, for whatever reason. */
+  stop?(): void | Promise<void>;
+}
+
+/** Holds a download in memory, and gives a Blob. The same sink given again goes on. */
+export function blobSink(options?: { type?: string }): Sink<Blob>;
+
+/**
+ * Keeps a download in the browser's own files, in pieces that outlive the page, and gives a Blob of them; `clear` it once that has been
+ * used. `folder`: such as `await navigator.storage.getDirectory()`.
+ */
+export function folderSink(folder: FileSystemDirectoryHandle): Sink<Blob> & { clear(): Promise<void> };
+
+export interface DownloadOptions {
+  /** Bytes that are there, and all of them. */
+  onProgress?: (received: number, total: number) => void;
+  /** Ends it; the sink keeps what has arrived. */
+  signal?: AbortSignal;
+  /** Ask for so many bytes at a time: 4 MiB where answers are no streams (React Native), all at once elsewhere. */
+  pieceBytes?: number;
+}
+
 export class TransferClient {
   /** `url`: the address of the service, with its path where it has one. */
   constructor(url: string, options?: ClientOptions);
@@ -207,6 +255,9 @@ export class TransferClient {
   account(): Promise<Account>;
 
   upload(source: UploadSource, options?: UploadOptions): Upload;
+
+  /** Fetch a file, or what hangs on a message, into a sink. Gives what that makes of it, once its SHA-256 is that of the service. */
+  download<T>(file: string | TransferFile | Attached, sink: Sink<T>, options?: DownloadOptions): Promise<T>;
 
   /** All files, in whatever folders, page by page while they are asked for. */
   files(options?: ListOptions): AsyncIterableIterator<TransferFile>;

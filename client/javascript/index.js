@@ -1,10 +1,13 @@
 /* One account of one Transfer Service, for apps: in browsers, Node.js, React Native, Electron, Capacitor. */
 
-import { browse, find, idOf, list, makeLink, signAddress } from "./files.js";
+import { Download } from "./downloads.js";
+import { browse, find, idOf, list, makeLink, signAddress, versionOf } from "./files.js";
+import { away } from "./patience.js";
 import { encodeName, Session } from "./session.js";
 import { Upload } from "./uploads.js";
 
 export { ApiError, DigestMismatch, SignInNeeded, TransferError, Unavailable } from "./errors.js";
+export { blobSink, folderSink } from "./sinks.js";
 
 /** @typedef {import("./index.js").TransferClient} Declared */
 /** @typedef {import("./index.js").TransferFile} TransferFile */
@@ -26,11 +29,11 @@ export class TransferClient {
   }
 
   signOut() {
-    return this.#session.signOut();
+    return this.#session.signOut().catch(away);
   }
 
   token() {
-    return this.#session.token();
+    return this.#session.token().catch(away);
   }
 
   /** @returns {Promise<import("./index.js").Account>} */
@@ -41,6 +44,11 @@ export class TransferClient {
   /** @param {import("./index.js").UploadSource} source @param {import("./index.js").UploadOptions} [options] */
   upload(source, options = {}) {
     return new Upload(this.#session, source, options);
+  }
+
+  /** @template T @param {string | TransferFile | import("./index.js").Attached} file @param {import("./index.js").Sink<T>} sink @param {import("./index.js").DownloadOptions} [options] @returns {Promise<T>} */
+  download(file, sink, options = {}) {
+    return new Download(this.#session, (isNew) => versionOf(this.#session, file, isNew), sink, options).run();
   }
 
   /** @param {import("./index.js").ListOptions} [options] @returns {AsyncIterableIterator<TransferFile>} */

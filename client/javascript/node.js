@@ -1,7 +1,9 @@
-/* What only Node.js has (Electron's main process, too): files to send, and a file that keeps tokens and uploads. */
+/* What only Node.js has (Electron's main process, too): files to send, files to fetch into, and one that keeps tokens and uploads. */
 
-import { open, readFile, rename, stat, writeFile } from "node:fs/promises";
-import { basename } from "node:path";
+import { createHash } from "node:crypto";
+import { constants } from "node:fs";
+import { open, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
+import { basename, dirname, join } from "node:path";
 
 /** @typedef {import("./index.js").Storage} Storage */
 
@@ -52,4 +54,59 @@ export function fileStorage(path) {
     setItem: (key, value) => changed((kept) => { kept[key] = value; }),
     removeItem: (key) => changed((kept) => { delete kept[key]; }),
   };
+}
+
+/**
+ * Puts a download into a file, which is there once it is verified. What has arrived lies beside it until then, also for another process.
+ * @param {string} path of the file, in a folder that is there
+ * @returns {import("./index.js").Sink<string>}
+ */
+export function fileSink(path) {
+  const name = createHash("sha256").update(basename(path)).digest("hex").slice(0, 8);
+  let part = "";
+  /** @type {import("node:fs/promises").FileHandle | null} */
+  let file = null;
+  const opened = () => file ?? fail("The download has not begun");
+  const stop = async () => {
+    const closing = file;
+    file = null;
+    await closing?.close();
+  };
+  return {
+    stop,
+    async begin({ sha256, size }) {
+      await stop();
+      part = join(dirname(path), `.transfer-${name}-${sha256.slice(0, 24)}.part`);
+      file = await open(part, constants.O_RDWR | constants.O_CREAT | (constants.O_NOFOLLOW ?? 0), 0o666);
+      const kept = (await file.stat()).size;
+      if (kept <= size) return kept;
+      await file.truncate(0);
+      return 0;
+    },
+    async read(start, end) {
+      const bytes = new Uint8Array(end - start);
+      const { bytesRead } = await opened().read(bytes, 0, bytes.length, start);
+      return bytes.subarray(0, bytesRead);
+    },
+    async write(bytes, offset) {
+      for (let at = 0; at < bytes.length; ) {
+        at += (await opened().write(bytes, at, bytes.length - at, offset + at)).bytesWritten;
+      }
+    },
+    async clear() {
+      await stop();
+      await rm(part, { force: true });
+    },
+    async finish() {
+      await opened().sync();
+      await stop();
+      await rename(part, path);
+      return path;
+    },
+  };
+}
+
+/** @param {string} words @returns {never} */
+function fail(words) {
+  throw new Error(words);
 }

@@ -27,6 +27,11 @@ export function problemFrom(status, text, retryAfter) {
   return PASSING.has(status) ? new Lost(error, error.retryAfter) : error;
 }
 
+/** For what is tried only once. @param {unknown} problem @returns {never} */
+export function away(problem) {
+  throw problem instanceof Lost ? new Unavailable(`The service is away: ${problem.message}`, { cause: problem }) : problem;
+}
+
 /** What ended a request that `signal` has ended. @param {AbortSignal} signal @returns {unknown} */
 export function reasonOf(signal) {
   return signal.reason ?? Object.assign(new Error("It was cancelled"), { name: "AbortError" });
@@ -63,7 +68,7 @@ export class Patience {
     if (!(problem instanceof Lost)) throw problem;
     const grown = Math.min(FIRST_PAUSE_MS * 2 ** this.#failures++, LONGEST_PAUSE_MS) * (0.5 + Math.random() / 2);
     const pause = Math.max(grown, (problem.retryAfter ?? 0) * 1000);
-    if (Date.now() + pause > this.#endsAt) throw new Unavailable(`The service is away: ${problem.message}`, { cause: problem });
+    if (Date.now() + pause > this.#endsAt) away(problem);
     await sleep(pause, { signal: this.#signal, isEndedOnline: problem.retryAfter === null });
   }
 }

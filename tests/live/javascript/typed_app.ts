@@ -1,6 +1,6 @@
 // An app that must compile as it stands: what is wrong in it is said to be wrong, and has to be.
-import { ApiError, SignInNeeded, TransferClient, type Entry, type TransferFile, type Upload } from "transfer-service-client";
-import { fileStorage, openFile } from "transfer-service-client/node";
+import { ApiError, blobSink, SignInNeeded, TransferClient, type Entry, type TransferFile, type Upload } from "transfer-service-client";
+import { fileSink, fileStorage, openFile } from "transfer-service-client/node";
 
 const client = new TransferClient("https://files.example.com", {
   storage: fileStorage("kept.json"),
@@ -13,6 +13,9 @@ const upload: Upload = client.upload(await openFile("film.mp4"), { name: "Films/
 const file: TransferFile = await upload.done;
 client.upload(new Uint8Array(3), { name: "a.bin" });
 client.upload(new Blob(["a"]).stream(), { name: "a.bin", signal: AbortSignal.timeout(1000) });
+const path: string = await client.download(file, fileSink("film.mp4"), { onProgress: (received, total) => received / total });
+const blob: Blob = await client.download(file.file_id, blobSink());
+await client.download(file, { write: (bytes, offset) => console.log(path, blob, bytes.length, offset) });
 for await (const each of client.browse("Films")) describe(each);
 
 function describe(entry: Entry): string {
@@ -38,5 +41,7 @@ upload.state = "done";
 upload.done.filename;
 // @ts-expect-error previews have three sizes
 client.address(file, { thumbnail: 100 });
+// @ts-expect-error a sink has to be written to
+client.download(file, { finish: () => 1 });
 // @ts-expect-error there is no such order
 client.files({ order: "up" });
