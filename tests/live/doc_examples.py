@@ -15,11 +15,13 @@ import requests
 import simple_websocket
 
 from tests.live import node
+from tests.live.client import javascript
 from tests.live.server import REPOSITORY, wait_until
 from tests.missing import missing
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 SOCKET_IO = node.FOLDER / "node_modules/socket.io-client/dist/socket.io.min.js"
+IMPORT = re.compile(r"^[ \t]*import [^\n(]*;$", flags=re.MULTILINE)
 PATIENCE_SECONDS = 60.0
 
 
@@ -30,11 +32,14 @@ def blocks(page: str, language: str) -> list[str]:
 
 
 def run_node(code: str, folder: Path) -> Any:
-    """Run an ES module in Node.js and give its `result`."""
-    node.install()
-    (folder / "node_modules").symlink_to(node.FOLDER / "node_modules")
+    """Run an ES module in Node.js, with the JavaScript client and its own packages there, and give its `result`.
+
+    Imports may stand anywhere in the code, and more than once.
+    """
+    javascript.install(folder)
     program = folder / "examples.mjs"
-    program.write_text(f"{code}\nconsole.log(JSON.stringify(result)); process.exit(0);\n")
+    imports = "\n".join(dict.fromkeys(each.strip() for each in IMPORT.findall(code)))
+    program.write_text(f"{imports}\n{IMPORT.sub('', code)}\nconsole.log(JSON.stringify(result)); process.exit(0);\n")
     return json.loads(_output("node", str(program)))
 
 

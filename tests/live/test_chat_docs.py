@@ -60,9 +60,12 @@ socket.disconnect();
 """
 
 UPLOADED = """
+import { TransferClient } from "transfer-service-client";
 const { server, token, conversation } = given;
-const fileId = await upload(server, token, Buffer.alloc(given.large, "x"), "films/film.mp4");
-const sent = await sendUploaded(server, token, conversation, fileId, "The film");
+const client = new TransferClient(server, { key: token });
+const film = Object.assign(Buffer.alloc(given.large, "x"), { name: "films/film.mp4" });
+const fileId = (await client.upload(film).done).file_id;
+const sent = await sendUploaded(server, await client.token(), conversation, fileId, "The film");
 const result = { sent, again: await failure(sendUploaded(server, token, conversation, fileId)) };
 socket.disconnect();
 """
@@ -157,9 +160,7 @@ def test_the_javascript_client_catches_up(
 def test_a_film_that_was_uploaded_resumably_is_sent(
     server: LiveServer, alice: requests.Session, conversation: str, tmp_path: Path
 ) -> None:
-    uploading = next(block for block in blocks("resumable.md", "js") if "function upload(" in block)
-    code = "\n".join([uploading, javascript(server, alice, conversation, UPLOADED)])
-    result = run_node(code, tmp_path)
+    result = run_node(javascript(server, alice, conversation, UPLOADED), tmp_path)
     assert result["sent"]["media"]["name"] == "film.mp4"
     assert stored_bytes(server, alice, result["sent"]) == b"x" * LARGE
     assert result["again"] == "File not found"

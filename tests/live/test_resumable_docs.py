@@ -16,6 +16,7 @@ import socketio
 import yaml
 
 from config import Settings
+from tests.conftest import PASSWORD
 from tests.live.bare_socket import BareClient, Listening
 from tests.live.doc_examples import blocks, run_node, run_python, run_shell
 from tests.live.nginx import running_nginx
@@ -84,19 +85,26 @@ def test_the_javascript_example_uploads_and_tells_the_id(
     server: LiveServer, alice: requests.Session, tmp_path: Path
 ) -> None:
     (tmp_path / "data").write_bytes(DATA)
-    given = json.dumps([server.url, token_of(alice), str(tmp_path / "data")])
+    given = json.dumps([server.url, PASSWORD, str(tmp_path / "data")])
     result = run_node(
-        f"""{IN_JAVASCRIPT}
-        import {{ readFileSync }} from "node:fs";
-        const [server, token, path] = {given};
-        const id = await upload(server, token, readFileSync(path), "文件.bin");
-        const empty = await upload(server, token, Buffer.alloc(0), "empty.bin");
-        const refused = await upload(server, "wrong", readFileSync(path), "a.bin").catch((error) => error.message);
-        const result = {{ id, empty, refused }};""",
+        f"""import {{ readFileSync }} from "node:fs";
+        import {{ fileStorage }} from "transfer-service-client/node";
+        const [server, right, path] = {given};
+        const localStorage = fileStorage(`${{path}}.json`);
+        async function upload(file, name, password = right) {{
+          const account = "alice", told = [], console = {{ log: (...each) => told.push(each) }};
+          {IN_JAVASCRIPT}
+          return told;
+        }}
+        const told = await upload(readFileSync(path), "文件.bin");
+        const empty = await upload(new Uint8Array(0), "empty.bin");
+        const refused = await upload(readFileSync(path), "a.bin", "wrong").catch((error) => error.status);
+        const result = {{ told, empty, refused }};""",
         tmp_path,
     )
-    assert (downloaded(alice, server, result["id"]), "401" in result["refused"]) == (DIGEST, True)
-    assert downloaded(alice, server, result["empty"]) == hashlib.sha256().hexdigest()
+    *_moved, moved, (file_id, digest) = result["told"]
+    assert (moved, digest, downloaded(alice, server, file_id)) == ([len(DATA), len(DATA)], DIGEST, DIGEST)
+    assert (downloaded(alice, server, result["empty"][-1][0]), result["refused"]) == (hashlib.sha256().hexdigest(), 401)
     assert alice.get(f"{server.url}/download/文件.bin", timeout=30).content == DATA
 
 
