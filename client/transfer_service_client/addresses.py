@@ -5,6 +5,9 @@ from urllib.parse import quote
 
 from transfer_service_client.errors import TransferError
 
+THIS_MACHINE = frozenset({"localhost", "127.0.0.1", "::1"})
+"""Hosts on the way to which nobody can read along."""
+
 
 def normal_path(name: str) -> str:
     """A name as the service has it: without slashes around it, and in NFC."""

@@ -7,6 +7,7 @@ lock beside it, so none of them spends a refresh token that another has spent al
 import json
 import os
 import re
+import stat
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -20,6 +21,7 @@ from transfer_service_client.locking import lock
 from transfer_service_client.models import text_of
 
 KEY_PREFIX = "tsk_"
+_MOST_BYTES = 1 << 20
 _NEW = ".credentials-"
 _SHOWABLE = re.compile(r"[!-~]+")
 
@@ -93,7 +95,7 @@ class CredentialFile:
     def read(self) -> SignIn:
         """The sign-in. Raises SignInNeeded where there is none, TransferError where the file says something else."""
         try:
-            fields = json.loads(self.path.read_text("utf-8"))
+            fields = json.loads(self._own_text())
         except FileNotFoundError as error:
             raise SignInNeeded(401, "Nobody is signed in: run `transfer login URL`") from error
         except (OSError, ValueError, RecursionError) as error:
@@ -102,6 +104,18 @@ class CredentialFile:
             return SignIn(text_of(fields["url"]), _parse(fields["credentials"]))
         except (KeyError, TypeError, TransferError) as error:
             raise TransferError(f"{self.path} has another form: run `transfer login URL` again") from error
+
+    def _own_text(self) -> bytes:
+        """What only this user can have written, who alone can read it from then on. Raises OSError, TransferError."""
+        with self.path.open("rb") as file:
+            if sys.platform != "win32":
+                facts, user = os.fstat(file.fileno()), os.geteuid()
+                if user != 0 and facts.st_uid not in {user, 0}:
+                    raise TransferError(f"{self.path} is somebody else's: files would go to their account")
+                if facts.st_uid == user and stat.S_IMODE(facts.st_mode) & 0o077:  # copied, or from a backup
+                    with suppress(OSError):
+                        os.fchmod(file.fileno(), 0o600)
+            return file.read(_MOST_BYTES)
 
     def write(self, sign_in: SignIn) -> None:
         """Keep a sign-in in place of the one that was there."""

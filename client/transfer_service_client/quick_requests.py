@@ -8,7 +8,6 @@ import http.client
 import ssl
 import threading
 import time
-import urllib.request
 from collections.abc import Iterable, Mapping
 from urllib.parse import urlsplit
 
@@ -16,6 +15,7 @@ import httpx
 
 from transfer_service_client.answers import ANSWER_BYTES, REPLACED, endless, error_of
 from transfer_service_client.patience import PASSING
+from transfer_service_client.proxies import is_proxied
 from transfer_service_client.session import Session
 
 _CONNECT_SECONDS, _TIMEOUT_SECONDS = 10.0, 90.0
@@ -31,8 +31,7 @@ class QuickRequests:
         self._host, self._port = parts.hostname or "", parts.port
         self._prefix = parts.path
         self._context = httpx.create_ssl_context(verify=session.verify) if parts.scheme == "https" else None
-        proxies = urllib.request.getproxies()
-        self._is_proxied = bool({parts.scheme, "all"} & proxies.keys()) and not _is_bypassed(self._host)
+        self._is_proxied = is_proxied(session.url)
         self._local = threading.local()
 
     def put(self, path: str, content: bytes, headers: Mapping[str, str]) -> httpx.Response:
@@ -157,7 +156,3 @@ def _answer(answer: http.client.HTTPResponse) -> httpx.Response:
         if name.lower() not in REPLACED
     ]
     return httpx.Response(answer.status, headers=fields, content=body)
-
-
-def _is_bypassed(host: str) -> bool:
-    return bool(urllib.request.proxy_bypass(host))

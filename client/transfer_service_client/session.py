@@ -17,6 +17,7 @@ from transfer_service_client.credentials import CredentialFile, Credentials, Key
 from transfer_service_client.errors import ApiError, TransferError, Unavailable, as_expected
 from transfer_service_client.kept_tokens import KeptTokens
 from transfer_service_client.patience import PASSING, PATIENCE_SECONDS, Pause, pauses
+from transfer_service_client.proxies import open_client
 from transfer_service_client.version import VERSION
 
 MAX_CONNECTIONS = 256
@@ -48,7 +49,7 @@ class Session:
     ) -> None:
         """`keep` is where new tokens are written to; `verify` as httpx takes it (False: any certificate).
 
-        Raises TransferError where `url` is no address of http or https.
+        Raises TransferError where `url` is no address of http or https, or a proxy of the environment cannot be used.
         """
         self.url = url.rstrip("/")
         if not _ADDRESS.match(self.url):
@@ -58,13 +59,11 @@ class Session:
         self._credentials = credentials
         self._kept = KeptTokens(keep, self.url, credentials) if keep is not None else None
         self._renewing = threading.Lock()
-        limits = httpx.Limits(max_connections=MAX_CONNECTIONS, max_keepalive_connections=MAX_CONNECTIONS)
-        self._http = httpx.Client(
-            base_url=self.url,
-            timeout=_TIMEOUT,
-            limits=limits,
+        self._http = open_client(
+            self.url,
             verify=verify,
-            follow_redirects=False,
+            timeout=_TIMEOUT,
+            limits=httpx.Limits(max_connections=MAX_CONNECTIONS, max_keepalive_connections=MAX_CONNECTIONS),
             headers={"User-Agent": f"transfer-service-client/{VERSION}", "Accept": "application/json"},
             event_hooks={"response": [refuse_nested_coding]},
         )
@@ -223,6 +222,8 @@ class Session:
         for pause in self.pauses():
             try:
                 answer = send()
+            except httpx.InvalidURL as error:
+                raise TransferError("That is too long for a name") from error
             except httpx.RequestError as error:
                 is_sent = not isinstance(error, _NOT_SENT)
                 if is_sent and not repeats:

@@ -109,3 +109,22 @@ def test_without_a_sign_in_every_command_is_3(signed_out: Command, tmp_path: Pat
         result = signed_out(*arguments)
         assert (result.code, result.out) == (3, "")
         assert result.err == "transfer: Nobody is signed in: run `transfer login URL`\n"
+
+
+@pytest.mark.parametrize("way", ["--password-stdin", "--key-stdin"])
+def test_a_line_that_is_no_text_is_told_without_it(signed_out: Command, way: str) -> None:
+    result = signed_out("login", signed_out.service.url, "--name", "alice", way, stdin="tsk_\udcff\n")
+    assert (result.code, "not UTF-8" in result.err) == (2, True)
+    assert "tsk_\\" not in result.err
+
+
+def test_what_a_service_says_steers_no_terminal_with_debug_neither(transfer: Command) -> None:
+    transfer.service.answers["GET", "/api/files"] = (400, {"detail": "\x1b]0;title\x07\u202e"})
+    result = transfer("ls", "--debug")
+    assert "Traceback" in result.err
+    assert not set(result.err) & {"\x1b", "\x07", "\u202e"}
+
+
+def test_a_name_of_any_length_is_told_in_words(transfer: Command) -> None:
+    result = transfer("ls", "a" * 100_000)
+    assert (result.code, result.err) == (1, "transfer: That is too long for a name\n")

@@ -1,9 +1,11 @@
 """Tokens in the file of the command, while other processes sign in, sign out and renew."""
 
+import os
+import stat
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 import pytest
@@ -104,6 +106,30 @@ def test_the_end_of_a_line_is_no_part_of_a_key() -> None:
 def test_what_lets_in_is_in_no_repr() -> None:
     shown = repr([SignIn(URL, Key("tsk_secret")), SignIn(URL, Tokens("secret", "secret", 0.0, ACCOUNT))])
     assert "secret" not in shown
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such bits")
+def test_a_file_that_others_can_read_is_closed(kept: CredentialFile) -> None:
+    kept.path.chmod(0o644)
+    kept.read()
+    assert stat.S_IMODE(kept.path.stat().st_mode) == 0o600
+
+
+@pytest.mark.skipif(sys.platform == "win32" or os.geteuid() != 0, reason="only root becomes somebody else")
+@pytest.mark.parametrize(("owner", "is_taken"), [(65534, True), (0, True), (65533, False)])
+def test_a_sign_in_of_somebody_else_is_not_used(
+    kept: CredentialFile, monkeypatch: pytest.MonkeyPatch, owner: int, is_taken: bool
+) -> None:
+    kept.path.parent.chmod(0o755)
+    kept.path.chmod(0o644)
+    os.chown(kept.path, owner, owner)
+    monkeypatch.chdir(kept.path.parent)
+    os.seteuid(65534)
+    try:
+        with nullcontext() if is_taken else pytest.raises(TransferError, match="somebody else"):
+            assert CredentialFile(Path(kept.path.name)).read().url == URL
+    finally:
+        os.seteuid(0)
 
 
 def test_a_sign_out_takes_what_a_killed_process_has_left(kept: CredentialFile) -> None:

@@ -130,7 +130,7 @@ def test_times(text: str, seconds: int) -> None:
     assert duration_of(text).total_seconds() == seconds
 
 
-@pytest.mark.parametrize("text", ["", "7", "d", "-1d", "0d", "1.5d", "7 d", "٣d", "99999999999d"])
+@pytest.mark.parametrize("text", ["", "7", "d", "-1d", "0d", "1.5d", "7 d", "٣d", "99999999999d", "999999999w"])
 def test_what_is_no_time(text: str) -> None:
     with pytest.raises(typer.BadParameter):
         duration_of(text)

@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 import typer
 
+from transfer_service_client.addresses import THIS_MACHINE
 from transfer_service_client.cli.command import command
 from transfer_service_client.cli.context import SHORT_PATIENCE_SECONDS, Context
 from transfer_service_client.cli.terminal import safe
@@ -18,7 +19,6 @@ from transfer_service_client.errors import ApiError, SignInNeeded, TransferError
 if TYPE_CHECKING:
     from transfer_service_client.client import TransferClient
 
-_OWN_HOSTS = frozenset({"localhost", "127.0.0.1", "::1"})
 _REDIRECTS = range(300, 400)
 _LOGIN_EXAMPLES = """\
   transfer login https://files.example.com
@@ -94,10 +94,10 @@ def address_of(text: str, *, allows_http: bool) -> str:
         httpx.URL(text if "://" in text else f"https://{text}")
     except (ValueError, httpx.InvalidURL) as error:
         raise typer.BadParameter(f"{text} is no address: {error}") from error
-    scheme = parts.scheme or ("http" if host in _OWN_HOSTS else "https")
+    scheme = parts.scheme or ("http" if host in THIS_MACHINE else "https")
     if scheme not in {"http", "https"} or not host or parts.query or parts.fragment or "@" in parts.netloc:
         raise typer.BadParameter(f"{text} is no address of a service, as https://files.example.com is one")
-    if scheme == "http" and host not in _OWN_HOSTS and not allows_http:
+    if scheme == "http" and host not in THIS_MACHINE and not allows_http:
         raise typer.BadParameter(
             f"http://{parts.netloc} would send the password for everybody on the way to read: "
             "use https://, or --insecure-http where you know the way"
@@ -161,8 +161,12 @@ def ask(prompt: str) -> str:
 
 
 def line_of_input() -> str:
-    """A line of standard input, without its end."""
-    line = sys.stdin.readline().rstrip("\r\n")
+    """A line of standard input, without its end. Raises typer.BadParameter, whose words have nothing of it."""
+    try:
+        line = sys.stdin.readline().rstrip("\r\n")
+        line.encode()  # elsewhere than in UTF-8 Python lets other bytes through
+    except UnicodeError:
+        raise typer.BadParameter("The line of standard input is not UTF-8") from None
     if not line:
         raise typer.BadParameter("Standard input has no line to read")
     return line

@@ -128,9 +128,16 @@ def run(arguments: Sequence[str]) -> int:
         return end.code if isinstance(end.code, int) else 0
     except Exception as error:  # noqa: BLE001 # whatever it is, it is told in words
         if options.debug:
-            traceback.print_exc()
+            _print_origin(error)
         return _tell(error)
     return code if isinstance(code, int) else 0
+
+
+def _print_origin(error: Exception) -> None:
+    """Where an error came from. Its words may be those of a service, which steer no terminal."""
+    for lines in traceback.format_exception(error):
+        for line in lines.rstrip("\n").split("\n"):
+            sys.stderr.write(f"{safe(line)}\n")
 
 
 def _refuse_empty(arguments: Sequence[str]) -> None:

@@ -23,7 +23,7 @@ _EXAMPLES = """\
   pass show link | transfer share report.pdf --password
 """
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
-_DURATION = re.compile(r"([1-9][0-9]{0,8})([smhdw])")
+_DURATION = re.compile(r"([1-9][0-9]{0,7})([smhdw])")
 
 
 def register(app: typer.Typer) -> None:
