@@ -8,7 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from transfer_service_client.credentials import state_folder
-from transfer_service_client.downloads import sha256_of
+from transfer_service_client.reading import sha256_of
 
 _SETTLED_SECONDS = 3.0
 """A change within the resolution of a disk's clock (2 s at FAT) would leave the time as it was: young files wait."""

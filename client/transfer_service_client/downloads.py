@@ -9,7 +9,7 @@ import hashlib
 import queue
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 
@@ -20,6 +20,7 @@ from transfer_service_client.models import File
 from transfer_service_client.parts import PartFile, Range, is_strong_etag
 from transfer_service_client.patience import PASSING, Pause
 from transfer_service_client.progress import SILENT, Progress
+from transfer_service_client.reading import sha256_of
 from transfer_service_client.session import Session
 
 _SMALL_BYTES = 1 << 20  # fetched by the caller's own thread
@@ -80,17 +81,6 @@ def is_same(path: Path, file: File) -> bool:
         return sha256_of(path) == file.sha256
     except OSError:
         return False
-
-
-def sha256_of(path: Path, heard: Callable[[int], None] | None = None) -> str:
-    """The digest (hex) of what a file holds; `heard` is told of the bytes as they are read. Raises OSError."""
-    digest = hashlib.sha256()
-    with path.open("rb", buffering=0) as opened:
-        while block := opened.read(_BLOCK_BYTES):
-            digest.update(block)
-            if heard is not None:
-                heard(len(block))
-    return digest.hexdigest()
 
 
 class _Run:

@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 
 from transfer_service_client.errors import FileChanged
+from transfer_service_client.reading import digest_of, open_file
 from transfer_service_client.sources import Source
 
 
@@ -12,10 +13,10 @@ class LocalSource(Source):
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._file = path.open("rb", buffering=0)
+        self._file = open_file(path)
         facts = os.fstat(self._file.fileno())
         super().__init__(facts.st_size)
-        self._changed_at = facts.st_mtime_ns
+        self._changed_at, self._touched_at = facts.st_mtime_ns, facts.st_ctime_ns
         self._inode = (facts.st_dev, facts.st_ino)
 
     @property
@@ -33,6 +34,18 @@ class LocalSource(Source):
             found = (each.st_size, each.st_mtime_ns, (each.st_dev, each.st_ino))
             if found != (self.size, self._changed_at, self._inode):
                 raise FileChanged(f"{self._path.name} was changed while it was sent")
+        self._file.seek(self.size)
+        if self._file.read(1):  # as those of /proc do, and some of disks that are far away
+            raise FileChanged(f"{self._path.name} holds more than its size says")
+        if facts[0].st_ctime_ns != self._touched_at:
+            self._compare_again(facts[0].st_ctime_ns)
+
+    def _compare_again(self, touched_at: int) -> None:
+        """Somebody gave it other rights or another link, or wrote to it and set its time back: only its bytes tell."""
+        if self.is_hashed and digest_of(self._file) != self.sha256():
+            raise FileChanged(f"{self._path.name} was changed while it was sent")
+        if self.is_hashed:
+            self._touched_at = touched_at
 
     def close(self) -> None:
         """Close the file."""

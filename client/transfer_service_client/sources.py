@@ -76,6 +76,11 @@ class Source(ABC):
             self._read_into(self._hashed, data)
             self._hash(self._hashed, data)
 
+    @property
+    def is_hashed(self) -> bool:
+        """Whether `sha256` reads nothing any more."""
+        return self._hashed >= self.size
+
     def sha256(self) -> bytes:
         """The digest of the whole."""
         if self._known is not None:

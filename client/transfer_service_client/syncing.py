@@ -12,12 +12,12 @@ from typing import Protocol
 
 from transfer_service_client.addresses import normal_path
 from transfer_service_client.digests import DigestCache
-from transfer_service_client.downloads import sha256_of
 from transfer_service_client.errors import NotFound, SignInNeeded, TransferError, Unavailable
 from transfer_service_client.fetching import Lists
 from transfer_service_client.outcome import Outcome
 from transfer_service_client.planning import Planning
 from transfer_service_client.progress import SILENT, Progress
+from transfer_service_client.reading import open_file, sha256_of
 from transfer_service_client.sync_plans import Plan, is_in, plan, worth_hashing
 from transfer_service_client.trees import LocalTree, local_tree, remote_tree
 from transfer_service_client.walking import joined
@@ -195,5 +195,5 @@ def _digests(local: LocalTree, names: list[str], digests: DigestCache) -> dict[s
 
 def _check_readable(path: Path, _name: str) -> None:
     """Raises OSError where it cannot be read."""
-    with path.open("rb") as file:
+    with open_file(path) as file:
         file.read(1)
