@@ -18,6 +18,8 @@ class Source(ABC):
     def __init__(self, size: int, *, sha256: bytes | None = None) -> None:
         """`sha256`: what its origin says that the whole is; then the service compares with that, nothing is hashed."""
         self.size = size
+        self.remembered: str | None = None
+        """The digest (hex) of an earlier run: enough to see that the same bytes are there, and for nothing else."""
         self._known = sha256
         self._digest = hashlib.sha256()
         self._hashed = 0 if sha256 is None else size
@@ -30,6 +32,11 @@ class Source(ABC):
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self._hashing.shutdown()
         self.close()
+
+    @property
+    def is_known(self) -> bool:
+        """Whether its origin says what it is."""
+        return self._known is not None
 
     @property
     @abstractmethod

@@ -62,7 +62,7 @@ class Uploader:
 
     def _upload(self, source: Source, name: str, there: File | None) -> Uploaded:
         if there is not None and there.is_complete and there.size == source.size:
-            sha256 = source.sha256().hex()
+            sha256 = source.remembered or source.sha256().hex()
             if there.sha256 == sha256:
                 source.check()
                 self._forget_killed(source, name)

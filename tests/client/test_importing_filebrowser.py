@@ -123,6 +123,8 @@ def test_without_digests_of_its_own_files_arrive_all_the_same(
     there.knows_digests = False
     assert bring().verified == 3
     assert service.files["fb/film"] == FILM
+    there.requests.clear()
+    assert (bring().outcome.same, there.raw_ranges()) == (3, [])
 
 
 def test_an_account_that_may_not_download_is_told(bring: Bring, there: FileBrowserDouble) -> None:
@@ -160,6 +162,24 @@ def test_what_is_no_file_is_passed_over_and_what_can_be_no_name_is_told(bring: B
     assert [name for name, _ in report.outcome.skips] == ["fb/loop", "fb/pipe"]
     assert told(report.outcome.errors).keys() == {"fb/dangling", "fb/..", "fb/../../etc"}
     assert not any(".." in each.path for each in there.requests)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        pytest.param(b"[" * 100_000, id="nested"),
+        pytest.param(b'{"items": [{"name": "x", "size": -1, "isDir": false, "mode": 420}]}', id="size"),
+        pytest.param(b'{"items": [{"name": "x", "size": 1, "isDir": false, "mode": {}}]}', id="mode"),
+        pytest.param(b'{"items": {"name": "x"}}', id="no-list"),
+        pytest.param(b"\xff\xfe", id="no-text"),
+    ],
+)
+def test_a_listing_that_is_none_is_told(bring: Bring, there: FileBrowserDouble, body: bytes) -> None:
+    def answer(request: Request) -> Answer:
+        return there.answer(request) if request.path == "/api/login" else Answer(200, body)
+
+    with serving(answer) as address, pytest.raises(TransferError, match="File Browser"):
+        bring(at=address)
 
 
 def test_a_wrong_password_is_told_at_once(bring: Bring, there: FileBrowserDouble) -> None:

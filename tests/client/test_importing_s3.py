@@ -87,6 +87,24 @@ def test_what_is_there_with_the_digest_that_the_bucket_knows_is_not_fetched_agai
     assert (report.outcome.same, report.verified, bucket.fetched()) == (5, 5, [])
 
 
+def test_a_version_that_was_read_once_is_not_fetched_again_to_be_compared(
+    bring: Bring, service: AccountService, bucket: S3Double
+) -> None:
+    bring()
+    bucket.objects["z"] = b"Z"
+    bucket.requests.clear()
+    report = bring()
+    assert (report.outcome.same, report.outcome.done, set(bucket.fetched())) == (4, 1, {"z"})
+    assert service.files["s3/z"] == b"Z"
+
+
+def test_what_was_read_once_is_sent_anew_where_other_bytes_are_there_now(bring: Bring, service: AccountService) -> None:
+    bring()
+    service.files["s3/z"] = b"!"
+    assert bring().outcome.done == 1
+    assert service.files["s3/z"] == b"z"
+
+
 def test_a_broken_line_goes_on_where_it_broke(bring: Bring, service: AccountService, bucket: S3Double) -> None:
     bucket.objects, bucket.cuts = {"film": FILM}, [100_000, 150_000]
     assert bring().verified == 1

@@ -87,7 +87,7 @@ class FileBrowserOrigin:
     def _file(self, name: str, item: Mapping[str, Any]) -> Found:
         if item.get("type") == "invalid_link":
             return Unsendable(name, TransferError("It is a link to nothing"))
-        if int(item.get("mode") or 0) & _NO_FILE:
+        if item["mode"] & _NO_FILE:
             return Skipped(name, "It is no file")
         return OriginFile(name, item["size"], partial(self._open, name, item))
 
@@ -175,10 +175,11 @@ def _chunks(answer: httpx.Response) -> Iterator[bytes]:
 
 
 def _is_item(item: Any) -> bool:
-    if not isinstance(item, dict) or not isinstance(item.get("name"), str):
+    """Whether it says what is needed of a file or folder."""
+    if not isinstance(item, dict):
         return False
-    size = item.get("size")
-    return isinstance(item.get("isDir"), bool) and isinstance(size, int) and size >= 0
+    kinds = {"name": str, "size": int, "isDir": bool, "mode": int}
+    return all(isinstance(item.get(name), kind) for name, kind in kinds.items()) and bool(item["size"] >= 0)
 
 
 def _is_digested(told: Mapping[str, Any]) -> bool:

@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 
 import httpx
 
-from transfer_service_client.answers import error_of
+from transfer_service_client.answers import error_of, refuse_nested_coding, whole
 from transfer_service_client.errors import SignInNeeded, TransferError, as_expected
 from transfer_service_client.importers.remote_source import Broken
 from transfer_service_client.patience import PASSING, PATIENCE_SECONDS, pauses
@@ -41,7 +41,12 @@ class FileBrowserSite:
         limits = httpx.Limits(max_connections=_CONNECTIONS, max_keepalive_connections=_CONNECTIONS)
         headers = {"User-Agent": f"transfer-service-client/{VERSION}", "Accept-Encoding": "identity"}
         self._http = httpx.Client(
-            timeout=_timeout(_SILENT_SECONDS), limits=limits, verify=verify, headers=headers, follow_redirects=False
+            timeout=_timeout(_SILENT_SECONDS),
+            limits=limits,
+            verify=verify,
+            headers=headers,
+            follow_redirects=False,
+            event_hooks={"response": [refuse_nested_coding]},
         )
 
     def close(self) -> None:
@@ -111,14 +116,26 @@ class FileBrowserSite:
         self, path: str, token: str, headers: Mapping[str, str] | None, *, is_streamed: bool, read_seconds: float | None
     ) -> httpx.Response:
         fields = {name: value for name, value in (headers or {}).items() if value}
-        timeout = _timeout(read_seconds or _SILENT_SECONDS)
         try:
             request = self._http.build_request(
-                "GET", self.url + path, headers={**fields, "X-Auth": token}, timeout=timeout
+                "GET",
+                self.url + path,
+                headers={**fields, "X-Auth": token},
+                timeout=_timeout(read_seconds or _SILENT_SECONDS),
             )
-            return self._http.send(request, stream=is_streamed)
-        except httpx.TransportError as error:
+            answer = self._http.send(request, stream=True)
+            return answer if is_streamed else self._whole(answer)
+        except httpx.RequestError as error:
             raise Broken(error) from error
+
+    def _whole(self, answer: httpx.Response) -> httpx.Response:
+        """An answer with its body, as long as that may be."""
+        try:
+            return whole(answer)
+        except TransferError as error:
+            raise TransferError(f"{self.url} told more of one folder than fits into memory") from error
+        finally:
+            answer.close()
 
     def _renew(self, shown: str) -> None:
         with self._guard:
@@ -127,8 +144,9 @@ class FileBrowserSite:
             if self._is_out:
                 raise SignInNeeded(401, f"{self.url} does not take the name and the password any more")
             try:
-                answer = self._http.post(f"{self.url}/api/login", json=self._account)
-            except httpx.TransportError as error:
+                request = self._http.build_request("POST", f"{self.url}/api/login", json=self._account)
+                answer = self._whole(self._http.send(request, stream=True))
+            except httpx.RequestError as error:
                 raise Broken(error) from error
             if answer.status_code in PASSING:
                 raise Broken(error_of(answer))

@@ -3,15 +3,20 @@
 import threading
 import unicodedata
 from collections.abc import Iterator, Mapping
+from contextlib import closing
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING
 
+from transfer_service_client.addresses import normal_path
 from transfer_service_client.errors import DigestMismatch, SignInNeeded, TransferError
 from transfer_service_client.importers.origin import Found, Origin, OriginFile, OriginFolder, problem_of
+from transfer_service_client.importers.remembered import RememberedDigests
+from transfer_service_client.importers.remote_source import RemoteSource
 from transfer_service_client.many import Job, Many
 from transfer_service_client.models import File
 from transfer_service_client.outcome import Outcome
+from transfer_service_client.planning import Planning
 from transfer_service_client.progress import SILENT, Progress
 from transfer_service_client.quick_requests import QuickRequests
 from transfer_service_client.uploads import Uploader
@@ -50,6 +55,7 @@ def run_import(client: "TransferClient", origin: Origin, to: str = "", *, progre
 
 def plan_import(client: "TransferClient", origin: Origin, to: str = "", *, progress: Progress = SILENT) -> ImportPlan:
     """What `run_import` would do; no byte of a file is read. Raises as that does."""
+    to = normal_path(to)
     plan, there = ImportPlan(), {file.name: file.size for file in client.files(to)}
     for found in _checked(origin, to):
         if isinstance(found, OriginFile):
@@ -63,19 +69,23 @@ def plan_import(client: "TransferClient", origin: Origin, to: str = "", *, progr
 
 class _Importing:
     def __init__(self, client: "TransferClient", to: str, progress: Progress) -> None:
-        self._client, self._to, self._progress = client, to, progress
+        self._client, self._to, self._progress = client, normal_path(to), progress
         self._report = Import()
         self._guard = threading.Lock()
         self._digests: dict[str, str] = {}
+        self._remembered = RememberedDigests()
         quick, stop = QuickRequests(client.session), threading.Event()
         self._many = Many(self._report.outcome, progress=progress, stop=stop, end=quick.close)
         self._uploader = Uploader(client.session, client.account_label(), progress=progress, stop=stop, quick=quick)
 
     def run(self, origin: Origin) -> Import:
-        there = {file.name: file for file in self._client.files(self._to)}
-        with self._many:
-            for found in _checked(origin, self._to):
-                self._add(found, there)
+        with closing(self._remembered):
+            there = {file.name: file for file in self._client.files(self._to)}
+            with self._many, Planning(self._progress) as planning:
+                for found in _checked(origin, self._to):
+                    if isinstance(found, OriginFile):
+                        planning.expect(1, found.size)
+                    self._add(found, there)
         self._verify()
         return self._report
 
@@ -91,7 +101,11 @@ class _Importing:
 
     def _send(self, file: OriginFile, there: File | None) -> bool:
         with file.open() as source:
+            is_far = isinstance(source, RemoteSource) and not source.is_known
+            source.remembered = self._remembered.find(source.identity) if is_far else None
             uploaded = self._uploader.upload_source(source, file.name, there)
+            if is_far:
+                self._remembered.keep(source.identity, uploaded.sha256)
         with self._guard:
             self._digests[file.name] = uploaded.sha256
         return uploaded.was_sent

@@ -22,11 +22,11 @@ _WAL_AT, _IS_WAL = 18, 2  # of the header of a database (https://www.sqlite.org/
 
 class _Row(NamedTuple):
     share_id: str
-    share_name: str | None
+    share_name: str
     storage: str
     file_id: str
     name: str
-    size: str | int
+    size: str
 
 
 class PingvinOrigin:
@@ -68,7 +68,7 @@ class PingvinOrigin:
             size = path.lstat().st_size
         except (OSError, ValueError):
             return Unsendable(name, TransferError("The database names it, and its bytes are not there"))
-        if str(row.size) != str(size) or not path.is_file() or path.is_symlink():
+        if row.size != str(size) or not path.is_file() or path.is_symlink():
             return Unsendable(name, TransferError(f"It has {size} bytes, and {row.size} by the database"))
         return OriginFile(name, size, partial(LocalSource, path))
 
@@ -83,7 +83,7 @@ class PingvinOrigin:
                     f"SELECT s.id, {name}, {storage}, f.id, f.name, f.size "  # noqa: S608 # one of those two
                     "FROM File f JOIN Share s ON s.id = f.shareId ORDER BY s.createdAt, s.id, f.createdAt, f.id"
                 )
-                return [_Row(*row) for row in database.execute(query)]
+                return [_Row(*map(_text, row)) for row in database.execute(query)]
         except (sqlite3.Error, OSError) as error:
             raise TransferError(f"{self._data / _DATABASE} cannot be read: {error}") from error
 
@@ -112,8 +112,13 @@ def _connected(path: Path, mode: str) -> sqlite3.Connection:
     return database
 
 
+def _text(value: object) -> str:
+    """What a column holds, whatever its kind says: SQLite does not insist on those."""
+    return "" if value is None else value if isinstance(value, str) else str(value)
+
+
 def _folder_name(row: _Row) -> str:
-    name = (row.share_name or "").strip()
+    name = row.share_name.strip()
     return name if _is_label(name) else row.share_id
 
 

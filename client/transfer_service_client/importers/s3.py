@@ -160,7 +160,7 @@ class S3Source(RemoteSource):
             raise self._judged(error) from error
         except (BotoCoreError, OSError) as error:
             raise Broken(error) from error
-        if answer.get("ETag") != self._etag or answer["ContentLength"] != self.size - start:
+        if answer.get("ETag") != self._etag or answer.get("ContentLength") != self.size - start:
             answer["Body"].close()
             raise FileChanged(f"{self.label} was changed while it was imported")
         if answer.get("ServerSideEncryption", "").startswith("aws:kms") or answer.get("SSECustomerAlgorithm"):
@@ -219,7 +219,7 @@ def _in_words() -> Iterator[None]:
         yield
     except ClientError as error:
         raise TransferError(_words_of(error)) from error
-    except (BotoCoreError, ValueError) as error:
+    except (BotoCoreError, ValueError, KeyError, TypeError) as error:  # or it answered what no bucket does
         raise TransferError(f"The bucket cannot be read: {error}") from error
 
 
