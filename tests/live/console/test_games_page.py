@@ -199,6 +199,21 @@ def test_of_many_downloads_two_have_a_stream_and_all_are_followed(site: Site, op
     expect(page.get_by_role("progressbar")).to_have_count(0)
 
 
+def test_a_stream_that_is_refused_for_a_while_is_opened_again(
+    site: Site, open_console: OpenConsole, expected_errors: Callable[..., None]
+) -> None:
+    expected_errors("^503: ", "console error: .* 503 ")
+    game = site.add_game(ARCHIVE, Behaviour(stall_at=STALLED), title="Long Way")
+    site.start(game)
+    page = open_console(account="carol")
+    page.route("**/download/progress", lambda route: route.fulfill(status=503), times=1)
+    with page.expect_response(lambda answer: answer.url.endswith("/progress") and answer.ok):
+        page.goto("/console/games/downloads")
+    expect(bar(page, game)).to_have_js_property("value", STALLED)
+    site.cancel(game)
+    expect(page.get_by_role("progressbar")).to_have_count(0)
+
+
 def test_one_of_several_archives_is_chosen(site: Site, open_console: OpenConsole) -> None:
     game_id = str(uuid.uuid4())
     site.add_game(b"first", game_id=game_id, title="Two Towers")

@@ -5,7 +5,7 @@ import { t } from "../core/messages.js";
 import { textOf } from "../core/problems.js";
 import { createStore } from "../core/store.js";
 import { say } from "../ui/toast.js";
-import { doLater } from "../ui/undo.js";
+import { doLater, sendPatiently } from "../ui/undo.js";
 
 /** The ids of messages that are about to be deleted: they are shown as if they were. */
 export const leaving = createStore(new Set());
@@ -32,7 +32,7 @@ export function removeSoon(message, onDeleted) {
   const show = () => leaving.set((all) => new Set([...all].filter((id) => id !== message._id)));
   const send = async (isLeaving) => {
     try {
-      onDeleted((await api("DELETE", `/messages/${message._id}`, { keepalive: isLeaving })).message);
+      onDeleted((await sendPatiently((keepalive) => api("DELETE", `/messages/${message._id}`, { keepalive }), isLeaving)).message);
     } catch (error) {
       say(textOf(error), { isProblem: true });
     }

@@ -1,6 +1,7 @@
 /* The conversations of the account, the one with the newest message first. */
 
 import { api } from "../core/api.js";
+import { afterFault } from "../core/passing.js";
 import { account } from "../core/session.js";
 import { createStore } from "../core/store.js";
 import { noteNews } from "../shell/news.js";
@@ -13,6 +14,7 @@ export const conversations = createStore(NOTHING);
 
 let me = account.get()?.id;
 let loading = null;
+let failures = 0;
 
 account.watch((now) => {
   if (now?.id === me) return;
@@ -21,7 +23,7 @@ account.watch((now) => {
 });
 conversations.watch(({ all }) => noteNews("chat", all.some(isUnread)));
 listen(hear);
-onGap(() => conversations.get().isLoaded && load());
+onGap(() => (conversations.get().isLoaded || conversations.get().error) && load());
 
 /** Ask for them; what is known stays until the answer is there. */
 export function load() {
@@ -32,9 +34,12 @@ export function load() {
 async function ask() {
   try {
     const { conversations: all, next_cursor: next } = await api("GET", "/conversations");
+    failures = 0;
     conversations.set({ all, isLoaded: true, error: null, next });
   } catch (error) {
     conversations.set((old) => ({ ...old, error }));
+    afterFault(error, { failures, again: () => conversations.get().error === error && load() });
+    failures += 1;
   }
 }
 

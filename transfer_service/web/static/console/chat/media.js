@@ -4,6 +4,7 @@ import { html, useEffect, useRef, useState } from "../../vendor/htm-preact.js";
 import { BASE } from "../core/page.js";
 import { formatPosition, formatSize } from "../core/format.js";
 import { t } from "../core/messages.js";
+import { useFetched } from "../ui/fetched.js";
 import { Icon } from "../ui/icon.js";
 import { decode } from "./blurhash.js";
 
@@ -51,11 +52,12 @@ function boxOf(width, height) {
 function Preview({ message, onOpen }) {
   const { media, type } = message;
   const [isThere, setThere] = useState(false);
+  const { turn, onError } = useFetched(media.thumbnail_url);
   const { width, height } = boxOf(media.width, media.height);
   const style = { width: `${width}px`, aspectRatio: `${width} / ${height}` };
   return html`<a class="shot" href=${BASE + message.media_url} style=${style} onClick=${(event) => open(event, message, onOpen)}>
     ${!isThere && html`<${Blur} hash=${media.blurhash} />`}
-    <img src=${BASE + media.thumbnail_url} width=${width} height=${height} alt=${nameOf(message)} loading="lazy" decoding="async" class=${isThere ? "there" : ""} onLoad=${() => setThere(true)} />
+    <img key=${turn} src=${BASE + media.thumbnail_url} onError=${onError} width=${width} height=${height} alt=${nameOf(message)} loading="lazy" decoding="async" class=${isThere ? "there" : ""} onLoad=${() => setThere(true)} />
     ${type === "video" && html`<span class="play"><${Icon} name="play" /></span>${media.duration !== null && html`<span class="length">${formatPosition(media.duration)}</span>`}`}
   </a>`;
 }
@@ -63,17 +65,19 @@ function Preview({ message, onOpen }) {
 /* The same player before and after the preview is made: what plays goes on. */
 function Film({ message }) {
   const { media } = message;
+  const { turn, onError, onLoad } = useFetched(message.media_url);
   const size = media.width && boxOf(media.width, media.height);
   const style = size && { width: `${size.width}px`, aspectRatio: `${size.width} / ${size.height}` };
   const poster = size && media.thumbnail_url ? BASE + media.thumbnail_url : undefined;
   return html`<div class=${`shot film ${size ? "" : "unknown"}`} style=${style}>
-    <video controls playsinline preload=${poster ? "none" : "metadata"} poster=${poster} src=${BASE + message.media_url} aria-label=${nameOf(message)}></video>
+    <video key=${turn} onError=${onError} onLoadedData=${onLoad} controls playsinline preload=${poster ? "none" : "metadata"} poster=${poster} src=${BASE + message.media_url} aria-label=${nameOf(message)}></video>
   </div>`;
 }
 
 function Picture({ message, onOpen }) {
+  const { turn, onError } = useFetched(message.media_url);
   return html`<a class="shot unknown" href=${BASE + message.media_url} onClick=${(event) => open(event, message, onOpen)}>
-    <img src=${BASE + message.media_url} alt=${nameOf(message)} loading="lazy" decoding="async" class="there" />
+    <img key=${turn} onError=${onError} src=${BASE + message.media_url} alt=${nameOf(message)} loading="lazy" decoding="async" class="there" />
   </a>`;
 }
 

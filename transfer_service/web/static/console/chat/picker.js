@@ -3,6 +3,7 @@
 import { html, useEffect, useRef, useState } from "../../vendor/htm-preact.js";
 import { api } from "../core/api.js";
 import { t } from "../core/messages.js";
+import { persist } from "../core/passing.js";
 import { account } from "../core/session.js";
 import { Icon } from "../ui/icon.js";
 import { Avatar } from "./avatar.js";
@@ -63,7 +64,8 @@ function search(text, show) {
   }
   const ending = new AbortController();
   const timer = setTimeout(async () => {
-    const answer = await api("GET", "/accounts", { query: { search: text }, signal: ending.signal }).catch(() => null);
+    const ask = () => api("GET", "/accounts", { query: { search: text }, signal: ending.signal });
+    const answer = await persist(ask, { signal: ending.signal }).catch(() => null);
     if (answer && !ending.signal.aborted) show(answer.accounts.map(({ name }) => name));
   }, PAUSE_MS);
   return () => {

@@ -5,6 +5,7 @@
  */
 
 import { api } from "../core/api.js";
+import { isPassing, pauseAfter } from "../core/passing.js";
 import { account } from "../core/session.js";
 import { createStore } from "../core/store.js";
 import { emptied, forget, lastRead, noteRead, refreshOne } from "./conversations.js";
@@ -39,6 +40,7 @@ class Thread {
     this.cursor = null;
     this.timers = new Map();
     this.looks = 0;
+    this.failures = 0;
     this.readId = null;
   }
 
@@ -90,6 +92,7 @@ class Thread {
       if (this.ending.signal.aborted || this.store.get().isGone) return;
       try {
         await work();
+        this.failures = 0;
         if (this.store.get().error) this.set({ error: null });
       } catch (error) {
         this.fail(error);
@@ -103,6 +106,12 @@ class Thread {
     const isGone = error.status === 403 || NOT_THERE.has(error.detail);
     this.set({ isGone, error: isGone ? null : error, isLoading: false });
     if (isGone) forget(this.id);
+    else if (isPassing(error)) this.soon("again", () => (this.store.get().info ? this.learn() : this.load()), this.pause(error));
+  }
+
+  pause(error) {
+    this.failures += 1;
+    return pauseAfter(this.failures - 1, error.retryAfter);
   }
 
   ask(path, query) {
@@ -185,12 +194,15 @@ class Thread {
   catchUp() {
     if (this.isCatchingUp) return this.queue;
     this.isCatchingUp = true;
-    return this.run(async () => {
+    return this.run(() => {
       this.isCatchingUp = false;
-      if (this.cursor === null) return this.load();
-      await this.fetchEnd(await this.followChanges());
-      this.set({ info: await refreshOne(this.id) });
+      return this.store.get().info ? this.learn() : this.load();
     });
+  }
+
+  async learn() {
+    await this.fetchEnd(await this.followChanges());
+    this.set({ info: await refreshOne(this.id) });
   }
 
   /* Gives what was not known. */
@@ -292,7 +304,8 @@ class Thread {
       noteRead({ ...info, last_message: last });
     } catch (error) {
       this.readId = null;
-      if (error.status) this.fail(error);
+      if (isPassing(error)) this.after("read", this.pause(error), () => this.markRead());
+      else if (error.status) this.fail(error);
     }
   }
 }

@@ -5,6 +5,7 @@ import { t } from "../core/messages.js";
 import { BASE } from "../core/page.js";
 import { IconButton } from "../ui/button.js";
 import { Dialog } from "../ui/dialog.js";
+import { useFetched } from "../ui/fetched.js";
 import { Icon } from "../ui/icon.js";
 
 /** `message` is shown first; `messages` are those that are in memory. */
@@ -14,6 +15,7 @@ export function Viewer({ message, messages, onClose }) {
   const place = all.findIndex((each) => each._id === id);
   const shown = all[place] ?? message;
   const address = BASE + shown.media_url;
+  const { turn, onError, onLoad } = useFetched(shown.media_url);
   const go = (step) => all[place + step] && setId(all[place + step]._id);
   useLayoutEffect(() => { // before the next key is pressed
     const press = (event) => {
@@ -26,7 +28,8 @@ export function Viewer({ message, messages, onClose }) {
   });
   return html`<${Dialog} wide title=${shown.media.name} onClose=${onClose}>
     <div class="chat-large" key=${shown._id}>
-      ${shown.type === "video" ? html`<video controls autoplay src=${address} aria-label=${shown.media.name}></video>` : html`<img src=${address} alt=${shown.media.name} />`}
+      ${shown.type === "video" ? html`<video key=${turn} controls autoplay src=${address} aria-label=${shown.media.name} onError=${onError} onLoadedData=${onLoad}></video>`
+        : html`<img key=${turn} src=${address} alt=${shown.media.name} onError=${onError} />`}
     </div>
     <p class="chat-large-ways">
       ${all.length > 1 && html`<${IconButton} label=${t("chat.earlier")} icon="back" aria-disabled=${place <= 0} onClick=${() => go(-1)} />

@@ -63,7 +63,10 @@ export async function api(method, path, { query, json, body, headers, signal, ke
   return parse(answer);
 }
 
-/** Like `api`, for the answer itself: its headers, or a body that is no JSON. */
+/**
+ * Like `api`, for the answer itself: its headers, or a body that is no JSON. With `redirect` "manual" an answer that leads elsewhere
+ * is a success.
+ */
 export async function request(method, path, options = {}) {
   let { answer, value } = await send(method, path, options);
   if (answer.status === RENEW_STATUS) {
@@ -71,18 +74,18 @@ export async function request(method, path, options = {}) {
     if (!(await renew(value))) throw refusal;
     ({ answer } = await send(method, path, options));
   }
-  if (!answer.ok) throw await errorOf(answer);
+  if (!answer.ok && answer.type !== "opaqueredirect") throw await errorOf(answer);
   return answer;
 }
 
-async function send(method, path, { query, json, body, headers, signal, keepalive }) {
+async function send(method, path, { query, json, body, headers, signal, keepalive, redirect }) {
   const sent = { Accept: "application/json", ...headers };
   if (!FOR_READING.has(method)) Object.assign(sent, await csrfHeaders());
   if (json !== undefined) sent["Content-Type"] = "application/json";
   const content = json === undefined ? body : JSON.stringify(json);
   const value = cookie(TOKEN);
   try {
-    const answer = await fetch(urlOf(path, query), { method, headers: sent, body: content, signal, keepalive, credentials: "same-origin" });
+    const answer = await fetch(urlOf(path, query), { method, headers: sent, body: content, signal, keepalive, redirect, credentials: "same-origin" });
     return { answer, value };
   } catch (error) {
     throw cutOff(error);

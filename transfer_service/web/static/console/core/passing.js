@@ -61,9 +61,9 @@ export async function afterFault(error, { failures, again, signal }) {
   if (!isPassing(error)) return;
   try {
     await pause(pauseAfter(failures, error.retryAfter), signal);
-    while (document.hidden) await pause(LONGEST_PAUSE_MS, signal);
+    while (document.hidden) await new Promise((resolve) => { document.addEventListener("visibilitychange", resolve, { once: true, signal }); });
   } catch {
     return; // nobody shows it any more
   }
-  again();
+  if (!signal?.aborted) again();
 }

@@ -1,6 +1,7 @@
 /* Lists of what lies in folders, or of what a search finds: asked for page by page, kept for the way back. */
 
 import { api } from "../core/api.js";
+import { afterFault, isPassing, persist } from "../core/passing.js";
 import { account } from "../core/session.js";
 import { createStore } from "../core/store.js";
 import { fileItem, folderItem } from "./items.js";
@@ -32,7 +33,7 @@ export function changeItems(change) {
 /**
  * `state` has `{items, isWhole, isLoaded, error}`. `more` gets the next page, `all` every one; `refresh(seen)` asks again for
  * what is there, unless `seen`, the last row that is shown, lies so deep that this would be long; nobody has to hear
- * that it could not.
+ * that it could not. After a fault that passes it goes on by itself until `stop`.
  */
 function createListing(query) {
   const state = createStore(EMPTY);
@@ -41,21 +42,35 @@ function createListing(query) {
   let cursor = null;
   let work = null;
   let ending = null;
+  let resting = null;
+  let failures = 0;
 
   const set = (part) => state.set((old) => ({ ...old, ...part }));
 
-  const failed = (error) => set({ error, isLoaded: true });
+  const failed = (error) => {
+    set({ error, isLoaded: true });
+    later(error, readOn);
+  };
   const gone = (error) => {
     cursor = null;
     keys = new Set();
     set({ items: [], isWhole: false, isLoaded: true, error });
   };
 
+  function later(error, again) {
+    const own = new AbortController();
+    resting = own;
+    afterFault(error, { failures, again, signal: own.signal });
+    failures += 1;
+  }
+
   /* One thing at a time: the cursor belongs to the items. */
   function run(task, onError) {
     const own = new AbortController();
+    resting?.abort();
     ending = own;
     work = task(own.signal)
+      .then(() => { failures = 0; })
       .catch((error) => {
         if (!own.signal.aborted) onError(error);
       })
@@ -66,16 +81,27 @@ function createListing(query) {
   }
 
   function more() {
-    return work ?? (state.get().isWhole ? Promise.resolve() : run(async (signal) => {
-      set({ error: null, isLoaded: state.get().items.length > 0 });
-      const page = await ask(query, cursor, cursor ? PAGE : FIRST_PAGE, signal);
-      cursor = page.cursor;
-      set({ items: [...state.get().items, ...unknown(page.items, keys)], isWhole: !cursor, isLoaded: true });
-    }, failed));
+    if (work || state.get().isWhole) return work ?? Promise.resolve();
+    set({ error: null, isLoaded: state.get().items.length > 0 });
+    return readOn();
   }
 
-  async function all() {
-    while (!state.get().isWhole && !state.get().error) await more();
+  function readOn() {
+    return run(async (signal) => {
+      const page = await ask(query, cursor, cursor ? PAGE : FIRST_PAGE, signal);
+      cursor = page.cursor;
+      set({ items: [...state.get().items, ...unknown(page.items, keys)], isWhole: !cursor, isLoaded: true, error: null });
+    }, failed);
+  }
+
+  /* What it could not get in the end is told as by `more`. */
+  function all() {
+    return persist(async () => {
+      while (!state.get().isWhole) {
+        await more();
+        if (state.get().error) throw state.get().error;
+      }
+    }).catch(() => {});
   }
 
   function refresh(seen = 0) {
@@ -95,7 +121,10 @@ function createListing(query) {
       cursor = next;
       keys = found;
       set({ items: same(state.get().items, items), isWhole: !next, error: null });
-    }, (error) => error.status === GONE && gone(error));
+    }, (error) => {
+      if (error.status === GONE) gone(error);
+      else if (isPassing(error)) later(error, () => refresh(seen));
+    });
   }
 
   function change(how) {
@@ -104,6 +133,7 @@ function createListing(query) {
   }
 
   function stop() {
+    resting?.abort();
     if (state.get().isLoaded) return;
     ending?.abort();
     work = null;

@@ -6,7 +6,7 @@ import { HAS_TRASH } from "../core/page.js";
 import { textOf } from "../core/problems.js";
 import { createStore } from "../core/store.js";
 import { say } from "../ui/toast.js";
-import { doLater } from "../ui/undo.js";
+import { doLater, sendPatiently } from "../ui/undo.js";
 import { refreshFiles } from "./changes.js";
 import { changeItems } from "./listing.js";
 
@@ -29,7 +29,7 @@ export async function removeItems(items, { onUndo } = {}) {
     mark(items, false);
     onUndo?.();
   };
-  doLater(await describe(items), { send: () => carryOut(left), undo });
+  doLater(await describe(items), { send: (isLeaving) => carryOut(left, isLeaving), undo });
 }
 
 /* Requests are sent even so, but browsers do not promise it for very many. */
@@ -58,11 +58,11 @@ async function describe(items) {
   return inside ? t(`files.${kind}_with`, { what, inside: t("files.files", { count: inside }) }) : t(`files.${kind}`, { what });
 }
 
-async function carryOut(left) {
+async function carryOut(left, isLeaving) {
   const failed = [];
   const removeNext = async () => {
     for (let item = left.pop(); item; item = left.pop()) {
-      await send(item).then(forget.bind(null, item), (error) => failed.push({ item, error }));
+      await sendPatiently(() => send(item), isLeaving).then(forget.bind(null, item), (error) => failed.push({ item, error }));
     }
   };
   await Promise.all(Array.from({ length: AT_ONCE }, removeNext));

@@ -3,6 +3,7 @@
 import { html, useEffect } from "../../vendor/htm-preact.js";
 import { api } from "../core/api.js";
 import { t } from "../core/messages.js";
+import { persist } from "../core/passing.js";
 import { hrefOf, Link, navigate, useRoute } from "../core/router.js";
 import { account } from "../core/session.js";
 import { Button } from "../ui/button.js";
@@ -70,7 +71,7 @@ async function ask({ search, sort, page }, signal) {
 
 /* Of a game whose download has ended the catalogue says something else now. */
 async function freshen(gameId, setValue) {
-  const game = await api("GET", `/api/games/${encodeURIComponent(gameId)}`).catch(() => null);
+  const game = await persist(() => api("GET", `/api/games/${encodeURIComponent(gameId)}`)).catch(() => null);
   if (!game) return;
   setValue((old) => old && { ...old, games: old.games.map((each) => (each.id === game.id ? game : each)) });
 }

@@ -15,7 +15,8 @@ const LOOKED_WITHOUT_STREAM_MS = 2000;
 export const downloads = createStore({ jobs: [], cursor: null, isLoaded: false, error: null });
 
 const streams = new Map();
-const refused = new Set();
+/* Until when there is no further try, by the clock of the page: a stream may be refused by what passes. */
+const refused = new Map();
 const listeners = new Set();
 /* Games whose download has been begun here since the last look: it may be over before the list has it. */
 const begun = new Set();
@@ -120,9 +121,13 @@ function follow() {
   const isSeen = shown > 0 && !document.hidden;
   const running = isSeen ? downloads.get().jobs.filter(isActive).map((job) => job.gameId) : [];
   for (const gameId of [...streams.keys()]) if (!running.includes(gameId)) close(gameId);
-  for (const gameId of running) if (streams.size < MOST_STREAMS && !streams.has(gameId) && !refused.has(gameId)) open(gameId);
+  for (const gameId of running) if (streams.size < MOST_STREAMS && !streams.has(gameId) && mayOpen(gameId)) open(gameId);
   const isFollowed = running.every((gameId) => streams.has(gameId));
   if (isSeen) timer = setTimeout(look, isFollowed ? LOOKED_EVERY_MS : LOOKED_WITHOUT_STREAM_MS);
+}
+
+function mayOpen(gameId) {
+  return performance.now() >= (refused.get(gameId) ?? 0);
 }
 
 function open(gameId) {
@@ -132,7 +137,7 @@ function open(gameId) {
   stream.onerror = () => {
     if (stream.readyState !== EventSource.CLOSED) return; // else it connects again by itself
     close(gameId);
-    refused.add(gameId);
+    refused.set(gameId, performance.now() + LOOKED_EVERY_MS);
     follow();
   };
 }

@@ -10,7 +10,7 @@ import { Icon } from "../ui/icon.js";
 import { More } from "../ui/paging.js";
 import { Empty, Failed, Loading } from "../ui/states.js";
 import { say } from "../ui/toast.js";
-import { doLater } from "../ui/undo.js";
+import { doLater, sendPatiently } from "../ui/undo.js";
 import { LinkDetails } from "./details.js";
 import { LinkRow } from "./row.js";
 import { nameOf } from "./states.js";
@@ -28,7 +28,7 @@ export default function Page() {
     focusAt(links.indexOf(link));
     hide(link.id);
     doLater(t("links.revoked", { name: nameOf(link) }), {
-      send: (isLeaving) => api("DELETE", `/api/links/${link.id}`, { keepalive: isLeaving }).catch((problem) => {
+      send: (isLeaving) => sendPatiently((keepalive) => api("DELETE", `/api/links/${link.id}`, { keepalive }), isLeaving).catch((problem) => {
         if (problem.status === 404) return;
         show(link.id);
         say(textOf(problem), { isProblem: true });

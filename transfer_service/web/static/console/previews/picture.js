@@ -6,6 +6,7 @@ import { t } from "../core/messages.js";
 import { labelOf } from "../files/items.js";
 import { LANGUAGE } from "../core/page.js";
 import { IconButton } from "../ui/button.js";
+import { useFetched } from "../ui/fetched.js";
 import { isShownByBrowsers } from "./kinds.js";
 import { Other } from "./other.js";
 
@@ -14,17 +15,20 @@ const MOST = STEP ** 6;
 const percents = new Intl.NumberFormat(LANGUAGE, { style: "percent" });
 
 export function Picture({ file }) {
-  const [isBroken, setBroken] = useState(false);
   const [zoom, setZoom] = useState(1);
   const source = useSource(file);
+  const { turn, isBroken, onError, onLoad } = useFetched(source);
   const [size, setSize] = useState({ width: file.width, height: file.height });
   const place = useMiddle(zoom);
-  const measure = ({ target }) => size.width || setSize({ width: target.naturalWidth, height: target.naturalHeight });
+  const measure = ({ target }) => {
+    onLoad();
+    if (!size.width) setSize({ width: target.naturalWidth, height: target.naturalHeight });
+  };
   const change = (next) => setZoom(Math.min(MOST, Math.max(1, next)));
   if (isBroken || !source) return html`<${Other} file=${file} text=${t("previews.no_preview")} />`;
   return html`<div ref=${place} class=${zoom > 1 ? "viewer-picture scrolls" : "viewer-picture"} tabindex=${zoom > 1 ? 0 : undefined} role="group" aria-label=${t("previews.title")}>
-      <img src=${source} alt=${labelOf(file.filename)} style=${styleOf(size, zoom)} decoding="async" draggable=${false}
-        onLoad=${measure} onError=${() => setBroken(true)} onDblClick=${() => change(zoom > 1 ? 1 : STEP ** 2)} />
+      <img key=${turn} src=${urlOf(source)} alt=${labelOf(file.filename)} style=${styleOf(size, zoom)} decoding="async" draggable=${false}
+        onLoad=${measure} onError=${onError} onDblClick=${() => change(zoom > 1 ? 1 : STEP ** 2)} />
     </div>
     <div class="viewer-zoom" role="group" aria-label=${t("previews.zoom")}>
       <${IconButton} icon="minus" label=${t("previews.smaller")} aria-disabled=${zoom === 1} onClick=${() => change(zoom / STEP)} />
@@ -33,16 +37,16 @@ export function Picture({ file }) {
     </div>`;
 }
 
-/* The preview is there at once. The picture itself takes its place when it has come. */
+/* Where it is: the preview is there at once, the picture itself takes its place when it has come. */
 function useSource(file) {
-  const preview = file.width === null ? null : urlOf(`/api/files/${file.file_id}/thumbnail`, { size: 1280 });
-  const original = isShownByBrowsers(file) ? urlOf(`/api/files/${file.file_id}/download`) : null;
+  const preview = file.width === null ? null : `/api/files/${file.file_id}/thumbnail?size=1280`;
+  const original = isShownByBrowsers(file) ? `/api/files/${file.file_id}/download` : null;
   const [source, setSource] = useState(preview ?? original);
   useEffect(() => {
     if (!preview || !original) return undefined;
     const image = new Image();
     image.onload = () => setSource(original);
-    image.src = original;
+    image.src = urlOf(original);
     return () => {
       image.onload = null;
       image.src = "";

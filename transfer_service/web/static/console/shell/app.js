@@ -1,10 +1,12 @@
 /* The whole: the question who it is, or the frame with the page that the address names. */
 
-import { html, useEffect, useState } from "../../vendor/htm-preact.js";
+import { html, useEffect } from "../../vendor/htm-preact.js";
+import { ApiError } from "../core/api.js";
 import { t } from "../core/messages.js";
 import { useRoute } from "../core/router.js";
 import { account } from "../core/session.js";
 import { useStore } from "../core/store.js";
+import { useLoaded } from "../ui/load.js";
 import { Failed, Loading } from "../ui/states.js";
 import { Toasts } from "../ui/toast.js";
 import { Frame } from "./frame.js";
@@ -33,18 +35,16 @@ function Signed() {
 
 /* A page is loaded when it is first shown. Each sets its own title. */
 function Page({ name, labels }) {
-  const [page, setPage] = useState(null);
-  const [error, setError] = useState(null);
   const isKnown = Object.hasOwn(PAGES, name); // an address may name anything, "constructor" too
-  const load = () => {
-    setError(null);
-    if (isKnown) PAGES[name]().then((module) => setPage(() => module.default), setError);
-  };
-  useEffect(load, []);
+  const { value: page, error, reload } = useLoaded(async () => isKnown && PAGES[name]().catch(notLoaded), []);
   useEffect(() => { document.title = isKnown ? `${t(`shell.${name}`)} · ${t("shell.product")}` : t("shell.product"); }, []);
   if (!isKnown) return html`<${NotFound} />`;
-  if (error) return html`<${Failed} error=${error} onRetry=${load} />`;
+  if (error) return html`<${Failed} error=${error} onRetry=${reload} />`;
   if (!page) return html`<${Loading} />`;
-  const Shown = page;
-  return html`<${Shown} labels=${labels} />`;
+  return html`<${page.default} labels=${labels} />`;
+}
+
+/* Browsers tell so of a module that has not come. */
+function notLoaded(error) {
+  throw error instanceof TypeError ? new ApiError(0, "") : error;
 }

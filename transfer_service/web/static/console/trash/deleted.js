@@ -2,13 +2,17 @@
 
 import { useEffect, useMemo } from "../../vendor/htm-preact.js";
 import { api } from "../core/api.js";
+import { afterFault, persist } from "../core/passing.js";
 import { createStore, useStore } from "../core/store.js";
 import { folderOf, labelOf } from "../files/items.js";
 
 const PAGE = 1000;
 const NONE = { items: [], cursor: null, isLoaded: false, isWhole: false, error: null };
 
-/** `{items, isWhole, isLoaded, error, more, all, without, reload}`; `without(keys)` drops what has left it. */
+/**
+ * `{items, isWhole, isLoaded, error, more, all, without, reload}`; `without(keys)` drops what has left it. After a fault that
+ * passes it goes on by itself.
+ */
 export function useDeleted() {
   const deleted = useMemo(createDeleted, []);
   const state = useStore(deleted.state);
@@ -24,13 +28,19 @@ function createDeleted() {
   const gone = new Set();
   let ending = new AbortController();
   let work = null;
+  let failures = 0;
 
   async function readOn(signal) {
     try {
       const page = await ask(state.get().cursor, signal);
+      failures = 0;
       if (!signal.aborted) state.set((old) => joined(old, page, gone));
     } catch (error) {
-      if (!signal.aborted) state.set((old) => ({ ...old, error, isLoaded: true }));
+      if (signal.aborted) return;
+      state.set((old) => ({ ...old, error, isLoaded: true }));
+      const again = () => state.get().error === error && more();
+      afterFault(error, { failures, again, signal });
+      failures += 1;
     }
   }
 
@@ -41,9 +51,14 @@ function createDeleted() {
     return work;
   }
 
-  async function all() {
+  function all() {
     const own = ending;
-    while (own === ending && !state.get().isWhole && !state.get().error) await more();
+    return persist(async () => {
+      while (own === ending && !state.get().isWhole) {
+        await more();
+        if (state.get().error) throw state.get().error;
+      }
+    }, { signal: own.signal }).catch(() => {}); // it is told
   }
 
   function without(keys) {

@@ -1,11 +1,14 @@
 /* Changes that can be undone for some seconds: they are sent only then. */
 
 import { t } from "../core/messages.js";
+import { persist } from "../core/passing.js";
 import { account } from "../core/session.js";
 import { say } from "./toast.js";
 
 const UNDO_SECONDS = 8;
 const waiting = new Set();
+/* What has been sent, and may have to be sent again. */
+const trying = new Set();
 
 /**
  * Tell by `text` that something was done, and do it by `send(isLeaving)` in a few seconds, unless somebody wants it
@@ -29,9 +32,24 @@ function takeBack(change) {
   if (waiting.delete(change)) change.undo();
 }
 
-/** Send what waits now: before somebody signs out. Resolves when all was sent. */
-export function finishAll(isLeaving = false) {
-  return Promise.all([...waiting].map((change) => finish(change, isLeaving)));
+/**
+ * For what `send` does: `request(isLeaving)` until it succeeds, while its faults pass. Whoever leaves meanwhile sends it once
+ * more: so it has to be a request that may come twice. Raises ApiError.
+ */
+export async function sendPatiently(request, isLeaving) {
+  if (isLeaving) return request(true);
+  const last = () => request(true).catch(() => {});
+  trying.add(last);
+  try {
+    return await persist(() => request(false));
+  } finally {
+    trying.delete(last);
+  }
+}
+
+/** Send what waits now: before somebody signs out, or leaves the page. Resolves when all was sent. */
+export function finishAll() {
+  return Promise.all([...[...waiting].map((change) => finish(change, true)), ...[...trying].map((last) => last())]);
 }
 
 async function finish(change, isLeaving = false) {
@@ -41,4 +59,4 @@ async function finish(change, isLeaving = false) {
 }
 
 account.watch((me) => me === null && [...waiting].forEach(takeBack));
-window.addEventListener("pagehide", () => finishAll(true));
+window.addEventListener("pagehide", finishAll);

@@ -6,6 +6,7 @@
 
 import { html, useEffect, useState } from "../../vendor/htm-preact.js";
 import { t } from "../core/messages.js";
+import { afterFault } from "../core/passing.js";
 import { textOf } from "../core/problems.js";
 import { useStore } from "../core/store.js";
 import { Button } from "../ui/button.js";
@@ -101,11 +102,14 @@ function isBeingMade({ filename, length }) {
 }
 
 function lookOftenEnough() {
+  const ending = new AbortController();
+  const begin = (failures) => look().catch((error) => afterFault(error, { failures, again: () => begin(failures + 1), signal: ending.signal }));
   const lookQuietly = () => document.hidden || look().catch(() => {}); // asked again soon
-  lookQuietly();
+  begin(0);
   const timer = setInterval(() => unfinished.get().uploads.length && lookQuietly(), LOOKED_EVERY_MS);
   window.addEventListener("focus", lookQuietly);
   return () => {
+    ending.abort();
     clearInterval(timer);
     window.removeEventListener("focus", lookQuietly);
   };

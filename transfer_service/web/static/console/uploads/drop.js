@@ -3,6 +3,7 @@
 import { html, useCallback, useEffect } from "../../vendor/htm-preact.js";
 import { api } from "../core/api.js";
 import { t } from "../core/messages.js";
+import { persist } from "../core/passing.js";
 import { textOf } from "../core/problems.js";
 import { useDrops } from "../ui/drops.js";
 import { Icon } from "../ui/icon.js";
@@ -36,7 +37,7 @@ async function take(event, folder) {
   if (files.length) addFiles(files);
   for (const path of folders) {
     try {
-      await api("POST", "/api/folders", { json: { path } });
+      await persist(() => api("POST", "/api/folders", { json: { path } })); // 200 where it is there
     } catch (error) {
       say(textOf(error), { isProblem: true });
       return;

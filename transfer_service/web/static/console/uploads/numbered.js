@@ -41,10 +41,15 @@ export function keep(each) {
   numbered.set((all) => all.filter((other) => other !== each));
 }
 
+/* Somebody else has deleted it, or an earlier try that went no further. */
+function gone(error) {
+  if (error.status !== 404) throw error;
+}
+
 /** Delete the old file, and give the new one its name. Raises ApiError. */
 export async function replace(each) {
-  const old = await api("GET", `/api/files/status/${encodeName(each.wanted)}`);
-  if (old.status === "complete" && old.file_id !== each.fileId) await api("DELETE", `/api/files/${old.file_id}`);
+  const old = await api("GET", `/api/files/status/${encodeName(each.wanted)}`).catch(gone);
+  if (old?.status === "complete" && old.file_id !== each.fileId) await api("DELETE", `/api/files/${old.file_id}`).catch(gone);
   await api("PATCH", `/api/files/${each.fileId}`, { json: { filename: each.wanted } });
   keep(each);
 }

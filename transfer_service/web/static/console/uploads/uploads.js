@@ -8,6 +8,7 @@
 
 import { api, csrfHeaders } from "../core/api.js";
 import { BASE } from "../core/page.js";
+import { persist } from "../core/passing.js";
 import { account, onOther, refresh, renew } from "../core/session.js";
 import { isSentAtOnce, Stopped } from "./attempt.js";
 import { digestOf } from "./fingerprint.js";
@@ -20,6 +21,7 @@ const TOLD_EVERY_MS = 500;
 const SEEN_MS = 3000;
 const SEEN = 5;
 const LOOKED_AT = 50;
+const ASKED_FOR_MS = 600_000;
 
 const door = {
   endpoint: `${window.location.origin}${BASE}/api/uploads`,
@@ -49,7 +51,7 @@ const door = {
 
   left: ({ url }) => url && release(idOf(url)),
 
-  end: (url) => endUnfinished({ upload_id: idOf(url), protocol: "tus" }).catch(() => {}), // or it expires
+  end: (url) => persist(() => endUnfinished({ upload_id: idOf(url), protocol: "tus" })).catch(() => {}), // or it expires
 };
 
 export const queue = new Queue(door);
@@ -99,7 +101,8 @@ queue.onFinished((entry) => {
   setTimeout(forgetRecent, SEEN_MS, entry);
   telling ??= setTimeout(() => {
     telling = null;
-    lookAtNames(named.splice(0)).catch(() => {}); // then nothing is told of their numbers
+    const told = named.splice(0);
+    persist(() => lookAtNames(told), { patience: ASKED_FOR_MS }).catch(() => {}); // then nothing is told of their numbers
     arrived.set((count) => count + 1);
     if (!queue.entries.length) {
       refresh();
