@@ -25,6 +25,7 @@ const drawn = new WeakMap();
 const door = {
   endpoint: new URL(base, window.location.href).href,
   beginsAnew: true, // whether the upload has gone or the link, the next request tells
+  beginsEmpty: true, // a file whose answer was lost cannot be found here, and would be sent twice
   headers: () => ({}),
   renew: async () => false,
 

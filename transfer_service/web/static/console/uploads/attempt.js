@@ -18,19 +18,20 @@ async function loadTus() {
   return window.tus;
 }
 
-/** Whether a file goes along with the request that creates its upload. */
+/** Whether a file is small enough to go along with the request that creates its upload. */
 export function isSentAtOnce(file) {
   return file.size <= SMALL_BYTES;
 }
 
 /**
- * Send `file` to `endpoint`, or go on at `url`. `headers()` gives or promises the fields of each request. `onUrl(url)` tells where
- * an upload has been made, also after `signal` has ended the go: its maker has to know what would take up room.
+ * Send `file` to `endpoint`, or go on at `url`; `isAtOnce` sends it with the request that creates its upload. `headers()` gives
+ * or promises the fields of each request. `onUrl(url)` tells where an upload has been made, also after `signal` has ended
+ * the go: its maker has to know what would take up room.
  *
  * Gives `{result, settled}`, two promises: the id of the finished file, or Stopped, or an AbortError; and when nothing
  * is under way any more.
  */
-export function attempt(file, { endpoint, url, metadata, headers, onUrl, onProgress, signal }) {
+export function attempt(file, { endpoint, url, isAtOnce, metadata, headers, onUrl, onProgress, signal }) {
   let settle;
   const settled = new Promise((resolve) => { settle = resolve; });
   const result = new Promise((resolve, reject) => {
@@ -38,7 +39,7 @@ export function attempt(file, { endpoint, url, metadata, headers, onUrl, onProgr
       how(value);
       settle();
     };
-    const go = new Go({ endpoint, url, headers, onUrl, onProgress, onEnd: (id) => end(resolve, id), onStop: (problem) => end(reject, problem) });
+    const go = new Go({ endpoint, url, isAtOnce, headers, onUrl, onProgress, onEnd: (id) => end(resolve, id), onStop: (problem) => end(reject, problem) });
     signal.addEventListener("abort", () => {
       reject(signal.reason);
       if (go.stop()) settle();
@@ -62,13 +63,13 @@ class Go {
   async begin(file, metadata) {
     const tus = await loadTus().catch(() => { throw new Stopped(0); });
     if (this.#isStopped) return;
-    const { endpoint, url } = this.#options;
+    const { endpoint, url, isAtOnce } = this.#options;
     this.#upload = new tus.Upload(file, {
       // With an endpoint, tus-js-client begins anew whenever HEAD is refused, for whatever passing reason.
       endpoint: url ? null : endpoint,
       uploadUrl: url ?? null,
       metadata,
-      uploadDataDuringCreation: isSentAtOnce(file),
+      uploadDataDuringCreation: isAtOnce,
       retryDelays: null,
       storeFingerprintForResuming: false,
       onBeforeRequest: (request) => this.#prepare(request),

@@ -4,7 +4,7 @@
 
 import { pauseAfter } from "../core/passing.js";
 import { createStore } from "../core/store.js";
-import { attempt, Stopped } from "./attempt.js";
+import { attempt, isSentAtOnce, Stopped } from "./attempt.js";
 import { decide, problemOf } from "./decisions.js";
 import { BUSY, Elsewhere, isSilent, makeEntry, Mixed, OPEN, OtherFile, RESTING, Twin, twinOf } from "./entries.js";
 import { fingerprintOf } from "./fingerprint.js";
@@ -163,6 +163,7 @@ export class Queue {
     const go = attempt(entry.file, {
       endpoint: this.#door.endpoint,
       url: entry.url,
+      isAtOnce: !this.#door.beginsEmpty && isSentAtOnce(entry.file),
       metadata: this.#door.metadataOf(entry),
       headers: () => this.#door.headers(),
       signal,
