@@ -43,6 +43,25 @@ def run_node(code: str, folder: Path) -> Any:
     return json.loads(_output("node", str(program)))
 
 
+def as_function(code: str, name: str, *parameters: str, gives: str) -> str:
+    """A program for pages as an async function, whose parameters are the names that it does not say the values of.
+
+    It gives an expression, in which `told` is what the program has logged.
+    """
+    return f"""async function {name}({", ".join(parameters)}) {{
+  const [kept, told] = [new Map(), []];
+  const localStorage = {{
+    getItem: (key) => kept.get(key) ?? null,
+    setItem: (key, value) => void kept.set(key, value),
+    removeItem: (key) => void kept.delete(key),
+  }};
+  const console = {{ log: (...each) => void told.push(each) }};
+{code}
+  return {gives};
+}}
+"""
+
+
 def run_python(code: str, folder: Path, *arguments: str) -> Any:
     """Run a Python program and give the JSON it prints."""
     program = folder / "examples.py"

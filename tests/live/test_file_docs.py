@@ -10,7 +10,8 @@ import pytest
 import requests
 
 from tests.conftest import PASSWORD
-from tests.live.doc_examples import blocks, run_node, run_python, run_shell
+from tests.live.doc_examples import as_function, blocks, run_node, run_python, run_shell
+from tests.live.fault_proxy import Fault, FaultProxy
 from tests.live.node import token_of
 from tests.live.server import LiveServer, running
 
@@ -48,13 +49,14 @@ def test_whole_files_in_a_shell(
     assert left & {*names, "summary.txt"} == {"report (3).txt", "summary.txt"}
 
 
-def test_whole_files_in_a_browser(
-    server: LiveServer, alice: requests.Session, places: dict[str, str], tmp_path: Path
-) -> None:
+def test_whole_files_in_a_browser(server: LiveServer, alice: requests.Session, tmp_path: Path) -> None:
     (example,) = blocks("whole-files.md", "js")
-    here = f"const ask = fetch; globalThis.fetch = (path, ...rest) => ask({json.dumps(server.url)} + path, ...rest);\n"
-    act = f"const result = await upload(new File(['from a page'], 'a page.txt'), {json.dumps(places['TOKEN'])});"
-    result = run_node(f"{here}{example}\n{act}", tmp_path)
+    upload = as_function(example, "upload", "location", "account", "password", "file", gives="[told, stored]")
+    act = f"""
+    const file = new File(["from a page"], "a page.txt");
+    const result = await upload({{ origin: "{server.url}" }}, "alice", "{PASSWORD}", file);"""
+    told, result = run_node(upload + act, tmp_path)
+    assert (told, result["sha256"]) == ([["a page.txt"]], hashlib.sha256(b"from a page").hexdigest())
     assert (result["filename"], stored(server, alice, "a page.txt")) == ("a page.txt", b"from a page")
 
 
@@ -131,17 +133,22 @@ def test_a_signed_address_for_download_managers(
     assert [(tmp_path / name).read_bytes() == BIG for name in ("big.bin", "same.bin")] == [True, True]
 
 
-def test_downloads_by_fetch(
-    server: LiveServer, alice: requests.Session, places: dict[str, str], tmp_path: Path
-) -> None:
-    url = server.url + server.store(alice, "fetched.bin", BIG)
+def test_downloads_in_a_browser(server: LiveServer, alice: requests.Session, tmp_path: Path) -> None:
+    """Over a line that breaks; and again with what is there, which asks for no byte of it."""
+    file_id = server.store(alice, "fetched.bin", BIG).split("/")[3]
     (example,) = blocks("downloads.md", "js")
-    act = f"""
-const [url, token] = {json.dumps([url, places["TOKEN"]])};
-const whole = await fetchResumable(url, token);
-const rest = await fetchResumable(url, token, whole.blob.slice(0, 1000), whole.etag);
-const result = [whole.done, whole.blob.size, rest.done, rest.blob.size, whole.etag === rest.etag];"""
-    assert run_node(example + act, tmp_path) == [True, len(BIG), True, len(BIG), True]
+    gives = "[blob, client, sink, told]"
+    fetch = as_function(example, "fetchFile", "server", "account", "password", "fileId", gives=gives)
+    with FaultProxy(server.port, [Fault(reset_at=700_000)]) as proxy:
+        act = f"""
+        import {{ createHash }} from "node:crypto";
+        const given = ["http://127.0.0.1:{proxy.port}", "alice", "{PASSWORD}", "{file_id}"];
+        const [blob, client, sink, told] = await fetchFile(...given);
+        const digest = createHash("sha256").update(new Uint8Array(await blob.arrayBuffer())).digest("hex");
+        const result = [digest, told.at(-1), (await client.download(given[3], sink)).size];"""
+        result = run_node(fetch + act, tmp_path)
+    assert result == [hashlib.sha256(BIG).hexdigest(), [len(BIG), len(BIG)], len(BIG)]
+    assert (len(proxy.faults_done), proxy.bytes_toward["client"] < 1.5 * len(BIG)) == (1, True)
 
 
 @pytest.fixture
@@ -199,19 +206,27 @@ def test_the_trash_in_a_shell(tmp_path: Path) -> None:
         assert alice.get(f"{server.url}/api/trash", timeout=30).json()["files"] == []
 
 
-def test_a_folder_by_tus_js_client(
-    server: LiveServer, alice: requests.Session, places: dict[str, str], photos: dict[str, bytes], tmp_path: Path
+def test_a_folder_in_a_browser(
+    server: LiveServer, alice: requests.Session, photos: dict[str, bytes], tmp_path: Path
 ) -> None:
+    """Twice, and with large files that differ by their folders alone."""
+    photos |= {f"photos/{folder}/clip.mp4": BIG[place:] + BIG[:place] for place, folder in enumerate("ab")}
+    for name, content in photos.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes(content)
     (example,) = blocks("folders.md", "js")
+    send = as_function(example, "send", "server", "account", "password", "field", gives="field.files.length")
     act = f"""
     import {{ readFileSync }} from "node:fs";
+    process.chdir({json.dumps(str(tmp_path))});
+    const files = {json.dumps(list(photos))}.map((path) => {{
+      const file = new File([readFileSync(path)], path.split("/").pop(), {{ lastModified: 1 }});
+      return Object.assign(file, {{ webkitRelativePath: `js/${{path}}` }});
+    }});
     const result = [];
-    for (const name of {json.dumps(list(photos))}) {{
-      result.push(await send(readFileSync(name), `js/${{name}}`, {json.dumps(server.url)}, "{places["TOKEN"]}"));
-    }}"""
-    ids = run_node(f"process.chdir({json.dumps(str(tmp_path))});\n{example}{act}", tmp_path)
+    for (let time = 0; time < 2; time++) result.push(await send("{server.url}", "alice", "{PASSWORD}", {{ files }}));"""
+    assert run_node(send + act, tmp_path) == [len(photos), len(photos)]
     assert below(server, alice, "js") == {f"js/{name}": content for name, content in photos.items()}
-    assert alice.get(f"{server.url}/api/files/{ids[1]}/download", timeout=30).content == b"sand"
 
 
 @pytest.mark.parametrize("page", [1, 1000])

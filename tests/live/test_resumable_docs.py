@@ -18,7 +18,7 @@ import yaml
 from config import Settings
 from tests.conftest import PASSWORD
 from tests.live.bare_socket import BareClient, Listening
-from tests.live.doc_examples import blocks, run_node, run_python, run_shell
+from tests.live.doc_examples import as_function, blocks, run_node, run_python, run_shell
 from tests.live.nginx import running_nginx
 from tests.live.node import token_of
 from tests.live.server import REPOSITORY, LiveServer, wait_until
@@ -87,15 +87,10 @@ def test_the_javascript_example_uploads_and_tells_the_id(
     (tmp_path / "data").write_bytes(DATA)
     given = json.dumps([server.url, PASSWORD, str(tmp_path / "data")])
     result = run_node(
-        f"""import {{ readFileSync }} from "node:fs";
-        import {{ fileStorage }} from "transfer-service-client/node";
+        f"""{as_function(IN_JAVASCRIPT, "send", "server", "account", "password", "file", "name", gives="told")}
+        import {{ readFileSync }} from "node:fs";
         const [server, right, path] = {given};
-        const localStorage = fileStorage(`${{path}}.json`);
-        async function upload(file, name, password = right) {{
-          const account = "alice", told = [], console = {{ log: (...each) => told.push(each) }};
-          {IN_JAVASCRIPT}
-          return told;
-        }}
+        const upload = (file, name, password = right) => send(server, "alice", password, file, name);
         const told = await upload(readFileSync(path), "文件.bin");
         const empty = await upload(new Uint8Array(0), "empty.bin");
         const refused = await upload(readFileSync(path), "a.bin", "wrong").catch((error) => error.status);
