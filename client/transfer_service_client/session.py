@@ -23,7 +23,10 @@ from transfer_service_client.version import VERSION
 MAX_CONNECTIONS = 256
 _RENEWED_BEFORE_SECONDS = 30.0
 _GONE, _LOST = frozenset({404, 410}), frozenset({502, 504})  # lost: a proxy did not hear the end
-_TIMEOUT = httpx.Timeout(connect=10.0, read=90.0, write=90.0, pool=None)
+SILENCE_SECONDS = 30.0
+"""So long a download waits for its next byte: then it goes on over another connection."""
+_ANSWER_SECONDS = 90.0  # the service may read all of a large file once more before it answers to the last byte
+_TIMEOUT = httpx.Timeout(connect=10.0, read=_ANSWER_SECONDS, write=90.0, pool=None)
 _ADDRESS = re.compile(r"https?://[^/?#]", re.IGNORECASE)
 _ERRNO = re.compile(r"^\[Errno -?\d+\] ")  # says nothing to people
 
@@ -55,7 +58,7 @@ class Session:
         if not _ADDRESS.match(self.url):
             raise TransferError(f"{url!r} is no address of a service, as https://files.example.com is one")
         self.verify = verify
-        self.patience_seconds = patience_seconds
+        self.patience_seconds, self.silence_seconds = patience_seconds, SILENCE_SECONDS
         self._credentials = credentials
         self._kept = KeptTokens(keep, self.url, credentials) if keep is not None else None
         self._renewing = threading.Lock()
@@ -146,7 +149,7 @@ class Session:
 
     @contextmanager
     def stream(self, method: str, path: str, *, headers: Mapping[str, str] | None = None) -> Iterator[httpx.Response]:
-        """An answer whose body is read by the caller. Raises ApiError, httpx.RequestError.
+        """An answer whose body is read by the caller. Raises ApiError, httpx.RequestError, after `silence_seconds` too.
 
         A redirect (to an object store's signed address) is followed where the method is GET; another origin never gets
         the credentials.
@@ -271,7 +274,8 @@ class Session:
 
     def _streaming(self, method: str, path: str, headers: Mapping[str, str] | None) -> Any:
         shown = {**self.authorization(), **(headers or {})}
-        return self._http.stream(method, path, headers=shown, follow_redirects=method == "GET")
+        timeout = httpx.Timeout(**{**_TIMEOUT.as_dict(), "read": self.silence_seconds})
+        return self._http.stream(method, path, headers=shown, follow_redirects=method == "GET", timeout=timeout)
 
     def _renew_by(self, old: Tokens) -> bool:
         try:

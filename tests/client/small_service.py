@@ -21,6 +21,8 @@ class SmallService:
         self.has_ranges = True
         self.body: Callable[[int, bytes], bytes] = lambda _start, data: data
         self.statuses: list[int] = []  # answered first
+        self.still_after: list[int] = []  # answers that stand still after so many bytes, the first one first
+        self.is_over = threading.Event()
         self.ranges: list[str | None] = []
         self.retry_after: str | None = None
         self.redirects_to: str | None = None
@@ -64,6 +66,11 @@ def serving(service: SmallService, patience_seconds: float = 30.0) -> Iterator[S
             self.end_headers()
             body = service.body(start, service.data[start:end])
             try:
+                if service.still_after:
+                    self.wfile.write(body[: service.still_after.pop(0)])
+                    service.is_over.wait()
+                    self.close_connection = True
+                    return
                 self.wfile.write(body)
             except OSError:
                 self.close_connection = True
@@ -79,6 +86,7 @@ def serving(service: SmallService, patience_seconds: float = 30.0) -> Iterator[S
         with Session(f"http://127.0.0.1:{server.server_port}", patience_seconds=patience_seconds) as session:
             yield session
     finally:
+        service.is_over.set()
         server.shutdown()
         thread.join()
         server.server_close()

@@ -8,6 +8,7 @@ import pytest
 from transfer_service_client import downloads
 from transfer_service_client.downloads import download
 from transfer_service_client.errors import NotFound
+from transfer_service_client.session import _ANSWER_SECONDS, SILENCE_SECONDS
 
 from tests.client.small_service import SmallService, serving
 
@@ -47,3 +48,26 @@ def test_the_time_that_a_refusal_asks_for_is_waited_for(tmp_path: Path) -> None:
         began_at = time.monotonic()
         download(session, service.file(), tmp_path / "film.mp4")
     assert time.monotonic() - began_at >= 1
+
+
+@pytest.mark.parametrize("still_after", [0, 1_000_000], ids=["from-the-start", "in-its-middle"])
+def test_a_line_that_stands_still_is_left_for_another_one(tmp_path: Path, still_after: int) -> None:
+    """The connection stays open, so nothing but time tells."""
+    service = SmallService(DATA)
+    service.still_after = [still_after]
+    with serving(service) as session:
+        session.silence_seconds = 2.0
+        began_at = time.monotonic()
+        download(session, service.file(), tmp_path / "film.mp4")
+    assert (tmp_path / "film.mp4").read_bytes() == DATA
+    assert service.ranges[:1] + service.ranges[-1:] == [
+        None,
+        f"bytes={still_after}-{len(DATA) - 1}" if still_after else None,
+    ]
+    assert time.monotonic() - began_at < 60  # an answer to other requests is waited for by 90
+
+
+def test_the_page_says_how_long_a_silent_line_is_waited_for() -> None:
+    page = (Path(__file__).parents[2] / "docs/client.md").read_text()
+    assert f"gets no byte for {SILENCE_SECONDS:.0f} seconds" in page
+    assert f"may take {_ANSWER_SECONDS:.0f}, " in page
