@@ -6,13 +6,16 @@ import os
 import shutil
 import subprocess
 import sys
+import tomllib
 import zipfile
 from importlib.metadata import distribution
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
 from transfer_service_client.version import VERSION
 
+from tests.client.account_service import KEY, AccountService, serving_account
 from tests.live.server import REPOSITORY
 
 pytestmark = pytest.mark.one_machine("it is about one installation")
@@ -22,6 +25,16 @@ PACKAGE = CLIENT / "transfer_service_client"
 OTHER_PYTHONS = ("3.10", "3.13")
 COMMANDS = ("login", "logout", "put", "get", "ls", "rm", "mv", "sync", "verify", "share", "send", "import")
 PATIENCE_SECONDS = 300
+PROJECT = tomllib.loads((CLIENT / "pyproject.toml").read_text())["project"]
+BAR = """
+from transfer_service_client.cli.bars import Bars
+from transfer_service_client.cli.output import Options, Output
+bars = Bars(Output(Options()), "sent")
+bars.begin("film.mp4", 2000000)
+bars.advance("film.mp4", 1000000)
+bars._progress.console.print(bars._progress.get_renderable())  # there is no terminal that it would draw on
+bars.close()
+"""
 LOOK = """
 import importlib, json, pkgutil, sys
 import transfer_service_client as client
@@ -158,3 +171,39 @@ def test_it_installs_and_runs_in_another_python(wheel: Path, tmp_path: Path, ver
     folder = tmp_path / "empty"
     folder.mkdir()
     check_it_works(python, folder)
+
+
+@pytest.mark.alone
+@pytest.mark.heavy
+def test_it_runs_with_the_lowest_versions_that_it_allows(wheel: Path, tmp_path: Path) -> None:
+    """Each command's help, each module, and what people do most: a bound that is too low ends here."""
+    requirements = [Requirement(line) for line in PROJECT["dependencies"]]
+    lowest = [f"{each.name}=={low.version}" for each in requirements for low in each.specifier if low.operator == ">="]
+    assert len(lowest) == len(requirements)
+    python = make_environment(sys.executable, tmp_path / "environment")
+    done = pip(python, "install", "--quiet", str(wheel), *lowest)
+    if done.returncode != 0 and ("No matching distribution" in done.stderr or "connection" in done.stderr):
+        pytest.skip("its dependencies cannot be fetched here")
+    assert done.returncode == 0, done.stderr
+    folder = tmp_path / "empty"
+    folder.mkdir()
+    check_it_works(python, folder)
+    (folder / "Photos").mkdir()
+    (folder / "Photos/lake.jpg").write_bytes(b"a lake")
+    with serving_account(AccountService()) as service:
+        use(python, folder, service)
+    assert (folder / "copy/Photos/lake.jpg").read_bytes() == b"a lake"
+
+
+def use(python: Path, folder: Path, service: AccountService) -> None:
+    """What most people do, at a service."""
+    command = python.parent / "transfer"
+    run(folder, "sh", "-c", f"echo {KEY} | {command} login {service.url} --key-stdin")
+    assert run(folder, command, "put", "Photos").startswith("sent Photos/lake.jpg (6 B)\n")
+    assert run(folder, command, "--complete", "bash", "30", "transfer get Ph", "Ph") == "names\nPhotos/\n"
+    assert run(folder, command, "ls", "Photos") == "lake.jpg\n"
+    run(folder, command, "get", "Photos", "-o", "copy")
+    run(folder, command, "verify", "Photos", "Photos")
+    assert "film.mp4" in run(folder, "sh", "-c", f"{python} -c '{BAR}' 2>&1")
+    run(folder, command, "rm", "-r", "Photos")
+    assert service.files == {}
