@@ -23,7 +23,7 @@ _REDIRECTS = range(300, 400)
 _LOGIN_EXAMPLES = """\
   transfer login https://files.example.com
   transfer login files.example.com --name alice
-  pass show files | transfer login files.example.com --name alice --password-stdin
+  transfer login files.example.com --name alice --password-stdin < file
   transfer login files.example.com --key-stdin < key.txt
 """
 
@@ -36,21 +36,24 @@ def register(app: typer.Typer) -> None:
 
 def login(
     context: Context,
-    url: Annotated[str, typer.Argument(metavar="URL", help="Where the service is; https:// where it says nothing.")],
-    name: Annotated[str | None, typer.Option("--name", help="The account; asked for where it is missing.")] = None,
+    url: Annotated[str, typer.Argument(metavar="URL", help="The address of the service, as a browser shows it.")],
+    name: Annotated[
+        str | None, typer.Option("--name", metavar="NAME", help="The account; else it is asked for.")
+    ] = None,
     password_stdin: Annotated[
         bool, typer.Option("--password-stdin", help="Read the password from a line of standard input.")
     ] = False,
     key_stdin: Annotated[
-        bool, typer.Option("--key-stdin", help="Read a key (tsk_…) from a line of standard input.")
+        bool, typer.Option("--key-stdin", help="Read a key (tsk_...) from a line of standard input.")
     ] = False,
     insecure_http: Annotated[
         bool, typer.Option("--insecure-http", help="Allow http:// to another machine: everybody on the way can read.")
     ] = False,
 ) -> None:
-    """Sign in. What is needed from then on is kept, for you alone, in one file.
+    """Sign in to a service, once.
 
-    The password itself is not kept. A key does for programs and devices what a password does for people.
+    What lets you in from then on is kept in one file that only you can read, never the password itself. Programs and
+    devices sign in by a key, which the service's pages make under Account.
     """
     address = address_of(url, allows_http=insecure_http)
     if password_stdin and key_stdin:
@@ -67,9 +70,10 @@ def login(
 
 
 def logout(context: Context) -> None:
-    """Sign out: the session ends at the service, and what was kept of it is removed.
+    """Sign out.
 
-    A key stays valid at the service until it is deleted there.
+    The session ends at the service, and what was kept of it here is removed. A key works on until it is deleted at the
+    service.
     """
     kept = CredentialFile()
     client = context.client()

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import Annotated, Any, get_type_hints
 
 import typer
+from typer.core import TyperCommand
 
 from transfer_service_client.cli.context import Context
 from transfer_service_client.cli.output import Options
@@ -16,6 +17,28 @@ COMMON = {"as_json": AsJson, "quiet": Quiet, "debug": Debug}
 SETTINGS = {"help_option_names": ["-h", "--help"]}
 GOES_ON = "Stopped. What has arrived is kept: the same command goes on from there."
 Command = Callable[..., None]
+
+
+class Readable(TyperCommand):
+    """A command whose help names arguments as its examples do, without types of a programming language."""
+
+    def collect_usage_pieces(self, ctx: Any) -> list[str]:
+        """What stands behind the command's name."""
+        arguments = [each for each in self.get_params(ctx) if each.param_type_name == "argument"]
+        return [self.options_metavar or "", *(each.metavar or "" for each in arguments)]
+
+    def format_options(self, ctx: Any, formatter: Any) -> None:
+        """Write the arguments, then the options."""
+        rows: dict[str, list[tuple[str, str]]] = {"argument": [], "option": []}
+        for each in self.get_params(ctx):
+            record = each.get_help_record(ctx)
+            if record is not None:
+                name = each.metavar if each.param_type_name == "argument" else record[0]
+                rows[each.param_type_name].append((name or "", record[1]))
+        for title, found in (("Arguments", rows["argument"]), ("Options", rows["option"])):
+            if found:
+                with formatter.section(title):
+                    formatter.write_dl(found)
 
 
 class Interrupted(Exception):
@@ -56,6 +79,7 @@ def command(
         run.__annotations__ = {each.name: each.annotation for each in parameters}
         app.command(
             name,
+            cls=Readable,
             help=help_of(inspect.getdoc(function) or "", examples),
             short_help=(inspect.getdoc(function) or "").split("\n")[0].rstrip("."),
             context_settings=SETTINGS,

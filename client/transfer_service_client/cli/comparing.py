@@ -13,9 +13,9 @@ from transfer_service_client.cli.remote_names import remote_folders
 from transfer_service_client.cli.terminal import plural
 
 _SYNC_EXAMPLES = """\
-  transfer sync ~/Photos Photos               send what is new or different
-  transfer sync ~/Photos Photos --dry-run     tell what that would do
-  transfer sync ~/Photos Photos --delete      delete there what is not here any more
+  transfer sync ~/Photos Photos             send what is new or different
+  transfer sync ~/Photos Photos --dry-run   only tell what that would do
+  transfer sync ~/Photos Photos --delete    delete there what is not here
 """
 _VERIFY_EXAMPLES = """\
   transfer verify ~/Photos Photos     0 where both hold the same, 1 where not
@@ -39,10 +39,10 @@ def sync(
     delete: Annotated[bool, typer.Option("--delete", help="Delete there what is not here.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", "-n", help="Only tell what would be done.")] = False,
 ) -> None:
-    """Make FOLDER at the service hold what is in DIR.
+    """Make a folder at the service like one here.
 
-    Files are compared by SHA-256, not by their times. Nothing here is changed, and nothing is deleted there where
-    anything failed before. To bring a folder from the service here, `get` it.
+    What FOLDER lacks is sent, by content and not by the times of files. Nothing in DIR is changed. With --delete what
+    only FOLDER has is deleted, unless anything failed before. The other way round is `transfer get`.
     """
     client = context.client() if dry_run else context.patient_client()
     listener = context.output.listener("sent")
@@ -63,7 +63,7 @@ def sync(
 
 
 def verify(context: Context, directory: Here, folder: There) -> None:
-    """Compare each byte of DIR with FOLDER at the service.
+    """Compare a folder here with one at the service, byte by byte.
 
     The exit code is 1 where anything is different, missing on either side, or cannot be read.
     """

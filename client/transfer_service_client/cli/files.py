@@ -53,7 +53,10 @@ def ls(
     is_long: Annotated[bool, typer.Option("--long", "-l", help="With sizes and the times of the last change.")] = False,
     is_recursive: Annotated[bool, typer.Option("--recursive", "-r", help="All files below it.")] = False,
 ) -> None:
-    """List a folder: the folders in it, with a slash behind, then the files."""
+    """List what is in a folder.
+
+    The folders in it come first, with a slash behind their names, then the files.
+    """
     client, name = context.client(), name_of(folder)
     if is_recursive:
         client.list(name)
@@ -78,13 +81,13 @@ def rm(
     context: Context,
     names: Annotated[
         list[str],
-        typer.Argument(metavar="NAME…", help="Files and folders at the service.", autocompletion=remote_names),
+        typer.Argument(metavar="NAME...", help="Files and folders at the service.", autocompletion=remote_names),
     ],
     is_recursive: Annotated[bool, typer.Option("--recursive", "-r", help="Folders too, with all in them.")] = False,
 ) -> None:
     """Delete files, and with -r folders.
 
-    Where the service has a trash they go there, and can be restored in its console.
+    Where the service has a trash they go there, and can be brought back in a browser.
     """
 
     def remove(text: str) -> None:
@@ -107,7 +110,9 @@ def mv(
     context: Context,
     names: Annotated[
         list[str],
-        typer.Argument(metavar="NAME… TARGET", help="What to move, and at last where to.", autocompletion=remote_names),
+        typer.Argument(
+            metavar="NAME... TARGET", help="What to move, and at last where to.", autocompletion=remote_names
+        ),
     ],
 ) -> None:
     """Rename files and folders, or move them into a folder.

@@ -22,11 +22,11 @@ if TYPE_CHECKING:
     from transfer_service_client.importers.origin import Origin
 
 _EXAMPLES = """\
-  transfer import folder /mnt/nas/Photos --to Photos      a folder, with a look at every file at the end
-  transfer import filebrowser https://fb.example.com      asks for the name and the password there
-  transfer import pingvin /opt/pingvin-share/data         its data folder: each share becomes a folder
+  transfer import folder /mnt/nas/Photos --to Photos
+  transfer import filebrowser https://fb.example.com   asks for the password
+  transfer import pingvin /opt/pingvin-share/data      each share is a folder
   transfer import s3 's3://bucket/Photos?region=eu-central-1' --to Photos
-  transfer import s3 's3://bucket?endpoint=https://minio.example.com' --dry-run
+  transfer import s3 's3://bucket?endpoint=https://s3.example.com' --dry-run
 """
 
 
@@ -56,7 +56,8 @@ def import_(
     ] = "",
     dry_run: Annotated[bool, typer.Option("--dry-run", "-n", help="Only tell what would be done.")] = False,
     name: Annotated[
-        str | None, typer.Option("--name", help="The account of File Browser; asked for where it is missing.")
+        str | None,
+        typer.Option("--name", metavar="NAME", help="The account of File Browser; asked for where it is missing."),
     ] = None,
     password_stdin: Annotated[
         bool, typer.Option("--password-stdin", help="Read its password from a line of standard input.")

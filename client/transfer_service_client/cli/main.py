@@ -34,9 +34,9 @@ Refused: Any = typer.BadParameter.__mro__[2]  # ClickException, of click or of t
 INTERRUPTED, READER_GONE = 130, 141  # as for any command that is ended by Ctrl-C, or writes to `head`
 _ENDED = frozenset({"Could not validate credentials", "Not authenticated", "Not signed in"})
 _EMPTY_OPTION = re.compile(r"--[a-z-]+=")
-_HELP = """Send, fetch and share files by a Transfer Service.
+_HELP = """Send, fetch and share files and folders by a Transfer Service.
 
-Folders too, many files at once, gone on with after any stop, and verified by SHA-256 from end to end.
+Whatever stops it, the same command goes on from there; what has arrived is the same, byte for byte.
 """
 _EXAMPLES = """\
   transfer login https://files.example.com    sign in, once
@@ -101,6 +101,8 @@ def main() -> NoReturn:
     """Run the command, and end the process."""
     asked = _hear_of_ends()
     code = run(sys.argv[1:])
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)  # all is done and told: an end needs no words any more
     try:
         sys.stdout.flush()
     except OSError:
@@ -125,7 +127,11 @@ def run(arguments: Sequence[str]) -> int:
         _refuse_empty(arguments)
         code = get_command(app).main(list(arguments), prog_name="transfer", standalone_mode=False, obj=options)
     except SystemExit as end:
+        if isinstance(end.__context__, BrokenPipeError):
+            return READER_GONE
         return end.code if isinstance(end.code, int) else 0
+    except KeyboardInterrupt:
+        return _tell(Interrupted("Stopped."))
     except Exception as error:  # noqa: BLE001 # whatever it is, it is told in words
         if options.debug:
             _print_origin(error)
@@ -161,8 +167,8 @@ def _tell(error: Exception) -> int:
 def _code_and_words(error: Exception) -> tuple[int, str]:
     if isinstance(error, Interrupted):
         return INTERRUPTED, str(error)
-    if isinstance(error, typer.Abort):
-        return FAILED, "Stopped."
+    if isinstance(error, typer.Abort):  # made of Ctrl-C while the arguments were read, too
+        return INTERRUPTED if isinstance(error.__cause__, KeyboardInterrupt) else FAILED, "Stopped."
     if isinstance(error, Refused):
         context = getattr(error, "ctx", None)
         path = context.command_path if context is not None else "transfer"

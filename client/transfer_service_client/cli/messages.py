@@ -39,11 +39,11 @@ def send(
         ),
     ],
     path: Annotated[Path, typer.Argument(metavar="PATH", help="The file.")],
-    text: Annotated[str | None, typer.Option("--text", help="A caption.")] = None,
+    text: Annotated[str | None, typer.Option("--text", metavar="TEXT", help="A caption.")] = None,
 ) -> None:
-    """Send a file into a conversation.
+    """Send a file to somebody, or to a group.
 
-    The message is there once, whatever is lost on the way. What was stopped goes on where it ended.
+    It becomes one message, however often the network breaks. What was stopped goes on where it ended.
     """
     if path.is_dir():
         raise TransferError(f"{path} is a folder: send files, or put it and share it")

@@ -16,11 +16,11 @@ from transfer_service_client.cli.remote_names import remote_names
 from transfer_service_client.errors import TransferError
 
 _EXAMPLES = """\
-  transfer share film.mp4                            an address that works for 7 days
-  transfer share Photos --expires 12h                a folder, for half a day
+  transfer share film.mp4                 an address that works for 7 days
+  transfer share Photos --expires 12h     a folder, for half a day
   transfer share report.pdf --max-downloads 3
-  transfer share report.pdf --password               asks for a password
-  pass show link | transfer share report.pdf --password
+  transfer share report.pdf --password    asks for a password
+  transfer share report.pdf --password < password.txt
 """
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
 _DURATION = re.compile(r"([1-9][0-9]{0,7})([smhdw])")
@@ -35,7 +35,7 @@ def share(
     context: Context,
     names: Annotated[
         list[str],
-        typer.Argument(metavar="NAME…", help="Files and folders at the service.", autocompletion=remote_names),
+        typer.Argument(metavar="NAME...", help="Files and folders at the service.", autocompletion=remote_names),
     ],
     has_password: Annotated[
         bool, typer.Option("--password", help="With a password: asked for, or read from a line of standard input.")
@@ -44,15 +44,18 @@ def share(
         str, typer.Option("--expires", metavar="TIME", help="How long it works: 30m, 12h, 7d, 2w.")
     ] = "7d",
     max_downloads: Annotated[
-        int | None, typer.Option("--max-downloads", metavar="N", min=1, help="How many downloads there may be in all.")
+        int | None,
+        typer.Option("--max-downloads", metavar="N", help="How many downloads there may be in all, 1 or more."),
     ] = None,
 ) -> None:
-    """Make a link, by which people without an account fetch files and folders.
+    """Make a link for people without an account.
 
-    Its address is printed. Whoever has it can fetch: send it to nobody else. A folder is shared as it is when somebody
-    looks. The console of the service lists links and ends them.
+    Its address is printed. Whoever has it can fetch the files and folders: give it to nobody else. A folder is shared
+    as it is when somebody looks. The service's pages, in a browser, list links and end them.
     """
     expires_in = duration_of(expires)
+    if max_downloads is not None and max_downloads < 1:
+        raise typer.BadParameter("--max-downloads is 1 or more")
     wanted = [name_of(name) + ("/" if name.endswith("/") else "") for name in names]
     if not all(name.strip("/") for name in wanted):
         raise TransferError("The top cannot be shared: name what is in it")

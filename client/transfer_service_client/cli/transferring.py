@@ -31,7 +31,7 @@ def register(app: typer.Typer) -> None:
 
 def put(
     context: Context,
-    paths: Annotated[list[str], typer.Argument(metavar="PATH…", help="Files and folders.")],
+    paths: Annotated[list[str], typer.Argument(metavar="PATH...", help="Files and folders.")],
     to: Annotated[
         str,
         typer.Option(
@@ -54,7 +54,7 @@ def get(
     context: Context,
     names: Annotated[
         list[str],
-        typer.Argument(metavar="NAME…", help="Files and folders at the service.", autocompletion=remote_names),
+        typer.Argument(metavar="NAME...", help="Files and folders at the service.", autocompletion=remote_names),
     ],
     into: Annotated[
         Path, typer.Option("-o", "--output", metavar="DIR", help="The folder they go into; made if needed.")
