@@ -243,10 +243,122 @@ export interface DownloadOptions {
   pieceBytes?: number;
 }
 
+export interface Message extends Attached {
+  conversation_id: string;
+  sender: string;
+  /** null where a file has no caption, and of what was deleted. */
+  content: string | null;
+  type: "text" | "image" | "video" | "file";
+  media: Media | null;
+  reply_to: string | null;
+  is_read: boolean;
+  is_deleted: boolean;
+  created_at: string;
+  edited_at: string | null;
+  pinned: boolean;
+}
+
+export interface Media {
+  name: string;
+  content_type: string;
+  size: number;
+  sha256: string;
+  width: number | null;
+  height: number | null;
+  duration: number | null;
+  blurhash: string | null;
+  thumbnail_url: string | null;
+}
+
+export interface Conversation {
+  _id: string;
+  type: "dm" | "group";
+  participants: string[];
+  owner: string | null;
+  group_name: string | null;
+  created_at: string;
+  last_message: Message | null;
+  pinned_messages: string[];
+}
+
+/** What is heard while connected, and may be missed otherwise: see `follow`. */
+export interface ChatEvents {
+  new_message: Message;
+  message_edited: Message;
+  message_pinned: Message;
+  message_deleted: { _id: string; conversation_id: string };
+  messages_read: { conversation_id: string; reader: string; read_at: string };
+  typing: { conversation_id: string; sender: string };
+  stop_typing: { conversation_id: string; sender: string };
+  upload_progress: { upload_id: string; filename: string; offset: number; length: number | null };
+  /** Of the socket. After the end of a sign-in it stays closed: `connect` again. */
+  error: { detail: string };
+  connect: undefined;
+  disconnect: string;
+}
+
+/** Messages that are new or have changed, each as it is now, oldest change first; keep the cursor with what you keep of them. A promise is waited for. */
+export type Listener = (messages: Message[], cursor: string) => unknown;
+
+export interface FollowOptions {
+  /** Go on from here, with all that was missed: the last cursor that was told. Without one it begins now. */
+  cursor?: string;
+  /** What has stopped it for now; it asks again with the next news. */
+  onError?: (error: unknown) => void;
+}
+
+export interface Following {
+  readonly conversationId: string;
+  readonly cursor: string | undefined;
+  close(): void;
+}
+
+export interface SendOptions {
+  /** The `_id` of a message. */
+  replyTo?: string;
+  /** 1 to 255 visible ASCII characters: with the same one, sent again within a day, also by another process, the message is there once. */
+  key?: string;
+}
+
+export interface SendFileOptions extends SendOptions, UploadOptions {
+  /** A caption. */
+  content?: string;
+}
+
+export interface Chat {
+  readonly isConnected: boolean;
+  /** Hear of news at once, from now on and again after each break. Where it cannot, what is followed is asked for each minute. */
+  connect(options?: { transports?: ("polling" | "websocket")[] }): Promise<void>;
+  /** End it, and all that is followed. */
+  close(): void;
+  /** Gives what ends it. */
+  on<E extends keyof ChatEvents>(event: E, listener: (data: ChatEvents[E]) => void): () => void;
+  /** The one with the newest message first. */
+  conversations(): AsyncIterableIterator<Conversation>;
+  conversation(conversationId: string): Promise<Conversation>;
+  /** The conversation with an account, made where there is none; its id. */
+  open(account: string): Promise<string>;
+  createGroup(name: string, participants: string[]): Promise<string>;
+  /** Newest first, page by page while they are asked for. */
+  history(conversationId: string): AsyncIterableIterator<Message>;
+  /** Every message that is new or changed from now on, none missed and none twice, whatever breaks. */
+  follow(conversationId: string, onMessages: Listener, options?: FollowOptions): Promise<Following>;
+  send(conversationId: string, content: string, options?: SendOptions): Promise<Message>;
+  /** Sent like any other file, so it goes on after breaks; with a `key` of your own also after a reload. */
+  sendFile(conversationId: string, source: UploadSource, options?: SendFileOptions): Promise<Message>;
+  edit(message: string | Message, content: string): Promise<Message>;
+  pin(message: string | Message, pinned?: boolean): Promise<Message>;
+  delete(message: string | Message): Promise<void>;
+  markRead(conversationId: string): Promise<void>;
+  /** The others are told, if somebody is connected. */
+  typing(conversationId: string, isTyping?: boolean): void;
+}
+
 export class TransferClient {
   /** `url`: the address of the service, with its path where it has one. */
   constructor(url: string, options?: ClientOptions);
   readonly url: string;
+  readonly chat: Chat;
   signIn(name: string, password: string): Promise<Tokens>;
   /** End this sign-in here and at the service. */
   signOut(): Promise<void>;

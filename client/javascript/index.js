@@ -1,5 +1,6 @@
 /* One account of one Transfer Service, for apps: in browsers, Node.js, React Native, Electron, Capacitor. */
 
+import { Chat } from "./chat.js";
 import { Download } from "./downloads.js";
 import { browse, find, idOf, list, makeLink, signAddress, versionOf } from "./files.js";
 import { away } from "./patience.js";
@@ -21,6 +22,7 @@ export class TransferClient {
   constructor(url, options = {}) {
     this.#session = new Session(url, options);
     this.url = this.#session.url;
+    this.chat = new Chat(this.#session, (source, how) => this.upload(source, how));
   }
 
   /** @param {string} name @param {string} password */

@@ -15,7 +15,6 @@ PACKAGE = REPOSITORY / "client/javascript"
 NAME = "transfer-service-client"
 BEGINNING = """
 import * as everything from "transfer-service-client";
-const { ApiError, DigestMismatch, SignInNeeded, TransferClient, TransferError, Unavailable } = everything;
 process.chdir(import.meta.dirname);
 const given = JSON.parse(process.argv[2]);
 const print = (event, data) => process.stdout.write(JSON.stringify([event, data ?? null]) + "\\n");
@@ -47,10 +46,10 @@ class App(node.Program):
 
 
 @contextmanager
-def app(folder: Path, code: str, **given: Any) -> Iterator[App]:
-    """An app of a folder with the package, which `given` is told to."""
+def app(folder: Path, code: str, *, before: str = "", **given: Any) -> Iterator[App]:
+    """An app of a folder with the package, which `given` is told to; `before` are imports of its own."""
     (folder / "app.mjs").write_text(
-        BEGINNING + "const main = async () => {" + code + "};\n"
+        before + BEGINNING + "const main = async () => { const { TransferClient } = everything;\n" + code + "};\n"
         'main().catch((error) => print("fatal", `${error.stack}\\n${error.cause?.stack}`));\n'
     )
     running = App("app.mjs", {"password": PASSWORD, **given}, folder=folder)

@@ -18,6 +18,16 @@ const blob: Blob = await client.download(file.file_id, blobSink());
 await client.download(file, { write: (bytes, offset) => console.log(path, blob, bytes.length, offset) });
 for await (const each of client.browse("Films")) describe(each);
 
+const { chat } = client;
+await chat.connect();
+const hush: () => void = chat.on("typing", ({ sender }) => sender.length);
+chat.on("disconnect", (reason) => reason.length);
+const following = await chat.follow("6a00", (messages, cursor) => messages.map(({ content }) => content ?? cursor), { cursor: "c" });
+const message = await chat.sendFile("6a00", new Uint8Array(3), { name: "a.bin", content: "A file", key: "1" });
+await client.download(message, blobSink());
+for await (const each of chat.history("6a00")) chat.edit(each, each.sender + following.cursor);
+hush();
+
 function describe(entry: Entry): string {
   return entry.type === "folder" ? entry.path : entry.filename;
 }
@@ -43,5 +53,9 @@ upload.done.filename;
 client.address(file, { thumbnail: 100 });
 // @ts-expect-error a sink has to be written to
 client.download(file, { finish: () => 1 });
+// @ts-expect-error there is no such event
+chat.on("message", () => {});
+// @ts-expect-error what is typing has no content
+chat.on("typing", ({ content }) => content);
 // @ts-expect-error there is no such order
 client.files({ order: "up" });
