@@ -29,6 +29,7 @@ enum {
     ANSWER_BYTES = 32 * 1024,
     TRIES = 12,
     LONGEST_PAUSE = 60,
+    LONGEST_WAIT = 3600, /* where the service says how long */
     SILENCE_SECONDS = 90
 };
 
@@ -123,7 +124,8 @@ static void frame_header(unsigned char *header, uint64_t start, const unsigned c
 
 struct answer {
     int status;
-    int retry_after; /* seconds, -1: not said */
+    int retry_after; /* seconds, 0: not said, or a date, which needs a clock */
+    int closes;      /* the connection ends with it */
     char body[ANSWER_BYTES];
 };
 
@@ -190,17 +192,29 @@ static int receive_line(char *line, size_t room) {
     return 0;
 }
 
+static int seconds_of(const char *text) {
+    long seconds = strtol(text, NULL, 10); /* a date begins with a letter: 0 */
+    return seconds < 0 ? 0 : seconds > LONGEST_WAIT ? LONGEST_WAIT : (int)seconds;
+}
+
 static int receive_answer(struct answer *answer) {
     char line[1024];
     const char *value;
     long long length = -1;
-    answer->retry_after = -1;
-    if (receive_line(line, sizeof line) != 0 || sscanf(line, "HTTP/1.%*d %d", &answer->status) != 1) return -1;
-    do {
+    do { /* 1xx: something to know beforehand, and then the answer */
+        int minor;
+        length = -1;
+        answer->retry_after = 0;
         if (receive_line(line, sizeof line) != 0) return -1;
-        if ((value = field(line, "Content-Length")) != NULL) length = atoll(value);
-        if ((value = field(line, "Retry-After")) != NULL) answer->retry_after = atoi(value);
-    } while (line[0] != '\0');
+        if (sscanf(line, "HTTP/1.%d %d", &minor, &answer->status) != 2) return -1;
+        answer->closes = minor == 0;
+        do {
+            if (receive_line(line, sizeof line) != 0) return -1;
+            if ((value = field(line, "Content-Length")) != NULL) length = atoll(value);
+            if ((value = field(line, "Retry-After")) != NULL) answer->retry_after = seconds_of(value);
+            if ((value = field(line, "Connection")) != NULL) answer->closes = strstr(value, "close") != NULL;
+        } while (line[0] != '\0');
+    } while (answer->status / 100 == 1);
     if (length < 0 || length >= ANSWER_BYTES) return -1; /* its JSON answers are never so long */
     answer->body[length] = '\0';
     return receive_all(answer->body, (size_t)length);
@@ -210,7 +224,7 @@ static int receive_answer(struct answer *answer) {
 static int request(const char *head, const unsigned char *body, size_t size, struct answer *answer) {
     int failed = (connection < 0 && dial() != 0) || send_all(head, strlen(head)) != 0 || send_all(body, size) != 0 ||
                  receive_answer(answer) != 0;
-    if (failed || answer->status >= 400) hang_up(); /* a refusal may leave the rest of a body unread */
+    if (failed || answer->closes || answer->status >= 400) hang_up(); /* a refusal may leave a body unread */
     return failed ? -1 : 0;
 }
 
@@ -225,14 +239,16 @@ static int may_pass(const struct answer *answer) {
 /* Ask until there is an answer; ends the program on what does not get better. Sent twice, a chunk counts once. */
 static void ask(const char *head, const unsigned char *body, size_t size, struct answer *answer) {
     for (int attempt = 0; attempt < TRIES; attempt++) {
-        int pause = attempt < 6 ? 1 << attempt : LONGEST_PAUSE;
+        int pause = attempt < 6 ? 1 << attempt : LONGEST_PAUSE, was_open = connection >= 0;
         if (request(head, body, size, answer) == 0) {
             if (answer->status == 200) return;
             if (!may_pass(answer)) {
                 fprintf(stderr, "%d: %s\n", answer->status, answer->body);
                 exit(1);
             }
-            if (answer->retry_after >= 0) pause = answer->retry_after;
+            if (answer->retry_after > pause) pause = answer->retry_after;
+        } else if (was_open) {
+            pause = 0; /* it may have been closed while it rested */
         }
         fprintf(stderr, "no success, trying again in %d s\n", pause);
         sleep((unsigned)pause);

@@ -13,9 +13,10 @@ import { basename } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { pathToFileURL } from "node:url";
 
-const CHUNK_BYTES = 1024 * 1024; // a chunk counts whole or not at all: smaller where the network is bad
+const CHUNK_BYTES = 256 * 1024; // a chunk counts whole or not at all: smaller where the network is bad
 const TRIES = 12;
-const SILENCE_MS = 90_000;
+const LONGEST_WAIT = 3600; // seconds, where the service says how long
+const REQUEST_MS = 90_000; // for a chunk and its answer
 const PASSING = [408, 429, 500, 502, 503, 504, 507]; // these may do better later
 
 function sumOf(data) {
@@ -50,18 +51,19 @@ export function frame12(start, data) {
 async function ask(url, authorization, { headers = {}, ...options } = {}) {
   for (let attempt = 0; attempt < TRIES; attempt++) {
     let pause = Math.min(60, 2 ** attempt);
-    let answer, text;
+    let answer, text, told;
     try {
-      const signal = AbortSignal.timeout(SILENCE_MS);
+      const signal = AbortSignal.timeout(REQUEST_MS);
       answer = await fetch(url, { ...options, signal, headers: { ...headers, Authorization: authorization } });
       text = await answer.text();
+      if (answer.ok) told = JSON.parse(text);
     } catch {
-      answer = null; // no connection, or it broke
+      answer = null; // no connection, or it broke, or something else answers there
     }
-    if (answer?.ok) return JSON.parse(text);
+    if (told !== undefined) return told;
     if (answer !== null) {
       if (!PASSING.includes(answer.status) && !text.includes("ended early")) throw new Error(`${answer.status}: ${text}`);
-      pause = Number(answer.headers.get("Retry-After") ?? pause);
+      pause = Math.max(pause, Math.min(parseInt(answer.headers.get("Retry-After")) || 0, LONGEST_WAIT)); // or a date
     }
     console.error(`no success, trying again in ${pause} s`);
     await sleep(pause * 1000);

@@ -20,6 +20,7 @@ import time
 
 CHUNK_BYTES = 16 * 1024  # one is held in memory twice; a chunk counts whole or not at all
 TRIES = 12
+LONGEST_WAIT = 3600  # seconds, where the service says how long
 SILENCE_SECONDS = 90
 PLAIN = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~"
 PASSING = (408, 429, 500, 502, 503, 504, 507)  # these may do better later
@@ -66,6 +67,7 @@ class Line:
         """The JSON of a good answer. A chunk that is sent twice counts once, so whatever fails is asked again."""
         for attempt in range(TRIES):
             pause = min(60, 2**attempt)
+            was_open = self.socket is not None
             try:
                 status, retry_after, answer = self.exchange(method, path, body, fields)
                 if status == 200:
@@ -73,34 +75,41 @@ class Line:
                 self.hang_up()  # a refusal may leave the rest of a body unread
                 if status not in PASSING and b"ended early" not in answer:
                     raise SendError("%d: %s" % (status, answer.decode()))
-                pause = pause if retry_after is None else retry_after
-            except (OSError, ValueError):
+                pause = max(pause, retry_after)
+            except (OSError, ValueError, IndexError):  # also of what is no HTTP
                 self.hang_up()
+                pause = 0 if was_open else pause  # it may have been closed while it rested
             print("no success, trying again in", pause, "s", file=sys.stderr)
             time.sleep(pause)
         raise SendError("gave up; run it again to go on")
 
     def exchange(self, method, path, body, fields):
-        """One request and its answer: status, seconds of Retry-After or None, body."""
+        """One request and its answer: status, seconds of Retry-After or 0, body."""
         if self.socket is None:
             self.dial()
         head = "%s %s HTTP/1.1\r\nHost: %s\r\n%s\r\n%s" % (method, path, self.address, self.authorization, fields)
         self.send(("%sContent-Length: %d\r\n\r\n" % (head, len(body))).encode())
         self.send(body)
-        status = int(self.line().split()[1])
-        length = retry_after = None
+        status = 100
+        while status < 200:  # 1xx: something to know beforehand, and then the answer
+            version, status = self.line().split()[:2]
+            status = int(status)
+            told = self.head()
+        answer = self.read(int(told.get("content-length", "none")))
+        if "close" in told.get("connection", "close" if version == "HTTP/1.0" else ""):
+            self.hang_up()
+        asked = told.get("retry-after", "")  # or a date, which needs a clock
+        return status, min(int(asked), LONGEST_WAIT) if asked.isdigit() else 0, answer
+
+    def head(self):
+        """The fields of an answer, by their names in lower case."""
+        found = {}
         while True:
             line = self.line()
             if not line:
-                break
+                return found
             field, _, value = line.partition(":")
-            if field.lower() == "content-length":
-                length = int(value)
-            elif field.lower() == "retry-after":
-                retry_after = int(value)
-        if length is None:
-            raise ValueError("no length")
-        return status, retry_after, self.read(length)
+            found[field.lower()] = value.strip()
 
     def dial(self):
         """Connect."""
@@ -184,7 +193,10 @@ def send(server, key_file, path, name=None, kind=17):
                     time.sleep(1)  # all is there, and the service still reads it back
                 while start < total:
                     file.seek(start)
-                    start = send_chunk(line, name, total, start, file.read(CHUNK_BYTES), kind)
+                    data = file.read(CHUNK_BYTES)
+                    if not data:
+                        raise SendError("the file has become shorter")
+                    start = send_chunk(line, name, total, start, data, kind)
                 status = line.ask("GET", "/api/files/status/" + quoted(name))
     finally:
         line.hang_up()
