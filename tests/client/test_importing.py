@@ -1,13 +1,16 @@
 """Imports of any origin: what is sent, what is verified at the end, and what an origin cannot do to anybody."""
 
 import hashlib
+import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 from transfer_service_client import TransferClient
 from transfer_service_client.errors import TransferError
 from transfer_service_client.importers.origin import Found, OriginFile, OriginFolder
+from transfer_service_client.progress import Silent
 from transfer_service_client.walking import Skipped, Unsendable
 
 from tests.client.account_service import KEY, AccountService
@@ -117,6 +120,43 @@ def test_a_plan_sends_nothing_and_reads_nothing(client: TransferClient, service:
     assert (plan.send, plan.compare) == (["new", "other size"], ["same size"])
     assert told(plan.outcome.errors).keys() == {".."}
     assert {method for method, _ in service.requests} == {"GET"}
+
+
+class Interrupted(Things):
+    """Somebody presses Ctrl-C while a file is waited for; what it waits for ends when the origin is closed."""
+
+    def __init__(self) -> None:
+        self.is_opening, self.is_closed = threading.Event(), threading.Event()
+
+    def found(self) -> Iterator[Found]:
+        yield OriginFile("slow", 1, self._opened)
+        self.is_opening.wait(60)
+        raise KeyboardInterrupt
+
+    def _opened(self) -> Memory:
+        self.is_opening.set()
+        self.is_closed.wait(60)
+        raise TransferError("It is closed")
+
+
+def test_what_waits_for_an_origin_when_all_is_stopped_has_not_failed(
+    client: TransferClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Heard(Silent):
+        failures: ClassVar[list[str]] = []
+
+        def failed(self, name: str, _error: Exception) -> None:
+            self.failures.append(name)
+
+    monkeypatch.setattr("transfer_service_client.many._PARTING_SECONDS", 0.0)
+    origin = Interrupted()
+    with pytest.raises(KeyboardInterrupt):
+        client.import_from(origin, progress=Heard())
+    workers = [each for each in threading.enumerate() if each.name == "transfer"]
+    origin.is_closed.set()
+    for each in workers:
+        each.join(60)
+    assert (len(workers), Heard.failures) == (1, [])
 
 
 def test_the_digest_that_is_verified_is_that_of_the_bytes(client: TransferClient, service: AccountService) -> None:

@@ -157,10 +157,11 @@ def test_what_is_no_file_is_passed_over_and_what_can_be_no_name_is_told(bring: B
         odd("dangling", type="invalid_link", isSymlink=True),
         odd("..", isDir=True),
         odd("../../etc"),
+        odd("x" * 100_000, isDir=True),
     ]
     report = bring()
     assert [name for name, _ in report.outcome.skips] == ["fb/loop", "fb/pipe"]
-    assert told(report.outcome.errors).keys() == {"fb/dangling", "fb/..", "fb/../../etc"}
+    assert told(report.outcome.errors).keys() == {"fb/dangling", "fb/..", "fb/../../etc", f"fb/{'x' * 100_000}"}
     assert not any(".." in each.path for each in there.requests)
 
 

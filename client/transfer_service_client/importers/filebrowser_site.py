@@ -10,6 +10,7 @@ from transfer_service_client.answers import error_of, refuse_nested_coding, whol
 from transfer_service_client.errors import SignInNeeded, TransferError, as_expected
 from transfer_service_client.importers.remote_source import Broken
 from transfer_service_client.patience import PASSING, PATIENCE_SECONDS, pauses
+from transfer_service_client.proxies import open_client
 from transfer_service_client.version import VERSION
 
 _CONNECTIONS = 16  # it may be a small machine at somebody's home
@@ -31,21 +32,19 @@ class FileBrowserSite:
         patience_seconds: float = PATIENCE_SECONDS,
         verify: bool | str = True,
     ) -> None:
-        """`verify` as httpx takes it."""
+        """`verify` as httpx takes it. Raises TransferError where a proxy of the environment cannot be used."""
         self.url = url.rstrip("/")
         self.patience_seconds = patience_seconds
         self._account = {"username": name, "password": password, "recaptcha": ""}
         self._token = ""
         self._is_out = False
         self._guard = threading.Lock()
-        limits = httpx.Limits(max_connections=_CONNECTIONS, max_keepalive_connections=_CONNECTIONS)
-        headers = {"User-Agent": f"transfer-service-client/{VERSION}", "Accept-Encoding": "identity"}
-        self._http = httpx.Client(
-            timeout=_timeout(_SILENT_SECONDS),
-            limits=limits,
+        self._http = open_client(
+            self.url,
             verify=verify,
-            headers=headers,
-            follow_redirects=False,
+            timeout=_timeout(_SILENT_SECONDS),
+            limits=httpx.Limits(max_connections=_CONNECTIONS, max_keepalive_connections=_CONNECTIONS),
+            headers={"User-Agent": f"transfer-service-client/{VERSION}", "Accept-Encoding": "identity"},
             event_hooks={"response": [refuse_nested_coding]},
         )
 
@@ -125,6 +124,8 @@ class FileBrowserSite:
             )
             answer = self._http.send(request, stream=True)
             return answer if is_streamed else self._whole(answer)
+        except httpx.InvalidURL as error:
+            raise TransferError("That is too long for a name") from error
         except httpx.RequestError as error:
             raise Broken(error) from error
 

@@ -9,7 +9,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from transfer_service_client.addresses import normal_path
-from transfer_service_client.errors import DigestMismatch, SignInNeeded, TransferError
+from transfer_service_client.errors import DigestMismatch, SignInNeeded, Stopped, TransferError
 from transfer_service_client.importers.origin import Found, Origin, OriginFile, OriginFolder, problem_of
 from transfer_service_client.importers.remembered import RememberedDigests
 from transfer_service_client.importers.remote_source import RemoteSource
@@ -100,6 +100,14 @@ class _Importing:
             self._fail(found.name, found.error)
 
     def _send(self, file: OriginFile, there: File | None) -> bool:
+        try:
+            return self._bring(file, there)
+        except Exception as error:
+            if self._uploader.stop.is_set():  # the origin is closed while this one waits for it
+                raise Stopped("Stopped") from error
+            raise
+
+    def _bring(self, file: OriginFile, there: File | None) -> bool:
         with file.open() as source:
             is_far = isinstance(source, RemoteSource) and not source.is_known
             source.remembered = self._remembered.find(source.identity) if is_far else None

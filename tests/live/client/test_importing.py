@@ -1,7 +1,9 @@
 """Imports into a real service: from a real object store, and from a File Browser, through kills and broken lines."""
 
 import os
+import signal
 import subprocess
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,7 +14,7 @@ import requests
 
 from benchmarks.object_store import BUCKET, CREDENTIALS, REGION, ObjectStoreServer
 from tests.client.filebrowser_double import FileBrowserDouble
-from tests.client.origin_server import serving
+from tests.client.origin_server import Answer, Request, serving
 from tests.client.result import Result
 from tests.live.client.commands import Home, slow_line
 from tests.live.fault_proxy import Fault, FaultProxy
@@ -127,6 +129,30 @@ def test_bytes_with_another_digest_than_their_origin_says_are_not_stored(
     assert (result.code, result.lines[-1]) == (1, "0 files imported, 2 failed")
     listing = alice.get(f"{server.url}/api/files", params={"prefix": "lies/"}, timeout=30).json()
     assert listing["files"] == []
+
+
+def test_an_import_that_waits_for_its_origin_ends_by_ctrl_c_without_a_word_of_each_file(home: Home) -> None:
+    there = FileBrowserDouble({str(number): b"x" * 100 for number in range(30)})
+    asked, is_over = threading.Event(), threading.Event()
+
+    def answer(request: Request) -> Answer:
+        if request.path.startswith("/api/raw/"):
+            asked.set()
+            is_over.wait(60)
+        return there.answer(request)
+
+    with serving(answer) as url:
+        arguments = ("import", "filebrowser", url, "--name", "bob", "--password-stdin", "--quiet")
+        with home.start(*arguments, stdin=subprocess.PIPE) as process:
+            assert process.stdin is not None
+            process.stdin.write(b"open sesame\n")
+            process.stdin.flush()
+            assert asked.wait(60)
+            process.send_signal(signal.SIGINT)
+            _, err = process.communicate(timeout=60)
+        is_over.set()
+    assert process.returncode == -signal.SIGINT
+    assert err.decode() == "transfer: Stopped. What has arrived is kept: the same command goes on from there.\n"
 
 
 def _put_in_parts(client: Any, key: str, data: bytes) -> None:
