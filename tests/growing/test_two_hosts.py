@@ -76,14 +76,15 @@ def test_a_host_that_is_cut_off_in_the_middle_of_an_append_neither_loses_nor_cha
     lost, data = content.attempt(content.offset, content.length)
     headers = {**APPEND, "Upload-Offset": str(lost.start), "Authorization": str(hosts.alice.headers["Authorization"])}
     ends: list[int] = []
+    body = SlowBody(data, 6)
 
     def append() -> None:
-        sent = requests.patch(hosts.there.url + path, headers=headers, data=SlowBody(data, 6), timeout=120)
+        sent = requests.patch(hosts.there.url + path, headers=headers, data=body, timeout=120)
         ends.append(sent.status_code)
 
     appending = Thread(target=append)
     appending.start()
-    time.sleep(2)
+    wait_until(lambda: len(body) <= len(data) * 2 // 3)
     hosts.wire.cut()
     try:
         content.told(_offset(hosts, hosts.here, path))

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -270,6 +271,10 @@ class Guest(threading.Thread):
             self.append(each)
 
 
+def has_received(alice: requests.Session, server: LiveServer, url: str, files: int) -> bool:
+    return bool(link_at(alice, server, url)["received_files"] >= files)
+
+
 @pytest.mark.one_machine("the instance is killed, and started again")
 def test_kills_leave_counters_of_what_is_there(data_dir: Path) -> None:
     with running(data_dir, "alice") as server:
@@ -280,7 +285,9 @@ def test_kills_leave_counters_of_what_is_there(data_dir: Path) -> None:
             guests = [Guest(url, is_over, seed=10 * number + each) for each in range(6)]
             for guest in guests:
                 guest.start()
-            time.sleep(1.5 + random.Random(number).random())
+            has_come = partial(has_received, alice, server, url, 4 * (number + 1))
+            wait_until(has_come)
+            time.sleep(random.Random(number).random())  # any moment will do
             server.kill()
             is_over.set()
             for guest in guests:

@@ -187,17 +187,17 @@ def test_nobody_waits_for_a_redis_that_is_away_and_all_is_heard_when_it_is_back(
     own = [_post(alice, conversation, "alone") for _ in range(20)]
     assert time.monotonic() - began < 2
     assert _heard(alice, "new_message", 20) == own
-    time.sleep(2)
+    told: list[str] = []
+
+    def all_tell(event: str) -> bool:
+        told.extend(re.findall(r"redis_away|redis_back", capsys.readouterr().out))
+        return told.count(event) >= 3
+
+    _until(lambda: all_tell("redis_away"))
     redis_server.start()
     alice.socket.get_received()
     _until(lambda: _is_heard(alice, bob, conversation))
-    told: list[str] = []
-
-    def all_are_back() -> bool:
-        told.extend(re.findall(r"redis_away|redis_back", capsys.readouterr().out))
-        return told.count("redis_back") >= 3
-
-    _until(all_are_back)
+    _until(lambda: all_tell("redis_back"))
     assert sorted(told) == ["redis_away"] * 3 + ["redis_back"] * 3  # of one who sends and two who listen
 
 
