@@ -125,6 +125,7 @@ def test_bash_goes_down_one_folder_at_a_time(bash: Bash, files: dict[str, bytes]
     assert bash.said("transfer get My\t\t\t --json") == ["get", "My Photos/2026 June/a b.jpg", "--json"]
     assert bash.said('transfer get "My\t2\ta\t') == ["get", "My Photos/2026 June/a b.jpg"]
     assert bash.said("LANG=C transfer rm a:\tc not\t") == ["rm", "a:b=c", "notes"]
+    assert bash.said("transfer put $PWD/Pho\t") == ["put", f"{Path.cwd()}/Photos elsewhere/"]
     assert bash.said("transfer put --to=My\t Pho\t") == ["put", "--to=My Photos/", "Photos elsewhere/"]
 
 
@@ -143,6 +144,7 @@ def test_a_name_that_looks_like_an_option_is_a_path(bash: Bash, files: dict[str,
         (("get", '"Pho'), ["names", "Phone", "Photos/"]),
         (("get", "none"), ["names"]),
         (("get", "$(x)Pho"), ["names"]),
+        (("put", "$HOME/Pho"), ["files"]),
         (("ls", "Pho"), ["names", "Photos/", "Phone"]),
         (("rm", "-r", "x", "Pho"), ["names", "Photos/", "Phone"]),
         (("mv", "Phone", "Pho"), ["names", "Photos/", "Phone"]),

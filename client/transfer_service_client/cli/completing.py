@@ -105,7 +105,7 @@ def _for_bash(app: typer.Typer, text: str, replaced: str) -> list[str]:
     if line.is_redirected:
         return ["files"]
     if not line.is_known or not text.endswith(replaced):
-        return ["names"]
+        return [_kind(app, words[1:])]
     kind, found = _found(app, words[1:], line.current)
     kept = replaced.removesuffix("\\") if line.quote.endswith("\\") else replaced
     return [kind, *(kept + quoted(each[len(line.current) :], line.quote) for each in found)]
@@ -114,8 +114,16 @@ def _for_bash(app: typer.Typer, text: str, replaced: str) -> list[str]:
 def _for_words(app: typer.Typer, words: Sequence[str]) -> list[str]:
     *before, last = words
     line = Line(last)
+    if not line.is_known:
+        return [_kind(app, before)]
     kind, found = _found(app, before, line.current)
-    return [kind, *found] if line.is_known else ["names"]
+    return [kind, *found]
+
+
+def _kind(app: typer.Typer, words: list[str]) -> str:
+    """What would stand behind these words, where only the shell knows how it begins."""
+    Asking.seconds = 0
+    return _found(app, words, "")[0]
 
 
 def _found(app: typer.Typer, words: list[str], current: str) -> tuple[str, list[str]]:

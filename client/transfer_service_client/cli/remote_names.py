@@ -20,7 +20,7 @@ _PAGE, _MOST_NAMES, _BLOCK_BYTES = 1000, 1000, 65536
 
 
 class Asking:
-    """How long the service may take, and whether it was asked: then names of local files are no answer."""
+    """How long the service may take (0: it is not asked), and whether it was to be: then local files are no answer."""
 
     seconds = 1.0
     is_done = False
@@ -73,6 +73,8 @@ def _in_conversations(session: "Session") -> Iterator[str]:
 def _soon(find: "Callable[[Session, str], Iterable[str]]", incomplete: str) -> list[str]:
     """What begins like `incomplete`, if the service tells it in time. What a terminal cannot show is left out."""
     Asking.is_done = True
+    if not Asking.seconds:
+        return []
     begin = unicodedata.normalize("NFC", incomplete)
     found = _in_child(lambda: _names(find, begin)) if sys.platform != "win32" else _in_thread(find, begin)
     rest = (name[len(begin) :] for name in found if name.startswith(begin))
