@@ -1,5 +1,6 @@
 /* Chat: messages that are there once, files of any size, and news of which nothing is missed and nothing comes twice. */
 
+import { ApiError, SignInNeeded } from "./errors.js";
 import { Following } from "./following.js";
 import { given } from "./files.js";
 import { ChatSocket } from "./chat_socket.js";
@@ -107,16 +108,22 @@ export class Chat {
     const folder = `${FOLDER}/${encodeURIComponent(key)}`;
     let fileId = await this.#session.memory.getItem(kept);
     if (!fileId) {
+      await this.conversation(conversationId); // a refusal comes before the bytes
       const name = options.name ?? /** @type {{ name?: string }} */ (source).name ?? "file";
       fileId = (await this.#upload(source, { ...options, name: `${folder}/${name.split("/").pop()}` }).done).file_id;
       await this.#session.memory.setItem(kept, fileId);
     }
-    const message = await this.#post({ conversation_id: conversationId, file_id: fileId, content, reply_to: replyTo }, key);
-    await this.#session.memory.removeItem(kept);
-    for (const path of [folder, FOLDER]) {
-      await this.#session.json("DELETE", `/api/folders/${encodeName(path)}`).catch(() => {}); // as long as others need it
+    const fields = { conversation_id: conversationId, file_id: fileId, content, reply_to: replyTo };
+    try {
+      const message = await this.#post(fields, key);
+      await this.#tidy(kept, [folder, FOLDER]);
+      return message;
+    } catch (problem) {
+      if (!(problem instanceof ApiError) || problem instanceof SignInNeeded || problem.status >= 500) throw problem;
+      await this.#session.json("DELETE", `/api/files/${encodeURIComponent(fileId)}`, { query: { permanent: true } }).catch(() => {});
+      await this.#tidy(kept, [folder, FOLDER]);
+      throw problem;
     }
-    return message;
   }
 
   /** @param {string | Message} message @param {string} content */
@@ -142,6 +149,14 @@ export class Chat {
   /** @param {string} conversationId */
   typing(conversationId, isTyping = true) {
     this.#socket.emit(isTyping ? "typing" : "stop_typing", { conversation_id: conversationId });
+  }
+
+  /** @param {string} kept @param {string[]} folders */
+  async #tidy(kept, folders) {
+    await this.#session.memory.removeItem(kept);
+    for (const path of folders) {
+      await this.#session.json("DELETE", `/api/folders/${encodeName(path)}`).catch(() => {}); // as long as others need it
+    }
   }
 
   /** @param {string | Message} message @param {object} json @returns {Promise<Message>} */

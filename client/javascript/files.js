@@ -48,8 +48,9 @@ export function makeLink(session, { files = [], folders = [], expiresIn, maxDown
   return session.json("POST", "/api/links", { json: { ...what, ...given({ name, password, expires_in: expiresIn, max_downloads: maxDownloads }) } });
 }
 
-/** @param {Session} session @param {string} path of the signed thing, without `/url` @param {import("./index.js").AddressOptions} options */
-export function signAddress(session, path, { expiresIn, inline, thumbnail }) {
+/** @param {Session} session @param {string | TransferFile | import("./index.js").Attached} file @param {import("./index.js").AddressOptions} options */
+export function signAddress(session, file, { expiresIn, inline, thumbnail }) {
+  const path = typeof file === "object" && "_id" in file ? `/messages/${encodeURIComponent(file._id)}` : `/api/files/${idOf(file)}`;
   return session.json("POST", `${path}/url`, { json: given({ expires_in: expiresIn, inline, thumbnail }), isRepeatable: true });
 }
 

@@ -387,6 +387,6 @@ export class TransferClient {
   deleteFolder(path: string, options?: { recursive?: boolean; permanent?: boolean }): Promise<void>;
   /** A link for people without an account. */
   share(options: LinkOptions): Promise<Link>;
-  /** An address for what can send no header: `<img>`, a player, a download manager. Whoever has it can fetch the file. */
-  address(file: string | TransferFile, options?: AddressOptions): Promise<Address>;
+  /** An address of a file, or of what hangs on a message, for what can send no header: `<img>`, a player. Whoever has it can fetch it. */
+  address(file: string | TransferFile | Attached, options?: AddressOptions): Promise<Address>;
 }

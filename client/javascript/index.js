@@ -108,8 +108,8 @@ export class TransferClient {
     return makeLink(this.#session, options);
   }
 
-  /** @param {string | TransferFile} file @param {import("./index.js").AddressOptions} [options] @returns {Promise<import("./index.js").Address>} */
+  /** @param {string | TransferFile | import("./index.js").Attached} file @param {import("./index.js").AddressOptions} [options] @returns {Promise<import("./index.js").Address>} */
   address(file, options = {}) {
-    return signAddress(this.#session, `/api/files/${idOf(file)}`, options);
+    return signAddress(this.#session, file, options);
   }
 }

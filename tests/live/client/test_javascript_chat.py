@@ -142,6 +142,36 @@ print("done", { message, names });
     assert (folder / "again.mp4").read_bytes() == (folder / "film.mp4").read_bytes()
 
 
+def test_a_refusal_comes_before_the_bytes_and_leaves_nothing(server: LiveServer, folder: Path) -> None:
+    told = run(folder, SIGNED_IN + """
+const refused = await failure(chat.sendFile("0".repeat(24), new Uint8Array(1000), { name: "a.bin" }));
+const posts = asked.filter((each) => each.startsWith("POST /api")).length;
+const refusing = async (url, options) => {
+  const isMessage = options.method === "POST" && url.endsWith("/messages");
+  return isMessage ? new Response('{"detail": "Conversation not found"}', { status: 404 }) : watching(url, options);
+};
+const options = { name: "a.bin", key: "outbox-2" };
+const other = new TransferClient(given.url, { tokens, fetch: refusing });
+const conversation = await chat.open("bob");
+const late = await failure(other.chat.sendFile(conversation, new Uint8Array(1000), options));
+const left = [];
+for await (const each of client.browse()) left.push(each.path ?? each.filename);
+const sent = await chat.sendFile(conversation, new Uint8Array(1000), options);
+print("done", { refused, posts, late, left, size: sent.media.size });
+""", url=server.url)  # fmt: skip
+    refusal = ["ApiError", "Conversation not found"]
+    assert told == {"refused": refusal, "posts": 0, "late": refusal, "left": [], "size": 1000}
+
+
+def test_a_message_has_an_address_for_who_has_no_token(server: LiveServer, folder: Path) -> None:
+    url = run(folder, SIGNED_IN + """
+const sent = await chat.sendFile(await chat.open("bob"), new Uint8Array([104, 105]), { name: "a.txt" });
+print("done", (await client.address(sent, { inline: true })).url);
+""", url=server.url)  # fmt: skip
+    answer = requests.get(url, timeout=30)
+    assert (answer.content, answer.headers["Content-Disposition"][:6]) == (b"hi", "inline")
+
+
 def test_a_socket_whose_token_has_ended_connects_with_a_new_one(server: LiveServer, folder: Path) -> None:
     told = run(folder, SIGNED_IN + """
 const ended = { ...tokens, accessToken: "eyJ.ended.token" };

@@ -25,7 +25,8 @@ chat.on("disconnect", (reason) => reason.length);
 const following = await chat.follow("6a00", (messages, cursor) => messages.map(({ content }) => content ?? cursor), { cursor: "c" });
 const message = await chat.sendFile("6a00", new Uint8Array(3), { name: "a.bin", content: "A file", key: "1" });
 await client.download(message, blobSink());
-for await (const each of chat.history("6a00")) chat.edit(each, each.sender + following.cursor);
+const { url }: { url: string } = await client.address(message, { inline: true });
+for await (const each of chat.history("6a00")) chat.edit(each, each.sender + following.cursor + url);
 hush();
 
 function describe(entry: Entry): string {
