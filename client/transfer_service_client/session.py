@@ -80,7 +80,7 @@ class Session:
         """Get tokens for a name and a password, and use them. Raises SignInNeeded where they are wrong."""
         wanted = {"username": name, "password": password}
         # An answer that is lost leaves a sign-in that nobody uses, which ends.
-        answer = self._patiently(lambda: self._send("POST", "/auth/token", json=wanted, shows=None), repeats=True)
+        answer = self._patiently(lambda: self._send("POST", "/token", json=wanted, shows=None), repeats=True)
         self._credentials = tokens = _tokens(json_of(answer), account=name)
         return tokens
 

@@ -44,7 +44,7 @@ class AccountService:
             self.requests.append((method, path))
             if (method, path) in self.answers:
                 return self.answers[method, path]
-            if path == "/auth/token":
+            if path == "/token":
                 return self._sign_in(json.loads(body))
             if shown.removeprefix("Bearer ") not in self.tokens | {KEY}:
                 return 401, {"detail": "Could not validate credentials"}
@@ -60,7 +60,7 @@ class AccountService:
 
     def _sign_in(self, fields: dict[str, str]) -> tuple[int, Any]:
         if (fields["username"], fields["password"]) != (self.name, self.password):
-            return 401, {"detail": "Incorrect device ID or password"}
+            return 401, {"detail": "Incorrect username or password"}
         self.tokens.add(token := f"t{len(self.tokens)}")
         return 200, {"access_token": token, "refresh_token": f"r-{token}", "expires_in": 900, "token_type": "bearer"}
 

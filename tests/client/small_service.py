@@ -24,6 +24,8 @@ class SmallService:
         self.still_after: list[int] = []  # answers that stand still after so many bytes, the first one first
         self.is_over = threading.Event()
         self.ranges: list[str | None] = []
+        self.versions: list[str | None] = []
+        """What each request said that the rest has to be of."""
         self.retry_after: str | None = None
         self.redirects_to: str | None = None
         self.authorizations: list[str | None] = []
@@ -42,6 +44,7 @@ def serving(service: SmallService, patience_seconds: float = 30.0) -> Iterator[S
         def do_GET(self) -> None:
             asked = self.headers.get("Range")
             service.ranges.append(asked)
+            service.versions.append(self.headers.get("If-Range"))
             service.authorizations.append(self.headers.get("Authorization"))
             if service.redirects_to is not None or service.statuses:
                 self.send_response(service.statuses.pop(0) if service.statuses else 307)

@@ -73,9 +73,11 @@ def test_addresses_that_no_password_is_sent_to(signed_out: Command, url: str) ->
     assert (result.code, len(result.err.splitlines())) == (2, 1)
 
 
-@pytest.mark.parametrize("answer", [(200, b"<html>"), (200, {"detail": 1}), (200, []), (404, b""), (301, b"")], ids=str)
+@pytest.mark.parametrize(
+    "answer", [(200, b"<html>"), (200, {"detail": 1}), (200, []), (404, b""), (301, b""), (501, b"")], ids=str
+)
 def test_something_else_at_the_address(signed_out: Command, answer: tuple[int, object], tmp_path: Path) -> None:
-    signed_out.service.answers["POST", "/auth/token"] = answer
+    signed_out.service.answers["POST", "/token"] = answer
     result = signed_out("login", signed_out.service.url, "--name", "alice", "--password-stdin", stdin="x\n")
     assert (result.code, len(result.err.splitlines())) == (1, 1)
     assert "is no Transfer Service" in result.err
@@ -100,6 +102,13 @@ def test_logout_of_a_session_that_has_ended(transfer: Command, tmp_path: Path) -
     transfer.service.tokens.clear()
     transfer.service.answers["POST", "/auth/refresh"] = (401, {"detail": "Could not validate credentials"})
     assert transfer("logout").code == 0
+    assert not _kept(tmp_path).exists()
+
+
+def test_logout_removes_what_cannot_be_read(transfer: Command, tmp_path: Path) -> None:
+    _kept(tmp_path).write_text('{"url": "https://files.example.com", "credentials": {"access": "secret"}')
+    result = transfer("logout")
+    assert (result.code, "cannot be read" in result.err) == (1, True)
     assert not _kept(tmp_path).exists()
 
 

@@ -71,3 +71,12 @@ def test_the_page_says_how_long_a_silent_line_is_waited_for() -> None:
     page = (Path(__file__).parents[2] / "docs/client.md").read_text()
     assert f"gets no byte for {SILENCE_SECONDS:.0f} seconds" in page
     assert f"may take {_ANSWER_SECONDS:.0f}, " in page
+
+
+def test_the_rest_of_a_file_is_asked_for_of_the_same_version_only(tmp_path: Path) -> None:
+    service = SmallService(DATA)
+    service.body = lambda _start, data: data[:700_000]
+    with serving(service) as session:
+        download(session, service.file(), tmp_path / "film.mp4")
+    assert service.versions == [None, *['"one"'] * (len(service.ranges) - 1)]
+    assert len(service.ranges) > 2

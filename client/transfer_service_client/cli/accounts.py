@@ -3,7 +3,7 @@
 import getpass
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Annotated
 from urllib.parse import urlsplit
 
@@ -76,15 +76,15 @@ def logout(context: Context) -> None:
     service.
     """
     kept = CredentialFile()
-    client = context.client()
     try:
+        client = context.client()
         if not isinstance(client.session.credentials, Key):
-            client.session.request("POST", "/auth/logout", is_repeatable=True)
-    except SignInNeeded:
-        pass  # it has ended already
+            with suppress(SignInNeeded):  # it has ended already
+                client.session.request("POST", "/auth/logout", is_repeatable=True)
     finally:
-        with kept.locked():  # or a renewal that is under way would write it again
-            kept.remove()
+        if kept.path.exists():  # also where it cannot be read
+            with kept.locked():  # or a renewal that is under way would write it again
+                kept.remove()
     context.output.remark("Signed out", event="signed-out", url=client.session.url)
 
 
@@ -147,7 +147,7 @@ def _talking_to(address: str, key: str | None = None) -> "Iterator[TransferClien
     except SignInNeeded:
         raise
     except ApiError as error:
-        if error.status in _REDIRECTS or error.status == httpx.codes.NOT_FOUND:
+        if not error.detail or error.status in _REDIRECTS or error.status == httpx.codes.NOT_FOUND:
             raise TransferError(f"{address} is no Transfer Service: it answered {error}") from error
         raise
 

@@ -104,7 +104,7 @@ def test_conflicts_are_told_and_nothing_changes(home: Home) -> None:
 
 def test_signing_in_and_out(home: Home, server: LiveServer, alice: requests.Session) -> None:
     wrong = home("login", server.url, "--name", "alice", "--password-stdin", stdin="wrong\n")
-    assert (wrong.code, wrong.err) == (3, "transfer: Incorrect device ID or password\n")
+    assert (wrong.code, wrong.err) == (3, "transfer: Incorrect username or password\n")
     assert home("ls").code == 0  # what was there stays
     assert home("logout").code == 0
     assert home("ls").code == 3
