@@ -20,6 +20,7 @@ class S3Double:
     etags: dict[str, str] = field(default_factory=dict)
     kms: set[str] = field(default_factory=set)
     cuts: list[int] = field(default_factory=list)
+    knows_conditions: bool = True
     failures: list[Answer] = field(default_factory=list)
     requests: list[Request] = field(default_factory=list)
 
@@ -33,7 +34,7 @@ class S3Double:
         if key not in self.objects:
             return refusal(404, "NoSuchKey")
         etag = self.etag(key)
-        if request.headers.get("If-Match", etag) != etag:
+        if self.knows_conditions and request.headers.get("If-Match", etag) != etag:
             return refusal(412, "PreconditionFailed")
         fields = {"ETag": etag, "Last-Modified": "Mon, 06 May 2024 07:08:09 GMT"}
         if key in self.kms:
