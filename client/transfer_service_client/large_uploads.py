@@ -10,6 +10,7 @@ import httpx
 
 from transfer_service_client.answers import error_of
 from transfer_service_client.errors import DigestMismatch, FileChanged, NotFound, Stopped, TransferError
+from transfer_service_client.file_parts import FilePart
 from transfer_service_client.patience import PASSING
 from transfer_service_client.sources import Source
 from transfer_service_client.tus import Position, position_of
@@ -128,7 +129,7 @@ class LargeUpload:
         is_last = left <= last
         count = left if is_last else min(pieces.size, left - last)
         headers: dict[str, str] = {}
-        content: bytes | Iterator[memoryview]
+        content: bytes | Iterator[memoryview | FilePart]
         if is_last or self._is_checked:
             content = self._source.read(offset, count)
             if is_last:
@@ -148,8 +149,9 @@ class LargeUpload:
             raise error_of(answer)
         return answer
 
-    def _blocks(self, start: int, end: int) -> Iterator[memoryview]:
-        for block in self._source.blocks(start, end):
+    def _blocks(self, start: int, end: int) -> Iterator[memoryview | FilePart]:
+        source = self._source
+        for block in source.parts(start, end) if self._tus.takes_parts else source.blocks(start, end):
             self._check_wanted()
             yield block
             self._progress.advance(self._name, len(block))

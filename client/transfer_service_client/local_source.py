@@ -1,11 +1,15 @@
 """A local file that is sent, and whether it stays what it was."""
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 from transfer_service_client.errors import FileChanged
+from transfer_service_client.file_parts import IS_POSSIBLE, FilePart
 from transfer_service_client.reading import digest_of, open_file
 from transfer_service_client.sources import Source
+
+_PART_BYTES = 1024 * 1024
 
 
 class LocalSource(Source):
@@ -51,10 +55,22 @@ class LocalSource(Source):
         """Close the file."""
         self._file.close()
 
+    def parts(self, start: int, end: int) -> Iterator[memoryview | FilePart]:
+        """These bytes for the kernel to send, hashed by another thread just before."""
+        return self._parts(start, end) if IS_POSSIBLE else self.blocks(start, end)
+
+    def _parts(self, start: int, end: int) -> Iterator[FilePart]:
+        self.hash_up_to(start)
+        for at in range(start, end, _PART_BYTES):
+            part = FilePart(self._path.name, self._file.fileno(), at, min(_PART_BYTES, end - at))
+            self._hash_ahead(at + len(part))
+            yield part
+
     def _read_into(self, start: int, data: memoryview) -> None:
-        self._file.seek(start)
-        while data:
-            count = self._file.readinto(data)  # the kernel may give less than was asked for
+        if not IS_POSSIBLE:
+            self._file.seek(start)
+        while data:  # the kernel may give less than was asked for
+            count = os.preadv(self._file.fileno(), [data], start) if IS_POSSIBLE else self._file.readinto(data)
             if not count:
                 raise FileChanged(f"{self._path.name} was cut while it was sent")
-            data = data[count:]
+            start, data = start + count, data[count:]

@@ -14,12 +14,14 @@ from urllib.parse import urlsplit
 import httpx
 
 from transfer_service_client.answers import ANSWER_BYTES, REPLACED, endless, error_of
+from transfer_service_client.file_parts import FilePart
 from transfer_service_client.patience import PASSING
 from transfer_service_client.proxies import is_proxied
 from transfer_service_client.session import Session
 
 _CONNECT_SECONDS, _TIMEOUT_SECONDS = 10.0, 90.0
 _RESTED_SECONDS = 1.0  # a body that may be there only once goes over no connection that rested for longer
+Block = bytes | memoryview | FilePart
 
 
 class QuickRequests:
@@ -33,6 +35,11 @@ class QuickRequests:
         self._context = httpx.create_ssl_context(verify=session.verify) if parts.scheme == "https" else None
         self._is_proxied = is_proxied(session.url)
         self._local = threading.local()
+
+    @property
+    def takes_parts(self) -> bool:
+        """Whether parts of files are best given as such: not where they are encrypted, or go through httpx."""
+        return self._context is None and not self._is_proxied
 
     def put(self, path: str, content: bytes, headers: Mapping[str, str]) -> httpx.Response:
         """The answer, where it is a success. Raises ApiError, Unavailable."""
@@ -58,7 +65,7 @@ class QuickRequests:
         raise AssertionError  # the pauses do not end
 
     def try_once(
-        self, method: str, path: str, *, content: Iterable[bytes | memoryview] | bytes, headers: Mapping[str, str]
+        self, method: str, path: str, *, content: Iterable[Block] | bytes, headers: Mapping[str, str]
     ) -> httpx.Response:
         """As `Session.try_once`; `headers` tell the length of `content`."""
         if self._is_proxied:
@@ -75,7 +82,7 @@ class QuickRequests:
         return answer
 
     def _stream(
-        self, method: str, path: str, content: Iterable[bytes | memoryview] | bytes, headers: Mapping[str, str]
+        self, method: str, path: str, content: Iterable[Block] | bytes, headers: Mapping[str, str]
     ) -> httpx.Response:
         if time.monotonic() - getattr(self._local, "used_at", 0.0) > _RESTED_SECONDS:
             self.close()
@@ -134,10 +141,13 @@ class QuickRequests:
         return http.client.HTTPConnection(self._host, self._port, timeout=_CONNECT_SECONDS)
 
 
-def _is_sent(connection: http.client.HTTPConnection, block: bytes | memoryview) -> bool:
+def _is_sent(connection: http.client.HTTPConnection, block: Block) -> bool:
     """False where the line broke: there may be an answer. A silent line has none: raises httpx.WriteTimeout."""
     try:
-        connection.send(block)
+        if isinstance(block, FilePart):
+            block.send(connection.sock)
+        else:
+            connection.send(block)
     except TimeoutError as error:
         raise httpx.WriteTimeout(str(error)) from error
     except OSError:

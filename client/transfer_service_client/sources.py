@@ -2,13 +2,19 @@
 
 import hashlib
 from abc import ABC, abstractmethod
+from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from types import TracebackType
 from typing import TypeVar
 
+from transfer_service_client.file_parts import FilePart
+
 _BLOCK_BYTES = 1024 * 1024
 _INLINE_BYTES = 1024 * 1024  # up to here a thread costs more than it saves
+_HASHED_AT_ONCE = 2 * 1024 * 1024
+_AHEAD_BYTES = 8 * 1024 * 1024  # hashed before its turn to be sent: little enough to be in a cache still
+_READ_BYTES = 256 * 1024  # of what is only hashed: stays in the cache of one processor
 _Self = TypeVar("_Self", bound="Source")  # typing.Self is newer than Python 3.10
 
 
@@ -24,7 +30,7 @@ class Source(ABC):
         self._digest = hashlib.sha256()
         self._hashed = 0 if sha256 is None else size
         self._hashing = ThreadPoolExecutor(1, thread_name_prefix="hash")
-        self._pending: Future[None] | None = None
+        self._pending: deque[tuple[int, Future[None]]] = deque()  # where each begins
 
     def __enter__(self: _Self) -> _Self:
         return self
@@ -76,6 +82,10 @@ class Source(ABC):
             yield block
         self._settle()  # the buffers go
 
+    def parts(self, start: int, end: int) -> Iterator[memoryview | FilePart]:
+        """As `blocks`, but as parts of a file where the kernel can send them."""
+        return self.blocks(start, end)
+
     def hash_up_to(self, position: int) -> None:
         """Read what is before a position and was not hashed yet: what an earlier run has sent."""
         while self._hashed < position:
@@ -87,6 +97,21 @@ class Source(ABC):
     def is_hashed(self) -> bool:
         """Whether `sha256` reads nothing any more."""
         return self._hashed >= self.size
+
+    def _hash_ahead(self, position: int) -> None:
+        """Wait until all before a position is hashed, with some of what follows on its way: read by another thread."""
+        ahead = min(self.size, position + _AHEAD_BYTES)
+        while self._hashed < ahead:
+            start, self._hashed = self._hashed, min(self._hashed + _HASHED_AT_ONCE, ahead)
+            self._pending.append((start, self._hashing.submit(self._hash_span, start, self._hashed)))
+        self._settle(position)
+
+    def _hash_span(self, start: int, end: int) -> None:
+        buffer = memoryview(bytearray(min(_READ_BYTES, end - start)))
+        for at in range(start, end, _READ_BYTES):
+            data = buffer[: end - at]
+            self._read_into(at, data)
+            self._absorb(data)
 
     def sha256(self) -> bytes:
         """The digest of the whole."""
@@ -108,13 +133,13 @@ class Source(ABC):
         if self.size <= _INLINE_BYTES:
             self._absorb(data)
         else:
-            self._pending = self._hashing.submit(self._absorb, data)
+            self._pending.append((self._hashed, self._hashing.submit(self._absorb, data)))
 
     def _absorb(self, data: memoryview) -> None:
         """Take the next bytes into account; each byte comes once, in order."""
         self._digest.update(data)
 
-    def _settle(self) -> None:
-        if self._pending is not None:
-            self._pending.result()
-            self._pending = None
+    def _settle(self, position: int | None = None) -> None:
+        """Wait until all that was begun is hashed, or what of it is before a position."""
+        while self._pending and (position is None or self._pending[0][0] < position):
+            self._pending.popleft()[1].result()

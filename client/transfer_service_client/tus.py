@@ -9,14 +9,14 @@ from urllib.parse import unquote
 import httpx
 
 from transfer_service_client.errors import NotFound, TransferError
-from transfer_service_client.quick_requests import QuickRequests
+from transfer_service_client.quick_requests import Block, QuickRequests
 from transfer_service_client.session import Session
 
 _VERSION = {"Tus-Resumable": "1.0.0"}
 _DOOR = "/api/uploads"
 _ID = re.compile(r"[\w-]{1,200}", re.ASCII)
 _OFFSET = re.compile(r"[0-9]{1,19}")
-Blocks = Iterable[bytes | memoryview]
+Blocks = Iterable[Block]
 
 
 @dataclass(frozen=True)
@@ -34,6 +34,11 @@ class TusRequests:
     def __init__(self, session: Session, quick: QuickRequests | None = None) -> None:
         """`quick` sends what is appended, where it is given."""
         self._session, self._quick = session, quick
+
+    @property
+    def takes_parts(self) -> bool:
+        """Whether `append` is best given parts of files."""
+        return self._quick is not None and self._quick.takes_parts
 
     def create(self, name: str, size: int) -> str:
         """The id of a new upload, which takes the place of what has its name. Raises ApiError, Unavailable."""

@@ -7,11 +7,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.client import HTTPConnection
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
 import httpx
 import pytest
 from transfer_service_client.credentials import Key
 from transfer_service_client.errors import ApiError, SignInNeeded, Unavailable
+from transfer_service_client.file_parts import FilePart
 from transfer_service_client.quick_requests import QuickRequests
 from transfer_service_client.session import Session
 
@@ -147,6 +149,23 @@ def test_a_large_body_goes_in_blocks_over_one_connection(quick: QuickRequests, s
         assert _append(quick, 30).status_code == 201
     assert [body for _, body, _ in seen.bodies] == [b"".join(_blocks(30))] * 3
     assert seen.connections == 1
+
+
+def test_parts_of_files_go_like_blocks(quick: QuickRequests, seen: Seen, tmp_path: Path) -> None:
+    (tmp_path / "film").write_bytes(bytes(range(256)) * 8192)
+    with (tmp_path / "film").open("rb") as file:
+        parts = [FilePart("film", file.fileno(), start, 500_000) for start in (0, 7, 1_000_000)]
+        quick.try_once("PATCH", "/u", content=parts, headers={"Content-Length": "1500000"})
+        assert [body for _, body, _ in seen.bodies] == [b"".join(map(bytes, parts))]
+
+
+def test_parts_of_files_after_an_early_answer_are_not_sent(quick: QuickRequests, seen: Seen, tmp_path: Path) -> None:
+    seen.early = 100_000
+    (tmp_path / "film").write_bytes(bytes(1_000_000))
+    with (tmp_path / "film").open("rb") as file:
+        part = FilePart("film", file.fileno(), 0, 1_000_000)
+        answer = quick.try_once("PATCH", "/u", content=[part] * 50, headers={"Content-Length": "50000000"})
+    assert answer.status_code == 409
 
 
 def test_an_answer_before_the_end_of_a_body_is_heard(quick: QuickRequests, seen: Seen) -> None:
