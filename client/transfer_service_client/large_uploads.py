@@ -24,6 +24,7 @@ _LAST_BYTES = 4 * 1024 * 1024  # what carries the digest of the whole, so it is 
 _FIRST_PIECE, _LEAST_PIECE, _LARGEST_PIECE = 64 * 1024 * 1024, 64 * 1024, 1024 * 1024 * 1024
 _CHECKED_PIECE = 4 * 1024 * 1024  # held in memory
 _SHORT_SECONDS, _LONG_SECONDS = 5.0, 20.0
+_GROWTH = 4
 _CHECKSUM_MISMATCH = 460  # tus 1.0.0, checksum
 
 
@@ -37,7 +38,8 @@ class Pieces:
     def arrived(self, count: int, seconds: float) -> None:
         """One of `count` bytes took so long."""
         if seconds < _SHORT_SECONDS and count >= self.size:
-            self.size = min(self.size * 4, self._limit)
+            growth = _GROWTH**2 if seconds < _SHORT_SECONDS / _GROWTH else _GROWTH
+            self.size = min(self.size * growth, self._limit)
         elif seconds > _LONG_SECONDS:
             self.size = max(self.size // 2, _LEAST_PIECE)
 

@@ -162,6 +162,31 @@ def test_an_upload_that_is_gone_is_begun_anew(uploader: Uploader, service: TusSe
     assert len(service.lengths) == 2
 
 
+def test_a_quick_line_gets_a_large_file_in_three_pieces(
+    uploader: Uploader, service: TusService, tmp_path: Path
+) -> None:
+    """One to measure the line by, the bulk, and the one with the digest: each more costs the way there and back."""
+    (tmp_path / "film").write_bytes(bytes(17 * 128 * KIB + 64 * KIB))
+    uploader.upload(tmp_path / "film", "film")
+    assert service.requests == [
+        ("POST", 0),
+        ("PATCH", 128 * KIB),
+        ("PATCH", 16 * 128 * KIB),
+        ("PATCH", 64 * KIB),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("seconds", "times"),
+    [pytest.param(1, 16, id="quick"), pytest.param(4, 4, id="fair"), pytest.param(9, 1, id="slow")],
+)
+def test_a_piece_after_another_is_no_longer_than_the_line_takes_in_some_seconds(seconds: float, times: int) -> None:
+    pieces = large_uploads.Pieces(is_checked=False)
+    before = pieces.size
+    pieces.arrived(before, seconds)
+    assert pieces.size == times * before
+
+
 def test_a_proxy_that_limits_bodies_gets_smaller_pieces(uploader: Uploader, service: TusService, film: Path) -> None:
     def limited(request: httpx.Request) -> httpx.Response | None:
         is_too_large = int(request.headers["Content-Length"]) > 100 * KIB
