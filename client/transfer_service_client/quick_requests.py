@@ -5,7 +5,6 @@ of that. Where the environment names a proxy, httpx sends as always.
 """
 
 import http.client
-import ssl
 import threading
 import time
 from collections.abc import Iterable, Mapping
@@ -32,7 +31,7 @@ class QuickRequests:
         parts = urlsplit(session.url)
         self._host, self._port = parts.hostname or "", parts.port
         self._prefix = parts.path
-        self._context = httpx.create_ssl_context(verify=session.verify) if parts.scheme == "https" else None
+        self._context = session.trust if parts.scheme == "https" else None
         self._is_proxied = is_proxied(session.url)
         self._local = threading.local()
 
@@ -136,7 +135,7 @@ class QuickRequests:
         return connection
 
     def _connection(self) -> http.client.HTTPConnection:
-        if isinstance(self._context, ssl.SSLContext):
+        if self._context is not None:
             return http.client.HTTPSConnection(self._host, self._port, timeout=_CONNECT_SECONDS, context=self._context)
         return http.client.HTTPConnection(self._host, self._port, timeout=_CONNECT_SECONDS)
 

@@ -18,6 +18,7 @@ from transfer_service_client.errors import ApiError, TransferError, Unavailable,
 from transfer_service_client.kept_tokens import KeptTokens
 from transfer_service_client.patience import PASSING, PATIENCE_SECONDS, Pause, pauses
 from transfer_service_client.proxies import open_client
+from transfer_service_client.trust import context_for
 from transfer_service_client.version import VERSION
 
 MAX_CONNECTIONS = 256
@@ -57,7 +58,7 @@ class Session:
         self.url = url.rstrip("/")
         if not _ADDRESS.match(self.url):
             raise TransferError(f"{url!r} is no address of a service, as https://files.example.com is one")
-        self.verify = verify
+        self.trust = context_for(self.url, verify)
         self.patience_seconds, self.silence_seconds = patience_seconds, SILENCE_SECONDS
         self._credentials = credentials
         self._kept = KeptTokens(keep, self.url, credentials) if keep is not None else None
