@@ -141,10 +141,12 @@ class TransferClient:
         file = self.find(name)
         if file is None:
             raise NotFound(404, f"There is no file {name!r}")
-        path = Path(to)
-        target = TargetFolder(path).place(name.rpartition("/")[2]) if path.is_dir() else path
-        fetch(self, file, target, progress)
-        return target
+        path, below = Path(to), None
+        if path.is_dir():
+            folder = TargetFolder(path)
+            path, below = folder.place(name.rpartition("/")[2]), folder.root
+        fetch(self, file, path, progress, below=below)
+        return path
 
     def get(self, names: Sequence[str], into: str | Path = ".", *, progress: Progress = SILENT) -> Outcome:
         """Fetch files, and folders with all that is in them, many at once, under their last labels into a folder.

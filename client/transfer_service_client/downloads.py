@@ -39,10 +39,17 @@ class _Changed(Exception):
 
 
 def download(
-    session: Session, file: File, target: Path, *, progress: Progress = SILENT, connections: int = _CONNECTIONS
+    session: Session,
+    file: File,
+    target: Path,
+    *,
+    progress: Progress = SILENT,
+    connections: int = _CONNECTIONS,
+    below: Path | None = None,
 ) -> bool:
     """Fetch a file to a path whose folder is there; what was there is replaced in one step, once the new is verified.
 
+    `below`: a folder above it, without links in its path, that it never leaves, whatever is put in place of a folder.
     False where the same bytes are there already. The file gets the time of its last change at the service. Raises
     DigestMismatch, TransferError where it is not whole at the service or another process fetches it, ApiError,
     Unavailable, OSError; what has arrived stays for the next try.
@@ -53,16 +60,16 @@ def download(
     if is_same(target, file):
         progress.done(file.name, was_moved=False)
         return False
-    part = PartFile(target, file)
+    part = PartFile(target, file, below=below)
     try:
         tries = 1
         while _Run(session, file, part, progress, connections=connections, is_new=tries == 1).fetch() != file.sha256:
             part.clear()
             if tries == _TRIES:
-                part.path.unlink(missing_ok=True)
+                part.remove()
                 raise DigestMismatch(f"{file.name} arrived with other bytes than the service has")
             tries += 1
-        part.finish(target, file.updated_at.timestamp())
+        part.finish(file.updated_at.timestamp())
     except OSError as error:
         if error.errno in _FULL:
             raise TransferError(f"There is no room for {file.name} here; what has arrived is kept") from error

@@ -188,15 +188,15 @@ def _make_folder(target: TargetFolder, name: str, outcome: Outcome, progress: Pr
 
 
 def _fetch(client: Finds, target: TargetFolder, wanted: Wanted, progress: Progress) -> bool:
-    return fetch(client, wanted.file, target.place(wanted.place), progress)
+    return fetch(client, wanted.file, target.place(wanted.place), progress, below=target.root)
 
 
-def fetch(client: Finds, file: File, target: Path, progress: Progress) -> bool:
+def fetch(client: Finds, file: File, target: Path, progress: Progress, *, below: Path | None = None) -> bool:
     """`download`, of the file that has the name now where another one got it meanwhile."""
     try:
-        return download(client.session, file, target, progress=progress)
+        return download(client.session, file, target, progress=progress, below=below)
     except NotFound:
         now = client.find(file.name)
         if now is None or now.file_id == file.file_id:
             raise
-    return fetch(client, now, target, progress)
+    return fetch(client, now, target, progress, below=below)

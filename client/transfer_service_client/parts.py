@@ -17,13 +17,14 @@ from pathlib import Path
 from typing import Any
 
 from transfer_service_client.errors import TransferError
+from transfer_service_client.held_folder import HeldFolder
 from transfer_service_client.locking import lock
 from transfer_service_client.models import File
 from transfer_service_client.placing import part_stem
 
 _SAVED_EVERY_SECONDS = 1.0
-_OPEN = os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
-_LOOK = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+_OPEN = os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0)
+_LOOK = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
 _LIST_BYTES = 1 << 20
 _STRONG_ETAG = re.compile(r'"[!#-~]*"')
 Range = tuple[int, int]
@@ -33,27 +34,37 @@ Range = tuple[int, int]
 class PartFile:
     """What has arrived of one file. Many threads may write to it at once."""
 
-    def __init__(self, target: Path, file: File) -> None:
-        """Go on with what is beside `target`, where that is of the same file. Raises TransferError, OSError."""
+    def __init__(self, target: Path, file: File, *, below: Path | None = None) -> None:
+        """Go on with what is beside `target`, where that is of the same file. Raises TransferError, OSError.
+
+        `below` as HeldFolder takes it.
+        """
         stem = part_stem(target.name)
-        self.path = target.with_name(f"{stem}.part")
+        self._target, self._part = target, f"{stem}.part"
         self.etag: str | None = None
-        self._state, self._new_state = target.with_name(f"{stem}.json"), target.with_name(f"{stem}.new")
+        self._state, self._new_state = f"{stem}.json", f"{stem}.new"
         self._identity = {"file_id": file.file_id, "sha256": file.sha256, "size": file.size}
         self._ranges: list[Range] = []
         self._changed = threading.Condition()
         self._saved_at = time.monotonic()
         self._mode: int | None = None
-        self._handle = _open_locked(self.path, target)
+        self._handle = -1
+        self._folder = HeldFolder(target.parent, below)
         try:
+            self._handle = self._open_locked()
             self._load(file.size or 0)
             if not self._ranges:
-                self._state.unlink(missing_ok=True)  # it tells of another part
-            self._be_no_more_open_than(target)
+                self._folder.unlink(self._state)  # it tells of another part
+            self._be_no_more_open_than_target()
             os.truncate(self.path if sys.platform == "win32" else self._handle, file.size or 0)
         except BaseException:
-            os.close(self._handle)
+            self.close()
             raise
+
+    @property
+    def path(self) -> Path:
+        """Where it is."""
+        return self._target.with_name(self._part)
 
     def missing(self, size: int) -> list[Range]:
         """What has not arrived, in order."""
@@ -94,29 +105,37 @@ class PartFile:
         """Begin anew."""
         with self._changed:
             self._ranges, self.etag = [], None
-            self._state.unlink(missing_ok=True)
+            self._folder.unlink(self._state)
 
-    def finish(self, target: Path, seconds: float) -> None:
+    def remove(self) -> None:
+        """Nothing of it is worth to be kept. Raises OSError."""
+        self._folder.unlink(self._part)
+
+    def finish(self, seconds: float) -> None:
         """Put it, whole, in place of the target, changed at that unix time. Raises OSError."""
         if sys.platform != "win32" and self._mode is not None:
             os.fchmod(self._handle, self._mode)
         os.utime(self.path if sys.platform == "win32" else self._handle, (seconds, seconds))
         if sys.platform == "win32":  # no open file can be renamed there
-            self.close()
-        self.path.replace(target)
-        self._state.unlink(missing_ok=True)
+            self._let_go()
+        self._folder.replace(self._part, self._target.name)
+        self._folder.unlink(self._state)
 
     def close(self) -> None:
         """Let others have it."""
         with self._changed:
-            if self._handle >= 0:
-                os.close(self._handle)
-                self._handle = -1
+            self._let_go()
+            self._folder.close()
 
-    def _be_no_more_open_than(self, target: Path) -> None:
+    def _let_go(self) -> None:
+        if self._handle >= 0:
+            os.close(self._handle)
+            self._handle = -1
+
+    def _be_no_more_open_than_target(self) -> None:
         """What replaces a file of this user is as open to others as that was, from its first byte on."""
         with suppress(FileNotFoundError):
-            found = target.lstat()
+            found = self._folder.stat(self._target.name)
             if sys.platform != "win32" and stat.S_ISREG(found.st_mode) and found.st_uid == os.geteuid():
                 self._mode = stat.S_IMODE(found.st_mode) & 0o777
                 os.fchmod(self._handle, self._mode | 0o600)
@@ -135,16 +154,16 @@ class PartFile:
         if self.etag is None or not self._ranges:
             return
         text = json.dumps({**self._identity, "etag": self.etag, "ranges": self._ranges})
-        self._new_state.unlink(missing_ok=True)
-        handle = os.open(self._new_state, _OPEN | os.O_EXCL, 0o600)
+        self._folder.unlink(self._new_state)
+        handle = self._folder.open(self._new_state, _OPEN | os.O_EXCL)
         with os.fdopen(handle, "w", encoding="utf-8") as file:
             file.write(text)
-        self._new_state.replace(self._state)
+        self._folder.replace(self._new_state, self._state)
 
     def _load(self, size: int) -> None:
         """What the list says counts only with a part of full length: else they are not of one try."""
         with suppress(OSError, ValueError, LookupError, TypeError, OverflowError, RecursionError):
-            fields: dict[str, Any] = json.loads(_read_own(self._state))
+            fields: dict[str, Any] = json.loads(self._read_own_list())
             if any(fields[key] != value for key, value in self._identity.items()):
                 return
             if os.fstat(self._handle).st_size != size or not is_strong_etag(fields["etag"]):
@@ -155,6 +174,36 @@ class PartFile:
                     return
                 ranges = _merged(ranges, (int(start), int(end)))
             self._ranges, self.etag = ranges, fields["etag"]
+
+    def _read_own_list(self) -> bytes:
+        """The list, where it is a file of this user; no pipe is waited for. Raises OSError."""
+        handle = self._folder.open(self._state, _LOOK)
+        try:
+            return os.read(handle, _LIST_BYTES) if _is_own(handle) else b""
+        finally:
+            os.close(handle)
+
+    def _open_own(self) -> int:
+        """A file that is nothing but this one: through a link, soft or hard, another one would be written."""
+        with suppress(OSError):
+            handle = self._folder.open(self._part, _OPEN, 0o666)
+            if _is_own(handle) and os.fstat(handle).st_nlink == 1:
+                return handle
+            os.close(handle)
+        self._folder.unlink(self._part)
+        return self._folder.open(self._part, _OPEN | os.O_EXCL, 0o666)
+
+    def _open_locked(self) -> int:
+        while True:
+            handle = self._open_own()
+            if not lock(handle):
+                os.close(handle)
+                raise TransferError(f"{self._target} is being fetched already")
+            # Whoever had the lock may have made the same file the target meanwhile: that one must not be written.
+            with suppress(FileNotFoundError):
+                if os.path.samestat(self._folder.stat(self._part), os.fstat(handle)):
+                    return handle
+            os.close(handle)
 
 
 def is_strong_etag(etag: object) -> bool:
@@ -170,39 +219,6 @@ def _merged(ranges: list[Range], new: Range) -> list[Range]:
     return sorted([*apart, whole])
 
 
-def _open_own(path: Path) -> int:
-    """A file that is nothing but this one: through a link, soft or hard, another one would be written."""
-    with suppress(OSError):
-        handle = os.open(path, _OPEN, 0o666)
-        if _is_own(handle) and os.fstat(handle).st_nlink == 1:
-            return handle
-        os.close(handle)
-    path.unlink(missing_ok=True)
-    return os.open(path, _OPEN | os.O_EXCL, 0o666)
-
-
 def _is_own(handle: int) -> bool:
     found = os.fstat(handle)
     return stat.S_ISREG(found.st_mode) and (sys.platform == "win32" or found.st_uid == os.geteuid())
-
-
-def _read_own(path: Path) -> bytes:
-    """What a small file holds, of this user; no pipe is waited for. Raises OSError."""
-    handle = os.open(path, _LOOK)
-    try:
-        return os.read(handle, _LIST_BYTES) if _is_own(handle) else b""
-    finally:
-        os.close(handle)
-
-
-def _open_locked(path: Path, target: Path) -> int:
-    while True:
-        handle = _open_own(path)
-        if not lock(handle):
-            os.close(handle)
-            raise TransferError(f"{target} is being fetched already")
-        # Whoever had the lock may have made the same file the target meanwhile: that one must not be written.
-        with suppress(FileNotFoundError):
-            if os.path.samestat(path.lstat(), os.fstat(handle)):
-                return handle
-        os.close(handle)

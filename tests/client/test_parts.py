@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from transfer_service_client.downloads import download
 from transfer_service_client.parts import PartFile, is_strong_etag
-from transfer_service_client.placing import part_stem
+from transfer_service_client.placing import TargetFolder, part_stem
 
 from tests.client.small_service import SmallService, serving
 
@@ -112,9 +112,50 @@ def test_what_another_program_was_given_is_not_passed_on(tmp_path: Path) -> None
     target.write_bytes(b"a program")
     target.chmod(0o4755)
     part = PartFile(target, SmallService(DATA).file())
-    part.finish(target, 0)
+    part.finish(0)
     part.close()
     assert stat.S_IMODE(target.stat().st_mode) == 0o755
+
+
+def _swap(folder: Path, outside: Path) -> None:
+    folder.rename(folder.with_name("moved"))
+    folder.symlink_to(outside)
+
+
+@pytest.fixture
+def outside(tmp_path: Path) -> Path:
+    folder = tmp_path / "outside"
+    folder.mkdir()
+    (folder / "film.mp4").write_bytes(b"precious")
+    return folder
+
+
+@pytest.mark.parametrize("name", ["a/film.mp4", "a/b/film.mp4"])
+def test_a_link_that_takes_the_place_of_a_folder_is_not_followed(tmp_path: Path, outside: Path, name: str) -> None:
+    service, into = SmallService(DATA), TargetFolder(tmp_path / "into")
+    target = into.place(name)
+    (outside / "b").mkdir()
+    _swap(into.root / "a", outside)
+    with serving(service) as session, pytest.raises(OSError, match=r"(?i)link|no.*directory"):
+        download(session, service.file(), target, below=into.root)
+    assert {each.name for each in outside.rglob("*")} == {"film.mp4", "b"}
+    assert (outside / "film.mp4").read_bytes() == b"precious"
+
+
+def test_a_link_that_takes_the_place_of_a_folder_later_leads_nothing_elsewhere(tmp_path: Path, outside: Path) -> None:
+    service, into = SmallService(DATA), TargetFolder(tmp_path / "into")
+    target = into.place("a/film.mp4")
+
+    def swap(_start: int, data: bytes) -> bytes:
+        _swap(into.root / "a", outside)
+        return data
+
+    service.body = swap
+    with serving(service) as session:
+        download(session, service.file(), target, below=into.root)
+    assert [each.name for each in outside.iterdir()] == ["film.mp4"]
+    assert (outside / "film.mp4").read_bytes() == b"precious"
+    assert (into.root / "moved/film.mp4").read_bytes() == DATA
 
 
 @pytest.mark.parametrize("etag", ["", "one", 'W/"one"', '"\u00e9"', '"a"b"', '"a\n"', '"a" '])
