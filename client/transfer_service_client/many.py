@@ -1,6 +1,7 @@
 """Many transfers at once: very many of the small ones, few of the large ones, each in a thread."""
 
 import queue
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -12,8 +13,13 @@ from transfer_service_client.errors import SignInNeeded, Stopped
 from transfer_service_client.outcome import Outcome
 from transfer_service_client.progress import SILENT, Progress
 
+if sys.platform != "win32":
+    import resource
+
 _LANES = ((64 * 1024, 128), (1024 * 1024, 16), (None, 4))
 """Up to so many bytes, so many threads: those hold a small file in memory, and wait for the line most of the time."""
+_FILES_EACH, _FILES_BESIDE = 5, 40
+"""So many files and connections a thread has open at the most, and all else together."""
 _WAITING = 256
 _PARTING_SECONDS = 2.0
 _END = None
@@ -31,6 +37,23 @@ class _Lane(NamedTuple):
     limit: int
     jobs: "queue.Queue[Job | None]"
     threads: list[threading.Thread]
+
+
+def _most_open_files() -> int | None:
+    """How many files this process may have open; None where nobody says."""
+    if sys.platform == "win32":
+        return None
+    most = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    return None if most == resource.RLIM_INFINITY else most
+
+
+def _limits(most_open_files: int | None) -> list[int]:
+    """How many threads each lane has, so that no transfer fails for want of files: macOS allows 256 by itself."""
+    wanted = [limit for _, limit in _LANES]
+    if most_open_files is None:
+        return wanted
+    share = min(1.0, (most_open_files - _FILES_BESIDE) / _FILES_EACH / sum(wanted))
+    return [max(1, int(limit * share)) for limit in wanted]
 
 
 class Many:
@@ -53,7 +76,7 @@ class Many:
         self.stop = stop or threading.Event()
         self._outcome, self._progress, self._end = outcome, progress, end
         self._broken: BaseException | None = None
-        self._lanes = [_Lane(limit, queue.Queue(_WAITING), []) for _, limit in _LANES]
+        self._lanes = [_Lane(limit, queue.Queue(_WAITING), []) for limit in _limits(_most_open_files())]
 
     def add(self, job: Job) -> None:
         """Have a job done; waits while too many do. Raises what has ended all meanwhile."""

@@ -33,6 +33,7 @@ from transfer_service_client.version import VERSION
 Refused: Any = typer.BadParameter.__mro__[2]  # ClickException, of click or of the copy of it in typer
 INTERRUPTED, READER_GONE = 130, 141  # as for any command that is ended by Ctrl-C, or writes to `head`
 _ENDED = frozenset({"Could not validate credentials", "Not authenticated", "Not signed in"})
+_OPEN_FILES = 1024
 _EMPTY_OPTION = re.compile(r"--[a-z-]+=")
 _HELP = """Send, fetch and share files and folders by a Transfer Service.
 
@@ -100,6 +101,7 @@ for module in (accounts, transferring, files, comparing, sharing, messages, impo
 def main() -> NoReturn:
     """Run the command, and end the process."""
     asked = _hear_of_ends()
+    _allow_more_files()
     code = run(sys.argv[1:])
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         signal.signal(signal.SIGINT, signal.SIG_DFL)  # all is done and told: an end needs no words any more
@@ -179,6 +181,18 @@ def _code_and_words(error: Exception) -> tuple[int, str]:
         return FAILED, reason_of(error)
     kind = f"{type(error).__name__}: {error}"
     return FAILED, f"This is a fault of the command ({kind}). Please report it with what `--debug` shows."
+
+
+def _allow_more_files() -> None:
+    """Ask the system for what many transfers at once have open: macOS allows 256 files where nobody asks."""
+    if sys.platform != "win32":
+        import resource
+
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        wanted = _OPEN_FILES if hard == resource.RLIM_INFINITY else min(_OPEN_FILES, hard)
+        if soft != resource.RLIM_INFINITY and soft < wanted:
+            with suppress(OSError, ValueError):
+                resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def _hear_of_ends() -> list[int]:
