@@ -5,6 +5,7 @@ promise too much, which the digest of the whole finds out. In a folder that othe
 where it is this user's: whoever owns a `.part` may write to it after it was verified, and once it is the target.
 """
 
+import errno
 import json
 import os
 import re
@@ -26,6 +27,7 @@ _SAVED_EVERY_SECONDS = 1.0
 _OPEN = os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0)
 _LOOK = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
 _LIST_BYTES = 1 << 20
+_END_BYTES = 64 * 1024
 _STRONG_ETAG = re.compile(r'"[!#-~]*"')
 Range = tuple[int, int]
 """The first byte and the one after the last."""
@@ -55,6 +57,7 @@ class PartFile:
             self._load(file.size or 0)
             if not self._ranges:
                 self._folder.unlink(self._state)  # it tells of another part
+            self._folder.unlink(self._new_state)  # of a process that was killed, or had no room
             self._be_no_more_open_than_target()
             os.truncate(self.path if sys.platform == "win32" else self._handle, file.size or 0)
         except BaseException:
@@ -97,9 +100,18 @@ class PartFile:
             return self._front()
 
     def save(self) -> None:
-        """Keep for the next start what is there, where that can be gone on with."""
+        """Keep for the next start what is there, where that can be gone on with.
+
+        On a full disk the end of what is there makes room for the list of it. No bytes may be on their way any more.
+        """
         with self._changed:
-            self._save()
+            try:
+                self._save()
+            except OSError as error:
+                if error.errno != errno.ENOSPC:
+                    raise
+                self._give_up_end()
+                self._save()
 
     def clear(self) -> None:
         """Begin anew."""
@@ -159,6 +171,14 @@ class PartFile:
         with os.fdopen(handle, "w", encoding="utf-8") as file:
             file.write(text)
         self._folder.replace(self._new_state, self._state)
+
+    def _give_up_end(self) -> None:
+        start, end = self._ranges.pop()
+        if start < end - _END_BYTES:
+            self._ranges.append((start, end - _END_BYTES))
+        size = os.fstat(self._handle).st_size
+        for length in (max(start, end - _END_BYTES), size):  # what is behind is a hole again
+            os.truncate(self.path if sys.platform == "win32" else self._handle, length)
 
     def _load(self, size: int) -> None:
         """What the list says counts only with a part of full length: else they are not of one try."""

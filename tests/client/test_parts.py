@@ -2,13 +2,16 @@
 
 import json
 import os
+import shutil
 import stat
+import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from transfer_service_client.downloads import download
+from transfer_service_client.errors import TransferError
 from transfer_service_client.parts import PartFile, is_strong_etag
 from transfer_service_client.placing import TargetFolder, part_stem
 
@@ -115,6 +118,31 @@ def test_what_another_program_was_given_is_not_passed_on(tmp_path: Path) -> None
     part.finish(0)
     part.close()
     assert stat.S_IMODE(target.stat().st_mode) == 0o755
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    command = ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(folder)]
+    if shutil.which("mount") is None or subprocess.run(command, check=False, capture_output=True).returncode:
+        pytest.skip("only root mounts disks")
+    yield folder
+    subprocess.run(["umount", str(folder)], check=True)
+
+
+def test_what_has_arrived_on_a_full_disk_is_gone_on_with(small_disk: Path, tmp_path: Path) -> None:
+    service = SmallService(DATA * 10)
+    with serving(service) as session:
+        with pytest.raises(TransferError, match="no room"):
+            download(session, service.file(), small_disk / "film.mp4")
+        service.ranges = []
+        for each in (_PART, _LIST):
+            shutil.copy2(small_disk / each, tmp_path / each)
+        download(session, service.file(), tmp_path / "film.mp4")
+    assert service.ranges[0] is not None
+    assert int(service.ranges[0].removeprefix("bytes=").partition("-")[0]) > 800_000
+    assert {each.name for each in tmp_path.iterdir()} == {"disk", "film.mp4"}
 
 
 def _swap(folder: Path, outside: Path) -> None:
