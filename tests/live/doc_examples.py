@@ -20,7 +20,7 @@ from tests.live.server import REPOSITORY, wait_until
 from tests.missing import missing
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
-SOCKET_IO = node.FOLDER / "node_modules/socket.io-client/dist/socket.io.min.js"
+ESBUILD = node.FOLDER / "node_modules/.bin/esbuild"
 IMPORT = re.compile(r"^[ \t]*import [^\n(]*;$", flags=re.MULTILINE)
 PATIENCE_SECONDS = 60.0
 
@@ -38,27 +38,35 @@ def run_node(code: str, folder: Path) -> Any:
     """
     javascript.install(folder)
     program = folder / "examples.mjs"
-    imports = "\n".join(dict.fromkeys(each.strip() for each in IMPORT.findall(code)))
-    program.write_text(f"{imports}\n{IMPORT.sub('', code)}\nconsole.log(JSON.stringify(result)); process.exit(0);\n")
+    imports, rest = _parted(code)
+    program.write_text(f"{imports}\n{rest}\nconsole.log(JSON.stringify(result)); process.exit(0);\n")
     return json.loads(_output("node", str(program)))
+
+
+def _parted(code: str) -> tuple[str, str]:
+    """The imports of a module, each once, and the rest of it."""
+    return "\n".join(dict.fromkeys(each.strip() for each in IMPORT.findall(code))), IMPORT.sub("", code)
 
 
 def as_function(code: str, name: str, *parameters: str, gives: str) -> str:
     """A program for pages as an async function, whose parameters are the names that it does not say the values of.
 
-    It gives an expression, in which `told` is what the program has logged.
+    It gives an expression, in which `told` is what the program has logged. All calls share one `localStorage`.
     """
-    return f"""async function {name}({", ".join(parameters)}) {{
-  const [kept, told] = [new Map(), []];
+    return f"""const {name} = (() => {{
+  const kept = new Map();
   const localStorage = {{
     getItem: (key) => kept.get(key) ?? null,
     setItem: (key, value) => void kept.set(key, value),
     removeItem: (key) => void kept.delete(key),
   }};
-  const console = {{ log: (...each) => void told.push(each) }};
+  return async ({", ".join(parameters)}) => {{
+    const told = [];
+    const console = {{ log: (...each) => void told.push(each) }};
 {code}
-  return {gives};
-}}
+    return {gives};
+  }};
+}})();
 """
 
 
@@ -84,21 +92,29 @@ def _output(*command: str, folder: Path | None = None) -> str:
 class Browser:
     """A headless Chromium, led by its DevTools protocol."""
 
-    def __init__(self, port: int) -> None:
+    def __init__(self, port: int, app: Path) -> None:
         self._tools = f"http://127.0.0.1:{port}"
+        self._app = app
 
     def run(self, code: str, origin: str) -> Any:
-        """Run an ES module's code in a new page of `origin`, with socket.io-client loaded, and give its `result`."""
+        """Run an ES module's code, bundled with what it imports, in a new page of `origin`, and give its `result`."""
         page = requests.put(f"{self._tools}/json/new?{origin}/healthz", timeout=PATIENCE_SECONDS).json()
         connection = simple_websocket.Client(page["webSocketDebuggerUrl"])
         try:
             wait_until(lambda: _evaluate(connection, "location.href") == f"{origin}/healthz")
-            _evaluate(connection, SOCKET_IO.read_text("utf-8") + "; undefined")
-            code = re.sub(r'^import \{ io \} from "socket\.io-client";$', "", code, flags=re.MULTILINE)
-            return _evaluate(connection, f"(async () => {{ {code}\nreturn result; }})()")
+            _evaluate(connection, self._bundled(code) + "; undefined")
+            return _evaluate(connection, "outcome")
         finally:
             connection.close()
             requests.get(f"{self._tools}/json/close/{page['id']}", timeout=PATIENCE_SECONDS)
+
+    def _bundled(self, code: str) -> str:
+        imports, rest = _parted(code)
+        program = f"{imports}\nglobalThis.outcome = (async () => {{ {rest}\nreturn result; }})();"
+        command = [str(ESBUILD), "--bundle", "--format=iife", "--log-level=warning"]
+        result = subprocess.run(command, cwd=self._app, input=program, capture_output=True, text=True, check=False)
+        assert result.returncode == 0, result.stderr
+        return result.stdout
 
 
 _numbers = itertools.count(1)
@@ -119,7 +135,7 @@ def _evaluate(connection: Any, expression: str) -> Any:
 @contextlib.contextmanager
 def browsing(folder: Path) -> Iterator[Browser]:
     """A browser with a profile of its own. Skips the test where there is none."""
-    node.install()
+    javascript.install(folder / "app")
     program = next(filter(None, map(shutil.which, BROWSERS)), None)
     if program is None:
         missing("chromium is not installed")
@@ -130,7 +146,7 @@ def browsing(folder: Path) -> Iterator[Browser]:
         process = subprocess.Popen(command, stdout=log, stderr=log)
     try:
         wait_until(lambda: port_file.exists() and port_file.read_text().count("\n") == 1, seconds=PATIENCE_SECONDS)
-        yield Browser(int(port_file.read_text().splitlines()[0]))
+        yield Browser(int(port_file.read_text().splitlines()[0]), folder / "app")
     finally:
         process.terminate()
         process.wait(timeout=PATIENCE_SECONDS)

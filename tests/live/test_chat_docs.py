@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 import requests
 
-from tests.live.doc_examples import Browser, blocks, browsing, run_node, run_python, run_shell
+from tests.conftest import PASSWORD
+from tests.live.doc_examples import Browser, as_function, blocks, browsing, run_node, run_python, run_shell
 from tests.live.node import token_of
 from tests.live.server import REPOSITORY, LiveServer
 from transfer_service.web.chat.socket import EVENTS, ChatNamespace
@@ -21,67 +22,106 @@ PAGE = "chat.md"
 TEXT = (REPOSITORY / "docs" / PAGE).read_text("utf-8")
 SMALL, LARGE = 20_000, 3_000_000
 
+
+def example(of: str) -> str:
+    """The one example in JavaScript that has these words."""
+    (found,) = [each for each in blocks(PAGE, "js") if of in each]
+    return found
+
+
+(CONNECTING,) = re.findall(r"`(io\(server, .*)`; after", TEXT)
+EXAMPLES = "\n".join([
+    as_function(
+        example("TransferClient(server"), "begin", "server", "account", "password", "conversationId", "film",
+        gives="{ client, sent, told }",
+    ),
+    as_function(example("chat.follow("), "follow", "chat", "conversationId", "show", gives="following"),
+    as_function(example("chat.connect("), "listen", "chat", gives="told"),
+    as_function(example("onProgress"), "sendFile", "chat", "conversationId", "file", gives="{ message, told }"),
+    example("sendFileBefore"),
+    example("SMALL_IMAGE_BYTES"),
+])  # fmt: skip
 GIVEN = """
-const given = {given};
-const heard = [];
-const socket = connect(given.server, async () => given.token, (message) => heard.push(message));
-await new Promise((resolve) => socket.on("connect", resolve));
-const file = (name, type, size) => new File([new Uint8Array(size).fill(120)], name, {{ type }});
+import { io } from "socket.io-client";
+const { server, password, conversation, small, large } = GIVEN;
+const client = new TransferClient(server);
+await client.signIn("alice", password);
+const { chat } = client;
+const file = (name, type, size) => new File([new Uint8Array(size).fill(120)], name, { type });
 const failure = async (promise) => promise.then(() => null, (error) => error.message);
 """
-
-EVERYWHERE = """
-const { server, token, conversation } = given;
+CONNECTED = f"""
+const heard = [];
+const getToken = () => client.token();
+const socket = {CONNECTING};
+socket.on("new_message", (message) => heard.push(message));
+await new Promise((resolve) => socket.on("connect", resolve));
+"""
+EVERYWHERE = (
+    CONNECTED
+    + """
 const posts = [];
 const realFetch = fetch;
-globalThis.fetch = (url, ...more) => (posts.push(new URL(url).pathname), realFetch(url, ...more));
+globalThis.fetch = (url, options) => {
+  if (options?.method === "POST") posts.push(new URL(url).pathname);
+  return realFetch(url, options);
+};
 const result = {
   posts,
-  byHttp: await sendFile(server, token, conversation, file("report.pdf", "application/pdf", given.large), "Read it"),
-  small: await send(socket, server, token, conversation, file("small.png", "image/png", given.small), "A thumb"),
-  large: await send(socket, server, token, conversation, file("large.png", "image/png", given.large)),
-  refused: await failure(send(socket, server, token, "0".repeat(24), file("small.png", "image/png", 10))),
-  refusedByHttp: await failure(send(socket, server, token, "0".repeat(24), file("a.bin", "", 10))),
+  byHttp: (await sendFile(chat, conversation, file("report.pdf", "application/pdf", large))).message,
+  small: await send(socket, chat, conversation, file("small.png", "image/png", small), "A thumb"),
+  large: await send(socket, chat, conversation, file("large.png", "image/png", large)),
+  refused: await failure(send(socket, chat, "0".repeat(24), file("small.png", "image/png", 10))),
+  refusedByHttp: await failure(send(socket, chat, "0".repeat(24), file("a.bin", "", 10))),
 };
 result.heard = heard.map((message) => message._id);
 socket.disconnect();
-result.offline = await send(socket, server, token, conversation, file("offline.png", "image/png", given.small));
+result.offline = await send(socket, chat, conversation, file("offline.png", "image/png", small));
 """
+)
 
 CATCHING_UP = """
-const { server, token, conversation } = given;
 const told = [];
-const ask = (cursor) => catchUp(server, token, conversation, cursor, (message) => told.push(message._id));
-const began = await ask(null);
-const sent = await sendFile(server, token, conversation, file("a.bin", "", 10));
-const cursor = await ask(began);
-const result = { sent: sent._id, told, isOver: (await ask(cursor)) === cursor, refused: await failure(ask("none")) };
-socket.disconnect();
+const ask = async () => (await follow(chat, conversation, (message) => told.push(message._id))).close();
+await ask();
+const sent = await chat.send(conversation, "Are you there?");
+await ask();
+await ask();
+const refused = await failure(chat.follow(conversation, () => {}, { cursor: "none" }));
+const result = { sent: sent._id, told, refused };
+"""
+
+LISTENING = """
+const result = await listen(chat);
+const bob = new TransferClient(server);
+await bob.signIn("bob", password);
+await bob.chat.connect();
+const until = async (isTrue) => { while (!isTrue()) await new Promise((resolve) => setTimeout(resolve, 20)); };
+await until(() => chat.isConnected && bob.chat.isConnected);
+bob.chat.typing(conversation);
+await until(() => result.length);
 """
 
 UPLOADED = """
-import { TransferClient } from "transfer-service-client";
-const { server, token, conversation } = given;
-const client = new TransferClient(server, { key: token });
-const film = Object.assign(Buffer.alloc(given.large, "x"), { name: "films/film.mp4" });
-const fileId = (await client.upload(film).done).file_id;
-const sent = await sendUploaded(server, await client.token(), conversation, fileId, "The film");
-const result = { sent, again: await failure(sendUploaded(server, token, conversation, fileId)) };
-socket.disconnect();
+const film = file("film.mp4", "", large);
+const { client: theirs, sent, told } = await begin(server, "alice", password, conversation, film);
+const left = [];
+for await (const each of theirs.browse()) left.push(each.path ?? each.filename);
+const result = { sent, told, left };
 """
 
-IN_BROWSERS = """
-const { server, token, conversation } = given;
-const steps = [];
+IN_BROWSERS = (
+    CONNECTED
+    + """
 const next = new Promise((resolve) => socket.once("new_message", resolve));
-sendFileBefore(socket, conversation, file("before.bin", "", given.small));
+sendFileBefore(socket, conversation, file("before.bin", "", small));
 const before = await next;
-const after = await sendFileWithProgress(
-  server, token, conversation, file("after.bin", "", given.large), (sent, total) => steps.push([sent, total]));
-const refused = await failure(sendFileWithProgress(server, token, "none", file("a.bin", "", 10), () => {}));
+const { message: after, told: steps } = await sendFile(chat, conversation, file("after.bin", "", large));
+const refused = await failure(sendFile(chat, "none", file("a.bin", "", 10)));
 const result = { before, after, refused, steps };
 socket.disconnect();
 """
+)
 
 IN_PYTHON = """
 import json
@@ -117,11 +157,10 @@ def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
         yield browser
 
 
-def javascript(server: LiveServer, session: requests.Session, conversation: str, driver: str) -> str:
-    """Every JavaScript example of the page, and what to do with them."""
-    given = {"server": server.url, "token": token_of(session), "conversation": conversation}
-    given_json = json.dumps({**given, "small": SMALL, "large": LARGE})
-    return "\n".join([*blocks(PAGE, "js"), GIVEN.format(given=given_json), driver])
+def javascript(server: LiveServer, conversation: str, driver: str) -> str:
+    """The JavaScript examples of the page, and what to do with them."""
+    given = {"server": server.url, "password": PASSWORD, "conversation": conversation, "small": SMALL, "large": LARGE}
+    return "\n".join([EXAMPLES, GIVEN.replace("GIVEN", json.dumps(given)), driver])
 
 
 def stored_bytes(server: LiveServer, session: requests.Session, message: dict[str, Any]) -> bytes:
@@ -139,43 +178,46 @@ def test_the_javascript_client_sends_small_images_by_socket_and_everything_else_
     engine: str,
     request: pytest.FixtureRequest,
 ) -> None:
-    code = javascript(server, alice, conversation, EVERYWHERE)
+    code = javascript(server, conversation, EVERYWHERE)
     sent = run_node(code, tmp_path) if engine == "node" else request.getfixturevalue("browser").run(code, server.url)
     messages = [sent[name] for name in ("byHttp", "small", "large", "offline")]
     assert [message["type"] for message in messages] == ["file", "image", "image", "image"]
-    assert [message["content"] for message in messages] == ["Read it", "A thumb", None, None]
+    assert [message["content"] for message in messages] == ["Look at this", "A thumb", None, None]
     assert [len(stored_bytes(server, alice, message)) for message in messages] == [LARGE, SMALL, LARGE, SMALL]
     assert sent["heard"] == [message["_id"] for message in messages[:3]]
     assert (sent["refused"], sent["refusedByHttp"]) == ("Conversation not found",) * 2
-    assert sent["posts"] == ["/messages/upload"] * 4  # all but the small image and its refusal
+    assert sent["posts"] == ["/messages", "/messages", "/api/files", "/messages"]  # of all but the small image
 
 
-def test_the_javascript_client_catches_up(
-    server: LiveServer, alice: requests.Session, conversation: str, tmp_path: Path
-) -> None:
-    result = run_node(javascript(server, alice, conversation, CATCHING_UP), tmp_path)
-    assert result == {"sent": result["sent"], "told": [result["sent"]], "isOver": True, "refused": "Invalid cursor"}
+def test_the_javascript_client_catches_up(server: LiveServer, conversation: str, tmp_path: Path) -> None:
+    result = run_node(javascript(server, conversation, CATCHING_UP), tmp_path)
+    assert result == {"sent": result["sent"], "told": [result["sent"]], "refused": "Invalid cursor"}
+
+
+def test_the_javascript_client_hears_who_is_typing(server: LiveServer, conversation: str, tmp_path: Path) -> None:
+    assert run_node(javascript(server, conversation, LISTENING), tmp_path) == [["bob is typing"]]
 
 
 def test_a_film_that_was_uploaded_resumably_is_sent(
     server: LiveServer, alice: requests.Session, conversation: str, tmp_path: Path
 ) -> None:
-    result = run_node(javascript(server, alice, conversation, UPLOADED), tmp_path)
-    assert result["sent"]["media"]["name"] == "film.mp4"
-    assert stored_bytes(server, alice, result["sent"]) == b"x" * LARGE
-    assert result["again"] == "File not found"
+    result = run_node(javascript(server, conversation, UPLOADED), tmp_path)
+    sent = result["sent"]
+    assert (sent["content"], sent["media"]["name"], result["told"]) == ("The film", "film.mp4", [[sent["media_url"]]])
+    assert stored_bytes(server, alice, sent) == b"x" * LARGE
+    assert "transfer-sending" not in result["left"]
 
 
 def test_the_browser_examples_send_files_with_progress(
     server: LiveServer, alice: requests.Session, conversation: str, browser: Browser
 ) -> None:
-    result = browser.run(javascript(server, alice, conversation, IN_BROWSERS), server.url)
+    result = browser.run(javascript(server, conversation, IN_BROWSERS), server.url)
     assert stored_bytes(server, alice, result["before"]) == b"x" * SMALL
     assert stored_bytes(server, alice, result["after"]) == b"x" * LARGE
     assert result["refused"] == "Invalid conversation id"
     sent, totals = zip(*result["steps"], strict=True)
     assert list(sent) == sorted(sent)
-    assert sent[-1] == totals[-1] > LARGE
+    assert sent[-1] == totals[-1] == LARGE
 
 
 def test_the_python_examples_stream_a_file_with_progress(

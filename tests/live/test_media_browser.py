@@ -1,12 +1,14 @@
 """Media for apps that have only a token, as docs/chat.md shows it: in Chromium, on a page of another origin."""
 
 import json
+import re
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import pytest
 
 from tests.live.chromium import Page, browser
+from tests.live.client.javascript import install
 from tests.live.doc_examples import blocks
 from tests.live.node import token_of
 from tests.live.pages import serving
@@ -14,6 +16,12 @@ from tests.live.server import LiveServer, running, wait_until
 from tests.live.test_chat_browser import FILM, PICTURE
 
 PAGE = "chat.md"
+(MAP,) = re.findall(r"<script type=\"importmap\">.*?</script>", blocks("javascript.md", "html")[0], re.DOTALL)
+CLIENT = """
+const { TransferClient } = await import("transfer-service-client");
+const tokens = { accessToken: token, refreshToken: "", expiresAt: Date.now() + 1_000_000 };
+const client = new TransferClient(server, { tokens });
+"""
 SIZE = """
 const size = async (element) => {
   document.body.append(element);
@@ -50,12 +58,12 @@ class Scene(NamedTuple):
         if anew:
             self.page.call("Page.reload", ignoreCache=True)
             wait_until(lambda: self.page.evaluate("!navigator.serviceWorker.controller"))
-        (examples,) = ["\n".join(block for block in blocks(PAGE, "js") if "edia" in block)]
+        examples = "\n".join(block for block in blocks(PAGE, "js") if re.search("showMedia|startMediaWorker", block))
         given: dict[str, Any] = {"server": self.server.url, "token": self.token}
         given |= {"picture": self.picture, "film": self.film, "document": self.document}
         return self.page.evaluate(
             f"(async () => {{ const given = {json.dumps(given)}; const {{ server, token, picture, film }} = given;\n"
-            f"const getToken = async () => token;\n{examples}\n{SIZE}\n{code} }})()"
+            f"{CLIENT}\nconst getToken = () => client.token();\n{examples}\n{SIZE}\n{code} }})()"
         )
 
 
@@ -63,7 +71,9 @@ class Scene(NamedTuple):
 def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
     folder = tmp_path_factory.mktemp("media")
     (site := folder / "site").mkdir()
-    (site / "index.html").write_text("<!doctype html><meta charset=utf-8><title>An app</title><body>")
+    (site / "index.html").write_text(f"<!doctype html><meta charset=utf-8><title>An app</title>{MAP}<body>")
+    install(folder / "app")
+    (site / "lib").symlink_to(folder / "app/node_modules")
     (worker,) = blocks(PAGE, "javascript")
     (site / "media-worker.js").write_text(worker)
     with (
@@ -86,8 +96,7 @@ def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
 
 def test_signed_addresses_show_pictures_and_play_films(scene: Scene) -> None:
     sizes = scene.run(
-        "return [await size(await showMedia(server, getToken, picture)),"
-        " await size(await showMedia(server, getToken, film))];"
+        "return [await size(await showMedia(client, picture)), await size(await showMedia(client, film))];"
     )
     assert sizes == [1, 32]
     assert scene.page.cookies() == []
@@ -96,7 +105,7 @@ def test_signed_addresses_show_pictures_and_play_films(scene: Scene) -> None:
 def test_a_film_goes_on_when_its_address_has_expired(scene: Scene) -> None:
     """The first address is a wrong one, as one that has expired is."""
     result = scene.run("""
-const element = await showMedia(server, getToken, film);
+const element = await showMedia(client, film);
 const first = element.src;
 element.src = first.replace(/signature=\\w+/, "signature=0");
 await new Promise((resolve) => element.addEventListener("error", resolve, { once: true }));
@@ -106,14 +115,12 @@ return [await size(element), new URL(element.src).searchParams.get("signature").
 
 
 def test_who_is_not_in_the_conversation_gets_no_address(scene: Scene) -> None:
-    failure = scene.run(
-        "return showMedia(server, getToken, { _id: '0'.repeat(24) }).then(() => null, (error) => error.message);"
-    )
+    failure = scene.run("return showMedia(client, { _id: '0'.repeat(24) }).then(() => null, (error) => error.message);")
     assert failure == "Message not found"
 
 
 def test_a_signed_text_is_read_by_a_script(scene: Scene) -> None:
-    text = scene.run("return (await fetch(await mediaAddress(server, token, given.document))).text();")
+    text = scene.run("return (await fetch((await client.address(given.document, { inline: true })).url)).text();")
     assert text == "hello"
 
 
