@@ -1,8 +1,8 @@
-/* What only Node.js has (Electron's main process, too): files to send, files to fetch into, and one that keeps tokens and uploads. */
+/* What only Node.js has (Electron's main process, too): files to send, files to fetch into, and a folder that keeps tokens and uploads. */
 
 import { createHash } from "node:crypto";
 import { constants } from "node:fs";
-import { open, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
+import { mkdir, open, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 
 /** @typedef {import("./index.js").Storage} Storage */
@@ -26,35 +26,31 @@ export async function openFile(path) {
   return { name: basename(path), size, lastModified: Math.round(mtimeMs), slice: (start, end) => ({ arrayBuffer: () => read(start, end) }) };
 }
 
-/** Keeps what a client has to remember in one file, which only its owner can read. @param {string} path @returns {Storage} */
-export function fileStorage(path) {
-  /** @type {Promise<unknown>} */
-  let turn = Promise.resolve();
-  const readAll = async () => {
-    const text = await readFile(path, "utf8").catch((error) => {
-      if (error.code === "ENOENT") return "{}";
-      throw error;
-    });
-    return /** @type {Record<string, string>} */ (JSON.parse(text));
-  };
-  /** @param {(kept: Record<string, string>) => void} change @returns {Promise<void>} */
-  const changed = (change) => {
-    const changing = turn.then(async () => {
-      const kept = await readAll();
-      change(kept);
-      const next = `${path}.${process.pid}.new`;
-      await writeFile(next, JSON.stringify(kept), { mode: 0o600 });
-      await rename(next, path); // in one step: a kill leaves the old one or the new one
-    });
-    turn = changing.catch(() => {});
-    return changing;
-  };
+/**
+ * Keeps what a client has to remember in a folder, which only its owner can read: a file for each key, so that processes that share it
+ * do not undo what another one has written.
+ * @param {string} folder made where there is none
+ * @returns {Storage}
+ */
+export function fileStorage(folder) {
+  /** @param {string} key */
+  const pathOf = (key) => join(folder, createHash("sha256").update(key).digest("hex").slice(0, 32));
   return {
-    getItem: async (key) => (await readAll())[key] ?? null,
-    setItem: (key, value) => changed((kept) => { kept[key] = value; }),
-    removeItem: (key) => changed((kept) => { delete kept[key]; }),
+    getItem: (key) => readFile(pathOf(key), "utf8").catch((error) => {
+      if (error.code === "ENOENT") return null;
+      throw error;
+    }),
+    async setItem(key, value) {
+      await mkdir(folder, { recursive: true, mode: 0o700 });
+      const next = `${pathOf(key)}.${process.pid}-${count++}.new`;
+      await writeFile(next, value, { mode: 0o600 });
+      await rename(next, pathOf(key)); // in one step: a kill leaves the old one or the new one
+    },
+    removeItem: (key) => rm(pathOf(key), { force: true }),
   };
 }
+
+let count = 0;
 
 /**
  * Puts a download into a file, which is there once it is verified. What has arrived lies beside it until then, also for another process.

@@ -2,6 +2,7 @@
 
 import { SignInNeeded, TransferError, Unavailable } from "./errors.js";
 import { Lost, Patience, problemFrom, untilSilent } from "./patience.js";
+import { remembering } from "./storage.js";
 
 /** @typedef {import("./index.js").Tokens} Tokens */
 /** @typedef {import("./index.js").ClientOptions} ClientOptions */
@@ -38,8 +39,7 @@ export class Session {
   constructor(url, options) {
     this.url = url.replace(/\/+$/, "");
     this.patienceSeconds = options.patienceSeconds ?? PATIENCE_SECONDS;
-    this.storage = options.storage;
-    this.memory = options.storage ?? inMemory();
+    this.memory = remembering(options.storage);
     this.#options = options;
     const given = options.fetch;
     /** @type {typeof fetch} */
@@ -221,7 +221,7 @@ export class Session {
 
   /** @template T @param {() => Promise<T>} act @returns {Promise<T>} */
   async #exclusively(act) {
-    if (!this.storage) return act();
+    if (!this.#options.storage) return act();
     const name = this.keyOf("renewal");
     if (globalThis.navigator?.locks) return navigator.locks.request(name, act);
     const turn = (turns.get(name) ?? Promise.resolve()).then(act);
@@ -241,7 +241,7 @@ export class Session {
   async #read() {
     if (this.#options.key) return null;
     try {
-      return JSON.parse((await this.storage?.getItem(this.keyOf("tokens"))) ?? "null");
+      return JSON.parse((await this.memory.getItem(this.keyOf("tokens"))) ?? "null");
     } catch {
       return null; // damaged: as if there were none
     }
@@ -250,8 +250,8 @@ export class Session {
   /** @param {Tokens | null} tokens */
   async #keep(tokens, { isOwn = true } = {}) {
     this.#tokens = tokens;
-    if (isOwn && tokens) await this.storage?.setItem(this.keyOf("tokens"), JSON.stringify(tokens));
-    else if (isOwn) await this.storage?.removeItem(this.keyOf("tokens"));
+    if (isOwn && tokens) await this.memory.setItem(this.keyOf("tokens"), JSON.stringify(tokens));
+    else if (isOwn) await this.memory.removeItem(this.keyOf("tokens"));
     this.#options.onTokens?.(tokens);
   }
 }
@@ -260,16 +260,6 @@ export class Session {
 export function newKey() {
   const bytes = globalThis.crypto?.getRandomValues?.(new Uint8Array(16)) ?? Uint8Array.from({ length: 16 }, () => Math.random() * 256);
   return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
-}
-
-/** @returns {import("./index.js").Storage} */
-function inMemory() {
-  const kept = new Map();
-  return {
-    getItem: (key) => kept.get(key) ?? null,
-    setItem: (key, value) => void kept.set(key, value),
-    removeItem: (key) => void kept.delete(key),
-  };
 }
 
 /** A name of a file or folder in a path. @param {string} name */

@@ -146,7 +146,7 @@ export class Attempt {
     const { source } = this.#task;
     const takesBlobs = this.#tus.defaultOptions.httpStack.getName() !== "NodeHttpStack";
     const last = source.size === null ? Infinity : Math.max(0, source.size - LAST_BYTES);
-    if (!source.isStream) this.#task.digest().catch(() => {}); // begun at once, and told where it is awaited
+    if (!source.isStream) this.#task.digest().catch((problem) => this.#leave(problem)); // what cannot be read is not sent for nothing
     return {
       size: /** @type {number} */ (source.size),
       close() {},

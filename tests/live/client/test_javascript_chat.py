@@ -115,7 +115,7 @@ def test_a_file_is_sent_once_also_when_the_app_is_killed(
     (folder / "film.mp4").write_bytes(os.urandom(1_000_000))
     code = """
 const { fileSink, fileStorage, openFile } = await import("transfer-service-client/node");
-const storage = fileStorage("kept.json");
+const storage = fileStorage("kept");
 const dying = async (url, options) => {
   const answer = await fetch(url, options);
   if (given.isKilled && url.endsWith("/messages")) print("posted"), await new Promise(() => {});

@@ -140,6 +140,50 @@ print("done", { kept: kept.size, heard, errors: [await failure(client.account())
     assert result == {"kept": 0, "heard": [], "errors": ["SignInNeeded", "SignInNeeded"]}
 
 
+def test_a_service_that_says_when_to_come_again_is_heeded(folder: Path, server: LiveServer) -> None:
+    result = told(folder, server, """
+const at = [];
+const busy = async (url, options) => {
+  at.push(Date.now());
+  if (at.length === 1) return new Response("{}", { status: 503, headers: { "Retry-After": "1" } });
+  return fetch(url, options);
+};
+const client = new TransferClient(given.url, { tokens: signedIn, fetch: busy });
+await client.account();
+print("done", [at.length, at[1] - at[0] >= 1000]);
+""")  # fmt: skip
+    assert result == [2, True]
+
+
+def test_a_storage_that_keeps_nothing_stops_nothing(folder: Path, server: LiveServer) -> None:
+    result = told(folder, server, """
+const full = () => { throw new Error("QuotaExceededError"); };
+const broken = { getItem: full, setItem: async () => full(), removeItem: full };
+const client = new TransferClient(given.url, { storage: broken });
+await client.signIn("alice", given.password);
+const file = await client.upload(new Uint8Array(1e6), { name: "kept nowhere.bin" }).done;
+await client.signOut();
+print("done", file.bytes_received);
+""")  # fmt: skip
+    assert result == 1_000_000
+
+
+def test_processes_may_share_a_folder_of_what_is_kept(folder: Path, server: LiveServer) -> None:
+    result = told(folder, server, """
+const { fileStorage } = await import("transfer-service-client/node");
+const { stat, readdir } = await import("node:fs/promises");
+const both = [fileStorage("shared"), fileStorage("shared")];
+const keys = Array.from({ length: 40 }, (_, number) => `key ${number}`);
+await Promise.all(keys.map((key, number) => both[number % 2].setItem(key, key)));
+await both[0].removeItem("key 0");
+const read = await Promise.all(keys.map((key) => both[1].getItem(key)));
+const modes = await Promise.all(["shared", ...(await readdir("shared")).map((name) => `shared/${name}`)].map(stat));
+print("done", { read, modes: [...new Set(modes.map(({ mode }) => (mode & 0o777).toString(8)))] });
+""")  # fmt: skip
+    assert result["read"] == [None, *(f"key {number}" for number in range(1, 40))]
+    assert result["modes"] == ["700", "600"]
+
+
 def test_a_wrong_password_is_no_reason_to_try_again(folder: Path, server: LiveServer) -> None:
     code = """
 const client = new TransferClient(given.url, { fetch: watching });

@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,7 @@ SIZE = 12 * MIB + 345
 SLOW = Trickle(size=128 * 1024, seconds=0.01)
 SIGNED_IN = """
 const { fileStorage, openFile } = await import("transfer-service-client/node");
-const storage = fileStorage("kept.json");
+const storage = fileStorage("kept");
 const client = new TransferClient(given.url, { storage, patienceSeconds: 60 });
 if (!await storage.getItem(`transfer-service ${client.url} tokens`)) await client.signIn("alice", given.password);
 const film = await openFile(given.path);
@@ -66,7 +67,7 @@ def film(folder: Path) -> Path:
 def name(folder: Path, request: pytest.FixtureRequest) -> Iterator[str]:
     """Of a test's own, which begins with nothing kept."""
     yield f"{abs(hash(request.node.name)):x}.bin"
-    (folder / "kept.json").unlink(missing_ok=True)
+    shutil.rmtree(folder / "kept", ignore_errors=True)
 
 
 def sha256(path: Path) -> str:

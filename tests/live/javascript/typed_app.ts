@@ -3,7 +3,7 @@ import { ApiError, blobSink, SignInNeeded, TransferClient, type Entry, type Tran
 import { fileSink, fileStorage, openFile } from "transfer-service-client/node";
 
 const client = new TransferClient("https://files.example.com", {
-  storage: fileStorage("kept.json"),
+  storage: fileStorage("kept"),
   onTokens: (tokens) => tokens?.accessToken.length,
   onSignOut: () => {},
 });
