@@ -21,6 +21,11 @@ const print = (event, data) => process.stdout.write(JSON.stringify([event, data 
 const failure = (promise) => promise.then(() => null, (error) => [error.name, error.message]);
 process.stdin.on("end", () => process.exit()).resume();
 """
+QUICK = """
+const { setTimeout: later } = globalThis;
+globalThis.setTimeout = (act, ms, ...more) => later(act, ms === 90_000 ? 700 : ms, ...more);
+"""
+"""A line counts as silent soon. To be put in front of what an app does."""
 
 
 def install(folder: Path) -> None:

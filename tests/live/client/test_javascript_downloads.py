@@ -12,7 +12,7 @@ import pytest
 import requests
 
 from tests.live.client.flipping import flipping_line
-from tests.live.client.javascript import app, install, run
+from tests.live.client.javascript import QUICK, app, install, run
 from tests.live.fault_proxy import Fault, FaultProxy, Trickle
 from tests.live.server import LiveServer
 
@@ -63,6 +63,14 @@ def test_a_line_that_is_cut_again_and_again(
         told = run(folder, FETCHING, url=f"http://127.0.0.1:{proxy.port}", file=file_id, path=str(target))
     assert (told, target.read_bytes() == data, parts(target)) == (str(target), True, [])
     assert (len(proxy.faults_done) >= 3, proxy.bytes_toward["client"] < SIZE + 2 * MIB) == (True, True)
+
+
+def test_a_line_that_is_silent_counts_as_broken(
+    server: LiveServer, folder: Path, data: bytes, file_id: str, target: Path
+) -> None:
+    with FaultProxy(server.port, [Fault(silent_at=3 * MIB)]) as proxy:
+        run(folder, QUICK + FETCHING, url=f"http://127.0.0.1:{proxy.port}", file=file_id, path=str(target))
+    assert (target.read_bytes() == data, len(proxy.faults_done)) == (True, 1)
 
 
 def test_another_process_goes_on_after_a_kill(

@@ -11,7 +11,7 @@ import pytest
 import requests
 
 from tests.live.client.flipping import flipping_line
-from tests.live.client.javascript import app, install, run
+from tests.live.client.javascript import QUICK, app, install, run
 from tests.live.fault_proxy import Fault, FaultProxy, Trickle
 from tests.live.server import LiveServer, running, wait_until
 
@@ -96,6 +96,33 @@ def test_a_line_that_is_cut_again_and_again(
     assert (told["sha256"], told["filename"]) == (sha256(film), name)
     assert (len(proxy.faults_done) >= 4, proxy.bytes_toward["server"] < SIZE + 8 * MIB) == (True, True)
     assert unfinished(server, alice, name) == []
+
+
+def test_a_line_that_is_silent_counts_as_broken(server: LiveServer, folder: Path, film: Path, name: str) -> None:
+    silence = Fault(silent_at=3 * MIB, toward="server")  # one for the sign-in, which is too short for it
+    with FaultProxy(server.port, [silence] * 2) as proxy:
+        told = run(folder, QUICK + SENDING, url=f"http://127.0.0.1:{proxy.port}", path=str(film), name=name)
+    assert (told["sha256"], len(proxy.faults_done)) == (sha256(film), 1)
+
+
+@pytest.mark.parametrize("size", [100_000, SIZE], ids=["small", "large"])
+def test_a_lost_answer_to_the_first_request_makes_no_second_file(
+    server: LiveServer, alice: requests.Session, folder: Path, film: Path, name: str, size: int
+) -> None:
+    (folder / "first.bin").write_bytes(film.read_bytes()[:size])
+    code = SIGNED_IN + """
+process.stdin.once("data", async () => print("done", await client.upload(film, { name: given.name }).done));
+print("ready");
+"""  # fmt: skip
+    with (
+        FaultProxy(server.port) as proxy,
+        app(folder, code, url=f"http://127.0.0.1:{proxy.port}", path=str(folder / "first.bin"), name=name) as sending,
+    ):
+        sending.wait("ready")
+        proxy.plan.append(Fault(reset_at=1))
+        sending.say("go")
+        told = sending.wait("done")
+    assert (told["filename"], stored(server, alice, name)) == (name, [sha256(folder / "first.bin")])
 
 
 def test_a_stream_over_a_line_that_is_cut(
