@@ -1,6 +1,6 @@
 /* Trying again while a network or the service is away: longer pauses each time, and an end to it. */
 
-import { errorFrom, TransferError, Unavailable } from "./errors.js";
+import { ApiError, errorFrom, TransferError, Unavailable } from "./errors.js";
 
 const FIRST_PAUSE_MS = 250;
 const LONGEST_PAUSE_MS = 15_000;
@@ -29,7 +29,10 @@ export function problemFrom(status, text, retryAfter) {
 
 /** For what is tried only once. @param {unknown} problem @returns {never} */
 export function away(problem) {
-  throw problem instanceof Lost ? new Unavailable(`The service is away: ${problem.message}`, { cause: problem }) : problem;
+  if (!(problem instanceof Lost)) throw problem;
+  if (!(problem.cause instanceof ApiError)) throw new Unavailable(`The service is away: ${problem.message}`, { cause: problem });
+  if (problem.cause.status === 429) throw problem.cause; // it is there, and has said for how long it wants to hear nothing
+  throw new Unavailable(`The service cannot do that now: ${problem.message}`, { cause: problem });
 }
 
 /** What ended a request that `signal` has ended. @param {AbortSignal} signal @returns {unknown} */

@@ -30,6 +30,8 @@ const turns = new Map();
 export class Session {
   /** @type {Tokens | null} */
   #tokens = null;
+  /** Whether these very tokens were written to the storage. */
+  #isStored = false;
   /** @type {Promise<void> | null} */
   #renewing = null;
   #options;
@@ -37,7 +39,7 @@ export class Session {
 
   /** @param {string} url @param {ClientOptions} options */
   constructor(url, options) {
-    this.url = url.replace(/\/+$/, "");
+    this.url = new URL(url).href.replace(/\/+$/, "");
     this.patienceSeconds = options.patienceSeconds ?? PATIENCE_SECONDS;
     this.memory = remembering(options.storage);
     this.#options = options;
@@ -61,7 +63,7 @@ export class Session {
   /** @param {string} username @param {string} password @returns {Promise<Tokens>} */
   async signIn(username, password) {
     const asked = { json: { username, password }, isAuthorized: false, isRepeatable: true, patienceSeconds: SIGN_IN_SECONDS };
-    const tokens = tokensFrom(await this.json("POST", "/auth/token", asked), username);
+    const tokens = tokensFrom(await this.json("POST", "/token", asked), username);
     await this.#keep(tokens);
     return tokens;
   }
@@ -131,13 +133,13 @@ export class Session {
     const isKeyed = "Idempotency-Key" in (asked.headers ?? {});
     let mayBeDone = false;
     for (;;) {
-      let isAnswered = false;
+      let isRefused = false;
       try {
         return await untilSilent(asked.signal, async (signal, touch) => {
           const answer = await this.send(method, path, { ...asked, signal });
           touch();
-          isAnswered = answer.status !== 502 && answer.status !== 504; // or a proxy has not heard the end
           if (answer.ok) return read(answer);
+          isRefused = answer.status !== 502 && answer.status !== 504; // or a proxy has not heard the end
           const problem = await problemOf(answer);
           if (method === "DELETE" && mayBeDone && (answer.status === 404 || answer.status === 410)) return null;
           if (isKeyed && answer.status === 409 && "retryAfter" in problem && problem.retryAfter !== null) throw new Lost(problem, problem.retryAfter);
@@ -145,7 +147,7 @@ export class Session {
         });
       } catch (problem) {
         const isLost = problem instanceof Lost;
-        const isRefused = isAnswered || (isLost && problem.isUnsent);
+        isRefused ||= isLost && problem.isUnsent;
         if (isLost && !isRefused && !isRepeatable) throw new Unavailable(`The answer was lost: ${problem.message}`, { cause: problem });
         mayBeDone ||= !isRefused;
         await patience.wait(problem);
@@ -190,8 +192,10 @@ export class Session {
     const own = this.#tokens;
     if (!own) throw new SignInNeeded();
     const kept = await this.#read();
-    if (kept && kept.account === own.account && kept.expiresAt > own.expiresAt) { // another tab was faster
+    const isOther = kept !== null && kept.account === own.account && kept.refreshToken !== own.refreshToken;
+    if (isOther && (this.#isStored || kept.expiresAt > own.expiresAt)) { // another tab was faster; what was stored before ours does not count
       this.#tokens = kept;
+      this.#isStored = true;
       if (kept.accessToken !== shown && kept.expiresAt - Date.now() > RENEWED_BEFORE_MS) return this.#options.onTokens?.(kept);
     }
     const spent = this.#tokens ?? own;
@@ -234,7 +238,9 @@ export class Session {
   async #load() {
     if (this.#tokens) return;
     const kept = await this.#read();
-    this.#tokens ??= kept;
+    if (this.#tokens) return;
+    this.#tokens = kept;
+    this.#isStored = true;
   }
 
   /** @returns {Promise<Tokens | null>} */
@@ -250,7 +256,8 @@ export class Session {
   /** @param {Tokens | null} tokens */
   async #keep(tokens, { isOwn = true } = {}) {
     this.#tokens = tokens;
-    if (isOwn && tokens) await this.memory.setItem(this.keyOf("tokens"), JSON.stringify(tokens));
+    this.#isStored = false;
+    if (isOwn && tokens) this.#isStored = await this.memory.setItem(this.keyOf("tokens"), JSON.stringify(tokens));
     else if (isOwn) await this.memory.removeItem(this.keyOf("tokens"));
     this.#options.onTokens?.(tokens);
   }

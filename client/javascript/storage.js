@@ -16,8 +16,8 @@ export function remembering(storage = inMemory()) {
   return {
     /** @param {string} key */
     getItem: async (key) => /** @type {string | null} */ (await quietly(() => storage.getItem(key))) ?? null,
-    /** @param {string} key @param {string} value */
-    setItem: async (key, value) => void (await quietly(() => storage.setItem(key, value))),
+    /** Whether it is kept. @param {string} key @param {string} value */
+    setItem: async (key, value) => (await quietly(async () => (await storage.setItem(key, value), true))) === true,
     /** @param {string} key */
     removeItem: async (key) => void (await quietly(() => storage.removeItem(key))),
   };

@@ -184,12 +184,65 @@ print("done", { read, modes: [...new Set(modes.map(({ mode }) => (mode & 0o777).
     assert result["modes"] == ["700", "600"]
 
 
+def test_who_has_tried_too_often_is_told_so(folder: Path, server: LiveServer) -> None:
+    result = told(folder, server, """
+const refusal = { status: 429, headers: { "Retry-After": "600" } };
+const busy = async () => new Response(JSON.stringify({ detail: "Later" }), refusal);
+const client = new TransferClient(given.url, { fetch: busy });
+print("done", await client.signIn("alice", "wrong").catch(({ status, code, message }) => [status, code, message]));
+""")  # fmt: skip
+    assert result == [429, "too_many", "Later"]
+
+
+def test_what_may_not_be_done_twice_is_not_asked_again_when_its_answer_breaks_off(
+    folder: Path, server: LiveServer
+) -> None:
+    result = told(folder, server, """
+const client = new TransferClient(given.url, { tokens: signedIn, fetch: async (url, options) => {
+  const answer = await fetch(url, options);
+  if (url.endsWith("/api/links")) answer.json = () => Promise.reject(new TypeError("terminated"));
+  return answer;
+} });
+const file = await client.upload(new Uint8Array(3), { name: "shared.bin" }).done;
+const error = await failure(client.share({ files: [file] }));
+const { links } = await (await fetch(`${given.url}/api/links`, {
+  headers: { Authorization: `Bearer ${signedIn.accessToken}` },
+})).json();
+print("done", [error[0], links.length]);
+""")  # fmt: skip
+    assert result == ["Unavailable", 1]
+
+
+def test_a_clock_that_was_put_back_does_not_bring_a_spent_token_back(folder: Path, server: LiveServer) -> None:
+    result = told(folder, server, """
+const spent = [];
+const noting = (url, options) => {
+  if (url.endsWith("/auth/refresh")) spent.push(options.headers.Authorization);
+  return fetch(url, options);
+};
+await new TransferClient(given.url, { storage }).signIn("alice", given.password);
+const client = new TransferClient(given.url, { storage, fetch: noting });
+await client.account();
+const [key] = kept.keys();
+const older = JSON.parse(kept.get(key));
+const headers = { Authorization: `Bearer ${older.refreshToken}` };
+const renewed = await (await fetch(`${given.url}/auth/refresh`, { method: "POST", headers })).json();
+const newer = { accessToken: renewed.access_token, refreshToken: renewed.refresh_token };
+kept.set(key, JSON.stringify({ ...older, ...newer, expiresAt: older.expiresAt - 60_000 })); // by another tab, later
+const { now } = Date;
+Date.now = () => now() + 29.7 * 60_000;
+await client.token();
+print("done", [spent, `Bearer ${newer.refreshToken}`]);
+""")  # fmt: skip
+    assert result[0] == [result[1]]
+
+
 def test_a_wrong_password_is_no_reason_to_try_again(folder: Path, server: LiveServer) -> None:
     code = """
 const client = new TransferClient(given.url, { fetch: watching });
 print("done", [await failure(client.signIn("alice", "wrong")), asked.length]);
 """
-    assert told(folder, server, code) == [["SignInNeeded", "Incorrect device ID or password"], 1]
+    assert told(folder, server, code) == [["SignInNeeded", "Incorrect username or password"], 1]
 
 
 @pytest.fixture
