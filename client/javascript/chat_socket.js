@@ -19,6 +19,7 @@ export class ChatSocket {
   #socket = null;
   /** @type {Map<string, Set<Function>>} */
   #listeners = new Map();
+  #isWanted = false;
   #shown = "";
   #failures = 0;
   /** @type {ReturnType<typeof setTimeout> | undefined} */
@@ -38,8 +39,9 @@ export class ChatSocket {
 
   /** @param {{ transports?: ("polling" | "websocket")[] }} [options] */
   async connect(options = {}) {
-    if (this.#socket) return;
+    this.#isWanted = true;
     const { io } = await import("socket.io-client");
+    if (this.#socket || !this.#isWanted) return;
     const { origin, pathname } = new URL(this.#session.url);
     const socket = io(origin, {
       ...options,
@@ -50,7 +52,7 @@ export class ChatSocket {
     });
     this.#socket = socket;
     socket.on("connect", () => this.#connected());
-    socket.on("connect_error", () => { if (!socket.active) this.#refused(); }); // else it tries again by itself
+    socket.on("connect_error", ({ message }) => { if (!socket.active) this.#refused(message); }); // else it tries again by itself
     socket.on("disconnect", (reason) => {
       clearTimeout(this.#prolonging);
       this.#tell("disconnect", reason);
@@ -64,6 +66,7 @@ export class ChatSocket {
   }
 
   close() {
+    this.#isWanted = false;
     clearTimeout(this.#reconnecting);
     clearTimeout(this.#prolonging);
     const socket = this.#socket;
@@ -105,10 +108,10 @@ export class ChatSocket {
     this.#onNews();
   }
 
-  /** The token was, or the service is about to stop. */
-  async #refused() {
+  /** The token was, or the service is about to stop. @param {string} message */
+  async #refused(message) {
     try {
-      if (this.#shown) await this.#session.renew(this.#shown);
+      if (this.#shown && /credentials/.test(message)) await this.#session.renew(this.#shown);
       await this.#session.token();
     } catch (error) {
       if (error instanceof SignInNeeded) {
