@@ -189,6 +189,12 @@ def test_the_javascript_client_sends_small_images_by_socket_and_everything_else_
     assert sent["posts"] == ["/messages", "/messages", "/api/files", "/messages"]  # of all but the small image
 
 
+def test_no_javascript_example_is_left_out() -> None:
+    left = [each for each in blocks(PAGE, "js") if each not in EXAMPLES]
+    in_media_browser = ["async function showMedia", "async function startMediaWorker"]
+    assert [each.partition("(")[0] for each in left] == in_media_browser
+
+
 def test_the_javascript_client_catches_up(server: LiveServer, conversation: str, tmp_path: Path) -> None:
     result = run_node(javascript(server, conversation, CATCHING_UP), tmp_path)
     assert result == {"sent": result["sent"], "told": [result["sent"]], "refused": "Invalid cursor"}
