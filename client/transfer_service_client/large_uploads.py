@@ -24,7 +24,7 @@ _LAST_BYTES = 4 * 1024 * 1024  # what carries the digest of the whole, so it is 
 _FIRST_PIECE, _LEAST_PIECE, _LARGEST_PIECE = 64 * 1024 * 1024, 64 * 1024, 1024 * 1024 * 1024
 _CHECKED_PIECE = 4 * 1024 * 1024  # held in memory
 _SHORT_SECONDS, _LONG_SECONDS = 5.0, 20.0
-_GROWTH = 4
+_GROWTH, _CAREFUL_GROWTH = 4, 1.25
 _CHECKSUM_MISMATCH = 460  # tus 1.0.0, checksum
 
 
@@ -34,14 +34,20 @@ class Pieces:
     def __init__(self, *, is_checked: bool) -> None:
         self._limit = _CHECKED_PIECE if is_checked else _LARGEST_PIECE
         self.size = min(_FIRST_PIECE, self._limit)
+        self._growth: float = _GROWTH
 
     def arrived(self, count: int, seconds: float) -> None:
         """One of `count` bytes took so long."""
         if seconds < _SHORT_SECONDS and count >= self.size:
-            growth = _GROWTH**2 if seconds < _SHORT_SECONDS / _GROWTH else _GROWTH
-            self.size = min(self.size * growth, self._limit)
+            growth = self._growth**2 if seconds < _SHORT_SECONDS / self._growth else self._growth
+            self.size = min(int(self.size * growth), self._limit)
         elif seconds > _LONG_SECONDS:
             self.size = max(self.size // 2, _LEAST_PIECE)
+
+    def lose(self) -> None:
+        """One broke, and nothing of it has arrived: a proxy may hold it until it is whole."""
+        self.size = max(self.size // _GROWTH, _LEAST_PIECE)
+        self._growth = _CAREFUL_GROWTH
 
     def refuse(self, count: int) -> bool:
         """One of `count` bytes was too large. False where smaller ones make no sense."""
@@ -84,14 +90,15 @@ class LargeUpload:
         furthest = position.offset
         while position.file_id is None:
             self._check_wanted()
+            began = position.offset
             try:
-                answer = self._append(position.offset, pieces)
+                answer = self._append(began, pieces)
             except httpx.RequestError as error:
                 problem: Exception | None = error
             else:
                 if answer.is_success:
-                    before, position = position.offset, position_of(answer)
-                    if position.file_id is not None or before < position.offset <= self._source.size:
+                    position = position_of(answer)
+                    if position.file_id is not None or began < position.offset <= self._source.size:
                         continue
                     problem = TransferError("The service takes the bytes, and does not get further")
                 else:
@@ -101,6 +108,8 @@ class LargeUpload:
             if problem is not None and not next(pauses)(problem):
                 raise self._session.away(problem) from problem
             position = self._resume() or self._begin()
+            if isinstance(problem, httpx.RequestError) and position.offset <= began:
+                pieces.lose()
         return position
 
     def _resume(self) -> Position | None:

@@ -197,6 +197,23 @@ def test_a_proxy_that_limits_bodies_gets_smaller_pieces(uploader: Uploader, serv
     assert service.files["film.mp4"] == film.read_bytes()
 
 
+def test_a_proxy_that_holds_bodies_on_a_line_that_breaks_gets_smaller_pieces(
+    uploader: Uploader, service: TusService, film: Path
+) -> None:
+    """Such a proxy passes nothing on before it has all: the same piece would break for ever."""
+    lost = []
+
+    def broken(request: httpx.Request) -> None:
+        if int(request.headers["Content-Length"]) > 100 * KIB:
+            lost.append(request)
+            raise httpx.WriteError("broken")
+
+    service.faults = [broken] * 50
+    uploader.upload(film, "film.mp4")
+    assert service.files["film.mp4"] == film.read_bytes()
+    assert len(lost) < len(service.requests) / 2  # they grow again, but not to what is lost at once
+
+
 def test_a_file_that_the_service_finds_too_large_is_refused(
     uploader: Uploader, service: TusService, film: Path
 ) -> None:
