@@ -3,6 +3,8 @@
 import hashlib
 import os
 import re
+import shlex
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -10,8 +12,9 @@ from typing import Any
 import pytest
 
 from tests.conftest import PASSWORD
+from tests.live import node
 from tests.live.chromium import Page, browser
-from tests.live.client.javascript import app, install
+from tests.live.client.javascript import PACKAGE, app, install
 from tests.live.doc_examples import blocks
 from tests.live.fault_proxy import Fault, FaultProxy, Trickle
 from tests.live.pages import serving
@@ -54,6 +57,27 @@ def test_the_examples_do_what_they_say(server: LiveServer, folder: Path) -> None
     assert [line for line in expected if line not in told] == []
     assert ((folder / "copy.mp4").read_bytes() == film, (folder / "from-chat.mp4").read_bytes() == film) == (True, True)
     assert told[-1] == ["ApiError", "not_found", "File not found"]
+
+
+def test_an_app_that_installs_the_folder_as_printed_finds_what_the_package_imports(tmp_path: Path) -> None:
+    node.install()
+    (tmp_path / "node_modules").symlink_to(node.FOLDER / "node_modules")  # what the registry would put into the app
+    application = tmp_path / "app"
+    application.mkdir()
+    (application / "package.json").write_text("{}")  # else npm takes the folder above
+    (line,) = [each for each in "\n".join(blocks(PAGE, "text")).splitlines() if each.startswith("npm install")]
+    options = [word for word in shlex.split(line) if word.startswith("--")]
+    command = ["npm", "install", *options, "--offline", "--no-audit", "--no-package-lock", str(PACKAGE)]
+    subprocess.run(command, cwd=application, check=True, capture_output=True, timeout=120)
+    code = """
+import { TransferClient } from "transfer-service-client";
+const upload = new TransferClient("http://127.0.0.1:9", { key: "tsk_1", patienceSeconds: 0.1 })
+  .upload(new Blob([new Uint8Array(300 * 1024)]), { name: "film" });
+await upload.done.catch((error) => console.log(error.name));
+"""
+    (application / "app.mjs").write_text(code)
+    node_run = subprocess.run(["node", "app.mjs"], cwd=application, check=False, capture_output=True, timeout=60)
+    assert (node_run.stdout, node_run.stderr) == (b"Unavailable\n", b"")
 
 
 def test_every_name_of_the_package_is_told() -> None:
