@@ -37,6 +37,7 @@ export class Upload {
   /** @type {string | null} */
   #key = null;
   #acknowledged = 0;
+  #furthest = 0;
   #refusals = 0;
   /** @type {AbortController} ends what is under way */
   #stopping = new AbortController();
@@ -171,7 +172,10 @@ export class Upload {
         this.#remember();
       },
       onOffset: (offset) => this.#stands(offset),
-      onProgress: (sent, total) => { if (!signal.aborted) this.#options.onProgress?.(sent, total); },
+      onProgress: (sent, total) => {
+        this.#moves(sent);
+        if (!signal.aborted) this.#options.onProgress?.(sent, total);
+      },
     });
     this.#touch = () => attempt.touch();
     try {
@@ -189,9 +193,16 @@ export class Upload {
   /** @param {number} offset */
   #stands(offset) {
     if (offset <= this.#acknowledged) return;
-    this.#acknowledged = offset;
+    this.#acknowledged = this.#furthest = offset;
     this.#patience.renew();
     this.#refusals = 0;
+  }
+
+  /** Bytes leave: those that left before and did not arrive prolong nothing. @param {number} sent */
+  #moves(sent) {
+    if (sent <= this.#furthest) return;
+    this.#furthest = sent;
+    this.#patience.renew();
   }
 
   #digestOnce() {
@@ -235,7 +246,7 @@ export class Upload {
 
   async #forget() {
     this.#id = null;
-    this.#acknowledged = 0;
+    this.#acknowledged = this.#furthest = 0;
     if (this.#key) await this.#session.memory.removeItem(this.#key);
   }
 
