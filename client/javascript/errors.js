@@ -10,11 +10,13 @@ const CODES = {
 
 /** Anything that this package raises on purpose. */
 export class TransferError extends Error {
-  name = this.constructor.name;
+  name = "TransferError"; // written out: bundlers rename classes
 }
 
 /** The service refused a request: `status` of HTTP, `code` a word for programs, its own words as message. */
 export class ApiError extends TransferError {
+  name = "ApiError";
+
   /** @param {number} status @param {string} [detail] @param {number | null} [retryAfter] in seconds */
   constructor(status, detail, retryAfter = null) {
     super(detail || `HTTP ${status}`);
@@ -26,6 +28,8 @@ export class ApiError extends TransferError {
 
 /** Nobody is signed in, or what was shown does not count any more. */
 export class SignInNeeded extends ApiError {
+  name = "SignInNeeded";
+
   /** @param {string} [detail] */
   constructor(detail = "Nobody is signed in") {
     super(401, detail);
@@ -33,10 +37,14 @@ export class SignInNeeded extends ApiError {
 }
 
 /** The service did not answer, or said that it cannot now, for longer than the client is patient. */
-export class Unavailable extends TransferError {}
+export class Unavailable extends TransferError {
+  name = "Unavailable";
+}
 
 /** Bytes that arrived are not those that were sent. */
-export class DigestMismatch extends TransferError {}
+export class DigestMismatch extends TransferError {
+  name = "DigestMismatch";
+}
 
 /** The error for an answer: its status, its body, and its Retry-After. @param {number} status @param {string} text @param {string | null} [retryAfter] */
 export function errorFrom(status, text, retryAfter) {

@@ -16,7 +16,7 @@ export class Lost extends TransferError {
 
   /** @param {unknown} cause @param {number | null} [retryAfter] in seconds */
   constructor(cause, retryAfter = null) {
-    super(cause instanceof Error ? cause.message : String(cause), { cause });
+    super(typeof cause === "string" ? cause : cause instanceof Error ? cause.message : "The line broke", { cause }); // browsers tell an event
     this.retryAfter = retryAfter;
   }
 }
