@@ -4,7 +4,7 @@ import { ApiError, SignInNeeded } from "./errors.js";
 import { Following } from "./following.js";
 import { given } from "./files.js";
 import { ChatSocket } from "./chat_socket.js";
-import { encodeName, newKey } from "./session.js";
+import { encodeLabel, encodeName, newKey } from "./session.js";
 
 /** @typedef {import("./index.js").Message} Message */
 /** @typedef {import("./index.js").Chat} Declared */
@@ -104,7 +104,8 @@ export class Chat {
 
   /** @param {string} conversationId @param {import("./index.js").UploadSource} source @param {import("./index.js").SendFileOptions} [options] @returns {Promise<Message>} */
   async sendFile(conversationId, source, { content, replyTo, key = newKey(), ...options } = {}) {
-    const kept = this.#session.keyOf(`sending ${key}`);
+    const as = await this.#session.account();
+    const kept = this.#session.keyOf(`sending ${as ?? ""} ${key}`);
     const folder = `${FOLDER}/${encodeURIComponent(key)}`;
     let fileId = await this.#session.memory.getItem(kept);
     if (!fileId) {
@@ -115,13 +116,13 @@ export class Chat {
     }
     const fields = { conversation_id: conversationId, file_id: fileId, content, reply_to: replyTo };
     try {
-      const message = await this.#post(fields, key);
-      await this.#tidy(kept, [folder, FOLDER]);
+      const message = await this.#post(fields, key, { as, signal: options.signal });
+      await this.#tidy(kept, [folder, FOLDER], as);
       return message;
     } catch (problem) {
       if (!(problem instanceof ApiError) || problem instanceof SignInNeeded || problem.status >= 500) throw problem;
-      await this.#session.json("DELETE", `/api/files/${encodeURIComponent(fileId)}`, { query: { permanent: true } }).catch(() => {});
-      await this.#tidy(kept, [folder, FOLDER]);
+      await this.#session.json("DELETE", `/api/files/${encodeLabel(fileId)}`, { query: { permanent: true }, as }).catch(() => {});
+      await this.#tidy(kept, [folder, FOLDER], as);
       throw problem;
     }
   }
@@ -143,7 +144,7 @@ export class Chat {
 
   /** @param {string} conversationId @returns {Promise<void>} */
   async markRead(conversationId) {
-    await this.#session.json("POST", `/conversations/${encodeURIComponent(conversationId)}/read`, { isRepeatable: true });
+    await this.#session.json("POST", `/conversations/${encodeLabel(conversationId)}/read`, { isRepeatable: true });
   }
 
   /** @param {string} conversationId */
@@ -151,11 +152,11 @@ export class Chat {
     this.#socket.emit(isTyping ? "typing" : "stop_typing", { conversation_id: conversationId });
   }
 
-  /** @param {string} kept @param {string[]} folders */
-  async #tidy(kept, folders) {
+  /** @param {string} kept @param {string[]} folders @param {string} [as] */
+  async #tidy(kept, folders, as) {
     await this.#session.memory.removeItem(kept);
     for (const path of folders) {
-      await this.#session.json("DELETE", `/api/folders/${encodeName(path)}`).catch(() => {}); // as long as others need it
+      await this.#session.json("DELETE", `/api/folders/${encodeName(path)}`, { as }).catch(() => {}); // as long as others need it
     }
   }
 
@@ -164,14 +165,14 @@ export class Chat {
     return (await this.#session.json("PATCH", `/messages/${idOf(message)}`, { json, isRepeatable: true })).message;
   }
 
-  /** @param {Record<string, unknown>} fields @param {string} key */
-  async #post(fields, key) {
+  /** @param {Record<string, unknown>} fields @param {string} key @param {import("./session.js").Asked} [asked] */
+  async #post(fields, key, asked) {
     const headers = { "Idempotency-Key": key };
-    return (await this.#session.json("POST", "/messages", { json: given(fields), headers, isRepeatable: true })).message;
+    return (await this.#session.json("POST", "/messages", { ...asked, json: given(fields), headers, isRepeatable: true })).message;
   }
 }
 
 /** @param {string | { _id: string }} message */
 function idOf(message) {
-  return encodeURIComponent(typeof message === "string" ? message : message._id);
+  return encodeLabel(typeof message === "string" ? message : message._id);
 }

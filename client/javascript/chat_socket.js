@@ -21,6 +21,8 @@ export class ChatSocket {
   #listeners = new Map();
   #isWanted = false;
   #shown = "";
+  /** @type {string | undefined} the account that listens */
+  #as;
   #failures = 0;
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   #reconnecting;
@@ -40,8 +42,15 @@ export class ChatSocket {
   /** @param {{ transports?: ("polling" | "websocket")[] }} [options] */
   async connect(options = {}) {
     this.#isWanted = true;
-    const { io } = await import("socket.io-client");
+    const module = await import("socket.io-client");
+    const as = await this.#session.account();
     if (this.#socket || !this.#isWanted) return;
+    this.#as = as;
+    this.#open(module, options);
+  }
+
+  /** @param {typeof import("socket.io-client")} module @param {{ transports?: ("polling" | "websocket")[] }} options */
+  #open({ io }, options) {
     const { origin, pathname } = new URL(this.#session.url);
     const socket = io(origin, {
       ...options,
@@ -59,8 +68,8 @@ export class ChatSocket {
       if (reason === "io server disconnect") this.#connectLater();
     });
     socket.onAny((event, data) => {
+      if (NEWS.has(event)) this.#onNews(data?.conversation_id); // first, whatever a listener throws
       this.#tell(event, data);
-      if (NEWS.has(event)) this.#onNews(data.conversation_id);
     });
     socket.connect();
   }
@@ -94,7 +103,7 @@ export class ChatSocket {
   /** @param {(data: object) => void} send */
   async #authorize(send) {
     try {
-      this.#shown = await this.#session.token();
+      this.#shown = await this.#session.token(this.#as);
       send({ access_token: this.#shown });
     } catch {
       send({}); // it is refused, and tried again
@@ -112,7 +121,7 @@ export class ChatSocket {
   async #refused(message) {
     try {
       if (this.#shown && /credentials/.test(message)) await this.#session.renew(this.#shown);
-      await this.#session.token();
+      await this.#session.token(this.#as);
     } catch (error) {
       if (error instanceof SignInNeeded) {
         this.close();
@@ -125,6 +134,7 @@ export class ChatSocket {
 
   #connectLater() {
     clearTimeout(this.#reconnecting);
+    if (!this.#socket) return;
     const pause = Math.min(FIRST_PAUSE_MS * 2 ** this.#failures++, LONGEST_PAUSE_MS);
     this.#reconnecting = setTimeout(() => this.#socket?.connect(), pause * (0.5 + Math.random() / 2));
   }
@@ -137,7 +147,7 @@ export class ChatSocket {
     const wait = Math.min(Math.max(endsAt - Date.now() - PROLONGED_BEFORE_MS, AGAIN_MS), LONGEST_TIMER_MS);
     this.#prolonging = setTimeout(async () => {
       try {
-        const token = await this.#session.token();
+        const token = await this.#session.token(this.#as);
         if (token !== this.#shown) this.emit("authenticate", { access_token: token });
         this.#shown = token;
       } catch {

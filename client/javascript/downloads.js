@@ -20,6 +20,8 @@ export class Download {
   #at = 0;
   #digest = /** @type {Awaited<ReturnType<typeof createSha256>>} */ (/** @type {any} */ (null));
   #session;
+  /** @type {string | undefined} the account that it is fetched for */
+  #as;
   #find;
   #sink;
   #options;
@@ -28,7 +30,7 @@ export class Download {
 
   /**
    * @param {import("./session.js").Session} session
-   * @param {(isNew: boolean) => Promise<Version>} find what there is to fetch, asked for anew where `isNew`
+   * @param {(isNew: boolean, asked: import("./session.js").Asked) => Promise<Version>} find what there is to fetch, asked for anew where `isNew`
    * @param {import("./index.js").Sink<T>} sink
    * @param {DownloadOptions} options
    */
@@ -44,7 +46,9 @@ export class Download {
 
   /** What the sink makes of it. Throws DigestMismatch, ApiError, Unavailable, and the signal's reason. @returns {Promise<T>} */
   async run() {
-    let version = await this.#find(false);
+    this.#as = await this.#session.account();
+    const asked = { as: this.#as, signal: this.#options.signal };
+    let version = await this.#find(false, asked);
     try {
       for (let tries = 1; ; tries++) {
         const digest = await this.#fetch(version).catch((problem) => {
@@ -55,7 +59,7 @@ export class Download {
         if (digest === version.sha256) return /** @type {T} */ (await kept(this.#sink.finish?.()));
         await kept(this.#sink.clear?.());
         if (digest && tries > 1) throw new DigestMismatch(`${version.name} arrived with other bytes than the service has`);
-        version = await this.#find(true);
+        version = await this.#find(true, asked);
       }
     } finally {
       await this.#sink.stop?.();
@@ -88,7 +92,7 @@ export class Download {
     /** @type {Record<string, string>} */
     const range = start || end < size ? { Range: `bytes=${start}-${end - 1}`, "If-Range": `"${sha256}"` } : {};
     return untilSilent(this.#options.signal, async (signal, touch) => {
-      const answer = await this.#session.send("GET", path, { headers: { Accept: "*/*", ...range }, signal, isFollowing: true });
+      const answer = await this.#session.send("GET", path, { headers: { Accept: "*/*", ...range }, signal, isFollowing: true, as: this.#as });
       touch();
       if (answer.status === 416 || (answer.status === 200 && start)) throw new Changed("The file was changed while it was fetched");
       if (!answer.ok) throw await problemOf(answer);

@@ -10,6 +10,8 @@ export class Following {
   /** @type {string | undefined} */
   cursor;
   #session;
+  /** @type {string | undefined} the account that follows it */
+  #as;
   #onMessages;
   #onError;
   #onClose;
@@ -38,8 +40,10 @@ export class Following {
 
   /** Tell what was missed since the cursor. Throws ApiError, Unavailable. */
   async begin() {
+    this.#as = await this.#session.account();
     this.#running = this.#run().finally(() => { this.#running = null; });
     await this.#running;
+    if (this.#stopping.signal.aborted) return;
     this.#timer = setInterval(() => this.catchUp(), ASKED_EVERY_MS);
   }
 
@@ -63,7 +67,7 @@ export class Following {
     do {
       this.#isAskedAgain = false;
       const query = { conversation_id: this.conversationId, since: this.cursor };
-      const { messages, cursor } = await this.#session.json("GET", "/messages/changes", { query, signal });
+      const { messages, cursor } = await this.#session.json("GET", "/messages/changes", { query, signal, as: this.#as });
       if (signal.aborted) return;
       if (messages.length) await this.#onMessages(messages, cursor);
       this.cursor = cursor; // behind the listener: what that did not take is told again

@@ -50,7 +50,7 @@ export class TransferClient {
 
   /** @template T @param {string | TransferFile | import("./index.js").Attached} file @param {import("./index.js").Sink<T>} sink @param {import("./index.js").DownloadOptions} [options] @returns {Promise<T>} */
   download(file, sink, options = {}) {
-    return new Download(this.#session, (isNew) => versionOf(this.#session, file, isNew), sink, options).run();
+    return new Download(this.#session, (isNew, asked) => versionOf(this.#session, file, isNew, asked), sink, options).run();
   }
 
   /** @param {import("./index.js").ListOptions} [options] @returns {AsyncIterableIterator<TransferFile>} */
@@ -64,7 +64,7 @@ export class TransferClient {
   }
 
   /** @param {string} fileId @returns {Promise<TransferFile>} */
-  file(fileId) {
+  async file(fileId) {
     return this.#session.json("GET", `/api/files/${idOf(fileId)}`);
   }
 
@@ -74,7 +74,7 @@ export class TransferClient {
   }
 
   /** @param {string | TransferFile} file @param {string} name @returns {Promise<TransferFile>} */
-  rename(file, name) {
+  async rename(file, name) {
     return this.#session.json("PATCH", `/api/files/${idOf(file)}`, { json: { filename: name }, isRepeatable: true });
   }
 
@@ -84,7 +84,7 @@ export class TransferClient {
   }
 
   /** @param {string} path @returns {Promise<Folder>} */
-  folder(path) {
+  async folder(path) {
     return this.#session.json("GET", `/api/folders/${encodeName(path)}`);
   }
 
@@ -94,7 +94,7 @@ export class TransferClient {
   }
 
   /** @param {string} path @param {string} newPath @returns {Promise<Folder>} */
-  moveFolder(path, newPath) {
+  async moveFolder(path, newPath) {
     return this.#session.json("PATCH", `/api/folders/${encodeName(path)}`, { json: { path: newPath } });
   }
 
@@ -109,7 +109,7 @@ export class TransferClient {
   }
 
   /** @param {string | TransferFile | import("./index.js").Attached} file @param {import("./index.js").AddressOptions} [options] @returns {Promise<import("./index.js").Address>} */
-  address(file, options = {}) {
+  async address(file, options = {}) {
     return signAddress(this.#session, file, options);
   }
 }

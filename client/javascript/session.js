@@ -1,6 +1,6 @@
 /* Requests to one service as one account: tokens and their renewal, patience with networks, errors as exceptions. */
 
-import { SignInNeeded, TransferError, Unavailable } from "./errors.js";
+import { ApiError, SignInNeeded, TransferError, Unavailable } from "./errors.js";
 import { Lost, Patience, problemFrom, untilSilent } from "./patience.js";
 import { remembering } from "./storage.js";
 
@@ -15,6 +15,7 @@ import { remembering } from "./storage.js";
  * @property {AbortSignal} [signal]
  * @property {boolean} [isRepeatable] whether it may be sent again after a lost answer; GET, PUT and DELETE always
  * @property {boolean} [isAuthorized] false: without the account's token
+ * @property {string} [as] the account that it is for: nothing is sent in the name of one that signs in meanwhile
  * @property {number} [patienceSeconds]
  * @property {boolean} [isFollowing] whether a redirect, to an object store, is followed
  */
@@ -54,10 +55,10 @@ export class Session {
     return `transfer-service ${this.url} ${what}`;
   }
 
-  /** The account's name, where it was signed in by it. */
+  /** The name of the account that is signed in, "" where it is not known; undefined where nobody is, and for a key. */
   async account() {
     await this.#load();
-    return this.#tokens?.account;
+    return this.#tokens ? accountOf(this.#tokens) : undefined;
   }
 
   /** @param {string} username @param {string} password @returns {Promise<Tokens>} */
@@ -78,13 +79,14 @@ export class Session {
     if (!answer.ok && answer.status !== 401) throw await problemOf(answer); // 401: it had ended already
   }
 
-  /** A token that counts for a while yet. Throws SignInNeeded, and Lost where a new one cannot be had now. */
-  async token() {
+  /** A token that counts for a while yet. Throws SignInNeeded, and Lost where a new one cannot be had now. @param {string} [as] whose */
+  async token(as) {
     if (this.#options.key) return this.#options.key;
     await this.#load();
     const tokens = this.#tokens;
     if (tokens && tokens.expiresAt - Date.now() < RENEWED_BEFORE_MS) await this.renew(tokens.accessToken);
     if (!this.#tokens) throw new SignInNeeded();
+    if (as !== undefined && accountOf(this.#tokens) !== as) throw new SignInNeeded("Another account has signed in");
     return this.#tokens.accessToken;
   }
 
@@ -112,9 +114,10 @@ export class Session {
    * @param {string} path @param {Record<string, unknown>} query
    */
   async *pages(path, query) {
+    const as = await this.account();
     let cursor;
     do {
-      const page = await this.json("GET", path, { query: { ...query, cursor } });
+      const page = await this.json("GET", path, { query: { ...query, cursor }, as });
       yield page;
       cursor = page.next_cursor;
     } while (cursor);
@@ -131,12 +134,13 @@ export class Session {
     const patience = new Patience(asked.patienceSeconds ?? this.patienceSeconds, asked.signal);
     const isRepeatable = asked.isRepeatable ?? REPEATABLE.has(method);
     const isKeyed = "Idempotency-Key" in (asked.headers ?? {});
+    const as = asked.isAuthorized === false ? undefined : (asked.as ?? (await this.account()));
     let mayBeDone = false;
     for (;;) {
       let isRefused = false;
       try {
         return await untilSilent(asked.signal, async (signal, touch) => {
-          const answer = await this.send(method, path, { ...asked, signal });
+          const answer = await this.send(method, path, { ...asked, as, signal });
           touch();
           if (answer.ok) return read(answer);
           isRefused = answer.status !== 502 && answer.status !== 504; // or a proxy has not heard the end
@@ -159,7 +163,7 @@ export class Session {
   async send(method, path, asked = {}) {
     if (asked.isAuthorized === false) return this.#send(method, path, asked);
     for (let isNew = false; ; isNew = true) {
-      const token = await this.token().catch(unsent);
+      const token = await this.token(asked.as).catch(unsent);
       const answer = await this.#send(method, path, { ...asked, headers: { ...asked.headers, Authorization: `Bearer ${token}` } });
       if (answer.status !== 401 || isNew) return answer;
       await answer.body?.cancel?.();
@@ -263,7 +267,7 @@ export class Session {
   }
 }
 
-/** A key that no other request has, also where `crypto` has none: pages without HTTPS). */
+/** A key that no other request has, also where there is no `crypto`: React Native. */
 export function newKey() {
   const bytes = globalThis.crypto?.getRandomValues?.(new Uint8Array(16)) ?? Uint8Array.from({ length: 16 }, () => Math.random() * 256);
   return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
@@ -271,7 +275,18 @@ export function newKey() {
 
 /** A name of a file or folder in a path. @param {string} name */
 export function encodeName(name) {
-  return name.split("/").map(encodeURIComponent).join("/");
+  return name.split("/").map(encodeLabel).join("/");
+}
+
+/** One step of a path. Throws ApiError for dots, which addresses follow, encoded or not. @param {string} label */
+export function encodeLabel(label) {
+  if (label === "." || label === "..") throw new ApiError(400, `${label} is no name`);
+  return encodeURIComponent(label);
+}
+
+/** @param {Tokens} tokens */
+function accountOf({ account }) {
+  return account ?? "";
 }
 
 /** @param {unknown} problem @returns {never} */

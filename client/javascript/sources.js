@@ -57,6 +57,8 @@ class PlaceSource {
     }
     return digest.hex();
   }
+
+  close() {}
 }
 
 /** A stream: what was read last can be read again. */
@@ -64,6 +66,7 @@ class StreamSource {
   isStream = true;
   mayBeHashed = true;
   #next;
+  #close;
   #isOver = false;
   #start = 0;
   /** @type {Uint8Array} */
@@ -76,6 +79,12 @@ class StreamSource {
     this.size = size;
     const reader = "getReader" in given ? given.getReader() : null;
     this.#next = () => (reader ? reader.read() : /** @type {AsyncIterator<Uint8Array>} */ (given).next());
+    this.#close = () => (reader ? reader.cancel() : /** @type {AsyncIterator<Uint8Array>} */ (given).return?.());
+  }
+
+  /** Nothing more is read: a file or a pipe behind it is let go. */
+  async close() {
+    await (this.#isOver ? null : this.#close()?.catch(() => {}));
   }
 
   /** @param {number} start @param {number} end @param {boolean} _takesBlobs */

@@ -9,6 +9,7 @@ import { Lost, problemFrom, reasonOf } from "./patience.js";
 /**
  * @typedef {object} Task
  * @property {import("./session.js").Session} session
+ * @property {() => Promise<string>} token of the account that it is sent for
  * @property {Source} source
  * @property {string | null} id of an upload to go on with
  * @property {Record<string, string>} metadata
@@ -116,7 +117,7 @@ export class Attempt {
   /** @param {import("tus-js-client").HttpRequest} request */
   async #prepare(request) {
     this.touch();
-    this.shown = await this.#task.session.token();
+    this.shown = await this.#task.token();
     request.setHeader("Authorization", `Bearer ${this.shown}`);
     const digest = this.#isLast && request.getMethod() === "PATCH" ? await this.#task.digest() : null;
     if (digest) request.setHeader("Repr-Digest", reprDigest(digest));

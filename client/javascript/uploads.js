@@ -2,6 +2,7 @@
 
 import { reprDigest } from "./digests.js";
 import { ApiError, DigestMismatch, SignInNeeded, Unavailable } from "./errors.js";
+import { idOf } from "./files.js";
 import { Lost, Patience, reasonOf, sleep } from "./patience.js";
 import { newKey } from "./session.js";
 import { openSource } from "./sources.js";
@@ -24,6 +25,8 @@ export class Upload {
   /** @type {import("./index.js").UploadState} */
   state = "running";
   #session;
+  /** @type {string | undefined} the account that it is sent for */
+  #as;
   #given;
   #options;
   #name;
@@ -64,6 +67,7 @@ export class Upload {
     this.done = this.#run().finally(() => {
       options.signal?.removeEventListener("abort", stop);
       if (this.#key) underWay.delete(this.#key);
+      void this.#source?.close();
     });
     this.done.then(() => { this.state = "done"; }, () => { if (this.state !== "cancelled") this.state = "failed"; });
   }
@@ -97,6 +101,7 @@ export class Upload {
   }
 
   async #run() {
+    this.#as = await this.#session.account();
     this.#source = await openSource(this.#given, this.#options);
     const { size } = this.#source;
     const isSmall = size !== null && size <= SMALL_BYTES && !this.#source.isStream && this.#source.mayBeHashed;
@@ -109,7 +114,7 @@ export class Upload {
       });
       const digest = await this.#digest;
       if (file && (!digest || !file.sha256 || file.sha256 === digest)) return file;
-      if (file) await this.#session.json("DELETE", `/api/files/${file.file_id}`, { query: { permanent: true } });
+      if (file) await this.#session.json("DELETE", `/api/files/${idOf(file)}`, { query: { permanent: true }, as: this.#as });
       this.#digest = null;
       if (mismatches || this.#source.isStream) throw new DigestMismatch(`${this.#name} arrived with other bytes than were sent`);
     }
@@ -144,7 +149,7 @@ export class Upload {
     const query = { filename: this.#name, overwrite: this.#options.overwrite };
     this.#options.onProgress?.(0, size);
     const file = await this.#patiently(() => this.#session.json("POST", "/api/files", {
-      query, body: /** @type {Uint8Array<ArrayBuffer>} */ (bytes.value), headers, isRepeatable: true, signal: this.#stopping.signal,
+      query, body: /** @type {Uint8Array<ArrayBuffer>} */ (bytes.value), headers, isRepeatable: true, signal: this.#stopping.signal, as: this.#as,
     }));
     this.#options.onProgress?.(size ?? 0, size);
     return /** @type {TransferFile} */ (file);
@@ -153,7 +158,7 @@ export class Upload {
   async #sendResumably() {
     const tus = await loadTus();
     const fileId = await this.#patiently(() => this.#attempt(tus));
-    const file = await this.#patiently(() => this.#session.json("GET", `/api/files/${fileId}`, { signal: this.#stopping.signal }));
+    const file = await this.#patiently(() => this.#session.json("GET", `/api/files/${idOf(fileId)}`, { signal: this.#stopping.signal, as: this.#as }));
     await this.#forget();
     return /** @type {TransferFile} */ (file);
   }
@@ -165,6 +170,7 @@ export class Upload {
       session: this.#session,
       source: this.#source,
       id: this.#id,
+      token: () => this.#session.token(this.#as),
       metadata: { filename: this.#name, filetype: this.#type, ...(this.#options.overwrite ? { overwrite: "true" } : {}) },
       digest: () => this.#digestOnce(),
       onId: (id) => {
@@ -215,7 +221,7 @@ export class Upload {
   /** The file's id, which the service tells once it has read the last byte back from its store. */
   async #finished() {
     for (const endsAt = Date.now() + this.#session.patienceSeconds * 1000; ; ) {
-      const told = await this.#session.json("GET", `/api/uploads/${this.#id}`, { signal: this.#stopping.signal });
+      const told = await this.#session.json("GET", `/api/uploads/${this.#id}`, { signal: this.#stopping.signal, as: this.#as });
       if (told.file_id) return /** @type {string} */ (told.file_id);
       if (Date.now() > endsAt) {
         await this.#forget();
@@ -232,7 +238,7 @@ export class Upload {
   async #recall() {
     const { lastModified } = /** @type {{ lastModified?: number }} */ (this.#given);
     const own = this.#options.fingerprint ?? `${this.#source.size} ${lastModified ?? ""}`;
-    const key = this.#session.keyOf(`upload ${(await this.#session.account()) ?? ""} ${this.#name} ${own}`);
+    const key = this.#session.keyOf(`upload ${this.#as ?? ""} ${this.#name} ${own}`);
     if (this.#source.isStream || underWay.has(key)) return;
     underWay.add(key);
     this.#key = key;
@@ -255,7 +261,7 @@ export class Upload {
     const id = this.#id;
     await this.#forget();
     if (!id) return;
-    await this.#session.json("DELETE", `/api/uploads/${id}`).catch((problem) => {
+    await this.#session.json("DELETE", `/api/uploads/${id}`, { as: this.#as }).catch((problem) => {
       if (!isGone(problem)) throw problem;
     });
   }

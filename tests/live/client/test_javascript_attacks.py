@@ -1,4 +1,4 @@
-"""What may go wrong for the JavaScript client beyond broken lines: long ways, other accounts, services that lie, apps that end."""
+"""The JavaScript client beyond broken lines: long ways, other accounts, services that lie, apps that end."""
 
 import os
 from pathlib import Path
@@ -35,3 +35,98 @@ print("done", (await client.upload(await openFile("film.mp4"), { name: "far.mp4"
     with FaultProxy(server.port, [Fault(), Fault(reset_at=11 * MIB, toward="server")]) as proxy:
         told = run(folder, code, url=f"http://127.0.0.1:{proxy.port}")
     assert (told, len(proxy.faults_done)) == (SIZE, 1)
+
+
+AWAY = """
+let [isAway, refusals] = [false, 0];
+const flaky = async (url, options) => {
+  if (!isAway || url.endsWith("/token")) return fetch(url, options);
+  refusals += 1;
+  return new Response("", { status: 503, headers: { "Retry-After": "0" } });
+};
+const client = new TransferClient(given.url, { fetch: flaky });
+await client.signIn("alice", given.password);
+"""
+
+
+@pytest.mark.parametrize("act", [
+    pytest.param("client.upload(new Uint8Array(9), { name: 'mine.bin' }).done", id="small-upload"),
+    pytest.param("slow.done", id="upload"),
+    pytest.param("client.createFolder('Mine')", id="folder"),
+    pytest.param("client.chat.send(conversation, 'Mine')", id="message"),
+    pytest.param("client.download(file, { write() {} })", id="download"),
+])  # fmt: skip
+def test_nothing_goes_on_in_the_name_of_who_signs_in_next(server: LiveServer, folder: Path, act: str) -> None:
+    told = run(folder, AWAY + f"""
+const conversation = await client.chat.open("bob");
+const file = await client.upload(new Uint8Array(9), {{ name: "zeros.bin" }}).done;
+const slow = client.upload(new Uint8Array(9e6), {{ name: "mine.mp4" }});
+slow.pause();
+isAway = true;
+const error = failure({act});
+if ({act != "slow.done":d}) while (!refusals) await new Promise((resolve) => setTimeout(resolve, 5));
+await client.signIn("bob", given.password);
+isAway = false;
+slow.resume();
+const files = [];
+const ended = await error;
+for await (const each of client.files()) files.push(each.filename);
+print("done", {{ ended, bob: (await client.account()).name, files }});
+""", url=server.url)  # fmt: skip
+    assert told == {"ended": ["SignInNeeded", "Another account has signed in"], "bob": "bob", "files": []}
+
+
+def test_what_is_done_once_is_not_done_twice_where_the_answer_breaks_off(server: LiveServer, folder: Path) -> None:
+    told = run(folder, """
+const cutting = async (url, options) => {
+  const answer = await fetch(url, options);
+  if (options.method !== "POST" || url.endsWith("/token")) return answer;
+  const cut = new ReadableStream({ pull: (controller) => controller.error(new TypeError("terminated")) });
+  return new Response(cut, { status: answer.status });
+};
+const client = new TransferClient(given.url, { fetch: cutting, patienceSeconds: 2 });
+await client.signIn("alice", given.password);
+const error = await failure(client.chat.createGroup("Once", ["bob"]));
+const names = [];
+for await (const { group_name } of client.chat.conversations()) names.push(group_name);
+print("done", [error[0], names.filter((each) => each === "Once").length]);
+""", url=server.url)  # fmt: skip
+    assert told == ["Unavailable", 1]
+
+
+LIES = """
+const { fileSink } = await import("transfer-service-client/node");
+const lying = async () => Response.json({
+  file_id: "f", filename: "a", status: "complete", total_bytes: 5, sha256: "0".repeat(64), ...given.told,
+});
+const client = new TransferClient("http://127.0.0.1:1", { fetch: lying, key: "tsk_1" });
+const { mkdir, readdir, rm } = await import("node:fs/promises");
+await rm("deep", { recursive: true, force: true });
+await mkdir("deep/in", { recursive: true });
+"""
+
+
+@pytest.mark.parametrize("told", [
+    pytest.param({"sha256": "a/../../../b"}, id="a-path-for-a-digest"),
+    pytest.param({"sha256": ["a" * 64]}, id="a-list-for-a-digest"),
+    pytest.param({"total_bytes": -1}, id="a-negative-size"),
+    pytest.param({"total_bytes": "5"}, id="a-string-for-a-size"),
+])  # fmt: skip
+def test_a_service_that_lies_makes_no_file_anywhere(folder: Path, told: dict[str, object]) -> None:
+    seen = run(folder, LIES + """
+const error = await failure(client.download("f", fileSink("deep/in/a.bin")));
+print("done", { error, left: [await readdir("deep"), await readdir("deep/in")] });
+""", told=told)  # fmt: skip
+    error = ["TransferError", "The service tells no size or SHA-256 of the file"]
+    assert seen == {"error": error, "left": [["in"], []]}
+
+
+@pytest.mark.parametrize("call", ["find('..')", "deleteFolder('../files/a.bin')", "delete('..')", "folder('a/./b')"])
+def test_dots_lead_to_no_other_address(folder: Path, call: str) -> None:
+    told = run(folder, """
+const asked = [];
+const client = new TransferClient("http://127.0.0.1:1", { fetch: async (url) => asked.push(url), key: "tsk_1" });
+"""f"""const error = await client.{call}.catch(({{ code }}) => code);
+print("done", [error, asked]);
+""")  # fmt: skip
+    assert told == ["invalid", []]
