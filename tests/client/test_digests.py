@@ -54,6 +54,27 @@ def test_a_broken_cache_is_none(tmp_path: Path) -> None:
             assert cache.sha256_of(path) == _sha(b"one")
 
 
+def test_a_young_file_is_read_again(tmp_path: Path, path: Path) -> None:
+    """A change within one tick of the disk's clock would leave its times as they are."""
+    with DigestCache(tmp_path / "digests") as cache:
+        cache.sha256_of(path)
+    with closing(sqlite3.connect(tmp_path / "digests")) as other:
+        assert other.execute("SELECT count(*) FROM digests").fetchone() == (0,)
+
+
+@pytest.mark.usefixtures("settled")
+def test_a_file_that_changes_while_it_is_read_has_no_digest(
+    tmp_path: Path, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def late(read: Path) -> str:
+        read.write_bytes(b"two or more")
+        return _sha(b"one")
+
+    monkeypatch.setattr("transfer_service_client.digests.sha256_of", late)
+    with DigestCache(tmp_path / "digests") as cache, pytest.raises(OSError, match="changed while it was read"):
+        cache.sha256_of(path)
+
+
 @pytest.mark.usefixtures("settled")
 def test_a_folder_in_the_place_of_the_cache_stops_nothing(tmp_path: Path, path: Path) -> None:
     (tmp_path / "digests").mkdir()

@@ -119,6 +119,31 @@ def test_an_unfinished_file_is_told(tmp_path: Path) -> None:
     assert "not complete" in str(dict(outcome.errors)["x"])
 
 
+@pytest.mark.parametrize("is_replaced", [True, False])
+def test_a_file_that_was_replaced_meanwhile_is_fetched_as_it_is_now(tmp_path: Path, is_replaced: bool) -> None:
+    service = SmallService(b"data")
+    service.statuses = [404]
+    with serving(service) as session:
+        account = Account(session, service, {"": ([], ["x"])})
+        found = [service.file("x"), replace(service.file("x"), file_id="22222222-2222-4222-8222-222222222222")]
+        account.find = lambda name: found.pop(0) if is_replaced else service.file(name)  # type: ignore[method-assign]
+        outcome = get(account, ["x"], tmp_path)
+    assert (outcome.done, outcome.failed) == (int(is_replaced), int(not is_replaced))
+
+
+def test_what_waits_is_not_begun_once_all_has_to_end() -> None:
+    outcome, stop, begun = Outcome(), threading.Event(), threading.Event()
+
+    def late() -> bool:
+        begun.set()
+        return True
+
+    stop.set()
+    with Many(outcome, stop=stop) as many:
+        many.add(Job("late", 1, late))
+    assert (begun.is_set(), outcome.done) == (False, 0)
+
+
 def test_a_listing_that_never_ends_ends() -> None:
     service = SmallService(b"")
     with serving(service) as session:

@@ -48,6 +48,21 @@ def test_a_lock_that_its_holder_removed_is_no_lock(tmp_path: Path, monkeypatch: 
         assert (state.is_held, second.is_held) == (True, False)
 
 
+def test_a_part_that_became_a_file_is_not_written_to(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file, done = SmallService(b"data").file(), tmp_path / "film.mp4"
+
+    def late(handle: int) -> bool:
+        if not done.exists():  # another process has ended between the opening and this
+            next(tmp_path.glob("*.part")).replace(done)
+        return lock(handle)
+
+    monkeypatch.setattr("transfer_service_client.parts.lock", late)
+    part = PartFile(done, file)
+    part.write(0, b"data")
+    part.close()
+    assert done.read_bytes() == b""
+
+
 @pytest.mark.usefixtures("no_locks")
 def test_a_disk_without_locks_keeps_an_upload_for_the_next_run(tmp_path: Path) -> None:
     with UploadState("film", folder=tmp_path) as state:

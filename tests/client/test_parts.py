@@ -68,10 +68,24 @@ def test_a_list_that_is_no_file_stops_nothing(tmp_path: Path, plant: Callable[[P
         _list(SmallService(DATA), ranges=[[0]]),
         _list(SmallService(DATA), etag='"a"\r\nX: y'),
         _list(SmallService(DATA), etag="weak"),
+        _list(SmallService(DATA), sha256="0" * 64),
+        _list(SmallService(DATA), file_id="22222222-2222-4222-8222-222222222222"),
+        _list(SmallService(DATA), size=len(DATA) + 1),
         "[" * 100_000,
         "\xff",
     ],
-    ids=["endless", "no-number", "half", "two-fields", "weak", "deep", "no-utf-8"],
+    ids=[
+        "endless",
+        "no-number",
+        "half",
+        "two-fields",
+        "weak",
+        "other-bytes",
+        "other-file",
+        "other-size",
+        "deep",
+        "no-utf-8",
+    ],
 )
 def test_a_list_that_says_something_else_is_none(tmp_path: Path, text: str) -> None:
     service = SmallService(DATA)

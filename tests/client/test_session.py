@@ -39,9 +39,17 @@ def test_tokens_are_renewed_before_they_end(service: TokenService, open_session:
 
 
 def test_many_threads_that_are_refused_renew_once(service: TokenService, open_session: Callable[..., Session]) -> None:
-    session = open_session()
+    session, refused = open_session(), threading.Barrier(16, timeout=60)
     service.end_access()
     failed: list[BaseException] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        told = service.answer(request)
+        if request.url.path == "/x" and told.status_code == 401:
+            refused.wait()  # all of them, before any is renewed
+        return told
+
+    session._http = httpx.Client(base_url=URL, transport=httpx.MockTransport(answer))
 
     def ask() -> None:
         try:

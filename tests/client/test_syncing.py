@@ -207,6 +207,15 @@ def test_what_is_in_the_way_is_kept_where_something_could_not_be_read_or_sent(
     assert outcome.deleted == []
 
 
+def test_nothing_else_is_deleted_where_what_was_in_the_way_has_no_successor(tmp_path: Path, cache: DigestCache) -> None:
+    root, service = tmp_path / "here", Memory()
+    _write(root, {"file": b"here"})
+    service.files, service.folders = {"t/file/x": b"there", "t/old": b"old"}, {"t", "t/file"}
+    service.refused["t/file"] = TransferError("no")
+    _, outcome = sync(service, root, "t", delete=True, cache=cache)
+    assert (outcome.deleted, service.files) == (["file"], {"t/old": b"old"})
+
+
 def test_what_was_deleted_is_told_though_something_else_could_not_be(tmp_path: Path, cache: DigestCache) -> None:
     root, service = tmp_path / "here", Memory()
     _write(root, {"a": b"1"})
