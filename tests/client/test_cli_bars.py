@@ -9,6 +9,7 @@ import subprocess
 import sys
 import termios
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stderr
 from pathlib import Path
@@ -41,6 +42,16 @@ class Terminal:
                 self._blocks.append(block)
         except OSError:  # as Linux tells that nobody has the other end any more
             pass
+
+    def wait_for(self, pattern: str) -> str:
+        """All that was written until that is there."""
+        ends_at = time.monotonic() + 60
+        while time.monotonic() < ends_at:
+            written = b"".join(self._blocks).decode(errors="replace")
+            if re.search(pattern, written):
+                return written
+            time.sleep(0.05)
+        raise AssertionError(written)
 
     def text(self) -> str:
         """All that was written, once every other end is closed."""
@@ -142,6 +153,32 @@ def test_what_is_only_compared_is_counted_as_read(terminal: Terminal) -> None:
     text = terminal.text()
     assert "1 of 2 files read" in text
     assert " 50 %  " in text
+
+
+@pytest.mark.parametrize(
+    ("columns", "told"),
+    [(100, r"50 %   5\.2 MB of 10\.5 MB    waiting +[3-9] s"), (50, r"50 %    waiting")],
+    ids=["wide", "narrow"],
+)
+def test_a_line_that_is_silent_is_told_until_bytes_come_again(terminal: Terminal, told: str) -> None:
+    with _drawing(terminal) as listener:
+        listener.begin("film.mp4", 10 * MIB)
+        listener.advance("film.mp4", 5 * MIB)
+        before = terminal.wait_for(told)
+        listener.advance("film.mp4", MIB)
+        assert "waiting" not in before[: before.index("50 %")]
+        assert terminal.wait_for(r"60 %[^\r\n]*B/s")
+
+
+def test_one_file_has_one_bar(terminal: Terminal) -> None:
+    with _drawing(terminal) as listener:
+        listener.expect(1, 2 * MIB)
+        listener.begin("film.mp4", 2 * MIB)
+        listener.advance("film.mp4", MIB)
+        listener._progress.refresh()
+    drawn = [line for line in re.split(r"[\r\n]+", terminal.text()) if " 50 %" in line]
+    assert drawn
+    assert all("film.mp4" in line for line in drawn)
 
 
 @pytest.mark.parametrize("columns", [80, 40, 20])

@@ -1,4 +1,4 @@
-"""Bars on a terminal: one for each large file that is under way, and one for the whole."""
+"""Bars on a terminal: one for each large file that is under way, and one for the whole where that is more."""
 
 import sys
 import time
@@ -20,6 +20,7 @@ _SMALL_BYTES = 1 << 20
 _ROWS, _SPARE_LINES = 8, 4
 _WINDOW_SECONDS = 10.0
 _DRAWN_SECONDS = 0.1
+_SILENT_SECONDS = 3.0
 _NARROW, _WIDE = 50, 78
 
 
@@ -29,13 +30,19 @@ class _Speed:
     def __init__(self) -> None:
         self._samples: deque[tuple[float, int]] = deque([(time.monotonic(), 0)])
         self._total = 0
+        self._moved_at = time.monotonic()
 
     def add(self, count: int) -> None:
         """So many more bytes went over the line."""
         self._total += count
-        now = time.monotonic()
+        self._moved_at = now = time.monotonic()
         if now - self._samples[-1][0] > 0.1:
             self._samples.append((now, self._total))
+
+    def silent_seconds(self) -> float:
+        """For how long no byte has gone over the line, once that is worth a word; else 0."""
+        silent = time.monotonic() - self._moved_at
+        return silent if silent >= _SILENT_SECONDS else 0.0
 
     def value(self) -> float:
         """The speed at present."""
@@ -67,7 +74,7 @@ class _Name(ProgressColumn):
 
 
 class _Numbers(ProgressColumn):
-    """Size, speed and time left, as much as there is room for."""
+    """Size, speed and time left, as much as there is room for; where nothing moves, for how long."""
 
     def __init__(self, width: int) -> None:
         super().__init__(Column(no_wrap=True, justify="right"))
@@ -76,13 +83,14 @@ class _Numbers(ProgressColumn):
     def render(self, task: Task) -> Text:
         """What is known of it."""
         total, speed = task.total or 0, task.fields["speed"].value()
+        silent = task.fields["speed"].silent_seconds()
         texts = [f"{100 * task.completed / total if total else 0:3.0f} %"]
         if self._width >= _NARROW:
-            texts.append(f"{human_size(speed):>7}/s")
+            texts.append(f"{'waiting':>9}" if silent else f"{human_size(speed):>7}/s")
         if self._width >= _WIDE:
             texts.insert(1, f"{human_size(task.completed):>7} of {human_size(total):>7}")
             left = human_seconds((total - task.completed) / speed) if speed >= 1 else ""
-            texts.append(f"{left:>7} left" if left else " " * 12)
+            texts.append(f"{human_seconds(silent):>12}" if silent else f"{left:>7} left" if left else " " * 12)
         return Text("  ".join(texts), no_wrap=True)
 
 
@@ -171,7 +179,10 @@ class Bars(Listener):
         completed = self._finished + sum(transfer.position for transfer in self._running.values())
         # What has begun may be more than was expected: files come meanwhile.
         total = max(self._expected.size, self._begun.size) - self._dropped.size
-        self._progress.update(self._whole, description=self._text(), total=total or None, completed=completed)
+        # Of one file two bars would tell the same.
+        is_shown = not self._rows or max(self._expected.count, self._begun.count) > 1
+        text = self._text()
+        self._progress.update(self._whole, description=text, total=total or None, completed=completed, visible=is_shown)
 
     def _text(self) -> str:
         done, same = self.counts.done, self.counts.same
