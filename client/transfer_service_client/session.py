@@ -1,11 +1,9 @@
-"""Requests to the service: credentials, renewal, patience with networks, errors as exceptions.
+"""Requests to the service: patience with networks, errors as exceptions.
 
 One session may be used by many threads at once.
 """
 
 import re
-import threading
-import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
@@ -13,16 +11,15 @@ from typing import Any
 import httpx
 
 from transfer_service_client.answers import error_of, json_of, refuse_nested_coding, whole
-from transfer_service_client.credentials import CredentialFile, Credentials, Key, Tokens
+from transfer_service_client.authorization import Authorization, RenewalAway, bearer, tokens_of
+from transfer_service_client.credentials import CredentialFile, Credentials, Tokens
 from transfer_service_client.errors import ApiError, TransferError, Unavailable, as_expected
-from transfer_service_client.kept_tokens import KeptTokens
 from transfer_service_client.patience import PASSING, PATIENCE_SECONDS, Pause, pauses
 from transfer_service_client.proxies import open_client
 from transfer_service_client.trust import context_for
 from transfer_service_client.version import VERSION
 
 MAX_CONNECTIONS = 256
-_RENEWED_BEFORE_SECONDS = 30.0
 _GONE, _LOST = frozenset({404, 410}), frozenset({502, 504})  # lost: a proxy did not hear the end
 SILENCE_SECONDS = 30.0
 """So long a download waits for its next byte: then it goes on over another connection."""
@@ -30,12 +27,6 @@ _ANSWER_SECONDS = 90.0  # the service may read all of a large file once more bef
 _TIMEOUT = httpx.Timeout(connect=10.0, read=_ANSWER_SECONDS, write=90.0, pool=None)
 _ADDRESS = re.compile(r"https?://[^/?#]", re.IGNORECASE)
 _ERRNO = re.compile(r"^\[Errno -?\d+\] ")  # says nothing to people
-
-
-class RenewalAway(httpx.TransportError):
-    """New tokens could not be had for now: as passing as a broken line, and no reason to sign in again."""
-
-
 _NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, RenewalAway)
 
 
@@ -60,9 +51,7 @@ class Session:
             raise TransferError(f"{url!r} is no address of a service, as https://files.example.com is one")
         self.trust = context_for(self.url, verify)
         self.patience_seconds, self.silence_seconds = patience_seconds, SILENCE_SECONDS
-        self._credentials = credentials
-        self._kept = KeptTokens(keep, self.url, credentials) if keep is not None else None
-        self._renewing = threading.Lock()
+        self._shows = Authorization(self.url, credentials, keep=keep, refresh=self._refresh)
         self._http = open_client(
             self.url,
             verify=verify,
@@ -75,14 +64,14 @@ class Session:
     @property
     def credentials(self) -> Credentials | None:
         """What it shows at present."""
-        return self._credentials
+        return self._shows.credentials
 
     def sign_in(self, name: str, password: str) -> Tokens:
         """Get tokens for a name and a password, and use them. Raises SignInNeeded where they are wrong."""
         wanted = {"username": name, "password": password}
         # An answer that is lost leaves a sign-in that nobody uses, which ends.
         answer = self._patiently(lambda: self._send("POST", "/token", json=wanted, shows=None), repeats=True)
-        self._credentials = tokens = _tokens(json_of(answer), account=name)
+        self._shows.credentials = tokens = tokens_of(json_of(answer), account=name)
         return tokens
 
     def get_json(self, path: str, **query: Any) -> Any:
@@ -167,15 +156,7 @@ class Session:
 
     def authorization(self) -> dict[str, str]:
         """The field that shows who asks; tokens are renewed before they end. Raises RenewalAway."""
-        credentials = self._credentials
-        if credentials is None:
-            return {}
-        if isinstance(credentials, Key):
-            return {"Authorization": f"Bearer {credentials.text}"}
-        if credentials.expires_at - time.time() < _RENEWED_BEFORE_SECONDS:
-            self.renew(f"Bearer {credentials.access}")
-            credentials = self._credentials
-        return {"Authorization": f"Bearer {credentials.access}"} if isinstance(credentials, Tokens) else {}
+        return self._shows.field()
 
     def renew(self, shown: str | None) -> bool:
         """Get new tokens in place of those that were shown. False where the service gives none.
@@ -183,22 +164,7 @@ class Session:
         Raises RenewalAway where it cannot be asked: a lost answer may be asked for once more (the service gives another
         pair within 30 s).
         """
-        with self._renewing:
-            current = self._credentials
-            if not isinstance(current, Tokens):
-                return False
-            if shown is not None and shown != f"Bearer {current.access}":
-                return True  # another thread has
-            if self._kept is None:
-                return self._renew_by(current)
-            with self._kept.locked():
-                newest = self._kept.newest(current)
-                if newest is None:
-                    return False
-                if newest.access != current.access:
-                    self._credentials = newest
-                    return True
-                return self._renew_by(newest)
+        return self._shows.renew(shown)
 
     def pauses(self) -> Iterator[Pause]:
         """Endless: each sleeps before the next try, longer each time, and is False once patience is at its end."""
@@ -266,7 +232,7 @@ class Session:
     ) -> httpx.Response:
         """`shows`: a token other than the session's, None for nothing."""
         known = {name: value for name, value in (params or {}).items() if value is not None}
-        shown = self.authorization() if shows == "" else {} if shows is None else {"Authorization": f"Bearer {shows}"}
+        shown = self.authorization() if shows == "" else {} if shows is None else bearer(shows)
         fields = {**shown, **(headers or {})}
         with self._http.stream(
             method, path, params=known or None, json=json, content=content, headers=fields
@@ -278,28 +244,11 @@ class Session:
         timeout = httpx.Timeout(**{**_TIMEOUT.as_dict(), "read": self.silence_seconds})
         return self._http.stream(method, path, headers=shown, follow_redirects=method == "GET", timeout=timeout)
 
-    def _renew_by(self, old: Tokens) -> bool:
-        try:
-            answer = self._send("POST", "/auth/refresh", shows=old.refresh)
-        except httpx.RequestError as error:
-            raise RenewalAway(str(error)) from error
-        if answer.status_code in PASSING:
-            raise RenewalAway(f"HTTP {answer.status_code} for new tokens")
-        if answer.status_code != httpx.codes.OK:
-            return False
-        self._credentials = new = _tokens(json_of(answer), account=old.account)
-        if self._kept is not None:
-            self._kept.replace(old, new)
-        return True
+    def _refresh(self, token: str) -> httpx.Response:
+        return self._send("POST", "/auth/refresh", shows=token)
 
 
 def _checked(answer: httpx.Response) -> httpx.Response:
     if answer.is_success or answer.status_code == httpx.codes.NOT_MODIFIED:
         return answer
     raise error_of(answer)
-
-
-def _tokens(fields: Mapping[str, Any], *, account: str) -> Tokens:
-    with as_expected():
-        ends_at = time.time() + float(fields["expires_in"])
-        return Tokens(fields["access_token"], fields["refresh_token"], ends_at, account)

@@ -213,7 +213,7 @@ def test_a_passing_answer_is_waited_for_and_a_refusal_is_not(tmp_path: Path) -> 
 def test_a_redirect_to_a_store_gets_no_credentials(tmp_path: Path) -> None:
     service, store = SmallService(DATA), SmallService(DATA)
     with serving(service) as session, serving(store) as at_store:
-        session._credentials = Key("tsk_secret")
+        session._shows.credentials = Key("tsk_secret")
         service.redirects_to = f"{at_store.url}/signed"
         download(session, service.file(), tmp_path / "film.mp4")
     assert (tmp_path / "film.mp4").read_bytes() == DATA

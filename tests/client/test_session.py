@@ -183,7 +183,7 @@ def test_a_clock_that_jumps_over_the_end_of_tokens_costs_a_renewal(
 ) -> None:
     session, jump = open_session(), [0.0]
     clock = time.time
-    monkeypatch.setattr("transfer_service_client.session.time.time", lambda: clock() + jump[0])
+    monkeypatch.setattr("transfer_service_client.authorization.time.time", lambda: clock() + jump[0])
     session.get_json("/x")
     assert service.renewals == 0
     jump[0] = 40 * 60.0  # a laptop that slept
