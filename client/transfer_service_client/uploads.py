@@ -7,7 +7,7 @@ import httpx
 
 from transfer_service_client.addresses import encode_name
 from transfer_service_client.answers import json_of
-from transfer_service_client.errors import ApiError, DigestMismatch, Stopped
+from transfer_service_client.errors import ApiError, DigestMismatch, Stopped, as_expected
 from transfer_service_client.large_uploads import LargeUpload
 from transfer_service_client.local_source import LocalSource
 from transfer_service_client.models import File
@@ -101,7 +101,8 @@ class Uploader:
         if fields.get("sha256") != digest.hex():
             raise DigestMismatch(f"The service has other bytes of {name}")
         check_name(name, fields.get("filename"))
-        return Uploaded(fields["file_id"], fields["filename"], len(data), digest.hex(), was_sent=True)
+        with as_expected():
+            return Uploaded(fields["file_id"], fields["filename"], len(data), digest.hex(), was_sent=True)
 
     def _put(self, address: str, data: bytes, headers: dict[str, str]) -> httpx.Response:
         if self._quick is not None:
