@@ -74,6 +74,7 @@ def test_a_large_file_under_another_name_is_told(service: TusService, session: S
         ({"sha256": "0" * 64}, DigestMismatch),
         ({"filename": "other"}, TransferError),
         ({"sha256": None}, DigestMismatch),
+        ({"file_id": "left out"}, TransferError),
     ],
     ids=str,
 )
@@ -82,7 +83,8 @@ def test_a_small_file_that_became_another_is_told(
 ) -> None:
     (tmp_path / "note").write_bytes(b"hello")
     good = {"file_id": "f", "filename": "note", "sha256": hashlib.sha256(b"hello").hexdigest()}
-    service.faults = [lambda _: httpx.Response(201, json={**good, **fields})]
+    told = {name: value for name, value in {**good, **fields}.items() if value != "left out"}
+    service.faults = [lambda _: httpx.Response(201, json=told)]
     with pytest.raises(kind):
         Uploader(session, "account").upload(tmp_path / "note", "note")
 
