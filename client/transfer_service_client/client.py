@@ -28,8 +28,6 @@ from transfer_service_client.syncing import Verification, sync, verify
 from transfer_service_client.transfers import send_file, send_files, send_paths
 from transfer_service_client.uploaded import Uploaded
 
-_PAGE = 1000
-
 
 class TransferClient:
     """Files, folders, links and messages of one account.
@@ -109,21 +107,20 @@ class TransferClient:
         """
         return send_file(self, Path(path), Path(path).name if to is None else to, progress=progress)
 
-    def upload_all(self, paths: Iterable[str], to: str = "", *, progress: Progress = SILENT) -> Outcome:
+    def upload_all(
+        self, paths: Iterable[str], to: str = "", *, exclude: Iterable[str] = (), progress: Progress = SILENT
+    ) -> Outcome:
         """Send files and folders with all that is in them into the folder `to`, many at once.
 
         A folder keeps its name there; with a slash at its end only what is in it is sent. What cannot be sent is in
-        the outcome, and keeps nothing else back. Raises SignInNeeded.
+        the outcome, and keeps nothing else back. `exclude` has patterns as Excluding does. Raises SignInNeeded.
         """
-        return send_paths(self, paths, to=to, progress=progress)
+        return send_paths(self, paths, to=to, exclude=exclude, progress=progress)
 
     def upload_files(
         self, files: Iterable[tuple[Path, str]], *, is_compared: bool = True, progress: Progress = SILENT
     ) -> Outcome:
-        """Send files, each under a name of its own, many at once, however many; as `upload_all` else.
-
-        Not `is_compared`: without asking for each whether the same bytes are there already.
-        """
+        """Send any number of files, each under a name of its own; not `is_compared`: without asking what is there."""
         return send_files(self, files, is_compared=is_compared, progress=progress)
 
     def account_label(self) -> str:
@@ -163,21 +160,24 @@ class TransferClient:
         *,
         delete: bool = False,
         dry_run: bool = False,
+        exclude: Iterable[str] = (),
         progress: Progress = SILENT,
     ) -> tuple[Plan, Outcome]:
         """Make a folder of the service like a local one, by digests; with `delete` what is only there goes.
 
-        With `dry_run` only the plan is made. Nothing is deleted after anything failed, or where `root` is empty. Raises
-        SignInNeeded, TransferError, OSError where `root` cannot be read.
+        With `dry_run` only the plan is made. Nothing is deleted after anything failed, or where `root` is empty, nor
+        what is excluded. Raises SignInNeeded, TransferError, OSError where `root` cannot be read.
         """
-        return sync(self, Path(root), folder, delete=delete, dry_run=dry_run, progress=progress)
+        return sync(self, Path(root), folder, delete=delete, dry_run=dry_run, exclude=exclude, progress=progress)
 
-    def verify(self, root: str | Path, folder: str, *, progress: Progress = SILENT) -> Verification:
+    def verify(
+        self, root: str | Path, folder: str, *, exclude: Iterable[str] = (), progress: Progress = SILENT
+    ) -> Verification:
         """Compare every byte of a local folder with the digests of a folder of the service.
 
         Raises NotFound where that is not there, OSError where `root` cannot be read.
         """
-        return verify(self, Path(root), folder, progress=progress)
+        return verify(self, Path(root), folder, exclude=exclude, progress=progress)
 
     def import_from(self, origin: Origin, to: str = "", *, progress: Progress = SILENT) -> Import:
         """Bring all files of an origin (a class of `importers`) into the folder `to`, many at once, and verify them.
@@ -295,4 +295,4 @@ class TransferClient:
         self.close()
 
     def _pages(self, **query: Any) -> Iterator[dict[str, Any]]:
-        return self.session.get_pages("/api/files", "files", limit=_PAGE, **query)
+        return self.session.get_pages("/api/files", "files", limit=1000, **query)

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from transfer_service_client.addresses import encode_name
 from transfer_service_client.errors import as_expected
+from transfer_service_client.excluding import NOTHING, Excluding
 from transfer_service_client.progress import Progress
 from transfer_service_client.session import Session
 from transfer_service_client.walking import LocalFile, Root, Unsendable, walk
@@ -52,11 +53,11 @@ class Planning:
                 self.expect(*planned)
 
 
-def below(found: Iterable[Root | Unsendable]) -> Iterator[Planned]:
+def below(found: Iterable[Root | Unsendable], exclude: Excluding = NOTHING) -> Iterator[Planned]:
     """What local paths stand for, some hundred files at a time."""
     count = size = 0
     for root in found:
-        for each in walk(root) if isinstance(root, Root) else ():
+        for each in walk(root, exclude=exclude) if isinstance(root, Root) else ():
             if isinstance(each, LocalFile):
                 count, size = count + 1, size + each.size
             if count >= _TOLD_AT_ONCE:

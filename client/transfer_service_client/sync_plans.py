@@ -39,7 +39,7 @@ def worth_hashing(local: LocalTree, remote: RemoteTree) -> list[str]:
 def plan(local: LocalTree, remote: RemoteTree, digests: Mapping[str, str], *, delete: bool = False) -> Plan:
     """What to do, without doing it. `digests` of `worth_hashing`; a file that is missing there is sent."""
     in_way = (local.sizes.keys() & remote.folders) | (local.folders & remote.files.keys())
-    kept = local.skipped.keys() | local.failed.keys()
+    kept = local.skipped.keys() | local.failed.keys() | remote.excluded
     may_delete = delete and not local.failed
     in_way_goes = {name for name in in_way if may_delete and not _touches(name, kept)}
     blocked = in_way - in_way_goes

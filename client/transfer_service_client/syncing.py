@@ -7,12 +7,13 @@ from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Protocol
 
 from transfer_service_client.addresses import normal_path
 from transfer_service_client.digests import DigestCache
 from transfer_service_client.errors import NotFound, SignInNeeded, TransferError, Unavailable
+from transfer_service_client.excluding import Excluding
 from transfer_service_client.fetching import Lists
 from transfer_service_client.outcome import Outcome
 from transfer_service_client.planning import Planning
@@ -64,6 +65,7 @@ def sync(
     *,
     delete: bool = False,
     dry_run: bool = False,
+    exclude: Iterable[str] = (),
     progress: Progress = SILENT,
     cache: DigestCache | None = None,
 ) -> tuple[Plan, Outcome]:
@@ -71,11 +73,13 @@ def sync(
 
     Files that fail are told in the outcome, by their names there, and the others go on; nothing is deleted after any of
     them failed. With `delete` a `root` that holds nothing is refused where the folder holds something: mostly a disk is
-    not mounted there. Raises SignInNeeded, TransferError, OSError where `root` cannot be read.
+    not mounted there. What `exclude` has patterns of is neither sent nor deleted. Raises SignInNeeded, TransferError,
+    OSError where `root` cannot be read.
     """
     folder = normal_path(folder)
-    local = local_tree(root)
-    remote = remote_tree(client, folder)
+    excluding = Excluding(exclude)
+    local = local_tree(root, excluding)
+    remote = remote_tree(client, folder, excluding)
     if delete and not local.holds_anything and (remote.files or remote.folders):
         raise TransferError(f"{root} is empty: nothing is deleted. Is its disk mounted? `rm -r` deletes a folder")
     outcome, below = Outcome(), partial(joined, folder)
@@ -94,14 +98,17 @@ def sync(
     return steps, outcome
 
 
-def verify(client: Lists, root: Path, folder: str, *, progress: Progress = SILENT) -> Verification:
-    """Compare every byte of a local folder with the digests of a folder of the service.
+def verify(
+    client: Lists, root: Path, folder: str, *, exclude: Iterable[str] = (), progress: Progress = SILENT
+) -> Verification:
+    """Compare every byte of a local folder with the digests of a folder of the service, but for what is excluded.
 
     Raises NotFound where that is not there, OSError where `root` cannot be read.
     """
     folder = normal_path(folder)
     client.list(folder)
-    local, remote = local_tree(root), remote_tree(client, folder)
+    excluding = Excluding(exclude)
+    local, remote = local_tree(root, excluding), remote_tree(client, folder, excluding)
     failed = dict(local.failed)
     for name, error in failed.items():
         progress.failed(name, error)
@@ -118,12 +125,13 @@ def verify(client: Lists, root: Path, folder: str, *, progress: Progress = SILEN
         else:
             progress.done(name, was_moved=False)
     there = {name: sha for name, (_, sha) in remote.files.items() if sha is not None}
+    holders = {str(each) for name in remote.excluded for each in PurePosixPath(name).parents}
     both = digests.keys() & there.keys()
     return Verification(
         same=sorted(name for name in both if digests[name] == there[name]),
         different=sorted(name for name in both if digests[name] != there[name]),
         missing_there=sorted([*(digests.keys() - there.keys()), *(local.folders - remote.folders)]),
-        missing_here=sorted([*(there.keys() - local.sizes.keys()), *(remote.folders - local.folders)]),
+        missing_here=sorted([*(there.keys() - local.sizes.keys()), *(remote.folders - local.folders - holders)]),
         failed=failed,
     )
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from transfer_service_client.addresses import normal_path
 from transfer_service_client.errors import SignInNeeded, TransferError
+from transfer_service_client.excluding import NOTHING, Excluding
 from transfer_service_client.many import Job, Many
 from transfer_service_client.models import File
 from transfer_service_client.outcome import Outcome
@@ -37,7 +38,9 @@ class Sending:
             client.session, client.account_label(), progress=progress, stop=stop, quick=self._quick
         )
 
-    def send_roots(self, found: Iterable[Root | Unsendable], *, are_apart: bool) -> Outcome:
+    def send_roots(
+        self, found: Iterable[Root | Unsendable], *, are_apart: bool, exclude: Excluding = NOTHING
+    ) -> Outcome:
         """Send what is in each; not `are_apart`: two may have files of the same name. Raises SignInNeeded."""
         taken = None if are_apart else set[str]()
         with self._many:
@@ -45,7 +48,7 @@ class Sending:
                 if isinstance(root, Unsendable):
                     self._add(root, _NOTHING)
                 else:
-                    self._send_root(root, taken)
+                    self._send_root(root, taken, exclude)
         return self.outcome
 
     def send_files(self, files: Iterable[tuple[Path, str]], *, is_compared: bool) -> Outcome:
@@ -56,8 +59,8 @@ class Sending:
                 self._add(_local_file(path, name), there)
         return self.outcome
 
-    def _send_root(self, root: Root, taken: set[str] | None) -> None:
-        found: Iterator[Found] = walk(root, taken)
+    def _send_root(self, root: Root, taken: set[str] | None, exclude: Excluding) -> None:
+        found: Iterator[Found] = walk(root, taken, exclude=exclude)
         first, there = list(islice(found, _FEW + 1)), None
         if len(first) > _FEW:  # the service is asked once for all, not for each
             there = {file.name: file for file in self._client.files(root.name)}
@@ -96,13 +99,20 @@ def _local_file(path: Path, name: str) -> LocalFile:
         return LocalFile(path, name, 0)  # sending it tells why
 
 
-def send_paths(client: "TransferClient", paths: Iterable[str], *, to: str = "", progress: Progress = SILENT) -> Outcome:
-    """Send files and folders into the folder `to`, with what is in them."""
-    asked = list(paths)
+def send_paths(
+    client: "TransferClient",
+    paths: Iterable[str],
+    *,
+    to: str = "",
+    exclude: Iterable[str] = (),
+    progress: Progress = SILENT,
+) -> Outcome:
+    """Send files and folders into the folder `to`, with what is in them and not excluded."""
+    asked, excluding = list(paths), Excluding(exclude)
     with Planning(progress) as planning:
-        planning.count(lambda: below(roots(asked)))
+        planning.count(lambda: below(roots(asked), excluding))
         found = roots(asked, to=normal_path(to))
-        return Sending(client, progress=progress).send_roots(found, are_apart=len(asked) == 1)
+        return Sending(client, progress=progress).send_roots(found, are_apart=len(asked) == 1, exclude=excluding)
 
 
 def send_files(

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from transfer_service_client.errors import NotFound
+from transfer_service_client.excluding import NOTHING, Excluding
 from transfer_service_client.fetching import Lists, Misplaced, everything_in
 from transfer_service_client.walking import LocalFile, LocalFolder, Root, Skipped, Unsendable, walk
 
@@ -29,13 +30,17 @@ class LocalTree:
 
 @dataclass(frozen=True)
 class RemoteTree:
-    """Names below a folder of the service; a size and digest of None is a file that is not whole."""
+    """Names below a folder of the service; a size and digest of None is a file that is not whole.
+
+    Of what is excluded only the highest names are told.
+    """
 
     folders: frozenset[str] = frozenset()
     files: Mapping[str, tuple[int | None, str | None]] = field(default_factory=dict)
+    excluded: frozenset[str] = frozenset()
 
 
-def local_tree(root: Path) -> LocalTree:
+def local_tree(root: Path, exclude: Excluding = NOTHING) -> LocalTree:
     """What is below a folder; links to files count as files. Raises OSError where the folder itself cannot be read."""
     with os.scandir(root):
         pass
@@ -44,7 +49,7 @@ def local_tree(root: Path) -> LocalTree:
     paths: dict[str, Path] = {}
     skipped: dict[str, str] = {}
     failed: dict[str, Exception] = {}
-    for found in walk(Root(root, "", is_folder=True)):
+    for found in walk(Root(root, "", is_folder=True), exclude=exclude):
         match found:
             case LocalFile(path, name, size):
                 paths[name], sizes[name] = path, size
@@ -57,7 +62,7 @@ def local_tree(root: Path) -> LocalTree:
     return LocalTree(frozenset(folders), sizes, paths, skipped, failed)
 
 
-def remote_tree(client: Lists, folder: str) -> RemoteTree:
+def remote_tree(client: Lists, folder: str, exclude: Excluding = NOTHING) -> RemoteTree:
     """What is below a folder of the service; a folder that is not there is empty.
 
     Raises TransferError for a listing of other names: what is below would be compared with, or deleted for, another.
@@ -65,12 +70,17 @@ def remote_tree(client: Lists, folder: str) -> RemoteTree:
     above = len(folder) + 1 if folder else 0
     folders: set[str] = set()
     files: dict[str, tuple[int | None, str | None]] = {}
+    excluded: set[str] = set()
     with suppress(NotFound):
         for each in everything_in(client, folder):
             if isinstance(each, Misplaced):
                 raise each.error
-            if isinstance(each, str):
-                folders.add(each[above:])
+            name = (each if isinstance(each, str) else each.name)[above:]
+            top = exclude.top_of(name, is_folder=isinstance(each, str))
+            if top is not None:
+                excluded.add(top)
+            elif isinstance(each, str):
+                folders.add(name)
             else:
-                files[each.name[above:]] = (each.size, each.sha256 if each.is_complete else None)
-    return RemoteTree(frozenset(folders), files)
+                files[name] = (each.size, each.sha256 if each.is_complete else None)
+    return RemoteTree(frozenset(folders), files, frozenset(excluded))

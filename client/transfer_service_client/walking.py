@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from transfer_service_client.errors import TransferError
+from transfer_service_client.excluding import NOTHING, Excluding
 
 
 @dataclass(frozen=True)
@@ -74,14 +75,14 @@ def roots(paths: Iterable[str], *, to: str = "") -> Iterator[Root | Unsendable]:
         yield Root(path, name, is_folder) if is_text(name) else _unnamed(shown(text))
 
 
-def walk(root: Root, taken: set[str] | None = None) -> Iterator[Found]:
+def walk(root: Root, taken: set[str] | None = None, *, exclude: Excluding = NOTHING) -> Iterator[Found]:
     """What is there, in the order of names. Links to files are followed, links to folders are not.
 
     What cannot be read or named is told, and the rest goes on. `taken` has the names that other roots have, and gets
-    those of this one: none is given twice.
+    those of this one: none is given twice. What is excluded below the root is not told.
     """
     if root.is_folder:
-        found = _below(root.path, root.name)
+        found = _below(root.path, root.name, exclude)
     else:
         try:
             found = iter([_asked_for(root, _file(root.path, root.name, root.path.stat()))])
@@ -110,7 +111,8 @@ def is_text(name: str) -> bool:
     return True
 
 
-def _below(top: Path, top_name: str) -> Iterator[Found]:
+def _below(top: Path, top_name: str, exclude: Excluding) -> Iterator[Found]:
+    above = len(top_name) + 1 if top_name else 0
     waiting = [(top, top_name)]
     while waiting:
         folder, name = waiting.pop()
@@ -120,6 +122,8 @@ def _below(top: Path, top_name: str) -> Iterator[Found]:
         except OSError as error:
             yield _unreadable(name or shown(folder), error)
             continue
+        if exclude:
+            entries = [entry for entry in entries if not _is_excluded(entry, name[above:], exclude)]
         if name:
             yield LocalFolder(folder, name, is_empty=not entries)
         inner: list[tuple[Path, str]] = []
@@ -129,6 +133,14 @@ def _below(top: Path, top_name: str) -> Iterator[Found]:
             else:
                 yield found
         waiting += reversed(inner)
+
+
+def _is_excluded(entry: "os.DirEntry[str]", folder: str, exclude: Excluding) -> bool:
+    try:
+        is_folder = entry.is_dir()
+    except OSError:  # whoever sends it tells why
+        is_folder = False
+    return exclude.has(joined(folder, _normal(entry.name)), is_folder=is_folder)
 
 
 def _entries(entries: "list[os.DirEntry[str]]", folder: str) -> Iterator[Found | tuple[Path, str]]:

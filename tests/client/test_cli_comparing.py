@@ -91,3 +91,23 @@ def test_a_variable_that_is_not_set_stands_for_nothing(transfer: Command, argume
     result = transfer(*arguments)
     assert (result.code, "variable" in result.err) == (2, True)
     assert (transfer.service.files, [each.name for each in Path().iterdir()]) == (before, ["here"])
+
+
+def test_what_is_excluded_is_neither_sent_nor_deleted_nor_compared(transfer: Command) -> None:
+    _here()
+    Path("dir/a/x.tmp").write_bytes(b"here")
+    transfer.service.files = {"F/y.tmp": b"there", "F/old/z.tmp": b"there", "F/old/x": b"old", "F/gone/x": b"old"}
+    options = ["--exclude", "*.tmp", "--exclude", "/new"]
+    result = transfer("sync", "dir", "F", "--delete", *options)
+    assert (result.code, result.err) == (0, "")
+    kept = {"F/y.tmp": b"there", "F/old/z.tmp": b"there"}
+    assert transfer.service.files == {**kept, "F/a/same": b"same", "F/other": b"ours"}
+    assert transfer("verify", "dir", "F", *options).lines == ["2 files the same, 0 differences"]
+
+
+def test_a_folder_with_what_is_excluded_makes_no_room_for_a_file(transfer: Command) -> None:
+    _here()
+    transfer.service.files = {"F/new/x.tmp": b"there"}
+    result = transfer("sync", "dir", "F", "--delete", "--exclude", "*.tmp")
+    assert (result.code, transfer.service.files["F/new/x.tmp"]) == (1, b"there")
+    assert result.err == "F/new: a folder of this name is in the way at the service\n"

@@ -52,3 +52,12 @@ def test_a_name_that_is_no_utf8_is_told(transfer: Command) -> None:
     assert result.code == 1
     assert result.err == "a\ufffd\\x1b[31m: Its name is not UTF-8\n"
     assert transfer.service.files == {"good": b"good"}
+
+
+def test_what_is_excluded_is_not_sent(transfer: Command) -> None:
+    for path in ("code/main.py", "code/node_modules/a/b.js", "code/lib/node_modules/c.js", "code/debug.log"):
+        Path(path).parent.mkdir(parents=True, exist_ok=True)
+        Path(path).write_bytes(b"x")
+    result = transfer("put", "code", "--exclude", "node_modules", "--exclude", "*.log")
+    assert (result.code, result.err) == (0, "")
+    assert transfer.service.files == {"code/main.py": b"x"}

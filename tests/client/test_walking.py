@@ -4,7 +4,8 @@ import os
 from pathlib import Path
 
 import pytest
-from transfer_service_client.walking import Found, LocalFile, LocalFolder, Skipped, Unsendable, roots, walk
+from transfer_service_client.excluding import Excluding
+from transfer_service_client.walking import Found, LocalFile, LocalFolder, Root, Skipped, Unsendable, roots, walk
 
 
 def _walk(*paths: str, to: str = "") -> list[Found]:
@@ -88,3 +89,29 @@ def test_names_are_told_as_the_service_keeps_them_and_none_twice(tmp_path: Path)
     assert _names(found) == ["only"]
     (second,) = [each for each in found if isinstance(each, Unsendable)]
     assert "second file of this name" in str(second.error)
+
+
+@pytest.mark.parametrize(
+    ("pattern", "kept"),
+    [
+        ("*.txt", ["album/b", "album/empty"]),
+        ("b", ["album/a.txt", "album/empty"]),
+        ("b/", ["album/a.txt", "album/empty"]),
+        ("a.txt/", ["album/a.txt", "album/b/c.txt", "album/empty"]),
+        ("/c.txt", ["album/a.txt", "album/b/c.txt", "album/empty"]),
+        ("b/c.*", ["album/a.txt", "album/b", "album/empty"]),
+        ("album", ["album/a.txt", "album/b/c.txt", "album/empty"]),
+        ("A.TXT", ["album/a.txt", "album/b/c.txt", "album/empty"]),
+    ],
+)
+def test_what_is_excluded_is_not_found(album: Path, pattern: str, kept: list[str]) -> None:
+    (root,) = roots([str(album)])
+    assert isinstance(root, Root)
+    assert sorted(_names(list(walk(root, exclude=Excluding([pattern]))))) == kept
+
+
+def test_letters_of_a_pattern_are_the_same_in_other_characters(album: Path) -> None:
+    (album / "cafe\u0301").write_bytes(b"")
+    (root,) = roots([f"{album}/"])
+    assert isinstance(root, Root)
+    assert _names(list(walk(root, exclude=Excluding(["caf\u00e9"])))) == ["a.txt", "b/c.txt", "empty"]

@@ -8,7 +8,7 @@ import typer
 from transfer_service_client.cli.command import GOES_ON, command
 from transfer_service_client.cli.context import FAILED, Context
 from transfer_service_client.cli.listeners import READ
-from transfer_service_client.cli.names import name_of
+from transfer_service_client.cli.names import Exclude, name_of
 from transfer_service_client.cli.remote_names import remote_folders
 from transfer_service_client.cli.terminal import plural
 
@@ -16,6 +16,7 @@ _SYNC_EXAMPLES = """\
   transfer sync ~/Photos Photos             send what is new or different
   transfer sync ~/Photos Photos --dry-run   only tell what that would do
   transfer sync ~/Photos Photos --delete    delete there what is not here
+  transfer sync ~/code code --exclude node_modules --exclude '*.log'
 """
 _VERIFY_EXAMPLES = """\
   transfer verify ~/Photos Photos     0 where both hold the same, 1 where not
@@ -38,15 +39,17 @@ def sync(
     folder: There,
     delete: Annotated[bool, typer.Option("--delete", help="Delete there what is not here.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", "-n", help="Only tell what would be done.")] = False,
+    exclude: Exclude = None,
 ) -> None:
     """Make a folder at the service like one here.
 
     What FOLDER lacks is sent, by content and not by the times of files. Nothing in DIR is changed. With --delete what
-    only FOLDER has is deleted, unless anything failed before. The other way round is `transfer get`.
+    only FOLDER has is deleted, unless anything failed before, or it is excluded. The other way round is `transfer get`.
     """
     client = context.client() if dry_run else context.patient_client()
     listener = context.output.listener("sent")
-    plan, outcome = client.sync(directory, name_of(folder), delete=delete, dry_run=dry_run, progress=listener)
+    there, wanted = name_of(folder), exclude or ()
+    plan, outcome = client.sync(directory, there, delete=delete, dry_run=dry_run, exclude=wanted, progress=listener)
     context.output.close()
     deletions = [*plan.delete_first, *plan.delete_files, *plan.delete_folders]
     if dry_run:
@@ -62,14 +65,14 @@ def sync(
     context.finish(listener, outcome)
 
 
-def verify(context: Context, directory: Here, folder: There) -> None:
+def verify(context: Context, directory: Here, folder: There, exclude: Exclude = None) -> None:
     """Compare a folder here with one at the service, byte by byte.
 
     The exit code is 1 where anything is different, missing on either side, or cannot be read.
     """
     client = context.client()
     listener = context.output.listener(READ)
-    found = client.verify(directory, name_of(folder), progress=listener)
+    found = client.verify(directory, name_of(folder), exclude=exclude or (), progress=listener)
     context.output.close()
     for state, text, names in (
         ("different", "different", found.different),

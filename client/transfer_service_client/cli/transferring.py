@@ -7,7 +7,7 @@ import typer
 
 from transfer_service_client.cli.command import GOES_ON, command
 from transfer_service_client.cli.context import Context
-from transfer_service_client.cli.names import name_of
+from transfer_service_client.cli.names import Exclude, name_of
 from transfer_service_client.cli.remote_names import remote_folders, remote_names
 
 _PUT_EXAMPLES = """\
@@ -15,6 +15,7 @@ _PUT_EXAMPLES = """\
   transfer put Photos                     send a folder, as Photos
   transfer put Photos/ --to Backup        send what is in it, into Backup
   transfer put *.jpg --to Photos/2026     many at once
+  transfer put code --exclude node_modules --exclude '*.log'
 """
 _GET_EXAMPLES = """\
   transfer get film.mp4                   fetch a file to here
@@ -38,6 +39,7 @@ def put(
             "--to", metavar="FOLDER", help="The folder they go into; made if needed.", autocompletion=remote_folders
         ),
     ] = "",
+    exclude: Exclude = None,
 ) -> None:
     """Send files and folders.
 
@@ -46,7 +48,7 @@ def put(
     """
     client = context.patient_client()
     listener = context.output.listener("sent")
-    outcome = client.upload_all(paths, name_of(to), progress=listener)
+    outcome = client.upload_all(paths, name_of(to), exclude=exclude or (), progress=listener)
     context.finish(listener, outcome)
 
 
