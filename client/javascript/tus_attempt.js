@@ -16,6 +16,8 @@ import { Lost, problemFrom, reasonOf } from "./patience.js";
  * @property {() => Promise<string | null>} digest of the source, in hex; null where none is to be compared
  * @property {(id: string) => void} onId an upload was made
  * @property {(offset: number) => void} onOffset where the service says it stands
+ * @property {() => number} pieceBytes how much one request carries at most
+ * @property {() => void} onPiece one has arrived
  * @property {(sent: number, total: number | null) => void} onProgress
  */
 
@@ -34,6 +36,9 @@ export async function loadTus() {
 export function isId(id) {
   return ID.test(id);
 }
+
+/** A proxy on the way takes no piece of this length. */
+export class TooLong extends Lost {}
 
 export class Attempt {
   /** The token that was shown last. */
@@ -68,6 +73,7 @@ export class Attempt {
       storeFingerprintForResuming: false,
       onBeforeRequest: (request) => this.#prepare(request),
       onUploadUrlAvailable: () => this.#made(),
+      onChunkComplete: () => this.#task.onPiece(),
       onProgress: (sent, total) => this.#moved(sent, total),
       onSuccess: ({ lastResponse }) => this.#end(() => this.#resolve(lastResponse.getHeader("X-File-Id") || null)),
       onError: (error) => this.#end(() => this.#reject(this.#problemOf(error))),
@@ -151,7 +157,8 @@ export class Attempt {
     return {
       size: /** @type {number} */ (source.size),
       close() {},
-      slice: async (/** @type {number} */ start, /** @type {number} */ end) => {
+      slice: async (/** @type {number} */ start, /** @type {number} */ asked) => {
+        const end = Math.min(asked, start + this.#task.pieceBytes());
         const piece = await source.body(start, start < last ? Math.min(end, last) : end, takesBlobs);
         this.#isLast = "isEnd" in source ? source.isEnd(piece.end) : piece.end === source.size;
         if (source.size !== null && this.#isLast !== (piece.end === source.size)) throw new TransferError("The stream is not as long as was told");
@@ -169,6 +176,8 @@ export class Attempt {
     const answer = "originalResponse" in error ? error.originalResponse : null;
     if (!answer) return new Lost(cause ?? error);
     const problem = problemFrom(answer.getStatus(), answer.getBody() ?? "", answer.getHeader("Retry-After"));
+    // The service itself names its protocol: a proxy on the way refused what may go through in smaller pieces.
+    if (answer.getStatus() === 413 && !answer.getHeader("Tus-Resumable")) return new TooLong(problem);
     const isMoved = this.#task.id !== null && answer.getStatus() === 409; // its HEAD tells where it stands now
     return isMoved || /ended early/.test(problem.message) ? new Lost(problem) : problem;
   }

@@ -6,7 +6,7 @@ import { idOf } from "./files.js";
 import { Lost, Patience, reasonOf, sleep } from "./patience.js";
 import { newKey } from "./session.js";
 import { openSource } from "./sources.js";
-import { Attempt, isId, loadTus } from "./tus_attempt.js";
+import { Attempt, isId, loadTus, TooLong } from "./tus_attempt.js";
 
 /** @typedef {import("./index.js").Upload} Declared */
 /** @typedef {import("./index.js").TransferFile} TransferFile */
@@ -15,6 +15,8 @@ import { Attempt, isId, loadTus } from "./tus_attempt.js";
 /** @typedef {Awaited<ReturnType<typeof openSource>>} Source */
 
 const SMALL_BYTES = 256 * 1024;
+const FIRST_LESS_BYTES = 16 * 1024 * 1024;
+const LEAST_BYTES = 128 * 1024;
 const ASKED_EVERY_MS = 1000;
 const MOST_REFUSALS = 3; // of new tokens, without a byte between
 /** @type {Set<string>} */
@@ -42,6 +44,9 @@ export class Upload {
   #acknowledged = 0;
   #furthest = 0;
   #refusals = 0;
+  #hasBroken = false;
+  #pieceBytes = Infinity;
+  #growth = 1.25;
   /** @type {AbortController} ends what is under way */
   #stopping = new AbortController();
   #ending = new AbortController();
@@ -178,6 +183,8 @@ export class Upload {
         this.#remember();
       },
       onOffset: (offset) => this.#stands(offset),
+      pieceBytes: () => this.#pieceBytes,
+      onPiece: () => { this.#pieceBytes = Math.ceil(this.#pieceBytes * this.#growth); },
       onProgress: (sent, total) => {
         this.#moves(sent);
         if (!signal.aborted) this.#options.onProgress?.(sent, total);
@@ -187,6 +194,8 @@ export class Upload {
     try {
       return (await attempt.run(signal)) ?? (await this.#finished());
     } catch (problem) {
+      this.#hasBroken = problem instanceof Lost && !problem.isUnsent;
+      if (problem instanceof TooLong) this.#refuse(problem);
       if (!this.#id || !isGone(problem) || this.#source.isStream) throw problem;
       await this.#forget(); // it has expired, or was cancelled elsewhere: begin anew
       throw new Lost(problem);
@@ -198,10 +207,19 @@ export class Upload {
 
   /** @param {number} offset */
   #stands(offset) {
+    const isLost = this.#hasBroken && offset <= this.#acknowledged;
+    this.#hasBroken = false;
+    if (isLost) this.#pieceBytes = Math.max(LEAST_BYTES, Math.min(this.#pieceBytes / 4, FIRST_LESS_BYTES)); // a proxy may hold what is not whole
     if (offset <= this.#acknowledged) return;
     this.#acknowledged = this.#furthest = offset;
     this.#patience.renew();
     this.#refusals = 0;
+  }
+
+  /** A proxy takes no piece of this length: the next is shorter, down to what any would take. @param {TooLong} problem */
+  #refuse(problem) {
+    if (this.#pieceBytes <= LEAST_BYTES) throw problem.cause;
+    this.#growth = 1;
   }
 
   /** Bytes leave: those that left before and did not arrive prolong nothing. @param {number} sent */

@@ -12,6 +12,7 @@ import requests
 
 from tests.live.client.flipping import flipping_line
 from tests.live.client.javascript import QUICK, app, install, run
+from tests.live.client.strict_proxy import strict_proxy
 from tests.live.fault_proxy import Fault, FaultProxy, Trickle
 from tests.live.server import LiveServer, running, wait_until
 
@@ -168,6 +169,16 @@ def test_an_upload_goes_on_after_the_service_was_killed(tmp_path: Path, folder: 
             assert sending.wait("done")["sha256"] == sha256(film)
         uploads = server.sign_in("alice").get(f"{server.url}/api/files", timeout=30).json()["files"]
     assert [each["filename"] for each in uploads] == [name]
+
+
+@pytest.mark.parametrize("answers", [True, False], ids=["413", "hangs-up"])
+def test_a_proxy_that_takes_no_long_bodies_gets_shorter_pieces(
+    server: LiveServer, folder: Path, film: Path, name: str, answers: bool
+) -> None:
+    with strict_proxy(server.port, limit=MIB, answers=answers) as proxy:
+        told = run(folder, SENDING, url=f"http://127.0.0.1:{proxy.server_port}", path=str(film), name=name)
+    assert told["sha256"] == sha256(film)
+    assert 0 < proxy.refused < SIZE / MIB
 
 
 @pytest.mark.parametrize("status", [401, 423, 429, 503])
