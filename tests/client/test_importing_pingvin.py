@@ -174,6 +174,19 @@ def test_what_is_not_whole_or_has_no_name_is_told_and_the_others_go_on(
     assert told(report.outcome.errors).keys() == {f"p/abc/{name}" for name in failed}
 
 
+def test_a_share_that_is_a_link_leads_nowhere(bring: Bring, service: AccountService, pingvin: Pingvin) -> None:
+    elsewhere = pingvin.folder / "elsewhere"
+    elsewhere.mkdir()
+    (elsewhere / "f1").write_bytes(b"secret")
+    pingvin.share("abc")
+    pingvin.file("abc", "f1", "link", b"secret")
+    (pingvin.folder / "uploads/shares/abc/f1").unlink()
+    (pingvin.folder / "uploads/shares/abc").rmdir()
+    (pingvin.folder / "uploads/shares/abc").symlink_to(elsewhere)
+    assert told(bring().outcome.errors) == {"p/abc/link": "What lies there is a link, or no file"}
+    assert service.files == {}
+
+
 @pytest.mark.parametrize(
     ("content", "words"),
     [

@@ -68,7 +68,9 @@ class PingvinOrigin:
             size = path.lstat().st_size
         except (OSError, ValueError):
             return Unsendable(name, TransferError("The database names it, and its bytes are not there"))
-        if row.size != str(size) or not path.is_file() or path.is_symlink():
+        if path.is_symlink() or path.parent.is_symlink() or not path.is_file():  # Pingvin Share itself makes none
+            return Unsendable(name, TransferError("What lies there is a link, or no file"))
+        if row.size != str(size):
             return Unsendable(name, TransferError(f"It has {size} bytes, and {row.size} by the database"))
         return OriginFile(name, size, partial(LocalSource, path))
 
