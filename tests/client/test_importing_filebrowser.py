@@ -127,6 +127,22 @@ def test_without_digests_of_its_own_files_arrive_all_the_same(
     assert (bring().outcome.same, there.raw_ranges()) == (3, [])
 
 
+def test_bytes_that_a_proxy_has_compressed_are_not_taken_for_the_file(
+    bring: Bring, service: AccountService, there: FileBrowserDouble
+) -> None:
+    def compress(request: Request) -> Answer:
+        answer = there.answer(request)
+        if request.path.startswith("/api/raw/"):
+            answer.headers["Content-Encoding"] = "gzip"
+        return answer
+
+    there.knows_digests = False  # or the service would see it
+    with serving(compress) as address:
+        report = bring("a/b", at=address)
+    assert set(told(report.outcome.errors)) == {"fb/c"}
+    assert service.files == {}
+
+
 def test_an_account_that_may_not_download_is_told(bring: Bring, there: FileBrowserDouble) -> None:
     there.may_download = False
     assert set(told(bring().outcome.errors).values()) == {"This account of File Browser may not download"}

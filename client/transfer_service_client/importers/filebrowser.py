@@ -151,6 +151,8 @@ class FileBrowserSource(RemoteSource):
     def _check(self, answer: httpx.Response, start: int) -> None:
         if answer.status_code == httpx.codes.ACCEPTED:  # its way to say so
             raise TransferError("This account of File Browser may not download")
+        if answer.headers.get("Content-Encoding", "identity") != "identity":  # against what was asked for
+            raise TransferError(f"{self.label} comes compressed: name the address of File Browser behind its proxy")
         version = answer.headers.get("Last-Modified", "")
         told = answer.headers.get("Content-Range", "")
         is_part = answer.status_code == httpx.codes.PARTIAL_CONTENT
