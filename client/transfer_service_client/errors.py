@@ -38,6 +38,10 @@ class SignInNeeded(ApiError):
     """There are no credentials, or they do not count any more (401)."""
 
 
+class KeyLacksScope(ApiError):
+    """The key is not for calls of this kind (403)."""
+
+
 class NotFound(ApiError):
     """What was asked for is not there (404, 410)."""
 
@@ -50,6 +54,9 @@ class NoRoom(ApiError):
     """The file is larger than what is allowed, or there is no room for it (413, 507)."""
 
 
+ENDS_ALL = (SignInNeeded, KeyLacksScope)
+"""What one transfer is refused for, every other one would be refused for too: it is told once."""
+_FORBIDDEN = 403
 _KINDS: dict[int, type[ApiError]] = {
     401: SignInNeeded,
     404: NotFound,
@@ -62,6 +69,8 @@ _KINDS: dict[int, type[ApiError]] = {
 
 def api_error(status: int, detail: str) -> ApiError:
     """The error for an answer of the service."""
+    if status == _FORBIDDEN and detail.startswith("Key lacks scope"):
+        return KeyLacksScope(status, detail)
     return _KINDS.get(status, ApiError)(status, detail)
 
 

@@ -12,7 +12,7 @@ from typing import Protocol
 
 from transfer_service_client.addresses import normal_path
 from transfer_service_client.downloads import download
-from transfer_service_client.errors import NotFound, SignInNeeded, TransferError
+from transfer_service_client.errors import ENDS_ALL, NotFound, TransferError
 from transfer_service_client.many import Job, Many
 from transfer_service_client.models import File, Listing
 from transfer_service_client.outcome import Outcome
@@ -139,7 +139,7 @@ def _found(client: Finds, name: str) -> "Iterator[str | Wanted | Misplaced | _Mi
     """What `_listed` tells, and at its end what has ended it. Raises SignInNeeded."""
     try:
         yield from _listed(client, name)
-    except SignInNeeded:
+    except ENDS_ALL:
         raise
     except TransferError as error:
         yield _Missing(error)

@@ -9,7 +9,7 @@ from contextlib import suppress
 from types import TracebackType
 from typing import NamedTuple
 
-from transfer_service_client.errors import SignInNeeded, Stopped
+from transfer_service_client.errors import ENDS_ALL, Stopped
 from transfer_service_client.outcome import Outcome
 from transfer_service_client.progress import SILENT, Progress
 
@@ -59,7 +59,8 @@ def _limits(most_open_files: int | None) -> list[int]:
 class Many:
     """A context that works jobs off by threads, which are made as they are needed, and ends with the last of them.
 
-    A job that fails is counted as failed, and the others go on; SignInNeeded ends all and comes out of the context.
+    A job that fails is counted as failed, and the others go on; an error of ENDS_ALL ends all and comes out of the
+    context.
     What waits is bounded, so any number of files takes the same memory. After an interruption those under way end at
     their next bytes, by `stop`; whoever cannot end in two seconds ends with the program.
     """
@@ -143,7 +144,7 @@ class Many:
             was_moved = job.do()
         except Stopped:
             return
-        except SignInNeeded:
+        except ENDS_ALL:
             raise
         except Exception as error:  # noqa: BLE001 # whatever it is, the others go on
             self._outcome.fail(job.name, error, self._progress)

@@ -12,7 +12,7 @@ from typing import Protocol
 
 from transfer_service_client.addresses import normal_path
 from transfer_service_client.digests import DigestCache
-from transfer_service_client.errors import NotFound, SignInNeeded, TransferError, Unavailable
+from transfer_service_client.errors import ENDS_ALL, NotFound, TransferError, Unavailable
 from transfer_service_client.excluding import Excluding
 from transfer_service_client.fetching import Lists
 from transfer_service_client.outcome import Outcome
@@ -106,7 +106,7 @@ def verify(
     Raises NotFound where that is not there, OSError where `root` cannot be read.
     """
     folder = normal_path(folder)
-    client.list(folder)
+    _check_there(client, folder)
     excluding = Excluding(exclude)
     local, remote = local_tree(root, excluding), remote_tree(client, folder, excluding)
     failed = dict(local.failed)
@@ -186,7 +186,7 @@ class _Changes:
     def _try(self, do: Callable[[str], None], name: str) -> None:
         try:
             do(self._below(name))
-        except (SignInNeeded, Unavailable):
+        except (*ENDS_ALL, Unavailable):
             raise
         except (TransferError, OSError) as error:
             self._outcome.fail(self._below(name), error, self._progress)
@@ -199,6 +199,14 @@ def _digests(local: LocalTree, names: list[str], digests: DigestCache) -> dict[s
         with suppress(OSError):
             known[name] = digests.sha256_of(local.paths[name])
     return known
+
+
+def _check_there(client: Lists, folder: str) -> None:
+    """Raises NotFound where there is no such folder."""
+    try:
+        client.list(folder)
+    except NotFound as error:
+        raise NotFound(error.status, f"There is no folder {folder!r}") from error
 
 
 def _check_readable(path: Path, _name: str) -> None:

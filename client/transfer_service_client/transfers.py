@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from transfer_service_client.addresses import normal_path
-from transfer_service_client.errors import SignInNeeded, TransferError
+from transfer_service_client.errors import ENDS_ALL, TransferError
 from transfer_service_client.excluding import NOTHING, Excluding
 from transfer_service_client.many import Job, Many
 from transfer_service_client.models import File
@@ -82,7 +82,7 @@ class Sending:
     def _make_folder(self, folder: LocalFolder) -> None:
         try:
             self._client.make_folder(folder.name)
-        except SignInNeeded:
+        except ENDS_ALL:
             raise
         except TransferError as error:
             self.outcome.fail(folder.name, error, self._progress)

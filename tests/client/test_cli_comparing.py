@@ -111,3 +111,9 @@ def test_a_folder_with_what_is_excluded_makes_no_room_for_a_file(transfer: Comma
     result = transfer("sync", "dir", "F", "--delete", "--exclude", "*.tmp")
     assert (result.code, transfer.service.files["F/new/x.tmp"]) == (1, b"there")
     assert result.err == "F/new: a folder of this name is in the way at the service\n"
+
+
+def test_a_folder_that_is_not_there_is_named(transfer: Command) -> None:
+    _here()
+    result = transfer("verify", "dir", "nothing")
+    assert (result.code, result.out, result.err) == (1, "", "transfer: There is no folder 'nothing'\n")

@@ -1,5 +1,7 @@
 from pathlib import Path
 
+import pytest
+
 from tests.client.commands import Command
 
 
@@ -61,3 +63,13 @@ def test_what_is_excluded_is_not_sent(transfer: Command) -> None:
     result = transfer("put", "code", "--exclude", "node_modules", "--exclude", "*.log")
     assert (result.code, result.err) == (0, "")
     assert transfer.service.files == {"code/main.py": b"x"}
+
+
+@pytest.mark.parametrize("words", [["put", "Photos"], ["sync", "Photos", "Photos"]], ids=["put", "sync"])
+def test_what_the_key_is_not_for_is_told_once(transfer: Command, words: list[str]) -> None:
+    Path("Photos").mkdir()
+    for number in range(20):
+        Path(f"Photos/{number}").write_bytes(b"x")
+        transfer.service.answers["PUT", f"/api/files/Photos/{number}"] = (403, {"detail": "Key lacks scope upload"})
+    result = transfer(*words)
+    assert (result.code, result.err) == (1, "transfer: Key lacks scope upload\n")

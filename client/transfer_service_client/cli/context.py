@@ -8,7 +8,7 @@ import typer
 from transfer_service_client.cli.listeners import Listener, reason_of
 from transfer_service_client.cli.output import Options, Output
 from transfer_service_client.cli.terminal import human_seconds, human_size, plural
-from transfer_service_client.errors import SignInNeeded, TransferError, Unavailable
+from transfer_service_client.errors import ENDS_ALL, TransferError, Unavailable
 
 if TYPE_CHECKING:
     from transfer_service_client.client import TransferClient
@@ -92,7 +92,7 @@ class Context:
     def _did(self, name: str, do: Callable[[str], None]) -> bool:
         try:
             do(name)
-        except (SignInNeeded, Unavailable):
+        except (*ENDS_ALL, Unavailable):
             raise
         except TransferError as error:
             self.output.problem(reason_of(error))

@@ -9,7 +9,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from transfer_service_client.addresses import normal_path
-from transfer_service_client.errors import DigestMismatch, SignInNeeded, Stopped, TransferError
+from transfer_service_client.errors import ENDS_ALL, DigestMismatch, Stopped, TransferError
 from transfer_service_client.importers.origin import Found, Origin, OriginFile, OriginFolder, problem_of
 from transfer_service_client.importers.remembered import RememberedDigests
 from transfer_service_client.importers.remote_source import RemoteSource
@@ -121,7 +121,7 @@ class _Importing:
     def _make_folder(self, name: str) -> None:
         try:
             self._client.make_folder(name)
-        except SignInNeeded:
+        except ENDS_ALL:
             raise
         except TransferError as error:
             self._fail(name, error)
