@@ -40,8 +40,7 @@ export class Following {
 
   /** Tell what was missed since the cursor. Throws ApiError, Unavailable. */
   async begin() {
-    this.#as = await this.#session.account();
-    this.#running = this.#run().finally(() => { this.#running = null; });
+    this.#running = this.#first().finally(() => { this.#running = null; });
     await this.#running;
     if (this.#stopping.signal.aborted) return;
     this.#timer = setInterval(() => this.catchUp(), ASKED_EVERY_MS);
@@ -60,6 +59,11 @@ export class Following {
     clearInterval(this.#timer);
     this.#stopping.abort();
     this.#onClose();
+  }
+
+  async #first() {
+    this.#as = await this.#session.account();
+    await this.#run();
   }
 
   async #run() {

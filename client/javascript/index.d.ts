@@ -77,6 +77,10 @@ export interface TransferFile {
   status: "pending" | "partial" | "complete";
   bytes_received: number;
   total_bytes: number | null;
+  /** Whether the total is only what chunks have told so far. */
+  total_inferred: boolean;
+  /** The first byte that is missing. */
+  next_expected_byte: number;
   /** In hex; null until complete. */
   sha256: string | null;
   content_type: string | null;
@@ -123,10 +127,17 @@ export interface Link {
   id: string;
   url: string;
   kind: "download" | "upload";
+  name: string | null;
+  files: { file_id: string; filename: string; size: number; content_type: string; url: string | null }[];
   expires_at: string;
   has_password: boolean;
   max_downloads: number | null;
   downloads: number;
+  /** Of links that take uploads, as are the next three. */
+  max_files: number | null;
+  max_bytes: number | null;
+  received_files: number;
+  received_bytes: number;
   created_at: string;
 }
 

@@ -23,6 +23,7 @@ import { Lost, problemFrom, reasonOf } from "./patience.js";
 
 const LAST_BYTES = 64 * 1024; // sent when the digest is known, which goes along with them
 const SILENT_MS = 90_000;
+const CREATED_MS = 3000;
 const ID = /^[\w-]{1,64}$/;
 
 /** @returns {Promise<Tus>} */
@@ -50,6 +51,8 @@ export class Attempt {
   #isFirst = true;
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   #timer;
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  #leaving;
   /** @type {(tell: () => void) => void} */
   #end = () => {};
   /** @type {(problem: unknown) => void} */
@@ -87,12 +90,17 @@ export class Attempt {
   /** The id of the file, null where the service tells it later. Throws Lost, ApiError, and the signal's reason. @param {AbortSignal} signal @returns {Promise<string | null>} */
   run(signal) {
     return new Promise((resolve, reject) => {
-      // What is being created has to be known, or it would take up room.
-      const stop = () => { if (this.#task.id) this.#leave(reasonOf(signal)); };
+      const stop = () => {
+        const leave = () => this.#leave(reasonOf(signal));
+        // What is being created is waited for: as long as nobody knows it, it takes up room.
+        if (this.#task.id) leave();
+        else this.#leaving = setTimeout(leave, CREATED_MS);
+      };
       this.#resolve = resolve;
       this.#reject = reject;
       this.#end = (tell) => {
         clearTimeout(this.#timer);
+        clearTimeout(this.#leaving);
         signal.removeEventListener("abort", stop);
         this.#end = () => {};
         tell();

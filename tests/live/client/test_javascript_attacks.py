@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.live.client.javascript import install, run
+from tests.live.client.javascript import app, install, run
 from tests.live.fault_proxy import Fault, FaultProxy
 from tests.live.server import LiveServer
 
@@ -130,3 +130,46 @@ const client = new TransferClient("http://127.0.0.1:1", { fetch: async (url) => 
 print("done", [error, asked]);
 """)  # fmt: skip
     assert told == ["invalid", []]
+
+
+ENDING = """
+process.on("exit", () => print("over"));
+const client = new TransferClient(given.url);
+await client.signIn("alice", given.password);
+const conversation = await client.chat.open("bob");
+const begun = await client.chat.follow(conversation, () => {});
+begun.close();
+await client.chat.send(conversation, "News");
+const follow = (listener) => client.chat.follow(conversation, listener, { cursor: begun.cursor }).catch(() => {});
+process.stdin.destroy();
+"""
+
+
+@pytest.mark.parametrize("act", [
+    pytest.param("await follow(() => client.chat.close());", id="followed-and-closed-by-its-listener"),
+    pytest.param("await follow(() => {}); await client.chat.connect(); client.chat.close();", id="connected"),
+    pytest.param("client.chat.connect(); client.chat.connect(); client.chat.close();", id="closed-while-connecting"),
+    pytest.param("await client.upload(new Uint8Array(9e6), { name: 'c.bin' }).cancel();", id="cancelled"),
+    pytest.param("""
+const { spawn } = await import("node:child_process");
+const { stdout } = spawn("cat", ["/dev/zero"]);
+const upload = client.upload(stdout, { name: "endless.bin", onProgress: (sent) => sent > 1e7 && upload.cancel() });
+await failure(upload.done);
+""", id="cancelled-endless-stream"),
+])  # fmt: skip
+def test_an_app_ends_by_itself_once_it_is_done(server: LiveServer, folder: Path, act: str) -> None:
+    with app(folder, ENDING + act, url=server.url) as running:
+        running.wait("over", seconds=20)
+
+
+def test_a_signal_ends_an_upload_that_the_service_does_not_begin(folder: Path) -> None:
+    told = run(folder, """
+const { createServer } = await import("node:http");
+const controller = new AbortController();
+const silent = createServer(() => controller.abort()).listen(0, "127.0.0.1");
+await new Promise((resolve) => silent.on("listening", resolve));
+const client = new TransferClient(`http://127.0.0.1:${silent.address().port}`, { key: "tsk_1" });
+const options = { name: "a.bin", signal: controller.signal };
+print("done", (await failure(client.upload(new Uint8Array(9e6), options).done))[0]);
+""")  # fmt: skip
+    assert told == "AbortError"

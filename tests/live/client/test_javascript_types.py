@@ -7,15 +7,21 @@ import subprocess
 from pathlib import Path
 
 import pytest
+import yaml
 
 from tests.live import node
 from tests.live.client.javascript import PACKAGE, install, run
+from tests.live.server import REPOSITORY
 
 STRICT = {
     "strict": True, "noEmit": True, "allowJs": True, "checkJs": True, "noUnusedLocals": True, "skipLibCheck": True,
     "module": "nodenext", "target": "es2022", "types": ["node"], "maxNodeModuleJsDepth": 0,
     "lib": ["es2023", "dom", "dom.iterable", "dom.asynciterable"],
 }  # fmt: skip
+
+DECLARED = (PACKAGE / "index.d.ts").read_text()
+DOCUMENT = yaml.safe_load((REPOSITORY / "openapi.yaml").read_text())
+NEVER_NULL = {"url", "file_id", "created_at", "updated_at"}  # of what is there
 
 
 @pytest.fixture(scope="module")
@@ -50,6 +56,19 @@ def test_the_compiler_sees_a_method_that_is_not_as_told(folder: Path) -> None:
 
 def test_an_app_is_held_to_the_types(folder: Path) -> None:
     assert faults(folder, node.FOLDER / "typed_app.ts") == []
+
+
+@pytest.mark.parametrize(("name", "schema"), [
+    ("Account", "OwnAccount"), ("TransferFile", "Progress"), ("Folder", "Folder"), ("Link", "Link"), ("Media", "Media"),
+    ("Address", "SignedAddress"), ("Conversation", "Conversation"),
+])  # fmt: skip
+def test_objects_have_the_fields_that_the_service_tells(name: str, schema: str) -> None:
+    (body,) = re.findall(rf"^export interface {name} {{\n(.*?)^}}", DECLARED, flags=re.MULTILINE | re.DOTALL)
+    told = dict(re.findall(r"^  (\w+): (.*);$", body, flags=re.MULTILINE))
+    fields = DOCUMENT["components"]["schemas"][schema]["properties"]
+    may_be_null = {each for each, field in fields.items() if '"null"' in json.dumps(field)}
+    assert set(told) == set(fields)
+    assert {each for each, kind in told.items() if kind.endswith("| null")} == may_be_null - NEVER_NULL
 
 
 @pytest.mark.parametrize("entry", ["index", "node"])
