@@ -157,7 +157,7 @@ def test_what_is_only_compared_is_counted_as_read(terminal: Terminal) -> None:
 
 @pytest.mark.parametrize(
     ("columns", "told"),
-    [(100, r"50 %   5\.2 MB of 10\.5 MB    waiting +[3-9] s"), (50, r"50 %    waiting")],
+    [(100, r"50 %   5\.2 MB of 10\.5 MB    waiting  [3-9] s"), (50, r"50 %    waiting")],
     ids=["wide", "narrow"],
 )
 def test_a_line_that_is_silent_is_told_until_bytes_come_again(terminal: Terminal, told: str) -> None:

@@ -54,3 +54,11 @@ def test_a_sign_in_that_ended_is_3(transfer: Command) -> None:
     transfer.service.answers["POST", "/auth/refresh"] = (401, {"detail": "Could not validate credentials"})
     result = transfer("get", "a")
     assert (result.code, result.out, len(result.err.splitlines())) == (3, "", 1)
+
+
+def test_a_file_is_no_folder_to_fetch_into(transfer: Command) -> None:
+    transfer.service.files = {"a": b"a"}
+    Path("other").write_bytes(b"other")
+    result = transfer("get", "a", "-o", "other")
+    assert (result.code, Path("other").read_bytes()) == (2, b"other")
+    assert "other is a file here: -o names the folder" in result.err

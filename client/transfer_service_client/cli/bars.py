@@ -90,7 +90,7 @@ class _Numbers(ProgressColumn):
         if self._width >= _WIDE:
             texts.insert(1, f"{human_size(task.completed):>7} of {human_size(total):>7}")
             left = human_seconds((total - task.completed) / speed) if speed >= 1 else ""
-            texts.append(f"{human_seconds(silent):>12}" if silent else f"{left:>7} left" if left else " " * 12)
+            texts.append(f"{human_seconds(silent):<12}" if silent else f"{left:>7} left" if left else " " * 12)
         return Text("  ".join(texts), no_wrap=True)
 
 

@@ -67,6 +67,8 @@ def get(
     Each file is compared with its SHA-256 before it gets its name here; then it replaces what had that name. A folder
     comes with all that is in it. Nothing is ever written outside of DIR. What was stopped goes on where it ended.
     """
+    if into.exists() and not into.is_dir():
+        raise typer.BadParameter(f"{into} is a file here: -o names the folder that files go into")
     client = context.patient_client()
     listener = context.output.listener("fetched")
     outcome = client.get([name_of(name) for name in names], into, progress=listener)
