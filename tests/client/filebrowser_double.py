@@ -24,6 +24,9 @@ class FileBrowserDouble:
     may_download: bool = True
     lies: bool = False
     password: str = "open sesame"
+    ended: int = 401
+    """What it answers to a token that has ended; versions of old say 403."""
+    forbidden: set[str] = field(default_factory=set)
     tokens: set[str] = field(default_factory=set)
     sign_ins: int = 0
     requests: list[Request] = field(default_factory=list)
@@ -33,7 +36,9 @@ class FileBrowserDouble:
         if request.path == "/api/login":
             return self._login(request)
         if request.headers.get("X-Auth") not in self.tokens:
-            return Answer(401, b"401 Unauthorized\n")
+            return Answer(self.ended)
+        if request.path == "/api/renew":
+            return Answer(200, request.headers["X-Auth"].encode(), {"Content-Type": "text/plain"})
         area, _, path = request.path.removeprefix("/api/").partition("/")
         if area == "raw":
             return self._raw(path, request)
@@ -46,13 +51,15 @@ class FileBrowserDouble:
 
     def _login(self, request: Request) -> Answer:
         told = json.loads(request.body)
-        if (told["username"], told["password"]) != ("bob", self.password):
+        if (told["username"], told["password"]) not in {("bob", self.password), ("eve", self.password)}:
             return Answer(403, b"403 Forbidden\n")
         self.sign_ins += 1
         self.tokens.add(token := f"head.bob{self.sign_ins}.sign")
         return Answer(200, token.encode(), {"Content-Type": "text/plain"})
 
     def _resource(self, path: str, request: Request) -> Answer:
+        if path in self.forbidden:
+            return Answer(403, b"403 Forbidden\n")
         if path in self.files:
             if not self.knows_digests and "checksum" in request.query:
                 return Answer(500, b"500 Internal Server Error\n")

@@ -37,8 +37,8 @@ def url(there: FileBrowserDouble) -> Iterator[str]:
 def bring(service: AccountService, url: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Bring]:
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
 
-    def run(folder: str = "", password: str = "open sesame", at: str = url) -> Import:
-        with closing(FileBrowserSite(at, "bob", password, patience_seconds=2, verify=False)) as site:
+    def run(folder: str = "", password: str = "open sesame", at: str = url, name: str = "bob") -> Import:
+        with closing(FileBrowserSite(at, name, password, patience_seconds=2, verify=False)) as site:
             return client.import_from(FileBrowserOrigin(site, folder), "fb")
 
     with TransferClient(service.url, key=KEY, verify=False) as client:
@@ -79,7 +79,12 @@ def test_a_broken_line_goes_on_where_it_broke(bring: Bring, service: AccountServ
     assert later and all(0 < each < len(FILM) for each in later)
 
 
-def test_a_token_that_has_ended_is_renewed(bring: Bring, service: AccountService, there: FileBrowserDouble) -> None:
+@pytest.mark.parametrize("status", [401, 403])
+def test_a_token_that_has_ended_is_renewed(
+    bring: Bring, service: AccountService, there: FileBrowserDouble, status: int
+) -> None:
+    there.ended = status
+
     serve = there.answer
 
     def end_once(request: Request) -> Answer:
@@ -141,6 +146,23 @@ def test_bytes_that_a_proxy_has_compressed_are_not_taken_for_the_file(
         report = bring("a/b", at=address)
     assert set(told(report.outcome.errors)) == {"fb/c"}
     assert service.files == {}
+
+
+def test_what_the_account_may_not_see_is_told_without_another_sign_in(bring: Bring, there: FileBrowserDouble) -> None:
+    there.forbidden = {"a/b"}
+    assert told(bring().outcome.errors) == {"fb/a/b": "File Browser refused it: HTTP 403"}
+    assert there.sign_ins == 1
+
+
+def test_files_of_two_accounts_are_not_taken_for_each_other(
+    bring: Bring, service: AccountService, there: FileBrowserDouble
+) -> None:
+    there.knows_digests = False
+    there.files = {"notes": b"those of bob"}
+    bring()
+    there.files = {"notes": b"those of eve"}  # at the same path of her own folder, of the same size and time
+    bring(name="eve")
+    assert service.files == {"fb/notes": b"those of eve"}
 
 
 def test_an_account_that_may_not_download_is_told(bring: Bring, there: FileBrowserDouble) -> None:
@@ -205,7 +227,11 @@ def test_a_wrong_password_is_told_at_once(bring: Bring, there: FileBrowserDouble
     assert len(there.requests) == 1
 
 
-@pytest.mark.parametrize("answer", [Answer(404, b"Not Found"), Answer(200, b"<html>An app</html>")], ids=["404", "app"])
+@pytest.mark.parametrize(
+    "answer",
+    [Answer(404, b"Not Found"), Answer(200, b"<html>An app</html>"), Answer(200, "\u00e9.b.c".encode())],
+    ids=["404", "app", "no-token"],
+)
 def test_another_program_is_told(bring: Bring, answer: Answer) -> None:
     with serving(lambda _: answer) as address, pytest.raises(TransferError, match="transfer import folder"):
         bring(at=address)

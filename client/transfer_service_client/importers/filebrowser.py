@@ -124,8 +124,8 @@ class FileBrowserSource(RemoteSource):
 
     @property
     def identity(self) -> tuple[str | int, ...]:
-        """Where it is, its size, and when it was changed."""
-        return "filebrowser", self._site.url, self._path, self.size, self._modified
+        """Where it is, its size, and when it was changed. Each account has a folder of its own as its top."""
+        return "filebrowser", self._site.url, self._site.name, self._path, self.size, self._modified
 
     def check(self) -> None:
         """Raises FileChanged where another file is there now than was read; bytes of a known digest cannot be."""

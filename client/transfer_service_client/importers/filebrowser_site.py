@@ -33,7 +33,7 @@ class FileBrowserSite:
         verify: bool | str = True,
     ) -> None:
         """`verify` as httpx takes it. Raises TransferError where a proxy of the environment cannot be used."""
-        self.url = url.rstrip("/")
+        self.url, self.name = url.rstrip("/"), name
         self.patience_seconds = patience_seconds
         self._account = {"username": name, "password": password, "recaptcha": ""}
         self._token = ""
@@ -98,7 +98,7 @@ class FileBrowserSite:
         """
         token = self._token
         answer = self._send(path, token, headers, is_streamed=is_streamed, read_seconds=read_seconds)
-        if answer.status_code == httpx.codes.UNAUTHORIZED:
+        if self._has_ended(token, answer):
             answer.close()
             self._renew(token)
             answer = self._send(path, self._token, headers, is_streamed=is_streamed, read_seconds=read_seconds)
@@ -111,13 +111,27 @@ class FileBrowserSite:
             raise TransferError(f"{self.url} leads elsewhere: give the address that it has itself")
         return answer
 
+    def _has_ended(self, token: str, answer: httpx.Response) -> bool:
+        """Whether a token has. Versions of old say so by 403, as they do of what the account may not see."""
+        if answer.status_code != httpx.codes.FORBIDDEN:
+            return answer.status_code == httpx.codes.UNAUTHORIZED
+        renewed = self._send("/api/renew", token, None, is_streamed=False, read_seconds=None, method="POST")
+        return renewed.status_code == httpx.codes.FORBIDDEN
+
     def _send(
-        self, path: str, token: str, headers: Mapping[str, str] | None, *, is_streamed: bool, read_seconds: float | None
+        self,
+        path: str,
+        token: str,
+        headers: Mapping[str, str] | None,
+        *,
+        is_streamed: bool,
+        read_seconds: float | None,
+        method: str = "GET",
     ) -> httpx.Response:
         fields = {name: value for name, value in (headers or {}).items() if value}
         try:
             request = self._http.build_request(
-                "GET",
+                method,
                 self.url + path,
                 headers={**fields, "X-Auth": token},
                 timeout=_timeout(read_seconds or _SILENT_SECONDS),
@@ -155,7 +169,8 @@ class FileBrowserSite:
                 self._is_out = True
                 raise SignInNeeded(401, f"{self.url} refused the name or the password")
             token = answer.text.strip()
-            if answer.status_code != httpx.codes.OK or token.count(".") != _DOTS or not token.isprintable():
+            is_token = token.count(".") == _DOTS and token.isascii() and token.isprintable()
+            if answer.status_code != httpx.codes.OK or not is_token:
                 raise TransferError(
                     f"{self.url} is no File Browser that this command knows (FileBrowser Quantum is another program): "
                     "import its folder, by `transfer import folder`"
