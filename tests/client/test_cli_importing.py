@@ -25,14 +25,15 @@ def test_a_folder_is_imported_and_each_file_verified(transfer: Command, photos: 
 
 
 def test_a_plan(transfer: Command, photos: Path) -> None:
-    transfer.service.files["1.jpg"] = b"one"
+    transfer.service.files |= {"1.jpg": b"one", "3.jpg": b"another"}
+    (photos / "3.jpg").write_bytes(b"three")
     (photos / "link").symlink_to("a")
     result = transfer("import", "folder", str(photos), "--dry-run")
     assert (result.code, result.lines) == (
         0,
-        ["send a/2.jpg", "compare 1.jpg", "skipped link: A link to a folder is not followed"],
+        ["send a/2.jpg", "replace 3.jpg", "compare 1.jpg", "skipped link: A link to a folder is not followed"],
     )
-    assert transfer.service.files == {"1.jpg": b"one"}
+    assert transfer.service.files == {"1.jpg": b"one", "3.jpg": b"another"}
 
 
 def test_events_for_programs(transfer: Command, photos: Path) -> None:

@@ -117,9 +117,45 @@ def test_a_plan_sends_nothing_and_reads_nothing(client: TransferClient, service:
     service.files |= {"same size": b"12345", "other size": b"1"}
     found = [OriginFile(name, 5, never) for name in ("new", "same size", "other size", "..")]
     plan = client.plan_import(Things(*found))
-    assert (plan.send, plan.compare) == (["new", "other size"], ["same size"])
+    assert (plan.send, plan.replace, plan.compare) == (["new"], ["other size"], ["same size"])
     assert told(plan.outcome.errors).keys() == {".."}
     assert {method for method, _ in service.requests} == {"GET"}
+
+
+@pytest.mark.parametrize(
+    ("there", "found", "failed"),
+    [
+        pytest.param({}, ("a", "a/b"), {"in/a/b": "A file has the name of its folder"}, id="file-first"),
+        pytest.param({}, ("a/b/c", "a"), {"in/a": "A folder has this name"}, id="folder-first"),
+        pytest.param({"in/a": b""}, ("a/b", "c"), {"in/a/b": "A file has the name of its folder"}, id="file-there"),
+        pytest.param({"in/a/b": b""}, ("a", "c"), {"in/a": "A folder has this name"}, id="folder-there"),
+    ],
+)
+def test_a_name_of_both_a_file_and_a_folder_is_that_of_the_first_and_a_plan_says_so(
+    client: TransferClient,
+    service: AccountService,
+    there: dict[str, bytes],
+    found: tuple[str, str],
+    failed: dict[str, str],
+) -> None:
+    service.files |= there
+    origin = Things(*map(file, found))
+    assert told(client.plan_import(origin, "in").outcome.errors) == failed
+    report = client.import_from(origin, "in")
+    assert (report.verified, told(report.outcome.errors)) == (1, failed)
+
+
+def test_an_empty_folder_that_has_the_name_of_a_file_is_told(client: TransferClient, service: AccountService) -> None:
+    report = client.import_from(Things(file("a"), OriginFolder("a")))
+    assert told(report.outcome.errors) == {"a": "A file has the name of its folder"}
+    assert service.files == {"a": b"hello"}
+
+
+@pytest.mark.parametrize("size", [-1, 2**63, 10**400], ids=["negative", "more-than-a-disk", "more-than-a-float"])
+def test_a_size_that_no_file_has_is_told(client: TransferClient, service: AccountService, size: int) -> None:
+    report = client.import_from(Things(OriginFile("lie", size, lambda: Memory(b"")), file("good")))
+    assert told(report.outcome.errors) == {"lie": "It has no such size"}
+    assert service.files == {"good": b"hello"}
 
 
 class Interrupted(Things):

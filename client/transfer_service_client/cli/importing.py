@@ -93,7 +93,7 @@ def _run(context: Context, client: "TransferClient", origin: "Origin", to: str) 
 def _tell_plan(context: Context, client: "TransferClient", origin: "Origin", to: str) -> None:
     plan = client.plan_import(origin, to, progress=context.output.listener("imported"))
     context.output.close()
-    for action, names in (("send", plan.send), ("compare", plan.compare)):
+    for action, names in (("send", plan.send), ("replace", plan.replace), ("compare", plan.compare)):
         for name in names:
             context.output.result(f"{action} {name}", event="plan", action=action, name=name)
     for name, reason in plan.outcome.skips:

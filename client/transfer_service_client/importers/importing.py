@@ -25,6 +25,9 @@ from transfer_service_client.walking import Skipped, Unsendable
 if TYPE_CHECKING:
     from transfer_service_client.client import TransferClient
 
+_LARGEST_BYTES = 2**63 - 1
+"""Of any disk; whatever an origin says more is a lie, which nothing here has to count with."""
+
 
 @dataclass
 class Import:
@@ -39,8 +42,10 @@ class ImportPlan:
     """What an import would do, by names at the service."""
 
     send: list[str] = field(default_factory=list)
+    replace: list[str] = field(default_factory=list)
+    """Other bytes are there: they are replaced."""
     compare: list[str] = field(default_factory=list)
-    """Files of their size are there: they are sent where the bytes are others."""
+    """Files of their size are there: they are replaced where the bytes are others."""
     outcome: Outcome = field(default_factory=Outcome)
     """What would be passed over, and what cannot be imported."""
 
@@ -56,15 +61,21 @@ def run_import(client: "TransferClient", origin: Origin, to: str = "", *, progre
 def plan_import(client: "TransferClient", origin: Origin, to: str = "", *, progress: Progress = SILENT) -> ImportPlan:
     """What `run_import` would do; no byte of a file is read. Raises as that does."""
     to = normal_path(to)
-    plan, there = ImportPlan(), {file.name: file.size for file in client.files(to)}
-    for found in _checked(origin, to):
+    plan, there = ImportPlan(), {file.name: file for file in client.files(to)}
+    for found in _checked(origin, to, there):
         if isinstance(found, OriginFile):
-            (plan.compare if there.get(found.name) == found.size else plan.send).append(found.name)
+            _place_of(found, there.get(found.name), plan).append(found.name)
         elif isinstance(found, Skipped):
             plan.outcome.skip(found.name, found.reason)
         elif isinstance(found, Unsendable):
             plan.outcome.fail(found.name, found.error, progress)
     return plan
+
+
+def _place_of(found: OriginFile, there: File | None, plan: ImportPlan) -> list[str]:
+    if there is None or not there.is_complete:
+        return plan.send
+    return plan.compare if there.size == found.size else plan.replace
 
 
 class _Importing:
@@ -82,7 +93,7 @@ class _Importing:
         with closing(self._remembered):
             there = {file.name: file for file in self._client.files(self._to)}
             with self._many, Planning(self._progress) as planning:
-                for found in _checked(origin, self._to):
+                for found in _checked(origin, self._to, there):
                     if isinstance(found, OriginFile):
                         planning.expect(1, found.size)
                     self._add(found, there)
@@ -144,16 +155,16 @@ class _Importing:
         self._report.outcome.fail(name, error, self._progress)
 
 
-def _checked(origin: Origin, to: str) -> Iterator[Found]:
+def _checked(origin: Origin, to: str, there: Mapping[str, File]) -> Iterator[Found]:
     """What an origin has, by names at the service, of which none is given twice."""
-    taken: set[str] = set()
+    names = _Names(there)
     for found in origin.found():
         name = unicodedata.normalize("NFC", f"{to}/{found.name}" if to else found.name)
         problem = found.error if isinstance(found, Unsendable) else problem_of(found.name)
         if problem is None and isinstance(found, OriginFile):
-            if name in taken:
-                problem = TransferError("It would be a second file of this name")
-            taken.add(name)
+            problem = names.take_file(name, found.size)
+        elif problem is None and isinstance(found, OriginFolder):
+            problem = names.take_folder(name)
         if problem is not None:
             yield Unsendable(name, problem)
         elif isinstance(found, OriginFile):
@@ -162,3 +173,40 @@ def _checked(origin: Origin, to: str) -> Iterator[Found]:
             yield Skipped(name, found.reason)
         else:
             yield OriginFolder(name)
+
+
+class _Names:
+    """Which names are taken: a file cannot have that of a folder. A bucket can have both, and the first one counts."""
+
+    def __init__(self, there: Mapping[str, File]) -> None:
+        self._there, self._files = there, set[str]()
+        self._folders = {folder for name in there for folder in _above(name)}
+
+    def take_file(self, name: str, size: int) -> TransferError | None:
+        """Take it, or tell why not."""
+        if not 0 <= size <= _LARGEST_BYTES:
+            return TransferError("It has no such size")
+        if name in self._files:
+            return TransferError("It would be a second file of this name")
+        if name in self._folders:
+            return TransferError("A folder has this name")
+        problem = self._take_folders(_above(name))
+        if problem is None:
+            self._files.add(name)
+        return problem
+
+    def take_folder(self, name: str) -> TransferError | None:
+        """Take it, or tell why not."""
+        return self._take_folders([*_above(name), name])
+
+    def _take_folders(self, names: list[str]) -> TransferError | None:
+        if any(each in self._files or each in self._there for each in names):
+            return TransferError("A file has the name of its folder")
+        self._folders.update(names)
+        return None
+
+
+def _above(name: str) -> list[str]:
+    """The folders that a name lies in."""
+    parts = name.split("/")
+    return ["/".join(parts[:count]) for count in range(1, len(parts))]
