@@ -114,7 +114,7 @@ def test_logout_removes_what_cannot_be_read(transfer: Command, tmp_path: Path) -
 
 def test_without_a_sign_in_every_command_is_3(signed_out: Command, tmp_path: Path) -> None:
     (tmp_path / "here/a").write_bytes(b"a")
-    for arguments in (["ls"], ["put", "a"], ["logout"]):
+    for arguments in (["ls"], ["put", "a"], ["logout"], ["whoami"]):
         result = signed_out(*arguments)
         assert (result.code, result.out) == (3, "")
         assert result.err == "transfer: Nobody is signed in: run `transfer login URL`\n"
@@ -137,3 +137,13 @@ def test_what_a_service_says_steers_no_terminal_with_debug_neither(transfer: Com
 def test_a_name_of_any_length_is_told_in_words(transfer: Command) -> None:
     result = transfer("ls", "a" * 100_000)
     assert (result.code, result.err) == (1, "transfer: That is too long for a name\n")
+
+
+def test_who_is_signed_in_where_and_with_how_much_room(transfer: Command) -> None:
+    url, me = transfer.service.url, {"id": "1", "name": "alice", "is_admin": False}
+    transfer.service.answers["GET", "/auth/me"] = (200, {**me, "used_bytes": 1_200_000, "quota_bytes": 10_000_000_000})
+    assert transfer("whoami").out == f"alice at {url}: 1.2 MB of 10.0 GB used\n"
+    expected = {"event": "account", "account": "alice", "url": url, "used_bytes": 5, "quota_bytes": None}
+    transfer.service.answers["GET", "/auth/me"] = (200, {**me, "used_bytes": 5, "quota_bytes": None})
+    assert transfer("whoami", "--json").objects == [expected]
+    assert transfer("whoami").out == f"alice at {url}: 5 B used\n"

@@ -1,4 +1,4 @@
-"""`transfer login` and `transfer logout`."""
+"""`transfer login`, `transfer logout` and `transfer whoami`."""
 
 import getpass
 import sys
@@ -12,7 +12,7 @@ import typer
 from transfer_service_client.addresses import THIS_MACHINE
 from transfer_service_client.cli.command import command
 from transfer_service_client.cli.context import SHORT_PATIENCE_SECONDS, Context
-from transfer_service_client.cli.terminal import safe
+from transfer_service_client.cli.terminal import human_size, safe
 from transfer_service_client.credentials import KEY_PREFIX, CredentialFile, Credentials, Key, SignIn
 from transfer_service_client.errors import ApiError, SignInNeeded, TransferError
 
@@ -26,12 +26,16 @@ _LOGIN_EXAMPLES = """\
   transfer login files.example.com --name alice --password-stdin < file
   transfer login files.example.com --key-stdin < key.txt
 """
+_WHOAMI_EXAMPLES = """\
+  transfer whoami     alice at https://files.example.com: 1.2 GB used
+"""
 
 
 def register(app: typer.Typer) -> None:
     """Add the commands."""
     command(app, "login", examples=_LOGIN_EXAMPLES)(login)
     command(app, "logout")(logout)
+    command(app, "whoami", examples=_WHOAMI_EXAMPLES)(whoami)
 
 
 def login(
@@ -86,6 +90,26 @@ def logout(context: Context) -> None:
             with kept.locked():  # or a renewal that is under way would write it again
                 kept.remove()
     context.output.remark("Signed out", event="signed-out", url=client.session.url)
+
+
+def whoami(context: Context) -> None:
+    """Tell who is signed in, where, and how much room is used.
+
+    The service is asked, so that it tells too whether what was kept still counts.
+    """
+    client = context.client()
+    account = client.account()
+    room = human_size(account.used_bytes)
+    if account.quota_bytes is not None:
+        room += f" of {human_size(account.quota_bytes)}"
+    context.output.result(
+        f"{account.name} at {client.session.url}: {room} used",
+        event="account",
+        account=account.name,
+        url=client.session.url,
+        used_bytes=account.used_bytes,
+        quota_bytes=account.quota_bytes,
+    )
 
 
 def address_of(text: str, *, allows_http: bool) -> str:
