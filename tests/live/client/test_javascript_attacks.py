@@ -173,3 +173,67 @@ const options = { name: "a.bin", signal: controller.signal };
 print("done", (await failure(client.upload(new Uint8Array(9e6), options).done))[0]);
 """)  # fmt: skip
     assert told == "AbortError"
+
+
+NAMES = ["100%.bin", "a#b?c=d&e.bin", "%2F..%2e.bin", "日本/ü 🎬 'x'.bin", "__proto__", "constructor/toString", "..."]
+
+
+def test_names_of_any_letters_and_files_without_a_byte_go_both_ways(server: LiveServer, folder: Path) -> None:
+    told = run(folder, """
+const { mkdir, readFile, writeFile } = await import("node:fs/promises");
+const { fileSink, openFile } = await import("transfer-service-client/node");
+const client = new TransferClient(given.url);
+await client.signIn("alice", given.password);
+await mkdir("odd", { recursive: true });
+await writeFile("odd/empty", "");
+const nothing = () => new Blob([]).stream();
+const seen = [];
+for (const name of given.names) {
+  const large = await client.upload(new Uint8Array(300_000).fill(7), { name: `Odd/${name}` }).done;
+  const found = await client.find(`Odd/${name}`);
+  const moved = await client.rename(found, `Moved/${name}`);
+  const kept = await readFile(await client.download(moved, fileSink(`odd/${name.replaceAll("/", "_")}`)));
+  seen.push([large.filename, moved.filename, kept.length]);
+}
+for (const source of [await openFile("odd/empty"), nothing(), new Uint8Array(0)]) {
+  const file = await client.upload(source, { name: "nothing.bin", overwrite: true }).done;
+  seen.push([file.total_bytes, (await readFile(await client.download(file, fileSink("odd/nothing")))).length]);
+}
+print("done", seen);
+""", url=server.url, names=NAMES)  # fmt: skip
+    assert told[:-3] == [[f"Odd/{name}", f"Moved/{name}", 300_000] for name in NAMES]
+    assert told[-3:] == [[0, 0]] * 3
+
+
+def test_tokens_are_in_nothing_that_an_app_may_log(server: LiveServer, folder: Path) -> None:
+    told = run(folder, """
+const { inspect } = await import("node:util");
+let mode = null;
+const broken = async (...asked) => (mode ? mode() : fetch(...asked));
+const client = new TransferClient(given.url, { fetch: broken, patienceSeconds: 0.3 });
+const { accessToken, refreshToken } = await client.signIn("alice", given.password);
+const big = () => client.upload(new Uint8Array(1e6), { name: "a.bin", overwrite: true });
+const tokens = { accessToken, refreshToken, expiresAt: Infinity };
+const gone = new TransferClient("http://127.0.0.1:1", { tokens, patienceSeconds: 0.3 });
+const caught = [client, big()];
+await caught[1].done;
+for (const each of [() => gone.account(), () => gone.upload(new Uint8Array(1e6), { name: "b.bin" }).done]) {
+  await each().catch((error) => caught.push(error));
+}
+const elsewhere = () => Response.redirect("http://127.0.0.1:1/");
+for (mode of [() => { throw new TypeError("fetch failed"); }, () => new Response("no", { status: 500 }), elsewhere]) {
+  await client.account().catch((error) => caught.push(error));
+}
+const text = inspect(caught, { depth: 20, showHidden: true }) + JSON.stringify(caught);
+print("done", { count: caught.length, leaks: [accessToken, refreshToken].map((each) => text.includes(each)) });
+""", url=server.url)  # fmt: skip
+    assert told == {"count": 7, "leaks": [False, False]}
+
+
+def test_a_broken_line_is_told_in_words_where_the_network_tells_an_event(folder: Path) -> None:
+    told = run(folder, """
+const events = async () => { throw { type: "error" }; };
+const client = new TransferClient("http://127.0.0.1:1", { fetch: events, key: "tsk_1", patienceSeconds: 0.1 });
+print("done", await failure(client.account()));
+""")  # fmt: skip
+    assert told == ["Unavailable", "The service is away: The line broke"]
