@@ -2,7 +2,7 @@
 
 import { createSha256 } from "./digests.js";
 import { DigestMismatch, TransferError } from "./errors.js";
-import { Lost, Patience, throwIfAborted, untilSilent } from "./patience.js";
+import { listening, Lost, Patience, throwIfAborted, untilSilent } from "./patience.js";
 import { problemOf } from "./session.js";
 
 /** @typedef {import("./index.js").DownloadOptions} DownloadOptions */
@@ -25,6 +25,7 @@ export class Download {
   #find;
   #sink;
   #options;
+  #onProgress;
   #patience;
   #pieceBytes;
 
@@ -39,6 +40,7 @@ export class Download {
     this.#find = find;
     this.#sink = sink;
     this.#options = options;
+    this.#onProgress = listening(options.onProgress);
     this.#patience = new Patience(session.patienceSeconds, options.signal);
     const canStream = "body" in Response.prototype; // not in React Native, which would hold it all
     this.#pieceBytes = options.pieceBytes ?? (canStream ? Infinity : PIECE_BYTES);
@@ -77,7 +79,7 @@ export class Download {
       if (!bytes) throw new TransferError("A sink that keeps bytes has to read them, too");
       this.#digest.update(bytes);
     }
-    this.#options.onProgress?.(this.#at, size);
+    this.#onProgress(this.#at, size);
     while (this.#at < size) {
       await this.#receive(version).catch((problem) => this.#patience.wait(problem));
     }
@@ -113,7 +115,7 @@ export class Download {
     this.#digest.update(bytes);
     this.#at += bytes.length;
     this.#patience.renew();
-    this.#options.onProgress?.(this.#at, size);
+    this.#onProgress(this.#at, size);
   }
 }
 

@@ -35,6 +35,17 @@ export function away(problem) {
   throw new Unavailable(`The service cannot do that now: ${problem.message}`, { cause: problem });
 }
 
+/** A listener of the app, whose own fault is no fault of a network: it ends what it listens to. @param {((done: number, total: any) => void) | undefined} tell */
+export function listening(tell) {
+  return (/** @type {number} */ done, /** @type {number | null} */ total) => {
+    try {
+      tell?.(done, total);
+    } catch (cause) {
+      throw new TransferError(`onProgress failed: ${cause instanceof Error ? cause.message : cause}`, { cause });
+    }
+  };
+}
+
 /** What ended a request that `signal` has ended. @param {AbortSignal} signal @returns {unknown} */
 export function reasonOf(signal) {
   return signal.reason ?? Object.assign(new Error("It was cancelled"), { name: "AbortError" });

@@ -153,7 +153,11 @@ export class Attempt {
     this.touch();
     if (this.#isFirst) this.#task.onOffset(sent);
     this.#isFirst = false;
-    this.#task.onProgress(sent, total || this.#task.source.size);
+    try {
+      this.#task.onProgress(sent, total || this.#task.source.size);
+    } catch (problem) {
+      this.#leave(problem); // browsers would tell it to nobody
+    }
   }
 
   /** The source in pieces, as tus-js-client reads it. */

@@ -3,7 +3,7 @@
 import { reprDigest } from "./digests.js";
 import { ApiError, DigestMismatch, SignInNeeded, Unavailable } from "./errors.js";
 import { idOf } from "./files.js";
-import { Lost, Patience, reasonOf, sleep } from "./patience.js";
+import { listening, Lost, Patience, reasonOf, sleep } from "./patience.js";
 import { newKey } from "./session.js";
 import { openSource } from "./sources.js";
 import { Attempt, isId, loadTus, TooLong } from "./tus_attempt.js";
@@ -31,6 +31,7 @@ export class Upload {
   #as;
   #given;
   #options;
+  #onProgress;
   #name;
   #patience;
   /** @type {Source} */
@@ -61,6 +62,7 @@ export class Upload {
     this.#session = session;
     this.#given = given;
     this.#options = options;
+    this.#onProgress = listening(options.onProgress);
     const name = options.name ?? /** @type {{ name?: string }} */ (given).name;
     if (!name) throw new TypeError("An upload needs a name");
     this.#name = name;
@@ -152,11 +154,11 @@ export class Upload {
     const digest = await this.#digestOnce();
     const headers = { "Content-Type": this.#type, "Idempotency-Key": newKey(), ...(digest ? { "Repr-Digest": reprDigest(digest) } : {}) };
     const query = { filename: this.#name, overwrite: this.#options.overwrite };
-    this.#options.onProgress?.(0, size);
+    this.#onProgress(0, size);
     const file = await this.#patiently(() => this.#session.json("POST", "/api/files", {
       query, body: /** @type {Uint8Array<ArrayBuffer>} */ (bytes.value), headers, isRepeatable: true, signal: this.#stopping.signal, as: this.#as,
     }));
-    this.#options.onProgress?.(size ?? 0, size);
+    this.#onProgress(size ?? 0, size);
     return /** @type {TransferFile} */ (file);
   }
 
@@ -187,7 +189,7 @@ export class Upload {
       onPiece: () => { this.#pieceBytes = Math.ceil(this.#pieceBytes * this.#growth); },
       onProgress: (sent, total) => {
         this.#moves(sent);
-        if (!signal.aborted) this.#options.onProgress?.(sent, total);
+        if (!signal.aborted) this.#onProgress(sent, total);
       },
     });
     this.#touch = () => attempt.touch();

@@ -237,3 +237,19 @@ const client = new TransferClient("http://127.0.0.1:1", { fetch: events, key: "t
 print("done", await failure(client.account()));
 """)  # fmt: skip
     assert told == ["Unavailable", "The service is away: The line broke"]
+
+
+def test_a_listener_that_throws_ends_what_it_listens_to(server: LiveServer, folder: Path) -> None:
+    told = run(folder, """
+const client = new TransferClient(given.url);
+await client.signIn("alice", given.password);
+const failing = () => {
+  let count = 0;
+  return () => { if (count++) throw new Error("of the app"); };
+};
+const upload = (size, onProgress) => client.upload(new Uint8Array(size), { name: "heard.bin", onProgress }).done;
+const file = await upload(3e6);
+const download = () => client.download(file, { write() {} }, { onProgress: failing() });
+print("done", [await failure(upload(9, failing())), await failure(upload(9e6, failing())), await failure(download())]);
+""", url=server.url)  # fmt: skip
+    assert told == [["TransferError", "onProgress failed: of the app"]] * 3
