@@ -41,9 +41,9 @@ def url(bucket: S3Double) -> Iterator[str]:
 def bring(service: AccountService, url: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Bring]:
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
 
-    def run(prefix: str = "", at: str = url) -> Import:
+    def run(prefix: str = "", at: str = url, patience_seconds: float = 2) -> Import:
         place = parse_s3_address(f"s3://{BUCKET}/{prefix}?endpoint={quote(at)}&region=here")
-        with closing(S3Origin(place, patience_seconds=2)) as origin:
+        with closing(S3Origin(place, patience_seconds=patience_seconds)) as origin:
             return client.import_from(origin, "s3")
 
     with TransferClient(service.url, key=KEY, verify=False) as client:
@@ -165,6 +165,33 @@ def test_bytes_are_compared_with_the_etag_where_that_is_their_md5(
     bucket.kms = {"film"} if is_kms else set()
     report = bring()
     assert (report.outcome.failed, report.verified, len(service.files)) == (failed, 1 - failed, 1 - failed)
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD"], ids=["list", "digest"])
+def test_a_store_that_is_busy_for_longer_is_asked_until_it_answers(bring: Bring, bucket: S3Double, method: str) -> None:
+    left = [refusal(503, "SlowDown")] * 5
+
+    def answer(request: Request) -> Answer:
+        is_asked = request.method == method and (method == "HEAD" or "continuation-token" in request.query)
+        return left.pop() if is_asked and left else bucket.answer(request)
+
+    bucket.digests = {"film"}
+    with serving(answer) as address:
+        report = bring(at=address, patience_seconds=60)
+    assert (left, report.verified, report.outcome.errors) == ([], 5, [])
+
+
+def test_a_list_that_does_not_say_where_it_goes_on_is_not_taken_for_the_whole(bring: Bring, bucket: S3Double) -> None:
+    def cut(request: Request) -> Answer:
+        answer = bucket.answer(request)
+        answer.body = answer.body.replace(b"NextContinuationToken", b"NextMarker")
+        return answer
+
+    with serving(cut) as address:
+        report = bring(at=address)
+    assert told(report.outcome.errors) == {
+        "s3/the rest of the list": "The bucket says that its list goes on, and not where"
+    }
 
 
 def test_a_prefix_with_nothing_below_it_is_told(bring: Bring) -> None:

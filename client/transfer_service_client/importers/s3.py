@@ -4,7 +4,7 @@ import hashlib
 import re
 import sys
 from base64 import b64decode
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -14,7 +14,7 @@ from urllib.parse import parse_qsl
 from transfer_service_client.errors import DigestMismatch, FileChanged, TransferError
 from transfer_service_client.importers.origin import BadAddress, Found, OriginFile, OriginFolder
 from transfer_service_client.importers.remote_source import Body, Broken, RemoteSource
-from transfer_service_client.patience import PATIENCE_SECONDS
+from transfer_service_client.patience import PATIENCE_SECONDS, pauses
 from transfer_service_client.sources import Source
 from transfer_service_client.walking import Unsendable
 
@@ -23,7 +23,9 @@ _MD5 = re.compile(r'"?([0-9a-f]{32})"?')  # the ETag of what was sent in one pie
 _CHANGED = frozenset({"PreconditionFailed", "412", "NoSuchKey", "404", "InvalidRange", "416"})
 _PASSING_FROM = 500
 _PASSING = frozenset({408, 429})
+_PASSING_CODES = frozenset({"RequestTimeout", "SlowDown", "Throttling", "ThrottlingException", "RequestThrottled"})
 _BLOCK_BYTES = 64 * 1024  # what has come of one is lost with the line
+_SHORT_PATIENCE_SECONDS = 10.0  # at the start most of the time the address is wrong
 _CONNECT_SECONDS, _SILENT_SECONDS, _CONNECTIONS = 10.0, 90.0, 64
 
 
@@ -83,9 +85,17 @@ class S3Origin:
         self._client.close()
 
     def _objects(self) -> Iterator[dict[str, Any]]:
-        pages = self._client.get_paginator("list_objects_v2")
-        for page in pages.paginate(Bucket=self._place.bucket, Prefix=self._place.prefix):
+        asked = {"Bucket": self._place.bucket, "Prefix": self._place.prefix}
+        patience = min(self._patience_seconds, _SHORT_PATIENCE_SECONDS)
+        while True:
+            page = _patiently(partial(self._client.list_objects_v2, **asked), patience)
             yield from page.get("Contents", ())
+            if not page.get("IsTruncated"):
+                return
+            following = page.get("NextContinuationToken")
+            if not following or following == asked.get("ContinuationToken"):
+                raise TransferError("The bucket says that its list goes on, and not where")
+            asked["ContinuationToken"], patience = following, self._patience_seconds
 
     def _found(self, listed: dict[str, Any]) -> Found | None:
         name, size = listed["Key"][len(self._place.prefix) :], int(listed["Size"])
@@ -105,9 +115,8 @@ class S3Origin:
         """What the store says of the whole object, where it knows."""
         if "SHA256" not in (listed.get("ChecksumAlgorithm") or ()):
             return None
-        told = self._client.head_object(
-            Bucket=self._place.bucket, Key=listed["Key"], IfMatch=listed["ETag"], ChecksumMode="ENABLED"
-        )
+        asked = {"Bucket": self._place.bucket, "Key": listed["Key"], "IfMatch": listed["ETag"]}
+        told = _patiently(partial(self._client.head_object, ChecksumMode="ENABLED", **asked), self._patience_seconds)
         text = told.get("ChecksumSHA256") or "-"
         if told.get("ChecksumType", "FULL_OBJECT") != "FULL_OBJECT" or "-" in text:  # of parts: a digest of digests
             return None
@@ -159,7 +168,9 @@ class S3Source(RemoteSource):
         except ClientError as error:
             raise self._judged(error) from error
         except (BotoCoreError, OSError) as error:
-            raise Broken(error) from error
+            if _is_passing(error):
+                raise Broken(error) from error
+            raise TransferError(f"The bucket cannot be read: {error}") from error  # as credentials that have ended
         if answer.get("ETag") != self._etag or answer.get("ContentLength") != self.size - start:
             answer["Body"].close()
             raise FileChanged(f"{self.label} was changed while it was imported")
@@ -169,11 +180,36 @@ class S3Source(RemoteSource):
 
     def _judged(self, error: Any) -> Exception:
         code = str(error.response.get("Error", {}).get("Code", ""))
-        status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
         if code in _CHANGED:
             return FileChanged(f"{self.label} was changed or removed while it was imported")
         words = _words_of(error)
-        return Broken(words) if status >= _PASSING_FROM or status in _PASSING else TransferError(words)
+        return Broken(words) if _is_passing(error) else TransferError(words)
+
+
+def _patiently(do: Callable[[], dict[str, Any]], patience_seconds: float) -> dict[str, Any]:
+    """What a request answers, which is made again while that may help. Raises what boto3 does."""
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    for pause in pauses(patience_seconds):
+        try:
+            return do()
+        except (BotoCoreError, ClientError, OSError) as error:
+            problem = error
+        if not _is_passing(problem) or not pause(problem):
+            raise problem
+    raise AssertionError  # the pauses do not end
+
+
+def _is_passing(error: Exception) -> bool:
+    """Whether the same may go well later."""
+    from botocore.exceptions import ClientError, HTTPClientError
+    from botocore.exceptions import ConnectionError as NotConnected
+
+    if not isinstance(error, ClientError):
+        return isinstance(error, (NotConnected, HTTPClientError, OSError))
+    code = str(error.response.get("Error", {}).get("Code", ""))
+    status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+    return status >= _PASSING_FROM or status in _PASSING or code in _PASSING_CODES
 
 
 def _chunks(body: Any, label: str) -> Iterator[bytes]:
@@ -200,7 +236,7 @@ def _client(place: S3Place) -> Any:
         config=Config(
             connect_timeout=_CONNECT_SECONDS,
             read_timeout=_SILENT_SECONDS,
-            retries={"mode": "standard", "max_attempts": 4},
+            retries={"mode": "standard", "total_max_attempts": 1},  # the patience is this module's own
             max_pool_connections=_CONNECTIONS,
             s3={"addressing_style": "path" if place.endpoint else "auto"},
         ),
