@@ -203,6 +203,22 @@ def test_what_is_no_file_is_passed_over_and_what_can_be_no_name_is_told(bring: B
     assert not any(".." in each.path for each in there.requests)
 
 
+def test_a_link_back_of_a_version_that_does_not_tell_links_is_followed_once(
+    bring: Bring, service: AccountService, there: FileBrowserDouble
+) -> None:
+    def answer(request: Request) -> Answer:
+        request.target = request.target.replace("/loop", "")
+        answer = there.answer(request)
+        answer.body = answer.body.replace(b', "isSymlink": false', b"")
+        return answer
+
+    there.odd = [{"name": "loop", "size": 1, "modified": "x", "mode": 420, "isDir": True}]
+    with serving(answer) as address:
+        report = bring(at=address)
+    assert report.outcome.skips == [("fb/loop", "A link to a folder is not followed")]
+    assert service.files.keys() == {"fb/film", f"fb/a/{ODD}", "fb/a/b/c"}
+
+
 @pytest.mark.parametrize(
     "body",
     [
@@ -251,6 +267,8 @@ def test_the_command_asks_for_a_password_by_standard_input_and_never_shows_it(tr
     [
         pytest.param("http://fb.example.com", "use https://", id="plain-http"),
         pytest.param("https://fb.example.com?token=x", "folder=NAME", id="option"),
+        pytest.param("https://fb.example.com?folder=a/../..", "The folder cannot be one", id="folder-above"),
+        pytest.param("https://fb.example.com?folder=a\udcff", "The folder cannot be one", id="folder-of-no-text"),
         pytest.param("https://bob:secret@fb.example.com", "is no address", id="secret-in-it"),
     ],
 )

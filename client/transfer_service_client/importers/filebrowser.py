@@ -1,5 +1,7 @@
 """A File Browser as an origin, by its HTTP API: listings, digests that it computes itself, and ranges of files."""
 
+import hashlib
+import json
 from collections.abc import Iterator, Mapping
 from functools import partial
 from typing import Any
@@ -29,7 +31,11 @@ def parse_filebrowser_address(text: str) -> tuple[str, str]:
     options = dict(parse_qsl(query, keep_blank_values=True))
     if (mark and not options) or not options.keys() <= {"folder"}:
         raise BadAddress(f"{text}: behind the question mark may be folder=NAME")
-    return url, options.get("folder", "").strip("/")
+    folder = options.get("folder", "").strip("/")
+    problem = problem_of(folder) if folder else None
+    if problem is not None:
+        raise BadAddress(f"The folder cannot be one: {problem}")
+    return url, folder
 
 
 class FileBrowserOrigin:
@@ -41,9 +47,10 @@ class FileBrowserOrigin:
     def found(self) -> Iterator[Found]:
         """What is there. Raises SignInNeeded, TransferError where the folder itself cannot be listed."""
         self._site.sign_in()
-        waiting, is_first = [""], True
+        waiting: list[tuple[str, frozenset[str]]] = [("", frozenset())]
+        is_first = True
         while waiting:
-            name = waiting.pop()
+            name, above = waiting.pop()
             try:
                 items = self._items(name)
             except SignInNeeded:
@@ -53,21 +60,21 @@ class FileBrowserOrigin:
                     raise
                 yield Unsendable(name, error)
                 continue
-            is_first = False
+            is_first, mark = False, _mark(items)
+            if mark in above:
+                yield Skipped(name, "A link to a folder is not followed")
+                continue
             if name and not items:
                 yield OriginFolder(name)
             inner: list[str] = []
             for item in items:
                 own = f"{name}/{item['name']}" if name else item["name"]
-                if not item["isDir"]:
-                    yield self._file(own, item)
-                elif item.get("isSymlink"):
-                    yield Skipped(own, "A link to a folder is not followed")
-                elif problem_of(own) is not None or own.count("/") >= _DEEPEST:
-                    yield Unsendable(own, problem_of(own) or TransferError("It lies too deep"))
-                else:
+                found = self._found(own, item)
+                if found is None:
                     inner.append(own)
-            waiting += reversed(inner)
+                else:
+                    yield found
+            waiting += [(each, above | {mark} if mark else above) for each in reversed(inner)]
 
     def close(self) -> None:
         """Close its connections."""
@@ -83,6 +90,17 @@ class FileBrowserOrigin:
         if not isinstance(items, list) or not all(_is_item(each) for each in items):
             raise TransferError("File Browser did not list this as a folder")
         return sorted(items, key=lambda item: str(item["name"]))
+
+    def _found(self, name: str, item: Mapping[str, Any]) -> Found | None:
+        """What an item is; None for a folder to look into."""
+        if not item["isDir"]:
+            return self._file(name, item)
+        if item.get("isSymlink"):
+            return Skipped(name, "A link to a folder is not followed")
+        problem = problem_of(name)
+        if problem is None and name.count("/") >= _DEEPEST:
+            problem = TransferError("It lies too deep")
+        return None if problem is None else Unsendable(name, problem)
 
     def _file(self, name: str, item: Mapping[str, Any]) -> Found:
         if item.get("type") == "invalid_link":
@@ -182,6 +200,14 @@ def _is_item(item: Any) -> bool:
         return False
     kinds = {"name": str, "size": int, "isDir": bool, "mode": int}
     return all(isinstance(item.get(name), kind) for name, kind in kinds.items()) and bool(item["size"] >= 0)
+
+
+def _mark(items: list[dict[str, Any]]) -> str:
+    """What tells a folder from those above it, where versions of old do not say what is a link; or else empty."""
+    if all("isSymlink" in each for each in items):
+        return ""
+    told = [[each["name"], each["size"], each["mode"], str(each.get("modified"))] for each in items]
+    return hashlib.sha256(json.dumps(told).encode()).hexdigest()
 
 
 def _is_digested(told: Mapping[str, Any]) -> bool:
