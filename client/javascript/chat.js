@@ -106,7 +106,7 @@ export class Chat {
   async sendFile(conversationId, source, { content, replyTo, key = newKey(), ...options } = {}) {
     const as = await this.#session.account();
     const kept = this.#session.keyOf(`sending ${as ?? ""} ${key}`);
-    const folder = `${FOLDER}/${encodeURIComponent(key)}`;
+    const folder = `${FOLDER}/key-${encodeURIComponent(key)}`; // so that it is a name, whatever the key is
     let fileId = await this.#session.memory.getItem(kept);
     if (!fileId) {
       await this.conversation(conversationId); // a refusal comes before the bytes

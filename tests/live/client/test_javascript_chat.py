@@ -150,7 +150,7 @@ const refusing = async (url, options) => {
   const isMessage = options.method === "POST" && url.endsWith("/messages");
   return isMessage ? new Response('{"detail": "Conversation not found"}', { status: 404 }) : watching(url, options);
 };
-const options = { name: "a.bin", key: "outbox-2" };
+const options = { name: "a.bin", key: ".." }; // no folder has this name
 const other = new TransferClient(given.url, { tokens, fetch: refusing });
 const conversation = await chat.open("bob");
 const late = await failure(other.chat.sendFile(conversation, new Uint8Array(1000), options));
