@@ -1,17 +1,21 @@
 """Imports from a bucket: which version is read, what it is compared with, and keys that are no names."""
 
+import hashlib
+import io
 import random
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import closing, nullcontext
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 import pytest
+from botocore.response import StreamingBody
 from transfer_service_client import Import, TransferClient
-from transfer_service_client.errors import TransferError
+from transfer_service_client.errors import DigestMismatch, TransferError
 from transfer_service_client.importers.origin import BadAddress
-from transfer_service_client.importers.s3 import S3Origin, S3Place, parse_s3_address
+from transfer_service_client.importers.s3 import S3Origin, S3Place, S3Source, parse_s3_address
 
 from tests.client.account_service import KEY, AccountService
 from tests.client.commands import Command
@@ -192,6 +196,24 @@ def test_a_list_that_does_not_say_where_it_goes_on_is_not_taken_for_the_whole(br
     assert told(report.outcome.errors) == {
         "s3/the rest of the list": "The bucket says that its list goes on, and not where"
     }
+
+
+class OneObject:
+    """A client of boto3 that has one object."""
+
+    def get_object(self, **asked: str) -> dict[str, Any]:
+        body = StreamingBody(io.BytesIO(b"one"), 3)
+        return {"ETag": asked["IfMatch"], "ContentLength": 3, "Body": body}
+
+
+@pytest.mark.parametrize(
+    ("bucket", "is_compared"), [("photos--use1-az4--x-s3", False), ("photos", True)], ids=["directory", "general"]
+)
+def test_the_etags_of_a_directory_bucket_are_no_md5(bucket: str, is_compared: bool) -> None:
+    listed = {"Key": "1", "Size": 3, "ETag": f'"{"0" * 32}"'}
+    expected = pytest.raises(DigestMismatch) if is_compared else nullcontext()
+    with S3Source(OneObject(), S3Place(bucket, "", None, None), listed, None, 2) as source, expected:
+        assert source.sha256() == hashlib.sha256(b"one").digest()
 
 
 def test_a_prefix_with_nothing_below_it_is_told(bring: Bring) -> None:

@@ -20,6 +20,7 @@ from transfer_service_client.walking import Unsendable
 
 _BUCKET = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{1,254}")
 _MD5 = re.compile(r'"?([0-9a-f]{32})"?')  # the ETag of what was sent in one piece
+_OF_RANDOM_ETAGS = "--x-s3"  # the end of the name of a directory bucket (S3 Express)
 _CHANGED = frozenset({"PreconditionFailed", "412", "NoSuchKey", "404", "InvalidRange", "416"})
 _PASSING_FROM = 500
 _PASSING = frozenset({408, 429})
@@ -133,7 +134,7 @@ class S3Source(RemoteSource):
         super().__init__(listed["Key"], int(listed["Size"]), sha256=sha256, patience_seconds=patience_seconds)
         self._client, self._place = client, place
         self._etag: str = listed["ETag"]
-        found = _MD5.fullmatch(self._etag)
+        found = None if place.bucket.endswith(_OF_RANDOM_ETAGS) else _MD5.fullmatch(self._etag)
         self._expected = found[1] if found and sha256 is None and self.size else None
         self._md5 = hashlib.md5(usedforsecurity=False)
 
