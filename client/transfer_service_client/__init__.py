@@ -4,9 +4,10 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from transfer_service_client.chat import Attachment, Conversation, Message
+    from transfer_service_client.chat.chat import Attachment, Conversation, Message
     from transfer_service_client.client import TransferClient
-    from transfer_service_client.credentials import Key, Tokens
+    from transfer_service_client.connection.credentials import Key, Tokens
+    from transfer_service_client.downloads.placing import UnsafeName
     from transfer_service_client.errors import (
         ApiError,
         Conflict,
@@ -19,16 +20,15 @@ if TYPE_CHECKING:
         TransferError,
         Unavailable,
     )
+    from transfer_service_client.folders.outcome import Outcome
+    from transfer_service_client.folders.sync_plans import Plan
+    from transfer_service_client.folders.syncing import Verification
     from transfer_service_client.importers.importing import Import, ImportPlan
     from transfer_service_client.importers.origin import Origin
     from transfer_service_client.models import Account, File, Folder, Listing
-    from transfer_service_client.outcome import Outcome
-    from transfer_service_client.placing import UnsafeName
     from transfer_service_client.progress import Progress
     from transfer_service_client.sharing import Link
-    from transfer_service_client.sync_plans import Plan
-    from transfer_service_client.syncing import Verification
-    from transfer_service_client.uploaded import Uploaded
+    from transfer_service_client.uploads.uploaded import Uploaded
     from transfer_service_client.version import VERSION
 
 __all__ = [
@@ -67,9 +67,9 @@ __all__ = [
 
 # A name is loaded when it is used: whoever wants errors alone, or the help of the command, waits for no network.
 _PLACES = {
-    "chat": ("Attachment", "Conversation", "Message"),
+    "chat.chat": ("Attachment", "Conversation", "Message"),
     "client": ("TransferClient",),
-    "credentials": ("Key", "Tokens"),
+    "connection.credentials": ("Key", "Tokens"),
     "errors": (
         "ApiError",
         "Conflict",
@@ -85,13 +85,13 @@ _PLACES = {
     "importers.importing": ("Import", "ImportPlan"),
     "importers.origin": ("Origin",),
     "models": ("Account", "File", "Folder", "Listing"),
-    "outcome": ("Outcome",),
-    "placing": ("UnsafeName",),
+    "folders.outcome": ("Outcome",),
+    "downloads.placing": ("UnsafeName",),
     "progress": ("Progress",),
     "sharing": ("Link",),
-    "sync_plans": ("Plan",),
-    "syncing": ("Verification",),
-    "uploaded": ("Uploaded",),
+    "folders.sync_plans": ("Plan",),
+    "folders.syncing": ("Verification",),
+    "uploads.uploaded": ("Uploaded",),
     "version": ("VERSION",),
 }
 

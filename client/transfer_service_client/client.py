@@ -7,26 +7,27 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from transfer_service_client import chat, sharing
-from transfer_service_client.addresses import encode_name, normal_path
-from transfer_service_client.attachments import AttachmentSender
-from transfer_service_client.chat import Conversation, Message
-from transfer_service_client.credentials import CredentialFile, Key, Tokens
+from transfer_service_client import sharing
+from transfer_service_client.chat import chat
+from transfer_service_client.chat.attachments import AttachmentSender
+from transfer_service_client.chat.chat import Conversation, Message
+from transfer_service_client.connection.addresses import encode_name, normal_path
+from transfer_service_client.connection.credentials import CredentialFile, Key, Tokens
+from transfer_service_client.connection.patience import PATIENCE_SECONDS
+from transfer_service_client.connection.session import Session
+from transfer_service_client.downloads.placing import TargetFolder
 from transfer_service_client.errors import NotFound, TransferError, as_expected
-from transfer_service_client.fetching import fetch, get
+from transfer_service_client.folders.fetching import fetch, get
+from transfer_service_client.folders.outcome import Outcome
+from transfer_service_client.folders.sync_plans import Plan
+from transfer_service_client.folders.syncing import Verification, sync, verify
+from transfer_service_client.folders.transfers import send_file, send_files, send_paths
 from transfer_service_client.importers.importing import Import, ImportPlan, plan_import, run_import
 from transfer_service_client.importers.origin import Origin
 from transfer_service_client.models import Account, File, Folder, Listing
-from transfer_service_client.outcome import Outcome
-from transfer_service_client.patience import PATIENCE_SECONDS
-from transfer_service_client.placing import TargetFolder
 from transfer_service_client.progress import SILENT, Progress
-from transfer_service_client.session import Session
 from transfer_service_client.sharing import Link, LinkLimits
-from transfer_service_client.sync_plans import Plan
-from transfer_service_client.syncing import Verification, sync, verify
-from transfer_service_client.transfers import send_file, send_files, send_paths
-from transfer_service_client.uploaded import Uploaded
+from transfer_service_client.uploads.uploaded import Uploaded
 
 
 class TransferClient:

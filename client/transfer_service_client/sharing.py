@@ -8,11 +8,11 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from transfer_service_client.addresses import encode_label
-from transfer_service_client.answers import json_of
+from transfer_service_client.connection.addresses import encode_label
+from transfer_service_client.connection.answers import json_of
+from transfer_service_client.connection.session import Session
 from transfer_service_client.errors import NotFound, as_expected
 from transfer_service_client.models import parse_instant, text_of
-from transfer_service_client.session import Session
 
 if TYPE_CHECKING:
     from transfer_service_client.client import TransferClient

@@ -8,8 +8,8 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
+from transfer_service_client.connection.session import Session
 from transfer_service_client.models import File
-from transfer_service_client.session import Session
 
 
 class SmallService:

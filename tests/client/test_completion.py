@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 from transfer_service_client.cli.completing import Line, quoted
 from transfer_service_client.cli.completion_scripts import SCRIPTS, SECONDS
-from transfer_service_client.credentials import CredentialFile, Key, SignIn, Tokens
+from transfer_service_client.connection.credentials import CredentialFile, Key, SignIn, Tokens
 
 from tests.client.account_service import KEY, AccountService
 from tests.client.commands import Command

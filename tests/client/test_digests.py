@@ -7,7 +7,7 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from transfer_service_client.digests import DigestCache
+from transfer_service_client.folders.digests import DigestCache
 
 
 def _sha(data: bytes) -> str:
@@ -23,7 +23,7 @@ def path(tmp_path: Path) -> Path:
 @pytest.fixture
 def settled(monkeypatch: pytest.MonkeyPatch) -> None:
     """Files count as written long ago."""
-    monkeypatch.setattr("transfer_service_client.digests._SETTLED_SECONDS", -1.0)
+    monkeypatch.setattr("transfer_service_client.folders.digests._SETTLED_SECONDS", -1.0)
 
 
 def test_the_cache_counts_only_for_the_file_it_saw(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -35,10 +35,10 @@ def test_the_cache_counts_only_for_the_file_it_saw(tmp_path: Path, monkeypatch: 
         path.write_bytes(b"two")  # within one tick of a coarse clock, as far as the time tells
         os.utime(path, ns=(found.st_atime_ns, found.st_mtime_ns))
         assert cache.sha256_of(path) == _sha(b"two")
-    monkeypatch.setattr("transfer_service_client.digests._SETTLED_SECONDS", -1.0)
+    monkeypatch.setattr("transfer_service_client.folders.digests._SETTLED_SECONDS", -1.0)
     with DigestCache(database) as cache:
         assert cache.sha256_of(path) == _sha(b"two")
-    monkeypatch.setattr("transfer_service_client.digests.sha256_of", lambda _path: "read again")
+    monkeypatch.setattr("transfer_service_client.folders.digests.sha256_of", lambda _path: "read again")
     with DigestCache(database) as cache:
         assert cache.sha256_of(path) == _sha(b"two")
         path.write_bytes(b"three")
@@ -70,7 +70,7 @@ def test_a_file_that_changes_while_it_is_read_has_no_digest(
         read.write_bytes(b"two or more")
         return _sha(b"one")
 
-    monkeypatch.setattr("transfer_service_client.digests.sha256_of", late)
+    monkeypatch.setattr("transfer_service_client.folders.digests.sha256_of", late)
     with DigestCache(tmp_path / "digests") as cache, pytest.raises(OSError, match="changed while it was read"):
         cache.sha256_of(path)
 
@@ -107,13 +107,13 @@ def test_a_cache_that_another_process_holds_is_left_to_it(
     tmp_path: Path, path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     database = tmp_path / "digests"
-    monkeypatch.setattr("transfer_service_client.digests._BUSY_SECONDS", 0.0)
+    monkeypatch.setattr("transfer_service_client.folders.digests._BUSY_SECONDS", 0.0)
     with DigestCache(database) as cache:
         cache.sha256_of(path)
     with closing(sqlite3.connect(database)) as other:
         other.execute("BEGIN EXCLUSIVE")
         with DigestCache(database) as cache:
             assert cache.sha256_of(path) == _sha(b"one")
-    monkeypatch.setattr("transfer_service_client.digests.sha256_of", lambda _path: "read again")
+    monkeypatch.setattr("transfer_service_client.folders.digests.sha256_of", lambda _path: "read again")
     with DigestCache(database) as cache:
         assert cache.sha256_of(path) == _sha(b"one")

@@ -5,10 +5,10 @@ import time
 from pathlib import Path
 
 import pytest
-from transfer_service_client import downloads
-from transfer_service_client.downloads import download
+from transfer_service_client.connection.session import _ANSWER_SECONDS, SILENCE_SECONDS
+from transfer_service_client.downloads import downloads
+from transfer_service_client.downloads.downloads import download
 from transfer_service_client.errors import NotFound
-from transfer_service_client.session import _ANSWER_SECONDS, SILENCE_SECONDS
 
 from tests.client.small_service import SmallService, serving
 

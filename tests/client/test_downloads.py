@@ -10,13 +10,13 @@ import time
 from pathlib import Path
 
 import pytest
-from transfer_service_client import downloads
-from transfer_service_client.credentials import Key
-from transfer_service_client.downloads import download
+from transfer_service_client.connection.credentials import Key
+from transfer_service_client.downloads import downloads
+from transfer_service_client.downloads.downloads import download
+from transfer_service_client.downloads.parts import PartFile
+from transfer_service_client.downloads.placing import part_stem
 from transfer_service_client.errors import DigestMismatch, NotFound, Stopped, TransferError, Unavailable
-from transfer_service_client.parts import PartFile
-from transfer_service_client.placing import part_stem
-from transfer_service_client.stopping import Stoppable
+from transfer_service_client.folders.stopping import Stoppable
 
 from tests.client.small_service import SmallService, serving
 
@@ -161,8 +161,8 @@ def test_what_arrived_before_a_stop_is_not_sent_again(tmp_path: Path) -> None:
 _PROGRAM = """
 import pickle, sys
 from pathlib import Path
-from transfer_service_client.downloads import download
-from transfer_service_client.session import Session
+from transfer_service_client.downloads.downloads import download
+from transfer_service_client.connection.session import Session
 file = pickle.loads(bytes.fromhex(sys.argv[2]))
 download(Session(sys.argv[1]), file, Path(sys.argv[3]))
 """

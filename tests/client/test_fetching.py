@@ -5,14 +5,14 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from transfer_service_client.connection.session import Session
 from transfer_service_client.errors import NotFound, SignInNeeded, Stopped
-from transfer_service_client.fetching import everything_in, get
-from transfer_service_client.many import Job, Many
+from transfer_service_client.folders.fetching import everything_in, get
+from transfer_service_client.folders.many import Job, Many
+from transfer_service_client.folders.outcome import KEPT, Outcome
+from transfer_service_client.folders.stopping import Stoppable
 from transfer_service_client.models import File, Folder, Listing
-from transfer_service_client.outcome import KEPT, Outcome
 from transfer_service_client.progress import SILENT, Silent
-from transfer_service_client.session import Session
-from transfer_service_client.stopping import Stoppable
 
 from tests.client.small_service import SmallService, serving
 

@@ -11,9 +11,9 @@ from itertools import islice
 from pathlib import Path
 
 import pytest
+from transfer_service_client.connection.file_parts import FilePart
 from transfer_service_client.errors import FileChanged
-from transfer_service_client.file_parts import FilePart
-from transfer_service_client.local_source import LocalSource
+from transfer_service_client.uploads.local_source import LocalSource
 
 MIB = 1024 * 1024
 FILM = random.Random(1).randbytes(11 * MIB + 5)

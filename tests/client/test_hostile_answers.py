@@ -6,13 +6,13 @@ from typing import Any
 
 import httpx
 import pytest
-from transfer_service_client.answers import error_of, retry_after_of
 from transfer_service_client.client import TransferClient
+from transfer_service_client.connection.answers import error_of, retry_after_of
+from transfer_service_client.connection.quick_requests import QuickRequests
+from transfer_service_client.connection.session import Session
 from transfer_service_client.errors import ApiError, TransferError
 from transfer_service_client.models import File, parse_instant
-from transfer_service_client.quick_requests import QuickRequests
-from transfer_service_client.session import Session
-from transfer_service_client.tus import position_of
+from transfer_service_client.uploads.tus import position_of
 
 from tests.client.raw_service import answering, response
 

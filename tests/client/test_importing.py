@@ -9,9 +9,9 @@ from typing import ClassVar
 import pytest
 from transfer_service_client import TransferClient
 from transfer_service_client.errors import TransferError
+from transfer_service_client.folders.walking import Skipped, Unsendable
 from transfer_service_client.importers.origin import Found, OriginFile, OriginFolder
 from transfer_service_client.progress import Silent
-from transfer_service_client.walking import Skipped, Unsendable
 
 from tests.client.account_service import KEY, AccountService
 from tests.client.test_sources import Memory
@@ -184,7 +184,7 @@ def test_what_waits_for_an_origin_when_all_is_stopped_has_not_failed(
         def failed(self, name: str, _error: Exception) -> None:
             self.failures.append(name)
 
-    monkeypatch.setattr("transfer_service_client.many._PARTING_SECONDS", 0.0)
+    monkeypatch.setattr("transfer_service_client.folders.many._PARTING_SECONDS", 0.0)
     origin = Interrupted()
     with pytest.raises(KeyboardInterrupt):
         client.import_from(origin, progress=Heard())

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 from transfer_service_client.client import TransferClient
-from transfer_service_client.credentials import CredentialFile, Credentials, Key, SignIn, Tokens
+from transfer_service_client.connection.credentials import CredentialFile, Credentials, Key, SignIn, Tokens
+from transfer_service_client.connection.session import Session
 from transfer_service_client.errors import SignInNeeded, TransferError
-from transfer_service_client.session import Session
 
 from tests.client.token_service import ACCOUNT, URL, TokenService, open_session, service
 

@@ -17,7 +17,7 @@ print(json.dumps(sorted(sys.modules)))
 RUN = "from transfer_service_client.cli.main import run; run({words!r})"
 NETWORK = {"httpx", "ssl", "http.client", "urllib.request", "asyncio"}
 SELDOM = {"boto3", "botocore", "sqlite3", "rich", "pygments", "click", "markdown_it"}
-OURS = {"transfer_service_client.client", "transfer_service_client.session", "transfer_service_client.importers"}
+OURS = {f"transfer_service_client.{name}" for name in ("client", "connection.session", "importers")}
 
 
 def loaded(code: str) -> set[str]:
@@ -40,7 +40,7 @@ def test_help_loads_no_network(words: list[str]) -> None:
 def test_the_library_loads_what_is_used() -> None:
     assert loaded("import transfer_service_client") & (NETWORK | SELDOM | OURS | {"typer"}) == set()
     assert loaded("from transfer_service_client import ApiError, Tokens") & (NETWORK | SELDOM | OURS) == set()
-    assert "transfer_service_client.session" in loaded("from transfer_service_client import TransferClient")
+    assert "transfer_service_client.connection.session" in loaded("from transfer_service_client import TransferClient")
 
 
 def test_a_look_at_what_is_there_loads_no_importer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -52,4 +52,4 @@ def test_a_look_at_what_is_there_loads_no_importer(tmp_path: Path, monkeypatch: 
 
 def test_every_name_of_the_library_is_there() -> None:
     found = loaded("import transfer_service_client as t; assert all(getattr(t, name) for name in [*t.__all__])")
-    assert "transfer_service_client.syncing" in found
+    assert "transfer_service_client.folders.syncing" in found

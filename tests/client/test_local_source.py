@@ -5,10 +5,10 @@ import sys
 from pathlib import Path
 
 import pytest
-from transfer_service_client.downloads import is_same
+from transfer_service_client.downloads.downloads import is_same
 from transfer_service_client.errors import FileChanged
-from transfer_service_client.local_source import LocalSource
 from transfer_service_client.reading import sha256_of
+from transfer_service_client.uploads.local_source import LocalSource
 
 from tests.client.small_service import SmallService
 

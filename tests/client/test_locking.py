@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import IO
 
 import pytest
-from transfer_service_client.credentials import CredentialFile, Key, SignIn, config_folder
-from transfer_service_client.digests import DigestCache
+from transfer_service_client.connection.credentials import CredentialFile, Key, SignIn, config_folder
+from transfer_service_client.downloads.parts import PartFile
 from transfer_service_client.errors import TransferError
+from transfer_service_client.folders.digests import DigestCache
 from transfer_service_client.locking import lock
-from transfer_service_client.parts import PartFile
-from transfer_service_client.upload_state import UploadState
+from transfer_service_client.uploads.upload_state import UploadState
 
 from tests.client.small_service import SmallService
 
@@ -42,7 +42,7 @@ def test_a_lock_that_its_holder_removed_is_no_lock(tmp_path: Path, monkeypatch: 
             removed[0].unlink()
         return lock(file)
 
-    monkeypatch.setattr("transfer_service_client.upload_state.lock", late)
+    monkeypatch.setattr("transfer_service_client.uploads.upload_state.lock", late)
     with UploadState("film", folder=tmp_path) as state, UploadState("film", folder=tmp_path) as second:
         assert removed
         assert (state.is_held, second.is_held) == (True, False)
@@ -56,7 +56,7 @@ def test_a_part_that_became_a_file_is_not_written_to(tmp_path: Path, monkeypatch
             next(tmp_path.glob("*.part")).replace(done)
         return lock(handle)
 
-    monkeypatch.setattr("transfer_service_client.parts.lock", late)
+    monkeypatch.setattr("transfer_service_client.downloads.parts.lock", late)
     part = PartFile(done, file)
     part.write(0, b"data")
     part.close()

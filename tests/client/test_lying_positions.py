@@ -6,11 +6,11 @@ from pathlib import Path
 
 import httpx
 import pytest
-from transfer_service_client import large_uploads, uploads
-from transfer_service_client.credentials import Key
+from transfer_service_client.connection.credentials import Key
+from transfer_service_client.connection.session import Session
 from transfer_service_client.errors import Unavailable
-from transfer_service_client.session import Session
-from transfer_service_client.uploads import Uploader
+from transfer_service_client.uploads import large_uploads, uploads
+from transfer_service_client.uploads.uploads import Uploader
 
 from tests.client.tus_service import TusService
 

@@ -10,10 +10,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from transfer_service_client.downloads import download
+from transfer_service_client.downloads.downloads import download
+from transfer_service_client.downloads.parts import PartFile, is_strong_etag
+from transfer_service_client.downloads.placing import TargetFolder, part_stem
 from transfer_service_client.errors import TransferError
-from transfer_service_client.parts import PartFile, is_strong_etag
-from transfer_service_client.placing import TargetFolder, part_stem
 
 from tests.client.small_service import SmallService, serving
 

@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterator
 import httpx
 import pytest
 from transfer_service_client import TransferClient
+from transfer_service_client.connection.patience import pauses
+from transfer_service_client.connection.session import Session
 from transfer_service_client.errors import ApiError, NotFound, TransferError, Unavailable
-from transfer_service_client.patience import pauses
-from transfer_service_client.session import Session
 
 URL = "http://service.example"
 Answer = httpx.Response | Exception
@@ -26,7 +26,7 @@ class Broken(httpx.SyncByteStream):
 @pytest.fixture
 def asking(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Session]]:
     """A session that is given these answers in turn."""
-    monkeypatch.setattr("transfer_service_client.patience._FIRST_PAUSE_SECONDS", 0.001)
+    monkeypatch.setattr("transfer_service_client.connection.patience._FIRST_PAUSE_SECONDS", 0.001)
     opened: list[Session] = []
 
     def make(*answers: Answer) -> Session:

@@ -2,7 +2,7 @@ import os
 from pathlib import Path
 
 import pytest
-from transfer_service_client.placing import TargetFolder, UnsafeName, labels_of, part_stem
+from transfer_service_client.downloads.placing import TargetFolder, UnsafeName, labels_of, part_stem
 
 
 @pytest.mark.parametrize(

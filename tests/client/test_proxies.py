@@ -12,11 +12,11 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
-from transfer_service_client.credentials import Key
+from transfer_service_client.connection.credentials import Key
+from transfer_service_client.connection.proxies import is_proxied
+from transfer_service_client.connection.quick_requests import QuickRequests
+from transfer_service_client.connection.session import Session
 from transfer_service_client.errors import TransferError, Unavailable
-from transfer_service_client.proxies import is_proxied
-from transfer_service_client.quick_requests import QuickRequests
-from transfer_service_client.session import Session
 
 _NAMES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY")
 

@@ -11,11 +11,11 @@ from pathlib import Path
 
 import httpx
 import pytest
-from transfer_service_client.credentials import Key
+from transfer_service_client.connection.credentials import Key
+from transfer_service_client.connection.file_parts import FilePart
+from transfer_service_client.connection.quick_requests import QuickRequests
+from transfer_service_client.connection.session import Session
 from transfer_service_client.errors import ApiError, SignInNeeded, Unavailable
-from transfer_service_client.file_parts import FilePart
-from transfer_service_client.quick_requests import QuickRequests
-from transfer_service_client.session import Session
 
 
 @dataclass
@@ -83,7 +83,7 @@ def seen() -> Seen:
 
 @pytest.fixture
 def quick(seen: Seen, monkeypatch: pytest.MonkeyPatch) -> Iterator[QuickRequests]:
-    monkeypatch.setattr("transfer_service_client.patience._FIRST_PAUSE_SECONDS", 0.001)
+    monkeypatch.setattr("transfer_service_client.connection.patience._FIRST_PAUSE_SECONDS", 0.001)
     for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
         monkeypatch.delenv(name, raising=False)
     with _serving(seen) as url, Session(url, Key("tsk_x"), patience_seconds=5, verify=False) as session:
@@ -126,7 +126,7 @@ def test_a_key_that_does_not_count_is_no_matter_of_patience(quick: QuickRequests
 
 
 def test_a_service_that_is_not_there_is_waited_for_only_so_long(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("transfer_service_client.patience._FIRST_PAUSE_SECONDS", 0.001)
+    monkeypatch.setattr("transfer_service_client.connection.patience._FIRST_PAUSE_SECONDS", 0.001)
     with (
         Session("http://127.0.0.1:1", Key("tsk_x"), patience_seconds=0.05, verify=False) as session,
         pytest.raises(Unavailable),
@@ -177,7 +177,7 @@ def test_an_answer_before_the_end_of_a_body_is_heard(quick: QuickRequests, seen:
 
 def test_a_silent_line_is_given_up_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """Not a second time, by waiting for an answer to what did not go out."""
-    monkeypatch.setattr("transfer_service_client.quick_requests._TIMEOUT_SECONDS", 0.2)
+    monkeypatch.setattr("transfer_service_client.connection.quick_requests._TIMEOUT_SECONDS", 0.2)
     answers: list[str] = []
     monkeypatch.setattr(HTTPConnection, "getresponse", lambda *_: answers.append("asked for"))
     with socket.create_server(("127.0.0.1", 0)) as silent:

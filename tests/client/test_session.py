@@ -12,11 +12,11 @@ from urllib.parse import quote
 
 import httpx
 import pytest
-from transfer_service_client.answers import retry_after_of
 from transfer_service_client.client import TransferClient
-from transfer_service_client.credentials import CredentialFile, Key, SignIn, Tokens
+from transfer_service_client.connection.answers import retry_after_of
+from transfer_service_client.connection.credentials import CredentialFile, Key, SignIn, Tokens
+from transfer_service_client.connection.session import Session
 from transfer_service_client.errors import ApiError, NotFound, SignInNeeded, TransferError, Unavailable
-from transfer_service_client.session import Session
 
 from tests.client.token_service import ACCOUNT, URL, Answer, TokenService, open_session, service
 from tests.ports import free_port
@@ -150,7 +150,7 @@ def test_what_the_service_refuses_is_not_asked_again(open_session: Callable[...,
 def test_a_delete_whose_answer_was_lost_has_worked_where_nothing_is_left(
     open_session: Callable[..., Session], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("transfer_service_client.patience._FIRST_PAUSE_SECONDS", 0.001)
+    monkeypatch.setattr("transfer_service_client.connection.patience._FIRST_PAUSE_SECONDS", 0.001)
     session = open_session()
     answers: list[Answer] = [lose, lambda _: httpx.Response(404, json={"detail": "File not found"})]
     session._http = httpx.Client(base_url=URL, transport=httpx.MockTransport(lambda asked: answers.pop(0)(asked)))
@@ -183,7 +183,7 @@ def test_a_clock_that_jumps_over_the_end_of_tokens_costs_a_renewal(
 ) -> None:
     session, jump = open_session(), [0.0]
     clock = time.time
-    monkeypatch.setattr("transfer_service_client.authorization.time.time", lambda: clock() + jump[0])
+    monkeypatch.setattr("transfer_service_client.connection.authorization.time.time", lambda: clock() + jump[0])
     session.get_json("/x")
     assert service.renewals == 0
     jump[0] = 40 * 60.0  # a laptop that slept

@@ -8,13 +8,13 @@ from pathlib import Path
 
 import httpx
 import pytest
-from transfer_service_client import large_uploads, uploads
-from transfer_service_client.credentials import Key
+from transfer_service_client.connection.credentials import Key
+from transfer_service_client.connection.session import Session
 from transfer_service_client.errors import DigestMismatch
 from transfer_service_client.models import File
-from transfer_service_client.session import Session
-from transfer_service_client.sources import Source
-from transfer_service_client.uploads import Uploader
+from transfer_service_client.uploads import large_uploads, uploads
+from transfer_service_client.uploads.sources import Source
+from transfer_service_client.uploads.uploads import Uploader
 
 from tests.client.tus_service import TusService
 
@@ -52,7 +52,7 @@ def service(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> TusService:
     monkeypatch.setattr(uploads, "SMALL_BYTES", 16 * KIB)
     monkeypatch.setattr(large_uploads, "_LAST_BYTES", 64 * KIB)
     monkeypatch.setattr(large_uploads, "_FIRST_PIECE", 128 * KIB)
-    monkeypatch.setattr("transfer_service_client.patience._FIRST_PAUSE_SECONDS", 0.001)
+    monkeypatch.setattr("transfer_service_client.connection.patience._FIRST_PAUSE_SECONDS", 0.001)
     return TusService()
 
 

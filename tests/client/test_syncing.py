@@ -8,15 +8,15 @@ from functools import partial
 from pathlib import Path
 
 import pytest
-from transfer_service_client.digests import DigestCache
 from transfer_service_client.errors import Conflict, NotFound, SignInNeeded, TransferError
-from transfer_service_client.many import Job, Many
+from transfer_service_client.folders.digests import DigestCache
+from transfer_service_client.folders.many import Job, Many
+from transfer_service_client.folders.outcome import Outcome
+from transfer_service_client.folders.sync_plans import plan, worth_hashing
+from transfer_service_client.folders.syncing import sync, verify
+from transfer_service_client.folders.trees import LocalTree, RemoteTree, local_tree
 from transfer_service_client.models import File, Folder, Listing
-from transfer_service_client.outcome import Outcome
 from transfer_service_client.progress import SILENT, Progress
-from transfer_service_client.sync_plans import plan, worth_hashing
-from transfer_service_client.syncing import sync, verify
-from transfer_service_client.trees import LocalTree, RemoteTree, local_tree
 
 _AT = datetime(2024, 1, 1, tzinfo=UTC)
 

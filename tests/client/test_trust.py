@@ -10,7 +10,7 @@ from pathlib import Path
 
 import httpx
 import pytest
-from transfer_service_client.trust import LaterContext, context_for
+from transfer_service_client.connection.trust import LaterContext, context_for
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
-from transfer_service_client.upload_state import UploadState
+from transfer_service_client.uploads.upload_state import UploadState
 
 
 @pytest.fixture
@@ -102,7 +102,7 @@ def test_a_disk_without_room_keeps_nothing_and_stops_nothing(folder: Path, monke
         raise OSError(errno.ENOSPC, "No space left on device")
 
     with UploadState("film", folder=folder) as state:
-        monkeypatch.setattr("transfer_service_client.upload_state.tempfile.mkstemp", full)
+        monkeypatch.setattr("transfer_service_client.uploads.upload_state.tempfile.mkstemp", full)
         state.write("u1")
         assert state.read() is None
         state.forget()

@@ -9,15 +9,15 @@ from pathlib import Path
 
 import httpx
 import pytest
-from transfer_service_client import large_uploads, uploads
-from transfer_service_client.credentials import Key
+from transfer_service_client.connection.credentials import Key
+from transfer_service_client.connection.session import Session
 from transfer_service_client.errors import ApiError, Conflict, DigestMismatch, FileChanged, Stopped, Unavailable
-from transfer_service_client.local_source import LocalSource
 from transfer_service_client.models import File
 from transfer_service_client.progress import Silent
-from transfer_service_client.session import Session
-from transfer_service_client.upload_state import UploadState
-from transfer_service_client.uploads import Uploader
+from transfer_service_client.uploads import large_uploads, uploads
+from transfer_service_client.uploads.local_source import LocalSource
+from transfer_service_client.uploads.upload_state import UploadState
+from transfer_service_client.uploads.uploads import Uploader
 
 from tests.client.tus_service import TusService
 
@@ -44,7 +44,7 @@ def small_pieces(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(uploads, "SMALL_BYTES", 16 * KIB)
     monkeypatch.setattr(large_uploads, "_LAST_BYTES", 64 * KIB)
     monkeypatch.setattr(large_uploads, "_FIRST_PIECE", 128 * KIB)
-    monkeypatch.setattr("transfer_service_client.patience._FIRST_PAUSE_SECONDS", 0.001)
+    monkeypatch.setattr("transfer_service_client.connection.patience._FIRST_PAUSE_SECONDS", 0.001)
 
 
 @pytest.fixture

@@ -4,8 +4,17 @@ import os
 from pathlib import Path
 
 import pytest
-from transfer_service_client.excluding import Excluding
-from transfer_service_client.walking import Found, LocalFile, LocalFolder, Root, Skipped, Unsendable, roots, walk
+from transfer_service_client.folders.excluding import Excluding
+from transfer_service_client.folders.walking import (
+    Found,
+    LocalFile,
+    LocalFolder,
+    Root,
+    Skipped,
+    Unsendable,
+    roots,
+    walk,
+)
 
 
 def _walk(*paths: str, to: str = "") -> list[Found]:

@@ -9,15 +9,15 @@ from types import SimpleNamespace
 
 import httpx
 import pytest
-from transfer_service_client import large_uploads, uploads
-from transfer_service_client.credentials import Key
+from transfer_service_client.connection.credentials import Key
+from transfer_service_client.connection.session import Session
 from transfer_service_client.errors import DigestMismatch, FileChanged, TransferError, Unavailable
-from transfer_service_client.local_source import LocalSource
 from transfer_service_client.models import File
 from transfer_service_client.progress import Silent
-from transfer_service_client.session import Session
-from transfer_service_client.tus import TusRequests
-from transfer_service_client.uploads import Uploader
+from transfer_service_client.uploads import large_uploads, uploads
+from transfer_service_client.uploads.local_source import LocalSource
+from transfer_service_client.uploads.tus import TusRequests
+from transfer_service_client.uploads.uploads import Uploader
 
 from tests.client.tus_service import TusService
 
@@ -103,7 +103,7 @@ def test_patience_begins_anew_with_each_byte_that_arrives(
 ) -> None:
     now = [0.0]
     clock = SimpleNamespace(monotonic=lambda: now[0], sleep=lambda seconds: now.__setitem__(0, now[0] + seconds))
-    monkeypatch.setattr("transfer_service_client.patience.time", clock)
+    monkeypatch.setattr("transfer_service_client.connection.patience.time", clock)
     cut = service.cut_after(arrives)
 
     def late(request: httpx.Request) -> httpx.Response | None:

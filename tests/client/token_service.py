@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterator
 
 import httpx
 import pytest
-from transfer_service_client.credentials import CredentialFile, Tokens
-from transfer_service_client.session import Session
+from transfer_service_client.connection.credentials import CredentialFile, Tokens
+from transfer_service_client.connection.session import Session
 
 URL, ACCOUNT = "http://service.example", "alice"
 Answer = Callable[[httpx.Request], httpx.Response]

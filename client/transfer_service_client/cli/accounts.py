@@ -9,11 +9,11 @@ from urllib.parse import urlsplit
 
 import typer
 
-from transfer_service_client.addresses import THIS_MACHINE
 from transfer_service_client.cli.command import command
 from transfer_service_client.cli.context import SHORT_PATIENCE_SECONDS, Context
 from transfer_service_client.cli.terminal import human_size, safe
-from transfer_service_client.credentials import KEY_PREFIX, CredentialFile, Credentials, Key, SignIn
+from transfer_service_client.connection.addresses import THIS_MACHINE
+from transfer_service_client.connection.credentials import KEY_PREFIX, CredentialFile, Credentials, Key, SignIn
 from transfer_service_client.errors import ApiError, SignInNeeded, TransferError
 
 if TYPE_CHECKING:

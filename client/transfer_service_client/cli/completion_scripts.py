@@ -9,7 +9,7 @@ import shlex
 from contextlib import suppress
 from pathlib import Path
 
-from transfer_service_client.credentials import config_folder
+from transfer_service_client.connection.credentials import config_folder
 from transfer_service_client.errors import TransferError
 
 _BASH = r"""

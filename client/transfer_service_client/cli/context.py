@@ -12,7 +12,7 @@ from transfer_service_client.errors import ENDS_ALL, TransferError, Unavailable
 
 if TYPE_CHECKING:
     from transfer_service_client.client import TransferClient
-    from transfer_service_client.outcome import Outcome
+    from transfer_service_client.folders.outcome import Outcome
 
 FAILED, USAGE, SIGN_IN = 1, 2, 3
 SHORT_PATIENCE_SECONDS = 10.0
@@ -31,7 +31,7 @@ class Context:
         """The account that is signed in. Raises SignInNeeded."""
         if self._client is None:
             from transfer_service_client.client import TransferClient
-            from transfer_service_client.credentials import CredentialFile, Key
+            from transfer_service_client.connection.credentials import CredentialFile, Key
 
             kept = CredentialFile()
             sign_in = kept.read()
@@ -47,7 +47,7 @@ class Context:
 
         A service that is away from the start is told soon: most of the time its address is wrong.
         """
-        from transfer_service_client.patience import PATIENCE_SECONDS
+        from transfer_service_client.connection.patience import PATIENCE_SECONDS
 
         client = self.client()
         client.account_label()

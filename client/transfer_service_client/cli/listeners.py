@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, TextIO
 
 from transfer_service_client.cli.terminal import human_size
-from transfer_service_client.outcome import Outcome
+from transfer_service_client.folders.outcome import Outcome
 
 if TYPE_CHECKING:
     from transfer_service_client.cli.output import Output

@@ -14,7 +14,7 @@ from transfer_service_client.cli.names import name_of
 from transfer_service_client.cli.terminal import safe
 
 if TYPE_CHECKING:
-    from transfer_service_client.session import Session
+    from transfer_service_client.connection.session import Session
 
 _PAGE, _MOST_NAMES, _BLOCK_BYTES = 1000, 1000, 65536
 
@@ -123,7 +123,7 @@ def _in_child(names: Callable[[], list[str]]) -> list[str]:
 
 def _in_thread(find: "Callable[[Session, str], Iterable[str]]", begin: str) -> list[str]:
     """Where there is no fork: without renewing, so that it may be cut off."""
-    from transfer_service_client.credentials import CredentialFile, Tokens
+    from transfer_service_client.connection.credentials import CredentialFile, Tokens
 
     told: list[str] = []
 

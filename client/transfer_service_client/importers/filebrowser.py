@@ -9,13 +9,13 @@ from urllib.parse import parse_qsl, quote
 
 import httpx
 
+from transfer_service_client.connection.patience import pauses
 from transfer_service_client.errors import FileChanged, SignInNeeded, TransferError
+from transfer_service_client.folders.walking import Skipped, Unsendable
 from transfer_service_client.importers.filebrowser_site import FileBrowserSite
 from transfer_service_client.importers.origin import BadAddress, Found, OriginFile, OriginFolder, problem_of
 from transfer_service_client.importers.remote_source import Body, Broken, RemoteSource
-from transfer_service_client.patience import pauses
-from transfer_service_client.sources import Source
-from transfer_service_client.walking import Skipped, Unsendable
+from transfer_service_client.uploads.sources import Source
 
 _NO_FILE = (1 << 19) | (1 << 21) | (1 << 24) | (1 << 25) | (1 << 26)
 """Bits of Go's FileMode: irregular, character device, socket, pipe, device."""

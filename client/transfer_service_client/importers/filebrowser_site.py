@@ -6,11 +6,11 @@ from typing import Any, TypeVar
 
 import httpx
 
-from transfer_service_client.answers import error_of, refuse_nested_coding, whole
+from transfer_service_client.connection.answers import error_of, refuse_nested_coding, whole
+from transfer_service_client.connection.patience import PASSING, PATIENCE_SECONDS, pauses
+from transfer_service_client.connection.proxies import open_client
 from transfer_service_client.errors import SignInNeeded, TransferError, as_expected
 from transfer_service_client.importers.remote_source import Broken
-from transfer_service_client.patience import PASSING, PATIENCE_SECONDS, pauses
-from transfer_service_client.proxies import open_client
 from transfer_service_client.version import VERSION
 
 _CONNECTIONS = 16  # it may be a small machine at somebody's home

@@ -5,9 +5,9 @@ from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
+from transfer_service_client.folders.walking import LocalFile, LocalFolder, Root, walk
 from transfer_service_client.importers.origin import Found, OriginFile, OriginFolder
-from transfer_service_client.local_source import LocalSource
-from transfer_service_client.walking import LocalFile, LocalFolder, Root, walk
+from transfer_service_client.uploads.local_source import LocalSource
 
 
 class FolderOrigin:

@@ -8,19 +8,19 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING
 
-from transfer_service_client.addresses import normal_path
+from transfer_service_client.connection.addresses import normal_path
+from transfer_service_client.connection.quick_requests import QuickRequests
 from transfer_service_client.errors import ENDS_ALL, DigestMismatch, Stopped, TransferError
+from transfer_service_client.folders.many import Job, Many
+from transfer_service_client.folders.outcome import Outcome
+from transfer_service_client.folders.planning import Planning
+from transfer_service_client.folders.walking import Skipped, Unsendable
 from transfer_service_client.importers.origin import Found, Origin, OriginFile, OriginFolder, problem_of
 from transfer_service_client.importers.remembered import RememberedDigests
 from transfer_service_client.importers.remote_source import RemoteSource
-from transfer_service_client.many import Job, Many
 from transfer_service_client.models import File
-from transfer_service_client.outcome import Outcome
-from transfer_service_client.planning import Planning
 from transfer_service_client.progress import SILENT, Progress
-from transfer_service_client.quick_requests import QuickRequests
-from transfer_service_client.uploads import Uploader
-from transfer_service_client.walking import Skipped, Unsendable
+from transfer_service_client.uploads.uploads import Uploader
 
 if TYPE_CHECKING:
     from transfer_service_client.client import TransferClient

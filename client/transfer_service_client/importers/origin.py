@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from transfer_service_client.errors import TransferError
-from transfer_service_client.sources import Source
-from transfer_service_client.walking import Skipped, Unsendable
+from transfer_service_client.folders.walking import Skipped, Unsendable
+from transfer_service_client.uploads.sources import Source
 
 
 class BadAddress(TransferError):

@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 from transfer_service_client.errors import TransferError
+from transfer_service_client.folders.walking import Skipped, Unsendable
 from transfer_service_client.importers.origin import Found, OriginFile
-from transfer_service_client.local_source import LocalSource
-from transfer_service_client.walking import Skipped, Unsendable
+from transfer_service_client.uploads.local_source import LocalSource
 
 _DATABASE, _SHARES = "pingvin-share.db", "uploads/shares"
 _PLACES = ("", "data", "backend/data")  # its container mounts `data`; a clone has it in `backend`

@@ -6,7 +6,7 @@ import threading
 from contextlib import suppress
 from pathlib import Path
 
-from transfer_service_client.credentials import state_folder
+from transfer_service_client.connection.credentials import state_folder
 
 _TABLE = "CREATE TABLE IF NOT EXISTS digests (version TEXT PRIMARY KEY, sha256 TEXT NOT NULL) WITHOUT ROWID"
 _BUSY_SECONDS = 10.0

@@ -4,9 +4,9 @@ from abc import abstractmethod
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
+from transfer_service_client.connection.patience import PATIENCE_SECONDS, pauses
 from transfer_service_client.errors import FileChanged, TransferError
-from transfer_service_client.patience import PATIENCE_SECONDS, pauses
-from transfer_service_client.sources import Source
+from transfer_service_client.uploads.sources import Source
 
 
 class Broken(Exception):

@@ -11,12 +11,12 @@ from functools import partial
 from typing import Any
 from urllib.parse import parse_qsl
 
+from transfer_service_client.connection.patience import PATIENCE_SECONDS, pauses
 from transfer_service_client.errors import DigestMismatch, FileChanged, TransferError
+from transfer_service_client.folders.walking import Unsendable
 from transfer_service_client.importers.origin import BadAddress, Found, OriginFile, OriginFolder
 from transfer_service_client.importers.remote_source import Body, Broken, RemoteSource
-from transfer_service_client.patience import PATIENCE_SECONDS, pauses
-from transfer_service_client.sources import Source
-from transfer_service_client.walking import Unsendable
+from transfer_service_client.uploads.sources import Source
 
 _BUCKET = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{1,254}")
 _MD5 = re.compile(r'"?([0-9a-f]{32})"?')  # the ETag of what was sent in one piece

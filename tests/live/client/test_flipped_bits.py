@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 import requests
-from transfer_service_client import TransferClient, large_uploads, uploads
+from transfer_service_client import TransferClient
+from transfer_service_client.connection.session import Session
 from transfer_service_client.errors import TransferError
-from transfer_service_client.session import Session
+from transfer_service_client.uploads import large_uploads, uploads
 
 from tests.conftest import PASSWORD
 from tests.live.client.flipping import FlippingLine, Side, flipping_line
@@ -28,8 +29,8 @@ Move = Callable[[TransferClient, str, Path], None]
 def impatient(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """A length that was damaged has both sides wait for bytes that never come."""
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
-    monkeypatch.setattr("transfer_service_client.session._TIMEOUT", 2.0)
-    monkeypatch.setattr("transfer_service_client.quick_requests._TIMEOUT_SECONDS", 2.0)
+    monkeypatch.setattr("transfer_service_client.connection.session._TIMEOUT", 2.0)
+    monkeypatch.setattr("transfer_service_client.connection.quick_requests._TIMEOUT_SECONDS", 2.0)
     monkeypatch.setattr(uploads, "SMALL_BYTES", 64 * KIB)
     monkeypatch.setattr(large_uploads, "_LAST_BYTES", 32 * KIB)
     monkeypatch.setattr(large_uploads, "_FIRST_PIECE", 64 * KIB)

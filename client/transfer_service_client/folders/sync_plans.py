@@ -6,7 +6,7 @@ What could not be read here is never a reason to delete something there.
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
-from transfer_service_client.trees import LocalTree, RemoteTree
+from transfer_service_client.folders.trees import LocalTree, RemoteTree
 
 
 @dataclass(frozen=True)

@@ -4,10 +4,10 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+from transfer_service_client.connection.file_parts import IS_POSSIBLE, FilePart
 from transfer_service_client.errors import FileChanged
-from transfer_service_client.file_parts import IS_POSSIBLE, FilePart
 from transfer_service_client.reading import digest_of, open_file
-from transfer_service_client.sources import Source
+from transfer_service_client.uploads.sources import Source
 
 _PART_BYTES = 1024 * 1024
 

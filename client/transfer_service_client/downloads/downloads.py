@@ -15,13 +15,13 @@ from pathlib import Path
 
 import httpx
 
+from transfer_service_client.connection.patience import PASSING, Pause
+from transfer_service_client.connection.session import Session
+from transfer_service_client.downloads.parts import PartFile, Range, is_strong_etag
 from transfer_service_client.errors import ApiError, DigestMismatch, TransferError
 from transfer_service_client.models import File
-from transfer_service_client.parts import PartFile, Range, is_strong_etag
-from transfer_service_client.patience import PASSING, Pause
 from transfer_service_client.progress import SILENT, Progress
 from transfer_service_client.reading import sha256_of
-from transfer_service_client.session import Session
 
 _SMALL_BYTES = 1 << 20  # fetched by the caller's own thread
 _PARALLEL_BYTES = 64 << 20

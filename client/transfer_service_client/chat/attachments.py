@@ -9,13 +9,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from transfer_service_client.addresses import encode_name
-from transfer_service_client.chat import Message, new_key, post_message
+from transfer_service_client.chat.chat import Message, new_key, post_message
+from transfer_service_client.connection.addresses import encode_name
 from transfer_service_client.errors import ApiError, NotFound, SignInNeeded, TransferError, Unavailable, as_expected
+from transfer_service_client.folders.transfers import send_file
+from transfer_service_client.folders.walking import is_text, shown
 from transfer_service_client.progress import SILENT, Progress
-from transfer_service_client.transfers import send_file
-from transfer_service_client.upload_state import UploadState, digest_of
-from transfer_service_client.walking import is_text, shown
+from transfer_service_client.uploads.upload_state import UploadState, digest_of
 
 if TYPE_CHECKING:
     from transfer_service_client.client import TransferClient

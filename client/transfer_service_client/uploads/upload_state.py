@@ -10,7 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import IO
 
-from transfer_service_client.credentials import state_folder
+from transfer_service_client.connection.credentials import state_folder
 from transfer_service_client.locking import lock
 
 _KEPT_SECONDS = 30 * 86400.0  # services keep what is idle for a day, if nobody says otherwise

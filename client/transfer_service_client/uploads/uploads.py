@@ -5,19 +5,19 @@ from pathlib import Path
 
 import httpx
 
-from transfer_service_client.addresses import encode_name
-from transfer_service_client.answers import json_of
+from transfer_service_client.connection.addresses import encode_name
+from transfer_service_client.connection.answers import json_of
+from transfer_service_client.connection.quick_requests import QuickRequests
+from transfer_service_client.connection.session import Session
 from transfer_service_client.errors import ApiError, DigestMismatch, Stopped, as_expected
-from transfer_service_client.large_uploads import LargeUpload
-from transfer_service_client.local_source import LocalSource
 from transfer_service_client.models import File
 from transfer_service_client.progress import SILENT, Progress
-from transfer_service_client.quick_requests import QuickRequests
-from transfer_service_client.session import Session
-from transfer_service_client.sources import Source
-from transfer_service_client.tus import TusRequests
-from transfer_service_client.upload_state import UploadState
-from transfer_service_client.uploaded import Uploaded, check_name, kind_of, structured
+from transfer_service_client.uploads.large_uploads import LargeUpload
+from transfer_service_client.uploads.local_source import LocalSource
+from transfer_service_client.uploads.sources import Source
+from transfer_service_client.uploads.tus import TusRequests
+from transfer_service_client.uploads.upload_state import UploadState
+from transfer_service_client.uploads.uploaded import Uploaded, check_name, kind_of, structured
 
 SMALL_BYTES = 1024 * 1024
 """Up to here a file is one request, which is sent again as a whole."""

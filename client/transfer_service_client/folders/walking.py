@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from transfer_service_client.errors import TransferError
-from transfer_service_client.excluding import NOTHING, Excluding
+from transfer_service_client.folders.excluding import NOTHING, Excluding
 
 
 @dataclass(frozen=True)

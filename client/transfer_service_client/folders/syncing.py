@@ -10,18 +10,18 @@ from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import Protocol
 
-from transfer_service_client.addresses import normal_path
-from transfer_service_client.digests import DigestCache
+from transfer_service_client.connection.addresses import normal_path
 from transfer_service_client.errors import ENDS_ALL, NotFound, TransferError, Unavailable
-from transfer_service_client.excluding import Excluding
-from transfer_service_client.fetching import Lists
-from transfer_service_client.outcome import Outcome
-from transfer_service_client.planning import Planning
+from transfer_service_client.folders.digests import DigestCache
+from transfer_service_client.folders.excluding import Excluding
+from transfer_service_client.folders.fetching import Lists
+from transfer_service_client.folders.outcome import Outcome
+from transfer_service_client.folders.planning import Planning
+from transfer_service_client.folders.sync_plans import Plan, is_in, plan, worth_hashing
+from transfer_service_client.folders.trees import LocalTree, local_tree, remote_tree
+from transfer_service_client.folders.walking import joined
 from transfer_service_client.progress import SILENT, Progress
 from transfer_service_client.reading import open_file, sha256_of
-from transfer_service_client.sync_plans import Plan, is_in, plan, worth_hashing
-from transfer_service_client.trees import LocalTree, local_tree, remote_tree
-from transfer_service_client.walking import joined
 
 
 class Syncs(Lists, Protocol):

@@ -10,13 +10,13 @@ from typing import Any
 
 import httpx
 
-from transfer_service_client.answers import error_of, json_of, refuse_nested_coding, whole
-from transfer_service_client.authorization import Authorization, RenewalAway, bearer, tokens_of
-from transfer_service_client.credentials import CredentialFile, Credentials, Tokens
+from transfer_service_client.connection.answers import error_of, json_of, refuse_nested_coding, whole
+from transfer_service_client.connection.authorization import Authorization, RenewalAway, bearer, tokens_of
+from transfer_service_client.connection.credentials import CredentialFile, Credentials, Tokens
+from transfer_service_client.connection.patience import PASSING, PATIENCE_SECONDS, Pause, pauses
+from transfer_service_client.connection.proxies import open_client
+from transfer_service_client.connection.trust import context_for
 from transfer_service_client.errors import ApiError, TransferError, Unavailable, as_expected
-from transfer_service_client.patience import PASSING, PATIENCE_SECONDS, Pause, pauses
-from transfer_service_client.proxies import open_client
-from transfer_service_client.trust import context_for
 from transfer_service_client.version import VERSION
 
 MAX_CONNECTIONS = 256

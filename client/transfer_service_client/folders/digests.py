@@ -7,7 +7,7 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
-from transfer_service_client.credentials import state_folder
+from transfer_service_client.connection.credentials import state_folder
 from transfer_service_client.reading import sha256_of
 
 _SETTLED_SECONDS = 3.0

@@ -5,12 +5,12 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from typing import NamedTuple
 
-from transfer_service_client.addresses import encode_name
+from transfer_service_client.connection.addresses import encode_name
+from transfer_service_client.connection.session import Session
 from transfer_service_client.errors import as_expected
-from transfer_service_client.excluding import NOTHING, Excluding
+from transfer_service_client.folders.excluding import NOTHING, Excluding
+from transfer_service_client.folders.walking import LocalFile, Root, Unsendable, walk
 from transfer_service_client.progress import Progress
-from transfer_service_client.session import Session
-from transfer_service_client.walking import LocalFile, Root, Unsendable, walk
 
 _TOLD_AT_ONCE = 256
 

@@ -7,11 +7,11 @@ from typing import Any
 
 import httpx
 
-from transfer_service_client.answers import json_of
-from transfer_service_client.credentials import CredentialFile, Credentials, Key, Tokens
+from transfer_service_client.connection.answers import json_of
+from transfer_service_client.connection.credentials import CredentialFile, Credentials, Key, Tokens
+from transfer_service_client.connection.kept_tokens import KeptTokens
+from transfer_service_client.connection.patience import PASSING
 from transfer_service_client.errors import as_expected
-from transfer_service_client.kept_tokens import KeptTokens
-from transfer_service_client.patience import PASSING
 
 _RENEWED_BEFORE_SECONDS = 30.0
 

@@ -8,17 +8,17 @@ from typing import TYPE_CHECKING
 
 import httpx
 
-from transfer_service_client.answers import error_of
+from transfer_service_client.connection.answers import error_of
+from transfer_service_client.connection.file_parts import FilePart
+from transfer_service_client.connection.patience import PASSING
 from transfer_service_client.errors import DigestMismatch, FileChanged, NotFound, Stopped, TransferError
-from transfer_service_client.file_parts import FilePart
-from transfer_service_client.patience import PASSING
-from transfer_service_client.sources import Source
-from transfer_service_client.tus import Position, position_of
-from transfer_service_client.upload_state import UploadState
-from transfer_service_client.uploaded import Uploaded, check_name, kind_of, structured
+from transfer_service_client.uploads.sources import Source
+from transfer_service_client.uploads.tus import Position, position_of
+from transfer_service_client.uploads.upload_state import UploadState
+from transfer_service_client.uploads.uploaded import Uploaded, check_name, kind_of, structured
 
 if TYPE_CHECKING:
-    from transfer_service_client.uploads import Uploader
+    from transfer_service_client.uploads.uploads import Uploader
 
 _LAST_BYTES = 4 * 1024 * 1024  # what carries the digest of the whole, so it is read before it is sent
 _FIRST_PIECE, _LEAST_PIECE, _LARGEST_PIECE = 64 * 1024 * 1024, 64 * 1024, 1024 * 1024 * 1024

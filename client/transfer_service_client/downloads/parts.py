@@ -17,11 +17,11 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from transfer_service_client.downloads.held_folder import HeldFolder
+from transfer_service_client.downloads.placing import part_stem
 from transfer_service_client.errors import TransferError
-from transfer_service_client.held_folder import HeldFolder
 from transfer_service_client.locking import lock
 from transfer_service_client.models import File
-from transfer_service_client.placing import part_stem
 
 _SAVED_EVERY_SECONDS = 1.0
 _OPEN = os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0)

@@ -8,7 +8,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from types import TracebackType
 from typing import TypeVar
 
-from transfer_service_client.file_parts import FilePart
+from transfer_service_client.connection.file_parts import FilePart
 
 _BLOCK_BYTES = 1024 * 1024
 _INLINE_BYTES = 1024 * 1024  # up to here a thread costs more than it saves

@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from transfer_service_client.errors import NotFound
-from transfer_service_client.excluding import NOTHING, Excluding
-from transfer_service_client.fetching import Lists, Misplaced, everything_in
-from transfer_service_client.walking import LocalFile, LocalFolder, Root, Skipped, Unsendable, walk
+from transfer_service_client.folders.excluding import NOTHING, Excluding
+from transfer_service_client.folders.fetching import Lists, Misplaced, everything_in
+from transfer_service_client.folders.walking import LocalFile, LocalFolder, Root, Skipped, Unsendable, walk
 
 
 @dataclass(frozen=True)

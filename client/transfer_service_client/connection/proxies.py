@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 import httpx
 
-from transfer_service_client.addresses import THIS_MACHINE
+from transfer_service_client.connection.addresses import THIS_MACHINE
 from transfer_service_client.errors import TransferError
 
 

@@ -12,11 +12,11 @@ from urllib.parse import urlsplit
 
 import httpx
 
-from transfer_service_client.answers import ANSWER_BYTES, REPLACED, endless, error_of
-from transfer_service_client.file_parts import FilePart
-from transfer_service_client.patience import PASSING
-from transfer_service_client.proxies import is_proxied
-from transfer_service_client.session import Session
+from transfer_service_client.connection.answers import ANSWER_BYTES, REPLACED, endless, error_of
+from transfer_service_client.connection.file_parts import FilePart
+from transfer_service_client.connection.patience import PASSING
+from transfer_service_client.connection.proxies import is_proxied
+from transfer_service_client.connection.session import Session
 
 _CONNECT_SECONDS, _TIMEOUT_SECONDS = 10.0, 90.0
 _RESTED_SECONDS = 1.0  # a body that may be there only once goes over no connection that rested for longer

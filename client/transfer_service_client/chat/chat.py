@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from transfer_service_client.addresses import encode_label
+from transfer_service_client.connection.addresses import encode_label
+from transfer_service_client.connection.session import Session
 from transfer_service_client.errors import Conflict, as_expected
 from transfer_service_client.models import parse_instant
-from transfer_service_client.session import Session
 
 _PAGE = 100
 _UNDER_WAY = "Idempotency-Key is under way"

@@ -6,18 +6,27 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from transfer_service_client.addresses import normal_path
+from transfer_service_client.connection.addresses import normal_path
+from transfer_service_client.connection.quick_requests import QuickRequests
 from transfer_service_client.errors import ENDS_ALL, TransferError
-from transfer_service_client.excluding import NOTHING, Excluding
-from transfer_service_client.many import Job, Many
+from transfer_service_client.folders.excluding import NOTHING, Excluding
+from transfer_service_client.folders.many import Job, Many
+from transfer_service_client.folders.outcome import Outcome
+from transfer_service_client.folders.planning import Planning, below
+from transfer_service_client.folders.walking import (
+    Found,
+    LocalFile,
+    LocalFolder,
+    Root,
+    Skipped,
+    Unsendable,
+    roots,
+    walk,
+)
 from transfer_service_client.models import File
-from transfer_service_client.outcome import Outcome
-from transfer_service_client.planning import Planning, below
 from transfer_service_client.progress import SILENT, Progress
-from transfer_service_client.quick_requests import QuickRequests
-from transfer_service_client.uploaded import Uploaded
-from transfer_service_client.uploads import Uploader
-from transfer_service_client.walking import Found, LocalFile, LocalFolder, Root, Skipped, Unsendable, roots, walk
+from transfer_service_client.uploads.uploaded import Uploaded
+from transfer_service_client.uploads.uploads import Uploader
 
 if TYPE_CHECKING:
     from transfer_service_client.client import TransferClient

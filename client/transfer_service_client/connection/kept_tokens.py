@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 
-from transfer_service_client.credentials import CredentialFile, Credentials, SignIn, Tokens
+from transfer_service_client.connection.credentials import CredentialFile, Credentials, SignIn, Tokens
 from transfer_service_client.errors import SignInNeeded, TransferError
 
 

@@ -10,7 +10,7 @@ from types import TracebackType
 from typing import NamedTuple
 
 from transfer_service_client.errors import ENDS_ALL, Stopped
-from transfer_service_client.outcome import Outcome
+from transfer_service_client.folders.outcome import Outcome
 from transfer_service_client.progress import SILENT, Progress
 
 if sys.platform != "win32":

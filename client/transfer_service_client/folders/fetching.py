@@ -10,17 +10,17 @@ from functools import partial
 from pathlib import Path
 from typing import Protocol
 
-from transfer_service_client.addresses import normal_path
-from transfer_service_client.downloads import download
+from transfer_service_client.connection.addresses import normal_path
+from transfer_service_client.connection.session import Session
+from transfer_service_client.downloads.downloads import download
+from transfer_service_client.downloads.placing import TargetFolder, UnsafeName
 from transfer_service_client.errors import ENDS_ALL, NotFound, TransferError
-from transfer_service_client.many import Job, Many
+from transfer_service_client.folders.many import Job, Many
+from transfer_service_client.folders.outcome import Outcome
+from transfer_service_client.folders.planning import Planning, in_folder
+from transfer_service_client.folders.stopping import Stoppable
 from transfer_service_client.models import File, Listing
-from transfer_service_client.outcome import Outcome
-from transfer_service_client.placing import TargetFolder, UnsafeName
-from transfer_service_client.planning import Planning, in_folder
 from transfer_service_client.progress import SILENT, Progress
-from transfer_service_client.session import Session
-from transfer_service_client.stopping import Stoppable
 
 
 class Lists(Protocol):

@@ -8,9 +8,9 @@ from urllib.parse import unquote
 
 import httpx
 
+from transfer_service_client.connection.quick_requests import Block, QuickRequests
+from transfer_service_client.connection.session import Session
 from transfer_service_client.errors import NotFound, TransferError
-from transfer_service_client.quick_requests import Block, QuickRequests
-from transfer_service_client.session import Session
 
 _VERSION = {"Tus-Resumable": "1.0.0"}
 _DOOR = "/api/uploads"

@@ -1,0 +1,1 @@
+"""What leads to the service: requests, who asks, and patience with networks."""

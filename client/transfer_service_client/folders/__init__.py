@@ -1,0 +1,1 @@
+"""Many files and whole folders: sending, fetching, keeping alike."""

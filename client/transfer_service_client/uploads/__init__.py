@@ -1,0 +1,1 @@
+"""A file to the service, gone on with where it stopped."""
