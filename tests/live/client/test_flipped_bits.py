@@ -5,6 +5,7 @@ import random
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import httpx
 import pytest
 import requests
 from transfer_service_client import TransferClient
@@ -29,7 +30,8 @@ Move = Callable[[TransferClient, str, Path], None]
 def impatient(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """A length that was damaged has both sides wait for bytes that never come."""
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
-    monkeypatch.setattr("transfer_service_client.connection.session._TIMEOUT", 2.0)
+    monkeypatch.setattr("transfer_service_client.connection.session._TIMEOUT", httpx.Timeout(2.0))
+    monkeypatch.setattr("transfer_service_client.connection.session.SILENCE_SECONDS", 2.0)
     monkeypatch.setattr("transfer_service_client.connection.quick_requests._TIMEOUT_SECONDS", 2.0)
     monkeypatch.setattr(uploads, "SMALL_BYTES", 64 * KIB)
     monkeypatch.setattr(large_uploads, "_LAST_BYTES", 32 * KIB)
@@ -123,4 +125,4 @@ def _judge(
 
 def test_the_session_has_a_timeout_to_shorten() -> None:
     with Session("http://127.0.0.1:1", verify=False) as session:
-        assert session._http.timeout.read == 2.0
+        assert (session._http.timeout.read, session.silence_seconds) == (2.0, 2.0)
