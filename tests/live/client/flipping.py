@@ -42,8 +42,9 @@ class FlippingLine:
         with suppress(OSError):
             while True:
                 client, _ = listener.accept()
+                self._sockets.append(client)
                 server = socket.create_connection(("127.0.0.1", self.target))
-                self._sockets += [client, server]
+                self._sockets.append(server)
                 self._start(self._carry, client, server, "server")
                 self._start(self._carry, server, client, "client")
 
@@ -68,14 +69,19 @@ class FlippingLine:
 def flipping_line(target: int) -> Iterator[FlippingLine]:
     line, listener = FlippingLine(target), socket.create_server(("127.0.0.1", 0))
     line.port = listener.getsockname()[1]
-    line._sockets.append(listener)
     line._start(line._accept, listener)
     try:
         yield line
     finally:
-        for each in line._sockets:
-            with suppress(OSError):
-                each.shutdown(socket.SHUT_RDWR)
-            each.close()
+        _close([listener])
+        line._threads[0].join(10)  # nothing else is let in
+        _close(line._sockets)
         for thread in line._threads:
             thread.join(10)
+
+
+def _close(sockets: list[socket.socket]) -> None:
+    for each in sockets:
+        with suppress(OSError):
+            each.shutdown(socket.SHUT_RDWR)
+        each.close()
