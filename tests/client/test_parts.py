@@ -203,3 +203,22 @@ def test_a_link_that_takes_the_place_of_a_folder_later_leads_nothing_elsewhere(t
 @pytest.mark.parametrize("etag", ["", "one", 'W/"one"', '"\u00e9"', '"a"b"', '"a\n"', '"a" '])
 def test_what_tells_no_single_version(etag: str) -> None:
     assert not is_strong_etag(etag)
+
+
+def test_its_bytes_and_then_its_name_are_on_the_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    service, steps = SmallService(DATA), []
+    fsync, rename = os.fsync, os.rename
+
+    def flushed(handle: int) -> None:
+        steps.append("a folder" if stat.S_ISDIR(os.fstat(handle).st_mode) else f"{os.fstat(handle).st_size} bytes")
+        fsync(handle)
+
+    def renamed(source: str, target: str, **folders: int) -> None:
+        steps.append(target)
+        rename(source, target, **folders)
+
+    monkeypatch.setattr(os, "fsync", flushed)
+    monkeypatch.setattr(os, "rename", renamed)
+    with serving(service) as session:
+        download(session, service.file(), tmp_path / "film.mp4")
+    assert steps == [f"{len(DATA)} bytes", "film.mp4", "a folder"]

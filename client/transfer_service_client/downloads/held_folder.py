@@ -43,6 +43,11 @@ class HeldFolder:
         else:
             os.rename(source, target, src_dir_fd=self._handle, dst_dir_fd=self._handle)
 
+    def flush(self) -> None:
+        """Have its names on the disk. Raises OSError."""
+        if self._handle is not None:
+            os.fsync(self._handle)
+
     def close(self) -> None:
         """Let go of it."""
         if self._handle is not None:

@@ -124,14 +124,19 @@ class PartFile:
         self._folder.unlink(self._part)
 
     def finish(self, seconds: float) -> None:
-        """Put it, whole, in place of the target, changed at that unix time. Raises OSError."""
+        """Put it, whole, in place of the target, changed at that unix time. Raises OSError.
+
+        It is on the disk then: whoever deletes it at the service must not lose it by a loss of power.
+        """
         if sys.platform != "win32" and self._mode is not None:
             os.fchmod(self._handle, self._mode)
         os.utime(self.path if sys.platform == "win32" else self._handle, (seconds, seconds))
+        os.fsync(self._handle)  # else a name without bytes may be what is left
         if sys.platform == "win32":  # no open file can be renamed there
             self._let_go()
         self._folder.replace(self._part, self._target.name)
         self._folder.unlink(self._state)
+        self._folder.flush()
 
     def close(self) -> None:
         """Let others have it."""
