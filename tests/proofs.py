@@ -4,9 +4,12 @@ import os
 import re
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TypeVar
 
 REPOSITORY = Path(__file__).parents[1]
+T = TypeVar("T")
 _SETTING, _ALL = "PROOFS", "all"
 
 
@@ -15,9 +18,14 @@ def length(sample: int, *, whole: int) -> int:
     return whole if os.environ.get(_SETTING) == _ALL else sample
 
 
+def sample(cases: Sequence[T], *, every: int) -> Sequence[T]:
+    """Every so many of the cases, the first one too, where `scripts/torture proofs` runs all."""
+    return cases[:: length(every, whole=1)]
+
+
 def modules() -> list[str]:
     """The test modules that have such a proof."""
-    uses = re.compile(r"^from tests\.proofs import length$", re.MULTILINE)
+    uses = re.compile(r"^from tests\.proofs import (length|sample)$", re.MULTILINE)
     return sorted(
         str(path.relative_to(REPOSITORY))
         for path in (REPOSITORY / "tests").rglob("test_*.py")

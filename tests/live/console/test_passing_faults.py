@@ -14,9 +14,11 @@ from tests.live.console.talk import begin, log, said, say
 from tests.live.console.undoing import hold_undo, let_undo_pass
 from tests.live.server import LiveServer, running, wait_until
 from tests.previewer.samples import picture
+from tests.proofs import sample
 
 EXPECTED = (r"^(429|50[234]): ", r"console error: .* (429|50[234]|net::ERR_)", "console .*WebSocket")
-FAULTS = pytest.mark.parametrize("fault", [503, 429, 0], ids=["503", "429", "broken-line"])
+KINDS = {503: "503", 429: "429", 0: "broken-line"}
+FAULTS = pytest.mark.parametrize("fault", sample(list(KINDS), every=2), ids=KINDS.get)
 
 
 @pytest.fixture(scope="module")
@@ -61,8 +63,10 @@ PLACES = {
 }
 
 
-@FAULTS
-@pytest.mark.parametrize("place", PLACES)
+@pytest.mark.parametrize(
+    ("place", "fault"),
+    sample([pytest.param(place, fault, id=f"{place}-{KINDS[fault]}") for place in PLACES for fault in KINDS], every=4),
+)
 def test_what_a_page_could_not_get_is_asked_for_again(
     open_console: OpenConsole, expected_errors: Callable[..., None], place: str, fault: int
 ) -> None:

@@ -12,6 +12,7 @@ from tests.live.console.sending import SLOW, Line, offsets_sent, wait_for, wait_
 from tests.live.console.steps import MEBIBYTE, choose, digest, go_to, made, signed_in
 from tests.live.console.talk import begin, log, said, write
 from tests.live.server import LiveServer, wait_until
+from tests.proofs import sample
 
 REFRESH = "**/auth/refresh"
 ACCESS = ("access_token_cookie", "csrf_access_token")
@@ -44,7 +45,8 @@ class Answers:
         self._page.context.unroute(REFRESH)
 
 
-FAULTS = pytest.mark.parametrize("fault", [503, 429, 502, 0], ids=["503", "429", "502", "broken-line"])
+KINDS = {503: "503", 429: "429", 502: "502", 0: "broken-line"}
+FAULTS = pytest.mark.parametrize("fault", sample(list(KINDS), every=3), ids=KINDS.get)
 
 
 def end_token(context: BrowserContext) -> None:
