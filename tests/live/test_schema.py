@@ -12,14 +12,15 @@ import schemathesis
 from tests.conftest import PASSWORD
 from tests.live.download_worker import working
 from tests.live.server import REPOSITORY, LiveServer
+from tests.proofs import length
 
 pytestmark = pytest.mark.long
 
 CHECKS = "no_fault_of_the_server,status_code_conformance,content_type_conformance,response_schema_conformance"
 SEED = 20261121
-EXAMPLES = 15
+EXAMPLES = length(6, whole=15)
 """Random ones of each operation, besides its examples and what stands at or beyond a bound."""
-TIMEOUT_SECONDS = 300
+TIMEOUT_SECONDS = 900
 SIGN_IN = "^/(auth/(token|login|oidc/.*)|token)$"
 SESSION = "^/(auth/.*|token)$"
 

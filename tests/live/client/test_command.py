@@ -114,7 +114,7 @@ def test_signing_in_and_out(home: Home, server: LiveServer, alice: requests.Sess
     assert signed_in.objects[0]["account"] == "alice"
     (home.here / "a").write_bytes(b"a")
     lacking = home("put", "a")
-    assert (lacking.code, lacking.err) == (1, "a: Key lacks scope upload\n")
+    assert (lacking.code, lacking.err) == (1, "transfer: Key lacks scope upload\n")
     alice.delete(f"{server.url}/auth/keys/{key['id']}", timeout=30)
     assert home("ls").code == 3
 
