@@ -151,6 +151,16 @@ def test_a_large_body_goes_in_blocks_over_one_connection(quick: QuickRequests, s
     assert seen.connections == 1
 
 
+def test_a_large_body_goes_over_no_connection_that_has_rested(
+    quick: QuickRequests, seen: Seen, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who closed it meanwhile is found out by the body, which may be there only once."""
+    monkeypatch.setattr("transfer_service_client.connection.quick_requests._RESTED_SECONDS", -1.0)
+    for _ in range(2):
+        assert _append(quick, 1).status_code == 201
+    assert seen.connections == 2
+
+
 def test_parts_of_files_go_like_blocks(quick: QuickRequests, seen: Seen, tmp_path: Path) -> None:
     (tmp_path / "film").write_bytes(bytes(range(256)) * 8192)
     with (tmp_path / "film").open("rb") as file:

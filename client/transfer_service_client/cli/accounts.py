@@ -29,6 +29,9 @@ _LOGIN_EXAMPLES = """\
 _WHOAMI_EXAMPLES = """\
   transfer whoami     alice at https://files.example.com: 1.2 GB used
 """
+InsecureHttp = Annotated[
+    bool, typer.Option("--insecure-http", help="Allow http:// to another machine: everybody on the way can read.")
+]
 
 
 def register(app: typer.Typer) -> None:
@@ -50,9 +53,7 @@ def login(
     key_stdin: Annotated[
         bool, typer.Option("--key-stdin", help="Read a key (tsk_...) from a line of standard input.")
     ] = False,
-    insecure_http: Annotated[
-        bool, typer.Option("--insecure-http", help="Allow http:// to another machine: everybody on the way can read.")
-    ] = False,
+    insecure_http: InsecureHttp = False,
 ) -> None:
     """Sign in to a service, once.
 

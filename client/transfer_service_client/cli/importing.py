@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from transfer_service_client.cli.accounts import address_of, ask, line_of_input
+from transfer_service_client.cli.accounts import InsecureHttp, address_of, ask, line_of_input
 from transfer_service_client.cli.command import GOES_ON, command
 from transfer_service_client.cli.context import FAILED, Context
 from transfer_service_client.cli.names import name_of
@@ -62,9 +62,7 @@ def import_(
     password_stdin: Annotated[
         bool, typer.Option("--password-stdin", help="Read its password from a line of standard input.")
     ] = False,
-    insecure_http: Annotated[
-        bool, typer.Option("--insecure-http", help="Allow http:// to another machine: everybody on the way can read.")
-    ] = False,
+    insecure_http: InsecureHttp = False,
 ) -> None:
     """Bring files home from elsewhere.
 
